@@ -1,0 +1,17 @@
+# Every target calls one standard-library script; on a Windows without make use it directly:
+#   py tools\dev.py run
+PYTHON ?= python3
+DEV := $(PYTHON) tools/dev.py
+
+.PHONY: help run test setup lint bench clean-cache
+
+help:
+	@echo "make run          set up (the first time some minutes) and open the window"
+	@echo "make test         set up, then ruff, mypy, import-linter and all tests"
+	@echo "make setup        set up only"
+	@echo "make lint         the checks without the tests"
+	@echo "make bench        the measurements (about speed; not part of the tests)"
+	@echo "make clean-cache  forget the built wheel and the test model"
+
+run test setup lint bench clean-cache:
+	@$(DEV) $@

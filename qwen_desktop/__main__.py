@@ -1,0 +1,40 @@
+"""What this process is: a worker (which imports only what it needs), a command, or the window."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point ``qwen-desktop``; ``argv`` without the program's name. Returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if len(arguments) == 2 and arguments[0] == "--worker":
+        return _worker(arguments[1])
+    from qwen_desktop import bootstrap  # noqa: PLC0415 - a worker needs none of it
+
+    return bootstrap.main(arguments)
+
+
+def window(argv: Sequence[str] | None = None) -> int:
+    """Entry point ``qwen-desktop-window``, for starting without a console."""
+    from qwen_desktop import bootstrap  # noqa: PLC0415 - as above
+
+    return bootstrap.window(list(sys.argv[1:] if argv is None else argv))
+
+
+def _worker(kind: str) -> int:
+    if kind == "engine":
+        from qwen_desktop.engine.worker import main as engine  # noqa: PLC0415 - one worker never needs the other
+
+        return engine()
+    if kind == "jobs":
+        from qwen_desktop.jobs.worker import main as jobs  # noqa: PLC0415
+
+        return jobs()
+    print(f"qwen-desktop: there is no worker called {kind!r}.", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The ``Engine`` protocol: what answers, be it the local worker or, later, a remote endpoint.
+
+Requests carry typed messages, never prompt strings. A run is an async context manager, since a bare generator left by
+``break`` would send no cancel::
+
+    async with engine.generate(request) as run:
+        async for event in run:
+            ...
+    result = run.result
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from qwen_desktop.core.parts import Part, Role
+from qwen_desktop.core.text import Text
+
+
+class ThinkingMode(StrEnum):
+    """Auto leaves the decision to the model, Think asks for thinking, Direct forbids it."""
+
+    AUTO = "auto"
+    THINK = "think"
+    DIRECT = "direct"
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+class Sampling(Struct, frozen=True):
+    """How the next token is chosen. ``None`` means the model's own default (series and mode, from its model card).
+
+    ``temperature`` 0 is greedy. ``top_k`` 0 keeps all. ``seed`` None draws one.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    repeat_penalty: float | None = None
+    seed: int | None = None
+
+
+class ChatMessage(Struct, frozen=True):
+    """One message of a request. ``id`` is the stored message's id, so that a cut can be named."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    id: str = ""
+
+
+class GenerateRequest(Struct, frozen=True):
+    """Ask for one answer to ``messages`` (the last one is the user's).
+
+    ``max_tokens`` counts thinking too; None means to the end of the context. ``cache_key`` names the conversation whose
+    evaluated tokens may be reused. ``cut_from`` is the message id that an earlier answer's cut kept from (the
+    same cut stays until the context is full again).
+    """
+
+    messages: tuple[ChatMessage, ...]
+    thinking: ThinkingMode = ThinkingMode.AUTO
+    max_tokens: int | None = None
+    sampling: Sampling = Sampling()
+    stop: tuple[str, ...] = ()
+    cache_key: str = ""
+    cut_from: str | None = None
+
+
+class Stats(Struct, frozen=True):
+    """Figures of one answer; tokens, seconds, tokens per second, bytes.
+
+    ``ttft_s`` is the time from the request to the first token of any kind. ``completion_tokens`` includes thinking.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    thinking_tokens: int = 0
+    ttft_s: float = 0.0
+    prompt_tokens_per_s: float = 0.0
+    decode_tokens_per_s: float = 0.0
+    load_s: float = 0.0
+    memory_bytes: int = 0
+    thinking_s: float = 0.0
+    context_used: int = 0
+    context_size: int = 0
+
+
+class TextDelta(Struct, frozen=True, tag="text"):
+    """Some more of the answer."""
+
+    text: str
+
+
+class ThinkingDelta(Struct, frozen=True, tag="thinking"):
+    """Some more of the thinking."""
+
+    text: str
+
+
+class ThinkingDone(Struct, frozen=True, tag="thinking_done"):
+    """The thinking has ended after ``seconds`` and ``tokens``; the answer follows."""
+
+    seconds: float
+    tokens: int
+
+
+class PromptProgress(Struct, frozen=True, tag="prompt"):
+    """Reading the prompt: ``done`` of ``total`` tokens, with the seconds likely left (None when unknown)."""
+
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+class ContextCut(Struct, frozen=True, tag="cut"):
+    """The context is full: messages before ``first_kept_id`` were not sent (``dropped`` of them)."""
+
+    first_kept_id: str
+    dropped: int
+
+
+class Live(Struct, frozen=True, tag="live"):
+    """Figures while an answer streams, a few times a second."""
+
+    completion_tokens: int
+    decode_tokens_per_s: float
+    context_used: int
+    context_size: int
+
+
+Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | PromptProgress | ContextCut | Live
+
+
+class GenerateResult(Struct, frozen=True):
+    """How a run ended. Valid after the run's context was left, and after its last event.
+
+    ``sampling`` and ``seed`` are the values really used.
+    """
+
+    text: str
+    thinking: str
+    finish_reason: FinishReason
+    stats: Stats
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    thinking_s: float = 0.0
+
+
+class Run(Protocol):
+    """One answer in the making."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def stop(self) -> None:
+        """Ask to end now; the remaining events still arrive and ``result.finish_reason`` is CANCELLED."""
+
+    @property
+    def result(self) -> GenerateResult:
+        """How it ended. Raises ``RuntimeError`` while it still runs. Failures raise from the iteration instead."""
+
+
+class Capabilities(Struct, frozen=True):
+    """What an engine can do."""
+
+    thinking: tuple[ThinkingMode, ...] = ()
+    images: bool = False
+    audio: bool = False
+    tools: bool = False
+    grammar: bool = False
+    embeddings: bool = False
+
+
+class Engine(Protocol):
+    """What answers."""
+
+    def capabilities(self) -> Capabilities:
+        """What it can do with the model it has."""
+
+    async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
+        """Tokens of the rendered prompt, and whether the number is exact."""
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        """One vector a text. Raises ``UserFacing`` where the engine cannot."""
+
+    def generate(self, request: GenerateRequest) -> AbstractAsyncContextManager[Run]:
+        """Start an answer. Raises ``AppError`` (on entering or while iterating) when it fails."""
+
+    async def aclose(self) -> None:
+        """Free everything. Safe to call twice."""
+
+
+# What only a local engine can do -------------------------------------------------------------------------------------
+
+
+class LoadRequest(Struct, frozen=True):
+    """Load a GGUF file. None values are chosen by the engine for this machine."""
+
+    path: str
+    context: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
+    flash_attention: str = "auto"
+    kv_type: str = "f16"
+
+
+class LoadProgress(Struct, frozen=True):
+    """``fraction`` 0..1 of ``total_bytes`` read."""
+
+    fraction: float
+    total_bytes: int
+
+
+class ModelInfo(Struct, frozen=True):
+    """A loaded model, as the window shows it and as an answer's provenance keeps it.
+
+    ``notice`` says in one sentence why something asked for was not given (a smaller context, say).
+    """
+
+    path: str
+    name: str
+    architecture: str
+    quant: str
+    size_bytes: int
+    parameters: int
+    context_size: int
+    context_train: int
+    threads: int
+    gpu_layers: int
+    flash_attention: bool
+    kv_type: str
+    sha256: str
+    template_sha256: str
+    template_source: str
+    thinking: tuple[ThinkingMode, ...]
+    guide: bool
+    engine: str
+    load_s: float
+    memory_bytes: int
+    notice: Text | None = None
+
+
+class LocalEngine(Engine, Protocol):
+    """An engine that runs on this computer, one process a loaded model."""
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """The loaded model, or None."""
+
+    async def load(self, request: LoadRequest) -> AsyncIterator[LoadProgress]:
+        """Load a model, yielding progress; afterwards ``info`` is set. Raises ``AppError``."""
+        yield LoadProgress(0.0, 0)  # pragma: no cover - shows type checkers that this is a generator
+
+    async def unload(self) -> None:
+        """End the worker process and free its memory."""

@@ -1,0 +1,189 @@
+"""The bytes of a GGUF header, read with bounds: no count, length or offset of the file is believed unchecked."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import time
+from typing import Any, BinaryIO
+
+from msgspec import Struct
+
+_CHUNK = 1 << 20
+_DEADLINE_S = 10.0
+#: Longer arrays are stepped over and only their place is kept.
+_KEPT_ITEMS = 1024
+_KEPT_STRINGS = 64
+_LONGEST_TEXT = 8 << 20
+_DEEPEST = 4
+
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+_SCALARS: dict[int, struct.Struct] = {
+    0: struct.Struct("<B"),
+    1: struct.Struct("<b"),
+    2: struct.Struct("<H"),
+    3: struct.Struct("<h"),
+    4: _U32,
+    5: struct.Struct("<i"),
+    6: struct.Struct("<f"),
+    7: struct.Struct("<?"),
+    10: _U64,
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
+_STRING, _ARRAY = 8, 9
+
+
+class Damaged(Exception):  # noqa: N818 - read as "the file is damaged"
+    """The header contradicts itself or the size of the file; the text says how, in English, for the details."""
+
+
+class ArrayInfo(Struct, frozen=True):
+    """A long array that was stepped over: ``count`` items of GGUF type ``type`` at ``offset`` in the file."""
+
+    type: int
+    count: int
+    offset: int
+
+
+class Reader:
+    """A cursor over the first ``limit`` bytes of a file. Running over the end raises ``EOFError``."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
+        self._limit = limit
+        self._buffer = b""
+        self._start = 0  # of the buffer in the file
+        self._at = 0  # in the buffer
+        self._deadline = time.monotonic() + _DEADLINE_S
+
+    @property
+    def position(self) -> int:
+        """Offset of the next byte in the file."""
+        return self._start + self._at
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes."""
+        self._need(count)
+        taken = self._buffer[self._at : self._at + count]
+        self._at += count
+        return taken
+
+    def u32(self) -> int:
+        """The next 32-bit number."""
+        return int(_U32.unpack(self.take(4))[0])
+
+    def u64(self) -> int:
+        """The next 64-bit number."""
+        return int(_U64.unpack(self.take(8))[0])
+
+    def text(self, longest: int = _LONGEST_TEXT) -> str:
+        """The next string of at most ``longest`` bytes; bytes that are not UTF-8 become U+FFFD."""
+        length = self.u64()
+        if length > self._limit - self.position:
+            raise EOFError
+        if length > longest:
+            raise Damaged("a text is impossibly long")
+        return self.take(length).decode("utf-8", "replace")
+
+    def check_count(self, count: int, smallest: int) -> None:
+        """Refuse a ``count`` of things of ``smallest`` bytes each that cannot fit into the rest of the file."""
+        if count > 1 << 32:
+            raise Damaged("a count is impossibly large")
+        if count * smallest > self._limit - self.position:
+            raise EOFError
+
+    def value(self, kind: int, depth: int = 0) -> Any:
+        """The next value of GGUF type ``kind``; a long array comes back as ``ArrayInfo``."""
+        scalar = _SCALARS.get(kind)
+        if scalar is not None:
+            return scalar.unpack(self.take(scalar.size))[0]
+        if kind == _STRING:
+            return self.text()
+        if kind == _ARRAY and depth < _DEEPEST:
+            return self._array(depth)
+        raise Damaged("an entry has an unknown type")
+
+    def _array(self, depth: int) -> Any:
+        kind, count = self.u32(), self.u64()
+        place = ArrayInfo(kind, count, self.position)
+        scalar = _SCALARS.get(kind)
+        if scalar is not None:
+            self.check_count(count, scalar.size)
+            if count > _KEPT_ITEMS:
+                self._skip(count * scalar.size)
+                return place
+            data = self.take(count * scalar.size)
+            return [scalar.unpack_from(data, i * scalar.size)[0] for i in range(count)]
+        if kind == _STRING:
+            self.check_count(count, 8)
+            if count > _KEPT_STRINGS:
+                self._skip_strings(count)
+                return place
+            return [self.text() for _ in range(count)]
+        if kind == _ARRAY:
+            self.check_count(count, 12)
+            return [self.value(kind, depth + 1) for _ in range(count) if self._in_time()]
+        raise Damaged("an array has an unknown type")
+
+    def _skip(self, count: int) -> None:
+        if count > self._limit - self.position:
+            raise EOFError
+        at = self._at + count
+        if at <= len(self._buffer):
+            self._at = at
+        else:
+            self._start += at
+            self._file.seek(self._start)
+            self._buffer, self._at = b"", 0
+
+    def _skip_strings(self, count: int) -> None:
+        buffer, at, end = self._buffer, self._at, len(self._buffer)
+        number = int.from_bytes
+        for index in range(count):
+            if at + 8 > end:
+                self._at = at
+                self._need(8)
+                buffer, at, end = self._buffer, self._at, len(self._buffer)
+            at += 8 + number(buffer[at : at + 8], "little")
+            if at > end:
+                self._at = end
+                self._skip(at - end)
+                buffer, at, end = self._buffer, self._at, len(self._buffer)
+            if index & 0xFFFF == 0xFFFF:
+                self._in_time()
+        self._at = at
+
+    def _need(self, count: int) -> None:
+        missing = count - (len(self._buffer) - self._at)
+        if missing <= 0:
+            return
+        self._in_time()
+        if count > self._limit - self.position:
+            raise EOFError
+        more = self._file.read(max(missing, min(_CHUNK, self._limit - self._start - len(self._buffer))))
+        if len(more) < missing:
+            raise EOFError
+        self._buffer = self._buffer[self._at :] + more
+        self._start += self._at
+        self._at = 0
+
+    def _in_time(self) -> bool:
+        if time.monotonic() > self._deadline:
+            raise Damaged("its header takes too long to read")
+        return True
+
+    def digest(self, length: int, size: int) -> str:
+        """The sha256 of the first ``length`` bytes and of ``size`` as a decimal number, in hex."""
+        hashed = hashlib.sha256()
+        self._file.seek(0)
+        left = length
+        while left > 0:
+            chunk = self._file.read(min(_CHUNK, left))
+            if not chunk:
+                raise EOFError
+            hashed.update(chunk)
+            left -= len(chunk)
+        hashed.update(str(size).encode())
+        return hashed.hexdigest()

@@ -1,0 +1,70 @@
+"""Where things lie: platformdirs' folders, or all under one folder when ``QWEN_DESKTOP_HOME`` is set (portable)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+from msgspec import Struct
+
+APP = "Qwen Desktop"
+FOLDER = "qwen-desktop"
+
+
+class Paths(Struct, frozen=True):
+    """The folders of this installation. None of them is created here."""
+
+    config: Path
+    data: Path
+    cache: Path
+    logs: Path
+    runtime: Path
+    resources: Path
+    portable: bool
+
+    @property
+    def settings_file(self) -> Path:
+        return self.config / "settings.toml"
+
+    @property
+    def database_file(self) -> Path:
+        return self.data / "history.sqlite3"
+
+    @property
+    def guide_file(self) -> Path:
+        return self.resources / "guide" / "guide.gguf"
+
+    @property
+    def crash_file(self) -> Path:
+        return self.logs / "crash.log"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+
+def resources_folder() -> Path:
+    """The resources beside the package: in a checkout ``resources/``, installed ``qwen_desktop/_resources``."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_resources"
+    return installed if installed.is_dir() else package.parent / "resources"
+
+
+def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
+    """Decide the folders for this environment."""
+    home = environ.get("QWEN_DESKTOP_HOME", "").strip()
+    if home:
+        root = Path(home).expanduser().absolute()
+        return Paths(root, root, root / "cache", root / "logs", root / "run", resources_folder(), portable=True)
+    dirs = platformdirs.PlatformDirs(FOLDER, appauthor=False, roaming=False)
+    return Paths(
+        config=Path(dirs.user_config_dir),
+        data=Path(dirs.user_data_dir),
+        cache=Path(dirs.user_cache_dir),
+        logs=Path(dirs.user_log_dir),
+        runtime=Path(dirs.user_data_dir) / "run",
+        resources=resources_folder(),
+        portable=False,
+    )

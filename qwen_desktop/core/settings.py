@@ -1,0 +1,420 @@
+"""Every setting of the app, declared once: type, default, range, title and help.
+
+The settings file, the Settings page, the documentation and the command line all read these declarations.
+
+Adding a setting: add one field with its ``Annotated`` metadata to the section it belongs to. The page shows it, the
+file writes it with its help as a comment, and validation follows from the type; nothing else needs an edit except
+the code that reads it. ``None`` means "automatic" (the model card's value, or what the machine suggests).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+
+
+class Info(Struct, frozen=True):
+    """What people read about a setting. ``applies``: "now", "next message" or "next load" of the model.
+
+    ``unit`` is a word after the number; ``auto`` labels ``None``; ``choices`` offers (value, label) pairs, and a
+    number field with choices still accepts any value in range from the file.
+    """
+
+    title: str
+    help: str = ""
+    unit: str = ""
+    auto: str = ""
+    applies: Literal["now", "next message", "next load"] = "now"
+    choices: tuple[tuple[str | int, str], ...] = ()
+    step: float = 1
+    multiline: bool = False
+    hidden: bool = False
+
+
+_AUTO = QT_TRANSLATE_NOOP("settings", "Automatic")
+_MODEL = QT_TRANSLATE_NOOP("settings", "As the model card says")
+
+
+class Appearance(Struct, frozen=True, forbid_unknown_fields=False):
+    """How the window looks."""
+
+    theme: Annotated[
+        Literal["system", "light", "dark", "contrast"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Theme"),
+            QT_TRANSLATE_NOOP("settings", "Follows the system unless you choose one."),
+            choices=(
+                ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
+                ("light", QT_TRANSLATE_NOOP("settings", "Light")),
+                ("dark", QT_TRANSLATE_NOOP("settings", "Dark")),
+                ("contrast", QT_TRANSLATE_NOOP("settings", "High contrast")),
+            ),
+        ),
+    ] = "system"
+    text_size: Annotated[
+        int,
+        Meta(ge=80, le=200),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Text size"),
+            QT_TRANSLATE_NOOP("settings", "In percent of the normal size."),
+            unit="%",
+            step=10,
+        ),
+    ] = 100
+    motion: Annotated[
+        Literal["system", "full", "none"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Motion"),
+            QT_TRANSLATE_NOOP("settings", "Short fades and slides, or none at all."),
+            choices=(
+                ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
+                ("full", QT_TRANSLATE_NOOP("settings", "Full")),
+                ("none", QT_TRANSLATE_NOOP("settings", "None")),
+            ),
+        ),
+    ] = "system"
+    sidelist: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Show the list of chats"), hidden=True)] = True
+
+
+class Chat(Struct, frozen=True):
+    """How conversations behave."""
+
+    send_with: Annotated[
+        Literal["enter", "ctrl_enter"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Send with"),
+            QT_TRANSLATE_NOOP("settings", "The other combination starts a new line."),
+            choices=(
+                ("enter", QT_TRANSLATE_NOOP("settings", "Enter")),
+                ("ctrl_enter", QT_TRANSLATE_NOOP("settings", "Ctrl+Enter")),
+            ),
+        ),
+    ] = "enter"
+    system_prompt: Annotated[
+        str,
+        Meta(max_length=20_000),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Instructions for every new chat"),
+            QT_TRANSLATE_NOOP("settings", "Sent to the model before the first message. Empty means none."),
+            applies="next message",
+            multiline=True,
+        ),
+    ] = ""
+    thinking: Annotated[
+        Literal["auto", "think", "direct"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Thinking in new chats"),
+            QT_TRANSLATE_NOOP("settings", "Models that can think answer harder questions better, and later."),
+            applies="next message",
+            choices=(
+                ("auto", QT_TRANSLATE_NOOP("settings", "Auto")),
+                ("think", QT_TRANSLATE_NOOP("settings", "Think")),
+                ("direct", QT_TRANSLATE_NOOP("settings", "Direct")),
+            ),
+        ),
+    ] = "auto"
+    open_thinking: Annotated[
+        bool,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Show thinking opened"),
+            QT_TRANSLATE_NOOP("settings", "Otherwise it is one line that you can open."),
+        ),
+    ] = False
+    show_speed: Annotated[
+        bool,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Show speed under answers"),
+            QT_TRANSLATE_NOOP("settings", "Tokens per second and time to the first word."),
+        ),
+    ] = True
+
+
+class Engine(Struct, frozen=True):
+    """How models are loaded and run."""
+
+    model: Annotated[
+        str,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Model"),
+            QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."),
+            hidden=True,
+        ),
+    ] = ""
+    context: Annotated[
+        Annotated[int, Meta(ge=512, le=1_048_576)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Context size"),
+            QT_TRANSLATE_NOOP(
+                "settings", "How much of a conversation the model can see. Longer contexts need more memory."
+            ),
+            unit=QT_TRANSLATE_NOOP("settings", "tokens"),
+            auto=_AUTO,
+            applies="next load",
+            choices=(
+                (2048, "2,048"),
+                (4096, "4,096"),
+                (8192, "8,192"),
+                (16384, "16,384"),
+                (32768, "32,768"),
+                (65536, "65,536"),
+                (131072, "131,072"),
+            ),
+        ),
+    ] = None
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Threads"),
+            QT_TRANSLATE_NOOP("settings", "For answers. Fewer leave more of the computer to other programs."),
+            auto=_AUTO,
+            applies="next load",
+        ),
+    ] = None
+    gpu_layers: Annotated[
+        Annotated[int, Meta(ge=0, le=999)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Layers on the graphics card"),
+            QT_TRANSLATE_NOOP("settings", "Used when a graphics card is found. 0 keeps everything on the processor."),
+            auto=_AUTO,
+            applies="next load",
+        ),
+    ] = None
+    flash_attention: Annotated[
+        Literal["auto", "on", "off"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Flash attention"),
+            QT_TRANSLATE_NOOP("settings", "Reads long prompts faster; on some processors answers get slower."),
+            applies="next load",
+            choices=(
+                ("auto", QT_TRANSLATE_NOOP("settings", "Automatic")),
+                ("on", QT_TRANSLATE_NOOP("settings", "On")),
+                ("off", QT_TRANSLATE_NOOP("settings", "Off")),
+            ),
+        ),
+    ] = "auto"
+    kv_type: Annotated[
+        Literal["f16", "q8_0"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Precision of the context"),
+            QT_TRANSLATE_NOOP("settings", "8-bit halves its memory and costs a little speed on processors."),
+            applies="next load",
+            choices=(
+                ("f16", QT_TRANSLATE_NOOP("settings", "16-bit")),
+                ("q8_0", QT_TRANSLATE_NOOP("settings", "8-bit")),
+            ),
+        ),
+    ] = "f16"
+
+
+class Sampling(Struct, frozen=True):
+    """How the next word is chosen."""
+
+    temperature: Annotated[
+        Annotated[float, Meta(ge=0, le=2)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Temperature"),
+            QT_TRANSLATE_NOOP("settings", "Low is exact, high is lively. 0 always takes the most likely word."),
+            auto=_MODEL,
+            applies="next message",
+            step=0.05,
+        ),
+    ] = None
+    top_p: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Top P"),
+            QT_TRANSLATE_NOOP("settings", "Keeps the likeliest words up to this total probability."),
+            auto=_MODEL,
+            applies="next message",
+            step=0.05,
+        ),
+    ] = None
+    top_k: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Top K"),
+            QT_TRANSLATE_NOOP("settings", "Keeps this many of the likeliest words. 0 keeps all."),
+            auto=_MODEL,
+            applies="next message",
+        ),
+    ] = None
+    min_p: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Min P"),
+            QT_TRANSLATE_NOOP("settings", "Drops words far less likely than the likeliest."),
+            auto=_MODEL,
+            applies="next message",
+            step=0.01,
+        ),
+    ] = None
+    presence_penalty: Annotated[
+        Annotated[float, Meta(ge=0, le=2)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Presence penalty"),
+            QT_TRANSLATE_NOOP("settings", "Higher values keep small models from repeating themselves."),
+            auto=_MODEL,
+            applies="next message",
+            step=0.1,
+        ),
+    ] = None
+    repeat_penalty: Annotated[
+        Annotated[float, Meta(ge=1, le=2)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Repeat penalty"),
+            QT_TRANSLATE_NOOP("settings", "1 is off."),
+            auto=_MODEL,
+            applies="next message",
+            step=0.05,
+        ),
+    ] = None
+    max_tokens: Annotated[
+        Annotated[int, Meta(ge=1, le=1_048_576)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Longest answer"),
+            QT_TRANSLATE_NOOP("settings", "In tokens. Automatic stops only at the end of the context."),
+            unit=QT_TRANSLATE_NOOP("settings", "tokens"),
+            auto=_AUTO,
+            applies="next message",
+        ),
+    ] = None
+    seed: Annotated[
+        Annotated[int, Meta(ge=0, le=4_294_967_294)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Seed"),
+            QT_TRANSLATE_NOOP("settings", "A fixed number makes answers repeatable. Automatic draws a new one."),
+            auto=_AUTO,
+            applies="next message",
+        ),
+    ] = None
+
+
+class Storage(Struct, frozen=True):
+    """What is kept on disk."""
+
+    backups: Annotated[
+        int,
+        Meta(ge=1, le=20),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Backups of the history"),
+            QT_TRANSLATE_NOOP("settings", "Copies kept from before each change of the database's form."),
+        ),
+    ] = 3
+    recent_models: Annotated[
+        tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True)
+    ] = ()
+    welcome_seen: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Welcome page seen"), hidden=True)] = False
+
+
+class Settings(Struct, frozen=True):
+    """All settings, by section. Sections appear in the file and on the page in this order."""
+
+    appearance: Appearance = Appearance()
+    chat: Chat = Chat()
+    engine: Engine = Engine()
+    sampling: Sampling = Sampling()
+    storage: Storage = Storage()
+
+
+SECTION_TITLES: dict[str, str] = {
+    "appearance": QT_TRANSLATE_NOOP("settings", "Appearance"),
+    "chat": QT_TRANSLATE_NOOP("settings", "Chat"),
+    "engine": QT_TRANSLATE_NOOP("settings", "Engine"),
+    "sampling": QT_TRANSLATE_NOOP("settings", "Sampling"),
+    "storage": QT_TRANSLATE_NOOP("settings", "Storage"),
+}
+
+
+class Setting(Struct, frozen=True):
+    """One declared setting, as the page and the file see it."""
+
+    section: str
+    name: str
+    kind: Literal["bool", "int", "float", "choice", "text", "list"]
+    optional: bool
+    default: Any
+    info: Info
+    minimum: float | None = None
+    maximum: float | None = None
+    type: Any = None
+    #: the minimum itself is not allowed
+    above: bool = False
+    max_length: int | None = None
+
+    @property
+    def key(self) -> str:
+        """``section.name``, as the file and the command line write it."""
+        return f"{self.section}.{self.name}"
+
+
+def _describe(section: str, name: str, hint: Any, default: Any) -> Setting:
+    base, *metas = get_args(hint)
+    optional = type(None) in get_args(base)
+    core = next(a for a in get_args(base) if a is not type(None)) if optional else base
+    if get_origin(core) is Annotated:
+        core, *inner = get_args(core)
+        metas += inner
+    info = next(m for m in metas if isinstance(m, Info))
+    limits = next((m for m in metas if isinstance(m, Meta)), Meta())
+    if get_origin(core) is Literal:
+        kind: Any = "choice"
+    elif get_origin(core) is tuple:
+        kind = "list"
+    else:
+        kind = {bool: "bool", int: "int", float: "float", str: "text"}[core]
+    low = limits.ge if limits.ge is not None else limits.gt
+    return Setting(
+        section, name, kind, optional, default, info, low, limits.le, hint, limits.gt is not None, limits.max_length
+    )
+
+
+@functools.cache  # reading the annotations takes a millisecond, and every change of a setting looks here
+def declared() -> tuple[Setting, ...]:
+    """Every declared setting in order of section and field."""
+    found: list[Setting] = []
+    empty = Settings()
+    for section in msgspec.structs.fields(Settings):
+        group = getattr(empty, section.name)
+        hints = get_type_hints(type(group), include_extras=True)
+        for item in msgspec.structs.fields(type(group)):
+            found.append(_describe(section.name, item.name, hints[item.name], getattr(group, item.name)))
+    return tuple(found)
+
+
+def setting(key: str) -> Setting:
+    """Return the declaration of ``section.name``; raises ``KeyError`` for an unknown key."""
+    for entry in declared():
+        if entry.key == key:
+            return entry
+    raise KeyError(key)
+
+
+def value(settings: Settings, key: str) -> Any:
+    """Return the value stored under ``section.name``."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(settings, section), name)
+
+
+def replaced(settings: Settings, key: str, new: Any) -> Settings:
+    """Return ``settings`` with one value changed.
+
+    Raises ``KeyError`` for an unknown key and ``msgspec.ValidationError`` for a value outside its type or range.
+    """
+    entry = setting(key)
+    checked = msgspec.convert(new, entry.type, strict=True)
+    group = getattr(settings, entry.section)
+    changed = msgspec.structs.replace(group, **{entry.name: checked})
+    return msgspec.structs.replace(settings, **{entry.section: changed})
+
+
+def changed_keys(before: Settings, after: Settings) -> Iterator[str]:
+    """Yield the keys whose values differ between two settings."""
+    for entry in declared():
+        if value(before, entry.key) != value(after, entry.key):
+            yield entry.key

@@ -1,0 +1,158 @@
+"""How many threads and how much context this machine gives a model; and the watch over the speed."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+import psutil
+
+from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+
+#: What "automatic" gives where memory allows: long enough for a long talk, short enough to stay quick on processors.
+USUAL_CONTEXT = 8192
+SMALLEST_CONTEXT = 512
+_MARGIN = 256 * 1024 * 1024
+_KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_CGROUP_USED = (Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))
+
+
+def cores() -> int:
+    """Physical cores that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+def usual_threads() -> int:
+    """One core is left to the window and other programs where there are more than two: with a thread on every core
+    the speed collapses as soon as anything else runs (measured: 2 threads on 2 busy cores 0.3 tokens/s, 1 thread 26).
+    On two cores an answer begins with one thread and ``ThreadWatch`` takes the other one while that is faster."""
+    count = cores()
+    return count - 1 if count > 2 else count
+
+
+def available_memory() -> int:
+    """Bytes that can be used without swapping, within the limit of a container."""
+    free = int(psutil.virtual_memory().available)
+    for limit_file, used_file in zip(_CGROUP_LIMITS, _CGROUP_USED, strict=True):
+        try:
+            limit, used = int(limit_file.read_text()), int(used_file.read_text())
+        except (OSError, ValueError):
+            continue
+        if limit < 1 << 60:
+            free = min(free, max(0, limit - used))
+    return free
+
+
+def context_bytes(header: GgufHeader, size: int, *, kv_type: str, flash: bool, chunk: int) -> int:
+    """Memory that a context of ``size`` tokens takes, estimated from above."""
+    cache = header.kv_bytes_per_token(_KV_BYTES[kv_type]) * size
+    scores = 0 if flash else size * chunk * (header.number("attention.head_count") or 1) * 4
+    return int(cache) + scores + _MARGIN
+
+
+def ladder(asked: int | None, train: int) -> tuple[int, ...]:
+    """The sizes to try, largest first: what was asked (at most what the model was trained for), then halves.
+
+    Automatic begins at ``USUAL_CONTEXT``.
+    """
+    limit = train if train > 0 else asked or USUAL_CONTEXT
+    size = min(asked or USUAL_CONTEXT, limit)
+    sizes = [size]
+    while sizes[-1] // 2 >= min(SMALLEST_CONTEXT, size):
+        sizes.append(sizes[-1] // 2)
+        if sizes[-1] <= SMALLEST_CONTEXT:
+            break
+    return tuple(sizes)
+
+
+def notice(asked: int | None, given: int, train: int) -> Text | None:
+    """The sentence for a context that is not what was asked for, None when there is nothing to say."""
+    if asked is not None and train and asked > train and given == train:
+        return Text(
+            "context.train",
+            QT_TRANSLATE_NOOP(
+                "engine",
+                "The context is {given} tokens instead of {asked}: this model was not trained for more.",
+            ),
+            {"asked": f"{asked:,}", "given": f"{given:,}"},
+        )
+    wanted = asked if asked is not None else min(USUAL_CONTEXT, train or USUAL_CONTEXT)
+    if given < wanted:
+        return Text(
+            "context.memory",
+            QT_TRANSLATE_NOOP(
+                "engine",
+                "The context is {given} tokens instead of {asked}: there is not enough free memory for more.",
+            ),
+            {"asked": f"{wanted:,}", "given": f"{given:,}"},
+        )
+    return None
+
+
+class ThreadWatch:
+    """Finds and keeps the number of threads that is fastest on a machine with other programs on it.
+
+    Fed with each piece of work (``tokens`` in ``seconds``) it answers how many threads to use next, ``most`` at most.
+    A speed under half of the usual means a crowded machine: one thread less, and if that is not better, back. Now and
+    then it tries one thread more for a piece and keeps it if that is a tenth faster. Measures nothing itself.
+    """
+
+    _SOON_S, _LATER_S, _LATEST_S = 0.4, 20.0, 160.0
+
+    def __init__(self, most: int, start: int) -> None:
+        self.most = most
+        self.threads = min(start, most)
+        self._speeds: deque[float] = deque(maxlen=9)
+        self._since = 0.0
+        self._wait = self._SOON_S
+        self._trying = False
+        self._slow = 0.0
+
+    def done(self, tokens: int, seconds: float) -> int:
+        """Take note of a piece of work and return the number of threads for the next one."""
+        if self.most <= 1 or seconds <= 0 or tokens <= 0:
+            return self.threads
+        speed = tokens / seconds
+        usual = sorted(self._speeds)[len(self._speeds) // 2] if self._speeds else 0.0
+        self._since += seconds
+        if self._trying:  # this piece ran with one thread more
+            self._trying = False
+            if speed > usual * 1.1:
+                self._use(self.threads)
+                self._wait = self._SOON_S if self.threads < self.most else self._LATER_S
+            else:
+                self.threads -= 1
+                self._since = 0.0
+                self._wait = min(self._LATEST_S, max(self._LATER_S, self._wait * 2))
+        elif self._slow:  # this piece ran with one thread less
+            slow, self._slow = self._slow, 0.0
+            if speed <= slow * 1.1:
+                self._use(self.threads + 1)
+        elif len(self._speeds) >= 3 and speed < usual / 2 and self.threads > 1:
+            self._use(self.threads - 1)
+            self._slow = speed
+            self._wait = self._LATER_S
+        else:
+            self._speeds.append(speed)
+            if self.threads < self.most and self._since >= self._wait and len(self._speeds) >= 2:
+                self.threads += 1
+                self._trying = True
+        return self.threads
+
+    def _use(self, threads: int) -> None:
+        self.threads = threads
+        self._speeds.clear()
+        self._since = 0.0
+
+
+class Pace:
+    """The watches over writing and reading, which collapse differently."""
+
+    def __init__(self, most: int) -> None:
+        start = most if cores() > 2 else 1
+        self.write = ThreadWatch(most, start)
+        self.read = ThreadWatch(most, start)

@@ -1,0 +1,243 @@
+"""The low-level llama.cpp: the library, its log, and a loaded model with its vocabulary. Worker side only.
+
+With ``llama_context`` the only importer of llama_cpp. Struct fields are set through ``set_fields``, since ctypes
+would accept a misspelt or vanished field silently; callbacks given to C are kept referenced for the process's life.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import llama_cpp.llama_cpp as api
+
+from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.engine import load_errors
+
+#: Types of vocabulary entries (tokenizer.ggml.token_type).
+CONTROL = 3
+#: GGUF's number for arrays of 32-bit numbers.
+_INT32 = 5
+
+
+def set_fields(struct: Any, **values: Any) -> None:
+    """Set fields of a ctypes struct. Raises ``AttributeError`` for one that it does not have."""
+    known = {field[0] for field in struct._fields_}
+    for name, value in values.items():
+        if name not in known:
+            raise AttributeError(f"{type(struct).__name__} has no field {name}")
+        setattr(struct, name, value)
+
+
+class Flag:
+    """A byte that C code looks at while it computes: set, it ends the computation within milliseconds.
+
+    llama.cpp calls its abort callback for every node of the graph. A Python callback would take the interpreter's
+    lock thousands of times a second, so the callback is libc's ``strlen`` on our byte: "" is 0 (go on), "x" is 1.
+    """
+
+    def __init__(self) -> None:
+        self._byte = ctypes.create_string_buffer(b"", 2)
+        libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+        self.callback = ctypes.cast(libc.strlen, api.ggml_abort_callback)
+        self.data = ctypes.cast(self._byte, ctypes.c_void_p)
+
+    def set(self) -> None:
+        """End the computation that runs."""
+        self._byte.value = b"x"
+
+    def clear(self) -> None:
+        """Let computations run."""
+        self._byte.value = b""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it was set since the last ``clear``."""
+        return bool(self._byte.value)
+
+
+class Library:
+    """llama.cpp in this process: initialised once, its log kept in a bounded ring and passed to ``sink``."""
+
+    def __init__(self, sink: Callable[[str], None]) -> None:
+        self.log: deque[str] = deque(maxlen=400)
+
+        @api.llama_log_callback  # type: ignore[untyped-decorator]  # llama_cpp has no types
+        def receive(level: int, text: bytes, _data: Any) -> None:
+            line = text.decode("utf-8", "replace").rstrip()
+            if line and line != ".":
+                self.log.append(line)
+                if level in (3, 4):  # warnings and errors
+                    sink(line)
+
+        self._receive = receive  # C keeps the pointer: a collected callback is a segmentation fault
+        api.llama_log_set(receive, ctypes.c_void_p(0))
+        api.llama_backend_init()
+        self._load_backends()
+
+    @property
+    def version(self) -> str:
+        """What computes, for the provenance of answers."""
+        return f"llama-cpp-python {llama_cpp.__version__}"
+
+    def _load_backends(self) -> None:
+        """Builds with one library per processor kind load none by themselves; ours lie beside libllama, and the
+        current folder (where ggml would look otherwise) is never searched."""
+        lib = api._lib
+        lib.ggml_backend_dev_count.restype = ctypes.c_size_t
+        if lib.ggml_backend_dev_count() == 0:
+            folder = Path(llama_cpp.__file__).parent / "lib"
+            lib.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+            lib.ggml_backend_load_all_from_path(str(folder).encode())
+
+    def devices(self) -> tuple[str, ...]:
+        """Names of what it can compute on."""
+        lib = api._lib
+        lib.ggml_backend_dev_get.restype = ctypes.c_void_p
+        lib.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+        lib.ggml_backend_dev_description.restype = ctypes.c_char_p
+        lib.ggml_backend_dev_description.argtypes = [ctypes.c_void_p]
+        count = int(lib.ggml_backend_dev_count())
+        found = (lib.ggml_backend_dev_description(lib.ggml_backend_dev_get(i)) for i in range(count))
+        return tuple((name or b"").decode("utf-8", "replace") for name in found)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether layers can be given to a graphics card."""
+        return bool(api.llama_supports_gpu_offload())
+
+    @property
+    def repacks(self) -> bool:
+        """Whether weights may be rearranged for this processor.
+
+        Not where that would use Intel's AMX tiles: inside some virtual machines they are announced and then end the
+        process at the first token, and no desktop processor has them.
+        """
+        return b"AMX_INT8 = 1" not in (api.llama_print_system_info() or b"")
+
+    def load(self, header: GgufHeader, gpu_layers: int | None, progress: Callable[[float], bool]) -> Model:
+        """Load the weights. ``progress`` gets 0..1 and returns False to stop.
+
+        Raises ``Cancelled``, and ``UserFacing`` or ``Environment`` with the cause that llama.cpp logged.
+        """
+        stopped = False
+
+        @api.llama_progress_callback  # type: ignore[untyped-decorator]
+        def report(fraction: float, _data: Any) -> bool:
+            nonlocal stopped
+            stopped = not progress(fraction)
+            return not stopped
+
+        params = api.llama_model_default_params()
+        layers = gpu_layers if gpu_layers is not None else (999 if self.gpu else 0)
+        set_fields(params, n_gpu_layers=layers, progress_callback=report, use_extra_bufts=self.repacks)
+        self.log.clear()
+        pointer = api.llama_model_load_from_file(header.path.encode("utf-8", "surrogateescape"), params)
+        if not pointer:
+            if stopped:
+                raise load_errors.cancelled()
+            raise load_errors.from_log(header, tuple(self.log))
+        return Model(pointer, header, layers if self.gpu else 0)
+
+
+class Model:
+    """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed."""
+
+    def __init__(self, pointer: Any, header: GgufHeader, gpu_layers: int) -> None:
+        self.pointer = pointer
+        self.header = header
+        self.gpu_layers = gpu_layers
+        self.vocab = api.llama_model_get_vocab(pointer)
+        self.vocab_size = int(api.llama_vocab_n_tokens(self.vocab))
+        self.context_train = int(api.llama_model_n_ctx_train(pointer))
+        self.parameters = int(api.llama_model_n_params(pointer))
+        self.recurrent = bool(api.llama_model_is_recurrent(pointer) or api.llama_model_is_hybrid(pointer))
+        self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)
+        self.adds_bos = bool(api.llama_vocab_get_add_bos(self.vocab))
+        self._buffer = ctypes.create_string_buffer(512)
+        self._pieces: dict[int, bytes] = {}
+        self._eog: dict[int, bool] = {}
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self.pointer:
+            api.llama_model_free(self.pointer)
+            self.pointer = None
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+        known = self._eog.get(token)
+        if known is None:
+            known = self._eog[token] = bool(api.llama_vocab_is_eog(self.vocab, token))
+        return known
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token as text; control tokens have none."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token, special=False)
+        return known
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        buffer = self._buffer
+        length = int(api.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special))
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = int(api.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special))
+        return buffer.raw[: max(0, length)]
+
+    def special_text(self, token: int) -> str:
+        """How a special token is written, empty for none (a negative id)."""
+        return self._piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    @property
+    def bos(self) -> str:
+        """The token that begins a text, as templates write it."""
+        return self.special_text(int(api.llama_vocab_bos(self.vocab)))
+
+    @property
+    def eos(self) -> str:
+        """The token that ends a text, as templates write it."""
+        return self.special_text(int(api.llama_vocab_eos(self.vocab)))
+
+    def control_words(self) -> tuple[str, ...]:
+        """How the control tokens are written. From the file's table of types: asking for each token would take long."""
+        types = self.header.arrays.get("tokenizer.ggml.token_type")
+        if types is None:
+            listed = self.header.metadata.get("tokenizer.ggml.token_type")
+            values: Any = listed if isinstance(listed, list) else ()
+        else:
+            values = array("i")
+            if types.type != _INT32 or types.count > self.vocab_size:
+                return ()
+            with Path(self.header.path).open("rb") as file:
+                file.seek(types.offset)
+                values.frombytes(file.read(types.count * 4))
+            if sys.byteorder == "big":
+                values.byteswap()
+        return tuple(self.special_text(token) for token, kind in enumerate(values) if kind == CONTROL)
+
+    def single_token(self, text: str) -> int | None:
+        """The id when ``text`` is exactly one token, else None."""
+        found = self.tokenize(text, special=True, begin=False)
+        if len(found) == 1 and self.special_text(found[0]) == text:
+            return found[0]
+        return None
+
+    def tokenize(self, text: str, *, special: bool, begin: bool) -> list[int]:
+        """Token ids. ``special`` reads written control tokens as such; ``begin`` adds what the model wants at the
+        start of a text. Safe on any thread."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        tokens = (api.llama_token * room)()
+        count = int(api.llama_tokenize(self.vocab, data, len(data), tokens, room, begin, special))
+        if count < 0:
+            tokens = (api.llama_token * -count)()
+            count = int(api.llama_tokenize(self.vocab, data, len(data), tokens, -count, begin, special))
+        return list(tokens[:count])

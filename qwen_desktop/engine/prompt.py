@@ -1,0 +1,178 @@
+"""From typed messages to token ids, and what is left out when the context is full.
+
+The system message and the last message are never left out. Cutting happens at a user's message (a turn's border),
+down to 60 % of the context, and the same cut stays until it is full again: dropping one turn at a time would destroy
+the remembered beginning each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.parts import FilePart, Role, TextPart, ThinkingPart, ToolResultPart
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.engine.templates import Template, ends_in_thinking
+
+_KEEP = 0.6
+#: No token is longer than this on average over a text; more bytes than that never fit, unread.
+_LONGEST_TOKEN = 24
+# private-use characters around a number stand for a control token that somebody typed
+_HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
+_HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
+
+
+class Prompt(Struct, frozen=True):
+    """A rendered prompt. ``cut`` says what was left out, ``thinking`` whether it ends inside ``<think>``."""
+
+    tokens: tuple[int, ...]
+    thinking: bool
+    cut: ContextCut | None = None
+    #: the messages that were sent
+    messages: tuple[ChatMessage, ...] = ()
+
+
+class Renderer:
+    """Renders messages to tokens. ``tokenize(text, special, begin)`` is the model's tokenizer; ``control`` are the
+    written forms of its control tokens, which stay plain text where a message contains them."""
+
+    def __init__(
+        self,
+        template: Template,
+        tokenize: Callable[[str, bool, bool], list[int]],
+        control: Sequence[str],
+        bos: str,
+    ) -> None:
+        self.template = template
+        self._tokenize = tokenize
+        self._bos = bos
+        words = sorted((word for word in control if word), key=len, reverse=True)
+        self._words = words
+        self._typed = re.compile("|".join(re.escape(word) for word in words)) if words else None
+        self._index = {word: index for index, word in enumerate(words)}
+
+    def text(self, messages: Sequence[ChatMessage], thinking: ThinkingMode, *, answer: bool = True) -> str:
+        """The prompt as text, typed control tokens hidden. Raises ``UserFacing``."""
+        return self.template.render([self._plain(message) for message in messages], thinking, answer=answer)
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a rendered prompt."""
+        begin = not (self._bos and text.startswith(self._bos))
+        pieces = _HIDDEN.split(text)
+        if len(pieces) == 1:
+            return self._tokenize(text, True, begin)
+        found: list[int] = []
+        for index, piece in enumerate(pieces):
+            if index % 2:
+                found += self._tokenize(self._words[int(piece)], False, False)
+            elif piece:
+                found += self._tokenize(piece, True, begin and not found)
+        return found
+
+    def _plain(self, message: ChatMessage) -> dict[str, Any]:
+        content = "\n\n".join(filter(None, (_text(part) for part in message.parts)))
+        plain: dict[str, Any] = {"role": message.role.value, "content": self._hide(content)}
+        thought = "\n\n".join(part.text for part in message.parts if isinstance(part, ThinkingPart))
+        if thought:
+            plain["reasoning_content"] = self._hide(thought)
+        return plain
+
+    def _hide(self, text: str) -> str:
+        text = clean(text).replace(_HIDE_OPEN, "").replace(_HIDE_CLOSE, "")
+        if self._typed is None:
+            return text
+        return self._typed.sub(lambda found: f"{_HIDE_OPEN}{self._index[found[0]]}{_HIDE_CLOSE}", text)
+
+
+def _text(part: object) -> str:
+    if isinstance(part, TextPart | ToolResultPart):
+        return part.text
+    if isinstance(part, FilePart) and part.text:
+        return f"{part.name}:\n\n{part.text}"
+    return ""
+
+
+def build(
+    renderer: Renderer,
+    messages: Sequence[ChatMessage],
+    thinking: ThinkingMode,
+    *,
+    context: int,
+    max_tokens: int | None,
+    cut_from: str | None,
+) -> Prompt:
+    """Render what fits into ``context`` tokens with room for the answer. Raises ``UserFacing``."""
+    if not messages or not any(_text(part).strip() for part in messages[-1].parts):
+        raise _empty()
+    reserve = min(max_tokens or context, context // 4)
+    room = context - reserve
+    head = 1 if messages[0].role is Role.SYSTEM and len(messages) > 1 else 0
+
+    def render(start: int) -> tuple[list[int], str]:
+        chosen = [*messages[:head], *messages[start:]]
+        if context and sum(_size(m) for m in chosen) > context * _LONGEST_TOKEN and start < len(messages) - 1:
+            return [0] * (context + 1), ""  # certainly too long: do not spend seconds to learn by how much
+        text = renderer.text(chosen, thinking)
+        return renderer.tokens(text), text
+
+    def prompt(start: int, tokens: list[int], text: str) -> Prompt:
+        dropped = start - head
+        cut = ContextCut(messages[start].id, dropped) if dropped > 0 else None
+        chosen = (*messages[:head], *messages[start:])
+        return Prompt(tuple(tokens), ends_in_thinking(text), cut, chosen)
+
+    start = next((i for i, m in enumerate(messages) if cut_from and m.id == cut_from and i >= head), head)
+    tokens, text = render(start)
+    if len(tokens) <= room:
+        return prompt(start, tokens, text)
+    borders = [i for i in range(start + 1, len(messages)) if messages[i].role is Role.USER]
+    if not borders or borders[-1] != len(messages) - 1:
+        borders.append(len(messages) - 1)
+    low, high = 0, len(borders) - 1  # the first border from which at most 60 % of the context is used
+    limit = min(room, int(context * _KEEP))
+    found: tuple[int, list[int], str] | None = None
+    while low <= high:
+        middle = (low + high) // 2
+        tokens, text = render(borders[middle])
+        if len(tokens) <= limit:
+            found = (borders[middle], tokens, text)
+            high = middle - 1
+        else:
+            low = middle + 1
+    if found is None:  # the last message alone is more than 60 %: it may use the room, and the reserve if it must
+        tokens, text = render(len(messages) - 1)
+        if len(tokens) > max(room, context - 64):
+            raise _too_long(len(tokens), context)
+        found = (len(messages) - 1, tokens, text)
+    return prompt(*found)
+
+
+def _size(message: ChatMessage) -> int:
+    return sum(len(_text(part)) for part in message.parts)
+
+
+def _empty() -> UserFacing:
+    return UserFacing(
+        Text("prompt.empty", QT_TRANSLATE_NOOP("engine", "The message is empty.")),
+        Text("prompt.empty.hint", QT_TRANSLATE_NOOP("engine", "Write something first.")),
+    )
+
+
+def _too_long(tokens: int, context: int) -> UserFacing:
+    return UserFacing(
+        Text(
+            "prompt.too_long",
+            QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
+            {"tokens": f"{tokens:,}", "context": f"{context:,}"},
+        ),
+        Text(
+            "prompt.too_long.hint",
+            QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."),
+        ),
+        action="view.settings",
+    )

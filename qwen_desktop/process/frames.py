@@ -1,0 +1,45 @@
+"""Frames on a pipe: a 4-byte big-endian length and that many bytes of msgpack, 64 MiB at most."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+#: Protocol of both workers; said in ``hello``.
+PROTOCOL = 1
+LONGEST = 64 * 1024 * 1024
+
+
+class FrameError(Exception):
+    """The stream is not made of frames (a length over the limit); nothing after it can be trusted."""
+
+
+def pack(payload: bytes) -> bytes:
+    """``payload`` with its length in front. Raises ``FrameError`` when it is too long to send."""
+    if len(payload) > LONGEST:
+        raise FrameError(f"frame of {len(payload)} bytes")
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def read(stream: BinaryIO) -> bytes | None:
+    """The next frame's payload, None at the end of the stream (also in the middle of a frame: the writer died).
+
+    Blocks. Raises ``FrameError`` for an impossible length.
+    """
+    head = _exactly(stream, 4)
+    if head is None:
+        return None
+    length = int.from_bytes(head, "big")
+    if length > LONGEST:
+        raise FrameError(f"frame of {length} bytes")
+    return _exactly(stream, length)
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes | None:
+    chunks: list[bytes] = []
+    while count > 0:
+        chunk = stream.read(count)
+        if not chunk:
+            return None
+        chunks.append(chunk)
+        count -= len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

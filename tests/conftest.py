@@ -1,0 +1,31 @@
+"""Every test has a private data folder, an offscreen window system, and fails on unexpected warnings and errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("PYTHONFAULTHANDLER", "1")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of the test's own; the user's is never touched."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("QWEN_DESKTOP_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_errors(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Anything logged as an error fails the test, unless it carries the mark ``expects_errors``."""
+    yield
+    if request.node.get_closest_marker("expects_errors"):
+        return
+    bad = [r for phase in ("setup", "call") for r in caplog.get_records(phase) if r.levelno >= logging.ERROR]
+    assert not bad, "unexpected errors were logged: " + "; ".join(r.getMessage() for r in bad)

@@ -1,0 +1,97 @@
+"""Random-weight models of real shape, written once a run, and an engine whose worker is ended after each test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.process.spawn import worker_command
+from tests import gguf_files
+
+
+class Files:
+    """Model files by kind, written when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, file: str, **how: Any) -> str:
+        """The path of the model ``file``, written with ``how``."""
+        path = self.folder / f"{file}.gguf"
+        if not path.exists():
+            gguf_files.write(path, **how)
+        return str(path)
+
+    def qwen3(self) -> str:
+        """Qwen3 with the full vocabulary and a thinking template."""
+        return self.get("qwen3-full", vocab=gguf_files.FULL_VOCABULARY)
+
+    def small(self) -> str:
+        """Qwen3 with 600 tokens: loads in a moment; its greedy answers never end by themselves."""
+        return self.get("qwen3-small", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS)
+
+    def long(self) -> str:
+        """The full vocabulary and a long context; its greedy answers never end by themselves."""
+        full = gguf_files.FULL_VOCABULARY
+        return self.get("qwen3-long", vocab=full, context=32_768, tied=False, prefer=gguf_files.NEVER_ENDS)
+
+    def slow(self) -> str:
+        """Deep enough that reading a long prompt takes seconds."""
+        shape = {"layers": 8, "width": 384, "heads": 6, "hidden": 1024, "quant": "f16", "context": 4096}
+        return self.get("qwen3-slow", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS, **shape)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files(tmp_path_factory.mktemp("models"))
+
+
+class Engine:
+    """A loaded engine and short ways to use it."""
+
+    def __init__(self, engine: LocalWorkerEngine) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+
+    async def answer(self, request: GenerateRequest) -> GenerateResult:
+        """The whole answer; its events are kept in ``events``."""
+        self.events = []
+        async with self.engine.generate(request) as run:
+            async for event in run:
+                self.events.append(event)
+        return run.result
+
+
+WithEngine: TypeAlias = Callable[..., None]
+
+
+@contextlib.asynccontextmanager
+async def loaded(path: str, *, command: Sequence[str] = (), **how: Any) -> AsyncIterator[Engine]:
+    engine = LocalWorkerEngine(command or worker_command("engine"))
+    try:
+        async for _ in engine.load(LoadRequest(path, **how)):
+            pass
+        yield Engine(engine)
+    finally:
+        await engine.aclose()
+
+
+@pytest.fixture
+def with_engine() -> WithEngine:
+    """``with_engine(path, test, **load)`` loads a model and runs the coroutine function ``test`` with it."""
+
+    def use(path: str, test: Callable[[Engine], Awaitable[None]], **how: Any) -> None:
+        async def run() -> None:
+            async with loaded(path, **how) as engine:
+                await test(engine)
+
+        asyncio.run(run())
+
+    return use

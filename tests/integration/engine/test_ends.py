@@ -1,0 +1,266 @@
+"""Stopping and crashing: what was shown is kept, and the next message works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from qwen_desktop.core.engine import FinishReason, Live, LoadRequest, PromptProgress, TextDelta
+from qwen_desktop.core.errors import Bug, Environment
+from qwen_desktop.engine import wire
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.process import frames
+from qwen_desktop.process.spawn import worker_command, worker_environment
+
+from .conftest import Engine, Files, WithEngine
+from .talk import ask
+
+
+def test_stopping_while_the_prompt_is_read(files: Files, with_engine: WithEngine) -> None:
+    async def test(engine: Engine) -> None:
+        async with engine.engine.generate(ask("x " * 1800, max_tokens=5)) as run:
+            stopped = 0.0
+            async for event in run:
+                if isinstance(event, PromptProgress) and not stopped:
+                    stopped = time.monotonic()
+                    await run.stop()
+            took = time.monotonic() - stopped
+        assert run.result.finish_reason is FinishReason.CANCELLED
+        assert run.result.stats.completion_tokens == 0 and run.result.text == ""
+        assert took < 1.0  # 50 ms on a quiet machine; one chunk alone takes longer than this allows
+        short = await engine.answer(ask("x", lively=False, max_tokens=3))
+        assert short.stats.completion_tokens == 3
+
+    with_engine(files.slow(), test)
+
+
+def test_what_was_read_before_stopping_is_remembered(files: Files, with_engine: WithEngine) -> None:
+    async def test(engine: Engine) -> None:
+        request = ask("x " * 1800, max_tokens=2)
+        async with engine.engine.generate(request) as run:
+            async for event in run:
+                if isinstance(event, PromptProgress) and event.done >= 128:
+                    await run.stop()
+        assert run.result.finish_reason is FinishReason.CANCELLED
+        again = await engine.answer(request)
+        assert 128 <= again.stats.cached_tokens < again.stats.prompt_tokens
+
+    with_engine(files.slow(), test)
+
+
+@pytest.mark.parametrize("how", ["stop", "break", "cancel"])
+def test_stopping_an_answer_keeps_what_there_is(files: Files, with_engine: WithEngine, how: str) -> None:
+    async def test(engine: Engine) -> None:
+        seen: list[str] = []
+        runs = []
+        begun = asyncio.Event()
+
+        async def consume() -> None:
+            async with engine.engine.generate(ask("talk", lively=False)) as run:
+                runs.append(run)
+                async for event in run:
+                    if isinstance(event, TextDelta):
+                        seen.append(event.text)
+                        begun.set()
+                    if isinstance(event, Live):
+                        if how == "stop":
+                            await run.stop()
+                        elif how == "break":
+                            break
+                        else:
+                            await asyncio.sleep(60)
+
+        task = asyncio.ensure_future(consume())
+        if how == "cancel":
+            async with asyncio.timeout(20):
+                await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            await asyncio.wait_for(task, 20)
+        result = runs[0].result
+        assert result.finish_reason is FinishReason.CANCELLED
+        assert seen and result.text.startswith("".join(seen))
+        figures = await engine.engine.figures()
+        assert figures is not None and not figures.busy  # nothing runs on behind our back
+        assert (await engine.answer(ask("next", lively=False, max_tokens=3))).stats.completion_tokens == 3
+
+    with_engine(files.long(), test, context=8192)
+
+
+def test_a_waiting_answer_can_be_stopped(files: Files, with_engine: WithEngine) -> None:
+    async def test(engine: Engine) -> None:
+        generate = engine.engine.generate
+        async with generate(ask("x " * 1800, max_tokens=5)) as first, generate(ask("second", max_tokens=5)) as second:
+            await second.stop()
+            await first.stop()
+            async for _ in first:
+                pass
+            async for _ in second:
+                pass
+        assert first.result.finish_reason is FinishReason.CANCELLED
+        assert second.result.finish_reason is FinishReason.CANCELLED
+        assert second.result.stats.completion_tokens == 0
+
+    with_engine(files.slow(), test)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+def test_a_killed_worker_costs_one_message_and_nothing_more(files: Files, with_engine: WithEngine, name: str) -> None:
+    async def test(engine: Engine) -> None:
+        before = engine.engine.pid
+        assert before is not None
+        texts: list[str] = []
+        with pytest.raises(Environment) as caught:
+            async with engine.engine.generate(ask("talk", lively=False)) as run:
+                async for event in run:
+                    if isinstance(event, TextDelta):
+                        texts.append(event.text)
+                        if len(texts) == 3:
+                            os.kill(before, signal.Signals[name])
+        problem = caught.value.problem
+        assert len(texts) >= 3  # what had come was given
+        assert name in str(problem.what) and problem.action == "retry" and problem.hint is not None
+        assert "memory" not in str(problem.what)  # claimed with evidence only
+        answer = await engine.answer(ask("again", lively=False, max_tokens=4))
+        assert answer.stats.completion_tokens == 4
+        assert engine.engine.pid not in (None, before)
+        assert engine.engine.info is not None and engine.engine.info.context_size == 1024
+
+    with_engine(files.long(), test, context=1024)
+
+
+def test_unloading_while_it_answers_ends_the_answer(files: Files, with_engine: WithEngine) -> None:
+    async def test(engine: Engine) -> None:
+        async with engine.engine.generate(ask("x " * 1800)) as run:
+            unloading = asyncio.ensure_future(engine.engine.unload())
+            with pytest.raises(Exception, match="unloaded"):
+                async for _ in run:
+                    pass
+            await unloading
+        with pytest.raises(Bug, match="No model"):
+            await engine.answer(ask("x"))
+
+    with_engine(files.slow(), test)
+
+
+def test_leaving_a_load_early_ends_the_worker(files: Files) -> None:
+    async def test() -> None:
+        engine = LocalWorkerEngine(worker_command("engine"))
+        steps = engine.load(LoadRequest(files.qwen3()))
+        await anext(steps)
+        pid = engine.pid
+        await steps.aclose()
+        assert engine.info is None
+        assert pid is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            await asyncio.to_thread(psutil.Process(pid).wait, 5)
+        async for _ in engine.load(LoadRequest(files.small())):
+            pass
+        assert engine.info is not None
+        await engine.aclose()
+
+    asyncio.run(test())
+
+
+def test_a_command_that_cannot_start_is_one_sentence() -> None:
+    async def test(command: list[str]) -> None:
+        engine = LocalWorkerEngine(command)
+        with pytest.raises(Environment):
+            async for _ in engine.load(LoadRequest("x.gguf")):
+                pass
+        await engine.aclose()
+
+    asyncio.run(test(["/nonexistent/program"]))
+    asyncio.run(test([sys.executable, "-c", "raise SystemExit(3)"]))
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        worker_command("engine"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=worker_environment(),
+        start_new_session=os.name != "nt",
+    )
+
+
+def _request(child: subprocess.Popen[bytes], request: wire.Request) -> None:
+    assert child.stdin is not None
+    child.stdin.write(frames.pack(wire.encode(request)))
+    child.stdin.flush()
+
+
+def test_the_worker_dies_with_its_stdin_even_when_busy(files: Files) -> None:
+    child = _start()
+    try:
+        assert child.stdout is not None and child.stdin is not None
+        _request(child, wire.Load(1, LoadRequest(files.slow())))
+        _request(child, wire.Generate(2, ask("x " * 1800)))
+        kinds = []
+        while (payload := frames.read(child.stdout)) is not None:  # type: ignore[arg-type]  # a raw pipe reads too
+            reply = wire.decode_reply(payload)
+            kinds.append(type(reply))
+            if isinstance(reply, wire.Events):
+                break
+        assert kinds[0] is wire.Hello and wire.Loaded in kinds
+        child.stdin.close()
+        began = time.monotonic()
+        assert child.wait(5) == 0
+        assert time.monotonic() - began < 2
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_stalled_reader_does_not_stop_decoding(files: Files) -> None:
+    """Nobody reads the pipe; the worker goes on and everything arrives later."""
+    child = _start()
+    try:
+        assert child.stdout is not None
+        _request(child, wire.Load(1, LoadRequest(files.qwen3())))
+        _request(child, wire.Generate(2, ask("talk", max_tokens=1500)))
+        time.sleep(1)
+        process = psutil.Process(child.pid)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # it finishes by itself: then it uses no time any more
+            before = sum(process.cpu_times()[:2])
+            time.sleep(0.3)
+            if sum(process.cpu_times()[:2]) - before < 0.03:
+                break
+        text, done = "", None
+        while done is None:
+            reply = wire.decode_reply(frames.read(child.stdout) or b"")  # type: ignore[arg-type]  # as above
+            if isinstance(reply, wire.Events):
+                text += "".join(e.text for e in reply.events if isinstance(e, TextDelta))
+            elif isinstance(reply, wire.Done):
+                done = reply.result
+        assert done.text == text
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_nonsense_on_the_pipe_is_passed_over(files: Files) -> None:
+    child = _start()
+    try:
+        assert child.stdin is not None and child.stdout is not None
+        for payload in (b"", b"\xc1", b"\x81\xa1t\xa7unknown", b"\x01"):
+            child.stdin.write(frames.pack(payload))
+        _request(child, wire.Ask(5))
+        replies = [wire.decode_reply(frames.read(child.stdout) or b"") for _ in range(2)]  # type: ignore[arg-type]
+        assert isinstance(replies[0], wire.Hello) and isinstance(replies[1], wire.Figures) and replies[1].id == 5
+    finally:
+        child.kill()
+        child.wait()

@@ -1,0 +1,132 @@
+"""Jobs through a real worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qwen_desktop.core.errors import Bug, Cancelled, Environment, UserFacing
+from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.jobs.table import JOBS
+from qwen_desktop.process.spawn import worker_command
+from tests import gguf_files
+
+#: A worker with jobs of the test's own.
+_SLOW = """
+import sys, time, types
+module = types.ModuleType("slow_jobs")
+def count(upto, report):
+    for done in range(upto):
+        report(done, upto)
+        time.sleep(0.01)
+    return upto
+def sleep(seconds):
+    time.sleep(seconds)
+    return "slept"
+def odd():
+    return object()
+def fail():
+    raise ValueError("secret text")
+module.count, module.sleep, module.odd, module.fail = count, sleep, odd, fail
+sys.modules["slow_jobs"] = module
+from qwen_desktop.jobs import table, worker
+for name in ("count", "sleep", "odd", "fail"):
+    table.JOBS[name] = f"slow_jobs:{name}"
+worker.main()
+"""
+
+
+def test_every_row_of_the_table_exists() -> None:
+    for place in JOBS.values():
+        module, _, function = place.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_results_errors_and_restart(tmp_path: Path) -> None:
+    path = gguf_files.write(tmp_path / "a.gguf", vocab=600, name="My Model")
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        assert jobs.pid is None  # nothing starts before it is needed
+        header = await jobs.call("gguf.header", {"path": str(path)})
+        assert (header["name"], header["architecture"], header["quant"]) == ("My Model", "qwen3", "Q8_0")
+        with pytest.raises(UserFacing, match="folder"):
+            await jobs.call("gguf.header", {"path": str(tmp_path)})
+        with pytest.raises(Bug, match="no background job"):
+            await jobs.call("no.such", {})
+        both = await asyncio.gather(*(jobs.call("markdown.render", {"text": t}) for t in ("*a*", "# b")))
+        assert all(both) and both[0] != both[1]
+        pid = jobs.pid
+        assert pid is not None
+        psutil.Process(pid).kill()
+        with pytest.raises(Environment):
+            while True:
+                await jobs.call("gguf.header", {"path": str(path)})
+        assert (await jobs.call("gguf.header", {"path": str(path)}))["name"] == "My Model"
+        assert jobs.pid != pid
+        last = jobs.pid
+        await jobs.aclose()
+        await jobs.aclose()
+        assert last is not None and not psutil.pid_exists(last)
+        with pytest.raises(Bug, match="ended"):
+            await jobs.call("gguf.header", {"path": str(path)})
+
+    asyncio.run(test())
+
+
+def test_progress_cancel_and_long_jobs_beside_short_ones() -> None:
+    async def test() -> None:
+        jobs = JobWorker([sys.executable, "-c", _SLOW])
+        seen: list[tuple[int, int]] = []
+        assert await jobs.call("count", {"upto": 5}, progress=lambda d, t: seen.append((d, t))) == 5
+        assert seen == [(n, 5) for n in range(5)]
+        long = asyncio.ensure_future(jobs.call("sleep", {"seconds": 3}))
+        await asyncio.sleep(0.1)
+        assert await asyncio.wait_for(jobs.call("count", {"upto": 1}), 1) == 1
+        endless = asyncio.ensure_future(jobs.call("count", {"upto": 100_000}))
+        await asyncio.sleep(0.1)
+        endless.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await endless
+        # the thread is free again although the other one sleeps
+        assert await asyncio.wait_for(jobs.call("count", {"upto": 1}), 1) == 1
+        with pytest.raises(Bug):
+            await jobs.call("odd", {})
+        with pytest.raises(Bug) as caught:
+            await jobs.call("fail", {})
+        assert "secret" not in repr(caught.value.problem)
+        await jobs.aclose()
+        with pytest.raises(Cancelled):
+            await long
+
+    asyncio.run(test())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="looks into /proc style process tables")
+def test_the_worker_is_not_in_our_folder_or_process_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "qwen_desktop").mkdir()
+    (tmp_path / "qwen_desktop" / "__init__.py").write_text("raise SystemExit('a file of the current folder ran')")
+
+    def content(folder: str) -> list[Path] | None:
+        return list(Path(folder).iterdir()) if Path(folder).exists() else None
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        assert await jobs.call("markdown.render", {"text": "x"})
+        assert jobs.pid is not None
+        process = psutil.Process(jobs.pid)
+        folder = process.cwd()
+        assert folder != str(tmp_path) and await asyncio.to_thread(content, folder) == []
+        assert os.getpgid(jobs.pid) == jobs.pid != os.getpgid(0)
+        await jobs.aclose()
+        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(content, folder) is None
+
+    asyncio.run(test())

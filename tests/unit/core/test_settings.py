@@ -1,0 +1,64 @@
+"""Every setting is declared once, and declared whole."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from qwen_desktop.core.settings import (
+    SECTION_TITLES,
+    Settings,
+    changed_keys,
+    declared,
+    replaced,
+    setting,
+    value,
+)
+
+
+def test_every_default_is_allowed_and_described() -> None:
+    keys = [entry.key for entry in declared()]
+    assert len(keys) == len(set(keys)) > 20
+    for entry in declared():
+        assert replaced(Settings(), entry.key, entry.default) == Settings()
+        assert entry.section in SECTION_TITLES
+        assert entry.info.title and not entry.info.title.endswith(".")
+        assert entry.info.help == "" or entry.info.help.endswith(".")
+        assert (entry.default is None) <= entry.optional
+        assert not entry.optional or entry.info.auto, f"{entry.key} needs a label for None"
+
+
+def test_every_choice_is_allowed_and_every_allowed_word_is_a_choice() -> None:
+    for entry in declared():
+        for choice, label in entry.info.choices:
+            assert value(replaced(Settings(), entry.key, choice), entry.key) == choice
+            assert label
+        if entry.kind == "choice":
+            words = {choice for choice, _ in entry.info.choices}
+            schema = msgspec.json.schema(entry.type)
+            assert set(schema["enum"]) == words
+
+
+def test_the_limits_that_people_read_are_the_limits_that_hold() -> None:
+    for entry in declared():
+        if entry.kind not in ("int", "float"):
+            continue
+        assert entry.minimum is not None and entry.maximum is not None, f"{entry.key} has no limits"
+        replaced(Settings(), entry.key, type(entry.maximum)(entry.maximum))
+        for bad in (entry.minimum - 1, entry.maximum + 1, *([entry.minimum] if entry.above else [])):
+            with pytest.raises(msgspec.ValidationError):
+                replaced(Settings(), entry.key, bad)
+
+
+def test_unknown_keys_are_errors_of_ours() -> None:
+    for key in ("engine.nothing", "nothing.context", "context", ""):
+        with pytest.raises(KeyError):
+            setting(key)
+        with pytest.raises(KeyError):
+            replaced(Settings(), key, 1)
+
+
+def test_what_changed_is_named() -> None:
+    after = replaced(replaced(Settings(), "engine.context", 4096), "chat.thinking", "think")
+    assert list(changed_keys(Settings(), after)) == ["chat.thinking", "engine.context"]
+    assert list(changed_keys(after, after)) == []

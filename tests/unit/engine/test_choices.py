@@ -1,0 +1,132 @@
+"""Sampling defaults, context sizes and threads."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from qwen_desktop.core.engine import Sampling
+from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.engine import fit
+from qwen_desktop.engine.sampling_defaults import defaults, resolve
+
+
+def header(name: str = "", architecture: str = "qwen3", **metadata: Any) -> GgufHeader:
+    told = {"general.name": name, **{key.replace("__", "."): value for key, value in metadata.items()}}
+    return GgufHeader("x.gguf", 3, architecture, name, "Q4_K_M", 15, 1, 1, 0, "", metadata=told)
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "thinking", "expected"),
+    [
+        ("Qwen3 0.6B", "qwen3", True, Sampling(0.6, 0.95, 20, 0.0, 0.0, 1.0)),
+        ("Qwen3-8B", "qwen3", False, Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.0)),
+        ("Qwen3-4B-Thinking-2507", "qwen3", True, Sampling(0.6, 0.95, 20, 0.0, 0.0, 1.0)),
+        ("Qwen2.5 7B Instruct", "qwen2", False, Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.05)),
+        ("QwQ 32B", "qwen2", True, Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0)),
+        ("Qwen3-Coder-30B-A3B-Instruct", "qwen3moe", False, Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.05)),
+        ("Qwen3-Coder-Next", "qwen3next", False, Sampling(1.0, 0.95, 40, 0.0, 0.0, 1.0)),
+        ("Qwen3-VL-4B-Instruct", "qwen3vl", False, Sampling(0.7, 0.8, 20, 0.0, 1.5, 1.0)),
+        ("Qwen3.5-4B", "qwen35", True, Sampling(1.0, 0.95, 20, 0.0, 1.5, 1.0)),
+        ("Qwen3.5-0.8B", "qwen35", False, Sampling(1.0, 1.0, 20, 0.0, 2.0, 1.0)),
+        ("Qwen3.6-27B", "qwen35", True, Sampling(1.0, 0.95, 20, 0.0, 0.0, 1.0)),
+        ("my own tune", "qwen3", False, Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.0)),
+    ],
+)
+def test_values_of_the_model_cards(name: str, architecture: str, thinking: bool, expected: Sampling) -> None:
+    assert defaults(header(name, architecture), thinking=thinking) == expected
+
+
+def test_a_file_with_its_own_values_wins_over_the_table() -> None:
+    found = defaults(header("Qwen3", general__sampling__temp=0.3, general__sampling__top_k=5), thinking=True)
+    assert (found.temperature, found.top_k, found.top_p) == (0.3, 5, 0.95)
+    guide = header("Guide", qwen_desktop__sampling__temperature=0.0, general__sampling__temp=0.9)
+    assert defaults(guide, thinking=False).temperature == 0.0
+    assert defaults(header("Qwen3", general__sampling__temp=99.0), thinking=True).temperature == 0.6
+
+
+def test_the_user_wins_and_greedy_is_plain() -> None:
+    card = Sampling(0.7, 0.8, 20, 0.0, 1.5, 1.05)
+    used = resolve(Sampling(top_p=0.5), card, 3)
+    assert used == Sampling(0.7, 0.5, 20, 0.0, 1.5, 1.05, 3)
+    greedy = resolve(Sampling(temperature=0), card, 3)
+    assert (greedy.presence_penalty, greedy.repeat_penalty) == (0.0, 1.0)
+    assert resolve(Sampling(temperature=0, repeat_penalty=1.1), card, 3).repeat_penalty == 1.1
+
+
+@pytest.mark.parametrize(
+    ("asked", "train", "sizes"),
+    [
+        (None, 32768, (8192, 4096, 2048, 1024, 512)),
+        (None, 2048, (2048, 1024, 512)),
+        (100_000, 2048, (2048, 1024, 512)),
+        (1000, 2048, (1000, 500)),
+        (512, 2048, (512,)),
+        (4096, 0, (4096, 2048, 1024, 512)),
+    ],
+)
+def test_sizes_to_try(asked: int | None, train: int, sizes: tuple[int, ...]) -> None:
+    found = fit.ladder(asked, train)
+    assert found[0] == sizes[0] and found[-1] >= 500 and all(a > b for a, b in itertools.pairwise(found))
+    assert found[: len(sizes)] == sizes or found == sizes[: len(found)]
+
+
+def test_notices_only_when_something_was_not_given() -> None:
+    assert fit.notice(None, 8192, 32768) is None
+    assert fit.notice(None, 2048, 2048) is None
+    assert fit.notice(4096, 4096, 32768) is None
+    assert "not trained" in str(fit.notice(65536, 32768, 32768))
+    assert "memory" in str(fit.notice(65536, 16384, 32768))
+    assert "memory" in str(fit.notice(None, 2048, 32768))
+
+
+class Machine:
+    """Speeds by number of threads, with another program on it or not."""
+
+    def __init__(self, alone: dict[int, float], crowded: dict[int, float]) -> None:
+        self.alone, self.crowded = alone, crowded
+
+    def run(self, watch: fit.ThreadWatch, seconds: float, *, crowded: bool) -> float:
+        """Work for a while in pieces of a quarter of a second; returns the tokens made."""
+        made, left = 0.0, seconds
+        while left > 0:
+            speed = (self.crowded if crowded else self.alone)[watch.threads]
+            tokens = max(1.0, speed * 0.25)
+            watch.done(int(tokens), tokens / speed)
+            made += tokens
+            left -= tokens / speed
+        return made
+
+
+def test_threads_follow_the_machine() -> None:
+    machine = Machine(alone={1: 26.0, 2: 40.0}, crowded={1: 26.0, 2: 2.0})
+    watch = fit.ThreadWatch(2, 1)
+    machine.run(watch, 5, crowded=False)
+    assert watch.threads == 2  # alone, the second thread pays
+    machine.run(watch, 10, crowded=True)
+    assert watch.threads == 1  # another program came
+    made = machine.run(watch, 100, crowded=True)
+    assert made > 0.85 * 26 * 100  # trying again now and then costs little
+    machine.run(watch, 330, crowded=False)
+    assert watch.threads == 2  # and it is taken back when that program is gone
+
+
+def test_depth_is_not_taken_for_a_crowd() -> None:
+    watch = fit.ThreadWatch(4, 4)
+    speed = 60.0
+    for _ in range(400):
+        watch.done(max(1, int(speed * 0.25)), 0.25)
+        speed *= 0.995
+    assert watch.threads == 4
+
+
+def test_one_thread_stays_one() -> None:
+    watch = fit.ThreadWatch(1, 1)
+    assert {watch.done(5, s) for s in (0.1, 5.0, 0.1)} == {1}
+
+
+def test_the_machine_tells_something_sensible() -> None:
+    assert 1 <= fit.usual_threads() <= fit.cores()
+    assert fit.available_memory() > 10_000_000

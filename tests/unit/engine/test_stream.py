@@ -1,0 +1,120 @@
+"""From bytes of tokens to text that may be shown."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from qwen_desktop.core.engine import Event, TextDelta, ThinkingDelta, ThinkingDone
+from qwen_desktop.engine.stream import AnswerStream
+
+
+def make(*, thinking: bool = False, stop: tuple[str, ...] = ()) -> AnswerStream:
+    ticks = itertools.count()
+    return AnswerStream(thinking=thinking, stop=stop, clock=lambda: float(next(ticks)))
+
+
+def run(stream: AnswerStream, pieces: list[bytes | bool]) -> list[Event]:
+    """Feed pieces (True and False are the marks), fetching after each one."""
+    events: list[Event] = []
+    for piece in pieces:
+        if isinstance(piece, bool):
+            assert stream.mark(piece)
+        else:
+            stream.piece(piece)
+        events += stream.events()
+    stream.finish()
+    return events + list(stream.events())
+
+
+def split(text: str) -> list[bytes | bool]:
+    return [bytes([byte]) for byte in text.encode()]
+
+
+def test_characters_come_whole() -> None:
+    text = "Grüße, 你好, привет, 👩‍👩‍👧"
+    events = run(make(), split(text))
+    assert all(isinstance(e, TextDelta) and "\ufffd" not in e.text for e in events)
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+
+
+def test_broken_bytes_become_one_mark_and_never_raise() -> None:
+    events = run(make(), [b"a\xe4\xbd", b"b", b"\xff"])
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "a\ufffdb\ufffd"
+
+
+def test_zero_characters_are_dropped() -> None:
+    stream = make()
+    run(stream, [b"a\x00b"])
+    assert stream.text == "ab"
+
+
+@pytest.mark.parametrize("stop", ["END", "\n\n", "停止"])
+def test_stop_strings_are_never_seen_not_even_a_part(stop: str) -> None:
+    stream = make(stop=(stop,))
+    events: list[Event] = []
+    for piece in split(f"text {stop[:1]} more{stop}never"):
+        assert isinstance(piece, bytes)
+        stream.piece(piece)
+        events += stream.events()
+        if stream.stopped:
+            break
+    stream.finish()
+    shown = "".join(e.text for e in (*events, *stream.events()) if isinstance(e, TextDelta))
+    assert stream.stopped and shown == stream.text == f"text {stop[:1]} more"
+
+
+def test_a_stop_string_that_does_not_come_is_given_at_the_end() -> None:
+    stream = make(stop=("</end>",))
+    run(stream, split("wait </en"))
+    assert stream.text == "wait </en" and not stream.stopped
+
+
+@pytest.mark.parametrize("form", ["tokens", "text"])
+def test_thinking_by_tokens_or_by_text(form: str) -> None:
+    opened: list[bytes | bool] = [True] if form == "tokens" else split("<think>")
+    closed: list[bytes | bool] = [False] if form == "tokens" else split("</think>")
+    stream = make()
+    events = run(stream, [*opened, *split("\nhm, x < y\n"), *closed, *split("\n\nThe answer.")])
+    assert stream.thinking_text == "hm, x < y" and stream.text == "The answer."
+    assert "".join(e.text for e in events if isinstance(e, ThinkingDelta)) == "hm, x < y"
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "The answer."
+    done = [e for e in events if isinstance(e, ThinkingDone)]
+    assert len(done) == 1 and done[0].seconds > 0 and done[0].tokens == stream.thinking_tokens > 5
+
+
+def test_a_prompt_that_opened_thinking_begins_in_it() -> None:
+    stream = make(thinking=True)
+    run(stream, [b"deep", b" thought", False, b"\n\n", b"42"])
+    assert (stream.thinking_text, stream.text, stream.thinking_tokens) == ("deep thought", "42", 3)
+
+
+def test_an_empty_thought_is_no_thought() -> None:
+    events = run(make(), [True, b"\n\n", False, b"\n\n", b"Hi"])
+    assert events == [TextDelta("Hi")]
+
+
+def test_marks_inside_an_answer_are_text() -> None:
+    stream = make()
+    stream.piece(b"The tag ")
+    assert not stream.mark(True) and not stream.mark(False)
+    stream.piece(b"<think> opens it, </think> closes it")
+    stream.finish()
+    assert stream.text == "The tag <think> opens it, </think> closes it"
+    assert stream.thinking_text == ""
+
+
+def test_thinking_that_is_cut_off_is_kept() -> None:
+    stream = make(thinking=True)
+    events = run(stream, [b"unfinished \xe4\xbd"])
+    assert stream.thinking_text == "unfinished \ufffd" and stream.text == ""
+    assert isinstance(events[-1], ThinkingDone)
+
+
+def test_deltas_between_two_fetches_are_joined() -> None:
+    stream = make()
+    for piece in (b"a", b"b", b"c"):
+        stream.piece(piece)
+    assert stream.events() == (TextDelta("abc"),)
+    assert stream.events() == ()

@@ -1,0 +1,188 @@
+"""Markdown to blocks: what the window shows, what is copied, and what must never get through."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import msgspec
+import pytest
+
+from qwen_desktop.jobs.blocks import (
+    CodeBlock,
+    MathBlock,
+    RuleBlock,
+    Run,
+    TableBlock,
+    TextBlock,
+    from_builtins,
+    projection,
+    quick_plain,
+)
+from qwen_desktop.jobs.highlight import spans
+from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, render_job, safe_href
+
+
+def one(text: str):
+    blocks = Markdown().blocks(text)
+    assert len(blocks) == 1
+    return blocks[0]
+
+
+def runs(text: str) -> tuple[Run, ...]:
+    block = one(text)
+    assert isinstance(block, TextBlock)
+    return block.runs
+
+
+def test_looks_of_words():
+    assert runs("a **b *c*** ~~d~~ `e`") == (
+        Run("a "), Run("b ", bold=True), Run("c", bold=True, italic=True), Run(" "), Run("d", strike=True),
+        Run(" "), Run("e", code=True),
+    )  # fmt: skip
+
+
+def test_line_breaks_are_kept():
+    assert one("one\ntwo  \nthree<br>four").text == "one\ntwo\nthree\nfour"
+
+
+def test_headings_and_rules():
+    blocks = Markdown().blocks("# A\n\n### B\n\n---")
+    assert [(b.level, b.text) for b in blocks[:2]] == [(1, "A"), (3, "B")]
+    assert isinstance(blocks[2], RuleBlock)
+
+
+def test_lists_nest_number_and_tick():
+    blocks = Markdown().blocks("3. a\n4. b\n   - c\n\n     d\n- [ ] e\n- [x] f\n-")
+    assert [(b.marker, b.indent, b.text) for b in blocks] == [
+        ("3.", 1, "a"), ("4.", 1, "b"), ("•", 2, "c"), ("", 2, "d"), ("☐", 1, "e"), ("☑", 1, "f"), ("•", 1, ""),
+    ]  # fmt: skip
+
+
+def test_quotations_have_a_depth():
+    assert [(b.quote, b.text) for b in Markdown().blocks("> a\n>\n> > b\n\nc")] == [(1, "a"), (2, "b"), (0, "c")]
+
+
+def test_code_keeps_every_character():
+    block = one('```Python title="x"\n\tif a:\n\n    b  \n```')
+    assert block == CodeBlock("\tif a:\n\n    b  ", "Python")
+    assert one("    indented\n      more").text == "indented\n  more"
+    assert one("```\nnever closed").text == "never closed"
+
+
+def test_tables():
+    table = one("| a | b |\n|:--|--:|\n| `1` | x<br>y |\n| 2 |")
+    assert isinstance(table, TableBlock)
+    assert table.align == ("left", "right")
+    assert projection([table]) == "a\tb\n1\tx y\n2\t"
+
+
+@pytest.mark.parametrize("text", ["$x^2$", r"\(x^2\)", "$$x^2$$", r"\[x^2\]"])
+def test_formulas_keep_their_source(text):
+    block = Markdown().blocks(f"{text}")[0]
+    if isinstance(block, MathBlock):
+        assert block.text == "x^2"
+    else:
+        assert block.runs == (Run("x^2", math=True),)
+
+
+def test_displayed_formulas_over_lines():
+    assert one("$$\na\n= b\n$$") == MathBlock("a\n= b")
+    assert one("\\[\na\n= b\n\\]") == MathBlock("a\n= b")
+
+
+def test_money_is_no_formula():
+    assert runs("It costs $5 and $10, not 3$ or 4$.") == (Run("It costs $5 and $10, not 3$ or 4$."),)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x", "//host/x", "http://", "x", ""],
+)
+def test_only_web_and_mail_addresses_are_links(address):
+    assert safe_href(address) == ""
+    assert not any(run.href for block in Markdown().blocks(f"[x](<{address}>)") for run in block.runs)
+
+
+def test_links_pictures_and_bare_addresses():
+    assert runs("[a](https://x.org/p) b") == (Run("a", href="https://x.org/p"), Run(" b"))
+    assert runs("![alt](http://x.org/p.png)") == (Run("alt", italic=True, href="http://x.org/p.png"),)
+    assert runs("![alt](file:///x.png)")[0].href == ""
+    assert runs("see https://x.org/a_(b).") == (
+        Run("see "), Run("https://x.org/a_(b)", href="https://x.org/a_(b)"), Run("."),
+    )  # fmt: skip
+    assert runs("见https://x.org/a，然后")[1] == Run("https://x.org/a", href="https://x.org/a")
+    assert runs("[m](mailto:a@b.org)")[0].href == "mailto:a@b.org"
+
+
+def test_html_is_text():
+    text = "<script>alert(1)</script>\n\n<div onclick=x>y</div>"
+    assert projection(Markdown().blocks(text)) == text
+
+
+def test_the_projection_is_what_a_person_would_copy():
+    text = (
+        "# T\n\nA **b** [c](https://x.org).\n\n- one\n  1. two\n- [x] three\n\n> q\n\n"
+        "```py\nx = 1\n```\n\n| a | b |\n|-|-|\n| 1 | 2 |"
+    )
+    assert projection(Markdown().blocks(text)) == (
+        "T\n\nA b c.\n\n- one\n  1. two\n- [x] three\n\nq\n\nx = 1\n\na\tb\n1\t2"
+    )
+
+
+def test_blocks_cross_the_pipe():
+    text = "A **b**\n\n```python\nimport os\n```\n\n| a |\n|-|\n| 1 |\n\n$$x$$\n\n---"
+    data = msgspec.msgpack.decode(msgspec.msgpack.encode(render_job(text)))
+    assert from_builtins(data) == Markdown().blocks(text, highlight=True)
+
+
+def test_highlighting_covers_the_right_characters():
+    code = 'def f(x):\n    return "a"  # é😀\ny = 1'
+    marked = {code[s.start : s.start + s.length]: s.role for s in spans(code, "python")}
+    assert marked["def"] == "code_keyword"
+    assert marked["f"] == "code_function"
+    assert marked['"a"'] == "code_string"
+    assert marked["# é😀"] == "code_comment"
+    assert marked["1"] == "code_number"
+    assert spans(code, "no such language") == ()
+
+
+def test_leading_blank_lines_do_not_shift_the_colours():
+    code = "\n\nimport os\n"
+    assert next(code[s.start : s.start + s.length] for s in spans(code, "python")) == "import"
+
+
+def test_long_paragraphs_are_cut_where_no_mark_is_open():
+    text = "some *words* and `code` here. " * 300
+    cut = list(pieces(text))
+    assert "".join(cut) == text
+    assert max(map(len, cut)) <= PIECE
+    block = one(text)
+    assert block.text.strip() == text.replace("*", "").replace("`", "").strip()
+    assert sum(1 for run in block.runs if run.code) == 300
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, "*" * 5000, "> " * 500 + "x", "- " * 300 + "x", "`" * 3001 + "x", "| a " * 2000, "\\(" * 3000]
+)
+def test_hostile_texts_end_soon(text):
+    started = time.perf_counter()
+    Markdown().blocks(text)
+    assert time.perf_counter() - started < 3
+
+
+def test_any_prefix_of_anything_parses():
+    chance = random.Random(4)
+    marks = "*_`~[]()!<>|#-+$\\ \n\t1.a中😀:"
+    for _ in range(300):
+        text = "".join(chance.choice(marks) for _ in range(chance.randint(1, 60)))
+        blocks = Markdown().blocks(text)
+        assert isinstance(projection(blocks), str)
+        finished, tail, offset, _ = Markdown().open_tail(text)
+        assert 0 <= offset <= len(text)
+        assert len(finished) + len(tail) >= (1 if blocks else 0)
+
+
+def test_quick_plain_is_clean():
+    assert quick_plain("# T\n\nA **b** `c` [d](https://x.org)\n\n```py\na*b*c\n```") == "T\n\nA b c d\n\na*b*c"
+    assert quick_plain("plain 2 * 3 * 4 and snake_case_name") == "plain 2 * 3 * 4 and snake_case_name"
