@@ -1,0 +1,202 @@
+"""One answer in the making: what was shown so far, as the message it will be."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import structs
+
+from qwen_desktop.core.chat import Message, Provenance, Status
+from qwen_desktop.core.engine import (
+    ContextCut,
+    Event,
+    FinishReason,
+    GenerateResult,
+    Live,
+    ModelInfo,
+    PromptProgress,
+    Run,
+    Sampling,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingDone,
+    ThinkingMode,
+)
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.parts import Part, TextPart, ThinkingPart
+from qwen_desktop.core.text import clean
+from qwen_desktop.services.events import (
+    AnswerCut,
+    AnswerDelta,
+    AnswerLive,
+    AnswerPrompt,
+    AnswerThinkingDone,
+    EventBus,
+)
+
+
+class _Piece:
+    """Some thinking or text, collected in chunks that are joined when somebody looks."""
+
+    def __init__(self, thinking: bool) -> None:
+        self.thinking = thinking
+        self.chunks: list[str] = []
+        self.seconds: float | None = None
+        self.tokens: int | None = None
+
+    def part(self) -> Part:
+        if len(self.chunks) > 1:
+            self.chunks = ["".join(self.chunks)]
+        text = self.chunks[0] if self.chunks else ""
+        return ThinkingPart(text, self.seconds, self.tokens) if self.thinking else TextPart(text)
+
+
+class Answer:
+    """Collects an answer's events, publishes them and knows whether all of it has been saved.
+
+    ``placeholder`` is the stored, still empty message. Everything here runs on the loop's thread.
+    """
+
+    def __init__(self, placeholder: Message, question_id: str, bus: EventBus) -> None:
+        self.id = placeholder.id
+        self.conversation_id = placeholder.conversation_id
+        self.question_id = question_id
+        self.task: asyncio.Task[None] | None = None
+        self.saving: asyncio.Task[None] | None = None
+        self.run: Run | None = None
+        #: its task has taken its first step; a task cancelled before that would end without a word
+        self.begun = False
+        self.unwanted = False
+        #: it has ended; only its saving may still go on
+        self.over = False
+        self.cut: str | None = None
+        #: messages that were not even given to the engine, see ``Chat``
+        self.left_out = 0
+        self._bus = bus
+        self._message = placeholder
+        self._pieces: list[_Piece] = []
+        self._changes = 0
+        self._saved = 0
+        self.changed = asyncio.Event()
+
+    @property
+    def changes(self) -> int:
+        """Grows with everything that should be saved."""
+        return self._changes
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something was shown that is not on the disk."""
+        return self._changes != self._saved
+
+    def saved(self, changes: int) -> None:
+        """What was there at ``changes`` is on the disk."""
+        self._saved = max(self._saved, changes)
+
+    def message(self) -> Message:
+        """The message with everything shown so far."""
+        parts = tuple(piece.part() for piece in self._pieces)
+        return structs.replace(self._message, parts=parts, context_cut=self.cut)
+
+    def made_by(self, info: ModelInfo, sampling: Sampling, thinking: ThinkingMode, max_tokens: int | None) -> None:
+        """Keep what makes this answer, so that it can be run again."""
+        self._message = structs.replace(
+            self._message,
+            provenance=Provenance(
+                model_path=info.path,
+                model_name=info.name,
+                model_sha256=info.sha256,
+                template_sha256=info.template_sha256,
+                sampling=sampling,
+                seed=sampling.seed or 0,
+                thinking=thinking,
+                engine=info.engine,
+                settings={
+                    "context": info.context_size,
+                    "threads": info.threads,
+                    "gpu_layers": info.gpu_layers,
+                    "flash_attention": info.flash_attention,
+                    "kv_type": info.kv_type,
+                    "max_tokens": max_tokens,
+                },
+                guide=info.guide,
+            ),
+        )
+        self._touch()
+
+    def take(self, event: Event) -> None:
+        """One event of the engine: collect it and tell it."""
+        if isinstance(event, TextDelta):
+            self._add(clean(event.text), thinking=False)
+        elif isinstance(event, ThinkingDelta):
+            self._add(clean(event.text), thinking=True)
+        elif isinstance(event, ThinkingDone):
+            for piece in reversed(self._pieces):
+                if piece.thinking:
+                    piece.seconds, piece.tokens = event.seconds, event.tokens
+                    break
+            self._touch()
+            self._bus.publish(AnswerThinkingDone(self.conversation_id, self.id, event.seconds, event.tokens))
+        elif isinstance(event, PromptProgress):
+            self._bus.publish(AnswerPrompt(self.conversation_id, self.id, event.done, event.total, event.seconds_left))
+        elif isinstance(event, ContextCut):
+            self.cut_at(event.first_kept_id, event.dropped + self.left_out)
+        elif isinstance(event, Live):
+            self._bus.publish(
+                AnswerLive(
+                    self.conversation_id,
+                    self.id,
+                    event.completion_tokens,
+                    event.decode_tokens_per_s,
+                    event.context_used,
+                    event.context_size,
+                )
+            )
+
+    def cut_at(self, first_kept_id: str, dropped: int) -> None:
+        """Messages before this one were not sent."""
+        self.cut = first_kept_id
+        self._touch()
+        self._bus.publish(AnswerCut(self.conversation_id, self.id, first_kept_id, dropped))
+
+    def ended(self, result: GenerateResult) -> None:
+        """The engine has ended by itself or was stopped."""
+        if self._pieces and self._pieces[-1].thinking and self._pieces[-1].seconds is None:
+            self._pieces[-1].seconds = result.thinking_s  # it ended in mid-thought
+            self._pieces[-1].tokens = result.stats.thinking_tokens
+        provenance = self._message.provenance
+        if provenance is not None:
+            provenance = structs.replace(provenance, sampling=result.sampling, seed=result.seed)
+        self._end(
+            status=Status.STOPPED if result.finish_reason is FinishReason.CANCELLED else Status.DONE,
+            finish_reason=result.finish_reason,
+            stats=result.stats,
+            provenance=provenance,
+        )
+
+    def stopped(self) -> None:
+        """It was stopped before the engine could say so."""
+        self._end(status=Status.STOPPED, finish_reason=FinishReason.CANCELLED)
+
+    def failed(self, problem: Problem) -> None:
+        """It ends with a card; what was shown stays."""
+        self._end(status=Status.FAILED, finish_reason=FinishReason.ERROR, problem=problem)
+
+    def _end(self, **changes: object) -> None:
+        self._message = structs.replace(self._message, **changes)
+        self._touch()
+
+    def _add(self, text: str, *, thinking: bool) -> None:
+        if not text:
+            return
+        if not self._pieces or self._pieces[-1].thinking is not thinking:
+            self._pieces.append(_Piece(thinking))
+        self._pieces[-1].chunks.append(text)
+        self._touch()
+        self._bus.publish(
+            AnswerDelta(self.conversation_id, self.id, text="" if thinking else text, thinking=text if thinking else "")
+        )
+
+    def _touch(self) -> None:
+        self._changes += 1
+        self.changed.set()

@@ -1,0 +1,182 @@
+"""What happened, told to whoever listens: the one way in which services talk to faces.
+
+Events are published on the event loop's thread only. A listener that raises is logged and never harms the publisher.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Literal, TypeVar, cast
+
+from msgspec import Struct
+
+from qwen_desktop.core.chat import Conversation, Message
+from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.settings import Settings
+from qwen_desktop.core.text import Text
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Struct)
+
+
+class ConversationChanged(Struct, frozen=True):
+    """A conversation was added or its title, time or branch changed."""
+
+    conversation: Conversation
+
+
+class ConversationRemoved(Struct, frozen=True):
+    """A conversation left the list (it can still be brought back)."""
+
+    conversation_id: str
+
+
+class BranchChanged(Struct, frozen=True):
+    """Another version of a message is on show: read the conversation's messages again."""
+
+    conversation_id: str
+
+
+class MessageAdded(Struct, frozen=True):
+    """A message was added at the end of the branch on show."""
+
+    message: Message
+
+
+class MessageChanged(Struct, frozen=True):
+    """A message has its final (or a repaired) content: an answer ended, failed or was stopped."""
+
+    message: Message
+
+
+class AnswerDelta(Struct, frozen=True):
+    """Some more of an answer, of its thinking, or both."""
+
+    conversation_id: str
+    message_id: str
+    text: str = ""
+    thinking: str = ""
+
+
+class AnswerThinkingDone(Struct, frozen=True):
+    """The thinking ended after ``seconds`` and ``tokens``."""
+
+    conversation_id: str
+    message_id: str
+    seconds: float
+    tokens: int
+
+
+class AnswerPrompt(Struct, frozen=True):
+    """The prompt is being read: tokens ``done`` of ``total``, seconds likely left or None."""
+
+    conversation_id: str
+    message_id: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+class AnswerCut(Struct, frozen=True):
+    """The context was full: messages before ``first_kept_id`` were left out of this answer's prompt."""
+
+    conversation_id: str
+    message_id: str
+    first_kept_id: str
+    dropped: int
+
+
+class AnswerStage(Struct, frozen=True):
+    """Where an answer is before its first word: "queued" (``ahead`` other answers come first), "loading" the model
+    (``ModelChanged`` has the progress) or "reading" the prompt (``AnswerPrompt`` has the progress)."""
+
+    conversation_id: str
+    message_id: str
+    stage: Literal["queued", "loading", "reading"]
+    ahead: int = 0
+
+
+class AnswerLive(Struct, frozen=True):
+    """Figures while an answer streams."""
+
+    conversation_id: str
+    message_id: str
+    completion_tokens: int
+    decode_tokens_per_s: float
+    context_used: int
+    context_size: int
+
+
+class ModelStatus(StrEnum):
+    """What the chosen model is doing. ``IDLE`` is chosen but not loaded yet."""
+
+    IDLE = "idle"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class ModelState(Struct, frozen=True):
+    """The chosen model: ``name`` for people, ``path`` empty for the guide, load ``fraction`` 0..1."""
+
+    status: ModelStatus
+    path: str
+    name: str
+    guide: bool
+    fraction: float = 0.0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    info: ModelInfo | None = None
+    problem: Problem | None = None
+
+
+class ModelChanged(Struct, frozen=True):
+    """The chosen model or its state changed."""
+
+    state: ModelState
+
+
+class SettingsChanged(Struct, frozen=True):
+    """Settings changed: ``keys`` are the ``section.name`` of what differs."""
+
+    before: Settings
+    after: Settings
+    keys: tuple[str, ...]
+
+
+class Notified(Struct, frozen=True):
+    """Something the user should be told in passing; ``action`` is a command id or empty."""
+
+    text: Text
+    action: str = ""
+
+
+class EventBus:
+    """Joins publishers and listeners by the event's type."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[Struct], list[Callable[[Any], None]]] = defaultdict(list)
+
+    def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
+        """Call ``listener`` for each event of exactly this type; the returned function ends that."""
+        entry = cast("Callable[[Any], None]", listener)
+        self._listeners[kind].append(entry)
+
+        def unsubscribe() -> None:
+            if entry in self._listeners[kind]:
+                self._listeners[kind].remove(entry)
+
+        return unsubscribe
+
+    def publish(self, event: Struct) -> None:
+        """Tell everybody who listens for this type, in the order they subscribed."""
+        for listener in tuple(self._listeners.get(type(event), ())):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("listener.failed event=%s", type(event).__name__)

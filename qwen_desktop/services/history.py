@@ -1,0 +1,225 @@
+"""Conversations and their messages: what the side list and the transcript read, and where answers are saved.
+
+An answer that is still being written, or that a full disk keeps from being saved, is served from memory by every
+method here (``hold``), so that a reader never sees less than what was shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+
+from qwen_desktop.core.chat import Conversation, Message, Versions
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
+from qwen_desktop.store import conversations, messages
+from qwen_desktop.store.database import Database
+
+log = logging.getLogger(__name__)
+
+#: Longest title, in characters.
+TITLE_LENGTH = 60
+#: A whole chat is read in pages of so many messages, so that the database's thread stays open to others.
+PAGE = 500
+
+
+def new_id() -> str:
+    """An id for a conversation or a message."""
+    return uuid.uuid4().hex
+
+
+def title_of(text: str) -> str:
+    """A title from a message: its first line with words in it, at most 60 characters, cut at the end of a word."""
+    line = next((" ".join(row.split()) for row in text.splitlines() if row.strip()), "")
+    if len(line) <= TITLE_LENGTH:
+        return line
+    head = line[: TITLE_LENGTH - 1]
+    if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
+        head = head[: head.rindex(" ")]
+    return head.rstrip(" ,;:.-") + "…"
+
+
+class History:
+    """The conversations. Failures of the disk raise ``AppError``; an unknown conversation raises ``UserFacing``
+    where something should be changed, and reads as None or empty otherwise."""
+
+    def __init__(self, db: Database, bus: EventBus, *, clock: Callable[[], float] = time.time) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._held: dict[str, Callable[[], Message]] = {}
+        self._before_delete: list[Callable[[str], Awaitable[None]]] = []
+
+    # Conversations -----------------------------------------------------------------------------------------------
+
+    async def list(self) -> tuple[Conversation, ...]:
+        """All conversations: pinned first, then the newest."""
+        return await self._db.call(conversations.listed)
+
+    async def get(self, conversation_id: str) -> Conversation | None:
+        """One conversation, None when it is unknown or deleted."""
+        return await self._db.call(conversations.get, conversation_id)
+
+    async def create(
+        self, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
+    ) -> Conversation:
+        """Add an empty conversation. Without a title it gets one from its first message."""
+        entry = self.fresh(title=title, thinking=thinking, system_prompt=system_prompt)
+        await self._db.call(conversations.create, entry)
+        self._bus.publish(ConversationChanged(entry))
+        return entry
+
+    def fresh(
+        self, *, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
+    ) -> Conversation:
+        """A conversation that is not stored yet (``add`` stores it with its first message)."""
+        now = self._clock()
+        title = " ".join(clean(title).split())
+        return Conversation(
+            new_id(), title, now, now, titled=bool(title), thinking=thinking, system_prompt=clean(system_prompt)
+        )
+
+    async def rename(self, conversation_id: str, title: str) -> None:
+        """Give it a title. Raises ``UserFacing`` for an empty one."""
+        title = " ".join(clean(title).split())
+        if not title:
+            raise UserFacing(
+                Text("title.empty", QT_TRANSLATE_NOOP("history", "A chat needs a title.")),
+                Text("title.empty.hint", QT_TRANSLATE_NOOP("history", "Type at least one letter.")),
+            )
+        self._changed(await self._db.call(conversations.rename, conversation_id, title))
+
+    async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
+        """Set the mode of its next answers."""
+        self._changed(await self._db.call(conversations.set_thinking, conversation_id, mode))
+
+    async def delete(self, conversation_id: str) -> None:
+        """Take it out of the list; ``undo_delete`` brings it back until the app starts again. An answer that runs
+        in it is stopped first."""
+        for stop in tuple(self._before_delete):
+            await stop(conversation_id)
+        if await self._db.call(conversations.delete, conversation_id, self._clock()):
+            self._bus.publish(ConversationRemoved(conversation_id))
+
+    async def undo_delete(self, conversation_id: str) -> None:
+        """Bring a deleted conversation back, with everything in it."""
+        self._changed(await self._db.call(conversations.undo_delete, conversation_id))
+
+    def before_delete(self, stop: Callable[[str], Awaitable[None]]) -> None:
+        """Have ``stop(conversation_id)`` awaited before a conversation is deleted."""
+        self._before_delete.append(stop)
+
+    async def recover(self) -> int:
+        """At the window's start: mark answers that a killed app left unfinished as interrupted and return how many
+        they were; remove what was deleted in the last session for good. Not for commands: a window may be running."""
+        interrupted = await self._db.call(messages.recover)
+        purged = await self._db.call(conversations.purge)
+        if interrupted or purged:
+            log.info("history.recovered interrupted=%d purged=%d", len(interrupted), purged)
+        return len(interrupted)
+
+    # Messages ----------------------------------------------------------------------------------------------------
+
+    async def tail(self, conversation_id: str, count: int) -> tuple[Message, ...]:
+        """The last ``count`` messages of the branch on show, oldest first."""
+        return self._live(await self._db.call(messages.tail, conversation_id, count))
+
+    async def before(self, message_id: str, count: int) -> tuple[Message, ...]:
+        """The nearest ``count`` messages above this one, oldest first."""
+        return self._live(await self._db.call(messages.before, message_id, count))
+
+    async def message(self, message_id: str) -> Message | None:
+        """One message, or None."""
+        found = await self._db.call(messages.get, message_id)
+        return None if found is None else self._live((found,))[0]
+
+    async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
+        """For those of the messages that have other versions: their ids and the place among them."""
+        return await self._db.call(messages.versions, tuple(ids))
+
+    async def select_version(self, message_id: str) -> None:
+        """Show the branch of this version: its newest descendant becomes the end of the conversation."""
+        changed = await self._db.call(messages.select_version, message_id)
+        if changed is not None:
+            self._bus.publish(BranchChanged(changed.id))
+            self._bus.publish(ConversationChanged(changed))
+
+    async def plain_text(self, conversation_id: str, *, you: str = "You", assistant: str = "Assistant") -> str:
+        """The branch on show as text, for copying: speakers' names and what they said, without the thinking.
+
+        ``assistant`` names answers of which no model is known.
+        """
+        pages: list[tuple[Message, ...]] = [await self.tail(conversation_id, PAGE)]
+        while pages[-1]:
+            pages.append(await self.before(pages[-1][0].id, PAGE))
+        blocks: list[str] = []
+        for page in reversed(pages):
+            for entry in page:
+                text = visible_text(entry.parts).strip()
+                if text:
+                    made_by = entry.provenance.model_name if entry.provenance is not None else assistant
+                    blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")
+        return "\n\n".join(blocks)
+
+    # For the services that answer --------------------------------------------------------------------------------
+
+    async def prompt_messages(self, message_id: str, characters: int) -> tuple[tuple[Message, ...], int]:
+        """A message and those above it until their text passes ``characters``, oldest first; and how many more
+        there are."""
+        return await self._db.call(messages.recent_text, message_id, characters)
+
+    async def add(
+        self, entries: Sequence[Message], *, new: Conversation | None = None, announce: bool = True
+    ) -> Conversation:
+        """Add messages to the end of the branch on show, all or none, and on the disk when this returns.
+
+        ``new`` is their conversation when it is not stored yet. An untitled conversation gets its title from the
+        first of them. Raises ``UserFacing`` when the conversation is gone.
+        """
+        first = entries[0]
+        title = title_of(visible_text(first.parts)) if first.role is Role.USER else ""
+        changed = await self._db.call(messages.add, tuple(entries), new=new, title=title)
+        if changed is None:
+            raise gone()
+        if announce:
+            self._bus.publish(ConversationChanged(changed))
+        return changed
+
+    async def save(self, entry: Message, *, durable: bool) -> bool:
+        """Write an answer as it is now; ``durable`` survives a power cut. False when it was removed meanwhile."""
+        return await self._db.call(messages.save, entry, durable=durable)
+
+    def hold(self, message_id: str, current: Callable[[], Message]) -> None:
+        """Serve this message from memory until ``release``."""
+        self._held[message_id] = current
+
+    def release(self, message_id: str) -> None:
+        """Serve it from the database again."""
+        self._held.pop(message_id, None)
+
+    def now(self) -> float:
+        """The time for new messages, seconds since the epoch."""
+        return self._clock()
+
+    def _live(self, found: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not self._held:
+            return found
+        return tuple(self._held[entry.id]() if entry.id in self._held else entry for entry in found)
+
+    def _changed(self, conversation: Conversation | None) -> None:
+        if conversation is None:
+            raise gone()
+        self._bus.publish(ConversationChanged(conversation))
+
+
+def gone() -> UserFacing:
+    """The conversation is not there any more."""
+    return UserFacing(
+        Text("chat.gone", QT_TRANSLATE_NOOP("history", "This chat does not exist any more.")),
+        Text("chat.gone.hint", QT_TRANSLATE_NOOP("history", "Start a new chat.")),
+    )

@@ -1,0 +1,57 @@
+"""What the model gets to read: the branch as typed messages, tidy enough for any chat template. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.engine import ChatMessage
+from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, visible_text
+
+#: The id of the system prompt in a request; it is stored with the conversation, not as a message.
+SYSTEM_ID = "system"
+
+
+def usable(entry: Message) -> bool:
+    """Whether a message is sent to the model: failed and empty answers are not."""
+    if entry.role is Role.USER:
+        return bool(entry.parts)
+    return entry.status not in (Status.FAILED, Status.STREAMING) and bool(visible_text(entry.parts).strip())
+
+
+def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[ChatMessage, ...]:
+    """The messages of a request, oldest first; the last one of ``branch`` is the user's.
+
+    Roles alternate, since some templates refuse anything else: questions whose answer failed are joined to the next
+    one (under the first one's id), and an answer that stands first, its question being left out, is dropped.
+    """
+    found: list[ChatMessage] = []
+    for entry in branch:
+        if entry.role not in (Role.USER, Role.ASSISTANT) or not usable(entry):
+            continue
+        if not found and entry.role is Role.ASSISTANT:
+            continue
+        if found and found[-1].role is entry.role:
+            last = found.pop()
+            found.append(ChatMessage(last.role, _joined(last.parts, entry.parts), last.id))
+        else:
+            found.append(ChatMessage(entry.role, entry.parts, entry.id))
+    if system_prompt.strip():
+        found.insert(0, ChatMessage(Role.SYSTEM, (TextPart(system_prompt),), SYSTEM_ID))
+    return tuple(found)
+
+
+def _joined(first: tuple[Part, ...], second: tuple[Part, ...]) -> tuple[Part, ...]:
+    before = [part for part in first if not isinstance(part, ThinkingPart)]
+    after = [part for part in second if not isinstance(part, ThinkingPart)]
+    if before and after and isinstance(before[-1], TextPart) and isinstance(after[0], TextPart):
+        return (*before[:-1], TextPart(f"{before[-1].text}\n\n{after[0].text}"), *after[1:])
+    return (*before, *after)
+
+
+def cut_of(branch: Sequence[Message], messages: Sequence[ChatMessage]) -> str | None:
+    """The cut that the newest earlier answer kept, where its message is still among those sent."""
+    for entry in reversed(branch):
+        if entry.role is Role.ASSISTANT and entry.context_cut is not None:
+            return entry.context_cut if any(m.id == entry.context_cut for m in messages) else None
+    return None

@@ -1,0 +1,110 @@
+"""Conversations: pure functions over a connection, run through ``Database.call``."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.store import rows
+from qwen_desktop.store.connection import transaction
+
+
+def listed(connection: sqlite3.Connection) -> tuple[Conversation, ...]:
+    """All that are not deleted: pinned first, then the newest."""
+    found = connection.execute(
+        f"SELECT {rows.CONVERSATION_COLUMNS} FROM conversations WHERE deleted_at IS NULL "  # noqa: S608 - constants
+        "ORDER BY pinned DESC, updated DESC, rowid DESC"
+    )
+    return tuple(rows.conversation(row) for row in found)
+
+
+def get(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
+    """One conversation, or None when it is unknown or deleted."""
+    row = connection.execute(
+        f"SELECT {rows.CONVERSATION_COLUMNS} FROM conversations WHERE id = ? AND deleted_at IS NULL",  # noqa: S608
+        (conversation_id,),
+    ).fetchone()
+    return None if row is None else rows.conversation(row)
+
+
+def insert(connection: sqlite3.Connection, entry: Conversation) -> None:
+    """Add one, inside the caller's transaction."""
+    connection.execute(
+        f"INSERT INTO conversations ({rows.CONVERSATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (
+            entry.id,
+            entry.title,
+            entry.created,
+            entry.updated,
+            entry.leaf_id,
+            entry.titled,
+            str(entry.thinking),
+            entry.system_prompt,
+            entry.pinned,
+        ),
+    )
+
+
+def create(connection: sqlite3.Connection, entry: Conversation) -> None:
+    """Add one, for good."""
+    with transaction(connection, durable=True):
+        insert(connection, entry)
+
+
+def rename(connection: sqlite3.Connection, conversation_id: str, title: str) -> Conversation | None:
+    """Set a title that a person chose; the conversation, or None when there is none."""
+    return _change(connection, "title = ?, titled = 1", conversation_id, title)
+
+
+def set_thinking(connection: sqlite3.Connection, conversation_id: str, mode: ThinkingMode) -> Conversation | None:
+    """Set the thinking mode of its next answers."""
+    return _change(connection, "thinking = ?", conversation_id, str(mode))
+
+
+def set_leaf(connection: sqlite3.Connection, conversation_id: str, leaf_id: str) -> Conversation | None:
+    """Show another branch."""
+    return _change(connection, "leaf_id = ?", conversation_id, leaf_id)
+
+
+def delete(connection: sqlite3.Connection, conversation_id: str, now: float) -> bool:
+    """Take it out of the list; it can be brought back until ``purge``. False when there was nothing to delete."""
+    with transaction(connection, durable=True):
+        cursor = connection.execute(
+            "UPDATE conversations SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL", (now, conversation_id)
+        )
+    return cursor.rowcount > 0
+
+
+def undo_delete(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:
+    """Bring it back; None when it is gone for good."""
+    with transaction(connection, durable=True):
+        connection.execute("UPDATE conversations SET deleted_at = NULL WHERE id = ?", (conversation_id,))
+    return get(connection, conversation_id)
+
+
+def purge(connection: sqlite3.Connection) -> int:
+    """Remove deleted conversations for good and return how many they were."""
+    gone = connection.execute("SELECT count(*) FROM conversations WHERE deleted_at IS NOT NULL").fetchone()[0]
+    if gone:
+        with transaction(connection, durable=True):
+            connection.execute("DELETE FROM conversations WHERE deleted_at IS NOT NULL")
+    return int(gone)
+
+
+def touch(connection: sqlite3.Connection, conversation_id: str, now: float, leaf_id: str, title: str | None) -> None:
+    """A message came: new time and leaf, and a title where none was given yet. In the caller's transaction."""
+    connection.execute(
+        "UPDATE conversations SET updated = max(updated, ?), leaf_id = ?, "
+        "title = CASE WHEN title = '' AND titled = 0 THEN ? ELSE title END WHERE id = ?",
+        (now, leaf_id, title or "", conversation_id),
+    )
+
+
+def _change(connection: sqlite3.Connection, assignment: str, conversation_id: str, value: str) -> Conversation | None:
+    with transaction(connection, durable=True):
+        connection.execute(
+            f"UPDATE conversations SET {assignment} WHERE id = ? AND deleted_at IS NULL",  # noqa: S608 - constants
+            (value, conversation_id),
+        )
+    return get(connection, conversation_id)

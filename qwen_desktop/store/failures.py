@@ -1,0 +1,93 @@
+"""What SQLite and the file system report, as sentences for people."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from qwen_desktop.core.errors import AppError, Bug, Environment, error_of, os_problem
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+
+#: A data folder with less free space than this is called full when SQLite only says "I/O error", in bytes.
+FULL_BELOW = 1_000_000
+
+
+def shown(path: Path) -> str:
+    """The path as it can stand in a sentence (names of files may hold what no text may)."""
+    return clean(str(path))
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether SQLite says that the file is damaged or no database at all."""
+    return isinstance(error, sqlite3.Error) and _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+#: What SQLite's codes begin with -> code, sentence, hint.
+_SENTENCES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
+        "history.readonly",
+        QT_TRANSLATE_NOOP("errors", "The history {path} cannot be written."),
+        QT_TRANSLATE_NOOP(
+            "errors", "Make its folder writable, or set QWEN_DESKTOP_HOME to a folder that can be written."
+        ),
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        "history.locked",
+        QT_TRANSLATE_NOOP("errors", "Another program is using the history {path}."),
+        QT_TRANSLATE_NOOP("errors", "Close the other program, then try again."),
+    ),
+    (
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
+        "history.broken",
+        QT_TRANSLATE_NOOP("errors", "The history {path} is damaged."),
+        QT_TRANSLATE_NOOP("errors", "Start the app again: it keeps the damaged file and starts a new history."),
+    ),
+    (
+        ("SQLITE_IOERR",),
+        "history.io",
+        QT_TRANSLATE_NOOP("errors", "Reading or writing the history {path} failed."),
+        QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
+    ),
+)
+
+
+def app_error(error: sqlite3.Error | OSError, path: Path) -> AppError:
+    """The failure for people. ``path`` is the database file."""
+    if isinstance(error, OSError):
+        if error.filename is None:
+            error.filename = str(path)
+        return error_of(os_problem(error))
+    name = _name(error)
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _no_space(path)):
+        return disk_full()
+    for starts, code, what, hint in _SENTENCES:
+        if name.startswith(starts):
+            return Environment(Text(code, what, {"path": shown(path)}), Text(f"{code}.hint", hint), details=name)
+    return Bug(
+        Text("bug", QT_TRANSLATE_NOOP("errors", "Something went wrong inside Qwen Desktop.")),
+        Text("bug.hint", QT_TRANSLATE_NOOP("errors", "Try again; if it happens again, please report it.")),
+        details=name,
+    )
+
+
+def disk_full() -> Environment:
+    """The disk has no room left."""
+    return Environment(
+        Text("disk.full", QT_TRANSLATE_NOOP("errors", "The disk is full.")),
+        Text("disk.full.hint", QT_TRANSLATE_NOOP("errors", "Free some space, then try again.")),
+    )
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__
+
+
+def _no_space(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(os.fspath(path.parent)).free < FULL_BELOW
+    except OSError:
+        return False

@@ -1,0 +1,180 @@
+"""Messages: a tree by ``parent_id``; the branch on show is the way from the conversation's leaf up to the first one.
+
+Pure functions over a connection, run through ``Database.call``. Reading the end of a branch costs as many steps as
+messages are asked for, however long the branch is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from qwen_desktop.core.chat import Conversation, Message, Status, Versions
+from qwen_desktop.core.parts import visible_text
+from qwen_desktop.store import conversations, rows
+from qwen_desktop.store.connection import transaction
+
+#: At most so many ids in one query (old builds of SQLite take 999 parameters).
+CHUNK = 400
+
+
+def insert(connection: sqlite3.Connection, entry: Message) -> None:
+    """Add one, inside the caller's transaction."""
+    parts, *rest = rows.column_values(entry)
+    connection.execute(
+        "INSERT INTO messages (id, conversation_id, parent_id, role, parts, created, status, finish_reason, "
+        "provenance, stats, problem, context_cut) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (entry.id, entry.conversation_id, entry.parent_id, str(entry.role), parts, entry.created, *rest),
+    )
+
+
+def add(
+    connection: sqlite3.Connection, entries: Sequence[Message], *, new: Conversation | None = None, title: str = ""
+) -> Conversation | None:
+    """Add messages to the end of a branch, for good: all of them or none, with their conversation when it is ``new``.
+
+    The last one becomes the leaf. ``title`` is given to a conversation that has none. Returns the conversation as it
+    is now, or None when it does not exist (nothing is added then).
+    """
+    last = entries[-1]
+    with transaction(connection, durable=True):
+        if new is not None:
+            conversations.insert(connection, new)
+        elif conversations.get(connection, last.conversation_id) is None:
+            return None
+        for entry in entries:
+            insert(connection, entry)
+        conversations.touch(connection, last.conversation_id, last.created, last.id, title)
+    return conversations.get(connection, last.conversation_id)
+
+
+def save(connection: sqlite3.Connection, entry: Message, *, durable: bool) -> bool:
+    """Write an answer as it is now. False when the message is no longer there."""
+    with transaction(connection, durable=durable):
+        cursor = connection.execute(
+            "UPDATE messages SET parts = ?, status = ?, finish_reason = ?, provenance = ?, stats = ?, problem = ?, "
+            "context_cut = ? WHERE id = ?",
+            (*rows.column_values(entry), entry.id),
+        )
+    return cursor.rowcount > 0
+
+
+def get(connection: sqlite3.Connection, message_id: str) -> Message | None:
+    """One message, or None."""
+    found = rows.fetch_messages(
+        connection,
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.id = ?",  # noqa: S608 - constants
+        message_id,
+    )
+    return found[0] if found else None
+
+
+def tail(connection: sqlite3.Connection, conversation_id: str, count: int) -> tuple[Message, ...]:
+    """The last ``count`` messages of the branch on show, oldest first."""
+    row = connection.execute("SELECT leaf_id FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
+    return () if row is None or row[0] is None else upwards(connection, row[0], count)
+
+
+def before(connection: sqlite3.Connection, message_id: str, count: int) -> tuple[Message, ...]:
+    """The nearest ``count`` ancestors of a message, oldest first."""
+    row = connection.execute(
+        "SELECT p.id FROM messages m JOIN messages p ON p.id = m.parent_id AND p.seq < m.seq WHERE m.id = ?",
+        (message_id,),
+    ).fetchone()
+    return () if row is None else upwards(connection, row[0], count)
+
+
+def upwards(connection: sqlite3.Connection, message_id: str, count: int) -> tuple[Message, ...]:
+    """A message and its ancestors, ``count`` in all at most, oldest first."""
+    if count <= 0:
+        return ()
+    return rows.fetch_messages(
+        connection,
+        # "seq" of a parent is always smaller than its child's, so a damaged file cannot make this run in a circle.
+        f"""WITH RECURSIVE branch (seq, parent_id, depth) AS (
+            SELECT seq, parent_id, 1 FROM messages WHERE id = ?
+            UNION ALL
+            SELECT p.seq, p.parent_id, depth + 1 FROM branch b JOIN messages p ON p.id = b.parent_id AND p.seq < b.seq
+            LIMIT ?
+        )
+        SELECT {rows.MESSAGE_COLUMNS} FROM branch b JOIN messages m ON m.seq = b.seq ORDER BY b.seq""",  # noqa: S608
+        message_id,
+        count,
+    )
+
+
+def recent_text(
+    connection: sqlite3.Connection, message_id: str, characters: int, *, page: int = 200
+) -> tuple[tuple[Message, ...], int]:
+    """A message and its ancestors until their text passes ``characters``, oldest first; and how many are left out.
+
+    The last page is kept whole, so somewhat more than ``characters`` may be returned.
+    """
+    blocks = [upwards(connection, message_id, page)]
+    total = 0
+    while blocks[-1]:
+        total += sum(len(visible_text(entry.parts)) for entry in blocks[-1])
+        if total > characters:
+            break
+        blocks.append(before(connection, blocks[-1][0].id, page))
+    messages = tuple(entry for block in reversed(blocks) for entry in block)
+    return messages, _depth(connection, messages[0].id) - 1 if blocks[-1] else 0
+
+
+def _depth(connection: sqlite3.Connection, message_id: str) -> int:
+    return int(
+        connection.execute(
+            """WITH RECURSIVE branch (seq, parent_id) AS (
+                SELECT seq, parent_id FROM messages WHERE id = ?
+                UNION ALL
+                SELECT p.seq, p.parent_id FROM branch b JOIN messages p ON p.id = b.parent_id AND p.seq < b.seq
+            ) SELECT count(*) FROM branch""",
+            (message_id,),
+        ).fetchone()[0]
+    )
+
+
+def versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Versions]:
+    """For each of the messages that has siblings: all their ids in the order they came, and its place among them."""
+    found: dict[str, Versions] = {}
+    for start in range(0, len(ids), CHUNK):
+        chunk = tuple(ids[start : start + CHUNK])
+        siblings: dict[str, list[str]] = {}
+        places = ", ".join("?" * len(chunk))
+        query = f"""SELECT m.id, s.id FROM messages m JOIN messages s
+            ON s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id AND s.role = m.role
+            WHERE m.id IN ({places}) ORDER BY m.seq, s.seq"""  # noqa: S608 - only question marks are put in
+        for message_id, sibling in connection.execute(query, chunk):
+            siblings.setdefault(message_id, []).append(sibling)
+        for message_id, same in siblings.items():
+            if len(same) > 1:
+                found[message_id] = Versions(tuple(same), same.index(message_id))
+    return found
+
+
+def select_version(connection: sqlite3.Connection, message_id: str) -> Conversation | None:
+    """Show the branch of this message: the leaf becomes its newest descendant. None when there is no such message."""
+    row: tuple[Any, ...] | None = connection.execute(
+        """WITH RECURSIVE below (seq, id) AS (
+            SELECT seq, id FROM messages WHERE id = ?
+            UNION ALL
+            SELECT c.seq, c.id FROM below b JOIN messages c ON c.parent_id = b.id AND c.seq > b.seq
+        )
+        SELECT b.id, m.conversation_id FROM below b JOIN messages m ON m.seq = b.seq ORDER BY b.seq DESC LIMIT 1""",
+        (message_id,),
+    ).fetchone()
+    return None if row is None else conversations.set_leaf(connection, row[1], row[0])
+
+
+def recover(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Mark answers that a killed app left streaming as interrupted; returns their ids."""
+    found = tuple(
+        row[0] for row in connection.execute("SELECT id FROM messages WHERE status = ?", (str(Status.STREAMING),))
+    )
+    if found:
+        with transaction(connection, durable=True):
+            connection.execute(
+                "UPDATE messages SET status = ? WHERE status = ?", (str(Status.INTERRUPTED), str(Status.STREAMING))
+            )
+    return found

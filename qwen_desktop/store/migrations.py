@@ -1,0 +1,146 @@
+"""The form of the database, by number (``PRAGMA user_version``).
+
+Changing the form: append one function to ``MIGRATIONS``; never edit an old one, since files of that number exist. Each
+runs in one transaction, after a backup copy. Statements run one by one: ``executescript`` would commit before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.store.connection import transaction
+from qwen_desktop.store.failures import shown
+
+Migration: TypeAlias = Callable[[sqlite3.Connection], None]
+
+
+def _conversations_and_messages(connection: sqlite3.Connection) -> None:
+    """Version 1. ``seq`` is the order in which messages came; ``parts`` and the other JSON columns are msgspec's.
+
+    ``parent_id`` has no ON DELETE CASCADE: a long chat is a chain, and SQLite cascades 1,000 levels at most.
+    """
+    for statement in (
+        """CREATE TABLE conversations (
+            id TEXT PRIMARY KEY,
+            title TEXT NOT NULL,
+            created REAL NOT NULL,
+            updated REAL NOT NULL,
+            leaf_id TEXT,
+            titled INTEGER NOT NULL DEFAULT 0,
+            thinking TEXT NOT NULL DEFAULT 'auto',
+            system_prompt TEXT NOT NULL DEFAULT '',
+            pinned INTEGER NOT NULL DEFAULT 0,
+            deleted_at REAL
+        )""",
+        """CREATE TABLE messages (
+            seq INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            parent_id TEXT,
+            role TEXT NOT NULL,
+            parts TEXT NOT NULL,
+            created REAL NOT NULL,
+            status TEXT NOT NULL DEFAULT 'done',
+            finish_reason TEXT,
+            provenance TEXT,
+            stats TEXT,
+            problem TEXT,
+            context_cut TEXT
+        )""",
+        "CREATE INDEX conversations_list ON conversations (pinned, updated) WHERE deleted_at IS NULL",
+        "CREATE INDEX messages_tree ON messages (conversation_id, parent_id, seq)",
+        "CREATE INDEX messages_parent ON messages (parent_id, seq)",
+        "CREATE INDEX messages_streaming ON messages (status) WHERE status = 'streaming'",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages,)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The number of the form that the file has; 0 is an empty one."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    path: Path | None,
+    *,
+    backups: int,
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> int:
+    """Bring the database to the newest form and return how many steps were made.
+
+    ``path`` None (in memory) makes no backups; else the newest ``backups`` copies stay in ``backups/`` beside it.
+    Raises ``UserFacing`` for a file of a newer version, ``sqlite3.Error`` and ``OSError`` when a step fails; the
+    database then has the form before that step.
+    """
+    steps = 0
+    while (found := version(connection)) < len(migrations):
+        if path is not None and found > 0:
+            back_up(connection, path, found, backups)
+        with transaction(connection, durable=True):
+            if version(connection) != found:  # another process was faster
+                continue
+            migrations[found](connection)
+            connection.execute(f"PRAGMA user_version = {found + 1}")
+        steps += 1
+    if found > len(migrations):
+        raise UserFacing(
+            Text(
+                "history.newer",
+                QT_TRANSLATE_NOOP("errors", "The history {path} was written by a newer version of Qwen Desktop."),
+                {"path": shown(path) if path else ""},
+            ),
+            Text(
+                "history.newer.hint",
+                QT_TRANSLATE_NOOP(
+                    "errors", "Update the app, or start with another data folder (set QWEN_DESKTOP_HOME)."
+                ),
+            ),
+        )
+    return steps
+
+
+def back_up(connection: sqlite3.Connection, path: Path, number: int, keep: int) -> Path:
+    """Copy the database to ``backups/`` beside ``path`` and drop all but the newest ``keep`` copies.
+
+    The copy gets its name only when it is whole and on the disk.
+    """
+    folder = path.parent / "backups"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    target = folder / f"{path.stem}.v{number}.{stamp}.sqlite3"
+    attempt = 1
+    while target.exists():
+        attempt += 1
+        target = folder / f"{path.stem}.v{number}.{stamp}-{attempt}.sqlite3"
+    partial = target.with_suffix(".partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600))
+        copy = sqlite3.connect(partial)
+        try:
+            connection.backup(copy)
+        finally:
+            copy.close()
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    copies = sorted(folder.glob(f"{path.stem}.v*.sqlite3"), key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
+    for old in copies[max(1, keep) :]:
+        with contextlib.suppress(OSError):  # kept a little longer; it harms nobody
+            old.unlink()
+    return target

@@ -1,0 +1,121 @@
+"""Structs to columns and back. A row that cannot be read becomes a message that says so, never an app that stops."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from typing import Any, TypeVar
+
+import msgspec
+
+from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
+from qwen_desktop.core.engine import FinishReason, Stats, ThinkingMode
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.parts import Part, Role
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CONVERSATION_COLUMNS = "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned"
+MESSAGE_COLUMNS = (
+    "m.id, m.conversation_id, m.parent_id, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, "
+    "m.stats, m.problem, m.context_cut"
+)
+
+
+def encode(value: Any) -> str:
+    """JSON. Lone surrogates (file names, errors of the system) are replaced instead of refused."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_clean(msgspec.to_builtins(value))).decode()
+
+
+def encode_optional(value: Any) -> str | None:
+    """JSON, or NULL for None."""
+    return None if value is None else encode(value)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {_clean(key): _clean(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(entry) for entry in value]
+    return value
+
+
+def conversation(row: tuple[Any, ...]) -> Conversation:
+    """A row of ``CONVERSATION_COLUMNS``."""
+    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned = row
+    return Conversation(
+        id=identity,
+        title=title,
+        created=created,
+        updated=updated,
+        leaf_id=leaf,
+        titled=bool(titled),
+        thinking=ThinkingMode(thinking) if thinking in set(ThinkingMode) else ThinkingMode.AUTO,
+        system_prompt=system_prompt,
+        pinned=bool(pinned),
+    )
+
+
+def message(row: tuple[Any, ...]) -> Message:
+    """A row of ``MESSAGE_COLUMNS``."""
+    identity, conversation_id, parent, role, parts, created, status, finish, provenance, stats, problem, cut = row
+    try:
+        return Message(
+            id=identity,
+            conversation_id=conversation_id,
+            parent_id=parent,
+            role=Role(role),
+            parts=msgspec.json.decode(parts, type=tuple[Part, ...]),
+            created=created,
+            status=Status(status),
+            finish_reason=None if finish is None else FinishReason(finish),
+            provenance=_optional(provenance, Provenance),
+            stats=_optional(stats, Stats),
+            problem=_optional(problem, Problem),
+            context_cut=cut,
+        )
+    except (ValueError, msgspec.MsgspecError) as error:
+        log.warning("message.unreadable kind=%s", type(error).__name__)
+        return Message(
+            id=identity,
+            conversation_id=conversation_id,
+            parent_id=parent,
+            role=Role.USER if role == Role.USER else Role.ASSISTANT,
+            parts=(),
+            created=created,
+            status=Status.FAILED,
+            problem=Problem(
+                "environment",
+                Text("message.unreadable", QT_TRANSLATE_NOOP("errors", "This message is damaged on the disk.")),
+                Text("message.unreadable.hint", QT_TRANSLATE_NOOP("errors", "The other messages are not affected.")),
+            ),
+        )
+
+
+def _optional(data: str | None, kind: type[T]) -> T | None:
+    return None if data is None else msgspec.json.decode(data, type=kind)
+
+
+def column_values(entry: Message) -> tuple[Any, ...]:
+    """The values of a message that change while it is answered: parts, status and what made it."""
+    return (
+        encode(entry.parts),
+        str(entry.status),
+        None if entry.finish_reason is None else str(entry.finish_reason),
+        encode_optional(entry.provenance),
+        encode_optional(entry.stats),
+        encode_optional(entry.problem),
+        entry.context_cut,
+    )
+
+
+def fetch_messages(connection: sqlite3.Connection, query: str, *params: Any) -> tuple[Message, ...]:
+    """Run a query that selects ``MESSAGE_COLUMNS``."""
+    return tuple(message(row) for row in connection.execute(query, params))

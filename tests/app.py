@@ -1,0 +1,97 @@
+"""The services joined for tests as ``bootstrap`` joins them, with a scripted engine and everything published kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from qwen_desktop.core.engine import LocalEngine, ThinkingMode
+from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.services import events
+from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.history import History
+from qwen_desktop.services.models import FileCheck, ModelFile, Models
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.sessions import Sessions
+from qwen_desktop.store.database import Database
+from qwen_desktop.store.settings_file import SettingsFile
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+ALL_EVENTS: tuple[type[Struct], ...] = tuple(
+    kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, Struct) and kind.__module__ == events.__name__
+)
+
+
+class App:
+    """The joined services; ``seen`` is every published event in order."""
+
+    def __init__(self, paths: Paths, db: Database, factory: Callable[[], LocalEngine], check: FileCheck) -> None:
+        self.paths = paths
+        self.db = db
+        self.bus = EventBus()
+        self.seen: list[Any] = []
+        for kind in ALL_EVENTS:
+            self.bus.subscribe(kind, self.seen.append)
+        self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
+        self.sessions = Sessions(factory)
+        self.models = Models(self.sessions, self.preferences, self.bus, paths, check=check)
+        self.history = History(db, self.bus)
+        self.chat = Chat(self.history, self.models, self.preferences, self.bus)
+
+    def events(self, kind: type[E]) -> list[E]:
+        """The published events of one type."""
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    def model_file(self, name: str) -> str:
+        """A file that passes for a model, by its path."""
+        path = self.paths.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"GGUF")
+        return str(path)
+
+    async def ask(self, text: str, conversation_id: str | None = None) -> str:
+        """Send, wait for the answer, and return the conversation's id."""
+        message = await self.chat.send(text, conversation_id=conversation_id, thinking=ThinkingMode.AUTO)
+        await self.chat.idle()
+        return message.conversation_id
+
+
+async def any_file(path: Path) -> ModelFile:
+    """A check that likes every file."""
+    return ModelFile(path.stem, 1_000_000)
+
+
+@contextlib.asynccontextmanager
+async def running_app(factory: Callable[[], LocalEngine], *, check: FileCheck = any_file) -> AsyncIterator[App]:
+    """The services over the test's own data folder, opened as at a start and closed as at the end."""
+    paths = find_paths()
+    db = Database(paths.database_file)
+    await db.open()
+    app = App(paths, db, factory, check)
+    await app.history.recover()
+    try:
+        yield app
+    finally:
+        await app.chat.aclose()
+        await app.models.aclose()
+        await app.sessions.aclose()
+        await db.aclose()
+
+
+def run(main: Coroutine[Any, Any, T], *, seconds: float = 20) -> T:
+    """Run a test's coroutine, 20 s at most."""
+
+    async def bounded() -> T:
+        return await asyncio.wait_for(main, seconds)
+
+    return asyncio.run(bounded())

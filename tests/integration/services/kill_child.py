@@ -1,0 +1,48 @@
+"""An app without a window that the kill test ends by SIGKILL: real services and database, a scripted engine.
+
+``python kill_child.py HOME SHOWN RATE PIECE LENGTH``: streams numbered text and, whenever some of it is published,
+appends 8 bytes to the file SHOWN: how many characters the user has seen so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from qwen_desktop.core.engine import ThinkingMode  # noqa: E402 - the path comes first
+from qwen_desktop.services.events import AnswerDelta  # noqa: E402 - the same
+from tests.app import running_app  # noqa: E402 - the same
+from tests.scripted_engine import Script, ScriptedEngine  # noqa: E402 - the same
+
+
+def known_text(length: int) -> str:
+    """The same text each time: a wrong or missing piece cannot go unseen."""
+    return "".join(f"{number:07d}\n" for number in range(length // 8 + 1))[:length]
+
+
+async def main(shown_file: str, rate: float, piece: int, length: int) -> None:
+    engine = ScriptedEngine(Script(known_text(length), rate=rate, piece=piece))
+    shown = 0
+    out = os.open(shown_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def on_delta(event: AnswerDelta) -> None:
+        nonlocal shown
+        shown += len(event.text)
+        os.write(out, struct.pack("<q", shown))
+
+    async with running_app(lambda: engine) as app:
+        app.bus.subscribe(AnswerDelta, on_delta)
+        await app.chat.send("Count for me.", conversation_id=None, thinking=ThinkingMode.AUTO)
+        await app.chat.idle()
+        await asyncio.sleep(60)  # an ended answer waits for its end as well
+
+
+if __name__ == "__main__":
+    os.environ["QWEN_DESKTOP_HOME"] = sys.argv[1]
+    asyncio.run(main(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))

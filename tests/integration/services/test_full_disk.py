@@ -1,0 +1,100 @@
+"""The disk fills up while an answer streams: nothing is lost, the user is told once, it is saved when it can be.
+
+SQLite itself refuses to grow the file (``max_page_count``), with the error of a full disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from qwen_desktop.core.chat import Status
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.parts import visible_text
+from qwen_desktop.services import saver
+from qwen_desktop.services.events import AnswerDelta, MessageChanged, Notified
+from tests.app import App, run, running_app
+from tests.scripted_engine import Script, ScriptedEngine
+
+
+def fill(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint")
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+
+def free(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def told(app: App) -> list[str]:
+    return [str(event.text) for event in app.events(Notified)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saver, "AGAIN_S", 0.1)
+
+
+def test_an_answer_goes_on_in_memory_and_is_saved_later() -> None:
+    text = "0123456789" * 4000
+
+    async def main() -> str:
+        async with running_app(lambda: ScriptedEngine(Script(text, rate=100, piece=400))) as app:
+            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.db.call(fill)
+            await app.chat.idle()
+            shown = "".join(event.text for event in app.events(AnswerDelta))
+            assert shown == text
+            ended = app.events(MessageChanged)[-1].message
+            assert ended.status is Status.DONE and visible_text(ended.parts) == text
+            assert told(app) == ["The disk is full. The answer is kept in memory; free some space to have it saved."]
+            # Readers see it whole although the disk has only a part.
+            assert visible_text((await app.history.tail(question.conversation_id, 1))[0].parts) == text
+            with pytest.raises(Environment, match="The disk is full"):
+                await app.chat.send("x" * 50_000, conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+            assert not app.chat.running()
+            await app.db.call(free)
+            await asyncio.sleep(0.5)
+            assert told(app)[1:] == ["Everything is saved again."]
+        async with running_app(ScriptedEngine) as app:
+            saved = (await app.history.tail(question.conversation_id, 1))[0]
+            assert saved.status is Status.DONE and visible_text(saved.parts) == text
+        return text
+
+    assert run(main())
+
+
+def test_closing_tries_once_more() -> None:
+    text = "0123456789" * 4000
+
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(Script(text, piece=4000))) as app:
+            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.db.call(fill)
+            await app.chat.idle()
+            assert len(told(app)) == 1
+            await app.db.call(free)
+        async with running_app(ScriptedEngine) as app:
+            saved = (await app.history.tail(question.conversation_id, 1))[0]
+            assert visible_text(saved.parts) == text
+
+    run(main())
+
+
+def test_a_message_that_cannot_be_stored_is_not_sent() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine()
+        async with running_app(lambda: engine) as app:
+            await app.db.call(fill)
+            with pytest.raises(Environment) as caught:
+                await app.chat.send("x" * 100_000, conversation_id=None, thinking=ThinkingMode.AUTO)
+            assert caught.value.problem.sentence() == "The disk is full. Free some space, then try again."
+            assert await app.history.list() == () and engine.requests == []
+            await app.db.call(free)
+            await app.ask("x" * 100_000)
+
+    run(main())

@@ -1,0 +1,234 @@
+"""An engine that says what a script tells it, at a known rate: for tests of timing and of failures only.
+
+It implements ``core.engine.LocalEngine`` without a process and without a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+
+from msgspec import Struct, structs
+
+from qwen_desktop.core.engine import (
+    Capabilities,
+    ContextCut,
+    Event,
+    FinishReason,
+    GenerateRequest,
+    GenerateResult,
+    Live,
+    LoadProgress,
+    LoadRequest,
+    ModelInfo,
+    PromptProgress,
+    Sampling,
+    Stats,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingDone,
+    ThinkingMode,
+)
+from qwen_desktop.core.errors import AppError
+
+
+class Script(Struct, frozen=True):
+    """One answer. ``rate`` is deltas per second (0: as fast as the loop turns), ``piece`` characters a delta.
+
+    ``error`` is raised after ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before
+    the first delta.
+    """
+
+    text: str = "Hello."
+    thinking: str = ""
+    rate: float = 0.0
+    piece: int = 4
+    first_s: float = 0.0
+    prompt_tokens: int = 10
+    cut: ContextCut | None = None
+    error: Exception | None = None
+    fail_after: int = 0
+    deaf: bool = False
+
+
+class ScriptedRun:
+    """A run of a script; see ``core.engine.Run``."""
+
+    def __init__(self, script: Script, request: GenerateRequest) -> None:
+        self._script = script
+        self._request = request
+        self._stopped = asyncio.Event()
+        self._result: GenerateResult | None = None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events()
+
+    async def stop(self) -> None:
+        """Ask to end."""
+        self._stopped.set()
+
+    @property
+    def result(self) -> GenerateResult:
+        """How it ended."""
+        if self._result is None:
+            raise RuntimeError("The run has not ended.")
+        return self._result
+
+    async def _events(self) -> AsyncIterator[Event]:
+        script = self._script
+        yield PromptProgress(script.prompt_tokens, script.prompt_tokens, 0.0)
+        if script.cut is not None:
+            yield script.cut
+        if script.first_s:
+            await self._pause(script.first_s)
+        pieces = [(True, part) for part in _split(script.thinking, script.piece)]
+        pieces += [(False, part) for part in _split(script.text, script.piece)]
+        said: dict[bool, list[str]] = {True: [], False: []}
+        started = time.monotonic()
+        thought = False
+        for number, (thinking, part) in enumerate(pieces):
+            if script.error is not None and number >= script.fail_after:
+                raise script.error
+            if script.rate:
+                await self._pause(started + (number + 1) / script.rate - time.monotonic())
+            else:
+                await asyncio.sleep(0)
+            if self._stopped.is_set() and not script.deaf:
+                break
+            if thought and not thinking:
+                yield ThinkingDone(time.monotonic() - started, len(said[True]))
+            thought = thinking
+            said[thinking].append(part)
+            yield ThinkingDelta(part) if thinking else TextDelta(part)
+        else:
+            if script.error is not None:
+                raise script.error
+        tokens = len(said[True]) + len(said[False])
+        seconds = max(time.monotonic() - started, 1e-6)
+        yield Live(tokens, tokens / seconds, script.prompt_tokens + tokens, 4096)
+        self._result = GenerateResult(
+            "".join(said[False]),
+            "".join(said[True]),
+            FinishReason.CANCELLED if self._stopped.is_set() else FinishReason.STOP,
+            Stats(
+                prompt_tokens=script.prompt_tokens,
+                completion_tokens=tokens,
+                thinking_tokens=len(said[True]),
+                decode_tokens_per_s=tokens / seconds,
+                context_used=script.prompt_tokens + tokens,
+                context_size=4096,
+            ),
+            structs.replace(self._request.sampling, temperature=self._request.sampling.temperature or 0.0),
+            seed=self._request.sampling.seed or 7,
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        if self._script.deaf:
+            await asyncio.sleep(max(0.0, seconds))
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), max(0.0, seconds))
+
+
+def _split(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+class ScriptedEngine:
+    """``script`` is one answer for all requests or makes one for each. Everything asked of it is kept in lists.
+
+    ``load_s`` is how long a load takes, in ten steps; ``load_error`` is raised at its end.
+    """
+
+    def __init__(
+        self,
+        script: Script | Callable[[GenerateRequest], Script] | None = None,
+        *,
+        load_s: float = 0.0,
+        load_error: AppError | None = None,
+        context: int = 4096,
+        guide: bool = False,
+    ) -> None:
+        self._script = script or Script()
+        self._load_s = load_s
+        self._load_error = load_error
+        self._context = context
+        self._guide = guide
+        self._info: ModelInfo | None = None
+        self.requests: list[GenerateRequest] = []
+        self.loads: list[LoadRequest] = []
+        self.closed = False
+        self.running = 0
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """The "loaded" model."""
+        return self._info
+
+    def capabilities(self) -> Capabilities:
+        """Thinks in all modes."""
+        return Capabilities(thinking=tuple(ThinkingMode))
+
+    async def load(self, request: LoadRequest) -> AsyncIterator[LoadProgress]:
+        """Pretend to load."""
+        self.loads.append(request)
+        for step in range(1, 11):
+            await asyncio.sleep(self._load_s / 10)
+            yield LoadProgress(step / 10, 1_000_000)
+        if self._load_error is not None:
+            raise self._load_error
+        guide = self._guide or request.path.endswith("guide.gguf")
+        self._info = ModelInfo(
+            path=request.path,
+            name=request.path.rsplit("/", 1)[-1].removesuffix(".gguf"),
+            architecture="qwen3",
+            quant="Q8_0",
+            size_bytes=1_000_000,
+            parameters=1_000_000,
+            context_size=request.context or self._context,
+            context_train=self._context,
+            threads=request.threads or 2,
+            gpu_layers=request.gpu_layers or 0,
+            flash_attention=request.flash_attention == "on",
+            kv_type=request.kv_type,
+            sha256="ab" * 32,
+            template_sha256="cd" * 32,
+            template_source="file",
+            thinking=tuple(ThinkingMode),
+            guide=guide,
+            engine="scripted 1",
+            load_s=self._load_s,
+            memory_bytes=2_000_000,
+        )
+
+    @contextlib.asynccontextmanager
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[ScriptedRun]:
+        """Say what the script says."""
+        self.requests.append(request)
+        self.running += 1
+        try:
+            yield ScriptedRun(self._script(request) if callable(self._script) else self._script, request)
+        finally:
+            self.running -= 1
+
+    async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
+        """A guess."""
+        return sum(len(str(part)) for message in request.messages for part in message.parts) // 4, False
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        """One number for each text."""
+        return tuple((float(len(text)),) for text in texts)
+
+    async def unload(self) -> None:
+        """Forget the model."""
+        self._info = None
+
+    async def aclose(self) -> None:
+        """Forget everything."""
+        self._info = None
+        self.closed = True
+
+
+GREEDY = Sampling(temperature=0.0)
