@@ -1,0 +1,90 @@
+"""The services of one run, joined. Heavy to import: ``bootstrap`` does it when the face is ready for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.history import History
+from qwen_desktop.services.models import ModelFile, Models
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.sessions import Sessions
+from qwen_desktop.store.database import Database
+from qwen_desktop.store.settings_file import SettingsFile
+
+log = logging.getLogger(__name__)
+
+#: The whole shut-down takes no longer, in seconds.
+SHUTDOWN_S = 3.0
+
+
+class Services:
+    """The use cases of one run, joined. Built without a database or a process; ``open`` brings those."""
+
+    def __init__(self, paths: Paths, settings_file: SettingsFile | None = None) -> None:
+        self.paths = paths
+        self.bus = EventBus()
+        self.preferences = Preferences(settings_file or SettingsFile(paths.settings_file), self.bus)
+        self.jobs = JobWorker(worker_command("jobs"))
+        self.sessions = Sessions(lambda: LocalWorkerEngine(worker_command("engine")))
+        self.models = Models(self.sessions, self.preferences, self.bus, paths, check=self._check)
+        backups = self.preferences.settings.storage.backups
+        self.database = Database(paths.database_file, backups=backups)
+        self.history = History(self.database, self.bus)
+        self.chat = Chat(self.history, self.models, self.preferences, self.bus)
+
+    async def open(self) -> None:
+        """Open the history, repair what a killed run left, and tell what is wrong with it."""
+        await self.database.open()
+        await self.history.recover()
+        for problem in self.database.problems:
+            for text in (problem.what, problem.hint):
+                if text is not None:
+                    self.bus.publish(Notified(text))
+
+    async def aclose(self) -> None:
+        """Refuse new work, stop answers, flush, end the workers, close the database: in this order, 3 s at most."""
+        for step, limit in (
+            (self.chat.aclose, SHUTDOWN_S * 0.5),
+            (self.models.aclose, SHUTDOWN_S * 0.1),
+            (self.sessions.aclose, SHUTDOWN_S * 0.25),
+            (self.jobs.aclose, SHUTDOWN_S * 0.05),
+            (self.database.aclose, SHUTDOWN_S * 0.1),
+        ):
+            try:
+                async with asyncio.timeout(limit):
+                    await step()
+            except TimeoutError:
+                log.warning("shutdown.slow step=%s", step.__qualname__)
+            except AppError as error:
+                log.warning("shutdown.failed code=%s", error.problem.what.code)
+
+    async def _check(self, path: Path) -> ModelFile:
+        # In the job worker: a vocabulary of 151,936 words is parsed by Python, which would hold the window's GIL.
+        header = await self.jobs.call("gguf.header", {"path": str(path)})
+        return ModelFile(str(header["name"]), int(header["size_bytes"]))
+
+
+@asynccontextmanager
+async def for_command(paths: Paths, *, history: bool, settings_file: SettingsFile) -> AsyncIterator[Services]:
+    """The services of one command. Without ``history`` no database is opened; with it, one that cannot be written
+    raises ``AppError``, since the command was asked to save."""
+    services = Services(paths, settings_file)
+    try:
+        if history:
+            await services.database.open(fallback=False)
+        yield services
+    finally:
+        with contextlib.suppress(AppError):
+            await services.aclose()

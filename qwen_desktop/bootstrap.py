@@ -1,0 +1,52 @@
+"""Decides which face this process is and hands it its builder. Imports are lazy by face.
+
+The window's path imports nothing before the first paint that the first paint does not need (the services come after
+it, by ``assembly``) and never typer; a command's path never imports Qt.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qwen_desktop.cli import launch
+from qwen_desktop.core.paths import Paths, find_paths
+
+if TYPE_CHECKING:
+    from qwen_desktop.assembly import Services
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The console program: the window without arguments or with a GGUF file, else a command."""
+    if launch.window(arguments) is not None:
+        return window(arguments)
+    import logging  # noqa: PLC0415
+
+    from qwen_desktop.assembly import for_command  # noqa: PLC0415
+    from qwen_desktop.cli import app  # noqa: PLC0415 - typer: only commands pay for it
+    from qwen_desktop.core import log  # noqa: PLC0415
+
+    log.to_file(find_paths().logs, "command.log", logging.WARNING)
+    return app.main(arguments, for_command)
+
+
+def window(arguments: Sequence[str]) -> int:
+    """The windowed program, also what a double click on a GGUF file starts."""
+    if launch.display_missing():
+        print(launch.NO_DISPLAY, file=sys.stderr)
+        return 1
+    from qwen_desktop.ui import application  # noqa: PLC0415 - Qt, only for the window
+
+    wanted = launch.window(arguments)
+    files = (wanted.file,) if wanted is not None and wanted.file else ()
+    return application.run(find_paths(), _services, files)
+
+
+def _services(paths: Paths) -> Services:
+    """Called once the window is painted."""
+    from qwen_desktop.assembly import Services  # noqa: PLC0415 - a tenth of a second
+    from qwen_desktop.core import log  # noqa: PLC0415
+
+    log.to_file(paths.logs, "window.log")
+    return Services(paths)

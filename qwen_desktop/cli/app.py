@@ -1,0 +1,166 @@
+"""The commands as typer shows them, and the guard around them: one sentence on stderr, never a traceback.
+
+Adding a command: a function in its own file, one ``@app.command`` here, its word in ``launch.COMMANDS``.
+Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qwen_desktop import __version__
+from qwen_desktop.cli import chat as chats
+from qwen_desktop.cli.console import Console, silence_broken_pipe
+from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.errors import AppError, problem_of
+from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill
+
+log = logging.getLogger(__name__)
+
+#: More than this is no message any more, in bytes.
+LONGEST_INPUT = 64 * 1024 * 1024
+_STDIN = "-"
+
+
+def main(arguments: Sequence[str], build: Build) -> int:
+    """Run one command and return its exit code. ``build`` makes the services (see ``one_run.Build``)."""
+    logging.getLogger().addHandler(logging.NullHandler())  # Python would print warnings to stderr otherwise
+    try:
+        application(build, find_paths())(args=list(arguments), prog_name="qwen-desktop")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(bool(ending.code))
+    return 0
+
+
+def application(build: Build, paths: Paths) -> typer.Typer:
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="A private assistant for your own computer. Without a command the window opens, "
+        "with a GGUF file as the only argument it opens with that model.",
+    )
+
+    @app.callback()
+    def common(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+        ] = False,
+    ) -> None:
+        pass
+
+    @app.command()
+    def chat(  # noqa: PLR0917 - typer reads options from parameters
+        prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="The message; - reads it from standard input.")],
+        model: Annotated[
+            str | None, typer.Option(metavar="PATH", help="A GGUF file; else the model of the settings or the guide.")
+        ] = None,
+        system: Annotated[str | None, typer.Option(metavar="TEXT", help="Instructions before the message.")] = None,
+        think: Annotated[
+            bool | None, typer.Option("--think/--no-think", help="Ask for thinking, or forbid it.")
+        ] = None,
+        max_tokens: Annotated[
+            int | None, typer.Option(min=1, max=1_048_576, metavar="N", help="The longest answer, thinking included.")
+        ] = None,
+        temperature: Annotated[
+            float | None, typer.Option(min=0, max=2, metavar="T", help="0 always takes the likeliest word.")
+        ] = None,
+        seed: Annotated[
+            int | None, typer.Option(min=0, max=4_294_967_294, metavar="N", help="Makes an answer repeatable.")
+        ] = None,
+        save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
+    ) -> None:
+        """Ask once and stream the answer. Nothing is kept without --save."""
+        question = chats.Question(
+            prompt=_prompt(prompt),
+            model=None if model is None else str(Path(clean(model)).expanduser().absolute()),
+            system=None if system is None else clean(system),
+            thinking=None if think is None else ThinkingMode.THINK if think else ThinkingMode.DIRECT,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            save=save,
+            json=as_json,
+        )
+        console = Console(quiet=as_json)
+        _guarded(lambda: chats.ask(question, paths, build, console), console, paths)
+
+    @app.command()
+    def doctor(
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    ) -> None:
+        """Check this installation: versions, processor, folders, settings, history, fonts, display."""
+        from qwen_desktop.cli.doctor import examine  # noqa: PLC0415 - psutil and the store, only for this command
+
+        console = Console(quiet=as_json)
+        _guarded(lambda: examine(paths, as_json=as_json, console=console), console, paths)
+
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"Qwen Desktop {__version__}")
+        raise typer.Exit()
+
+
+def _prompt(words: str) -> str:
+    """The message: the argument, or standard input for ``-``. An empty one is a mistake of usage."""
+    if words == _STDIN:
+        if sys.stdin.isatty():
+            print(QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D."), file=sys.stderr, flush=True)
+        words = sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8-sig", "replace")
+    words = clean(words).rstrip("\r\n")
+    if not words.strip():
+        raise typer.BadParameter(
+            QT_TRANSLATE_NOOP(
+                "cli", "The message is empty: write it in quotes after the options, or pipe it in with -."
+            )
+        )
+    return words
+
+
+def _guarded(work: Callable[[], Coroutine[Any, Any, int]], console: Console, paths: Paths) -> None:
+    """Run the command; every failure becomes one sentence. Ends by ``typer.Exit``."""
+    try:
+        code = asyncio.run(work())
+    except KeyboardInterrupt:
+        code = chats.INTERRUPTED
+    except BrokenPipeError:
+        silence_broken_pipe()
+        code = chats.FAILED
+    except Exception as error:
+        code = chats.FAILED
+        problem = problem_of(error)
+        sentence = problem.sentence()
+        if not isinstance(error, AppError | OSError) and (place := _keep_details(error, paths)):
+            template = QT_TRANSLATE_NOOP("cli", " Details are in {path}.")
+            sentence += fill(template, {"path": str(place)})
+        console.warn(sentence)
+    raise typer.Exit(code)
+
+
+def _keep_details(error: Exception, paths: Paths) -> Path | None:
+    """Add where it happened to the log: kinds and places only, since an exception's words may hold chat text."""
+    place = paths.logs / "command.log"
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {__version__} {type(error).__name__}\n{frames}\n")
+    except OSError:
+        return None
+    return place

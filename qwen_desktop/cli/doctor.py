@@ -1,0 +1,339 @@
+"""``qwen-desktop doctor``: what there is, what is wrong, what to do. Nothing is changed and nothing is sent anywhere.
+
+Adding a check: a function that returns ``Check`` rows, and its name in ``_CHECKS``. A check never raises: what it
+cannot find out is a row too. What may crash (Qt, drivers, llama.cpp) is asked in a short-lived process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from qwen_desktop import __version__
+from qwen_desktop.cli import backends
+from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.core.errors import problem_of
+from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.store import migrations
+from qwen_desktop.store.connection import connect_read_only
+from qwen_desktop.store.settings_file import SettingsFile
+
+log = logging.getLogger(__name__)
+
+#: A child that has not answered after this many seconds hangs.
+PATIENCE_S = 30
+LITTLE_DISK = 2_000_000_000
+LITTLE_MEMORY = 4_000_000_000
+
+_INTERFACE_FONTS = ("Inter", "Adwaita Sans", "Cantarell", "Ubuntu", "Noto Sans", "Roboto", "Open Sans", "Source Sans 3")
+_CODE_FONTS = (
+    "JetBrains Mono", "Adwaita Mono", "Ubuntu Mono", "Noto Sans Mono", "DejaVu Sans Mono", "Source Code Pro",
+    "Fira Code", "Fira Mono", "Liberation Mono",
+)  # fmt: skip
+
+_QT_PROBE = """
+import json
+from PySide6.QtCore import qVersion
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+application = QGuiApplication([])
+cjk = QFontDatabase.families(QFontDatabase.WritingSystem.SimplifiedChinese)
+print("QT " + json.dumps({"version": qVersion(), "families": QFontDatabase.families(), "cjk": cjk[:3]}))
+"""
+
+
+class Check(Struct, frozen=True):
+    """One row: ``state`` ok, warn or bad; ``hint`` says what to do when it is not ok."""
+
+    name: str
+    state: Literal["ok", "warn", "bad"]
+    value: str
+    hint: str = ""
+
+
+async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
+    """Run all checks and print them. Returns 1 when one is bad, else 0."""
+    rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(paths)])
+    bad = sum(row.state == "bad" for row in rows)
+    if as_json:
+        shown = {"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]}
+        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+    else:
+        _print(rows, console)
+    if bad:
+        template = QT_TRANSLATE_NOOP("doctor", "Checks that failed: {count}.")
+        console.warn(fill(template, {"count": bad}))
+    return int(bool(bad))
+
+
+def _print(rows: list[Check], console: Console) -> None:
+    if not sys.stdout.isatty():
+        for row in rows:
+            console.line(f"{row.state:4}  {row.name:18}{row.value}" + (f" - {row.hint}" if row.hint else ""))
+        return
+    from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text as Words  # noqa: PLC0415
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    styles = {"ok": "green", "warn": "yellow", "bad": "bold red"}
+    for row in rows:
+        value = Words(harmless(row.value))
+        if row.hint:
+            value.append(f"\n{harmless(row.hint)}", style="italic")
+        table.add_row(Words(row.state, style=styles[row.state]), Words(row.name), value)
+    Rich().print(table)
+
+
+# The checks ----------------------------------------------------------------------------------------------------------
+
+
+def _versions(_paths: Paths) -> Iterator[Check]:
+    yield Check("Qwen Desktop", "ok", __version__)
+    recent = sys.version_info >= (3, 11)
+    yield Check(
+        "Python",
+        "ok" if recent else "bad",
+        f"{platform.python_version()} ({sys.executable})",
+        "" if recent else QT_TRANSLATE_NOOP("doctor", "Install Python 3.11 or newer."),
+    )
+    yield Check("System", "ok", " ".join(part for part in (platform.platform(), *platform.libc_ver()) if part))
+    yield _package("llama-cpp-python")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(
+            name,
+            "bad",
+            QT_TRANSLATE_NOOP("doctor", "not installed"),
+            QT_TRANSLATE_NOOP("doctor", "Run the set-up again: make setup, or python tools/dev.py setup."),
+        )
+
+
+def _engine(_paths: Paths) -> Iterator[Check]:
+    try:
+        found = backends.ask(PATIENCE_S)
+    except Exception as error:  # whatever it is, the row says so and the other checks are shown
+        log.warning("doctor.engine kind=%s", type(error).__name__)
+        yield Check(
+            "llama.cpp",
+            "bad",
+            str(problem_of(error).what),
+            QT_TRANSLATE_NOOP("doctor", "Run make setup, then look again."),
+        )
+        return
+    yield Check("llama.cpp", "ok", found.engine)
+    yield Check("Computes on", "ok", ", ".join(found.devices) or QT_TRANSLATE_NOOP("doctor", "the processor"))
+
+
+def _processor(_paths: Paths) -> Iterator[Check]:
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    value = f"{_processor_name()}, {cores} cores, {psutil.cpu_count()} threads"
+    flags = _flags()
+    useful = [
+        name for name in ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "amx_int8", "asimddp") if name in flags
+    ]
+    slow = platform.machine().lower() in ("x86_64", "amd64") and bool(flags) and "avx2" not in flags
+    yield Check(
+        "Processor",
+        "warn" if slow else "ok",
+        f"{value} ({' '.join(useful)})" if useful else value,
+        QT_TRANSLATE_NOOP("doctor", "Without AVX2 answers are slow: choose small models.") if slow else "",
+    )
+    memory = psutil.virtual_memory()
+    little = memory.total < LITTLE_MEMORY
+    yield Check(
+        "Memory",
+        "warn" if little else "ok",
+        f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free",
+        QT_TRANSLATE_NOOP("doctor", "Enough for the guide and models up to 1 GB.") if little else "",
+    )
+
+
+def _processor_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _flags() -> set[str]:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("flags", "Features")):
+                return set(line.partition(":")[2].split())
+    return set()
+
+
+def _folders(paths: Paths) -> Iterator[Check]:
+    portable = QT_TRANSLATE_NOOP("doctor", "portable: everything lies in QWEN_DESKTOP_HOME")
+    if paths.portable:
+        yield Check("Mode", "ok", portable)
+    for name, folder in (
+        ("Settings folder", paths.config), ("Data folder", paths.data), ("Cache folder", paths.cache),
+        ("Log folder", paths.logs),
+    ):  # fmt: skip
+        writable = _can_write(folder)
+        yield Check(
+            name,
+            "ok" if writable else "bad",
+            str(folder),
+            ""
+            if writable
+            else QT_TRANSLATE_NOOP("doctor", "It cannot be written: set QWEN_DESKTOP_HOME to a folder that can."),
+        )
+    free = shutil.disk_usage(_existing(paths.data)).free
+    yield Check(
+        "Free disk space",
+        "ok" if free > LITTLE_DISK else "warn",
+        f"{free / 1e9:.1f} GB",
+        "" if free > LITTLE_DISK else QT_TRANSLATE_NOOP("doctor", "Models need some GB each: free some space."),
+    )
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _can_write(folder: Path) -> bool:
+    """Without making anything: whether the folder, or the nearest one above it that exists, can be written."""
+    nearest = _existing(folder)
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return False
+    read_only = getattr(os, "ST_RDONLY", 0)
+    return sys.platform == "win32" or not os.statvfs(nearest).f_flag & read_only
+
+
+def _settings(paths: Paths) -> Iterator[Check]:
+    loaded = SettingsFile(paths.settings_file).load()
+    exists = paths.settings_file.is_file()
+    value = str(paths.settings_file) if exists else QT_TRANSLATE_NOOP("doctor", "none yet: the defaults hold")
+    hint = " ".join(str(problem) for problem in loaded.problems)
+    yield Check("Settings", "warn" if hint else "ok", value, hint)
+    yield _model("Guide", paths.guide_file)
+    if chosen := loaded.settings.engine.model:
+        yield _model("Model", Path(chosen))
+
+
+def _model(name: str, path: Path) -> Check:
+    try:
+        header = read_header(path)
+    except Exception as error:
+        return Check(name, "bad", str(path), problem_of(error).sentence())
+    return Check(name, "ok", f"{path} ({header.architecture}, {header.size_bytes / 1e6:.1f} MB)")
+
+
+def _history(paths: Paths) -> Iterator[Check]:
+    path = paths.database_file
+    if not path.is_file():
+        yield Check("History", "ok", QT_TRANSLATE_NOOP("doctor", "none yet"))
+        return
+    known = len(migrations.MIGRATIONS)
+    try:
+        with contextlib.closing(connect_read_only(path)) as connection:
+            version = migrations.version(connection)
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except (sqlite3.Error, OSError) as error:
+        log.warning("doctor.history kind=%s", type(error).__name__)
+        found, version = type(error).__name__, 0
+    value = f"{path} (version {version}, {path.stat().st_size / 1e6:.1f} MB)"
+    if found != "ok":
+        hint = QT_TRANSLATE_NOOP("doctor", "It is damaged: copy it somewhere safe, then start the window once.")
+        yield Check("History", "bad", value, hint)
+    elif version > known:
+        hint = QT_TRANSLATE_NOOP("doctor", "It comes from a newer Qwen Desktop: update this one.")
+        yield Check("History", "bad", value, hint)
+    else:
+        yield Check("History", "ok", value)
+
+
+def _display(_paths: Paths) -> Iterator[Check]:
+    found = _ask_qt()
+    version = found.get("version")
+    if version is None:
+        yield Check("Qt", "bad", str(found.get("problem")), QT_TRANSLATE_NOOP("doctor", "Run make setup."))
+    else:
+        yield Check("Qt", "ok", str(version))
+        yield from _fonts(set(found["families"]), list(found["cjk"]))
+    if sys.platform in ("win32", "darwin"):
+        return
+    display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
+    yield Check(
+        "Display",
+        "ok" if display else "warn",
+        display or QT_TRANSLATE_NOOP("doctor", "none"),
+        "" if display else QT_TRANSLATE_NOOP("doctor", 'The window cannot open here; qwen-desktop chat "…" works.'),
+    )
+
+
+def _ask_qt() -> dict[str, Any]:
+    if getattr(sys, "frozen", False):
+        return {"problem": QT_TRANSLATE_NOOP("doctor", "cannot be asked in this build")}
+    environment = dict(os.environ)
+    if sys.platform not in ("win32", "darwin"):
+        environment["QT_QPA_PLATFORM"] = "offscreen"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _QT_PROBE],
+            env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"problem": type(error).__name__}
+    for line in done.stdout.splitlines():
+        if line.startswith("QT "):
+            found: dict[str, Any] = json.loads(line[3:])
+            return found
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return {"problem": last}
+
+
+def _fonts(families: set[str], cjk: list[str]) -> Iterator[Check]:
+    if sys.platform not in ("win32", "darwin"):
+        for name, wanted, package in (
+            ("Interface font", _INTERFACE_FONTS, "Inter (fonts-inter)"),
+            ("Code font", _CODE_FONTS, "JetBrains Mono (fonts-jetbrains-mono)"),
+        ):
+            found = next((family for family in wanted if family in families), None)
+            template = QT_TRANSLATE_NOOP("doctor", "{font} looks best here; install it.")
+            value = found or QT_TRANSLATE_NOOP("doctor", "only basic ones")
+            yield Check(name, "ok" if found else "warn", value, "" if found else fill(template, {"font": package}))
+    hint = QT_TRANSLATE_NOOP("doctor", "Chinese shows as boxes: install fonts-noto-cjk.")
+    value = ", ".join(cjk) or QT_TRANSLATE_NOOP("doctor", "none")
+    yield Check("Chinese font", "ok" if cjk else "warn", value, "" if cjk else hint)
+
+
+_CHECKS: tuple[Callable[[Paths], Iterator[Check]], ...] = (
+    _versions,
+    _engine,
+    _processor,
+    _folders,
+    _settings,
+    _history,
+    _display,
+)
