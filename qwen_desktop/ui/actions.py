@@ -1,0 +1,80 @@
+"""One QAction a command of ``core.commands``, with its shortcut; menus and tooltips are built from the same table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from qwen_desktop.core.commands import COMMANDS
+from qwen_desktop.ui import texts
+
+#: Further keys for a command, for keyboards where the first is awkward.
+_ALSO = {"view.larger": ("Ctrl+=",), "chat.next": ("Ctrl+Tab",), "chat.previous": ("Ctrl+Shift+Tab",)}
+_ROLES = {
+    "app.quit": QAction.MenuRole.QuitRole,
+    "view.settings": QAction.MenuRole.PreferencesRole,
+    "help.about": QAction.MenuRole.AboutRole,
+}
+#: Where the app menu has a line between groups: before these commands.
+_BREAKS = frozenset({"view.chat", "view.sidelist", "view.larger", "view.fullscreen", "help.shortcuts", "app.quit"})
+
+
+class Actions(QObject):
+    """The actions of a window by command id."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._actions: dict[str, QAction] = {}
+        self._connected: set[str] = set()
+        for command in COMMANDS:
+            action = QAction(texts.source(command.title, "commands"), self)
+            action.setObjectName(command.id)
+            keys = [command.shortcut, *_ALSO.get(command.id, ())] if command.shortcut else []
+            action.setShortcuts([QKeySequence(key) for key in keys])
+            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+            action.setMenuRole(_ROLES.get(command.id, QAction.MenuRole.NoRole))
+            window.addAction(action)
+            self._actions[command.id] = action
+
+    def __getitem__(self, command_id: str) -> QAction:
+        return self._actions[command_id]
+
+    def connect_to(self, command_id: str, slot: Callable[[], object]) -> None:
+        """Do ``slot`` when the command is given; raises ``KeyError`` for an id that is not in the table."""
+        self._actions[command_id].triggered.connect(lambda _checked=False: slot())
+        self._connected.add(command_id)
+
+    def unconnected(self) -> frozenset[str]:
+        """Commands that nothing answers to; empty in a finished window."""
+        return frozenset(self._actions) - self._connected
+
+    def trigger(self, command_id: str) -> None:
+        """Give a command, as its key would; unknown and disabled ones do nothing."""
+        action = self._actions.get(command_id)
+        if action is not None:
+            action.trigger()
+
+    def fill(self, menu: QMenu, name: str) -> None:
+        """Add the commands of the menu ``name`` of the table."""
+        for command in COMMANDS:
+            if command.menu == name:
+                if command.id in _BREAKS and not menu.isEmpty():
+                    menu.addSeparator()
+                menu.addAction(self._actions[command.id])
+
+    def tooltip(self, command_id: str) -> str:
+        """The command's name with its key: "New chat (Ctrl+N)"."""
+        action = self._actions[command_id]
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        return f"{action.text()} ({keys})" if keys else action.text()
+
+
+def native_keys(shortcut: str) -> str:
+    """A shortcut of the table as this system writes it: "Ctrl+N", on macOS "⌘N"."""
+    if sys.platform == "darwin":
+        return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+    return shortcut

@@ -1,0 +1,81 @@
+"""The windowed run, up to the first paint: the lock of the data folder, the application object, the empty frame.
+
+All the rest (the event loop, services, pages) is imported by ``session`` once the window is on the screen, so that it
+is there almost as soon as an empty one would be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEventLoop, QLockFile, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from qwen_desktop import __version__
+from qwen_desktop.core.paths import APP, FOLDER, Paths
+from qwen_desktop.ui.main_window import MainWindow
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.services import Services
+
+
+def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]) -> int:
+    """Open the window and stay until it is closed; returns the process's exit code.
+
+    ``build`` makes the services once it is certain that this is the only window of its data folder; ``files`` are
+    absolute paths of GGUF files to open.
+    """
+    app = _application()
+    lock = _lock(paths)
+    if lock is None:
+        return _hand_over(paths, files)
+    window = MainWindow(state_file=paths.config / "window.json")
+    window.show()
+    app.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+    from qwen_desktop.ui import session  # noqa: PLC0415 - after the first paint
+
+    return session.run(app, window, paths, build, files=files, lock=lock)
+
+
+def _application() -> QApplication:
+    if os.environ.get("QT_IM_MODULE") == "fcitx":
+        # The wheel has no fcitx plugin; fcitx answers on the ibus protocol, so that typing Chinese works.
+        os.environ["QT_IM_MODULE"] = "ibus"
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    QApplication.setApplicationName(APP)
+    QApplication.setApplicationDisplayName(APP)
+    QApplication.setApplicationVersion(__version__)
+    QGuiApplication.setDesktopFileName(FOLDER)
+    app = QApplication([APP])
+    # The window decides when the run ends: closing it may first have to stop an answer and save it.
+    app.setQuitOnLastWindowClosed(False)
+    return app
+
+
+def _lock(paths: Paths) -> QLockFile | None:
+    """The lock that makes this the one window of its data folder; None when another window holds it.
+
+    A folder that cannot be written lets the window open all the same: nothing can be shared there anyway.
+    """
+    lock = QLockFile(str(paths.runtime / "window.lock"))
+    lock.setStaleLockTime(0)  # only the death of its owner makes it stale, not its age
+    try:
+        paths.runtime.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return lock
+    if lock.tryLock(0) or lock.error() == QLockFile.LockError.PermissionError:
+        return lock
+    return None
+
+
+def _hand_over(paths: Paths, files: tuple[str, ...]) -> int:
+    from qwen_desktop.ui.hand_over import HandOver, hand_over  # noqa: PLC0415 - only a second start
+
+    if hand_over(paths.runtime, HandOver(files)):
+        return 0
+    print("Qwen Desktop is already open with this data folder but does not answer. End it first.", file=sys.stderr)
+    return 1

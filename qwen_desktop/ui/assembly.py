@@ -1,0 +1,56 @@
+"""What the window is built of, once its frame is on the screen: joined here so that the frame need not import it."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+
+from qwen_desktop.core.paths import APP
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.bridge import Bridge
+from qwen_desktop.ui.collector import Collector
+from qwen_desktop.ui.notify import Notify
+from qwen_desktop.ui.operation import Operations
+from qwen_desktop.ui.rail import Rail
+from qwen_desktop.ui.services import Services
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.focus_ring import FocusRing
+from qwen_desktop.ui.widgets.skeleton import Skeleton
+
+
+class Assembly(NamedTuple):
+    """The parts that the window itself holds. ``skeleton`` is the page on show until the first one is built."""
+
+    shell: Shell
+    collector: Collector
+    rail: Rail
+    pages: QStackedWidget
+    skeleton: Skeleton
+
+
+def assemble(window: QMainWindow, services: Services, theme: Theme) -> Assembly:
+    """Build the parts into ``window`` and join them."""
+    notify = Notify(theme, window)
+    actions = Actions(window)
+    shell = Shell(services, theme, actions, Bridge(services.bus, window), notify, Operations(notify, window))
+    rail = Rail(theme, actions, window)
+    pages = QStackedWidget(window)
+    skeleton = Skeleton(theme, pages, with_list=services.preferences.settings.storage.welcome_seen)
+    pages.addWidget(skeleton)
+    centre = QWidget(window)
+    row = QHBoxLayout(centre)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(0)
+    row.addWidget(rail)
+    row.addWidget(pages, 1)
+    window.setCentralWidget(centre)
+    if sys.platform == "darwin":
+        actions.fill(window.menuBar().addMenu(window.tr("Chat")), "chat")
+        actions.fill(window.menuBar().addMenu(APP), "app")
+    app = QApplication.instance()
+    if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
+        FocusRing(app, theme)
+    return Assembly(shell, Collector(services.chat.running, window), rail, pages, skeleton)

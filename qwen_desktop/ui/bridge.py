@@ -1,0 +1,51 @@
+"""Service events as Qt signals. One object a window; ``close`` ends the subscriptions."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from qwen_desktop.services import events
+
+
+class Bridge(QObject):
+    """Each signal carries the event it is named after."""
+
+    conversation_changed = Signal(object)
+    conversation_removed = Signal(object)
+    branch_changed = Signal(object)
+    message_added = Signal(object)
+    message_changed = Signal(object)
+    answer_delta = Signal(object)
+    answer_thinking_done = Signal(object)
+    answer_prompt = Signal(object)
+    answer_cut = Signal(object)
+    answer_stage = Signal(object)
+    answer_live = Signal(object)
+    model_changed = Signal(object)
+    settings_changed = Signal(object)
+    notified = Signal(object)
+
+    def __init__(self, bus: events.EventBus, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._ends = [
+            bus.subscribe(events.ConversationChanged, self.conversation_changed.emit),
+            bus.subscribe(events.ConversationRemoved, self.conversation_removed.emit),
+            bus.subscribe(events.BranchChanged, self.branch_changed.emit),
+            bus.subscribe(events.MessageAdded, self.message_added.emit),
+            bus.subscribe(events.MessageChanged, self.message_changed.emit),
+            bus.subscribe(events.AnswerDelta, self.answer_delta.emit),
+            bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit),
+            bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit),
+            bus.subscribe(events.AnswerCut, self.answer_cut.emit),
+            bus.subscribe(events.AnswerStage, self.answer_stage.emit),
+            bus.subscribe(events.AnswerLive, self.answer_live.emit),
+            bus.subscribe(events.ModelChanged, self.model_changed.emit),
+            bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
+            bus.subscribe(events.Notified, self.notified.emit),
+        ]
+
+    def close(self) -> None:
+        """Stop listening. Safe to call twice."""
+        for end in self._ends:
+            end()
+        self._ends = []

@@ -1,0 +1,129 @@
+"""Fonts, formats and measures of the transcript, made once for a theme and a text size."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QTextCharFormat
+
+from qwen_desktop.jobs.blocks import Run
+from qwen_desktop.ui.theme import FontRole, Theme
+
+#: Pixels that an inline code chip stands out beyond its text on both sides.
+CHIP_PAD: Final = 4
+
+#: base -> (font role, size factor, weight, colour role, line height as a multiple of the font size)
+_BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
+    "message": ("message", 1.0, 400, "text", 1.6),
+    "h1": ("message", 1.47, 650, "text", 1.35),
+    "h2": ("message", 1.27, 650, "text", 1.4),
+    "h3": ("message", 1.13, 650, "text", 1.45),
+    "h4": ("message", 1.0, 650, "text", 1.5),
+    "cell": ("body", 1.0, 400, "text", 1.5),
+    "cell_head": ("small", 1.0, 600, "text_muted", 1.6),
+    "thinking": ("body", 1.0, 400, "text_muted", 1.55),
+    "note": ("small", 1.0, 400, "text_muted", 1.5),
+    "what": ("body", 1.0, 600, "text", 1.5),
+    "hint": ("body", 1.0, 400, "text", 1.5),
+    "details": ("code", 0.92, 400, "text_muted", 1.5),
+    "math": ("code", 1.08, 400, "text", 1.6),
+}
+
+
+class Style:
+    """What block layouts ask. Thrown away and made anew when the theme, its text size or the scale changes."""
+
+    def __init__(self, theme: Theme, scale: float = 1.0) -> None:
+        self.theme = theme
+        self.scale = scale
+        self._formats: dict[tuple[str, Run | str, float], QTextCharFormat] = {}
+        self._fonts: dict[tuple[str, int], QFont] = {}
+        self._colors: dict[str, QColor] = {}
+        self.code_font = self.font("code")
+        metrics = QFontMetricsF(self.code_font)
+        self.code_cell = metrics.horizontalAdvance("m" * 16) / 16
+        self.code_line = round(self.code_font.pixelSize() * 1.6)
+
+    def color(self, role: str) -> QColor:
+        """The theme's colour, remembered."""
+        found = self._colors.get(role)
+        if found is None:
+            found = self._colors[role] = self.theme.color(role)
+        return found
+
+    def font(self, role: FontRole, weight: int = 400, factor: float = 1.0) -> QFont:
+        """A font of the theme at this style's scale. Painters must not change it."""
+        key = (f"{role}/{factor}", weight)
+        found = self._fonts.get(key)
+        if found is None:
+            found = QFont(self.theme.font(role))
+            found.setPixelSize(max(8, round(found.pixelSize() * factor * self.scale)))
+            found.setWeight(QFont.Weight(weight))
+            self._fonts[key] = found
+        return found
+
+    def base_font(self, base: str) -> QFont:
+        """The font in which text of ``base`` is set when no run changes it."""
+        role, factor, weight, _, _ = _BASES[base]
+        return self.font(role, weight, factor)
+
+    def line_height(self, base: str) -> int:
+        """Pixels from one line of ``base`` to the next."""
+        return round(self.base_font(base).pixelSize() * _BASES[base][4])
+
+    def px(self, length: float) -> int:
+        """A length that grows with the text, in pixels."""
+        return round(length * self.scale * self.theme.text_size / 100)
+
+    def format(self, base: str, run: Run, spacing: float = 0.0) -> QTextCharFormat:
+        """The character format of a run; ``spacing`` is added after each character."""
+        look = Run("", run.bold, run.italic, run.strike, run.code, run.math, "x" if run.href else "")
+        key = (base, look, spacing)
+        found = self._formats.get(key)
+        if found is None:
+            found = self._formats[key] = self._make_format(base, look, spacing)
+        return found
+
+    def code_format(self, role: str) -> QTextCharFormat:
+        """The format of highlighted code with colour ``role``."""
+        key = ("code", role, 0.0)
+        found = self._formats.get(key)
+        if found is None:
+            found = QTextCharFormat()
+            found.setForeground(QBrush(self.color(role)))
+            self._formats[key] = found
+        return found
+
+    def _make_format(self, base: str, run: Run, spacing: float) -> QTextCharFormat:
+        _, _, _, color, _ = _BASES[base]
+        font = QFont(self.base_font(base))
+        if run.code or run.math:
+            size = font.pixelSize()
+            font = QFont(self.font("code"))
+            font.setPixelSize(max(8, round(size * 0.93)))
+        if run.bold:
+            font.setWeight(QFont.Weight(max(650, self.base_font(base).weight())))
+        font.setItalic(run.italic or run.math)
+        font.setStrikeOut(run.strike)
+        if spacing:
+            font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, spacing)
+        result = QTextCharFormat()
+        if run.href:
+            color = "accent"
+            font.setUnderline(True)
+        result.setFont(font)
+        result.setForeground(QBrush(self.color(color)))
+        if run.href:
+            result.setUnderlineColor(self.color("accent"))
+        return result
+
+
+def elided(text: str, font: QFont, width: float) -> str:
+    """``text`` cut at its end with an ellipsis so that it fits ``width`` pixels."""
+    return QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, width)
+
+
+def text_width(text: str, font: QFont) -> float:
+    """Pixels that one line of ``text`` takes."""
+    return QFontMetricsF(font).horizontalAdvance(text)

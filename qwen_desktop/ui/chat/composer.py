@@ -1,0 +1,290 @@
+"""The composer: message box, long pastes, thinking switch, model button, send or stop; loading in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.text import clean
+from qwen_desktop.services.events import ModelState, ModelStatus
+from qwen_desktop.ui import icons, texts
+from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
+from qwen_desktop.ui.widgets.surface import FloatingFrame
+from qwen_desktop.ui.widgets.switch import SegmentedControl
+
+#: A load shorter than this, in milliseconds, is not shown: it would only flicker.
+_SHOW_LOADING_MS = 250
+_MODEL_WIDTH = 230
+
+
+class Draft(NamedTuple):
+    """What stands in the composer: typed text and the long pastes beside it."""
+
+    text: str = ""
+    pastes: tuple[str, ...] = ()
+
+
+class Composer(FloatingFrame):
+    """Writes a message. ``begun`` comes with its first letter; ``sent`` carries the text and leaves the box empty, and
+    ``restore`` brings it back."""
+
+    sent = Signal(str)
+    begun = Signal()
+    stop_wanted = Signal()
+    recall_wanted = Signal()
+    model_wanted = Signal()
+    thinking_chosen = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, parent)
+        self._pastes: list[str] = []
+        self._running = False
+        self._was_empty = True
+        self.edit = MessageEdit(theme, self)
+        self.edit.setAccessibleName(self.tr("Message"))
+        self.edit.send_wanted.connect(self._send)
+        self.edit.recall_wanted.connect(self.recall_wanted)
+        self.edit.long_paste.connect(self._keep_paste)
+        self.edit.textChanged.connect(self._text_changed)
+        self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
+        self.thinking = SegmentedControl(
+            theme,
+            self.tr("Thinking"),
+            (
+                (ThinkingMode.AUTO.value, self.tr("Auto"), "brain"),
+                (ThinkingMode.THINK.value, self.tr("Think"), ""),
+                (ThinkingMode.DIRECT.value, self.tr("Direct"), ""),
+            ),
+            self,
+        )
+        self.thinking.set_value(ThinkingMode.AUTO.value)
+        self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
+        self.thinking.chosen.connect(self.thinking_chosen)
+        self.thinking.hide()
+        self.model = ModelButton(theme, self)
+        self.model.clicked.connect(self.model_wanted)
+        self.loading = LoadingRow(theme, self)
+        self.loading.hide()
+        self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
+        self.button.setProperty("round", True)
+        self.button.clicked.connect(self._pressed)
+        self._chips = QVBoxLayout()
+        self._chips.setSpacing(6)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(_SHOW_LOADING_MS)
+        self._late.timeout.connect(lambda: self._show_loading(True))
+        self._lay_out()
+        self._update_button()
+        self.setFocusProxy(self.edit)
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(17, 13, 12, 10)
+        column.setSpacing(0)
+        column.addLayout(self._chips)
+        column.addWidget(self.edit)
+        column.addSpacing(22)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.thinking)
+        row.addWidget(self.loading, 1)
+        row.addStretch(0)
+        row.addWidget(self.model)
+        row.addWidget(self.button)
+        column.addLayout(row)
+        column.setStretch(1, 0)
+
+    # Content ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def draft(self) -> Draft:
+        """What stands in the composer now."""
+        return Draft(self.edit.toPlainText(), tuple(self._pastes))
+
+    def set_draft(self, draft: Draft) -> None:
+        """Show another draft."""
+        self.edit.set_text(draft.text)
+        self._pastes = list(draft.pastes)
+        self._show_pastes()
+
+    def restore(self, text: str) -> None:
+        """Put a text that could not be sent back, before what was written since."""
+        draft = self.draft
+        if is_long(text):
+            self.set_draft(Draft(draft.text, (text, *draft.pastes)))
+        else:
+            self.set_draft(Draft("\n\n".join(filter(None, (text, draft.text))), draft.pastes))
+
+    def clear(self) -> None:
+        """Empty it."""
+        self.set_draft(Draft())
+
+    # State ------------------------------------------------------------------------------------------------------------
+
+    def set_running(self, running: bool) -> None:
+        """Turn the send button into a stop button and back."""
+        self._running = running
+        self._update_button()
+
+    def set_thinking(self, modes: Sequence[ThinkingMode], mode: ThinkingMode) -> None:
+        """Show the switch where the model has modes, at ``mode``."""
+        self.thinking.setVisible(len(modes) > 1 and self.loading.isHidden())
+        self.thinking.setProperty("possible", len(modes) > 1)
+        self.thinking.set_value(mode.value)
+
+    def set_model(self, state: ModelState) -> None:
+        """Name the model, and show its loading when that takes a while."""
+        self.model.set_name(state.name)
+        guide = self.tr("Ask the guide: how do I start a new chat?")
+        self.edit.setPlaceholderText(guide if state.guide else self.tr("Ask anything."))
+        self.loading.show_state(state)
+        if state.status is not ModelStatus.LOADING:
+            self._late.stop()
+            self._show_loading(False)
+        elif self.loading.isHidden() and not self._late.isActive():
+            self._late.start()
+
+    def _show_loading(self, on: bool) -> None:
+        if on and (self.model.hasFocus() or self.thinking.isAncestorOf(self.focusWidget() or self)):
+            self.edit.setFocus()  # else the focus would leave the composer with the widget that has it
+        self.loading.setVisible(on)
+        self.model.setVisible(not on)
+        self.thinking.setVisible(not on and bool(self.thinking.property("possible")))
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _text_changed(self) -> None:
+        self._update_button()
+        empty = self.edit.document().isEmpty()
+        if self._was_empty and not empty:
+            self.begun.emit()
+        self._was_empty = empty
+
+    def _update_button(self) -> None:
+        if self._running:
+            self.button.set_icon("square", self.tr("Stop"))
+            self.button.setEnabled(True)
+        else:
+            self.button.set_icon("arrow-up", self.tr("Send"))
+            self.button.setEnabled(bool(self._pastes) or not self.edit.document().isEmpty())
+
+    def _pressed(self) -> None:
+        if self._running:
+            self.stop_wanted.emit()
+            return
+        if self.edit.composing():
+            QGuiApplication.inputMethod().commit()  # the button was meant: take what stands there
+        self._send()
+
+    def _send(self) -> None:
+        if self._running or self.edit.composing():
+            return
+        text = clean("\n\n".join(filter(None, (self.edit.toPlainText().strip(), *self._pastes))))
+        if text.strip():
+            self.clear()
+            self.sent.emit(text)
+
+    def _keep_paste(self, text: str) -> None:
+        self._pastes.append(text)
+        self._show_pastes()
+
+    def _show_pastes(self) -> None:
+        while (item := self._chips.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        for place, text in enumerate(self._pastes):
+            chip = _PasteChip(self._theme, text, self)
+            chip.remove.clicked.connect(lambda _checked=False, n=place: self._drop_paste(n))
+            self._chips.addWidget(chip)
+        self._chips.setContentsMargins(0, 0, 0, 8 if self._pastes else 0)
+        self._update_button()
+
+    def _drop_paste(self, place: int) -> None:
+        del self._pastes[place]
+        self._show_pastes()
+        self.edit.setFocus()
+
+
+class _PasteChip(QWidget):
+    """A long paste: how much it is, how it begins, and a way to remove it."""
+
+    def __init__(self, theme: Theme, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(IconLabel(theme, "file-up", self, size=16))
+        amount = self.tr("Pasted text, {n} characters").replace("{n}", texts.number(len(text)))
+        row.addWidget(Label(theme, amount, self, role="small", weight=600))
+        begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
+        begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        row.addWidget(begin, 1)
+        self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
+        row.addWidget(self.remove)
+
+
+class ModelButton(TextButton):
+    """The name of the model with a chevron; opens the model menu."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, "", parent, kind="model")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.name = ""
+        theme.changed.connect(lambda: self.set_name(self.name))
+
+    def set_name(self, name: str) -> None:
+        """Show a model's name; long ones are cut and whole in the tooltip."""
+        self.name = name
+        self.setAccessibleName(self.tr("Model: {name}").replace("{name}", name))
+        self.setToolTip(self.tr("Choose a model ({name})").replace("{name}", name))
+        shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _MODEL_WIDTH - 44)
+        self.setText(shown.replace("&", "&&"))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        sign = icons.pixmap("chevron-down", self._theme.color("text"), 16, self.devicePixelRatioF())
+        QPainter(self).drawPixmap(self.width() - 25, (self.height() - 16) // 2, sign)
+
+
+class LoadingRow(QWidget):
+    """A model on its way into memory: its name, how much of it, for how long, and a bar."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bar = QProgressBar(self)
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._name = ElidedLabel(theme, "", self, role="small", weight=600)
+        self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 12, 2)
+        column.setSpacing(5)
+        row = QHBoxLayout()
+        row.addWidget(self._name, 1)
+        row.addWidget(self._facts)
+        column.addLayout(row)
+        column.addWidget(self._bar)
+
+    def show_state(self, state: ModelState) -> None:
+        """Show where a load is."""
+        self._name.setText(self.tr("Loading {name}").replace("{name}", state.name))
+        facts = texts.seconds(state.seconds)
+        if state.size_bytes:
+            done = texts.size(int(state.size_bytes * state.fraction))
+            facts = (
+                self.tr("{done} of {total}").replace("{done}", done).replace("{total}", texts.size(state.size_bytes))
+                + f" · {facts}"
+            )
+        self._facts.setText(facts)
+        self._bar.setValue(round(state.fraction * 1000))
+        self._bar.setAccessibleName(self._name.text())

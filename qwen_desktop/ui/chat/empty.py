@@ -1,0 +1,54 @@
+"""A chat without messages: who will answer, in one sentence, and one action."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from qwen_desktop.services.events import ModelState
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import Chip, Paragraph
+
+
+class EmptyChat(QWidget):
+    """Stands in the transcript's place."""
+
+    def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark", kind="accent")
+        self._title = Paragraph(theme, "", self, role="heading", weight=600)
+        self._text = Paragraph(theme, "", self, color="text_muted")
+        for label in (self._title, self._text):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            label.setMaximumWidth(480)
+        self._button = TextButton(theme, actions["model.open"].text(), self, icon="file-up")
+        self._button.setToolTip(actions.tooltip("model.open"))
+        self._button.clicked.connect(actions["model.open"].trigger)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 24, 24, 24)
+        column.setSpacing(8)
+        column.addStretch(3)
+        column.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(4)
+        for label in (self._title, self._text):
+            column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(12)
+        column.addWidget(self._button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(4)
+
+    def set_model(self, state: ModelState) -> None:
+        """Say who answers."""
+        self._chip.setVisible(state.guide)
+        self._button.setVisible(state.guide)
+        if state.guide:
+            self._title.setText(self.tr("Ask how this app works"))
+            self._text.setText(
+                self.tr("This tiny model only knows Qwen Desktop. Open a GGUF model to talk about anything.")
+            )
+        else:
+            self._title.setText(state.name)
+            self._text.setText(self.tr("Runs on this computer. Nothing you write leaves it."))

@@ -1,0 +1,59 @@
+"""The chat's header: title, the guide's label, the … menu, and the way back to a hidden side list."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import IconButton
+from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel
+from qwen_desktop.ui.widgets.select import Menu
+
+
+class Header(QWidget):
+    """52 px above the transcript."""
+
+    def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setObjectName("header")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.list_button = IconButton(theme, "panel-left", actions.tooltip("view.sidelist"), self)
+        self.list_button.clicked.connect(actions["view.sidelist"].trigger)
+        self.list_button.hide()
+        self.title = ElidedLabel(theme, "", self, role="message", weight=600)
+        self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark")
+        self.chip.setToolTip(self.tr("The guide explains this app. It is not a general assistant."))
+        self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
+        self._menu = Menu(self)
+        actions.fill(self._menu, "chat")
+        self.menu_button.clicked.connect(self._open)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(20, 0, 20, 0)
+        row.setSpacing(10)
+        row.addWidget(self.list_button)
+        row.addWidget(self.title)
+        row.addWidget(self.chip)
+        row.addStretch(1)
+        row.addWidget(self.menu_button)
+        self._fit()
+        theme.changed.connect(self._fit)
+
+    def show_title(self, title: str, *, stored: bool) -> None:
+        """Name the chat; the menu is there for one that is stored."""
+        self.title.setText(title)
+        self.menu_button.setVisible(stored)
+
+    def set_guide(self, guide: bool) -> None:
+        """Label the guide."""
+        self.chip.setVisible(guide)
+
+    def _fit(self) -> None:
+        self.setFixedHeight(self._theme.scaled("control_height") + 18)
+
+    def _open(self) -> None:
+        corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width(), self.menu_button.height() + 4))
+        self._menu.popup(corner - QPoint(self._menu.sizeHint().width(), 0))

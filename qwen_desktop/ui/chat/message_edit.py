@@ -1,0 +1,168 @@
+"""The message box: grows with its text, sends on the chosen key, never on a key that confirms an input method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
+
+from qwen_desktop.core.text import clean
+from qwen_desktop.ui.theme import Theme
+
+#: From so many characters on, or with a line so long, a paste is kept beside the box: laying it out would block.
+LONG_PASTE = 20_000
+LONG_LINE = 5_000
+
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class MessageEdit(QPlainTextEdit):
+    """Plain text only. ``limit`` (px) caps its height; then it scrolls."""
+
+    send_wanted = Signal()
+    recall_wanted = Signal()
+    long_paste = Signal(str)
+    focus_changed = Signal(bool)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, lines: int = 1) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._lines = lines
+        self._limit = 300
+        self.send_with: Literal["enter", "ctrl_enter"] = "enter"
+        self.setObjectName("message")
+        self.setProperty("ownFocus", True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.document().setDocumentMargin(0)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.viewport().setAutoFillBackground(False)
+        self.textChanged.connect(self._fit)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def set_limit(self, pixels: int) -> None:
+        """Set the largest height."""
+        if pixels != self._limit:
+            self._limit = pixels
+            self._fit()
+
+    def composing(self) -> bool:
+        """Whether an input method has uncommitted text in the box."""
+        layout = self.textCursor().block().layout()
+        return bool(layout is not None and layout.preeditAreaText())
+
+    def set_text(self, text: str) -> None:
+        """Replace the text, with the cursor at its end; undo does not reach over it."""
+        self.setPlainText(text)
+        cursor = self.textCursor()
+        cursor.movePosition(cursor.MoveOperation.End)
+        self.setTextCursor(cursor)
+
+    # Qt ---------------------------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, self._height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(80, self.fontMetrics().lineSpacing() + 2)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _ENTER and self.composing():
+            event.ignore()  # it confirms what the input method shows, and nothing else
+            return
+        if event.key() in _ENTER:
+            modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+            plain = modifiers == Qt.KeyboardModifier.NoModifier
+            with_ctrl = modifiers == Qt.KeyboardModifier.ControlModifier
+            if (self.send_with == "enter" and plain) or with_ctrl:
+                self.send_wanted.emit()
+                return
+            self.textCursor().insertBlock()
+            self.ensureCursorVisible()
+            return
+        if (
+            event.key() == Qt.Key.Key_Up
+            and not event.modifiers()
+            and self.document().isEmpty()
+            and not self.composing()
+        ):
+            self.recall_wanted.emit()
+            return
+        super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.matches(QKeySequence.StandardKey.Undo)
+            and not self.document().isUndoAvailable()
+        ):
+            event.ignore()  # nothing to undo here: the key belongs to the window (undo of a deletion)
+            return False
+        return super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit(False)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.ignore()  # files belong to the window
+        else:
+            super().dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.ignore()
+        else:
+            super().dragMoveEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        return source.hasText()
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        text = clean(source.text()).replace("\r\n", "\n").replace("\r", "\n")
+        if is_long(text):
+            self.long_paste.emit(text)
+        elif text:
+            self.textCursor().insertText(text)
+            self.ensureCursorVisible()
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _dress(self) -> None:
+        self.setFont(self._theme.font("message"))
+        self._fit()
+
+    def _height(self) -> int:
+        # A QPlainTextEdit's document measures its height in lines.
+        rows = max(self._lines, int(self.document().documentLayout().documentSize().height()))
+        return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
+
+    def _fit(self) -> None:
+        height = self._height()
+        scrolls = height >= self._limit
+        policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        if self.verticalScrollBarPolicy() != policy:
+            self.setVerticalScrollBarPolicy(policy)
+        if self.minimumHeight() != height or self.maximumHeight() != height:
+            self.setFixedHeight(height)
+
+
+def is_long(text: str) -> bool:
+    """Whether a text is too long for the box."""
+    return len(text) > LONG_PASTE or (len(text) > LONG_LINE and max(map(len, text.split("\n"))) > LONG_LINE)

@@ -1,0 +1,55 @@
+"""The model selector's menu: the guide, the files opened last, Open GGUF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QSize, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QWidget
+
+from qwen_desktop.services.events import ModelState
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.widgets.select import Menu
+
+
+class ModelMenu(Menu):
+    """Filled each time it is opened. ``chosen`` carries a file's path."""
+
+    chosen = Signal(str)
+
+    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shared = actions
+
+    def open_above(self, anchor: QWidget, state: ModelState, recent: tuple[str, ...]) -> None:
+        """Open with its lower right corner at the upper right of ``anchor``."""
+        self.fill(state, recent)
+        size: QSize = self.sizeHint()
+        corner = anchor.mapToGlobal(QPoint(anchor.width(), 0))
+        self.popup(QPoint(corner.x() - size.width(), corner.y() - size.height() - 4))
+
+    def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:
+        """Build the entries; the model in use has a tick."""
+        self.clear()
+        guide = self._shared["model.guide"]
+        guide.setCheckable(True)
+        guide.setChecked(state.guide)
+        self.addAction(guide)
+        if recent:
+            self.addSeparator()
+        names = [Path(path).stem for path in recent]
+        for path, name in zip(recent, names, strict=True):
+            shown = name if names.count(name) == 1 else f"{name} ({Path(path).parent.name})"
+            entry = QAction(_cut(shown).replace("&", "&&"), self)
+            entry.setToolTip(path)
+            entry.setCheckable(True)
+            entry.setChecked(path == state.path)
+            entry.triggered.connect(lambda _checked=False, p=path: self.chosen.emit(p))
+            self.addAction(entry)
+        self.addSeparator()
+        self.addAction(self._shared["model.open"])
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:38]}…{name[-20:]}"

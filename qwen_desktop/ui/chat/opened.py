@@ -1,0 +1,255 @@
+"""The conversation on show: opening it tail first, the rest off the loop, and keeping it true while answers run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtCore import QObject, Signal
+
+from qwen_desktop.core.chat import Message, Status, Versions
+from qwen_desktop.core.engine import Stats
+from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.services import events
+from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.shell import Shell
+
+#: Messages read before anything is shown, and then in one go.
+TAIL = 30
+CHUNK = 200
+#: Pause between two chunks, in seconds, so that typing and painting come first.
+_BREATH_S = 0.02
+
+
+class OpenedConversation(QObject):
+    """Feeds the transcript. ``shown`` fires when a conversation's end is on show, ``emptied`` for a new chat."""
+
+    shown = Signal()
+    emptied = Signal()
+    adopted = Signal(str)
+    figures = Signal(int, int)
+    speed = Signal(float)
+    stage = Signal(str, int)
+    running_changed = Signal()
+
+    def __init__(self, shell: Shell, transcript: TranscriptView, parent: QObject) -> None:
+        super().__init__(parent)
+        self._services = shell.services
+        self._operations = shell.operations
+        self._transcript = transcript
+        bridge = shell.bridge
+        self._task: asyncio.Task[None] | None = None
+        self._older: asyncio.Task[None] | None = None
+        self._ids: list[str] = []
+        self._more = False
+        self._versions: dict[str, Versions] = {}
+        self._last_own = ""
+        self._cut: str | None = None
+        self._loading = False
+        self._meanwhile: list[Message] = []
+        self._adopting = False
+        self.id = ""
+        bridge.message_added.connect(self._on_added)
+        bridge.message_changed.connect(self._on_changed)
+        bridge.branch_changed.connect(self._on_branch)
+        bridge.answer_delta.connect(self._on_delta)
+        bridge.answer_thinking_done.connect(self._on_thinking_done)
+        bridge.answer_prompt.connect(self._on_prompt)
+        bridge.answer_cut.connect(self._on_cut)
+        bridge.answer_stage.connect(self._on_stage)
+        bridge.answer_live.connect(self._on_live)
+        transcript.older_wanted.connect(self._on_older_wanted)
+
+    @property
+    def last_own(self) -> str:
+        """The user's last message here, for bringing it back into the box."""
+        return self._last_own
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was said yet."""
+        return not self._ids
+
+    def open(self, conversation_id: str) -> asyncio.Task[None] | None:
+        """Show a conversation, "" for a new chat. The task ends when the end of it is on show."""
+        self._cancel()
+        self.id = conversation_id
+        self._adopting = False
+        self._forget()
+        if not conversation_id:
+            self._transcript.clear()
+            self.figures.emit(0, 0)
+            self.emptied.emit()
+            return None
+        self._loading = True
+        self._task = self._operations.run(self._load(conversation_id))
+        return self._task
+
+    def leave(self) -> None:
+        """Stop reading ahead."""
+        self._cancel()
+
+    def expect_new(self, expected: bool) -> None:
+        """A message is being sent from a new chat: the conversation made for it is the one on show."""
+        self._adopting = expected
+
+    # Opening ----------------------------------------------------------------------------------------------------------
+
+    async def _load(self, conversation_id: str) -> None:
+        try:
+            messages = await self._services.history.tail(conversation_id, TAIL)
+        finally:
+            if self.id == conversation_id:
+                self._loading = False
+        if self.id != conversation_id:
+            return
+        known = {m.id for m in messages}
+        late = {m.id: m for m in self._meanwhile}
+        self._meanwhile = []
+        shown = [late.get(m.id, m) for m in messages] + [m for m in late.values() if m.id not in known]
+        self._ids = [m.id for m in shown]
+        self._more = bool(shown) and shown[0].parent_id is not None
+        self._transcript.set_messages(shown, more_above=self._more)
+        for message in shown:
+            self._learn(message)
+        if self._cut is not None:
+            self._show_cut()
+        if shown:
+            self.shown.emit()
+        else:
+            self.emptied.emit()
+        self.running_changed.emit()
+        self._older = self._operations.run(self._fill(conversation_id))
+
+    async def _fill(self, conversation_id: str) -> None:
+        """Read the versions of what is shown, then everything above it, with pauses."""
+        await self._learn_versions(conversation_id, tuple(self._ids))
+        while self._more and self.id == conversation_id:
+            await asyncio.sleep(_BREATH_S)
+            first = self._ids[0]
+            chunk = await self._services.history.before(first, CHUNK)
+            if self.id != conversation_id or self._ids[0] != first:
+                return
+            self._more = bool(chunk) and chunk[0].parent_id is not None
+            self._ids[:0] = [m.id for m in chunk]
+            if not self._last_own:
+                own = next((m for m in reversed(chunk) if m.role is Role.USER), None)
+                self._last_own = visible_text(own.parts) if own is not None else ""
+            self._transcript.prepend(chunk, more_above=self._more)
+            await self._learn_versions(conversation_id, tuple(m.id for m in chunk))
+        if self._cut is not None and self.id == conversation_id:
+            self._show_cut()
+
+    async def _learn_versions(self, conversation_id: str, ids: tuple[str, ...]) -> None:
+        found = await self._services.history.versions(ids)
+        if found and self.id == conversation_id:
+            self._versions.update(found)
+            self._transcript.set_versions(dict(self._versions))
+
+    def _on_older_wanted(self, _first: str) -> None:
+        if self.id and self._more and not self._loading and (self._older is None or self._older.done()):
+            self._older = self._operations.run(self._fill(self.id))
+
+    def _cancel(self) -> None:
+        for task in (self._task, self._older):
+            if task is not None:
+                task.cancel()
+        self._task = self._older = None
+
+    def _forget(self) -> None:
+        self._ids = []
+        self._more = False
+        self._versions = {}
+        self._last_own = ""
+        self._cut = None
+        self._meanwhile = []
+        self._loading = False
+
+    # Events -----------------------------------------------------------------------------------------------------------
+
+    def _on_added(self, event: events.MessageAdded) -> None:
+        message = event.message
+        if self._adopting and not self.id and message.role is Role.USER:
+            self._adopting = False
+            self.id = message.conversation_id
+            self.adopted.emit(self.id)
+        self.running_changed.emit()
+        if message.conversation_id != self.id:
+            return
+        if self._loading:
+            self._meanwhile.append(message)
+            return
+        if message.id in self._ids:
+            return
+        first = not self._ids
+        self._ids.append(message.id)
+        self._transcript.append(message)
+        self._learn(message)
+        if first:
+            self.shown.emit()
+
+    def _on_changed(self, event: events.MessageChanged) -> None:
+        message = event.message
+        self.running_changed.emit()
+        if message.conversation_id != self.id:
+            return
+        if self._loading:
+            self._meanwhile.append(message)
+            return
+        if message.id in self._ids:
+            self._transcript.replace(message)
+            self._learn(message)
+            self.speed.emit(0.0)
+            self.stage.emit("", 0)
+
+    def _on_branch(self, event: events.BranchChanged) -> None:
+        self.running_changed.emit()
+        if event.conversation_id == self.id:
+            self.open(self.id)
+
+    def _shows(self, conversation_id: str, message_id: str) -> bool:
+        return conversation_id == self.id and not self._loading and message_id in self._ids[-2:]
+
+    def _on_delta(self, event: events.AnswerDelta) -> None:
+        if self._shows(event.conversation_id, event.message_id):
+            self._transcript.append_delta(event.message_id, event.text, event.thinking)
+
+    def _on_thinking_done(self, event: events.AnswerThinkingDone) -> None:
+        if self._shows(event.conversation_id, event.message_id):
+            self._transcript.thinking_done(event.message_id, event.seconds, event.tokens)
+
+    def _on_prompt(self, event: events.AnswerPrompt) -> None:
+        if self._shows(event.conversation_id, event.message_id):
+            self._transcript.prompt_progress(event.message_id, event.done, event.total, event.seconds_left)
+
+    def _on_cut(self, event: events.AnswerCut) -> None:
+        if event.conversation_id == self.id and not self._loading:
+            self._cut = event.first_kept_id
+            self._transcript.set_cut(event.first_kept_id, event.dropped)
+
+    def _on_stage(self, event: events.AnswerStage) -> None:
+        if event.conversation_id == self.id:
+            self.stage.emit(event.stage, event.ahead)
+
+    def _on_live(self, event: events.AnswerLive) -> None:
+        if event.conversation_id == self.id:
+            self.figures.emit(event.context_used, event.context_size)
+            self.speed.emit(event.decode_tokens_per_s)
+            self.stage.emit("", 0)
+
+    def _learn(self, message: Message) -> None:
+        """Take over what the page shows elsewhere about a message."""
+        if message.role is Role.USER:
+            self._last_own = visible_text(message.parts)
+            return
+        if message.context_cut is not None:
+            self._cut = message.context_cut
+        stats = message.stats
+        if isinstance(stats, Stats) and stats.context_size and message.status is not Status.STREAMING:
+            self.figures.emit(stats.context_used, stats.context_size)
+
+    def _show_cut(self) -> None:
+        """Mark the last answer's cut; how many messages lie above it is known once they are read."""
+        if self._cut in self._ids and not self._more:
+            self._transcript.set_cut(self._cut, self._ids.index(self._cut))
+        elif self._cut is not None:
+            self._transcript.set_cut(self._cut, 0)

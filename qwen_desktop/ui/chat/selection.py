@@ -1,0 +1,102 @@
+"""What is selected: two places, each a message id and an offset in that message's plain-text projection. No Qt here.
+
+It survives eviction of layouts and messages being put above, since nothing in it counts pixels or positions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+_WORD: Final = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
+
+
+class Place(NamedTuple):
+    """A place in the transcript. ``message_id`` "" is before everything, also before what is not loaded yet."""
+
+    message_id: str
+    offset: int
+
+
+class Selection:
+    """``anchor`` is where it began, ``cursor`` where it is now; both None without a selection."""
+
+    def __init__(self, index_of: Callable[[str], int | None]) -> None:
+        self._index_of = index_of
+        self.anchor: Place | None = None
+        self.cursor: Place | None = None
+        #: The word or paragraph that a double or triple click took; dragging extends from either of its ends.
+        self._kernel: tuple[Place, Place] | None = None
+
+    def clear(self) -> None:
+        """Nothing is selected."""
+        self.anchor = self.cursor = self._kernel = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is selected."""
+        return self.anchor is None or self.cursor is None or self.anchor == self.cursor
+
+    def start(self, place: Place) -> None:
+        """Begin at ``place``."""
+        self.anchor = self.cursor = place
+        self._kernel = None
+
+    def take(self, first: Place, last: Place) -> None:
+        """Select a word or a paragraph that dragging extends."""
+        self.anchor, self.cursor = first, last
+        self._kernel = (first, last)
+
+    def extend(self, place: Place) -> None:
+        """Move the end that follows the pointer."""
+        if self._kernel is not None:
+            first, last = self._kernel
+            if self._key(place) < self._key(first):
+                self.anchor, self.cursor = last, place
+            else:
+                self.anchor, self.cursor = first, max(place, last, key=self._key)
+        elif self.anchor is None:
+            self.start(place)
+        else:
+            self.cursor = place
+
+    def _key(self, place: Place) -> tuple[int, int]:
+        if not place.message_id:
+            return (-1, 0)
+        index = self._index_of(place.message_id)
+        return (-1 if index is None else index, place.offset)
+
+    def ends(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """(message index, offset) of the first and the last end; index -1 is before everything."""
+        if self.anchor is None or self.cursor is None or self.anchor == self.cursor:
+            return None
+        a, b = self._key(self.anchor), self._key(self.cursor)
+        return (a, b) if a <= b else (b, a)
+
+    def part_of(self, index: int, length: int) -> tuple[int, int] | None:
+        """The selected range of offsets in message ``index`` with a projection of ``length``, or None."""
+        ends = self.ends()
+        if ends is None or not ends[0][0] <= index <= ends[1][0]:
+            return None
+        start = ends[0][1] if ends[0][0] == index else 0
+        stop = ends[1][1] if ends[1][0] == index else length
+        start, stop = min(start, length), min(stop, length)
+        return (start, stop) if start < stop else None
+
+
+def word_at(text: str, offset: int) -> tuple[int, int]:
+    """The word (or run of spaces, or sign) around an offset; CJK letters count as one word a run, as elsewhere."""
+    line_start = text.rfind("\n", 0, offset) + 1
+    for match in _WORD.finditer(text, line_start):
+        if match.end() > offset or match.end() == len(text):
+            return match.start(), match.end()
+        if match.start() > offset:
+            break
+    return offset, offset
+
+
+def paragraph_at(text: str, offset: int) -> tuple[int, int]:
+    """The line of the projection around an offset."""
+    end = text.find("\n", offset)
+    return text.rfind("\n", 0, offset) + 1, len(text) if end < 0 else end

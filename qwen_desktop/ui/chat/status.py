@@ -1,0 +1,112 @@
+"""The line under the composer: context used, what runs the model, and which key sends."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.services.events import ModelState, ModelStatus
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.context_ring import ContextRing
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
+
+#: Below this width, in px, the key hint gives way.
+_NARROW = 560
+
+
+class StatusLine(QWidget):
+    """Shows figures; it asks nobody."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._info: ModelInfo | None = None
+        self._used = 0
+        self._size = 0
+        self._speed = 0.0
+        self._note = ""
+        self._failed = False
+        self.ring = ContextRing(theme, self)
+        self.tokens = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.keys = Label(theme, "", self, role="small", color="text_muted")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 0, 10, 12)
+        row.setSpacing(5)
+        row.addWidget(self.ring)
+        row.addWidget(self.tokens)
+        row.addSpacing(11)
+        row.addWidget(self.facts, 1)
+        row.addWidget(self.keys)
+
+    def set_model(self, state: ModelState) -> None:
+        """Show what runs the model."""
+        self._info = state.info
+        self._failed = state.status is ModelStatus.FAILED
+        if state.info is not None:
+            self._size = state.info.context_size
+        self._show()
+
+    def set_context(self, used: int, size: int) -> None:
+        """Show tokens used of the context; ``size`` 0 leaves the model's own."""
+        self._used = used
+        if size:
+            self._size = size
+        elif self._info is not None:
+            self._size = self._info.context_size
+        self._show()
+
+    def set_speed(self, tokens_per_s: float) -> None:
+        """Show the speed of a running answer; 0 hides it."""
+        self._speed = tokens_per_s
+        self._show()
+
+    def set_note(self, note: str) -> None:
+        """Say something in the place of the engine's facts; empty brings those back."""
+        if note != self._note:
+            self._note = note
+            self._show()
+
+    def set_send_with(self, send_with: str) -> None:
+        """Say which key sends."""
+        if send_with == "enter":
+            self.keys.setText(self.tr("Enter to send · Shift+Enter for a new line"))
+        else:
+            self.keys.setText(self.tr("Ctrl+Enter to send · Enter for a new line"))
+
+    def _show(self) -> None:
+        known = self._size > 0
+        self.ring.setVisible(known)
+        self.tokens.setVisible(known)
+        if known:
+            share = self._used / self._size
+            self.ring.set_share(share)
+            words = self.tr("{used} of {size} tokens").replace("{used}", texts.number(self._used))
+            self.tokens.setText(words.replace("{size}", texts.number(self._size)))
+            self.tokens.setToolTip(self.tr("How much of what the model can see at once is used."))
+            self.ring.setAccessibleName(self.tokens.text())
+            self.tokens.set_color({"warn": "warn", "bad": "bad"}.get(self.ring.role, "text_muted"))
+        if self._note:
+            self.facts.setText(self._note)
+        elif self._failed:
+            self.facts.setText(self.tr("The model is not loaded."))
+        else:
+            self.facts.setText("" if self._info is None else " · ".join(self._describe(self._info)))
+
+    def _describe(self, info: ModelInfo) -> list[str]:
+        threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
+        facts = [info.quant, threads.replace("{n}", texts.number(info.threads))] if info.quant else []
+        facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
+        if info.gpu_layers:
+            facts.append(self.tr("{n} layers on the graphics card").replace("{n}", texts.number(info.gpu_layers)))
+        if self._speed:
+            facts.insert(
+                0, self.tr("{n} tok/s").replace("{n}", texts.number(self._speed, 0 if self._speed >= 100 else 1))
+            )
+        return facts
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.keys.setVisible(event.size().width() >= _NARROW)

@@ -1,0 +1,431 @@
+"""The transcript: a conversation's messages as the user reads, selects and copies them.
+
+This file is its public face; ``transcript_canvas`` scrolls and paints, ``transcript_live`` feeds growing answers,
+``transcript_pointer`` and ``transcript_keys`` take the input.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QContextMenuEvent,
+    QFocusEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QMouseEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from qwen_desktop.core.chat import Message, Status, Versions
+from qwen_desktop.core.parts import Role
+from qwen_desktop.jobs.blocks import projection, quick_plain
+from qwen_desktop.ui.chat.accessible import attach
+from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.selection import Place
+from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
+from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.chat.transcript_keys import Keys
+from qwen_desktop.ui.chat.transcript_live import LiveAnswers
+from qwen_desktop.ui.chat.transcript_menu import menu_for
+from qwen_desktop.ui.chat.transcript_parts import Progress
+from qwen_desktop.ui.chat.transcript_pointer import Pointer
+from qwen_desktop.ui.chat.transcript_render import Renderer
+from qwen_desktop.ui.theme import Theme
+
+_COPIED_MS: Final = 1500
+
+
+class TranscriptView(TranscriptCanvas):
+    """Shows messages. Knows no service: what the user asks for goes out as signals, with message ids."""
+
+    copy_requested = Signal(str)
+    regenerate_requested = Signal(str)
+    version_requested = Signal(str)
+    retry_requested = Signal(str)
+    action_requested = Signal(str)
+    link_activated = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, parent)
+        self._versions: dict[str, Versions] = {}
+        self._cut: str | None = None
+        self.live = LiveAnswers(self.markdown, self.queue, self)
+        self.live.changed.connect(self._on_live)
+        self._pointer = Pointer(self)
+        self._keys = Keys(self)
+        self._copied_timer = QTimer(self)
+        self._copied_timer.setSingleShot(True)
+        self._copied_timer.timeout.connect(self._end_copied)
+        self.setAccessibleName(translate("transcript", "Conversation"))
+        attach(self)
+
+    # Messages --------------------------------------------------------------------------------------------------------
+
+    def set_renderer(self, renderer: Renderer | None) -> None:
+        """Give long texts to ``renderer`` (the job "markdown.render"); None renders all in this process."""
+        self.queue.set_renderer(renderer)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.set_messages((), more_above=False)
+
+    def set_messages(self, messages: Sequence[Message], *, more_above: bool) -> None:
+        """Show a conversation from its end. ``more_above`` says that older messages can be asked for."""
+        known = {key: item for key, item in self._by_id.items() if item.ready}
+        self.live.clear()
+        for item in self.items:
+            self.queue.drop(item)
+        if not any(message.id in known for message in messages):
+            self.queue.clear()
+        self.selection.clear()
+        self.hover = self.pressed = self.focus_key = ("", "")
+        self._versions.clear()
+        self._cut = None
+        self.items = []
+        self._by_id = {}
+        for message in messages:
+            kept = known.get(message.id)
+            self.items.append(kept if kept is not None and kept.message == message else self._new(message))
+        self._more_above = more_above
+        self._asked_older = ""
+        self._stick = True
+        self._anchor = None
+        self._opened_at = time.perf_counter()
+        self._adopt(self.items)
+        self.arrange()
+
+    def prepend(self, messages: Sequence[Message], *, more_above: bool) -> None:
+        """Put older messages above; what is on screen does not move."""
+        if not self._stick:
+            self._take_anchor()
+        fresh = [self._new(message) for message in messages if message.id not in self._by_id]
+        self.items[:0] = fresh
+        self._more_above = more_above
+        self._adopt(fresh)
+        self.arrange()
+
+    def append(self, message: Message) -> None:
+        """Add a message at the end; a user's own message brings the end into view."""
+        if message.id in self._by_id:
+            self.replace(message)
+            return
+        item = self._new(message)
+        self.items.append(item)
+        if message.role is Role.USER:
+            self._stick = True
+        self._adopt([item])
+        self.arrange()
+
+    def replace(self, message: Message) -> None:
+        """Show the final (or repaired) content of a message."""
+        item = self._by_id.get(message.id)
+        if item is None:
+            return
+        ended = item.streaming and message.status is not Status.STREAMING
+        if not self._stick:
+            self._take_anchor()
+        if message.status is Status.STREAMING:
+            item.message = message
+            self.live.begin(item)
+        else:
+            self.live.end(message.id)
+            item.message = message
+        item.versions = self._versions.get(message.id)
+        if item.body is not None and item.ready:
+            item.finish(item.width)  # at once: actions, notes and the error card; the text follows
+            self.queue.drop(item)
+            self._request(item)
+        else:
+            self.queue.drop(item)
+            item.ready = False
+        self.mark(item)
+        self._find_last()
+        self.arrange()
+        if ended and QAccessible.isActive():
+            text = translate("transcript", "Answer: {text}").format(text=quick_plain(item.source)[:2000])
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+
+    def _new(self, message: Message) -> MessageItem:
+        return MessageItem(message, self.style_, self.options)
+
+    def _adopt(self, fresh: Sequence[MessageItem]) -> None:
+        width = float(self.column_width)
+        for item in fresh:
+            self._by_id[item.message.id] = item
+            item.versions = self._versions.get(item.message.id)
+            item.guess(width)
+            if item.streaming:
+                self.live.begin(item)
+        self._reindex()
+        for item in fresh:
+            item.last = False
+            if item.actions is not None:  # kept from the last time this conversation was shown
+                item.actions.versions = item.versions
+            if item.cut_above != self._is_cut(item):
+                item.cut_above = not item.cut_above
+                if item.ready:
+                    item.place()
+                else:
+                    item.height = item.estimate(width)
+        self._find_last()
+
+    def _is_cut(self, item: MessageItem) -> bool:
+        return item.message.id == self._cut and (item.index > 0 or self._more_above)
+
+    def _find_last(self) -> None:
+        last = self.last_answer_id()
+        for item in self.items[-8:]:
+            item.last = item.message.id == last
+
+    # Streaming -------------------------------------------------------------------------------------------------------
+
+    def append_delta(self, message_id: str, text: str, thinking: str) -> None:
+        """Some more of an answer, of its thinking, or both. Shown with the next frame."""
+        self.live.add(message_id, text, thinking)
+
+    def thinking_done(self, message_id: str, seconds: float, tokens: int) -> None:
+        """The thinking ended after ``seconds`` and ``tokens``."""
+        self.live.thinking_done(message_id, seconds, tokens)
+
+    def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
+        """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
+        item = self._by_id.get(message_id)
+        if item is None or not item.streaming or item.source:
+            return
+        if item.progress is None:
+            item.progress = Progress(self.style_)
+        item.progress.done, item.progress.total, item.progress.seconds_left = done, total, seconds_left
+        self.viewport().update()
+
+    def _on_live(self, item: MessageItem, from_y: float) -> None:
+        if from_y < 0:  # only its picture changed
+            self.viewport().update(self.rect_of(item, item.rect))
+            return
+        self.mark(item)
+        before = self.scroll_value
+        self.arrange(repaint=False)
+        if self.scroll_value == before:
+            rect = self.rect_of(item, item.rect)
+            rect.setTop(rect.top() + max(0, int(from_y) - 4))
+            rect.setBottom(self.viewport().height())
+            rect.setLeft(0)
+            rect.setRight(self.viewport().width())
+            self.viewport().update(rect)
+
+    def _request(self, item: MessageItem) -> None:
+        live = self.live.get(item.message.id)
+        blocks = live.growing.blocks()[0] if live is not None else None
+        self.queue.request(item, float(self.column_width), blocks)
+
+    # Facts around messages -------------------------------------------------------------------------------------------
+
+    def set_versions(self, versions: Mapping[str, Versions]) -> None:
+        """Tell which messages have other versions, by message id."""
+        self._versions.update(versions)
+        for key, value in versions.items():
+            item = self._by_id.get(key)
+            if item is not None:
+                item.versions = value
+                if item.actions is not None:
+                    item.actions.versions = value
+        self.viewport().update()
+
+    def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
+        """Draw the line above the first message that the model still sees; None takes it away.
+
+        ``dropped`` messages stand above it (0 when unknown); above the very first message there is no line.
+        """
+        self._cut = first_kept_id
+        for item in self.items:
+            cut = self._is_cut(item)
+            if cut != item.cut_above:
+                item.cut_above = cut
+                if item.ready:
+                    item.place()
+                else:
+                    item.height = item.estimate(float(self.column_width))
+                self.mark(item)
+        self.arrange()
+
+    def set_show_speed(self, show: bool) -> None:
+        """Whether the row under an answer tells its speed."""
+        self.options.show_speed = show
+        for item in self.items:
+            if item.actions is not None:
+                item.actions.stats = item.message.stats if show else None
+        self.viewport().update()
+
+    def set_open_thinking(self, opened: bool) -> None:
+        """Whether thinking is open until the user folds it."""
+        self.options.open_thinking = opened
+        for item in self.items:
+            if item.thinking is not None and item.thinking_open is None:
+                item.thinking.opened = opened
+                item.place()
+                self.mark(item)
+        self.arrange()
+
+    def set_text_scale(self, percent: int) -> None:
+        """Size of the text in percent. The theme's own text size is part of it, not multiplied by it."""
+        if percent != (self._scale_percent or self.theme.text_size):
+            self._scale_percent = percent
+            self.restyle()
+
+    def last_answer_id(self) -> str | None:
+        """The id of the last message of the assistant, None without one."""
+        return next((i.message.id for i in reversed(self.items) if i.message.role is Role.ASSISTANT), None)
+
+    def message_text(self, message_id: str) -> str:
+        """The clean text of a message, empty for an unknown one."""
+        item = self._by_id.get(message_id)
+        return "" if item is None else self.projection_of(item)
+
+    # Selecting and copying -------------------------------------------------------------------------------------------
+
+    def projection_of(self, item: MessageItem, *, exact: bool = True) -> str:
+        """The plain text of a message; without ``exact`` a message that was never shown is cleaned quickly."""
+        if item.user:
+            return item.source
+        if item.body is not None and item.ready:
+            return item.body.projection()
+        return projection(self.markdown.get().blocks(item.source)) if exact else quick_plain(item.source)
+
+    def selected_text(self) -> str:
+        """What is selected, as clean text; messages are separated by blank lines."""
+        ends = self.selection.ends()
+        if ends is None:
+            return ""
+        pieces: list[str] = []
+        first, last = ends
+        for index in range(max(0, first[0]), min(last[0], len(self.items) - 1) + 1):
+            text = self.projection_of(self.items[index], exact=index in (first[0], last[0]))
+            part = self.selection.part_of(index, len(text))
+            if part is not None:
+                pieces.append(text[part[0] : part[1]])
+        return "\n\n".join(pieces)
+
+    def select_all(self) -> None:
+        """Select the whole conversation, also what will be loaded above."""
+        if self.items:
+            last = self.items[-1]
+            self.selection.take(Place("", 0), Place(last.message.id, len(self.projection_of(last))))
+            self.viewport().update()
+
+    def copy(self) -> None:
+        """Copy the selection, if there is one."""
+        text = self.selected_text()
+        if text:
+            self.put_on_clipboard(text)
+
+    def put_on_clipboard(self, text: str, feedback: tuple[str, str] = ("", "")) -> None:
+        """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""
+        QGuiApplication.clipboard().setText(text)
+        self.copy_requested.emit(text)
+        if feedback[1]:
+            self.copied = frozenset({feedback})
+            self._copied_timer.start(_COPIED_MS)
+            self.viewport().update()
+
+    def _end_copied(self) -> None:
+        self.copied = frozenset()
+        self.viewport().update()
+
+    # Actions ---------------------------------------------------------------------------------------------------------
+
+    def activate(self, item: MessageItem, target: Target) -> None:
+        """Do what a target stands for."""
+        key = item.message.id
+        match target.action:
+            case "copy":
+                self.put_on_clipboard(self.projection_of(item), (key, target.key))
+            case "code_copy" | "copy_text":
+                self.put_on_clipboard(target.value, (key, target.key))
+            case "regenerate":
+                self.regenerate_requested.emit(key)
+            case "version":
+                self.version_requested.emit(target.value)
+            case "link":
+                self.link_activated.emit(target.value)
+            case "problem":
+                if target.value == "retry":
+                    self.retry_requested.emit(key)
+                else:
+                    self.action_requested.emit(target.value)
+            case _:
+                self._unfold(item, target)
+
+    def _unfold(self, item: MessageItem, target: Target) -> None:
+        """What opens, folds or wraps in place: the message's top stays where it is."""
+        if item.body is None:
+            return
+        distance = self.top_of(item)
+        if target.action == "thinking" and item.thinking is not None:
+            item.thinking_open = item.thinking.opened = not item.thinking.opened
+        elif target.action == "details" and item.problem is not None:
+            item.details_open = item.problem.details_open = not item.problem.details_open
+        elif target.action == "wrap":
+            code = item.body.code_of(target.key)
+            if code is not None:
+                code.toggle_wrap()
+                number = int(target.key.partition(".")[0].removeprefix("b"))
+                item.wrapped = item.wrapped ^ {number}
+                item.body.replace_heights()
+        item.place()
+        self.mark(item)
+        self._stick = False
+        self._anchor = (item, distance)
+        self.arrange()
+        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
+
+    # Input -----------------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pointer.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._pointer.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._pointer.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._pointer.double(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if not self._pointer.wheel(event):
+            super().wheelEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        # popup(), never exec(): that would nest event loops inside a task
+        menu_for(self, QPointF(event.pos())).popup(event.globalPos())
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self._pointer.leave()
+        if event.type() == QEvent.Type.ToolTip:
+            return self._pointer.tooltip(event)
+        return super().viewportEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self._keys.press(event):
+            super().keyPressEvent(event)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        if self._keys.step(forward=forward):
+            return True
+        return super().focusNextPrevChild(forward)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._keys.entered(event.reason())
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()

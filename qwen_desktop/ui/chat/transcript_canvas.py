@@ -1,0 +1,393 @@
+"""The scrolling and painting half of the transcript: which messages have a layout, where they stand, what is drawn.
+
+The truth about the position is the anchor: a visible message and how far its top is from the viewport's. Heights may
+change anywhere (guesses become true, an answer grows, older messages come in above); then all is placed again around
+the anchor. ``_stick`` instead keeps the end in view.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from itertools import accumulate
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+
+from qwen_desktop.ui.chat.blocks import PaintContext
+from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.markdown_source import MarkdownSource
+from qwen_desktop.ui.chat.selection import Selection
+from qwen_desktop.ui.chat.transcript_items import MessageItem, Options
+from qwen_desktop.ui.chat.transcript_jump import JumpButton
+from qwen_desktop.ui.chat.transcript_render import RenderQueue
+from qwen_desktop.ui.theme import Theme
+
+_COLUMN = 760
+_SIDE = 24
+_TOP = 4.0
+_BOTTOM = 16.0
+#: Layouts kept beyond those near the viewport.
+_KEPT = 24
+#: How long a message may stay blank before its plain text is shown, in seconds.
+_BLANK_S = 0.15
+#: When, after the window came up, the Markdown parser is imported.
+_WARM_MS = 300
+
+
+class TranscriptCanvas(QAbstractScrollArea):
+    """A column of messages of which only those near the viewport are laid out."""
+
+    older_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.items: list[MessageItem] = []
+        self.options = Options()
+        self._by_id: dict[str, MessageItem] = {}
+        self._scale_percent: int | None = None
+        self.style_ = Style(theme)
+        self.markdown = MarkdownSource()
+        self.queue = RenderQueue(self.markdown, self)
+        self.queue.finished.connect(self._on_ready)
+        self.selection = Selection(self.index_of)
+        self.hover: tuple[str, str] = ("", "")
+        self.pressed: tuple[str, str] = ("", "")
+        self.focus_key: tuple[str, str] = ("", "")
+        self.copied: frozenset[tuple[str, str]] = frozenset()
+        self._tops: list[float] = [0.0]
+        self._dirty_from = 0
+        self._anchor: tuple[MessageItem, float] | None = None
+        self._stick = True
+        self._placing = False
+        self._arranging = False
+        self._more_above = False
+        self._asked_older = ""
+        self._opened_at = 0.0
+        self._held = False
+        self._clock = 0
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.viewport().setMouseTracking(True)
+        self.verticalScrollBar().setSingleStep(40)
+        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.timeout.connect(self._show_blanks)
+        self.jump = JumpButton(theme, self)
+        self.jump.clicked.connect(self.scroll_to_end)
+        theme.changed.connect(self.restyle)
+
+    # Items -----------------------------------------------------------------------------------------------------------
+
+    def index_of(self, message_id: str) -> int | None:
+        """Position of a message among those loaded."""
+        item = self._by_id.get(message_id)
+        return None if item is None else item.index
+
+    def item(self, message_id: str) -> MessageItem | None:
+        """The item of a message."""
+        return self._by_id.get(message_id)
+
+    def _reindex(self) -> None:
+        for index, item in enumerate(self.items):
+            item.index = index
+        self._dirty_from = 0
+
+    @property
+    def column_width(self) -> int:
+        """Pixels of the text column."""
+        wide = self.style_.px(_COLUMN) if self.style_.px(100) > 100 else _COLUMN
+        return max(240, min(wide, self.viewport().width() - 2 * _SIDE))
+
+    @property
+    def column_left(self) -> int:
+        """The x of the text column in the viewport."""
+        return max(_SIDE, (self.viewport().width() - self.column_width) // 2)
+
+    def laid_out(self) -> int:
+        """How many messages have a layout now."""
+        return sum(1 for item in self.items if item.body is not None)
+
+    # Placing ---------------------------------------------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        first = self._dirty_from
+        if first > len(self.items):
+            return
+        heights = (self.items[i].height for i in range(first, len(self.items)))
+        if first and first < len(self._tops):
+            self._tops[first:] = accumulate(heights, initial=self._tops[first])
+        else:
+            self._tops = list(accumulate((item.height for item in self.items), initial=_TOP))
+        self._dirty_from = len(self.items) + 1
+
+    def mark(self, item: MessageItem) -> None:
+        """The height of an item may have changed."""
+        self._dirty_from = min(self._dirty_from, item.index)
+
+    def total_height(self) -> float:
+        """Pixels of the whole column, guesses included."""
+        self._measure()
+        return self._tops[-1] + _BOTTOM
+
+    def top_of(self, item: MessageItem) -> float:
+        """The y of a message in the viewport."""
+        self._measure()
+        return self._tops[item.index] - self.scroll_value
+
+    @property
+    def scroll_value(self) -> int:
+        """Pixels scrolled from the very top."""
+        return self.verticalScrollBar().value()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end is in view, and stays so while the answer grows."""
+        return self._stick
+
+    def _visible_range(self, margin: float = 0.0) -> range:
+        self._measure()
+        top = self.scroll_value - margin
+        bottom = self.scroll_value + self.viewport().height() + margin
+        first = max(0, bisect_right(self._tops, top) - 1)
+        last = min(len(self.items), bisect_right(self._tops, bottom))
+        return range(first, max(first, last))
+
+    def visible_items(self) -> list[MessageItem]:
+        """Messages that touch the viewport."""
+        return [self.items[i] for i in self._visible_range() if i < len(self.items)]
+
+    def _place(self) -> None:
+        """Set the scroll bar so that the anchor (or the end) stays where it is."""
+        self._measure()
+        bar = self.verticalScrollBar()
+        height = self.viewport().height()
+        most = max(0, round(self.total_height()) - height)
+        value = bar.value()
+        if self._stick:
+            value = most
+        elif self._anchor is not None:
+            item, distance = self._anchor
+            value = round(self._tops[item.index] - distance)
+        self._placing = True
+        bar.setRange(0, most)
+        bar.setPageStep(max(40, height - 40))
+        bar.setValue(min(most, max(0, value)))
+        self._placing = False
+
+    def _take_anchor(self) -> None:
+        """Remember the first visible message, one with a true height if there is one."""
+        visible = self.visible_items()
+        chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
+        self._anchor = None if chosen is None else (chosen, self._tops[chosen.index] - self.scroll_value)
+
+    def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
+        """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
+
+        Without ``repaint`` the caller updates what it changed; scrolling repaints by itself.
+        """
+        if self._arranging:
+            return
+        self._arranging = True
+        end = time.perf_counter() + budget
+        try:
+            for _ in range(12):
+                self._place()
+                missing = [item for item in self.visible_items() if not item.ready]
+                if not missing:
+                    break
+                for item in missing:
+                    if not item.pending:
+                        self._request(item)
+                self.queue.first(missing)
+                left = end - time.perf_counter()
+                if left <= 0 or not self.queue.busy or not self.queue.run(left):
+                    break
+            self._place()
+        finally:
+            self._arranging = False
+        self._after_arranging(repaint=repaint)
+
+    def _after_arranging(self, *, repaint: bool) -> None:
+        held = self._held
+        waiting = [item for item in self.visible_items() if item.body is None]
+        self._held = bool(waiting) and time.perf_counter() - self._opened_at < _BLANK_S
+        if waiting and not self._late.isActive():
+            self._late.start(int(_BLANK_S * 1000))
+        if not self._held:
+            self._fetch_near()
+            self._evict()
+        first = self.items[0].message.id if self.items else ""
+        near = self.scroll_value < 3 * self.viewport().height()
+        if self._more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
+            self._asked_older = first
+            self.older_wanted.emit(first)
+        shown = not self._stick and self.verticalScrollBar().maximum() - self.scroll_value > 60
+        self.jump.show_at(self.viewport().geometry(), shown=shown)
+        if repaint or held != self._held:
+            self.viewport().update()
+
+    def _request(self, item: MessageItem) -> None:
+        self.queue.request(item, float(self.column_width))
+
+    def _fetch_near(self) -> None:
+        """Lay out a screen above and below in idle turns, so that scrolling finds them ready."""
+        wanted = 0
+        for index in self._visible_range(self.viewport().height()):
+            item = self.items[index]
+            if not item.ready and not item.pending and wanted < 6:
+                self._request(item)
+                wanted += 1
+
+    def _evict(self) -> None:
+        self._clock += 1
+        near = self._visible_range(2.0 * self.viewport().height())
+        for index in near:
+            self.items[index].used = self._clock
+        laid = [item for item in self.items if item.body is not None] if self._clock % 8 == 0 else []
+        far = [item for item in laid if item.index not in near and not item.streaming]
+        far.sort(key=lambda item: item.used)
+        for item in far[: max(0, len(far) - _KEPT)]:
+            self.queue.drop(item)
+            item.evict()
+
+    def _on_ready(self, item: MessageItem) -> None:
+        self.mark(item)
+        if not self._arranging:
+            self.arrange()
+
+    def _show_blanks(self) -> None:
+        """What is still not rendered after a while is shown as plain text."""
+        for item in self.visible_items():
+            if item.body is None:
+                item.lay_plain(float(self.column_width))
+                self.mark(item)
+        self._held = False
+        self.arrange()
+
+    # Scrolling -------------------------------------------------------------------------------------------------------
+
+    def _on_scrolled(self, value: int) -> None:
+        if self._placing:
+            return
+        self._stick = value >= self.verticalScrollBar().maximum() - 2
+        self._take_anchor()
+        self.arrange()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Qt's own answer to the scroll bar: everything is painted from the position, so only ask for painting."""
+        self.viewport().update()
+
+    def scroll_to_end(self) -> None:
+        """Show the end and stay there."""
+        self._stick = True
+        self.arrange(0.02)
+
+    def scroll_by(self, pixels: int) -> None:
+        """Scroll as the user does."""
+        self.verticalScrollBar().setValue(self.scroll_value + pixels)
+
+    def make_visible(self, item: MessageItem, rect: QRectF) -> None:
+        """Scroll so that a rectangle of an item is in view."""
+        top = self.top_of(item) + rect.top()
+        bottom = self.top_of(item) + rect.bottom()
+        height = self.viewport().height()
+        if top < 8:
+            self.scroll_by(round(top - 24))
+        elif bottom > height - 8:
+            self.scroll_by(round(min(bottom - height + 24, top - 24)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._relay()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.arrange()
+        QTimer.singleShot(_WARM_MS, self.markdown.warm)
+
+    def _relay(self) -> None:
+        """The column may have another width now: visible messages are laid out at once, the rest when needed."""
+        width = float(self.column_width)
+        visible = set(map(id, self.visible_items()))
+        for item in self.items:
+            if item.width == width:
+                continue
+            if item.body is not None and id(item) in visible and item.ready:
+                item.body.set_width(item.body_width(width))
+                item.finish(width)
+            elif item.body is not None or item.pending:
+                self.queue.drop(item)
+                item.evict()
+            item.guess(width)
+        self._dirty_from = 0
+        self.arrange()
+
+    def restyle(self) -> None:
+        """Colours, fonts or the scale changed: everything is made anew."""
+        scale = 1.0 if self._scale_percent is None else self._scale_percent / self.theme.text_size
+        self.style_ = Style(self.theme, scale)
+        width = float(self.column_width)
+        for item in self.items:
+            self.queue.drop(item)
+            item.restyle(self.style_)
+            item.guess(width)
+        self._dirty_from = 0
+        self.arrange(0.03)
+
+    # Painting --------------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), self.style_.color("window"))
+        if self._held:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+        self._paint_items(painter, event.rect())
+
+    def _paint_items(self, painter: QPainter, area: QRect) -> None:
+        x = float(self.column_left)
+        top, bottom = float(area.top()), float(area.bottom() + 1)
+        for item in self.visible_items():
+            y = self._tops[item.index] - self.scroll_value
+            if y > bottom or y + item.height < top or item.body is None:
+                continue
+            selected = self.selection.part_of(item.index, item.body.length)
+            item.paint(painter, self._context(item), At(x, y, top, bottom), selected)
+
+    def _context(self, item: MessageItem) -> PaintContext:
+        key = item.message.id
+        return PaintContext(
+            self.style_,
+            self.devicePixelRatioF(),
+            self.hover[1] if self.hover[0] == key else "",
+            self.pressed[1] if self.pressed[0] == key else "",
+            self.focus_key[1] if self.focus_key[0] == key and self.hasFocus() else "",
+            frozenset(name for owner, name in self.copied if owner == key),
+            self.hover[0] == key,
+        )
+
+    # Points ----------------------------------------------------------------------------------------------------------
+
+    def item_at(self, y: float) -> MessageItem | None:
+        """The message at height ``y`` of the viewport, the nearest one outside."""
+        if not self.items:
+            return None
+        self._measure()
+        index = bisect_right(self._tops, y + self.scroll_value) - 1
+        return self.items[min(max(0, index), len(self.items) - 1)]
+
+    def inside(self, item: MessageItem, point: QPointF) -> QPointF:
+        """A point of the viewport in an item's coordinates."""
+        return QPointF(point.x() - self.column_left, point.y() - self.top_of(item))
+
+    def rect_of(self, item: MessageItem, rect: QRectF) -> QRect:
+        """A rectangle of an item in the viewport's coordinates."""
+        return rect.translated(self.column_left, self.top_of(item)).toAlignedRect()

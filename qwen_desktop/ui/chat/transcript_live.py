@@ -1,0 +1,228 @@
+"""Answers that are being written: deltas are collected and shown at most thirty times a second."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from qwen_desktop.core.parts import Part, TextPart, ThinkingPart, thinking_text, visible_text
+from qwen_desktop.jobs.blocks import CodeBlock, Span
+from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.markdown_source import MarkdownSource
+from qwen_desktop.ui.chat.markdown_stream import GrowingText
+from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.chat.transcript_render import RenderQueue
+
+#: Milliseconds between two updates of the picture.
+FRAME_MS = 33
+#: A frame that took this long (seconds) is followed by a pause of ten times that.
+_SLOW = 0.006
+_COLOUR_MOST = 6000
+_COLOUR_KEEP = 1500
+
+
+@dataclass(slots=True)
+class _Colouring:
+    """How far a growing code block is coloured: final up to ``safe``, asked up to ``done``."""
+
+    safe: int = 0
+    done: int = 0
+    waiting: bool = False
+
+
+@dataclass(slots=True)
+class Live:
+    """One growing answer."""
+
+    item: MessageItem
+    growing: GrowingText
+    thinking: str = ""
+    thinking_since: float | None = None
+    thinking_part: ThinkingPart | None = None
+    new_text: list[str] = field(default_factory=list)
+    new_thinking: list[str] = field(default_factory=list)
+    dirty: bool = False
+    colouring: dict[int, _Colouring] = field(default_factory=dict)
+
+
+class LiveAnswers(QObject):
+    """Feeds deltas into items. ``changed`` gives an item and the y inside it from which it looks different."""
+
+    changed = Signal(object, float)
+
+    def __init__(self, markdown: MarkdownSource, queue: RenderQueue, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._markdown = markdown
+        self._queue = queue
+        self._live: dict[str, Live] = {}
+        self._frame = QTimer(self)
+        self._frame.setSingleShot(True)
+        self._frame.timeout.connect(self._show)
+        self._seconds = QTimer(self)
+        self._seconds.setInterval(250)
+        self._seconds.timeout.connect(self._tick)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._live.clear()
+        self._frame.stop()
+        self._seconds.stop()
+
+    def begin(self, item: MessageItem) -> None:
+        """Follow an answer; what it has so far is taken over."""
+        parts = item.message.parts
+        live = Live(item, GrowingText(self._markdown.get(), visible_text(parts)), thinking_text(parts))
+        part = next((p for p in parts if isinstance(p, ThinkingPart)), None)
+        live.thinking_part = part if part is not None and part.seconds is not None else None
+        if live.thinking and live.thinking_part is None and not live.growing.text:
+            live.thinking_since = time.monotonic()
+            self._seconds.start()
+        self._live[item.message.id] = live
+
+    def get(self, message_id: str) -> Live | None:
+        """The growing answer with this id."""
+        return self._live.get(message_id)
+
+    def end(self, message_id: str) -> Live | None:
+        """Stop following; the last deltas are shown first."""
+        live = self._live.get(message_id)
+        if live is not None:
+            if live.dirty:
+                self._update(live)
+            del self._live[message_id]
+        return live
+
+    def add(self, message_id: str, text: str, thinking: str) -> None:
+        """Take a delta."""
+        live = self._live.get(message_id)
+        if live is None:
+            return
+        if text:
+            live.new_text.append(text)
+        if thinking:
+            live.new_thinking.append(thinking)
+            if live.thinking_since is None:
+                live.thinking_since = time.monotonic()
+                self._seconds.start()
+        live.dirty = True
+        if not self._frame.isActive():
+            self._frame.start(FRAME_MS)
+
+    def thinking_done(self, message_id: str, seconds: float, tokens: int) -> None:
+        """The thinking has ended."""
+        live = self._live.get(message_id)
+        if live is not None:
+            live.thinking_part = ThinkingPart("", seconds, tokens)
+            live.dirty = True
+            if not self._frame.isActive():
+                self._frame.start(FRAME_MS)
+
+    def _show(self) -> None:
+        started = time.perf_counter()
+        for live in tuple(self._live.values()):
+            if live.dirty:
+                self._update(live)
+        took = time.perf_counter() - started
+        if took > _SLOW and any(live.dirty for live in self._live.values()):
+            self._frame.start(int(took * 10_000))
+
+    def _tick(self) -> None:
+        running = False
+        for live in self._live.values():
+            thinking = live.item.thinking
+            if live.thinking_since is not None and live.thinking_part is None and not live.growing.text:
+                running = True
+                if thinking is not None and thinking.running:
+                    thinking.seconds = time.monotonic() - live.thinking_since
+                    self.changed.emit(live.item, -1.0)
+        if not running:
+            self._seconds.stop()
+
+    def _update(self, live: Live) -> None:
+        live.dirty = False
+        item = live.item
+        had = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
+        live.growing.add("".join(live.new_text))
+        live.thinking += "".join(live.new_thinking)
+        live.new_text.clear()
+        live.new_thinking.clear()
+        part = live.thinking_part
+        parts: list[Part] = []
+        if live.thinking or part is not None:
+            parts.append(ThinkingPart(live.thinking, part.seconds if part else None, part.tokens if part else None))
+        if live.growing.text:
+            parts.append(TextPart(live.growing.text))
+        item.message = msgspec.structs.replace(item.message, parts=tuple(parts))
+        if item.body is None or not item.ready:
+            item.height = max(item.height, item.estimate(item.width)) if item.width else 0.0
+            self.changed.emit(item, 0.0)
+            return
+        blocks, stable = live.growing.blocks()
+        # With the old last block in it: what was open may have turned into something else.
+        item.body.set_blocks(blocks, item.body_width(item.width), stable)
+        from_y = item.changed_body_from()
+        item.finish(item.width)
+        if item.thinking is not None and item.thinking.running and live.thinking_since is not None:
+            item.thinking.seconds = time.monotonic() - live.thinking_since
+        now = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
+        self._colour(live, max(0, stable - 1))
+        self.changed.emit(item, from_y if now == had and not now[2] else 0.0)
+
+    # Colours ---------------------------------------------------------------------------------------------------------
+
+    def _colour(self, live: Live, first: int) -> None:
+        """Ask for the colours of code blocks that grew by a line since they were last asked for."""
+        body = live.item.body
+        if body is None:
+            return
+        for number in range(first, len(body.layouts)):
+            layout = body.layouts[number]
+            block = layout.block
+            if not isinstance(layout, CodeLayout) or not isinstance(block, CodeBlock) or not block.language:
+                continue
+            state = live.colouring.setdefault(number, _Colouring())
+            closed = number + 1 < len(body.layouts)
+            end = len(block.text) if closed else block.text.rfind("\n") + 1
+            if state.waiting or end <= state.done:
+                continue
+            end = min(end, state.safe + _COLOUR_MOST)
+            state.waiting = True
+            start = state.safe
+            code = block.text[start:end]
+            self._queue.colour(code, block.language, partial(self._coloured, live, number, state, code))
+
+    def _coloured(self, live: Live, number: int, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
+        start = state.safe
+        state.waiting = False
+        state.done = start + len(code)
+        body = live.item.body
+        layout = body.layouts[number] if body is not None and number < len(body.layouts) else None
+        if not isinstance(layout, CodeLayout) or self._live.get(live.item.message.id) is not live:
+            return  # the message has ended, or its layout was thrown away
+        layout.set_spans(start, tuple(Span(span.start + start, span.length, span.role) for span in spans))
+        if len(code) >= _COLOUR_KEEP:
+            state.safe = start + safe_border(code, spans)
+            if state.safe == start and len(code) >= _COLOUR_MOST:
+                state.safe = start + len(code)  # one endless string: go on without knowing
+        self.changed.emit(live.item, 0.0)
+        self._colour(live, number)
+
+
+def safe_border(code: str, spans: tuple[Span, ...]) -> int:
+    """The last line start that is not inside a string or comment and begins in the first column; 0 when there is none.
+
+    Lexing may begin anew there and gives the same colours as from the start, but for the rarest of languages.
+    """
+    inside = [(s.start, s.start + s.length) for s in spans if s.role in ("code_string", "code_comment")]
+    place = len(code)
+    while (place := code.rfind("\n", 0, place)) > 0:
+        after = place + 1
+        if after < len(code) and not code[after].isspace() and code[after] not in ")]}\"'*":
+            touching = any(a <= place < b or a == after for a, b in inside)
+            if not touching:
+                return after
+    return 0

@@ -1,0 +1,215 @@
+"""Makes messages ready without holding the event loop: long texts go to the job worker, the rest runs in slices.
+
+A slice ends after ``SLICE_S`` seconds; messages on screen come first. Results of the worker are kept for a while, so
+that scrolling back does not ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from qwen_desktop.jobs.blocks import Block, CodeBlock, Span, from_builtins
+from qwen_desktop.jobs.highlight import span_steps
+from qwen_desktop.ui.chat.blocks_body import plain_blocks
+from qwen_desktop.ui.chat.markdown_source import MarkdownSource
+from qwen_desktop.ui.chat.transcript_items import MessageItem
+
+log = logging.getLogger(__name__)
+
+#: Given a Markdown text, gives its blocks (``jobs.blocks``) or what ``jobs.markdown.render_job`` returned for it.
+Renderer: TypeAlias = Callable[[str], Awaitable[Any]]
+
+SLICE_S: Final = 0.004
+#: Texts longer than this, and all with code, go to the worker.
+LONG: Final = 1500
+_KEPT: Final = 64
+
+
+class RenderQueue(QObject):
+    """Turns items that are not ready into ready ones. ``finished`` gives an item whose layout is done."""
+
+    finished = Signal(object)
+
+    def __init__(self, markdown: MarkdownSource, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._markdown = markdown
+        self._renderer: Renderer | None = None
+        self._jobs: OrderedDict[int, tuple[MessageItem | None, Iterator[None]]] = OrderedDict()
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._kept: OrderedDict[str, tuple[str, tuple[Block, ...]]] = OrderedDict()
+        self._count = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._turn)
+
+    def set_renderer(self, renderer: Renderer | None) -> None:
+        """Where long texts are rendered; None keeps everything in this process."""
+        self._renderer = renderer
+
+    def clear(self) -> None:
+        """Forget all work, done and undone."""
+        self._jobs.clear()
+        self._timer.stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        self._kept.clear()
+
+    @property
+    def busy(self) -> bool:
+        """Whether slices are still to be done."""
+        return bool(self._jobs)
+
+    # Messages --------------------------------------------------------------------------------------------------------
+
+    def request(self, item: MessageItem, width: float, blocks: Sequence[Block] | None = None) -> None:
+        """Make ``item`` ready for ``width``; ``blocks`` are given where they are known already (a growing answer)."""
+        item.pending = True
+        text = item.source
+        if item.user:
+            self._start(item, plain_blocks(text), width)
+            return
+        if blocks is not None:
+            self._start(item, iter(blocks), width)
+            return
+        kept = self._kept.get(item.message.id)
+        if kept is not None and kept[0] == text:
+            self._kept.move_to_end(item.message.id)
+            self._start(item, iter(kept[1]), width)
+            return
+        if self._renderer is not None and (len(text) > LONG or "```" in text or "~~~" in text):
+            loop = running_loop()
+            if loop is not None:
+                self._spawn(loop, self._render(self._renderer, item, text, width))
+                return
+        self._start(item, self._own(text), width)
+
+    def _start(self, item: MessageItem, blocks: Iterator[Block | None], width: float) -> None:
+        self._jobs[id(item)] = (item, item.steps(blocks, width))
+        self._timer.start()
+
+    def _own(self, text: str) -> Iterator[Block | None]:
+        for block in self._markdown.get().iter_blocks(text):
+            if isinstance(block, CodeBlock) and block.language and self._renderer is None:
+                spans: tuple[Span, ...] = ()
+                for spans in span_steps(block.text, block.language):  # noqa: B007 - the last one counts
+                    yield None
+                yield msgspec.structs.replace(block, spans=spans)
+            else:
+                yield block
+
+    async def _render(self, renderer: Renderer, item: MessageItem, text: str, width: float) -> None:
+        try:
+            blocks = as_blocks(await renderer(text))
+        except Exception:  # the worker may crash on a text: the window shows it all the same
+            log.warning("render.failed length=%d", len(text))
+            if item.pending:
+                self._start(item, self._own(text), width)
+            return
+        self._kept[item.message.id] = (text, blocks)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        if item.pending and item.source == text:
+            self._start(item, iter(blocks), item.width or width)
+
+    def first(self, items: Sequence[MessageItem]) -> None:
+        """Do these before all others, in this order."""
+        for item in reversed(items):
+            if id(item) in self._jobs:
+                self._jobs.move_to_end(id(item), last=False)
+
+    def drop(self, item: MessageItem) -> None:
+        """Stop working on an item."""
+        item.pending = False
+        self._jobs.pop(id(item), None)
+
+    # Colours of growing code -----------------------------------------------------------------------------------------
+
+    def colour(self, code: str, language: str, done: Callable[[tuple[Span, ...]], None]) -> None:
+        """Highlight some code and hand the spans to ``done`` later."""
+        loop = running_loop()
+        if self._renderer is not None and loop is not None:
+            self._spawn(loop, self._colour(self._renderer, code, language, done))
+            return
+        self._count += 1
+        self._jobs[-self._count] = (None, _colour_steps(code, language, done))
+        self._timer.start()
+
+    async def _colour(
+        self, renderer: Renderer, code: str, language: str, done: Callable[[tuple[Span, ...]], None]
+    ) -> None:
+        longest = max((len(m) for m in re.findall("`+", code)), default=0)
+        fence = "`" * max(3, longest + 1)
+        spans: tuple[Span, ...] = ()
+        try:
+            blocks = as_blocks(await renderer(f"{fence}{language}\n{code}\n{fence}\n"))
+            if blocks and isinstance(blocks[0], CodeBlock):
+                spans = blocks[0].spans or ()
+        except Exception:
+            log.warning("colour.failed length=%d", len(code))
+        done(spans)
+
+    # Slices ----------------------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float = SLICE_S) -> bool:
+        """Work for at most about ``seconds``; True when some item became ready."""
+        end = time.perf_counter() + seconds
+        some = False
+        while self._jobs:
+            key, (item, steps) = next(iter(self._jobs.items()))
+            for _ in steps:
+                if time.perf_counter() > end:
+                    return some
+            self._jobs.pop(key, None)
+            if item is not None:
+                item.pending = False
+                some = True
+                self.finished.emit(item)
+            if time.perf_counter() > end:
+                break
+        return some
+
+    def _turn(self) -> None:
+        self.run()
+        if not self._jobs:
+            self._timer.stop()
+
+    def _spawn(self, loop: asyncio.AbstractEventLoop, work: Any) -> None:
+        task = loop.create_task(work)
+        self._tasks.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
+
+
+def _colour_steps(code: str, language: str, done: Callable[[tuple[Span, ...]], None]) -> Iterator[None]:
+    spans: tuple[Span, ...] = ()
+    for spans in span_steps(code, language):  # noqa: B007 - the last one counts
+        yield
+    done(spans)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread (qasync's), or None in a plain Qt program."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    try:
+        loop = asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        return None
+    return loop if loop.is_running() else None
+
+
+def as_blocks(result: Any) -> tuple[Block, ...]:
+    """Blocks from a renderer's result, be it blocks already or plain data."""
+    if isinstance(result, Sequence) and all(isinstance(entry, msgspec.Struct) for entry in result):
+        return tuple(result)
+    return from_builtins(result)

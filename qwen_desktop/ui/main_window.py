@@ -1,0 +1,377 @@
+"""The window: rail, pages, commands. It knows which page is open and nothing of what the pages do.
+
+Adding a page: give it a ``view.*`` command in ``core.commands``, a line in ``Rail`` and a builder in ``_page``.
+Adding a command: a row in ``core.commands`` and its line in ``_connect``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
+
+from qwen_desktop.core.paths import APP
+from qwen_desktop.ui.frame import Frame
+
+if TYPE_CHECKING:
+    from qwen_desktop.services import events
+    from qwen_desktop.ui.chat.page import ChatPage
+    from qwen_desktop.ui.crash_report import CrashReport
+    from qwen_desktop.ui.services import Services
+    from qwen_desktop.ui.settings.page import SettingsPage
+    from qwen_desktop.ui.theme import Theme
+    from qwen_desktop.ui.welcome.page import WelcomePage
+    from qwen_desktop.ui.widgets.dialog import Dialog
+
+#: Under this width, in px, the side lists give way to the page.
+NARROW = 1000
+#: How long closing waits for what was just asked for (a rename, a setting), in seconds.
+_SETTLE_S = 1.0
+_TEXT_SIZES = (80, 200, 10)
+
+
+class MainWindow(Frame):
+    """Shown empty, then filled by ``build``, then brought to life by ``start`` inside the event loop.
+
+    ``finished`` says that the app may end. With ``services`` and ``theme`` given it is built at once.
+    """
+
+    finished = Signal()
+
+    def __init__(
+        self, services: Services | None = None, theme: Theme | None = None, *, state_file: Path | None = None
+    ) -> None:
+        if state_file is None:
+            if services is None:
+                raise ValueError("A window without services needs the place of its state file.")
+            state_file = services.paths.config / "window.json"
+        super().__init__(state_file)
+        self._closing: Dialog | None = None
+        self._finished = False
+        self._narrow: bool | None = None
+        self._built = False
+        self._chat: ChatPage | None = None
+        self._settings: SettingsPage | None = None
+        self._welcome: WelcomePage | None = None
+        self.setWindowTitle(APP)
+        if services is not None and theme is not None:
+            self.build(services, theme)
+
+    def build(self, services: Services, theme: Theme) -> None:
+        """Fill the frame: rail, commands, an empty page. Call it once."""
+        from qwen_desktop.ui.assembly import assemble  # noqa: PLC0415 - not before the first paint
+
+        self._services = services
+        self._theme = theme
+        parts = assemble(self, services, theme)
+        self.shell = parts.shell
+        self.collector = parts.collector
+        self.rail = parts.rail
+        self.pages = parts.pages
+        self._skeleton = parts.skeleton
+        self.notify = self.shell.notify
+        self.actions_ = self.shell.actions
+        self.bridge = self.shell.bridge
+        self.operations = self.shell.operations
+        self.notify.set_room(self._toast_room)
+        self._connect()
+        self._built = True
+        self.setAcceptDrops(True)
+        self.rail.mark("view.chat")
+
+    # Commands ---------------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        slots: dict[str, Callable[[], object]] = {
+            "chat.new": lambda: self._in_chat(lambda chat: chat.new_chat()),
+            "chat.find": lambda: self._in_chat(lambda chat: chat.find_chat()),
+            "chat.rename": lambda: self._in_chat(lambda chat: chat.rename()),
+            "chat.delete": lambda: self._in_chat(lambda chat: chat.delete()),
+            "chat.copy": lambda: self._with_chat(lambda chat: chat.copy_chat()),
+            "chat.next": lambda: self._in_chat(lambda chat: chat.step(1)),
+            "chat.previous": lambda: self._in_chat(lambda chat: chat.step(-1)),
+            "answer.copy": lambda: self._with_chat(lambda chat: chat.copy_answer()),
+            "answer.regenerate": lambda: self._in_chat(lambda chat: chat.regenerate()),
+            "answer.stop": lambda: self._with_chat(lambda chat: chat.stop()),
+            "composer.focus": lambda: self._in_chat(lambda chat: chat.focus_composer()),
+            "thinking.cycle": lambda: self._in_chat(lambda chat: chat.cycle_thinking()),
+            "model.open": lambda: self._with_chat(lambda chat: chat.ask_for_model()),
+            "model.choose": lambda: self._in_chat(lambda chat: chat.choose_model()),
+            "model.guide": lambda: self._in_chat(lambda chat: chat.use_guide()),
+            "view.chat": lambda: self._in_chat(lambda chat: chat.focus_composer()),
+            "view.settings": self.show_settings,
+            "view.sidelist": self._toggle_list,
+            "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
+            "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
+            "view.normal": lambda: self._scale(0),
+            "view.fullscreen": self._full_screen,
+            "help.shortcuts": self._show_shortcuts,
+            "help.welcome": self.show_welcome,
+            "help.about": self._show_about,
+            "app.quit": self.close,
+        }
+        for command, slot in slots.items():
+            self.actions_.connect_to(command, slot)
+        undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
+        undo.activated.connect(self.notify.undo_last)
+        self.notify.action_requested.connect(self.actions_.trigger)
+        self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action))
+        self.bridge.settings_changed.connect(self._settings_changed)
+        self.bridge.model_changed.connect(self._model_changed)
+
+    def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
+        self.show_chat()
+        act(self.chat)
+
+    def _with_chat(self, act: Callable[[ChatPage], object]) -> None:
+        act(self.chat)
+
+    # Pages ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def chat(self) -> ChatPage:
+        """The chat page; built at the first time, which is after the window's first paint (``start``)."""
+        if self._chat is None:
+            from qwen_desktop.ui.chat.page import ChatPage  # noqa: PLC0415 - not before the first paint
+
+            self._chat = ChatPage(self.shell)
+            self._chat.command_wanted.connect(self.actions_.trigger)
+            self._chat.list_shown.connect(self._keep_list)
+            self.pages.addWidget(self._chat)
+            width = self._state.list_width
+            self._chat.splitter.setSizes([width, max(400, self.width() - width)])
+            self._fit_lists()
+        return self._chat
+
+    def show_chat(self) -> None:
+        """Show the chat page."""
+        self.pages.setCurrentWidget(self.chat)
+        self.rail.mark("view.chat")
+
+    def show_settings(self) -> None:
+        """Show the settings, building them at the first time."""
+        if self._settings is None:
+            from qwen_desktop.ui.settings.page import SettingsPage  # noqa: PLC0415 - not before the first paint
+
+            self._settings = SettingsPage(self.shell)
+            self.pages.addWidget(self._settings)
+            self._fit_lists()
+        self.pages.setCurrentWidget(self._settings)
+        self.rail.mark("view.settings")
+        self._settings.search.setFocus()
+
+    def show_welcome(self) -> None:
+        """Show the welcome page."""
+        if self._welcome is None:
+            from qwen_desktop.ui.welcome.page import WelcomePage  # noqa: PLC0415 - not before the first paint
+
+            self._welcome = WelcomePage(self._theme, self.actions_)
+            self._welcome.asked.connect(self._ask_guide)
+            self._welcome.left.connect(self._leave_welcome)
+            self._welcome.link_wanted.connect(self.notify.link)
+            self.pages.addWidget(self._welcome)
+        self.pages.setCurrentWidget(self._welcome)
+        self.rail.mark("view.chat")
+        self._welcome.box.edit.setFocus()
+
+    @property
+    def settings_page(self) -> SettingsPage | None:
+        """The settings page once it was built."""
+        return self._settings
+
+    @property
+    def welcome_page(self) -> WelcomePage | None:
+        """The welcome page once it was built."""
+        return self._welcome
+
+    def _ask_guide(self, question: str) -> None:
+        self._leave_welcome()
+        self.chat.open("")
+        self.chat.use_guide()
+        self.chat.send(question)
+
+    def _leave_welcome(self) -> None:
+        self._see_welcome()
+        self._in_chat(lambda chat: chat.new_chat())
+
+    def _see_welcome(self) -> None:
+        if not self._services.preferences.settings.storage.welcome_seen:
+            self.operations.run(self._services.preferences.set("storage.welcome_seen", True))
+
+    def _model_changed(self, event: events.ModelChanged) -> None:
+        opened = event.state.info is not None and not event.state.guide
+        if opened and self._welcome is not None and self.pages.currentWidget() is self._welcome:
+            self._leave_welcome()
+
+    # What the start and other starts ask ------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Build the first page, read the history and tell what was wrong with the settings file.
+
+        Failures are shown, not raised.
+        """
+        if self.pages.currentWidget() is self._skeleton:
+            if self._services.preferences.settings.storage.welcome_seen:
+                self.show_chat()
+            else:
+                self.show_welcome()
+        try:
+            await self.chat.start()
+        except Exception as error:  # the window stays usable for settings and for the report
+            self.report_error(error)
+        for text in self._services.preferences.problems:
+            self.notify.told(text)
+        if self.pages.currentWidget() is self.chat:
+            self.chat.focus_composer()
+        self.collector.start()
+
+    def open_files(self, files: tuple[str, ...]) -> None:
+        """Open a GGUF file that came with a start or was dropped; of several the first."""
+        models = [name for name in files if name.lower().endswith(".gguf")]
+        if not models:
+            self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
+            return
+        self._see_welcome()
+        self._in_chat(lambda chat: chat.open_model(models[0]))
+
+    def offer_crash_report(self, report: CrashReport) -> None:
+        """Tell that the last run crashed and offer its report."""
+        self.notify.toast(
+            self.tr("Qwen Desktop ended unexpectedly last time."),
+            action=self.tr("Show report"),
+            act=lambda: self._show_crash(report),
+        )
+
+    def report_error(self, error: BaseException) -> None:
+        """Show a failure in one sentence."""
+        from qwen_desktop.core.errors import problem_of  # noqa: PLC0415 - rare
+
+        self.notify.problem(problem_of(error))
+
+    def _toast_room(self) -> QRect:
+        """Over the page, and on the chat page above the composer, so that nobody's typing is covered."""
+        page = self.pages
+        room = QRect(page.mapTo(self, QPoint(0, 0)), page.size()).adjusted(24, 24, -24, -24)
+        if self._chat is not None and page.currentWidget() is self._chat:
+            box = self.chat.composer
+            corner = box.mapTo(self, QPoint(0, 0))
+            room = QRect(corner.x(), room.top(), box.width(), max(80, corner.y() - 4 - room.top()))
+        return room
+
+    # View -------------------------------------------------------------------------------------------------------------
+
+    def _toggle_list(self) -> None:
+        page = self.pages.currentWidget()
+        if page is self._settings and self._settings is not None:
+            self._settings.show_list(self._settings.sidelist.isHidden())
+        elif page is self._chat and self._chat is not None:
+            self._keep_list(self._chat.sidelist.isHidden())
+
+    def _keep_list(self, shown: bool) -> None:
+        self.chat.show_list(shown)
+        if not self._narrow and self._services.preferences.settings.appearance.sidelist != shown:
+            self.operations.run(self._services.preferences.set("appearance.sidelist", shown))
+
+    def _scale(self, step: int) -> None:
+        low, high, _ = _TEXT_SIZES
+        now = self._services.preferences.settings.appearance.text_size
+        wanted = max(low, min(high, now + step)) if step else 100
+        if wanted != now:
+            self.operations.run(self._services.preferences.set("appearance.text_size", wanted))
+
+    def _full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _settings_changed(self, event: events.SettingsChanged) -> None:
+        look = event.after.appearance
+        self._theme.set_motion(look.motion)
+        self._theme.set_mode(look.theme)
+        self._theme.set_text_size(look.text_size)
+
+    def _show_shortcuts(self) -> None:
+        from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
+
+        dialogs.shortcuts(self._theme, self).open()
+
+    def _show_about(self) -> None:
+        from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
+
+        dialogs.about(self._theme, self).open()
+
+    def _show_crash(self, report: CrashReport) -> None:
+        from qwen_desktop.ui import dialogs  # noqa: PLC0415 - rare
+
+        dialogs.crash(self._theme, self, report.text).open()
+
+    # Qt ---------------------------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow = event.size().width() < NARROW
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._fit_lists()
+
+    def _fit_lists(self) -> None:
+        """Side lists stand beside the page only where there is room for both."""
+        if self._chat is not None:
+            self._chat.show_list(not self._narrow and self._services.preferences.settings.appearance.sidelist)
+        if self._settings is not None:
+            self._settings.show_list(not self._narrow)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self.open_files(tuple(_local(url) for url in event.mimeData().urls() if url.isLocalFile()))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.ignore()  # the owner hides the window once everything is saved and closed
+        if not self._built:
+            return
+        if self._finished or self._closing is not None:
+            return
+        if not self._services.chat.running():
+            self._finish()
+            return
+        self._closing = self.notify.ask(
+            self.tr("An answer is still running"),
+            self.tr("It stops when the window closes; what it has said so far is kept."),
+            self.tr("Stop and close"),
+            self._finish,
+            no=self.tr("Go on"),
+        )
+        self._closing.finished.connect(self._answered)
+
+    def _answered(self) -> None:
+        self._closing = None
+
+    def _finish(self) -> None:
+        if not self._finished:
+            self._finished = True
+            listed = self._chat is not None and not self._chat.sidelist.isHidden()
+            width = self._chat.sidelist.width() if listed and self._chat is not None else 0
+            self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
+            self.operations.run(self._end())
+
+    async def _end(self) -> None:
+        """Let what is being saved be saved, then say that the app may end."""
+        focused = self.focusWidget()
+        if focused is not None:
+            focused.clearFocus()  # fields take over what was typed when they are left
+        if self._chat is not None:
+            self._chat.leave()
+        await self.operations.settle(_SETTLE_S)
+        self.collector.stop()
+        self.finished.emit()
+
+
+def _local(url: QUrl) -> str:
+    return str(Path(url.toLocalFile()))

@@ -1,0 +1,57 @@
+"""The rail at the left: the pages that exist, the app menu, and Settings at the bottom."""
+
+from __future__ import annotations
+
+import sys
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
+
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import RailButton
+from qwen_desktop.ui.widgets.select import Menu
+
+
+class Rail(QWidget):
+    """Buttons give the commands ``view.*``; ``mark`` shows which page is open."""
+
+    def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("rail")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedWidth(theme.size("rail_width"))
+        self._group = QButtonGroup(self)
+        self._buttons: dict[str, RailButton] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 12, 6, 12)
+        column.setSpacing(4)
+        self._add(column, theme, actions, ("view.chat", "message-square"))
+        column.addStretch(1)
+        self.menu_button: RailButton | None = None
+        if sys.platform != "darwin":
+            self._menu = Menu(self)
+            actions.fill(self._menu, "app")
+            self.menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
+            self.menu_button.clicked.connect(self._open_menu)
+            column.addWidget(self.menu_button)
+        self._add(column, theme, actions, ("view.settings", "settings"))
+
+    def _add(self, column: QVBoxLayout, theme: Theme, actions: Actions, page: tuple[str, str]) -> None:
+        command, icon = page
+        button = RailButton(theme, icon, actions[command].text(), self)
+        button.setToolTip(actions.tooltip(command))
+        button.setCheckable(True)
+        button.clicked.connect(actions[command].trigger)
+        self._group.addButton(button)
+        self._buttons[command] = button
+        column.addWidget(button)
+
+    def mark(self, command: str) -> None:
+        """Show the page of this command as the open one."""
+        self._buttons[command].setChecked(True)
+
+    def _open_menu(self) -> None:
+        if self.menu_button is not None:
+            corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width() + 6, self.menu_button.height()))
+            self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))

@@ -1,0 +1,93 @@
+"""About: the version, that this is unofficial, and whose work is inside."""
+
+from __future__ import annotations
+
+import platform
+
+from PySide6.QtCore import Qt, qVersion
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from qwen_desktop import __version__
+from qwen_desktop.core.paths import APP
+from qwen_desktop.ui import icons
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.surface import Card, Line
+
+#: What the window is made of: name, licence.
+PARTS = (
+    ("Qt, PySide6", "LGPL-3.0"),
+    ("llama.cpp, llama-cpp-python", "MIT"),
+    ("qasync", "BSD-2-Clause"),
+    ("msgspec", "BSD-3-Clause"),
+    ("Jinja", "BSD-3-Clause"),
+    ("markdown-it-py", "MIT"),
+    ("Pygments", "BSD-2-Clause"),
+    ("tomlkit, platformdirs", "MIT"),
+    ("psutil", "BSD-3-Clause"),
+    ("Lucide", "ISC"),
+)
+
+
+class AboutSection(QWidget):
+    """The last page of the settings."""
+
+    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme = shell.theme
+        self._shell = shell
+        card = Card(self)
+        inner = QVBoxLayout(card)
+        inner.setContentsMargins(18, 16, 18, 8)
+        inner.setSpacing(0)
+        inner.addLayout(self._head(card))
+        inner.addSpacing(14)
+        for name, licence in PARTS:
+            inner.addWidget(Line(card))
+            row = QHBoxLayout()
+            row.setContentsMargins(0, 8, 0, 8)
+            row.addWidget(Label(theme, name, card), 1)
+            row.addWidget(Label(theme, licence, card, role="small", color="text_muted"))
+            inner.addLayout(row)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        column.addWidget(Label(theme, self.tr("About"), self, role="heading", weight=700))
+        column.addWidget(card)
+
+    def _head(self, card: QWidget) -> QHBoxLayout:
+        theme = self._shell.theme
+        sign = QLabel(card)
+        sign.setPixmap(icons.pixmap("app", theme.color("accent"), 48, self.devicePixelRatioF()))
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(Label(theme, f"{APP} {__version__}", card, role="message", weight=600))
+        for text in about_sentences():
+            words.addWidget(Paragraph(theme, self.tr(text), card, role="small", color="text_muted"))
+        copy = TextButton(theme, self.tr("Copy versions"), card, icon="copy")
+        copy.clicked.connect(self._copy)
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+        row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
+        return row
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(versions())
+        self._shell.notify.toast(self.tr("The versions are copied."))
+
+
+def about_sentences() -> tuple[str, str]:
+    """What there is to know about the app."""
+    return (
+        "A private assistant on your own computer, under the Apache-2.0 licence.",
+        "Unofficial: not affiliated with Alibaba or the Qwen team.",
+    )
+
+
+def versions() -> str:
+    """Versions for a report, one line."""
+    return f"{APP} {__version__} · Python {platform.python_version()} · Qt {qVersion()} · {platform.platform()}"

@@ -1,0 +1,277 @@
+"""One control for each kind of setting: a switch, a choice, a number that may be automatic, a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QLocale, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
+
+from qwen_desktop.core.settings import Setting
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.select import Select
+from qwen_desktop.ui.widgets.switch import Switch
+
+_WIDTH = 176
+#: A number without choices of its own offers its whole range when it has at most so many steps.
+_MOST_CHOICES = 25
+#: How long after the last key a text is taken over, in milliseconds.
+_TYPING_MS = 600
+
+
+class Control(QWidget):
+    """Shows one value. ``changed`` carries what the user chose; ``show_value`` never emits it."""
+
+    changed = Signal(object)
+    wide = False
+
+    def __init__(self, setting: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setting = setting
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        self._row = row
+
+    def show_value(self, value: Any) -> None:
+        """Show the value in force."""
+        raise NotImplementedError
+
+    def show_bad(self, bad: bool) -> None:
+        """Mark the field as holding a value that was refused."""
+
+    def _title(self) -> str:
+        return texts.source(self.setting.info.title, "settings")
+
+
+class SwitchControl(Control):
+    """True or false."""
+
+    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(setting, parent)
+        self.switch = Switch(theme, self._title(), self)
+        self.switch.clicked.connect(self._switched)
+        self._row.addWidget(self.switch)
+        self.setFocusProxy(self.switch)
+
+    def show_value(self, value: Any) -> None:
+        self.switch.setChecked(bool(value))
+
+    def _switched(self, on: bool) -> None:
+        self.changed.emit(on)
+
+
+class ChoiceControl(Control):
+    """One of the declared choices."""
+
+    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(setting, parent)
+        self.field = Select(theme, self._title(), self)
+        self.field.setMinimumWidth(_WIDTH)
+        for value, label in setting.info.choices:
+            self.field.addItem(texts.source(label, "settings"), value)
+        self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
+        self._row.addWidget(self.field)
+        self.setFocusProxy(self.field)
+
+    def show_value(self, value: Any) -> None:
+        self.field.setCurrentIndex(self.field.findData(value))
+
+
+class NumberControl(Control):
+    """A number: typed, chosen from the list, or stepped with Up and Down. Empty or the first entry is automatic."""
+
+    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(setting, parent)
+        self._value: Any = None
+        self._unit = texts.source(setting.info.unit, "settings")
+        self._auto = texts.source(setting.info.auto, "settings") if setting.optional else ""
+        self.field = _NumberSelect(theme, self._title(), self)
+        self.field.setEditable(True)
+        self.field.setInsertPolicy(Select.InsertPolicy.NoInsert)
+        self.field.setCompleter(None)  # type: ignore[arg-type] # Qt takes a null pointer: no completion
+        self.field.setMinimumWidth(_WIDTH)
+        if setting.optional:
+            self.field.addItem(self._auto, None)
+        for choice in self._choices():
+            self.field.addItem(self._words(choice), choice)
+        edit = self.field.lineEdit()
+        if edit is not None:
+            edit.setAccessibleName(self._title())
+            edit.setMaxLength(32)
+            edit.editingFinished.connect(self._typed)
+        self.field.activated.connect(lambda row: self._take(self.field.itemData(row)))
+        self.field.stepped.connect(self._step)
+        self._row.addWidget(self.field)
+        self.setFocusProxy(self.field)
+
+    def show_value(self, value: Any) -> None:
+        self._value = value
+        self.field.setCurrentIndex(self.field.findData(value))
+        self.field.setEditText(self._auto if value is None else self._words(value))
+        self.show_bad(False)
+
+    def show_bad(self, bad: bool) -> None:
+        _mark(self.field, bad)
+
+    def _choices(self) -> list[Any]:
+        setting = self.setting
+        if setting.info.choices:
+            return [value for value, _ in setting.info.choices]
+        if setting.minimum is None or setting.maximum is None:
+            return []
+        steps = (setting.maximum - setting.minimum) / setting.info.step
+        if steps > _MOST_CHOICES:
+            return []
+        values = [setting.minimum + n * setting.info.step for n in range(round(steps) + 1)]
+        return [self._exact(v) for v in values]
+
+    def _exact(self, value: float) -> Any:
+        return round(value) if self.setting.kind == "int" else round(value, 6)
+
+    def _words(self, value: Any) -> str:
+        if isinstance(value, str):
+            return value  # what was refused stays as it was typed
+        locale = texts.locale()
+        if self.setting.kind == "int":
+            shown = texts.number(value) if self.setting.name != "seed" else str(value)
+        else:
+            shown = locale.toString(float(value), "g", 6)
+        if not self._unit:
+            return shown
+        return f"{shown} %" if self._unit == "%" else f"{shown} {self._unit}"
+
+    def _typed(self) -> None:
+        text = self.field.currentText().strip()
+        if text == (self._auto if self._value is None else self._words(self._value)):
+            return
+        self._take(self._parse(text))
+
+    def _parse(self, text: str) -> Any:
+        """The number in ``text``, None for automatic; text that is no number comes back as it is, to be refused."""
+        text = text.removesuffix(self._unit).strip() if self._unit else text
+        if self.setting.optional and text.casefold() in ("", self._auto.casefold()):
+            return None
+        locale = texts.locale()
+        plain = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+        value, good = locale.toDouble(plain)
+        if not good:
+            value, good = QLocale.c().toDouble(plain)
+        if not good:
+            return text
+        if self.setting.kind == "int":
+            return round(value) if value == round(value) else value
+        return float(value)
+
+    def _take(self, value: Any) -> None:
+        if value != self._value or type(value) is not type(self._value):
+            self._value = value
+            self.changed.emit(value)
+
+    def _step(self, direction: int) -> None:
+        value = self._parse(self.field.currentText().strip())
+        low, high, step = self.setting.minimum, self.setting.maximum, self.setting.info.step
+        if isinstance(value, str):
+            return
+        if value is None:
+            value = low if low is not None else 0
+        else:
+            value += direction * step
+        value = max(value, low) if low is not None else value
+        value = min(value, high) if high is not None else value
+        exact = self._exact(value)
+        self.field.setEditText(self._words(exact))
+        self._take(exact)
+
+
+class _NumberSelect(Select):
+    """An editable choice in which Up and Down count instead of walking through the list."""
+
+    stepped = Signal(int)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)
+        if step and not event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            self.stepped.emit(step)
+        else:
+            super().keyPressEvent(event)
+
+
+class TextControl(Control):
+    """A line, or some lines, of text; taken over shortly after the last key."""
+
+    def __init__(self, _theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
+        super().__init__(setting, parent)
+        self.wide = setting.info.multiline
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_TYPING_MS)
+        self._timer.timeout.connect(self._take)
+        self._known = ""
+        self.field: QPlainTextEdit | QLineEdit
+        if setting.info.multiline:
+            self.field = _Lines(self)
+            self.field.left.connect(self._take)
+            self.field.setTabChangesFocus(True)
+            self.field.setFixedHeight(112)
+        else:
+            self.field = QLineEdit(self)
+            self.field.setMinimumWidth(_WIDTH)
+            self.field.editingFinished.connect(self._take)
+        self.field.setAccessibleName(self._title())
+        self.field.textChanged.connect(lambda *_: self._timer.start())
+        self._row.addWidget(self.field)
+        self.setFocusProxy(self.field)
+
+    def show_value(self, value: Any) -> None:
+        self._known = str(value)
+        if self._text() != self._known:
+            self.field.blockSignals(True)
+            if isinstance(self.field, QLineEdit):
+                self.field.setText(self._known)
+            else:
+                self.field.setPlainText(self._known)
+            self.field.blockSignals(False)
+        self._timer.stop()
+
+    def show_bad(self, bad: bool) -> None:
+        _mark(self.field, bad)
+
+    def _text(self) -> str:
+        return self.field.text() if isinstance(self.field, QLineEdit) else self.field.toPlainText()
+
+    def _take(self) -> None:
+        self._timer.stop()
+        text = self._text()
+        if text != self._known:
+            self._known = text
+            self.changed.emit(text)
+
+
+class _Lines(QPlainTextEdit):
+    left = Signal()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.left.emit()
+
+
+def control_for(theme: Theme, setting: Setting, parent: QWidget | None = None) -> Control:
+    """The control for a declared setting; raises ``KeyError`` for a kind that has none (lists are never shown)."""
+    kinds: dict[str, type[SwitchControl | ChoiceControl | NumberControl | TextControl]] = {
+        "bool": SwitchControl,
+        "choice": ChoiceControl,
+        "int": NumberControl,
+        "float": NumberControl,
+        "text": TextControl,
+    }
+    return kinds[setting.kind](theme, setting, parent)
+
+
+def _mark(field: QWidget, bad: bool) -> None:
+    if bool(field.property("bad")) != bad:
+        field.setProperty("bad", bad)
+        field.style().unpolish(field)
+        field.style().polish(field)

@@ -1,0 +1,216 @@
+"""The Settings page: sections at the left with a search over all of them, one section or the matches at the right.
+
+Adding a section: declare it in ``core.settings``; it appears here. ``EXTRAS`` adds what is no setting below a section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from qwen_desktop.core.settings import SECTION_TITLES, declared
+from qwen_desktop.services import events
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.settings.about import AboutSection
+from qwen_desktop.ui.settings.rows import SettingRow
+from qwen_desktop.ui.settings.section import SettingsSection
+from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.labels import Label
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate
+from qwen_desktop.ui.widgets.search_field import SearchField
+from qwen_desktop.ui.widgets.select import Select
+
+EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"storage": StorageCard}
+_ABOUT = "about"
+
+
+class SettingsPage(QWidget):
+    """Live: each change goes to the preferences at once, and each change made elsewhere is shown."""
+
+    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        self._preferences = shell.services.preferences
+        self.setObjectName("page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        theme = shell.theme
+        self.sections: dict[str, SettingsSection] = {}
+        self._pages: dict[str, QWidget] = {}
+        self._build_list()  # first, so that Tab goes from the list into the page
+        body = QWidget()
+        body.setObjectName("pageBody")
+        self._column = QWidget(body)
+        self._column.setMaximumWidth(theme.size("settings_column"))
+        self._inner = QVBoxLayout(self._column)
+        self._inner.setContentsMargins(0, 0, 0, 0)
+        self._inner.setSpacing(24)
+        self.jump = Select(theme, self.tr("Section"), self._column)
+        self.jump.hide()
+        self._inner.addWidget(self.jump, 0, Qt.AlignmentFlag.AlignLeft)
+        self._build_sections()
+        self._nothing = Label(theme, self.tr("No setting has that in its name."), self._column, color="text_muted")
+        self._nothing.hide()
+        self._inner.addWidget(self._nothing)
+        self._inner.addStretch(1)
+        middle = QHBoxLayout(body)
+        middle.setContentsMargins(24, 22, 24, 32)
+        middle.addStretch(1)
+        middle.addWidget(self._column, 1000)
+        middle.addStretch(1)
+        self.area = QScrollArea(self)
+        self.area.setObjectName("page")
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(body)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._fill_list()
+        splitter = QSplitter(Qt.Orientation.Horizontal, self)
+        splitter.setHandleWidth(1)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self.sidelist)
+        splitter.addWidget(self.area)
+        splitter.setStretchFactor(0, 0)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([theme.size("settings_list_width"), 800])
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(splitter)
+        shell.bridge.settings_changed.connect(self._settings_changed)
+        self.show_section(next(iter(self._pages)))
+
+    def _build_sections(self) -> None:
+        shown = [entry for entry in declared() if not entry.info.hidden]
+        for name in SECTION_TITLES:
+            entries = [entry for entry in shown if entry.section == name]
+            if not entries:
+                continue
+            section = SettingsSection(self._shell.theme, name, entries, self._column)
+            section.changed.connect(self._change)
+            section.reset_wanted.connect(self._reset)
+            section.reset_all.connect(self._reset_section)
+            section.show_settings(self._preferences.settings)
+            if name in EXTRAS:
+                section.extra.addWidget(EXTRAS[name](self._shell, section))
+            self.sections[name] = section
+            self._pages[name] = section
+        self._pages[_ABOUT] = AboutSection(self._shell, self._column)
+        for page in self._pages.values():
+            self._inner.addWidget(page)
+
+    def _build_list(self) -> None:
+        theme = self._shell.theme
+        self.sidelist = QWidget(self)
+        self.sidelist.setObjectName("sidelist")
+        self.sidelist.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.sidelist.setMinimumWidth(160)
+        self.search = SearchField(theme, self.tr("Search settings"), self.sidelist)
+        self.search.textChanged.connect(self._searched)
+        self.search.left.connect(lambda: self.names.setFocus(Qt.FocusReason.TabFocusReason))
+        self.names: QListWidget = QListWidget(self.sidelist)
+        self.names.setAccessibleName(self.tr("Sections"))
+        self.names.setProperty("ownFocus", True)
+        self.names.setItemDelegate(RowDelegate(theme, self.names))
+        self.names.setMouseTracking(True)
+        column = QVBoxLayout(self.sidelist)
+        column.setContentsMargins(12, 12, 12, 12)
+        column.setSpacing(10)
+        column.addWidget(self.search)
+        column.addWidget(self.names, 1)
+
+    def _fill_list(self) -> None:
+        for name in self._pages:
+            title = self.tr("About") if name == _ABOUT else texts.source(SECTION_TITLES[name], "settings")
+            item = QListWidgetItem(title)
+            item.setData(Qt.ItemDataRole.UserRole, name)
+            self.names.addItem(item)
+            self.jump.addItem(title, name)
+        self.names.currentItemChanged.connect(self._chosen)
+        self.names.itemClicked.connect(self._chosen)
+        self.jump.activated.connect(lambda row: self.show_section(self.jump.itemData(row)))
+
+    # Showing ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def section(self) -> str:
+        """The section on show."""
+        item = self.names.currentItem()
+        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+
+    def show_section(self, name: str) -> None:
+        """Show one section."""
+        row = list(self._pages).index(name)
+        if self.search.text():
+            self.search.clear()
+        self.names.setCurrentRow(row)
+        self.jump.setCurrentIndex(row)
+        for other, page in self._pages.items():
+            page.setVisible(other == name)
+        self.area.verticalScrollBar().setValue(0)
+
+    def show_list(self, shown: bool) -> None:
+        """Show or hide the list; without it a choice field above the page leads to the sections."""
+        self.sidelist.setVisible(shown)
+        self.jump.setVisible(not shown)
+
+    def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
+        if item is not None:
+            self.show_section(str(item.data(Qt.ItemDataRole.UserRole)))
+
+    def _searched(self, words: str) -> None:
+        words = words.strip()
+        found = 0
+        for name, page in self._pages.items():
+            if isinstance(page, SettingsSection):
+                count = page.filter(words)
+                found += count
+                page.setVisible(count > 0 if words else name == self.section)
+            else:
+                page.setVisible(not words and name == self.section)
+        self._nothing.setVisible(bool(words) and not found)
+
+    # Changing ---------------------------------------------------------------------------------------------------------
+
+    def row(self, key: str) -> SettingRow:
+        """The row of a setting; raises ``KeyError`` for one that is not shown."""
+        return self.sections[key.partition(".")[0]].rows[key]
+
+    def _change(self, key: str, value: object) -> None:
+        self._shell.operations.run(
+            self._preferences.set(key, value),
+            on_done=lambda _: self.row(key).show_problem(""),
+            on_error=self.row(key).refused,
+        )
+
+    def _reset(self, key: str) -> None:
+        def done(_: None) -> None:
+            # A refused entry may stand in the field while the value in force is the default already.
+            self.row(key).show_value(self.row(key).setting.default)
+            self.row(key).control.setFocus()
+
+        self._shell.operations.run(self._preferences.reset(key), on_done=done)
+
+    def _reset_section(self, name: str) -> None:
+        self._shell.operations.run(
+            self._preferences.reset_section(name),
+            on_done=lambda _: self.sections[name].show_settings(self._preferences.settings),
+        )
+
+    def _settings_changed(self, event: events.SettingsChanged) -> None:
+        for section in self.sections.values():
+            section.show_settings(event.after, event.keys)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(360, 320)

@@ -1,0 +1,85 @@
+"""One setting as a row: title, help, reset, control, and under it what is wrong with a refused value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.settings import Setting
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.settings.controls import control_for
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import IconButton
+from qwen_desktop.ui.widgets.labels import Paragraph
+
+
+class SettingRow(QWidget):
+    """``changed`` carries the key and the value that the user chose, ``reset_wanted`` the key."""
+
+    changed = Signal(str, object)
+    reset_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None, *, say_when: bool = True) -> None:
+        super().__init__(parent)
+        self.setting = setting
+        self.title = texts.source(setting.info.title, "settings")
+        self.help = texts.source(setting.info.help, "settings")
+        self.control = control_for(theme, setting, self)
+        self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
+        self.control.setAccessibleDescription(self.help)
+        reset = self.tr("Reset “{title}”").replace("{title}", self.title)
+        self.reset = IconButton(theme, "rotate-ccw", reset, self, side=28, icon_size=16)
+        policy = self.reset.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.reset.setSizePolicy(policy)
+        self.reset.clicked.connect(lambda: self.reset_wanted.emit(setting.key))
+        self.problem = Paragraph(theme, "", self, role="small", color="bad")
+        self.problem.hide()
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(Paragraph(theme, self.title, self, weight=500))
+        note = self.help
+        if say_when and setting.info.applies == "next load":
+            note = f"{note} {self.tr('Applies when the model is loaded next.')}".strip()
+        if note:
+            words.addWidget(Paragraph(theme, note, self, role="small", color="text_muted"))
+        words.addWidget(self.problem)
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addLayout(words, 1)
+        top.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignVCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 13, 0, 13)
+        column.setSpacing(8)
+        column.addLayout(top)
+        if self.control.wide:
+            column.addWidget(self.control)
+        else:
+            top.addWidget(self.control, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def show_value(self, value: Any) -> None:
+        """Show the value in force; the reset sign stands there when it is not the default."""
+        self.control.show_value(value)
+        self.reset.setVisible(value != self.setting.default)
+        self.show_problem("")
+
+    def show_problem(self, sentence: str) -> None:
+        """Say what is wrong with what was entered; empty takes it back."""
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+        self.control.show_bad(bool(sentence))
+
+    def refused(self, error: BaseException) -> bool:
+        """Show a refusal here; False for other failures."""
+        if isinstance(error, AppError) and error.kind == "user":
+            self.show_problem(texts.problem(error.problem))
+            return True
+        return False
+
+    def matches(self, words: str) -> bool:
+        """Whether all ``words`` stand in the title or the help."""
+        text = f"{self.title} {self.help} {self.setting.name}".casefold()
+        return all(word in text for word in words.casefold().split())

@@ -1,0 +1,121 @@
+"""A card of rows for one section of the settings, with what differs from the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from qwen_desktop.core import settings as core
+from qwen_desktop.core.settings import SECTION_TITLES, Setting, Settings
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.settings.rows import SettingRow
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.select import Select
+from qwen_desktop.ui.widgets.surface import Card, Line
+
+_SMALL_NUMBERS = tuple(
+    QT_TRANSLATE_NOOP("SettingsSection", word)
+    for word in ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+)
+
+
+class SettingsSection(QWidget):
+    """The rows of one section. Signals as of the rows; ``reset_all`` carries the section's name."""
+
+    changed = Signal(str, object)
+    reset_wanted = Signal(str)
+    reset_all = Signal(str)
+
+    def __init__(self, theme: Theme, name: str, declared: Sequence[Setting], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = name
+        self.rows: dict[str, SettingRow] = {}
+        self._lines: dict[str, Line] = {}
+        self.title = Label(theme, texts.source(SECTION_TITLES[name], "settings"), self, role="heading", weight=700)
+        self._card = Card(self)
+        common = self._common(declared)
+        self._note = Paragraph(theme, common, self, role="small", color="text_muted")
+        self._note.setVisible(bool(common))
+        inner = QVBoxLayout(self._card)
+        inner.setContentsMargins(18, 3, 18, 3)
+        inner.setSpacing(0)
+        for setting in declared:
+            row = SettingRow(theme, setting, self._card, say_when=not common)
+            row.changed.connect(self.changed)
+            row.reset_wanted.connect(self.reset_wanted)
+            line = Line(self._card)
+            self._lines[setting.key] = line
+            self.rows[setting.key] = row
+            inner.addWidget(line)
+            inner.addWidget(row)
+        self._even_out()
+        self._foot = QWidget(self)
+        foot = QHBoxLayout(self._foot)
+        foot.setContentsMargins(0, 4, 0, 0)
+        foot.setSpacing(8)
+        foot.addWidget(IconLabel(theme, "rotate-ccw", self._foot, size=15))
+        self._differ = Label(theme, "", self._foot, role="small", color="text_muted")
+        foot.addWidget(self._differ)
+        self.reset_button = TextButton(theme, self.tr("Reset this page"), self._foot, kind="link")
+        self.reset_button.clicked.connect(lambda: self.reset_all.emit(self.name))
+        foot.addWidget(self.reset_button)
+        foot.addStretch(1)
+        self.extra = QVBoxLayout()
+        self.extra.setSpacing(16)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        column.addWidget(self.title)
+        column.addWidget(self._note)
+        column.addWidget(self._card)
+        column.addLayout(self.extra)
+        column.addWidget(self._foot)
+        self.filter("")
+
+    def _even_out(self) -> None:
+        """Give the fields of a section one width."""
+        fields = [field for row in self.rows.values() for field in row.control.findChildren(Select)]
+        for field in fields:
+            field.ensurePolished()
+        widest = max((field.sizeHint().width() for field in fields), default=0)
+        for field in fields:
+            field.setMinimumWidth(max(widest, field.minimumWidth()))
+
+    def _common(self, declared: Sequence[Setting]) -> str:
+        """When changes apply, where that is the same for the whole section and not at once."""
+        applies = {setting.info.applies for setting in declared}
+        if applies == {"next load"}:
+            return self.tr("Changes apply when the model is loaded next: with your next message.")
+        if applies == {"next message"}:
+            return self.tr("Changes apply from your next message on.")
+        return ""
+
+    def show_settings(self, settings: Settings, keys: Sequence[str] | None = None) -> None:
+        """Show the values in force; ``keys`` limits that to what changed."""
+        for key, row in self.rows.items():
+            if keys is None or key in keys:
+                row.show_value(core.value(settings, key))
+        count = sum(core.value(settings, key) != row.setting.default for key, row in self.rows.items())
+        self._foot.setVisible(count > 0)
+        number = self.tr(_SMALL_NUMBERS[count]) if count < len(_SMALL_NUMBERS) else texts.number(count)
+        one = self.tr("One setting differs from its default.")
+        many = self.tr("{number} settings differ from their defaults.").replace("{number}", number)
+        self._differ.setText(one if count == 1 else many)
+
+    def filter(self, words: str) -> int:
+        """Show only the rows that match; returns how many do."""
+        first = True
+        count = 0
+        for key, row in self.rows.items():
+            shown = row.matches(words)
+            row.setVisible(shown)
+            self._lines[key].setVisible(shown and not first)
+            first = first and not shown
+            count += shown
+        self._card.setVisible(count > 0)
+        return count

@@ -1,0 +1,70 @@
+"""Below the storage settings: where the data lies and how much of it there is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
+from qwen_desktop.ui.widgets.surface import Card
+
+
+class StorageCard(Card):
+    """The data folder. Sizes are read in a thread each time the card is shown."""
+
+    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        paths = shell.services.paths
+        self._folder = paths.data
+        self._history = paths.database_file
+        theme = shell.theme
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(Label(theme, self.tr("Data folder"), self, weight=500))
+        self.place = ElidedLabel(theme, str(self._folder), self, role="small", color="text_muted")
+        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        words.addWidget(self.place)
+        self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        words.addWidget(self.sizes)
+        show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
+        show.clicked.connect(self._show)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(18, 13, 18, 13)
+        row.setSpacing(16)
+        row.addLayout(words, 1)
+        row.addWidget(show, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._shell.operations.run(self._measure(), on_error=lambda _error: True)
+
+    async def _measure(self) -> None:
+        history, everything = await asyncio.to_thread(_sizes, self._history, self._folder)
+        sentence = self.tr("History {history}, all data {all}")
+        self.sizes.setText(sentence.replace("{history}", texts.size(history)).replace("{all}", texts.size(everything)))
+
+    def _show(self) -> None:
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder))):
+            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+
+
+def _sizes(history: Path, folder: Path) -> tuple[int, int]:
+    """Bytes of the history with its journal, and of the folder with all in it; what cannot be read counts 0."""
+
+    def one(path: Path) -> int:
+        try:
+            return path.lstat().st_size
+        except OSError:
+            return 0
+
+    total = sum(one(Path(root, name)) for root, _, names in os.walk(folder) for name in names)
+    return one(history) + one(history.with_name(history.name + "-wal")), total

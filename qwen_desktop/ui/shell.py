@@ -1,0 +1,23 @@
+"""What the window hands to its pages: one bundle instead of six parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.bridge import Bridge
+from qwen_desktop.ui.notify import Notify
+from qwen_desktop.ui.operation import Operations
+from qwen_desktop.ui.services import Services
+from qwen_desktop.ui.theme import Theme
+
+
+class Shell(NamedTuple):
+    """The services, and the window's own helpers."""
+
+    services: Services
+    theme: Theme
+    actions: Actions
+    bridge: Bridge
+    notify: Notify
+    operations: Operations

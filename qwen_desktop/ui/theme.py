@@ -1,0 +1,259 @@
+"""Colours, sizes and fonts of the window, read from ``resources/themes``; the only place that knows literal values.
+
+``tokens.json`` holds a colour set a theme and all sizes; ``app.qss.in`` is the style sheet with ``$role`` places.
+Painters ask ``color``, ``size``, ``radius`` and ``font``, and repaint on ``changed``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from string import Template
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+Mode: TypeAlias = Literal["system", "light", "dark", "contrast"]
+Motion: TypeAlias = Literal["system", "full", "none"]
+FontRole: TypeAlias = Literal["caption", "small", "body", "message", "heading", "welcome", "code"]
+
+#: Tried in this order before the system's own fixed font.
+_CODE_FAMILIES = ("JetBrains Mono", "Cascadia Code", "SF Mono", "Menlo", "Consolas")
+#: What Linux calls its font when no desktop has chosen one; Inter is nicer where it is installed.
+_NO_CHOICE = frozenset({"", "sans", "sans serif", "sans-serif", "dejavu sans", "helvetica", "bitstream vera sans"})
+_MOTION_MS = 140
+
+
+class Theme(QObject):
+    """The look in force. Built once by the bootstrap and handed to every widget that paints."""
+
+    changed = Signal()
+
+    def __init__(self, resources: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        folder = resources / "themes"
+        tokens: dict[str, Any] = msgspec.json.decode((folder / "tokens.json").read_bytes())
+        self._colors: dict[str, dict[str, QColor]] = {
+            name: {role: _color(text) for role, text in tokens[name].items()} for name in ("light", "dark", "contrast")
+        }
+        self._sizes: dict[str, Any] = tokens["size"]
+        self._template = Template((folder / "app.qss.in").read_text(encoding="utf-8"))
+        self._icons = resources / "icons"
+        self._mode: Mode = "system"
+        self._motion: Motion = "system"
+        self._text_size = 100
+        self._app: QApplication | None = None
+        self._ui_family = ""
+        self._code_family = ""
+        self._name = self._wanted()
+
+    # What painters ask ------------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """What the user chose; ``name`` is what came of it."""
+        return self._mode
+
+    @property
+    def name(self) -> str:
+        """The colour set in use: "light", "dark" or "contrast"."""
+        return self._name
+
+    @property
+    def dark(self) -> bool:
+        """Whether light text stands on dark ground."""
+        return self._name != "light"
+
+    @property
+    def text_size(self) -> int:
+        """The user's text size in percent."""
+        return self._text_size
+
+    def color(self, role: str) -> QColor:
+        """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
+        return QColor(self._colors[self._name][role])
+
+    def size(self, name: str) -> int:
+        """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
+        group, _, key = name.partition(".")
+        value = self._sizes[group]
+        if isinstance(value, list):
+            value = value[int(key)]
+        elif isinstance(value, dict):
+            value = value[key]
+        return int(value)
+
+    def scaled(self, name: str) -> int:
+        """``size`` grown with the text, for heights that hold a line of it; never below the size itself."""
+        value = self.size(name)
+        return max(value, round(value * (0.5 + self._text_size / 200)))
+
+    def radius(self, name: str) -> int:
+        """A corner's radius: "small", "control", "card" or "composer"."""
+        return int(self._sizes["radius"][name])
+
+    def line_height(self, name: Literal["ui", "message"]) -> float:
+        """Line height as a multiple of the font size."""
+        return float(self._sizes["line_height"][name])
+
+    def font(self, role: FontRole, *, weight: int = 400, tabular: bool = False) -> QFont:
+        """The font of a role at the user's text size. ``weight`` is 100 to 900; ``tabular`` keeps digits in line."""
+        self._find_families()
+        font = QFont(self._code_family if role == "code" else self._ui_family)
+        pixels: int = self._sizes["type"]["small" if role == "code" else role]
+        font.setPixelSize(max(8, round(pixels * self._text_size / 100)))
+        font.setWeight(QFont.Weight(weight))
+        if role == "code":
+            font.setFixedPitch(True)
+            font.setStyleHint(QFont.StyleHint.Monospace)
+        if tabular and hasattr(font, "setFeature"):
+            font.setFeature(QFont.Tag("tnum"), 1)
+        return font
+
+    def motion_ms(self) -> int:
+        """How long a fade or slide takes in milliseconds; 0 where the user or the system asks for none."""
+        if self._motion == "none" or (self._motion == "system" and _system_prefers("motionPreference", "Reduced")):
+            return 0
+        return _MOTION_MS
+
+    # What the settings change -----------------------------------------------------------------------------------------
+
+    def set_mode(self, mode: Mode) -> None:
+        """Choose the colour set; "system" follows the system, live."""
+        if mode != self._mode:
+            self._mode = mode
+            self._ask_platform()
+            self._refresh()
+
+    def set_text_size(self, percent: int) -> None:
+        """Scale all text; 100 is normal."""
+        if percent != self._text_size:
+            self._text_size = percent
+            self._refresh(force=True)
+
+    def set_motion(self, motion: Motion) -> None:
+        """Choose whether things move."""
+        self._motion = motion
+
+    def apply(self, app: QApplication) -> None:
+        """Give ``app`` this look and keep it so while the system's changes."""
+        self._app = app
+        app.setStyle("Fusion")
+        hints = app.styleHints()
+        hints.colorSchemeChanged.connect(lambda _scheme: self._refresh())
+        accessibility = getattr(hints, "accessibility", lambda: None)()
+        if accessibility is not None and hasattr(accessibility, "contrastPreferenceChanged"):
+            accessibility.contrastPreferenceChanged.connect(lambda _preference: self._refresh())
+        self._ask_platform()
+        self._name = self._wanted()
+        self._dress(app)
+
+    # Inside -----------------------------------------------------------------------------------------------------------
+
+    def _wanted(self) -> str:
+        if self._mode != "system":
+            return self._mode
+        if QGuiApplication.instance() is None:
+            return "light"
+        if _system_prefers("contrastPreference", "HighContrast"):
+            return "contrast"
+        return "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"
+
+    def _ask_platform(self) -> None:
+        """Tell the platform too, so that title bars and native dialogs follow the choice (Qt 6.8 and later)."""
+        if self._app is not None:
+            scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark, "contrast": Qt.ColorScheme.Dark}
+            self._app.styleHints().setColorScheme(scheme.get(self._mode, Qt.ColorScheme.Unknown))
+
+    def _refresh(self, *, force: bool = False) -> None:
+        wanted = self._wanted()
+        if wanted == self._name and not force:
+            return
+        self._name = wanted
+        if self._app is not None:
+            self._dress(self._app)
+        self.changed.emit()
+
+    def _dress(self, app: QApplication) -> None:
+        app.setPalette(self.palette())
+        app.setFont(self.font("body"))
+        app.setStyleSheet(self.style_sheet())
+
+    def palette(self) -> QPalette:
+        """The palette for what the style sheet does not reach."""
+        p = QPalette()
+        role = QPalette.ColorRole
+        for target, source in (
+            (role.Window, "window"),
+            (role.Base, "surface"),
+            (role.AlternateBase, "sunken"),
+            (role.Button, "surface"),
+            (role.WindowText, "text"),
+            (role.Text, "text"),
+            (role.ButtonText, "text"),
+            (role.BrightText, "bad"),
+            (role.PlaceholderText, "text_faint"),
+            (role.Highlight, "selection"),
+            (role.HighlightedText, "text"),
+            (role.Link, "accent"),
+            (role.LinkVisited, "accent"),
+            (role.ToolTipBase, "surface"),
+            (role.ToolTipText, "text"),
+            (role.Light, "surface"),
+            (role.Midlight, "hover"),
+            (role.Mid, "border"),
+            (role.Dark, "border_strong"),
+            (role.Shadow, "border_strong"),
+            (role.Accent, "accent"),
+        ):
+            p.setColor(target, self.color(source))
+        for target in (role.WindowText, role.Text, role.ButtonText):
+            p.setColor(QPalette.ColorGroup.Disabled, target, self.color("disabled_text"))
+        return p
+
+    def style_sheet(self) -> str:
+        """The style sheet of the controls for this look."""
+        places = {role: _css(color) for role, color in self._colors[self._name].items()}
+        places.update({f"radius_{k}": f"{v}px" for k, v in self._sizes["radius"].items()})
+        places.update(
+            {f"type_{k}": f"{max(8, round(v * self._text_size / 100))}px" for k, v in self._sizes["type"].items()}
+        )
+        places["control"] = f"{self.scaled('control_height') - 2}px"
+        places["icons"] = self._icons.as_posix()
+        return self._template.substitute(places)
+
+    def _find_families(self) -> None:
+        if self._ui_family:
+            return
+        family = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
+        if sys.platform.startswith("linux") and family.lower() in _NO_CHOICE and QFontDatabase.hasFamily("Inter"):
+            family = "Inter"
+        self._ui_family = family
+        fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
+        self._code_family = next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
+
+
+def _color(text: str) -> QColor:
+    """``#RRGGBB`` or ``#RRGGBBAA`` (as in the tokens; Qt itself would read the alpha first)."""
+    if len(text) == 9:
+        return QColor(f"#{text[7:]}{text[1:7]}")
+    return QColor(text)
+
+
+def _css(color: QColor) -> str:
+    if color.alpha() == 255:
+        return color.name()
+    return f"rgba({color.red()}, {color.green()}, {color.blue()}, {color.alpha()})"
+
+
+def _system_prefers(hint: str, value: str) -> bool:
+    """Ask Qt's accessibility hints (6.10 and later); False where this Qt or platform does not say."""
+    if QGuiApplication.instance() is None:
+        return False
+    hints = QGuiApplication.styleHints()  # kept: the wrapper of its child dies with it
+    accessibility = getattr(hints, "accessibility", lambda: None)()
+    asked = getattr(accessibility, hint, None)
+    return asked is not None and value in str(asked())

@@ -1,0 +1,1 @@
+"""The welcome page: what this is, what is ready, where models come from. Shown at the first start and by F1."""

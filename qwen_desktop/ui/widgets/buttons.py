@@ -1,0 +1,195 @@
+"""Buttons with an icon: the small quiet one, the round one of the composer, and the one of the rail."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QWidget
+
+from qwen_desktop.ui import icons
+from qwen_desktop.ui.theme import Theme
+
+
+class _Painted(QAbstractButton):
+    """What the painted buttons share: repaint on hover and theme, keyboard focus, an accessible name."""
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        theme.changed.connect(self._theme_changed)
+
+    def _theme_changed(self) -> None:
+        self.updateGeometry()
+        self.update()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self.update()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.update()
+        super().leaveEvent(event)
+
+    def _ground(self) -> str | None:
+        """The colour role of the background now, None for none."""
+        if not self.isEnabled():
+            return None
+        if self.isDown():
+            return "pressed"
+        return "hover" if self.underMouse() else None
+
+
+class IconButton(_Painted):
+    """A square button that shows one icon; ``name`` is its tooltip and its accessible name."""
+
+    def __init__(
+        self, theme: Theme, icon: str, name: str, parent: QWidget | None = None, *, side: int = 32, icon_size: int = 18
+    ) -> None:
+        super().__init__(theme, name, parent)
+        self._icon = icon
+        self._side = side
+        self._icon_size = icon_size
+        self.setToolTip(name)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def set_icon(self, icon: str, name: str) -> None:
+        """Show another icon under another name."""
+        self._icon = icon
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._side, self._side)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = self._ground() or ("accent_soft" if self.isChecked() else None)
+        if ground is not None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color(ground))
+            radius = self._theme.radius("control")
+            painter.drawRoundedRect(QRectF(self.rect()), radius, radius)
+        role = "text_muted" if self.isEnabled() else "disabled_text"
+        if self.isEnabled() and (self.underMouse() or self.isChecked()):
+            role = "accent" if self.isChecked() else "text"
+        _draw_icon(painter, self, (self._icon, self._theme.color(role), self._icon_size), QPointF(self.rect().center()))
+
+
+class RoundButton(_Painted):
+    """The composer's filled round button: send, or stop while an answer runs."""
+
+    def __init__(self, theme: Theme, icon: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(theme, name, parent)
+        self._icon = icon
+        self.setToolTip(name)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def set_icon(self, icon: str, name: str) -> None:
+        """Show another icon under another name."""
+        self._icon = icon
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.update()
+
+    @property
+    def icon_name(self) -> str:
+        """The icon on show."""
+        return self._icon
+
+    def sizeHint(self) -> QSize:
+        side = self._theme.size("control_height")
+        return QSize(side, side)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = self._theme.color("accent" if self.isEnabled() else "hover")
+        if self.isEnabled() and (self.isDown() or self.underMouse()):
+            ground = ground.darker(118 if self.isDown() else 108)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ground)
+        painter.drawEllipse(QRectF(self.rect()))
+        ink = self._theme.color("on_accent" if self.isEnabled() else "text_faint")
+        centre = QPointF(self.width() / 2, self.height() / 2)
+        if self._icon == "square":
+            painter.setBrush(ink)
+            painter.drawRoundedRect(QRectF(centre.x() - 5.5, centre.y() - 5.5, 11, 11), 2, 2)
+        else:
+            _draw_icon(painter, self, (self._icon, ink, 18), QPointF(self.rect().center()))
+
+
+class RailButton(_Painted):
+    """A page of the window: icon over label, tinted while its page is on show."""
+
+    def __init__(self, theme: Theme, icon: str, label: str, parent: QWidget | None = None) -> None:
+        super().__init__(theme, label, parent)
+        self._icon = icon
+        self.setText(label)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.size("rail_width") - 12, self._theme.scaled("control_height") + 18)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = "accent_soft" if self.isChecked() else self._ground()
+        if ground is not None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color(ground))
+            radius = self._theme.radius("composer")
+            painter.drawRoundedRect(QRectF(self.rect()), radius - 4, radius - 4)
+        ink = self._theme.color("accent" if self.isChecked() else "text_muted")
+        font = self._theme.font("caption", weight=600 if self.isChecked() else 400)
+        font.setPixelSize(min(font.pixelSize() - 1, 13))
+        painter.setFont(font)
+        while painter.fontMetrics().horizontalAdvance(self.text()) > self.width() - 4 and font.pixelSize() > 9:
+            font.setPixelSize(font.pixelSize() - 1)
+            painter.setFont(font)
+        line = painter.fontMetrics().height()
+        top = (self.height() - 20 - 2 - line) / 2
+        _draw_icon(painter, self, (self._icon, ink, 20), QPointF(self.width() / 2, top + 10))
+        painter.setPen(ink)
+        painter.drawText(QRectF(0, top + 22, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
+
+
+class TextButton(QPushButton):
+    """A push button of the style sheet with an optional icon in its text's colour.
+
+    ``kind`` is "" for the bordered one, "primary" for the filled one, "quiet" without border, "link" as a link.
+    """
+
+    def __init__(
+        self, theme: Theme, text: str, parent: QWidget | None = None, *, icon: str = "", kind: str = ""
+    ) -> None:
+        super().__init__(text, parent)
+        self._theme = theme
+        self._icon_name = icon
+        self._kind = kind
+        if kind:
+            self.setProperty("kind", kind)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        if icon:
+            self.setProperty("withIcon", True)  # the style sheet keeps room for it: Qt's own gap is too small
+            theme.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._icon_name:
+            role = {"primary": "on_accent", "link": "accent"}.get(self._kind, "text")
+            ink = self._theme.color(role if self.isEnabled() else "disabled_text")
+            middle = QPointF(15 + 9, self.height() / 2 - 0.5)
+            _draw_icon(QPainter(self), self, (self._icon_name, ink, 18), middle)
+
+
+def _draw_icon(painter: QPainter, widget: QWidget, drawn: tuple[str, QColor, int], centre: QPointF) -> None:
+    name, color, size = drawn
+    sign = icons.pixmap(name, color, size, widget.devicePixelRatioF())
+    # QRect.center() lies half a pixel left of the true middle, so widgets of even size get whole pixels.
+    painter.drawPixmap(QPointF(round(centre.x() - size / 2 + 0.5), round(centre.y() - size / 2 + 0.5)), sign)

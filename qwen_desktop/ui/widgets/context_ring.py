@@ -1,0 +1,54 @@
+"""The small ring that shows how much of the context is used."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from qwen_desktop.ui.theme import Theme
+
+#: Shares of the context from which the ring turns to warn and to bad.
+WARN_AT = 0.80
+BAD_AT = 0.95
+
+
+class ContextRing(QWidget):
+    """A ring filled by ``share`` (0..1) of the context."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._share = 0.0
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(16, 16)
+
+    @property
+    def role(self) -> str:
+        """The colour role of the filled part."""
+        if self._share >= BAD_AT:
+            return "bad"
+        return "warn" if self._share >= WARN_AT else "accent"
+
+    def set_share(self, share: float) -> None:
+        """Show another share; values outside 0..1 are clamped."""
+        share = min(1.0, max(0.0, share))
+        if share != self._share:
+            self._share = share
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ring = QRectF(self.rect()).adjusted(2.5, 2.5, -2.5, -2.5)
+        pen = QPen(self._theme.color("border"), 2.6)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        painter.setPen(pen)
+        painter.drawEllipse(ring)
+        if self._share > 0:
+            pen.setColor(self._theme.color(self.role))
+            painter.setPen(pen)
+            painter.drawArc(ring, 90 * 16, -max(1, round(self._share * 360 * 16)))

@@ -1,0 +1,81 @@
+"""A dialog of the house: title, sentence, content, buttons. Opened with ``open``, never ``exec``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import Paragraph
+
+
+class Dialog(QDialog):
+    """Window-modal, deleted when closed. Add content to ``body``, then buttons from left to right."""
+
+    def __init__(self, theme: Theme, title: str, text: str, parent: QWidget | None, *, width: int = 440) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._width = width
+        self.setWindowTitle(title)
+        self.setWindowModality(Qt.WindowModality.WindowModal)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(width)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 20)
+        column.setSpacing(8)
+        heading = Paragraph(theme, title, self, role="message", weight=600)
+        column.addWidget(heading)
+        if text:
+            column.addWidget(Paragraph(theme, text, self, color="text_muted"))
+        self.setAccessibleDescription(text)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(8)
+        column.addLayout(self.body)
+        column.addStretch(1)
+        column.addSpacing(12)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(8)
+        self._row.addStretch(1)
+        column.addLayout(self._row)
+
+    def open(self) -> None:
+        """Show it at the height that its texts need at its width (Qt would take the height of a wider one)."""
+        layout = self.layout()
+        if layout is not None:
+            for child in self.findChildren(QWidget):
+                child.ensurePolished()
+            layout.activate()
+            width = max(self._width, layout.totalMinimumSize().width())
+            self.resize(width, layout.totalHeightForWidth(width))
+        super().open()
+
+    def fold(self, title: str, content: QWidget) -> TextButton:
+        """Add ``content`` under a link that shows and hides it."""
+        content.hide()
+        link = TextButton(self._theme, title, self, kind="link")
+        link.clicked.connect(lambda: self._unfold(content))
+        self.body.addWidget(link)
+        self.body.addWidget(content)
+        return link
+
+    def _unfold(self, content: QWidget) -> None:
+        content.setVisible(content.isHidden())
+        self.adjustSize()
+
+    def add_button(
+        self, text: str, act: Callable[[], None] | None = None, *, kind: str = "", default: bool = False
+    ) -> TextButton:
+        """Add a button that closes the dialog and then calls ``act``. Without ``act`` it only closes."""
+        button = TextButton(self._theme, text, self, kind=kind)
+        button.setAutoDefault(default)
+        button.setDefault(default)
+        button.clicked.connect(self.accept if act is not None else self.reject)
+        if act is not None:
+            button.clicked.connect(act)
+        self._row.addWidget(button)
+        if default:
+            button.setFocus()
+        return button

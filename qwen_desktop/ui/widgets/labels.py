@@ -1,0 +1,200 @@
+"""Labels: one that elides, one for a role of the theme, and the small tinted chip."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QAbstractTextDocumentLayout,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+    QTextBlockFormat,
+    QTextCursor,
+    QTextDocument,
+)
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+
+from qwen_desktop.ui import icons
+from qwen_desktop.ui.theme import FontRole, Theme
+
+
+class Label(QLabel):
+    """Plain text in a font and colour of the theme. Never reads rich text, so names cannot smuggle markup in."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        text: str = "",
+        parent: QWidget | None = None,
+        *,
+        role: FontRole = "body",
+        color: str = "text",
+        weight: int = 400,
+        wrap: bool = False,
+        tabular: bool = False,
+    ) -> None:
+        super().__init__(text, parent)
+        self._theme = theme
+        self._look = (role, color, weight, tabular)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(wrap)
+        theme.changed.connect(self._dress)
+        self._dress()
+
+    def set_color(self, color: str) -> None:
+        """Use another colour role."""
+        role, _, weight, tabular = self._look
+        self._look = (role, color, weight, tabular)
+        self._dress()
+
+    def _dress(self) -> None:
+        role, color, weight, tabular = self._look
+        self.setFont(self._theme.font(role, weight=weight, tabular=tabular))
+        palette = QPalette(self.palette())
+        palette.setColor(QPalette.ColorRole.WindowText, self._theme.color(color))
+        self.setPalette(palette)
+
+
+class Paragraph(Label):
+    """Text that wraps, with the theme's line height, which a plain QLabel does not have."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        text: str = "",
+        parent: QWidget | None = None,
+        *,
+        role: FontRole = "body",
+        color: str = "text",
+        weight: int = 400,
+    ) -> None:
+        self._set = QTextDocument()
+        super().__init__(theme, text, parent, role=role, color=color, weight=weight, wrap=True)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._set.clear()
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        # A layout asks with its own width, also where the label's may not grow so far.
+        return math.ceil(self._document(min(width, self.maximumWidth())).size().height())
+
+    def sizeHint(self) -> QSize:
+        longest = max(map(self.fontMetrics().horizontalAdvance, self.text().split("\n")), default=0)
+        width = min(longest + 2, self.maximumWidth())
+        return QSize(width, self.heightForWidth(width))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(120, self.sizeHint().width()), self.fontMetrics().height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        context = QAbstractTextDocumentLayout.PaintContext()
+        palette = QPalette(self.palette())
+        palette.setColor(QPalette.ColorRole.Text, self.palette().color(QPalette.ColorRole.WindowText))
+        context.palette = palette
+        document = self._document(self.width())
+        painter = QPainter(self)
+        if self.alignment() & Qt.AlignmentFlag.AlignVCenter:
+            painter.translate(0, max(0.0, (self.height() - document.size().height()) / 2))
+        document.documentLayout().draw(painter, context)
+
+    def _pitch(self) -> int:
+        return max(self.fontMetrics().height(), round(self.font().pixelSize() * self._theme.line_height("ui")))
+
+    def _document(self, width: int) -> QTextDocument:
+        """The text set in ``width``; one document, set again when text, font or alignment change."""
+        document = self._set
+        font = self.font()
+        key = f"{font.key()} {int(self.alignment())} {self._theme.text_size}"
+        if document.isEmpty() or document.metaInformation(QTextDocument.MetaInformation.DocumentTitle) != key:
+            document.setUndoRedoEnabled(False)
+            document.setDocumentMargin(0)
+            document.setDefaultFont(font)
+            document.setPlainText(self.text())
+            document.setMetaInformation(QTextDocument.MetaInformation.DocumentTitle, key)
+            block = QTextBlockFormat()
+            block.setLineHeight(self._pitch(), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+            block.setAlignment(self.alignment())
+            cursor = QTextCursor(document)
+            cursor.select(QTextCursor.SelectionType.Document)
+            cursor.mergeBlockFormat(block)
+        if document.textWidth() != max(1, width):
+            document.setTextWidth(max(1, width))
+        return document
+
+
+class ElidedLabel(Label):
+    """One line that ends in … where the room ends; the whole text is its tooltip then."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().averageCharWidth() * 4, self.fontMetrics().height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.setToolTip(self.text() if self.fontMetrics().horizontalAdvance(self.text()) > self.width() else "")
+
+
+class IconLabel(QLabel):
+    """An icon in a colour of the theme; ``ground`` puts it on a tinted square with 8 px corners."""
+
+    def __init__(
+        self, theme: Theme, icon: str, parent: QWidget | None = None, *, color: str = "text_muted", size: int = 16
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon = icon
+        self._color = color
+        self._size = size
+        theme.changed.connect(self._draw)
+        self._draw()
+
+    def set_icon(self, icon: str, color: str) -> None:
+        """Show another icon."""
+        self._icon, self._color = icon, color
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setPixmap(icons.pixmap(self._icon, self._theme.color(self._color), self._size, self.devicePixelRatioF()))
+
+
+class Chip(QWidget):
+    """A short word on a rounded tint, with an optional icon before it."""
+
+    def __init__(
+        self, theme: Theme, text: str, parent: QWidget | None = None, *, icon: str = "", kind: str = ""
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._ground = f"{kind}_soft" if kind else "sunken"
+        theme.changed.connect(self.update)
+        color = {"accent": "accent", "warn": "warn", "good": "good", "bad": "bad"}.get(kind, "text_muted")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 5, 10, 5)
+        row.setSpacing(6)
+        if icon:
+            row.addWidget(IconLabel(theme, icon, self, color=color, size=14))
+        self.label = Label(theme, text, self, role="small", color=color, weight=500 if kind else 400)
+        row.addWidget(self.label)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.color(self._ground))
+        painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)

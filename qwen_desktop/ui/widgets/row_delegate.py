@@ -1,0 +1,57 @@
+"""Paints plain one-line rows of a list as the side lists show them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from qwen_desktop.ui.theme import Theme
+
+
+class RowDelegate(QStyledItemDelegate):
+    """Chosen rows are tinted and bold; the keyboard's row has the focus ring inside."""
+
+    def __init__(self, theme: Theme, view: QListView) -> None:
+        super().__init__(view)
+        self._theme = theme
+        self._view = view
+        theme.changed.connect(view.scheduleDelayedItemsLayout)
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(60, self._theme.scaled("row_height"))
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rect = QRectF(option.rect)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        draw_ground(
+            painter,
+            self._theme,
+            rect,
+            selected=selected,
+            hover=bool(option.state & QStyle.StateFlag.State_MouseOver),
+            focus=bool(option.state & QStyle.StateFlag.State_HasFocus) and self._view.hasFocus(),
+        )
+        painter.setFont(self._theme.font("body", weight=600 if selected else 400))
+        painter.setPen(self._theme.color("text"))
+        room = rect.adjusted(10, 0, -10, 0)
+        shown = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(room.width()))
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.restore()
+
+
+def draw_ground(painter: QPainter, theme: Theme, rect: QRectF, *, selected: bool, hover: bool, focus: bool) -> None:
+    """The background of a row in its state."""
+    radius = theme.radius("control")
+    if selected or hover:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("accent_soft" if selected else "hover"))
+        painter.drawRoundedRect(rect, radius, radius)
+    if focus:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(theme.color("focus"), 2))
+        painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), radius - 1, radius - 1)

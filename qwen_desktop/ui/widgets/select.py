@@ -1,0 +1,45 @@
+"""Choice fields: a combo box that shows our chevron and opens a list, and the menu with the theme's corners."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
+
+from qwen_desktop.ui import icons
+from qwen_desktop.ui.theme import Theme
+
+
+class Select(QComboBox):
+    """A choice among items. The wheel scrolls the page unless the list is open."""
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAccessibleName(name)
+        self.setView(QListView(self))
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setMaxVisibleItems(14)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.changed.connect(self.update)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
+        sign = icons.pixmap("chevron-down", ink, 16, self.devicePixelRatioF())
+        painter.drawPixmap(self.width() - 27, (self.height() - 16) // 2, sign)
+
+
+class Menu(QMenu):
+    """A menu with the theme's corners. Open it with ``popup``: ``exec`` would nest event loops."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+        self.setToolTipsVisible(True)

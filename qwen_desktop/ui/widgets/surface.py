@@ -1,0 +1,68 @@
+"""Grounds that float: a rounded frame with a soft shadow, and the plain card of a page."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QWidget
+
+from qwen_desktop.ui.theme import Theme
+
+#: Room that the shadow takes on each side, in px.
+SHADOW = 6
+
+
+class FloatingFrame(QWidget):
+    """A surface with a border and a shadow painted inside its own margins (no graphics effect, which is slow)."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, radius: str = "composer") -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._radius = radius
+        self._border = "border_strong"
+        self.setContentsMargins(SHADOW, SHADOW - 2, SHADOW, SHADOW + 2)
+        theme.changed.connect(self.update)
+
+    def set_border(self, role: str) -> None:
+        """Draw the border in another colour role."""
+        if role != self._border:
+            self._border = role
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        body = QRectF(self.contentsRect())
+        radius = self._theme.radius(self._radius)
+        shade = self._theme.color("shadow")
+        if shade.alpha():
+            alpha = shade.alphaF() / SHADOW
+            painter.setPen(Qt.PenStyle.NoPen)
+            for step in range(SHADOW, 0, -1):
+                shade.setAlphaF(alpha)
+                painter.setBrush(shade)
+                ring = body.adjusted(-step + 1, -step + 3, step - 1, step + 1)
+                painter.drawRoundedRect(ring, radius + step - 1, radius + step - 1)
+        painter.setBrush(self._theme.color("surface"))
+        painter.setPen(QPen(self._theme.color(self._border), 1))
+        painter.drawRoundedRect(body.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+class Card(QFrame):
+    """A bordered card on a page, drawn by the style sheet."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("card")
+
+
+class Line(QFrame):
+    """A line of 1 px between things."""
+
+    def __init__(self, parent: QWidget | None = None, *, vertical: bool = False) -> None:
+        super().__init__(parent)
+        self.setObjectName("line")
+        if vertical:
+            self.setFixedWidth(1)
+        else:
+            self.setFixedHeight(1)

@@ -1,0 +1,145 @@
+"""Toasts: short messages at the lower edge of the window, with one optional button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QEnterEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
+from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
+from qwen_desktop.ui.widgets.surface import FloatingFrame
+
+#: How long a toast stays, in milliseconds, and how wide it gets, in px.
+STAYS_MS = 6000
+MAX_WIDTH = 480
+
+
+class Toast(FloatingFrame):
+    """One message. ``closed`` fires once, when it leaves for whatever reason."""
+
+    closed = Signal()
+
+    def __init__(self, theme: Theme, text: str, parent: QWidget, *, kind: str = "info", action: str = "") -> None:
+        super().__init__(theme, parent, radius="card")
+        self.text = text
+        self._acted: Callable[[], None] | None = None
+        self.setAccessibleName(text)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 8, 8, 8)
+        row.setSpacing(10)
+        icon, color = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}.get(
+            kind, ("info", "text_muted")
+        )
+        row.addWidget(IconLabel(theme, icon, self, color=color, size=18))
+        label = Paragraph(theme, text, self)
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        row.addWidget(label, 1)
+        self.button: TextButton | None = None
+        if action:
+            self.button = TextButton(theme, action, self, kind="link")
+            self.button.clicked.connect(self.act)
+            row.addWidget(self.button)
+        close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
+        close.clicked.connect(self.leave)
+        row.addWidget(close)
+        natural = label.fontMetrics().horizontalAdvance(text) + 110
+        if self.button is not None:
+            natural += self.button.sizeHint().width() + 10
+        self._natural = natural
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.leave)
+        self._timer.start(STAYS_MS)
+
+    def fit(self, room: int) -> None:
+        """Take the width of the text, at most ``MAX_WIDTH`` and the room there is."""
+        self.setFixedWidth(max(160, min(self._natural, MAX_WIDTH, room)))
+        layout = self.layout()
+        if layout is not None:
+            self.setFixedHeight(max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height()))
+
+    def on_action(self, act: Callable[[], None]) -> None:
+        """Call ``act`` when the button is pressed."""
+        self._acted = act
+
+    def act(self) -> None:
+        """As if the button had been pressed."""
+        act, self._acted = self._acted, None
+        self.leave()
+        if act is not None:
+            act()
+
+    def leave(self) -> None:
+        """Go away."""
+        self._timer.stop()
+        self.hide()
+        self.closed.emit()
+        self.deleteLater()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._timer.stop()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._timer.start(STAYS_MS // 2)
+        super().leaveEvent(event)
+
+
+class ToastStack(QObject):
+    """Keeps the toasts of a window in a column, newest below."""
+
+    def __init__(self, theme: Theme, window: QWidget) -> None:
+        super().__init__(window)
+        #: Where the toasts may stand, in the window's coordinates; the lowest has its edge at the lower border.
+        self.room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
+        self._theme = theme
+        self._window = window
+        self._toasts: list[Toast] = []
+        window.installEventFilter(self)
+
+    @property
+    def toasts(self) -> tuple[Toast, ...]:
+        """Those on show, oldest first."""
+        return tuple(self._toasts)
+
+    def add(self, text: str, *, kind: str = "info", action: str = "", act: Callable[[], None] | None = None) -> Toast:
+        """Show a toast; the same text again renews the one on show. At most four stay."""
+        for old in self._toasts:
+            if old.text == text and act is None:
+                old.leave()
+                break
+        if len(self._toasts) >= 4:
+            self._toasts[0].leave()
+        toast = Toast(self._theme, text, self._window, kind=kind, action=action)
+        if act is not None:
+            toast.on_action(act)
+        toast.closed.connect(lambda: self._left(toast))
+        self._toasts.append(toast)
+        toast.show()
+        self._arrange()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
+        return toast
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._arrange()
+        return False
+
+    def _left(self, toast: Toast) -> None:
+        if toast in self._toasts:
+            self._toasts.remove(toast)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        room = self.room()
+        bottom = room.bottom()
+        for toast in reversed(self._toasts):
+            toast.fit(room.width())
+            bottom -= toast.height()
+            toast.move(QPoint(room.center().x() - toast.width() // 2, bottom))
+            toast.raise_()
+            bottom -= 4

@@ -1,0 +1,178 @@
+"""The real window over the real services with a scripted engine, on one qasync loop a test.
+
+A test that is a coroutine runs on that loop, so that slots find it running, as they do in the app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import pytest
+import qasync
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from qwen_desktop.core.chat import Message
+from qwen_desktop.ui.main_window import MainWindow
+from qwen_desktop.ui.services import Services
+from qwen_desktop.ui.theme import Theme
+from tests.app import App, running_app
+from tests.scripted_engine import Script, ScriptedEngine
+
+
+@pytest.fixture
+def loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
+    """The window's kind of event loop."""
+    loop = qasync.QEventLoop(qapp, already_running=False)
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run coroutine tests on the loop, 30 s at most."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    loop = pyfuncitem._request.getfixturevalue("loop")
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+
+    async def whole() -> None:
+        try:
+            await asyncio.wait_for(pyfuncitem.obj(**arguments), 30)
+        finally:
+            # In the same run of the loop: qasync forgets what is scheduled when it stops.
+            if isinstance(maker := arguments.get("make"), Make):
+                await maker.aclose()
+
+    loop.run_until_complete(whole())
+    return True
+
+
+class Ui:
+    """A window, what is behind it, and the ways in which a test looks at it and touches it."""
+
+    def __init__(self, app: App, window: MainWindow, theme: Theme) -> None:
+        self.app = app
+        self.window = window
+        self.theme = theme
+        self.engines: list[ScriptedEngine] = []
+
+    @property
+    def chat(self) -> Any:
+        """The chat page."""
+        return self.window.chat
+
+    async def until(self, true: Callable[[], object], seconds: float = 5) -> None:
+        """Wait until something is true."""
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110 - Qt's state has no event to await
+                await asyncio.sleep(0.005)
+
+    async def rest(self) -> None:
+        """Wait until no operation and no answer runs, and Qt has done its pending work."""
+        await self.window.operations.settle(5)
+        await self.app.chat.idle()
+        await asyncio.sleep(0.01)
+
+    def key(self, widget: QWidget, key: Qt.Key, *modifiers: Qt.KeyboardModifier) -> None:
+        """Press and release a key, shortcuts included."""
+        held = Qt.KeyboardModifier.NoModifier
+        for modifier in modifiers:
+            held |= modifier
+        QTest.keyClick(widget, key, held)
+
+    def type(self, text: str) -> None:
+        """Type into the message box."""
+        QTest.keyClicks(self.chat.composer.edit, text)
+
+    def press(self, key: Qt.Key) -> None:
+        """A key straight to the message box."""
+        edit = self.chat.composer.edit
+        QApplication.sendEvent(edit, QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, ""))
+
+    async def say(self, text: str) -> None:
+        """Send a message from the box and wait for its answer."""
+        self.type(text)
+        self.press(Qt.Key.Key_Return)
+        await self.rest()
+
+    async def messages(self) -> tuple[Message, ...]:
+        """What the chat on show has on disk."""
+        return await self.app.history.tail(self.chat.current, 100)
+
+    def toasts(self) -> list[str]:
+        """What the toasts say."""
+        return [toast.text for toast in self.window.notify.toasts]
+
+
+class Make:
+    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do."""
+
+    def __init__(self, qapp: QApplication) -> None:
+        self._qapp = qapp
+        self._stack = AsyncExitStack()
+        self.script: Script = Script()
+        self.load_s = 0.0
+        self.context = 4096
+
+    async def __call__(self, *, welcome: bool = False, size: tuple[int, int] = (1280, 820), **values: Any) -> Ui:
+        engines: list[ScriptedEngine] = []
+
+        def engine() -> ScriptedEngine:
+            made = ScriptedEngine(lambda _request: self.script, load_s=self.load_s, context=self.context)
+            engines.append(made)
+            return made
+
+        app = await self._stack.enter_async_context(running_app(engine))
+        await app.preferences.set("storage.welcome_seen", not welcome)
+        for key, value in values.items():
+            await app.preferences.set(key.replace("__", "."), value)
+        theme = Theme(app.paths.resources)
+        theme.set_mode(app.preferences.settings.appearance.theme)
+        theme.apply(self._qapp)
+        window = MainWindow(cast("Services", app), theme)
+        ui = Ui(app, window, theme)
+        ui.engines = engines
+        self._stack.push_async_callback(self._close, ui)
+        window.resize(*size)
+        window.show()
+        QTest.qWaitForWindowExposed(window)
+        await window.start()
+        await asyncio.sleep(0.01)
+        return ui
+
+    async def _close(self, ui: Ui) -> None:
+        if ui.window._chat is not None:
+            ui.window._chat.leave()
+        await ui.app.chat.stop_all()
+        await ui.window.operations.settle(2)
+        ui.window.collector.stop()
+        gc.disable()
+        ui.window.bridge.close()
+        ui.window.hide()
+        ui.window.deleteLater()
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        await self._stack.aclose()
+
+
+@pytest.fixture
+def make(loop: qasync.QEventLoop, qapp: QApplication) -> Iterator[Make]:
+    """A maker of windows; they are closed after the test."""
+    maker = Make(qapp)
+    gc.disable()
+    yield maker
+    gc.collect()
+    gc.enable()
+    qapp.setStyleSheet("")

@@ -1,0 +1,138 @@
+"""Selecting with mouse and keyboard, and what is copied."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QMouseEvent
+from PySide6.QtWidgets import QApplication, QMenu
+
+
+@pytest.fixture
+def talk(seen, say):
+    seen.show(
+        [
+            say("user", "What is heapq?"),
+            say("assistant", "A **heap** queue.\n\nIt has `merge`.\n\n- one\n- two\n\n```py\nimport heapq\n```"),
+            say("user", "Thanks a lot"),
+            say("assistant", "You are welcome."),
+        ]
+    )
+    return seen
+
+
+def drag(seen, start: QPoint, end: QPoint) -> None:
+    port = seen.view.viewport()
+    seen.qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(1, 6):
+        point = QPointF(start + (end - start) * step / 5)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, point, port.mapToGlobal(point), Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+        )  # fmt: skip
+        QApplication.sendEvent(port, event)
+    seen.qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=end)
+
+
+def test_dragging_over_messages_and_copying(talk):
+    drag(talk, talk.text_point("m1", "heapq"), talk.text_point("m4", "welcome"))
+    expected = "heapq?\n\nA heap queue.\n\nIt has merge.\n\n- one\n- two\n\nimport heapq\n\nThanks a lot\n\nYou are "
+    assert talk.view.selected_text() == expected
+    talk.qtbot.keyClick(talk.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.clipboard().text() == expected
+    assert talk.view.theme.color("selection").name() in talk.colours("m2")
+
+
+def test_dragging_backwards_gives_the_same(talk):
+    drag(talk, talk.text_point("m2", "queue"), talk.text_point("m1", "heapq"))
+    assert talk.view.selected_text() == "heapq?\n\nA heap "
+
+
+def test_double_click_takes_the_word_and_triple_the_paragraph(talk):
+    point = talk.text_point("m2", "eap")
+    port = talk.view.viewport()
+    talk.qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=point)
+    talk.qtbot.mouseDClick(port, Qt.MouseButton.LeftButton, pos=point)
+    assert talk.view.selected_text() == "heap"
+    talk.qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=point)
+    assert talk.view.selected_text() == "A heap queue."
+
+
+def test_shift_click_extends(talk):
+    port = talk.view.viewport()
+    talk.qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=talk.text_point("m2", "heap"))
+    talk.qtbot.wait(QApplication.doubleClickInterval() + 20)
+    talk.qtbot.mouseClick(
+        port, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, talk.text_point("m2", "queue")
+    )
+    assert talk.view.selected_text() == "heap "
+
+
+def test_select_all_takes_what_is_loaded_later_too(seen, say):
+    older = [say("user", "oldest"), say("assistant", "**old**")]
+    seen.show([say("user", "new"), say("assistant", "newest")], more_above=True)
+    seen.qtbot.keyClick(seen.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert seen.view.selected_text() == "new\n\nnewest"
+    seen.view.prepend(older, more_above=False)
+    assert seen.view.selected_text() == "oldest\n\nold\n\nnew\n\nnewest"
+
+
+def test_a_selection_survives_eviction(seen, say):
+    seen.show([say("user" if n % 2 == 0 else "assistant", f"Number **{n}** " + "and more " * 60) for n in range(300)])
+    drag(seen, seen.text_point("m300", "Number"), seen.text_point("m300", "and more", after=True))
+    before = seen.view.selected_text()
+    assert before == "Number 299 and more"
+    for _ in range(60):
+        seen.view.scroll_by(-1500)
+        seen.settle()
+    assert seen.item("m300").body is None
+    assert seen.view.selected_text() == before
+
+
+def test_dragging_beyond_the_edge_scrolls(seen, say):
+    seen.show([say("user" if n % 2 == 0 else "assistant", f"Number {n} " + "and more " * 60) for n in range(60)])
+    port = seen.view.viewport()
+    start = QPoint(400, 300)
+    before = seen.view.scroll_value
+    seen.qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=start)
+    for y in (200, 0, -80):
+        point = QPointF(400, y)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, point, port.mapToGlobal(point), Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+        )  # fmt: skip
+        QApplication.sendEvent(port, event)
+    seen.qtbot.waitUntil(lambda: seen.view.scroll_value < before - 200)
+    seen.qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=QPoint(400, 5))
+    after = seen.view.scroll_value
+    seen.qtbot.wait(80)
+    assert seen.view.scroll_value == after
+    assert len(seen.view.selected_text()) > 300
+
+
+def test_the_context_menu_copies_text_and_markdown(talk):
+    point = talk.text_point("m2", "heap")
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, point, talk.view.viewport().mapToGlobal(point))
+    QApplication.sendEvent(talk.view.viewport(), event)
+    menu = talk.view.findChild(QMenu)
+    assert isinstance(menu, QMenu)
+    actions = {action.text(): action for action in menu.actions() if action.text()}
+    assert set(actions) == {"Copy", "Select all", "Copy message", "Copy as Markdown"}
+    assert not actions["Copy"].isEnabled()
+    actions["Copy message"].trigger()
+    assert QApplication.clipboard().text().startswith("A heap queue.")
+    actions["Copy as Markdown"].trigger()
+    assert QApplication.clipboard().text().startswith("A **heap** queue.")
+    menu.close()
+
+
+def test_escape_lets_the_selection_go(talk):
+    talk.view.select_all()
+    talk.qtbot.keyClick(talk.view, Qt.Key.Key_Escape)
+    assert talk.view.selected_text() == ""
+
+
+def test_emoji_before_the_selection_do_not_shift_it(seen, say):
+    seen.show([say("assistant", "😀😀 smile **here** 😀 end")])
+    drag(seen, seen.text_point("m1", "smile"), seen.text_point("m1", "end"))
+    assert seen.view.selected_text() == "smile here 😀 "

@@ -1,0 +1,227 @@
+"""Answers that grow: deltas, thinking, progress, the end; and rendering by a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import msgspec
+import pytest
+
+from qwen_desktop.core.chat import Status
+from qwen_desktop.core.engine import FinishReason
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.parts import TextPart, ThinkingPart
+from qwen_desktop.core.text import Text
+from qwen_desktop.jobs.markdown import Markdown, render_job
+from qwen_desktop.ui.chat.blocks_code import CodeLayout
+
+ANSWER = """# Title
+
+Some **bold** and `code` text
+with two lines.
+
+1. one
+2. two
+   - nested
+
+```python
+def f(x):
+    return "a"
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+The end."""
+
+
+@pytest.fixture
+def live(seen, say):
+    seen.show([say("user", "q"), say("assistant", status=Status.STREAMING)])
+    return seen
+
+
+def feed(seen, text: str, seed: int = 1) -> None:
+    chance = random.Random(seed)
+    place = 0
+    while place < len(text):
+        step = chance.randint(1, 9)
+        seen.view.append_delta("m2", text[place : place + step], "")
+        place += step
+        if chance.random() < 0.2:
+            seen.qtbot.wait(34)
+    seen.qtbot.wait(50)
+
+
+def test_streamed_text_appears_as_it_comes(live):
+    live.view.append_delta("m2", "Hello ", "")
+    live.view.append_delta("m2", "**world**", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Hello world")
+    assert live.view.theme.color("text").name() in live.colours("m2")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_streamed_answer_ends_up_as_if_rendered_at_once(live, seed):
+    feed(live, ANSWER, seed)
+    item = live.item("m2")
+    streamed = [msgspec.structs.replace(b, spans=None) if hasattr(b, "spans") else b for b in item.body.blocks]
+    assert tuple(streamed) == Markdown().blocks(ANSWER)
+    height = item.height
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE, finish_reason=FinishReason.STOP))
+    live.settle()
+    assert item.height == pytest.approx(height, abs=1)
+    assert tuple(item.body.blocks) == Markdown().blocks(ANSWER, highlight=True)
+
+
+def test_code_gets_its_colours_while_it_grows(live):
+    live.view.append_delta("m2", "```python\nimport os\nx", "")
+    keyword = live.view.theme.color("code_keyword").name()
+    live.qtbot.waitUntil(lambda: keyword in live.colours("m2"), timeout=3000)
+    for n in range(400):
+        live.view.append_delta("m2", f"x{n} = 'text'  # {n}\n", "")
+        if n % 50 == 0:
+            live.qtbot.wait(40)
+    layout = live.item("m2").body.layouts[0]
+    assert isinstance(layout, CodeLayout)
+    end = len("import os\nx") + sum(len(f"x{n} = 'text'  # {n}\n") for n in range(400))
+    live.qtbot.waitUntil(lambda: bool(layout.spans) and layout.spans[-1].start > end - 60, timeout=5000)
+    assert {span.role for span in layout.spans} >= {"code_keyword", "code_string", "code_comment"}
+    starts = [span.start for span in layout.spans]
+    assert starts == sorted(set(starts))
+
+
+def test_finished_blocks_keep_their_layout(live):
+    feed(live, "First paragraph.\n\nSecond paragraph.\n\nThird ")
+    kept = live.item("m2").body.layouts[:2]
+    feed(live, "goes on and on.\n\nFourth.")
+    assert live.item("m2").body.layouts[:2] == kept
+
+
+def test_thinking_runs_then_folds(live):
+    item = live.item("m2")
+    live.view.append_delta("m2", "", "I must think.\nThe last line of it")
+    live.qtbot.waitUntil(lambda: item.thinking is not None)
+    title, last = item.thinking.title()
+    assert title.startswith("Thinking… 0 s")
+    assert last == "The last line of it"
+    live.view.thinking_done("m2", 3.2, 40)
+    live.view.append_delta("m2", "Answer", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Answer")
+    assert item.thinking.title()[0].startswith("Thought for 3.2")
+    assert item.thinking.title()[1] == "40 tokens"
+
+
+def test_reading_the_prompt_is_shown_until_the_first_word(live):
+    item = live.item("m2")
+    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    assert item.progress.text().replace(",", "").startswith("Reading 1024 of 4096 tokens · 12 s left")
+    assert live.view.theme.color("accent").name() in live.colours("m2")
+    live.view.append_delta("m2", "Word", "")
+    live.qtbot.waitUntil(lambda: item.progress is None)
+
+
+def test_a_failure_keeps_what_was_said(live):
+    live.view.append_delta("m2", "Half an ans", "")
+    live.qtbot.wait(50)
+    item = live.item("m2")
+    problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.FAILED, problem=problem))
+    live.settle()
+    assert live.view.message_text("m2") == "Half an ans"
+    assert live.target("m2", "problem").label == "Try again"
+
+
+def test_deltas_are_shown_at_most_thirty_times_a_second(live):
+    updates = []
+    live.view.live.changed.connect(lambda item, y: updates.append(y))
+    for _ in range(100):
+        live.view.append_delta("m2", "word ", "")
+        live.qtbot.wait(2)
+    live.qtbot.wait(50)
+    assert 2 <= len(updates) <= 40
+    assert live.view.message_text("m2").count("word") == 100
+
+
+def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
+    seen.show([say("assistant", "text " * 300) for _ in range(8)] + [say("assistant", status=Status.STREAMING)])
+    seen.view.scroll_by(-900)
+    seen.settle()
+    first = seen.view.visible_items()[0]
+    before = seen.view.top_of(first)
+    for _ in range(10):
+        seen.view.append_delta("m9", "more and more words\n\n", "")
+        seen.qtbot.wait(35)
+    assert seen.view.top_of(first) == pytest.approx(before, abs=1)
+
+
+def test_opening_in_mid_answer_goes_on_from_there(seen, say):
+    parts = (ThinkingPart("Hm.", 1.0, 2), TextPart("It **began"))
+    seen.show([say("assistant", *parts, status=Status.STREAMING)])
+    seen.view.append_delta("m1", "** and goes on", "")
+    seen.qtbot.waitUntil(lambda: seen.view.message_text("m1") == "It began and goes on")
+
+
+# With a worker -------------------------------------------------------------------------------------------------------
+
+
+class Turns:
+    """An asyncio loop whose turns are taken between Qt's, as qasync does in one."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+
+    def turn(self, seconds: float = 0.0) -> None:
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+
+def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
+    turns = Turns()
+    asked = []
+
+    async def renderer(text):
+        asked.append(text)
+        await asyncio.sleep(0.01)
+        return render_job(text)
+
+    seen.view.set_renderer(renderer)
+    long = "Some **bold** text. " * 200 + "\n\n```python\nimport os\n```"
+
+    async def opened():
+        seen.view.set_messages([say("user", "q"), say("assistant", long)], more_above=False)
+        await asyncio.sleep(0.05)
+
+    turns.loop.run_until_complete(opened())
+    seen.settle()
+    assert asked == [long]
+    assert tuple(seen.item("m2").body.blocks) == Markdown().blocks(long, highlight=True)
+    seen.item("m2").evict()
+    seen.view.arrange()
+    seen.settle()
+    assert asked == [long], "scrolling back does not ask again"
+    turns.loop.close()
+
+
+def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing(seen, say):
+    turns = Turns()
+
+    async def renderer(text):
+        await asyncio.sleep(0.4)
+        raise RuntimeError("crashed")
+
+    seen.view.set_renderer(renderer)
+    long = "Some **bold** text. " * 200
+
+    async def opened():
+        seen.view.set_messages([say("assistant", long)], more_above=False)
+        await asyncio.sleep(0.05)
+        seen.qtbot.wait(200)
+        assert not seen.item("m1").ready
+        assert seen.item("m1").body is not None, "plain text is on show"
+        await asyncio.sleep(0.5)
+
+    turns.loop.run_until_complete(opened())
+    seen.settle()
+    assert tuple(seen.item("m1").body.blocks) == Markdown().blocks(long)
+    turns.loop.close()

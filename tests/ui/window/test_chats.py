@@ -1,0 +1,272 @@
+"""The list of chats and the chat on show."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
+
+from qwen_desktop.core.chat import Message
+from qwen_desktop.core.engine import ContextCut, ThinkingMode
+from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.services.events import ModelStatus
+from qwen_desktop.services.history import new_id
+from qwen_desktop.ui.chat.conversations import ConversationList
+from tests.scripted_engine import Script
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Make, Ui
+
+DAY = 86_400
+
+
+async def fill(ui: Ui, *titles: str) -> list[str]:
+    """Add chats, the first one newest; their ids."""
+    made = [(await ui.app.history.create(title)).id for title in reversed(titles)]
+    return made[::-1]
+
+
+def rows(model: ConversationList) -> list[str]:
+    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+async def test_chats_stand_in_groups_by_day(make: Make) -> None:
+    ui = await make()
+    noon = time.mktime((*time.localtime()[:3], 12, 0, 0, 0, 0, -1))
+    model = ConversationList(clock=lambda: noon)
+    for title, days in (("today", 0.1), ("yesterday", 1), ("last week", 5), ("long ago", 40)):
+        ui.app.history._clock = lambda d=days: noon - d * DAY  # type: ignore[misc] # a clock of the test's own
+        model.put(await ui.app.history.create(title))
+    assert rows(model) == [
+        *("Today", "today"),
+        *("Yesterday", "yesterday"),
+        *("Previous 7 days", "last week"),
+        *("Older", "long ago"),
+    ]
+
+
+async def test_find_filters_titles_and_ctrl_k_leads_there(make: Make) -> None:
+    ui = await make()
+    await fill(ui, "Letter to the landlord", "Regex for postal codes", "План поездки")
+    ui.key(ui.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    assert ui.chat.sidelist.field.hasFocus()
+    QTest.keyClicks(ui.chat.sidelist.field, "POSTAL re")
+    assert rows(ui.chat.sidelist.model) == ["Today", "Regex for postal codes"]
+    QTest.keyClick(ui.chat.sidelist.field, Qt.Key.Key_Escape)
+    assert len(rows(ui.chat.sidelist.model)) == 4
+
+
+async def test_delete_and_undo(make: Make) -> None:
+    ui = await make()
+    first, second = await fill(ui, "one", "two")
+    ui.chat.open(first)
+    ui.chat.sidelist.view.setFocus()
+    ui.key(ui.chat.sidelist.view, Qt.Key.Key_Delete)
+    await ui.rest()
+    assert rows(ui.chat.sidelist.model) == ["Today", "two"]
+    assert ui.chat.current == second
+    assert ui.toasts() == ["“one” is deleted."]
+    ui.key(ui.chat.sidelist.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    await ui.rest()
+    assert ui.chat.current == first
+    assert rows(ui.chat.sidelist.model) == ["Today", "one", "two"]
+
+
+async def test_undo_in_the_message_box_is_the_boxs_while_it_has_something_to_undo(make: Make) -> None:
+    ui = await make()
+    (first,) = await fill(ui, "one")
+    ui.chat.open(first)
+    ui.chat.delete()
+    await ui.rest()
+    ui.chat.focus_composer()
+    ui.type("abc")
+    ui.key(ui.chat.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    await ui.rest()
+    assert ui.chat.composer.draft.text == ""
+    assert rows(ui.chat.sidelist.model) == []
+    ui.key(ui.chat.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    await ui.rest()
+    assert rows(ui.chat.sidelist.model) == ["Today", "one"]
+
+
+async def test_rename_in_place(make: Make) -> None:
+    ui = await make()
+    (first,) = await fill(ui, "old")
+    ui.chat.open(first)
+    ui.key(ui.window, Qt.Key.Key_F2)
+    field = ui.chat.sidelist.view.findChild(QLineEdit, "rename")
+    assert field is not None
+    field.setText("new title")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    await ui.rest()
+    assert ui.chat.header.title.text() == "new title"
+    found = await ui.app.history.get(first)
+    assert found is not None
+    assert found.title == "new title"
+
+
+async def test_a_new_chat_takes_its_title_from_the_first_message(make: Make) -> None:
+    ui = await make()
+    await ui.say("How are eigenvalues found?")
+    assert ui.chat.header.title.text() == "How are eigenvalues found?"
+    assert rows(ui.chat.sidelist.model) == ["Today", "How are eigenvalues found?"]
+    assert ui.chat.sidelist.target == ui.chat.current
+
+
+async def test_next_and_previous_walk_through_the_list(make: Make) -> None:
+    ui = await make()
+    first, second, third = await fill(ui, "1", "2", "3")
+    ui.chat.open(first)
+    ui.window.actions_.trigger("chat.next")
+    assert ui.chat.current == second
+    ui.window.actions_.trigger("chat.next")
+    ui.window.actions_.trigger("chat.next")
+    assert ui.chat.current == third
+    ui.window.actions_.trigger("chat.previous")
+    assert ui.chat.current == second
+
+
+async def test_a_long_chat_opens_at_its_end_and_fills_up_behind(make: Make) -> None:
+    ui = await make()
+    conversation = await _long(ui, 300)
+    ui.chat.open("")
+    task = ui.chat.opened.open(conversation)
+    await task
+    assert len(ui.chat.opened._ids) == 30
+    await ui.until(lambda: len(ui.chat.opened._ids) == 600)
+    assert ui.chat.transcript.message_text(ui.chat.opened._ids[0]) == "question 0"
+
+
+async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> None:
+    make.script = Script(text="word " * 60, rate=200)
+    ui = await make()
+    ui.type("go on")
+    ui.press(Qt.Key.Key_Return)
+    await ui.until(lambda: ui.chat.current)
+    first = ui.chat.current
+    ui.chat.new_chat()
+    assert not ui.window.actions_["answer.stop"].isEnabled()
+    await asyncio.sleep(0.1)
+    ui.chat.open(first)
+    await ui.until(lambda: not ui.chat.opened._loading)
+    await ui.rest()
+    last = ui.chat.transcript.last_answer_id()
+    assert ui.chat.transcript.message_text(last).strip() == ("word " * 60).strip()
+
+
+async def test_regenerate_and_choose_a_version(make: Make) -> None:
+    make.script = Script(text="first answer")
+    ui = await make()
+    await ui.say("question")
+    first = ui.chat.transcript.last_answer_id()
+    make.script = Script(text="second answer")
+    ui.key(ui.window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    await ui.rest()
+    await ui.until(lambda: ui.chat.transcript.last_answer_id() not in (None, first))
+    await ui.rest()
+    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "second answer"
+    ui.chat.transcript.version_requested.emit(first)
+    await ui.rest()
+    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "first answer"
+
+
+async def test_copying_the_answer_and_the_chat(make: Make) -> None:
+    make.script = Script(text="the answer", thinking="secret thought")
+    ui = await make()
+    await ui.say("the question")
+    ui.window.actions_.trigger("answer.copy")
+    assert QGuiApplication.clipboard().text() == "the answer"
+    ui.window.actions_.trigger("chat.copy")
+    await ui.rest()
+    copied = QGuiApplication.clipboard().text()
+    assert "the question" in copied
+    assert "the answer" in copied
+    assert "secret thought" not in copied
+
+
+async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
+    ui = await make()
+    await ui.app.models.open_file(ui.app.model_file("model.gguf"))
+    assert ui.chat.composer.thinking.isVisible()
+    await ui.say("hello")
+    ui.window.actions_.trigger("thinking.cycle")
+    await ui.rest()
+    first = ui.chat.current
+    found = await ui.app.history.get(first)
+    assert found is not None
+    assert found.thinking is ThinkingMode.THINK
+    ui.chat.new_chat()
+    assert ui.chat.composer.thinking.value == "auto"
+    ui.chat.open(first)
+    assert ui.chat.composer.thinking.value == "think"
+
+
+async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
+    ui = await make()
+    assert ui.chat.header.chip.isVisible()
+    assert ui.chat.header.chip.label.text() == "Built-in guide"
+    assert ui.chat.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
+    await ui.app.models.open_file(ui.app.model_file("model.gguf"))
+    assert not ui.chat.header.chip.isVisible()
+    assert ui.chat.composer.edit.placeholderText() == "Ask anything."
+
+
+async def test_loading_shows_in_the_composer_and_typing_goes_on(make: Make) -> None:
+    make.load_s = 0.8
+    ui = await make()
+    ui.chat.open_model(ui.app.model_file("big.gguf"))
+    await ui.until(ui.chat.composer.loading.isVisible)
+    assert not ui.chat.composer.model.isVisible()
+    ui.type("meanwhile")
+    await ui.until(lambda: ui.app.models.state.status is ModelStatus.READY)
+    assert not ui.chat.composer.loading.isVisible()
+    assert ui.chat.composer.model.isVisible()
+    assert ui.chat.composer.draft.text == "meanwhile"
+
+
+async def test_the_status_line_shows_the_context_and_warns(make: Make) -> None:
+    make.context = 1000
+    make.script = Script(text="word", prompt_tokens=850, cut=ContextCut("x", 0))
+    ui = await make()
+    await ui.say("hello")
+    status = ui.chat.status
+    assert status.ring.role == "accent"
+    status.set_context(850, 1000)
+    assert status.ring.role == "warn"
+    assert status.tokens.text() == "850 of 1,000 tokens"
+    status.set_context(960, 1000)
+    assert status.ring.role == "bad"
+    assert "Q8_0" in status.facts.text()
+    assert "flash attention off" in status.facts.text()
+
+
+async def test_a_link_is_opened_only_after_asking(make: Make) -> None:
+    ui = await make()
+    dialog = ui.window.notify.link("https://example.org/page")
+    assert dialog.isVisible()
+    buttons = [b.text() for b in dialog.findChildren(type(dialog.add_button("x")))]
+    assert {"Open", "Copy", "Cancel"} <= set(buttons)
+    dialog.close()
+    refused = ui.window.notify.link("file:///etc/passwd")
+    assert "Open" not in [b.text() for b in refused.findChildren(type(refused.add_button("x")))]
+    refused.close()
+
+
+async def _long(ui: Ui, turns: int) -> str:
+    """A chat of ``turns`` questions and answers, put straight into the history."""
+    conversation = await ui.app.history.create("long")
+    parent: str | None = None
+    for turn in range(turns):
+        pair = []
+        for role, text in ((Role.USER, f"question {turn}"), (Role.ASSISTANT, f"answer {turn}")):
+            message = Message(new_id(), conversation.id, parent, role, (TextPart(text),), float(turn))
+            parent = message.id
+            pair.append(message)
+        await ui.app.history.add(tuple(pair), announce=False)
+    assert visible_text((await ui.app.history.tail(conversation.id, 1))[0].parts) == f"answer {turns - 1}"
+    return conversation.id

@@ -1,0 +1,168 @@
+"""The message box: what sends, what does not, and that no word is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QInputMethodEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.text import Text
+from qwen_desktop.services.events import AnswerDelta
+from tests.scripted_engine import Script
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Make
+
+ENTER = Qt.Key.Key_Return
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+async def test_enter_sends_and_shift_enter_starts_a_line(make: Make) -> None:
+    ui = await make()
+    ui.type("one")
+    ui.key(ui.chat.composer.edit, ENTER, SHIFT)
+    ui.type("two")
+    assert not ui.app.chat.running()
+    ui.key(ui.chat.composer.edit, ENTER)
+    assert ui.chat.composer.draft.text == ""
+    await ui.rest()
+    question, answer = await ui.messages()
+    assert visible_text(question.parts) == "one\ntwo"
+    assert visible_text(answer.parts) == "Hello."
+
+
+async def test_ctrl_enter_sends_where_the_setting_says_so(make: Make) -> None:
+    ui = await make(chat__send_with="ctrl_enter")
+    assert "Ctrl+Enter" in ui.chat.status.keys.text()
+    ui.type("one")
+    ui.key(ui.chat.composer.edit, ENTER)
+    ui.type("two")
+    assert ui.chat.composer.draft.text == "one\ntwo"
+    ui.key(ui.chat.composer.edit, ENTER, CTRL)
+    await ui.rest()
+    assert visible_text((await ui.messages())[0].parts) == "one\ntwo"
+
+
+async def test_enter_that_confirms_an_input_method_never_sends(make: Make) -> None:
+    ui = await make()
+    edit = ui.chat.composer.edit
+    ui.type("a")
+    QApplication.sendEvent(edit, QInputMethodEvent("nihao", []))
+    ui.press(ENTER)
+    ui.chat.composer.button.click()
+    await asyncio.sleep(0.02)
+    assert ui.chat.current == ""
+    assert not ui.app.chat.running()
+    commit = QInputMethodEvent("", [])
+    commit.setCommitString("你好")
+    QApplication.sendEvent(edit, commit)
+    assert ui.chat.composer.draft.text == "a你好"
+    ui.press(ENTER)
+    await ui.rest()
+    assert visible_text((await ui.messages())[0].parts) == "a你好"
+
+
+async def test_drafts_stay_with_their_chat(make: Make) -> None:
+    ui = await make()
+    await ui.say("first chat")
+    first = ui.chat.current
+    ui.type("for the first")
+    ui.chat.new_chat()
+    assert ui.chat.composer.draft.text == ""
+    ui.type("for a new one")
+    ui.chat.open(first)
+    assert ui.chat.composer.draft.text == "for the first"
+    ui.chat.open("")
+    assert ui.chat.composer.draft.text == "for a new one"
+
+
+async def test_a_text_that_cannot_be_sent_comes_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui = await make()
+
+    async def full(*_: object, **__: object) -> None:
+        raise Environment(Text("disk.full", "The disk is full."), Text("disk.full.hint", "Free some space."))
+
+    monkeypatch.setattr(ui.app.history, "add", full)
+    await ui.say("precious words")
+    assert ui.chat.composer.draft.text == "precious words"
+    assert ui.toasts() == ["The disk is full. Free some space."]
+    monkeypatch.undo()
+    ui.press(ENTER)
+    await ui.rest()
+    assert visible_text((await ui.messages())[0].parts) == "precious words"
+
+
+async def test_up_in_an_empty_box_brings_the_last_own_message(make: Make) -> None:
+    ui = await make()
+    await ui.say("what I said")
+    ui.press(Qt.Key.Key_Up)
+    assert ui.chat.composer.draft.text == "what I said"
+
+
+async def test_only_clean_plain_text_is_pasted(make: Make) -> None:
+    ui = await make()
+    data = QMimeData()
+    data.setHtml("<b>bold</b>")
+    data.setText("a\x00b\r\nc")
+    ui.chat.composer.edit.insertFromMimeData(data)
+    assert ui.chat.composer.draft.text == "ab\nc"
+
+
+async def test_a_huge_paste_stands_beside_the_box_and_is_sent_whole(make: Make) -> None:
+    ui = await make()
+    data = QMimeData()
+    huge = "word " * 200_000
+    data.setText(huge)
+    ui.type("Summarise:")
+    ui.chat.composer.edit.insertFromMimeData(data)
+    assert ui.chat.composer.draft.text == "Summarise:"
+    ui.chat.composer.button.click()
+    await ui.rest()
+    assert visible_text((await ui.messages())[0].parts) == ("Summarise:\n\n" + huge).rstrip()
+
+
+async def test_the_box_grows_to_two_fifths_of_the_window_and_then_scrolls(make: Make) -> None:
+    ui = await make()
+    edit = ui.chat.composer.edit
+    one = edit.height()
+    edit.insertPlainText("line\n" * 6)
+    assert edit.height() > one * 4
+    edit.insertPlainText("line\n" * 200)
+    assert edit.height() == int(820 * 0.4)
+    assert edit.verticalScrollBar().maximum() > 0
+
+
+async def test_the_button_sends_then_stops(make: Make) -> None:
+    make.script = Script(text="word " * 400, rate=50)
+    ui = await make()
+    button = ui.chat.composer.button
+    assert not button.isEnabled()
+    ui.type("go")
+    assert button.isEnabled()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    await ui.until(lambda: button.icon_name == "square")
+    assert button.accessibleName() == "Stop"
+    await ui.until(lambda: ui.app.events(AnswerDelta))
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    await ui.rest()
+    assert button.icon_name == "arrow-up"
+    assert (await ui.messages())[-1].status == "stopped"
+
+
+async def test_enter_while_an_answer_runs_keeps_the_text(make: Make) -> None:
+    make.script = Script(text="word " * 400, rate=50)
+    ui = await make()
+    ui.type("go")
+    ui.press(ENTER)
+    await ui.until(ui.app.chat.running)
+    ui.type("next")
+    ui.press(ENTER)
+    assert ui.chat.composer.draft.text == "next"

@@ -1,0 +1,172 @@
+"""The Settings page: made from the declarations, live, each with reset."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+
+from qwen_desktop.core.settings import declared
+from qwen_desktop.ui.settings.page import SettingsPage
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Make, Ui
+
+
+def opened(ui: Ui) -> SettingsPage:
+    ui.window.show_settings()
+    page = ui.window.settings_page
+    assert page is not None
+    return page
+
+
+def control(page: SettingsPage, key: str) -> Any:
+    return page.row(key).control
+
+
+async def test_every_declared_setting_has_a_row_and_hidden_ones_have_none(make: Make) -> None:
+    page = opened(await make())
+    rows = {key for section in page.sections.values() for key in section.rows}
+    assert rows == {entry.key for entry in declared() if not entry.info.hidden}
+
+
+async def test_the_theme_changes_as_it_is_chosen_and_goes_back(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    field = control(page, "appearance.theme").field
+    field.setCurrentIndex(field.findData("dark"))
+    field.activated.emit(field.currentIndex())
+    await ui.rest()
+    assert ui.theme.dark
+    assert page.row("appearance.theme").reset.isVisible()
+    page.row("appearance.theme").reset.click()
+    await ui.rest()
+    assert not ui.theme.dark
+    assert field.currentData() == "system"
+    assert not page.row("appearance.theme").reset.isVisible()
+
+
+async def test_a_change_from_elsewhere_is_shown(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    ui.window.actions_.trigger("view.larger")
+    await ui.rest()
+    assert control(page, "appearance.text_size").field.currentText() == "110 %"
+    assert ui.theme.text_size == 110
+
+
+async def test_a_number_is_typed_stepped_and_made_automatic_again(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    page.show_section("engine")
+    field = control(page, "engine.context").field
+    edit = field.lineEdit()
+    edit.setText("12000")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    await ui.rest()
+    assert ui.app.preferences.settings.engine.context == 12000
+    assert field.currentText() == "12,000 tokens"
+    edit.setText("")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    await ui.rest()
+    assert ui.app.preferences.settings.engine.context is None
+    assert field.currentText() == "Automatic"
+    page.show_section("sampling")
+    heat = control(page, "sampling.temperature").field
+    heat.lineEdit().setText("0.7")
+    QTest.keyClick(heat, Qt.Key.Key_Up)
+    await ui.rest()
+    assert ui.app.preferences.settings.sampling.temperature == 0.75
+
+
+async def test_a_bad_value_is_told_under_its_row_and_not_taken(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    page.show_section("sampling")
+    row = page.row("sampling.temperature")
+    for bad in ("9", "warm"):
+        edit = control(page, "sampling.temperature").field.lineEdit()
+        edit.setText(bad)
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+        await ui.rest()
+        assert row.problem.isVisible()
+        assert row.problem.text().endswith(".")
+        assert ui.app.preferences.settings.sampling.temperature is None
+    assert ui.toasts() == []
+    edit.setText("0.5")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    await ui.rest()
+    assert not row.problem.isVisible()
+    assert ui.app.preferences.settings.sampling.temperature == 0.5
+
+
+async def test_a_switch_and_the_reset_of_a_page(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    page.show_section("chat")
+    control(page, "chat.show_speed").switch.click()
+    control(page, "chat.open_thinking").switch.click()
+    await ui.rest()
+    section = page.sections["chat"]
+    assert section._differ.text() == "Two settings differ from their defaults."
+    section.reset_button.click()
+    await ui.rest()
+    assert ui.app.preferences.settings.chat.show_speed
+    assert not section._foot.isVisible()
+
+
+async def test_long_text_is_taken_over_after_typing(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    page.show_section("chat")
+    QTest.keyClicks(control(page, "chat.system_prompt").field, "Answer briefly.")
+    await ui.until(lambda: ui.app.preferences.settings.chat.system_prompt == "Answer briefly.")
+
+
+async def test_search_looks_through_all_sections(make: Make) -> None:
+    page = opened(await make())
+    QTest.keyClicks(page.search, "thread")
+    shown = [key for s in page.sections.values() for key, row in s.rows.items() if row.isVisible()]
+    assert shown == ["engine.threads"]
+    page.search.setText("xyzzy")
+    assert page._nothing.isVisible()
+    page.search.clear()
+    assert page.row("appearance.theme").isVisible()
+    assert not page.row("engine.threads").isVisible()
+
+
+async def test_storage_tells_the_folder_and_its_size(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    page.show_section("storage")
+    await ui.rest()
+    await asyncio.sleep(0.02)
+    card = page.sections["storage"].extra.itemAt(0).widget()
+    assert str(ui.app.paths.data) in card.place.text()  # type: ignore[union-attr] # a StorageCard
+    assert "History" in card.sizes.text()  # type: ignore[union-attr]
+    assert "kB" in card.sizes.text()  # type: ignore[union-attr]
+
+
+async def test_about_says_that_this_is_unofficial(make: Make) -> None:
+    page = opened(await make())
+    page.show_section("about")
+    words = " ".join(label.text() for label in page._pages["about"].findChildren(QLabel))
+    assert "Unofficial" in words
+    assert "Apache-2.0" in words
+
+
+async def test_tab_goes_from_search_over_the_list_into_the_page(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    reached = []
+    for _ in range(3):
+        focused = ui.window.focusWidget()
+        assert focused is not None
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+        reached.append(ui.window.focusWidget())
+    assert reached[0] is page.names
+    assert page.row("appearance.theme").isAncestorOf(reached[1])
+    assert page.row("appearance.text_size").isAncestorOf(reached[2])

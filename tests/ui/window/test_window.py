@@ -1,0 +1,278 @@
+"""The shell: commands, shortcuts, pages, closing, files, and that nothing is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QWidget
+
+from qwen_desktop.core.commands import COMMANDS
+from qwen_desktop.core.errors import Bug
+from qwen_desktop.core.text import Text
+from qwen_desktop.ui.chat.composer import ModelButton
+from qwen_desktop.ui.widgets.buttons import IconButton, RailButton
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Paragraph
+from tests.scripted_engine import Script
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Make, Ui
+
+
+def dialogs(ui: Ui) -> list[QDialog]:
+    return [child for child in ui.window.findChildren(QDialog) if child.isVisible()]
+
+
+async def test_every_command_is_connected(make: Make) -> None:
+    ui = await make()
+    assert ui.window.actions_.unconnected() == frozenset()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.shortcut], ids=lambda c: c.id)
+async def test_every_shortcut_works_from_the_message_box(make: Make, command: object) -> None:
+    ui = await make()
+    await ui.say("something to regenerate")
+    ui.chat.focus_composer()
+    action = ui.window.actions_[command.id]  # type: ignore[attr-defined] # a Command
+    action.setEnabled(True)
+    given: list[str] = []
+    action.triggered.disconnect()
+    action.triggered.connect(lambda _checked=False: given.append(command.id))  # type: ignore[attr-defined]
+    keys = QKeySequence(command.shortcut)[0]  # type: ignore[attr-defined]
+    QTest.keyClick(ui.chat.composer.edit, keys.key(), keys.keyboardModifiers())
+    await asyncio.sleep(0)
+    assert given == [command.id]  # type: ignore[attr-defined]
+
+
+async def test_pages_and_their_marks(make: Make) -> None:
+    ui = await make()
+    ui.window.actions_.trigger("view.settings")
+    assert ui.window.pages.currentWidget() is ui.window.settings_page
+    ui.window.actions_.trigger("help.welcome")
+    assert ui.window.pages.currentWidget() is ui.window.welcome_page
+    ui.window.actions_.trigger("chat.new")
+    assert ui.window.pages.currentWidget() is ui.chat
+    assert ui.chat.composer.edit.hasFocus()
+
+
+async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_the_guide(make: Make) -> None:
+    make.script = Script(text="Press Ctrl+N.")
+    ui = await make(welcome=True)
+    page = ui.window.welcome_page
+    assert page is not None
+    assert ui.window.pages.currentWidget() is page
+    QTest.keyClicks(page.box.edit, "How do I start a new chat?")
+    QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
+    await ui.rest()
+    assert ui.window.pages.currentWidget() is ui.chat
+    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert ui.app.models.state.guide
+    assert ui.app.preferences.settings.storage.welcome_seen
+
+
+async def test_closing_without_an_answer_ends_at_once_and_keeps_the_geometry(make: Make) -> None:
+    ui = await make(size=(1100, 700))
+    ended: list[bool] = []
+    ui.window.finished.connect(lambda: ended.append(True))
+    ui.window.close()
+    await ui.until(lambda: ended)
+    assert not dialogs(ui)
+    assert (ui.app.paths.config / "window.json").is_file()
+
+
+async def test_closing_while_an_answer_runs_asks_first(make: Make) -> None:
+    make.script = Script(text="word " * 400, rate=50)
+    ui = await make()
+    ended: list[bool] = []
+    ui.window.finished.connect(lambda: ended.append(True))
+    ui.type("go")
+    ui.press(Qt.Key.Key_Return)
+    await ui.until(ui.app.chat.running)
+    ui.window.close()
+    (asked,) = dialogs(ui)
+    asked.reject()
+    await asyncio.sleep(0.02)
+    assert not ended
+    ui.window.close()
+    (asked,) = dialogs(ui)
+    next(b for b in asked.findChildren(QAbstractButton) if b.text() == "Stop and close").click()
+    await ui.until(lambda: ended)
+
+
+async def test_a_setting_typed_just_before_closing_is_kept(make: Make) -> None:
+    ui = await make()
+    ui.window.show_settings()
+    page = ui.window.settings_page
+    assert page is not None
+    page.show_section("chat")
+    field = page.row("chat.system_prompt").control.field  # type: ignore[attr-defined] # a TextControl
+    field.setFocus()
+    QTest.keyClicks(field, "Be brief.")
+    ended: list[bool] = []
+    ui.window.finished.connect(lambda: ended.append(True))
+    ui.window.close()
+    await ui.until(lambda: ended)
+    assert ui.app.preferences.settings.chat.system_prompt == "Be brief."
+
+
+async def test_the_side_list_gives_way_under_1000_pixels(make: Make) -> None:
+    ui = await make()
+    assert ui.chat.sidelist.isVisible()
+    ui.window.resize(900, 700)
+    await asyncio.sleep(0.02)
+    assert not ui.chat.sidelist.isVisible()
+    assert ui.chat.header.list_button.isVisible()
+    ui.window.actions_.trigger("view.sidelist")
+    assert ui.chat.sidelist.isVisible()
+    assert ui.app.preferences.settings.appearance.sidelist
+    ui.window.resize(1200, 700)
+    await asyncio.sleep(0.02)
+    assert ui.chat.sidelist.isVisible()
+
+
+async def test_hiding_the_list_is_remembered(make: Make) -> None:
+    ui = await make()
+    ui.window.actions_.trigger("view.sidelist")
+    await ui.rest()
+    assert not ui.chat.sidelist.isVisible()
+    assert not ui.app.preferences.settings.appearance.sidelist
+
+
+@pytest.mark.parametrize("size", [(900, 700), (1280, 820)])
+@pytest.mark.parametrize("percent", [100, 150])
+async def test_nothing_is_cut_off(make: Make, size: tuple[int, int], percent: int) -> None:
+    ui = await make(size=size, appearance__text_size=percent)
+    ui.theme.set_text_size(percent)
+    await ui.app.models.open_file(ui.app.model_file("Qwen3-4B-Instruct-2507-Q4_K_M.gguf"))
+    await ui.say("A question with a title")
+    await asyncio.sleep(0.02)
+    cut = _cut_off(ui.window)
+    ui.window.show_settings()
+    page = ui.window.settings_page
+    assert page is not None
+    for name in [*page.sections, "about"]:
+        page.show_section(name)
+        await asyncio.sleep(0.01)
+        cut += _cut_off(page)
+    ui.window.show_welcome()
+    await asyncio.sleep(0.01)
+    assert ui.window.welcome_page is not None
+    cut += _cut_off(ui.window.welcome_page)
+    assert cut == []
+
+
+async def test_targets_are_large_enough_and_have_names(make: Make) -> None:
+    ui = await make()
+    await ui.say("hello")
+    ui.window.show_settings()
+    for button in ui.window.findChildren(QAbstractButton):
+        if button.objectName().startswith("qt_") or not button.parent():
+            continue
+        assert button.accessibleName() or button.text(), button
+        if button.isVisible():
+            assert min(button.width(), button.height()) >= 28, button.accessibleName() or button.text()
+
+
+async def test_the_app_menu_lists_its_commands(make: Make) -> None:
+    ui = await make()
+    listed = {action.objectName() for action in ui.window.rail._menu.actions()}
+    assert {c.id for c in COMMANDS if c.menu == "app"} <= listed
+
+
+async def test_files_that_are_dropped(make: Make, tmp_path: Path) -> None:
+    ui = await make()
+
+    def drop(path: str) -> None:
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(path)])
+        action, button = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+        event = QDropEvent(QPointF(400, 300), action, data, button, Qt.KeyboardModifier.NoModifier)
+        ui.window.dropEvent(event)  # sent through Qt it would need a drag that is going on
+
+    drop(str(tmp_path / "notes.txt"))
+    assert ui.toasts() == ["Only GGUF model files can be opened here."]
+    drop(ui.app.model_file("dropped.gguf"))
+    await ui.rest()
+    assert ui.app.models.state.name == "dropped"
+    assert ui.chat.composer.model.name == "dropped"
+
+
+async def test_the_model_menu_lists_guide_recent_and_open(make: Make) -> None:
+    ui = await make()
+    await ui.app.models.open_file(ui.app.model_file("one.gguf"))
+    await ui.app.models.open_file(ui.app.model_file("two.gguf"))
+    ui.chat.choose_model()
+    entries = [a for a in ui.chat.model_menu.actions() if not a.isSeparator()]
+    assert [a.text() for a in entries] == ["Use the guide", "two", "one", "Open GGUF…"]
+    assert [a.isChecked() for a in entries] == [False, True, False, False]
+    ui.chat.model_menu.close()
+    entries[0].trigger()
+    await ui.rest()
+    assert ui.app.models.state.guide
+
+
+@pytest.mark.expects_errors
+async def test_our_own_faults_are_one_sentence_with_folded_details(make: Make) -> None:
+    ui = await make()
+    ui.window.report_error(Bug(Text("bug", "Something went wrong."), details="Trace of the fault"))
+    (shown,) = dialogs(ui)
+    assert isinstance(shown, Dialog)
+    words = [label.text() for label in shown.findChildren(QLabel)]
+    assert "Something went wrong." in words
+    details = next(c for c in shown.findChildren(QWidget) if c.objectName() == "details")
+    assert details.isHidden()
+    next(b for b in shown.findChildren(QAbstractButton) if b.text() == "Show details").click()
+    assert details.isVisible()
+    shown.close()
+
+
+async def test_garbage_is_collected_on_the_windows_thread_only(make: Make) -> None:
+    ui = await make()
+    assert not gc.isenabled()
+    ui.window.collector.stop()
+    assert gc.isenabled()
+    gc.disable()
+
+
+async def test_the_focus_ring_follows_the_keyboard(make: Make) -> None:
+    ui = await make()
+    ui.chat.focus_composer()
+    QTest.keyClick(ui.chat.composer.edit, Qt.Key.Key_Tab)
+    await asyncio.sleep(0.01)
+    reached = ui.window.focusWidget()
+    assert reached is not None
+    assert reached is not ui.chat.composer.edit
+    ring = next(w for w in ui.window.findChildren(QWidget, "focusRing") if w.isVisible())
+    holder = ring.parentWidget()
+    assert holder is not None
+    target = reached.rect().translated(reached.mapTo(holder, QPoint(0, 0)))
+    assert ring.geometry() == target.adjusted(-4, -4, 4, 4)
+
+
+def _cut_off(root: QWidget) -> list[str]:
+    """Texts that have less room than they need, and widgets that reach out of their parents."""
+    found: list[str] = []
+    for widget in root.findChildren(QWidget):
+        if not widget.isVisible() or widget.objectName().startswith("qt_"):
+            continue
+        name = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
+        needs = widget.sizeHint()
+        if isinstance(widget, ElidedLabel | IconButton | RailButton):
+            pass
+        elif isinstance(widget, Paragraph):
+            if widget.height() < widget.heightForWidth(widget.width()):
+                found.append(f"{name}: {widget.height()} px high")
+        elif isinstance(widget, QLabel | ModelButton | QAbstractButton) and widget.width() < needs.width():
+            found.append(f"{name}: {widget.width()} of {needs.width()} px")
+        parent = widget.parentWidget()
+        inside = parent is None or parent.objectName() == "qt_scrollarea_viewport" or widget.isWindow()
+        if not inside and parent is not None and widget.geometry().right() > parent.rect().right():
+            found.append(f"{name}: reaches out of {type(parent).__name__}")
+    return found
