@@ -11,31 +11,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
+from qwen_desktop.core.setting import Info, Setting, describe
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
-
-
-class Info(Struct, frozen=True):
-    """What people read about a setting. ``applies``: "now", "next message" or "next load" of the model.
-
-    ``unit`` is a word after the number; ``auto`` labels ``None``; ``choices`` offers (value, label) pairs, and a
-    number field with choices still accepts any value in range from the file.
-    """
-
-    title: str
-    help: str = ""
-    unit: str = ""
-    auto: str = ""
-    applies: Literal["now", "next message", "next load"] = "now"
-    choices: tuple[tuple[str | int, str], ...] = ()
-    step: float = 1
-    multiline: bool = False
-    hidden: bool = False
-
 
 _AUTO = QT_TRANSLATE_NOOP("settings", "Automatic")
 _MODEL = QT_TRANSLATE_NOOP("settings", "As the model card says")
@@ -331,49 +313,6 @@ SECTION_TITLES: dict[str, str] = {
 }
 
 
-class Setting(Struct, frozen=True):
-    """One declared setting, as the page and the file see it."""
-
-    section: str
-    name: str
-    kind: Literal["bool", "int", "float", "choice", "text", "list"]
-    optional: bool
-    default: Any
-    info: Info
-    minimum: float | None = None
-    maximum: float | None = None
-    type: Any = None
-    #: the minimum itself is not allowed
-    above: bool = False
-    max_length: int | None = None
-
-    @property
-    def key(self) -> str:
-        """``section.name``, as the file and the command line write it."""
-        return f"{self.section}.{self.name}"
-
-
-def _describe(section: str, name: str, hint: Any, default: Any) -> Setting:
-    base, *metas = get_args(hint)
-    optional = type(None) in get_args(base)
-    core = next(a for a in get_args(base) if a is not type(None)) if optional else base
-    if get_origin(core) is Annotated:
-        core, *inner = get_args(core)
-        metas += inner
-    info = next(m for m in metas if isinstance(m, Info))
-    limits = next((m for m in metas if isinstance(m, Meta)), Meta())
-    if get_origin(core) is Literal:
-        kind: Any = "choice"
-    elif get_origin(core) is tuple:
-        kind = "list"
-    else:
-        kind = {bool: "bool", int: "int", float: "float", str: "text"}[core]
-    low = limits.ge if limits.ge is not None else limits.gt
-    return Setting(
-        section, name, kind, optional, default, info, low, limits.le, hint, limits.gt is not None, limits.max_length
-    )
-
-
 @functools.cache  # reading the annotations takes a millisecond, and every change of a setting looks here
 def declared() -> tuple[Setting, ...]:
     """Every declared setting in order of section and field."""
@@ -383,7 +322,7 @@ def declared() -> tuple[Setting, ...]:
         group = getattr(empty, section.name)
         hints = get_type_hints(type(group), include_extras=True)
         for item in msgspec.structs.fields(type(group)):
-            found.append(_describe(section.name, item.name, hints[item.name], getattr(group, item.name)))
+            found.append(describe(section.name, item.name, hints[item.name], getattr(group, item.name)))
     return tuple(found)
 
 

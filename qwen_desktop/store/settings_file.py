@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import os_problem
 from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.settings import Setting, Settings, declared, replaced, setting
+from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.settings import Settings, declared, replaced, setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.store import settings_text
 

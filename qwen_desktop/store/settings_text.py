@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qwen_desktop.core.settings import SECTION_TITLES, Setting, declared
+from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.settings import SECTION_TITLES, declared
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 
 HEADER = (

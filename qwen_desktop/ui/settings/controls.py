@@ -8,7 +8,7 @@ from PySide6.QtCore import QLocale, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
-from qwen_desktop.core.settings import Setting
+from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.select import Select

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.settings import Setting
+from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.controls import control_for
 from qwen_desktop.ui.theme import Theme

@@ -8,7 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core import settings as core
-from qwen_desktop.core.settings import SECTION_TITLES, Setting, Settings
+from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.settings import SECTION_TITLES, Settings
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.rows import SettingRow
