@@ -5,15 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+#: Exit code of Ctrl+C.
+_INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point ``qwen-desktop``; ``argv`` without the program's name. Returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if len(arguments) == 2 and arguments[0] == "--worker":
         return _worker(arguments[1])
-    from qwen_desktop import bootstrap  # noqa: PLC0415 - a worker needs none of it
+    try:
+        from qwen_desktop import bootstrap  # noqa: PLC0415 - a worker needs none of it
 
-    return bootstrap.main(arguments)
+        return bootstrap.main(arguments)
+    except KeyboardInterrupt:  # while the program is still being read; commands look after themselves later
+        return _INTERRUPTED
 
 
 def window(argv: Sequence[str] | None = None) -> int:

@@ -49,9 +49,7 @@ class Services:
         await self.database.open()
         await self.history.recover()
         for problem in self.database.problems:
-            for text in (problem.what, problem.hint):
-                if text is not None:
-                    self.bus.publish(Notified(text))
+            self.bus.publish(Notified(problem.what, hint=problem.hint))
 
     async def aclose(self) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, 3 s at most."""

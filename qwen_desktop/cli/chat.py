@@ -187,6 +187,8 @@ async def _work(
     async with build(paths, history=question.save, settings_file=settings) as services:
         for problem in services.preferences.problems:
             console.warn(str(problem))
+        for found in services.history.problems if question.save else ():
+            console.warn(found.sentence())
         _listen(services, console, answer)
         answer.model = services.models.state.name
         if question.save:
@@ -208,7 +210,9 @@ def _listen(services: Services, console: Console, answer: Answer) -> None:
             )
 
     services.bus.subscribe(ModelChanged, on_model)
-    services.bus.subscribe(Notified, lambda event: console.warn(str(event.text)))
+    services.bus.subscribe(
+        Notified, lambda event: console.warn(" ".join(map(str, filter(None, (event.text, event.hint)))))
+    )
 
 
 async def _unsaved(

@@ -14,6 +14,7 @@ def to_file(folder: Path, name: str, level: int = logging.INFO) -> None:
     no reason to stop: the log then goes nowhere."""
     root = logging.getLogger()
     root.setLevel(level)
+    logging.raiseExceptions = False  # a full disk would print a traceback for each line of the log
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handler: logging.Handler = logging.handlers.RotatingFileHandler(

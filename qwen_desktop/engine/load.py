@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qwen_desktop.core.engine import LoadRequest, ModelInfo
 from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import fit, load_errors
 from qwen_desktop.engine.answer import memory_bytes
 from qwen_desktop.engine.llama import Flag, Library, Model
@@ -131,5 +132,18 @@ def _info(
         engine=library.version,
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
-        notice=fit.notice(request.context, context.size, model.context_train),
+        notice=fit.notice(request.context, context.size, model.context_train) or _template_notice(template),
+    )
+
+
+def _template_notice(template: Template) -> Text | None:
+    """The sentence for a file without a chat template."""
+    if template.own:
+        return None
+    return Text(
+        "template.none",
+        QT_TRANSLATE_NOOP(
+            "engine",
+            "This file has no chat template, so Qwen's is used. If the answers are odd, open a chat (Instruct) model.",
+        ),
     )

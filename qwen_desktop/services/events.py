@@ -150,10 +150,14 @@ class SettingsChanged(Struct, frozen=True):
 
 
 class Notified(Struct, frozen=True):
-    """Something the user should be told in passing; ``action`` is a command id or empty."""
+    """Something the user should be told in passing; ``action`` is a command id or empty.
+
+    One with a ``hint`` is something to act on: it stays on show until it is closed.
+    """
 
     text: Text
     action: str = ""
+    hint: Text | None = None
 
 
 class EventBus:

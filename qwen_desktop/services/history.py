@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from qwen_desktop.core.chat import Conversation, Message, Versions
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
@@ -54,6 +54,11 @@ class History:
         self._clock = clock
         self._held: dict[str, Callable[[], Message]] = {}
         self._before_delete: list[Callable[[str], Awaitable[None]]] = []
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was wrong with the file when it was opened."""
+        return self._db.problems
 
     # Conversations -----------------------------------------------------------------------------------------------
 

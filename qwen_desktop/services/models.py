@@ -293,7 +293,7 @@ class Models:
         error = UserFacing(
             Text(
                 "model.missing",
-                QT_TRANSLATE_NOOP("models", "The model {path} is not there any more."),
+                QT_TRANSLATE_NOOP("models", "There is no model file {path}."),
                 {"path": path},
             ),
             Text("model.missing.hint", QT_TRANSLATE_NOOP("models", "Open another GGUF file, or use the guide.")),

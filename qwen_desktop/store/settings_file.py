@@ -131,7 +131,17 @@ def _cleaned(value: Any) -> Any:
 
 def _syntax(path: Path, error: ValueError) -> Text:
     where = re.search(r"line (\d+)", str(error))
-    params: dict[str, str | int | float] = {"path": clean(str(path)), "line": where.group(1) if where else "?"}
+    if where is None:
+        return Text(
+            "settings.not_toml",
+            QT_TRANSLATE_NOOP(
+                "settings",
+                "The settings file {path} is not a TOML text in UTF-8. The defaults are used; the file is copied aside "
+                "before the app changes it.",
+            ),
+            {"path": clean(str(path))},
+        )
+    params: dict[str, str | int | float] = {"path": clean(str(path)), "line": where.group(1)}
     return Text(
         "settings.syntax",
         QT_TRANSLATE_NOOP(

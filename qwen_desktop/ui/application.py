@@ -67,8 +67,8 @@ def _lock(paths: Paths) -> QLockFile | None:
         paths.runtime.mkdir(parents=True, exist_ok=True)
     except OSError:
         return lock
-    if lock.tryLock(0) or lock.error() == QLockFile.LockError.PermissionError:
-        return lock
+    if lock.tryLock(0) or lock.error() != QLockFile.LockError.LockFailedError:
+        return lock  # no other window holds it: no permission, or a disk that is full or read-only
     return None
 
 

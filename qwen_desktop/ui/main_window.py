@@ -118,7 +118,7 @@ class MainWindow(Frame):
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
         undo.activated.connect(self.notify.undo_last)
         self.notify.action_requested.connect(self.actions_.trigger)
-        self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action))
+        self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action, event.hint))
         self.bridge.settings_changed.connect(self._settings_changed)
         self.bridge.model_changed.connect(self._model_changed)
 
@@ -226,6 +226,7 @@ class MainWindow(Frame):
             self.notify.told(text)
         if self.pages.currentWidget() is self.chat:
             self.chat.focus_composer()
+        self.notify.arrange()  # toasts of before stood where the page was not laid out yet
         self.collector.start()
 
     def open_files(self, files: tuple[str, ...]) -> None:

@@ -42,15 +42,29 @@ class Notify(QObject):
         """The toasts on show, oldest first."""
         return () if self._stack is None else self._stack.toasts
 
-    def toast(self, text: str, *, kind: str = "info", action: str = "", act: Callable[[], None] | None = None) -> Toast:
-        """Show ``text`` for some seconds, with a button when ``action`` and ``act`` are given."""
+    def arrange(self) -> None:
+        """Put the toasts where there is room now."""
+        if self._stack is not None:
+            self._stack.arrange()
+
+    def toast(
+        self,
+        text: str,
+        *,
+        kind: str = "info",
+        action: str = "",
+        act: Callable[[], None] | None = None,
+        stays: bool = False,
+    ) -> Toast:
+        """Show ``text`` for some seconds (with ``stays`` until it is closed), with a button when ``action`` and
+        ``act`` are given."""
         if self._stack is None:
             from qwen_desktop.ui.widgets.toast import ToastStack  # noqa: PLC0415 - not before the first paint
 
             self._stack = ToastStack(self._theme, self._window)
             if self._room is not None:
                 self._stack.room = self._room
-        return self._stack.add(text, kind=kind, action=action, act=act)
+        return self._stack.add(text, kind=kind, action=action, act=act, stays=stays)
 
     def _dialog(self, title: str, text: str, *, parent: QWidget | None = None, width: int = 440) -> Dialog:
         from qwen_desktop.ui.widgets.dialog import Dialog  # noqa: PLC0415 - not before the first paint
@@ -75,10 +89,12 @@ class Notify(QObject):
         if self._undo is not None and self._undo[0] is toast:
             self._undo = None
 
-    def told(self, text: Text, action: str = "") -> None:
-        """Show a service's passing remark; ``action`` is a command id or empty."""
+    def told(self, text: Text, action: str = "", hint: Text | None = None) -> None:
+        """Show a service's remark; ``action`` is a command id or empty. One with a ``hint`` stays until closed."""
         label = next((texts.source(c.title, "commands") for c in COMMANDS if c.id == action), "")
-        self.toast(texts.text(text), action=label, act=(lambda: self.action_requested.emit(action)) if label else None)
+        said = texts.text(text) if hint is None else f"{texts.text(text)} {texts.text(hint)}"
+        act = (lambda: self.action_requested.emit(action)) if label else None
+        self.toast(said, action=label, act=act, stays=hint is not None)
 
     def problem(self, problem: Problem) -> None:
         """Show a failure: a toast for what can be mended in passing, a dialog with folded details for our faults."""

@@ -7,7 +7,7 @@ This file is its public face; ``transcript_canvas`` scrolls and paints, ``transc
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
@@ -29,6 +29,7 @@ from qwen_desktop.jobs.blocks import projection, quick_plain
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.selection import Place
+from qwen_desktop.ui.chat.slices import Slices
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_keys import Keys
@@ -63,6 +64,7 @@ class TranscriptView(TranscriptCanvas):
         self._copied_timer = QTimer(self)
         self._copied_timer.setSingleShot(True)
         self._copied_timer.timeout.connect(self._end_copied)
+        self._copying = Slices(self.put_selection, self)
         self.setAccessibleName(translate("transcript", "Conversation"))
         attach(self)
 
@@ -299,17 +301,19 @@ class TranscriptView(TranscriptCanvas):
 
     def selected_text(self) -> str:
         """What is selected, as clean text; messages are separated by blank lines."""
+        return "\n\n".join(self._selected_pieces())
+
+    def _selected_pieces(self) -> Iterator[str]:
+        """The selected text of each message, empty where it has none. What is selected later changes nothing here."""
         ends = self.selection.ends()
         if ends is None:
-            return ""
-        pieces: list[str] = []
-        first, last = ends
-        for index in range(max(0, first[0]), min(last[0], len(self.items) - 1) + 1):
-            text = self.projection_of(self.items[index], exact=index in (first[0], last[0]))
-            part = self.selection.part_of(index, len(text))
-            if part is not None:
-                pieces.append(text[part[0] : part[1]])
-        return "\n\n".join(pieces)
+            return
+        (first, start), (last, stop) = ends
+        for index, item in enumerate(self.items[max(0, first) : last + 1], max(0, first)):
+            text = self.projection_of(item, exact=index in (first, last))
+            piece = text[start if index == first else 0 : stop if index == last else len(text)]
+            if piece:
+                yield piece
 
     def select_all(self) -> None:
         """Select the whole conversation, also what will be loaded above."""
@@ -320,9 +324,12 @@ class TranscriptView(TranscriptCanvas):
 
     def copy(self) -> None:
         """Copy the selection, if there is one."""
-        text = self.selected_text()
-        if text:
-            self.put_on_clipboard(text)
+        self._copying.begin(self._selected_pieces())
+
+    def put_selection(self, pieces: Sequence[str]) -> None:
+        """Copy the selected texts of messages."""
+        if pieces:
+            self.put_on_clipboard("\n\n".join(pieces))
 
     def put_on_clipboard(self, text: str, feedback: tuple[str, str] = ("", "")) -> None:
         """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""

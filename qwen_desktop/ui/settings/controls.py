@@ -17,6 +17,8 @@ from qwen_desktop.ui.widgets.switch import Switch
 _WIDTH = 176
 #: A number without choices of its own offers its whole range when it has at most so many steps.
 _MOST_CHOICES = 25
+#: The value of a choice that the app decides.
+AUTOMATIC = "auto"
 #: How long after the last key a text is taken over, in milliseconds.
 _TYPING_MS = 600
 
@@ -41,6 +43,9 @@ class Control(QWidget):
 
     def show_bad(self, bad: bool) -> None:
         """Mark the field as holding a value that was refused."""
+
+    def show_automatic(self, actual: str) -> None:
+        """Say beside "Automatic" what it came to; empty takes it back."""
 
     def _title(self) -> str:
         return texts.source(self.setting.info.title, "settings")
@@ -79,6 +84,12 @@ class ChoiceControl(Control):
     def show_value(self, value: Any) -> None:
         self.field.setCurrentIndex(self.field.findData(value))
 
+    def show_automatic(self, actual: str) -> None:
+        row = self.field.findData(AUTOMATIC)
+        if row >= 0:
+            label = next(label for value, label in self.setting.info.choices if value == AUTOMATIC)
+            self.field.setItemText(row, _with_actual(texts.source(label, "settings"), actual))
+
 
 class NumberControl(Control):
     """A number: typed, chosen from the list, or stepped with Up and Down. Empty or the first entry is automatic."""
@@ -87,7 +98,7 @@ class NumberControl(Control):
         super().__init__(setting, parent)
         self._value: Any = None
         self._unit = texts.source(setting.info.unit, "settings")
-        self._auto = texts.source(setting.info.auto, "settings") if setting.optional else ""
+        self._plain_auto = self._auto = texts.source(setting.info.auto, "settings") if setting.optional else ""
         self.field = _NumberSelect(theme, self._title(), self)
         self.field.setEditable(True)
         self.field.setInsertPolicy(Select.InsertPolicy.NoInsert)
@@ -115,6 +126,14 @@ class NumberControl(Control):
 
     def show_bad(self, bad: bool) -> None:
         _mark(self.field, bad)
+
+    def show_automatic(self, actual: str) -> None:
+        before, self._auto = self._auto, _with_actual(self._plain_auto, actual)
+        if self.setting.optional and self._auto != before:
+            shown = self.field.currentText()
+            self.field.setItemText(0, self._auto)
+            # What the user is typing just now stays.
+            self.field.setEditText(self._auto if shown == before else shown)
 
     def _choices(self) -> list[Any]:
         setting = self.setting
@@ -152,7 +171,7 @@ class NumberControl(Control):
     def _parse(self, text: str) -> Any:
         """The number in ``text``, None for automatic; text that is no number comes back as it is, to be refused."""
         text = text.removesuffix(self._unit).strip() if self._unit else text
-        if self.setting.optional and text.casefold() in ("", self._auto.casefold()):
+        if self.setting.optional and text.casefold() in ("", self._plain_auto.casefold(), self._auto.casefold()):
             return None
         locale = texts.locale()
         plain = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
@@ -268,6 +287,10 @@ def control_for(theme: Theme, setting: Setting, parent: QWidget | None = None) -
         "text": TextControl,
     }
     return kinds[setting.kind](theme, setting, parent)
+
+
+def _with_actual(auto: str, actual: str) -> str:
+    return f"{auto} ({actual})" if actual else auto
 
 
 def _mark(field: QWidget, bad: bool) -> None:

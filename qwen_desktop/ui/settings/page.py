@@ -19,10 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from qwen_desktop.core.settings import SECTION_TITLES, declared
+from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.settings import SECTION_TITLES, declared, value
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.about import AboutSection
+from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
@@ -34,6 +37,14 @@ from qwen_desktop.ui.widgets.select import Select
 
 EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"storage": StorageCard}
 _ABOUT = "about"
+_ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
+#: What an automatic value came to, by the setting's key.
+_ACTUAL: dict[str, Callable[[ModelInfo], str]] = {
+    "engine.context": lambda info: texts.number(info.context_size),
+    "engine.threads": lambda info: texts.number(info.threads),
+    "engine.gpu_layers": lambda info: texts.number(info.gpu_layers),
+    "engine.flash_attention": lambda info: texts.source(_ON if info.flash_attention else _OFF, "settings"),
+}
 
 
 class SettingsPage(QWidget):
@@ -43,6 +54,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         self._shell = shell
         self._preferences = shell.services.preferences
+        self._info: ModelInfo | None = None
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         theme = shell.theme
@@ -89,6 +101,8 @@ class SettingsPage(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(splitter)
         shell.bridge.settings_changed.connect(self._settings_changed)
+        shell.bridge.model_changed.connect(self._model_changed)
+        self._model_changed(events.ModelChanged(shell.services.models.state))
         self.show_section(next(iter(self._pages)))
 
     def _build_sections(self) -> None:
@@ -211,6 +225,19 @@ class SettingsPage(QWidget):
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():
             section.show_settings(event.after, event.keys)
+        for key in _ACTUAL.keys() & set(event.keys):
+            self.row(key).control.show_automatic("")  # known again when the model is loaded next
+
+    def _model_changed(self, event: events.ModelChanged) -> None:
+        """Say what "Automatic" came to for the loaded model."""
+        info = event.state.info
+        if info == self._info:
+            return
+        self._info = info
+        settings = self._preferences.settings
+        for key, tell in _ACTUAL.items():
+            automatic = value(settings, key) in (None, AUTOMATIC)
+            self.row(key).control.show_automatic(tell(info) if info is not None and automatic else "")
 
     def minimumSizeHint(self) -> QSize:
         return QSize(360, 320)

@@ -23,7 +23,9 @@ class Toast(FloatingFrame):
 
     closed = Signal()
 
-    def __init__(self, theme: Theme, text: str, parent: QWidget, *, kind: str = "info", action: str = "") -> None:
+    def __init__(
+        self, theme: Theme, text: str, parent: QWidget, *, kind: str = "info", action: str = "", stays: bool = False
+    ) -> None:
         super().__init__(theme, parent, radius="card")
         self.text = text
         self._acted: Callable[[], None] | None = None
@@ -53,7 +55,9 @@ class Toast(FloatingFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.leave)
-        self._timer.start(STAYS_MS)
+        self.stays = stays
+        if not stays:
+            self._timer.start(STAYS_MS)
 
     def fit(self, room: int) -> None:
         """Take the width of the text, at most ``MAX_WIDTH`` and the room there is."""
@@ -85,7 +89,8 @@ class Toast(FloatingFrame):
         super().enterEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
-        self._timer.start(STAYS_MS // 2)
+        if not self.stays:
+            self._timer.start(STAYS_MS // 2)
         super().leaveEvent(event)
 
 
@@ -106,35 +111,45 @@ class ToastStack(QObject):
         """Those on show, oldest first."""
         return tuple(self._toasts)
 
-    def add(self, text: str, *, kind: str = "info", action: str = "", act: Callable[[], None] | None = None) -> Toast:
-        """Show a toast; the same text again renews the one on show. At most four stay."""
+    def add(
+        self,
+        text: str,
+        *,
+        kind: str = "info",
+        action: str = "",
+        act: Callable[[], None] | None = None,
+        stays: bool = False,
+    ) -> Toast:
+        """Show a toast; the same text again renews the one on show. At most four are shown; of these the passing ones
+        make room first."""
         for old in self._toasts:
             if old.text == text and act is None:
                 old.leave()
                 break
         if len(self._toasts) >= 4:
-            self._toasts[0].leave()
-        toast = Toast(self._theme, text, self._window, kind=kind, action=action)
+            next((old for old in self._toasts if not old.stays), self._toasts[0]).leave()
+        toast = Toast(self._theme, text, self._window, kind=kind, action=action, stays=stays)
         if act is not None:
             toast.on_action(act)
         toast.closed.connect(lambda: self._left(toast))
         self._toasts.append(toast)
         toast.show()
-        self._arrange()
+        self.arrange()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
         return toast
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize:
-            self._arrange()
+            self.arrange()
         return False
 
     def _left(self, toast: Toast) -> None:
         if toast in self._toasts:
             self._toasts.remove(toast)
-            self._arrange()
+            self.arrange()
 
-    def _arrange(self) -> None:
+    def arrange(self) -> None:
+        """Put the toasts where there is room now."""
         room = self.room()
         bottom = room.bottom()
         for toast in reversed(self._toasts):

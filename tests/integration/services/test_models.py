@@ -103,7 +103,7 @@ def test_a_missing_chosen_file_is_said_at_start_and_under_the_message() -> None:
             state = app.models.state
             assert state.status is ModelStatus.FAILED and state.problem is not None
             assert state.problem.sentence() == (
-                f"The model {path} is not there any more. Open another GGUF file, or use the guide."
+                f"There is no model file {path}. Open another GGUF file, or use the guide."
             )
             assert state.problem.action == "model.open"
             conversation = await app.ask("Hello")
