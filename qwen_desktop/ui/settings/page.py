@@ -89,6 +89,13 @@ class SettingsPage(QWidget):
         self.area.setWidget(body)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._fill_list()
+        self._split()
+        shell.bridge.settings_changed.connect(self._settings_changed)
+        shell.bridge.model_changed.connect(self._model_changed)
+        self._model_changed(events.ModelChanged(shell.services.models.state))
+        self.show_section(next(iter(self._pages)))
+
+    def _split(self) -> None:
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
         splitter.setHandleWidth(1)
         splitter.setChildrenCollapsible(False)
@@ -96,14 +103,10 @@ class SettingsPage(QWidget):
         splitter.addWidget(self.area)
         splitter.setStretchFactor(0, 0)
         splitter.setStretchFactor(1, 1)
-        splitter.setSizes([theme.size("settings_list_width"), 800])
+        splitter.setSizes([self._shell.theme.size("settings_list_width"), 800])
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(splitter)
-        shell.bridge.settings_changed.connect(self._settings_changed)
-        shell.bridge.model_changed.connect(self._model_changed)
-        self._model_changed(events.ModelChanged(shell.services.models.state))
-        self.show_section(next(iter(self._pages)))
 
     def _build_sections(self) -> None:
         shown = [entry for entry in declared() if not entry.info.hidden]
