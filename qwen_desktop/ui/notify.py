@@ -36,6 +36,9 @@ class Notify(QObject):
     def set_room(self, room: Callable[[], QRect]) -> None:
         """Say where toasts may stand, in the window's coordinates."""
         self._room = room
+        if self._stack is not None:
+            self._stack.room = room
+            self._stack.arrange()
 
     @property
     def toasts(self) -> tuple[Toast, ...]:

@@ -39,8 +39,9 @@ def test_qwen_with_its_whole_vocabulary_streams_and_reports(tmp_path: Path, arch
 
 
 def test_without_a_chat_template_it_answers_all_the_same(tmp_path: Path) -> None:
-    code, found, _ = ask(gguf_files.write(tmp_path / "plain.gguf", vocab=600, template=None))
+    code, found, said = ask(gguf_files.write(tmp_path / "plain.gguf", vocab=600, template=None))
     assert code == 0
+    assert "no chat template" in said and said.count("\n") == 1
     assert found["finish_reason"] in ("length", "stop")
 
 

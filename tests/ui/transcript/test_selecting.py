@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QMouseEvent
@@ -136,3 +138,25 @@ def test_emoji_before_the_selection_do_not_shift_it(seen, say):
     seen.show([say("assistant", "😀😀 smile **here** 😀 end")])
     drag(seen, seen.text_point("m1", "smile"), seen.text_point("m1", "end"))
     assert seen.view.selected_text() == "smile here 😀 "
+
+
+def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
+    seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(400)])
+    plain = seen.view.projection_of
+
+    def slow(item, *, exact=True):
+        time.sleep(0.001)
+        return plain(item, exact=exact)
+
+    monkeypatch.setattr(seen.view, "projection_of", slow)
+    seen.view.select_all()
+    QApplication.clipboard().setText("before")
+    began = time.perf_counter()
+    seen.view.copy()
+    assert time.perf_counter() - began < 0.1  # all of it takes 0.4 s at least
+    assert QApplication.clipboard().text() == "before"
+    seen.view.selection.clear()  # what is clicked meanwhile changes nothing
+    seen.qtbot.waitUntil(lambda: QApplication.clipboard().text() != "before", timeout=10_000)
+    copied = QApplication.clipboard().text().split("\n\n")
+    assert len(copied) == 400
+    assert (copied[1], copied[-1]) == ("message 1", "message 399")

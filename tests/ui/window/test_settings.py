@@ -170,3 +170,19 @@ async def test_tab_goes_from_search_over_the_list_into_the_page(make: Make) -> N
     assert reached[0] is page.names
     assert page.row("appearance.theme").isAncestorOf(reached[1])
     assert page.row("appearance.text_size").isAncestorOf(reached[2])
+
+
+async def test_automatic_says_what_it_came_to(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    await ui.app.models.use_guide()
+    await ui.rest()
+    assert control(page, "engine.context").field.currentText() == "Automatic (4,096)"
+    assert control(page, "engine.threads").field.currentText() == "Automatic (2)"
+    assert control(page, "engine.gpu_layers").field.currentText() == "Automatic (0)"
+    assert control(page, "engine.flash_attention").field.currentText() == "Automatic (off)"
+    await ui.app.preferences.set("engine.context", 2048)
+    await ui.app.preferences.set("engine.context", None)
+    assert control(page, "engine.context").field.currentText() == "Automatic"  # open until the next load
+    await ui.app.models.unload()
+    assert control(page, "engine.threads").field.currentText() == "Automatic"

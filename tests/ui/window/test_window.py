@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QWidget
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import Text
+from qwen_desktop.services.events import Notified
 from qwen_desktop.ui.chat.composer import ModelButton
 from qwen_desktop.ui.widgets.buttons import IconButton, RailButton
 from qwen_desktop.ui.widgets.dialog import Dialog
@@ -276,3 +277,26 @@ def _cut_off(root: QWidget) -> list[str]:
         if not inside and parent is not None and widget.geometry().right() > parent.rect().right():
             found.append(f"{name}: reaches out of {type(parent).__name__}")
     return found
+
+
+async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> None:
+    ui = await make()
+    ui.app.bus.publish(Notified(Text("a", "Nothing is saved."), hint=Text("b", "Copy what you want to keep.")))
+    for number in range(5):
+        ui.window.notify.toast(f"passing {number}")
+    assert ui.toasts()[0] == "Nothing is saved. Copy what you want to keep."
+    assert len(ui.toasts()) == 4
+    await asyncio.sleep(0)
+    box = ui.chat.composer
+    top = box.mapTo(ui.window, QPoint(0, 0)).y()
+    assert all(toast.geometry().bottom() <= top for toast in ui.window.notify.toasts)
+
+
+async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make) -> None:
+    ui = await make()
+    ui.window.resize(1280, 820)
+    ui.window.notify.set_room(ui.window.rect)
+    toast = ui.window.notify.toast("early")
+    ui.window.notify.set_room(ui.window._toast_room)
+    await ui.window.start()
+    assert toast.geometry().bottom() <= ui.chat.composer.mapTo(ui.window, QPoint(0, 0)).y()

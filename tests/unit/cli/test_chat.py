@@ -241,3 +241,12 @@ def test_afterwards_ctrl_c_means_what_it_meant_before(command: Command) -> None:
     before = signal.getsignal(signal.SIGINT)
     command("chat", "Hi")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_damaged_history_is_told_before_a_new_one_is_used(command: Command, home: Path) -> None:
+    home.mkdir()
+    home.mkdir(exist_ok=True)
+    (home / "history.sqlite3").write_bytes(b"no database at all, but long enough to look like one" * 40)
+    ending = command("chat", "--save", "Hi")
+    assert ending.code == 0
+    assert "history.broken-1.sqlite3" in ending.err

@@ -242,3 +242,8 @@ def test_no_bytes_at_all_can_stop_the_start(path: Path, number: int) -> None:
         loaded = written(path, bytes(noise)).load()
         for entry in declared():  # whatever was taken over is allowed
             msgspec.convert(value(loaded.settings, entry.key), entry.type, strict=True)
+
+
+def test_a_file_that_is_no_text_names_no_line(path: Path) -> None:
+    (problem,) = written(path, b"\xff\xfe\x00").load().problems
+    assert "UTF-8" in str(problem) and "?" not in str(problem)
