@@ -91,8 +91,8 @@ def test_sample_of_the_evaluation(guide: Guide, language: str, thinking: bool) -
     score = measure(guide, language, thinking, sample=60, seed=11)
     passed, _, refused, wrong = score.rates()
     report = "\n".join(score.failures)
-    assert passed >= 0.75, report
-    assert refused >= 0.78, report
+    assert passed >= 0.80, report
+    assert refused >= 0.84, report
     assert wrong <= 0.05, report
 
 
@@ -106,4 +106,4 @@ def test_a_long_talk_stays_sane(guide: Guide) -> None:
     answers = [m["content"] for m in messages if m["role"] == "assistant"]
     marks = ["Ctrl+K", "SQLite", "Ctrl+Q", "welcome", "GGUF"] * 6
     right = sum(mark in answer for mark, answer in zip(marks, answers, strict=True))
-    assert right >= 18, answers  # a floor: this version gets 19; it was trained mostly on short talks
+    assert right >= 27, answers
