@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Status
+from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
 from qwen_desktop.core.parts import Role, TextPart
@@ -209,7 +209,31 @@ class Chat:
 
     def _placeholder(self, conversation_id: str, question_id: str) -> Message:
         return Message(
-            new_id(), conversation_id, question_id, Role.ASSISTANT, (), self._history.now(), Status.STREAMING
+            new_id(),
+            conversation_id,
+            question_id,
+            Role.ASSISTANT,
+            (),
+            self._history.now(),
+            Status.STREAMING,
+            provenance=self._expected(),
+        )
+
+    def _expected(self) -> Provenance:
+        """What will most likely make the next answer, so that it carries a name from its first moment; ``made_by``
+        replaces it by what really does once the model is loaded."""
+        state = self._models.state
+        info = state.info
+        return Provenance(
+            model_path=state.path,
+            model_name=info.name if info is not None else state.name,
+            model_sha256=info.sha256 if info is not None else "",
+            template_sha256=info.template_sha256 if info is not None else "",
+            sampling=Sampling(),
+            seed=0,
+            thinking=ThinkingMode.AUTO,
+            engine=info.engine if info is not None else "",
+            guide=state.guide,
         )
 
     def _start(self, placeholder: Message, conversation: Conversation, thinking: ThinkingMode) -> None:

@@ -6,12 +6,13 @@ is there almost as soon as an empty one would be.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEventLoop, QLockFile, Qt
+from PySide6.QtCore import QEventLoop, QLockFile, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
@@ -50,10 +51,25 @@ def _application() -> QApplication:
     QApplication.setApplicationDisplayName(APP)
     QApplication.setApplicationVersion(__version__)
     QGuiApplication.setDesktopFileName(FOLDER)
+    qInstallMessageHandler(_on_message)
     app = QApplication([APP])
+    qInstallMessageHandler(None)
     # The window decides when the run ends: closing it may first have to stop an answer and save it.
     app.setQuitOnLastWindowClosed(False)
     return app
+
+
+def _on_message(kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
+    """While Qt looks for the display: where it would abort, one sentence and an ordinary end instead."""
+    if kind is QtMsgType.QtFatalMsg:
+        print(
+            "The display cannot be used, so the window cannot open. Check DISPLAY or WAYLAND_DISPLAY and run "
+            "`qwen-desktop doctor`; `qwen-desktop chat` works without a display.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
+    logging.getLogger("qt").info("%s", text)
 
 
 def _lock(paths: Paths) -> QLockFile | None:

@@ -26,7 +26,8 @@ class Frame(QMainWindow):
         self._state_file = state_file
         self._state = window_state.read(state_file)
         self.setMinimumSize(QSize(520, 420))
-        self.resize(1280, 820)
+        # Never larger than the screen: with a scale of 200 % a laptop's is not.
+        self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize()))
         blob = self._state.blob()
         if blob:
             self.restoreGeometry(blob)

@@ -270,3 +270,16 @@ async def _long(ui: Ui, turns: int) -> str:
         await ui.app.history.add(tuple(pair), announce=False)
     assert visible_text((await ui.app.history.tail(conversation.id, 1))[0].parts) == f"answer {turns - 1}"
     return conversation.id
+
+
+async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> None:
+    make.load_s = 0.6
+    ui = await make()
+    ui.type("hello")
+    ui.press(Qt.Key.Key_Return)
+    await ui.until(lambda: ui.app.chat.running() and ui.chat.transcript.last_answer_id())
+    assert ui.app.models.state.status is not ModelStatus.READY
+    item = ui.chat.transcript._by_id[ui.chat.transcript.last_answer_id()]
+    assert item.message.provenance is not None
+    assert item.message.provenance.guide
+    await ui.rest()
