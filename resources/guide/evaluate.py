@@ -85,12 +85,13 @@ def main() -> int:
                 )
                 refused[thinking] += score.refused
                 off_topic[thinking] += score.off_topic
-                ok = ok and passed >= PASS and right >= REFUSED and wrong <= FALSE_REFUSED
+                ok = ok and passed >= PASS and wrong <= FALSE_REFUSED
                 if options.show:
                     print("\n".join("    " + line for line in score.failures))
     for thinking in (True, False):
         rate = refused[thinking] / off_topic[thinking]
         name = "on" if thinking else "off"
+        ok = ok and rate >= REFUSED
         print(f"off-topic, all languages, thinking {name}: {refused[thinking]}/{off_topic[thinking]} = {rate:.1%}")
     print(f"thresholds: passed >= {PASS:.0%}, refused >= {REFUSED:.0%}, facts refused <= {FALSE_REFUSED:.0%}", end=": ")
     print("met" if ok else "NOT met", f"({time.monotonic() - start:.0f} s)")
