@@ -38,6 +38,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.worker import main as jobs  # noqa: PLC0415
 
         return jobs()
+    if kind in ("devices", "bandwidth"):
+        from qwen_desktop.jobs.once import main as once  # noqa: PLC0415
+
+        return once(kind)
     print(f"qwen-desktop: there is no worker called {kind!r}.", file=sys.stderr)
     return 2
 

@@ -14,19 +14,28 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.awake import Awake
+from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.downloads import Downloads
 from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
+from qwen_desktop.services.library import Library
+from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
+from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
 
 log = logging.getLogger(__name__)
 
 #: The whole shut-down takes no longer, in seconds.
 SHUTDOWN_S = 3.0
+#: Models and downloads are looked at this many seconds after the history is there: the first page comes first.
+RESTORE_AFTER_S = 0.5
 
 
 class Services:
@@ -37,8 +46,37 @@ class Services:
         self.bus = EventBus()
         self.preferences = Preferences(settings_file or SettingsFile(paths.settings_file), self.bus)
         self.jobs = JobWorker(worker_command("jobs"))
+        # Downloads, hashing and copying take hours: a worker of their own, so that Markdown never waits for them.
+        self.transfers = JobWorker(worker_command("jobs"))
+        self.secrets = Secrets(paths.config / "secrets.json")
+        self.machines = Machines(self.jobs, self.bus, paths)
+        self.catalogue = Catalogue(paths, self.transfers, self.preferences, self.bus, self.secrets)
+        self.library = Library(
+            self.jobs, self.transfers, self.preferences, self.bus, paths, catalog_id=self._catalogue_id
+        )
+        self.downloads = Downloads(self.transfers, self.library, self.preferences, self.secrets, self.bus, paths)
+        self.library.before_move(self.downloads.still)
+        self.fits = Fits(
+            self.machines,
+            self.jobs,
+            self.transfers,
+            paths,
+            self.bus,
+            catalogue=self.catalogue,
+            preferences=self.preferences,
+            secrets=self.secrets,
+        )
+        self.awake = Awake(self.bus)
+        self._restoring: asyncio.Task[None] | None = None
         self.sessions = Sessions(lambda: LocalWorkerEngine(worker_command("engine")))
-        self.models = Models(self.sessions, self.preferences, self.bus, paths, check=self._check)
+        self.models = Models(
+            self.sessions,
+            self.preferences,
+            self.bus,
+            paths,
+            check=self._check,
+            template=self.library.template_override,
+        )
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file, backups=backups)
         self.history = History(self.database, self.bus)
@@ -50,14 +88,20 @@ class Services:
         await self.history.recover()
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
+        self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
     async def aclose(self) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, 3 s at most."""
         for step, limit in (
-            (self.chat.aclose, SHUTDOWN_S * 0.5),
-            (self.models.aclose, SHUTDOWN_S * 0.1),
-            (self.sessions.aclose, SHUTDOWN_S * 0.25),
-            (self.jobs.aclose, SHUTDOWN_S * 0.05),
+            (self._stop_restoring, SHUTDOWN_S * 0.02),
+            (self.chat.aclose, SHUTDOWN_S * 0.4),
+            (self.downloads.aclose, SHUTDOWN_S * 0.12),
+            (self.models.aclose, SHUTDOWN_S * 0.08),
+            (self.fits.aclose, SHUTDOWN_S * 0.02),
+            (self.library.aclose, SHUTDOWN_S * 0.02),
+            (self.sessions.aclose, SHUTDOWN_S * 0.16),
+            (self.transfers.aclose, SHUTDOWN_S * 0.04),
+            (self.jobs.aclose, SHUTDOWN_S * 0.04),
             (self.database.aclose, SHUTDOWN_S * 0.1),
         ):
             try:
@@ -67,6 +111,27 @@ class Services:
                 log.warning("shutdown.slow step=%s", step.__qualname__)
             except AppError as error:
                 log.warning("shutdown.failed code=%s", error.problem.what.code)
+        self.awake.close()
+
+    async def _restore(self) -> None:
+        """Behind the window: the machine, the catalogue, what is installed, and downloads that were under way."""
+        await asyncio.sleep(RESTORE_AFTER_S)
+        self.machines.set_folder(self.library.folder)
+        for step in (self.machines.machine, self.catalogue.load, self.library.restore, self.downloads.restore):
+            try:
+                await step()
+            except AppError as error:
+                log.warning("restore.failed step=%s code=%s", step.__qualname__, error.problem.what.code)
+
+    async def _stop_restoring(self) -> None:
+        if self._restoring is not None:
+            self._restoring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._restoring
+
+    def _catalogue_id(self, repo: str) -> str:
+        found = self.catalogue.by_repo(repo)
+        return found.id if found is not None else ""
 
     async def _check(self, path: Path) -> ModelFile:
         # In the job worker: a vocabulary of 151,936 words is parsed by Python, which would hold the window's GIL.

@@ -145,11 +145,11 @@ def write(
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if quant == "q8_0" else gguf.LlamaFileType.MOSTLY_F16)
-    tokens = _add_vocabulary(writer, vocab, vocab_from)
+    tokens = add_vocabulary(writer, vocab, vocab_from)
     if template is not None:
         writer.add_chat_template(template)
     for key, value in (extra or {}).items():
-        _add(writer, key, value)
+        add(writer, key, value)
     tensors = _Tensors(writer, quant, np.random.default_rng(seed))
     tensors.weight("token_embd.weight", len(tokens), width)
     tensors.ones("output_norm.weight", width)
@@ -180,7 +180,8 @@ def write(
     return path
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, size: int, other: Path | None) -> tuple[str, ...]:
+def add_vocabulary(writer: gguf.GGUFWriter, size: int, other: Path | None = None) -> tuple[str, ...]:
+    """Add a tokenizer of ``size`` tokens, or the one of the file ``other``; returns the tokens."""
     if other is None:
         tokens, types, merges = vocabulary(size)
     else:
@@ -199,7 +200,8 @@ def _add_vocabulary(writer: gguf.GGUFWriter, size: int, other: Path | None) -> t
     return tokens
 
 
-def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
+def add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
+    """Add an entry of the type that the value has in Python."""
     if isinstance(value, bool):
         writer.add_bool(key, value)
     elif isinstance(value, int):

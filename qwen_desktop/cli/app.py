@@ -20,6 +20,7 @@ import typer
 from qwen_desktop import __version__
 from qwen_desktop.cli import chat as chats
 from qwen_desktop.cli.console import Console, silence_broken_pipe
+from qwen_desktop.cli.models_app import models_app
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import AppError, problem_of
@@ -108,6 +109,18 @@ def application(build: Build, paths: Paths) -> typer.Typer:
         console = Console(quiet=as_json)
         _guarded(lambda: examine(paths, as_json=as_json, console=console), console, paths)
 
+    @app.command()
+    def probe(
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+        refresh: Annotated[bool, typer.Option("--refresh", help="Measure again instead of remembering.")] = False,
+    ) -> None:
+        """Show what this computer is: processor, memory, graphics cards, disk, battery, speed of the memory."""
+        from qwen_desktop.cli.probe import show  # noqa: PLC0415 - only for this command
+
+        console = Console(quiet=as_json)
+        _guarded(lambda: show(paths, build, console, as_json=as_json, refresh=refresh), console, paths)
+
+    app.add_typer(models_app(build, paths, _guarded), name="models")
     return app
 
 

@@ -9,9 +9,12 @@ from typing import Any, Protocol
 
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import replaced
+from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
+from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import Loaded, SettingsFile
@@ -30,6 +33,12 @@ class Services(Protocol):
     def history(self) -> History: ...
     @property
     def chat(self) -> Chat: ...
+    @property
+    def machines(self) -> Machines: ...
+    @property
+    def catalogue(self) -> Catalogue: ...
+    @property
+    def fits(self) -> Fits: ...
 
 
 class Build(Protocol):

@@ -83,6 +83,8 @@ class Stats(Struct, frozen=True):
     """Figures of one answer; tokens, seconds, tokens per second, bytes.
 
     ``ttft_s`` is the time from the request to the first token of any kind. ``completion_tokens`` includes thinking.
+    ``held_bytes`` is the most that the model has taken since it was loaded (see ``ModelInfo``), while at most
+    ``context_most`` tokens of the context were ever used.
     """
 
     prompt_tokens: int = 0
@@ -97,6 +99,8 @@ class Stats(Struct, frozen=True):
     thinking_s: float = 0.0
     context_used: int = 0
     context_size: int = 0
+    held_bytes: int = 0
+    context_most: int = 0
 
 
 class TextDelta(Struct, frozen=True, tag="text"):
@@ -207,7 +211,10 @@ class Engine(Protocol):
 
 
 class LoadRequest(Struct, frozen=True):
-    """Load a GGUF file. None values are chosen by the engine for this machine."""
+    """Load a GGUF file. None values are chosen by the engine for this machine.
+
+    ``template`` is a chat template to use instead of the file's (a repaired one).
+    """
 
     path: str
     context: int | None = None
@@ -215,6 +222,7 @@ class LoadRequest(Struct, frozen=True):
     gpu_layers: int | None = None
     flash_attention: str = "auto"
     kv_type: str = "f16"
+    template: str | None = None
 
 
 class LoadProgress(Struct, frozen=True):
@@ -227,7 +235,10 @@ class LoadProgress(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """A loaded model, as the window shows it and as an answer's provenance keeps it.
 
-    ``notice`` says in one sentence why something asked for was not given (a smaller context, say).
+    ``notice`` says in one sentence why something asked for was not given (a smaller context, say). ``cpu`` is the kind
+    of processor that the computing library was built for ("haswell" …), "native" in a build for this computer alone.
+    ``held_bytes`` is what the model took of main memory by being loaded: the process's own and the touched pages of
+    the file, less what the worker held before. ``batch`` is how many tokens of a prompt are evaluated at once.
     """
 
     path: str
@@ -251,6 +262,9 @@ class ModelInfo(Struct, frozen=True):
     load_s: float
     memory_bytes: int
     notice: Text | None = None
+    cpu: str = ""
+    held_bytes: int = 0
+    batch: int = 0
 
 
 class LocalEngine(Engine, Protocol):

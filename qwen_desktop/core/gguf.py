@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from qwen_desktop.core.gguf_read import ArrayInfo, Damaged, Reader
 _SUPPORTED = (2, 3)
 #: A header of more than this is not a model's (the largest vocabularies need some 20 MB).
 _LONGEST_HEADER = 512 * 1024 * 1024
+#: No file is larger, in bytes; matters where the file itself is not all there to compare with.
+_LARGEST = 1 << 46
 _PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 
 
@@ -113,18 +116,24 @@ class GgufHeader(Struct, frozen=True):
         return kv_heads * (key + value) * bytes_per_value
 
 
-def read_header(path: str | Path) -> GgufHeader:
+def read_header(path: str | Path, *, partial: bool = False) -> GgufHeader:
     """Read and check the header of ``path`` and of all its parts.
 
-    Raises ``UserFacing`` with a sentence for everything that can be wrong with it.
+    With ``partial`` the weights need not be there (a download that is under way): ``size_bytes`` is then what the
+    table of tensors says. Raises ``UserFacing`` with a sentence for everything that can be wrong with it.
     """
     chosen = Path(path)
-    first = _read_one(chosen)
+    first = _read_one(chosen, partial)
     count = first.metadata.get("split.count", 0)
     if not isinstance(count, int) or count <= 1:
         return first
     others = _other_parts(chosen, first, count)
-    headers = [first, *(_read_one(part) for part in others)]
+    return joined([first, *(_read_one(part, partial) for part in others)])
+
+
+def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
+    """The parts of a split model as one: the first part's words, the tensors of all (offsets count in their part)."""
+    first = headers[0]
     digest = hashlib.sha256("".join(h.fingerprint for h in headers).encode()).hexdigest()
     return GgufHeader(
         path=first.path,
@@ -139,7 +148,7 @@ def read_header(path: str | Path) -> GgufHeader:
         fingerprint=digest,
         metadata=first.metadata,
         arrays=first.arrays,
-        tensors=first.tensors,
+        tensors=tuple(tensor for h in headers for tensor in h.tensors),
         parts=tuple(h.path for h in headers),
     )
 
@@ -158,22 +167,32 @@ def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
     return [path.parent / name for name in names[1:]]
 
 
-def _read_one(path: Path) -> GgufHeader:
+def _read_one(path: Path, partial: bool) -> GgufHeader:
     try:
         if path.is_dir():
             raise errors.folder(path)
         size = path.stat().st_size
         with path.open("rb") as file:
-            return _parse(path, Reader(file, min(size, _LONGEST_HEADER)), size)
-    except Damaged as damage:
-        raise errors.damaged(path, damage) from damage
-    except EOFError as ended:
-        raise errors.ends_in_header(path) from ended
+            return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise errors.unreadable(path, error) from error
 
 
-def _parse(path: Path, reader: Reader, size: int) -> GgufHeader:
+def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, digest: bool = True) -> GgufHeader:
+    """The header of a file of ``size`` bytes through ``reader``; ``path`` is for the sentences.
+
+    Without ``digest`` there is no fingerprint, for which each byte of the header would be needed. Raises
+    ``UserFacing``, and whatever reading raises.
+    """
+    try:
+        return _parse(path, reader, size, partial=partial, digest=digest)
+    except Damaged as damage:
+        raise errors.damaged(path, damage) from damage
+    except EOFError as ended:
+        raise errors.ends_in_header(path) from ended
+
+
+def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
     magic = reader.take(4) if size >= 4 else b""
     if magic != b"GGUF":
         raise errors.empty(path) if size == 0 else errors.not_gguf(path)
@@ -201,16 +220,18 @@ def _parse(path: Path, reader: Reader, size: int) -> GgufHeader:
         raise Damaged("its alignment is impossible")
     header_end = reader.position
     data_offset = -(-header_end // alignment) * alignment
-    _check_tensors(path, tensors, alignment, data_offset, size)
+    needed = _check_tensors(tensors, alignment, data_offset)
+    if needed > size and not partial:
+        raise errors.truncated(path, size, needed)
     return _header(
         path,
         version,
         metadata=metadata,
         arrays=arrays,
         tensors=tensors,
-        size=size,
+        size=max(size, needed),
         data_offset=data_offset,
-        fingerprint=reader.digest(header_end, size),
+        fingerprint=reader.digest(header_end, size) if digest else "",
     )
 
 
@@ -228,14 +249,16 @@ def _tensor(reader: Reader) -> TensorInfo:
     return TensorInfo(name, shape, kind, offset, -(-values // block) * block_size)
 
 
-def _check_tensors(path: Path, tensors: tuple[TensorInfo, ...], alignment: int, data_offset: int, size: int) -> None:
+def _check_tensors(tensors: tuple[TensorInfo, ...], alignment: int, data_offset: int) -> int:
+    """How long the file must be."""
     needed = data_offset
     for tensor in tensors:
         if tensor.offset % alignment:
             raise Damaged("a tensor is not aligned")
         needed = max(needed, data_offset + tensor.offset + tensor.size)
-    if tensors and needed > size:
-        raise errors.truncated(path, size, needed)
+    if needed > _LARGEST:
+        raise Damaged("its weights are impossibly large")
+    return needed if tensors else 0
 
 
 def _header(
@@ -309,4 +332,4 @@ def as_dict(path: str) -> dict[str, Any]:
     }
 
 
-__all__ = ["ArrayInfo", "GgufHeader", "TensorInfo", "UserFacing", "as_dict", "read_header"]
+__all__ = ["ArrayInfo", "GgufHeader", "TensorInfo", "UserFacing", "as_dict", "joined", "parse", "read_header"]

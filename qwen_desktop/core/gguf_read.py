@@ -48,15 +48,16 @@ class ArrayInfo(Struct, frozen=True):
 
 
 class Reader:
-    """A cursor over the first ``limit`` bytes of a file. Running over the end raises ``EOFError``."""
+    """A cursor over the first ``limit`` bytes of a file. Running over the end raises ``EOFError``, and taking longer
+    than ``seconds`` raises ``Damaged``."""
 
-    def __init__(self, file: BinaryIO, limit: int) -> None:
+    def __init__(self, file: BinaryIO, limit: int, seconds: float = _DEADLINE_S) -> None:
         self._file = file
         self._limit = limit
         self._buffer = b""
         self._start = 0  # of the buffer in the file
         self._at = 0  # in the buffer
-        self._deadline = time.monotonic() + _DEADLINE_S
+        self._deadline = time.monotonic() + seconds
 
     @property
     def position(self) -> int:
@@ -162,12 +163,16 @@ class Reader:
         self._in_time()
         if count > self._limit - self.position:
             raise EOFError
-        more = self._file.read(max(missing, min(_CHUNK, self._limit - self._start - len(self._buffer))))
+        more = self._more(missing, self._limit - self._start - len(self._buffer))
         if len(more) < missing:
             raise EOFError
         self._buffer = self._buffer[self._at :] + more
         self._start += self._at
         self._at = 0
+
+    def _more(self, missing: int, most: int) -> bytes:
+        """What follows the buffer: ``missing`` bytes at least where there are so many, ``most`` at most."""
+        return self._file.read(max(missing, min(_CHUNK, most)))
 
     def _in_time(self) -> bool:
         if time.monotonic() > self._deadline:

@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 
 class Info(Struct, frozen=True):
-    """What people read about a setting. ``applies``: "now", "next message" or "next load" of the model.
+    """What people read about a setting. ``applies``: "now", "next message", "next load" of the model or
+    "next download".
 
     ``unit`` is a word after the number; ``auto`` labels ``None``; ``choices`` offers (value, label) pairs, and a
     number field with choices still accepts any value in range from the file.
@@ -18,7 +19,7 @@ class Info(Struct, frozen=True):
     help: str = ""
     unit: str = ""
     auto: str = ""
-    applies: Literal["now", "next message", "next load"] = "now"
+    applies: Literal["now", "next message", "next load", "next download"] = "now"
     choices: tuple[tuple[str | int, str], ...] = ()
     step: float = 1
     multiline: bool = False

@@ -277,6 +277,77 @@ class Sampling(Struct, frozen=True):
     ] = None
 
 
+class Downloads(Struct, frozen=True):
+    """How models are fetched and where they lie. The access token is no setting: it is in the system's keyring."""
+
+    folder: Annotated[
+        str,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Models folder"),
+            QT_TRANSLATE_NOOP("settings", "Where downloaded models lie. Changing it moves them."),
+            auto=_AUTO,
+            hidden=True,  # the page has a row of its own for it, since a change moves files
+        ),
+    ] = ""
+    source: Annotated[
+        Literal["auto", "huggingface", "modelscope"],
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Download from"),
+            QT_TRANSLATE_NOOP("settings", "Automatic tries both and takes the faster one."),
+            applies="next download",
+            choices=(
+                ("auto", QT_TRANSLATE_NOOP("settings", "Automatic")),
+                ("huggingface", "Hugging Face"),
+                ("modelscope", "ModelScope"),
+            ),
+        ),
+    ] = "auto"
+    endpoint: Annotated[
+        str,
+        Meta(max_length=2000, pattern=r"^$|^https?://[^\s/]+"),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Mirror address"),
+            QT_TRANSLATE_NOOP("settings", "Of a Hugging Face mirror, with https://. Empty means Hugging Face itself."),
+            applies="next download",
+        ),
+    ] = ""
+    speed_limit: Annotated[
+        Annotated[float, Meta(gt=0, le=10_000)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Speed limit"),
+            QT_TRANSLATE_NOOP("settings", "Keeps downloads from filling your line."),
+            unit=QT_TRANSLATE_NOOP("settings", "MB/s"),
+            auto=QT_TRANSLATE_NOOP("settings", "No limit"),
+            step=1,
+        ),
+    ] = None
+    proxy: Annotated[
+        str,
+        Meta(max_length=2000, pattern=r"^$|^(https?|socks5h?)://[^\s/]+"),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Proxy"),
+            QT_TRANSLATE_NOOP("settings", "Such as http://proxy:8080. Empty means as the system says."),
+            applies="next download",
+        ),
+    ] = ""
+    certificates: Annotated[
+        str,
+        Meta(max_length=4000),
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Certificates"),
+            QT_TRANSLATE_NOOP("settings", "A PEM file with your network's own certificates. Empty means the system's."),
+            applies="next download",
+        ),
+    ] = ""
+    ask_metered: Annotated[
+        bool,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Ask on a metered network"),
+            QT_TRANSLATE_NOOP("settings", "Before a download begins where data costs money."),
+        ),
+    ] = True
+
+
 class Storage(Struct, frozen=True):
     """What is kept on disk."""
 
@@ -301,6 +372,7 @@ class Settings(Struct, frozen=True):
     chat: Chat = Chat()
     engine: Engine = Engine()
     sampling: Sampling = Sampling()
+    downloads: Downloads = Downloads()
     storage: Storage = Storage()
 
 
@@ -309,6 +381,7 @@ SECTION_TITLES: dict[str, str] = {
     "chat": QT_TRANSLATE_NOOP("settings", "Chat"),
     "engine": QT_TRANSLATE_NOOP("settings", "Engine"),
     "sampling": QT_TRANSLATE_NOOP("settings", "Sampling"),
+    "downloads": QT_TRANSLATE_NOOP("settings", "Downloads"),
     "storage": QT_TRANSLATE_NOOP("settings", "Storage"),
 }
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core import memory
+from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 #: What "automatic" gives where memory allows: long enough for a long talk, short enough to stay quick on processors.
 USUAL_CONTEXT = 8192
 SMALLEST_CONTEXT = 512
-_MARGIN = 256 * 1024 * 1024
-_KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _CGROUP_USED = (Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))
 
@@ -47,11 +46,11 @@ def available_memory() -> int:
     return free
 
 
-def context_bytes(header: GgufHeader, size: int, *, kv_type: str, flash: bool, chunk: int) -> int:
-    """Memory that a context of ``size`` tokens takes, estimated from above."""
-    cache = header.kv_bytes_per_token(_KV_BYTES[kv_type]) * size
-    scores = 0 if flash else size * chunk * (header.number("attention.head_count") or 1) * 4
-    return int(cache) + scores + _MARGIN
+def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: int) -> int:
+    """Memory that a context of ``size`` tokens takes beside the weights, with a margin (``core.memory``)."""
+    buffers = memory.compute_bytes(shape, size, batch=chunk, flash=flash)
+    work = memory.work_bytes(shape, size, batch=chunk, flash=flash)
+    return memory.kv_bytes(shape, size, kv_type) + shape.state_bytes + buffers + work + memory.MARGIN
 
 
 def ladder(asked: int | None, train: int) -> tuple[int, ...]:

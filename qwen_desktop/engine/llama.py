@@ -7,6 +7,8 @@ would accept a misspelt or vanished field silently; callbacks given to C are kep
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 import sys
 from array import array
 from collections import deque
@@ -22,6 +24,10 @@ from qwen_desktop.engine import load_errors
 
 #: Types of vocabulary entries (tokenizer.ggml.token_type).
 CONTROL = 3
+#: What ggml logs when it has picked one of several libraries for kinds of processors (empty: there is only one).
+_PICKED = re.compile(r"loaded CPU backend from .*ggml-cpu(?:-([\w.]+))?\.(?:so|dll|dylib)$")
+#: What llama.cpp logs of each buffer with weights; one that maps the file is called …_Mapped.
+_BUFFER = re.compile(r"(\S+) model buffer size =\s+([\d.]+) MiB")
 #: GGUF's number for arrays of 32-bit numbers.
 _INT32 = 5
 
@@ -67,6 +73,7 @@ class Library:
 
     def __init__(self, sink: Callable[[str], None]) -> None:
         self.log: deque[str] = deque(maxlen=400)
+        self.cpu = ""
 
         @api.llama_log_callback  # type: ignore[untyped-decorator]  # llama_cpp has no types
         def receive(level: int, text: bytes, _data: Any) -> None:
@@ -88,24 +95,36 @@ class Library:
 
     def _load_backends(self) -> None:
         """Builds with one library per processor kind load none by themselves; ours lie beside libllama, and the
-        current folder (where ggml would look otherwise) is never searched."""
-        lib = api._lib
-        lib.ggml_backend_dev_count.restype = ctypes.c_size_t
-        if lib.ggml_backend_dev_count() == 0:
+        current folder (where ggml would look otherwise) is never searched. ``cpu`` becomes the picked kind, such as
+        "haswell"; "native" where the build has one kind only."""
+        if self.symbol("ggml_backend_dev_count", ctypes.c_size_t)() == 0:
             folder = Path(llama_cpp.__file__).parent / "lib"
-            lib.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
-            lib.ggml_backend_load_all_from_path(str(folder).encode())
+            self.symbol("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(os.fsencode(folder))
+        picked = [found[1] for line in self.log if (found := _PICKED.search(line))]
+        self.cpu = (picked[-1] if picked else None) or "native"
+
+    def symbol(self, name: str, result: Any, *arguments: Any) -> Any:
+        """A C function of llama.cpp or the ggml below it that llama_cpp does not wrap, with its ctypes signature.
+
+        Through libllama's own handle, which on Linux and macOS finds what it is linked with: opening ggml by another
+        file name would give a second registry of devices. Windows looks into one library only, so there ggml's are
+        asked by their names, under which they are loaded already. Raises ``AttributeError`` when there is none.
+        """
+        found = getattr(api._lib, name, None)
+        if found is None and sys.platform == "win32":
+            libraries = (ctypes.CDLL(library) for library in ("ggml", "ggml-base"))
+            found = next((f for library in libraries if (f := getattr(library, name, None)) is not None), None)
+        if found is None:
+            raise AttributeError(f"llama.cpp has no {name}")
+        found.restype, found.argtypes = result, list(arguments)
+        return found
 
     def devices(self) -> tuple[str, ...]:
         """Names of what it can compute on."""
-        lib = api._lib
-        lib.ggml_backend_dev_get.restype = ctypes.c_void_p
-        lib.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-        lib.ggml_backend_dev_description.restype = ctypes.c_char_p
-        lib.ggml_backend_dev_description.argtypes = [ctypes.c_void_p]
-        count = int(lib.ggml_backend_dev_count())
-        found = (lib.ggml_backend_dev_description(lib.ggml_backend_dev_get(i)) for i in range(count))
-        return tuple((name or b"").decode("utf-8", "replace") for name in found)
+        device = self.symbol("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+        description = self.symbol("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+        count = self.symbol("ggml_backend_dev_count", ctypes.c_size_t)()
+        return tuple((description(device(index)) or b"").decode("utf-8", "replace") for index in range(count))
 
     @property
     def gpu(self) -> bool:
@@ -143,16 +162,26 @@ class Library:
             if stopped:
                 raise load_errors.cancelled()
             raise load_errors.from_log(header, tuple(self.log))
-        return Model(pointer, header, layers if self.gpu else 0)
+        return Model(pointer, header, layers if self.gpu else 0, copied_bytes=self._copied_bytes())
+
+    def _copied_bytes(self) -> int:
+        """Of the weights loaded last, how many are not used where the file is mapped; read off the log."""
+        found = (_BUFFER.search(line) for line in self.log)
+        return sum(int(float(m[2]) * 2**20) for m in found if m is not None and not m[1].endswith("_Mapped"))
 
 
 class Model:
-    """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed."""
+    """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed.
 
-    def __init__(self, pointer: Any, header: GgufHeader, gpu_layers: int) -> None:
+    ``copied_bytes`` of the weights are not used where the file is mapped: rearranged, or on a graphics card.
+    """
+
+    def __init__(self, pointer: Any, header: GgufHeader, gpu_layers: int, *, copied_bytes: int = 0) -> None:
         self.pointer = pointer
         self.header = header
         self.gpu_layers = gpu_layers
+        self.asked_layers: int | None = gpu_layers
+        self.copied_bytes = copied_bytes
         self.vocab = api.llama_model_get_vocab(pointer)
         self.vocab_size = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_train = int(api.llama_model_n_ctx_train(pointer))

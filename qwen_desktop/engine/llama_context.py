@@ -62,6 +62,7 @@ class Context:
             n_batch=shape.chunk,
             n_ubatch=shape.chunk,
             n_seq_max=1,
+            n_outputs_max=1,  # else room for the logits of a whole chunk is reserved: 78 MB for 128 tokens
             n_threads=shape.threads,
             n_threads_batch=shape.threads,
             flash_attn_type=_FLASH[shape.flash],

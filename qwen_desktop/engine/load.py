@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from qwen_desktop.core import memory, verdict
 from qwen_desktop.core.engine import LoadRequest, ModelInfo
+from qwen_desktop.core.fit import Shape as ModelShape
+from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import fit, load_errors
 from qwen_desktop.engine.answer import memory_bytes
+from qwen_desktop.engine.devices import list_devices
+from qwen_desktop.engine.held import held_bytes, let_go
 from qwen_desktop.engine.llama import Flag, Library, Model
 from qwen_desktop.engine.llama_context import Context, ContextError, Shape, flash_default
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
+
+log = logging.getLogger(__name__)
 
 
 def load(
@@ -24,15 +35,18 @@ def load(
     flag: Flag,
     progress: Callable[[float, int], bool],
     before: Session | None = None,
+    *,
+    base: int = 0,
 ) -> Session:
     """Load the model of ``request``. ``progress(fraction, total_bytes)`` returns False to stop.
 
     ``before`` is the session that is loaded now: its weights are kept when only the context or the threads differ,
-    and it is closed in any case. Raises ``AppError``.
+    and it is closed in any case. ``base`` is what this process held before any model. Raises ``AppError``.
     """
     began = time.monotonic()
     try:
         header = read_header(request.path)
+        shape = shape_of(header)
         model = _kept(before, header, request, library)
         if before is not None:
             before.context.close()
@@ -41,8 +55,12 @@ def load(
         free = fit.available_memory()
         if model is None:
             progress(0.0, header.size_bytes)
-            model = library.load(header, request.gpu_layers, lambda part: progress(part, header.size_bytes))
-            free = min(free - header.size_bytes, fit.available_memory())
+            layers = request.gpu_layers if request.gpu_layers is not None else _gpu_layers(library, shape, request)
+            model = library.load(header, layers, lambda part: progress(part, header.size_bytes))
+            model.asked_layers = request.gpu_layers
+            if model.copied_bytes:
+                let_go(header, model.copied_bytes)
+            free = min(free - shape.weights_bytes, fit.available_memory())
     except BaseException:
         if before is not None:
             before.close()
@@ -50,30 +68,46 @@ def load(
     try:
         if not model.can_generate:
             raise load_errors.cannot_chat(Path(request.path).name)
-        template = Template(header.chat_template, bos=model.bos, eos=model.eos)
+        template = Template(request.template or header.chat_template, bos=model.bos, eos=model.eos)
         threads = request.threads or fit.usual_threads()
-        context = _context(model, header, request, threads=threads, free=free, flag=flag, gpu=library.gpu)
+        context = _context(model, shape, request, threads=threads, free=free, flag=flag, gpu=library.gpu)
     except BaseException:
         model.close()
         raise
     info = _info(library, model, header, request, context=context, template=template, seconds=time.monotonic() - began)
+    info = msgspec.structs.replace(info, held_bytes=max(0, held_bytes() - base))
     pace = fit.Pace(threads) if request.threads is None else None
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
-    return Session(model, context, template, info, pace)
+    return Session(model, context, template, info, pace, base=base)
+
+
+def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> int | None:
+    """As many layers as the free memory of the graphics devices holds; None (all) when they do not tell it."""
+    if not library.gpu:
+        return 0
+    try:
+        gpus = list_devices(library)
+    except (AttributeError, OSError, ValueError) as error:  # a build that does not tell: as llama.cpp sees fit
+        log.info("devices.unknown kind=%s", type(error).__name__)
+        return None
+    if not any(gpu.free_bytes for gpu in gpus):
+        return None
+    cards = [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus  # llama.cpp leaves integrated graphics out beside cards
+    context = fit.ladder(request.context, shape.context_train)[0]
+    return verdict.layers_on(shape, Use(context=context, kv_type=request.kv_type), cards)
 
 
 def _kept(before: Session | None, header: GgufHeader, request: LoadRequest, library: Library) -> Model | None:
     """The weights that are loaded already, when they are the ones asked for."""
     if before is None or before.model.pointer is None or before.model.header.fingerprint != header.fingerprint:
         return None
-    wanted = request.gpu_layers if request.gpu_layers is not None else (999 if library.gpu else 0)
-    same = before.model.gpu_layers == (wanted if library.gpu else 0)
+    same = not library.gpu or before.model.asked_layers == request.gpu_layers
     return before.model if same and before.model.header.path == header.path else None
 
 
 def _context(
-    model: Model, header: GgufHeader, request: LoadRequest, *, threads: int, free: int, flag: Flag, gpu: bool
+    model: Model, shape: ModelShape, request: LoadRequest, *, threads: int, free: int, flag: Flag, gpu: bool
 ) -> Context:
     """The largest context that was asked for and fits; memory is checked first, since systems promise more than
     they have and then end the process."""
@@ -82,10 +116,10 @@ def _context(
         flash = "on"  # llama.cpp needs it for a quantized cache
     elif flash == "auto":
         flash = flash_default(gpu=gpu)
-    chunk = 512 if gpu and model.gpu_layers else _chunk(model.parameters)
+    chunk = memory.chunk(model.parameters, gpu=gpu and model.gpu_layers > 0)
     sizes = fit.ladder(request.context, model.context_train)
     for size in sizes:
-        cost = fit.context_bytes(header, size, kv_type=request.kv_type, flash=flash == "on", chunk=chunk)
+        cost = fit.context_bytes(shape, size, kv_type=request.kv_type, flash=flash == "on", chunk=chunk)
         if cost > free * 0.9 and size != sizes[-1] and not (gpu and model.gpu_layers):
             continue
         try:
@@ -93,12 +127,6 @@ def _context(
         except ContextError:
             continue
     raise load_errors.no_memory(Path(request.path).name)
-
-
-def _chunk(parameters: int) -> int:
-    """Tokens evaluated at once: fixed for a model, so that results repeat, and small enough that the progress shows
-    some movement each second on a processor."""
-    return 128 if parameters < 2_000_000_000 else 64 if parameters < 10_000_000_000 else 32
 
 
 def _info(
@@ -126,10 +154,12 @@ def _info(
         kv_type=context.shape.kv_type,
         sha256=header.fingerprint,
         template_sha256=hashlib.sha256(template.source.encode()).hexdigest(),
-        template_source="file" if template.own else "fallback",
+        template_source="repaired" if request.template else "file" if template.own else "fallback",
         thinking=template.thinking,
         guide=header.guide,
         engine=library.version,
+        cpu=library.cpu,
+        batch=context.shape.chunk,
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
         notice=fit.notice(request.context, context.size, model.context_train) or _template_notice(template),

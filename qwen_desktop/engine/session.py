@@ -12,6 +12,7 @@ from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from qwen_desktop.engine import prompt, sampling_defaults
 from qwen_desktop.engine.answer import Answer
 from qwen_desktop.engine.fit import Pace
+from qwen_desktop.engine.held import held_bytes
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
 from qwen_desktop.engine.stream import CLOSE, OPEN
@@ -21,9 +22,19 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chose the threads itself."""
+    """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chose the threads itself;
+    ``base`` is what the process held before the model."""
 
-    def __init__(self, model: Model, context: Context, template: Template, info: ModelInfo, pace: Pace | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        context: Context,
+        template: Template,
+        info: ModelInfo,
+        pace: Pace | None,
+        *,
+        base: int = 0,
+    ) -> None:
         self.model = model
         self.context = context
         self.info = info
@@ -37,6 +48,9 @@ class Session:
         )
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self._ahead: Callable[[], None] | None = None
+        self._base = base
+        self._held = info.held_bytes
+        self._most = 0
 
     @property
     def template(self) -> Template:
@@ -84,7 +98,12 @@ class Session:
             began=began,
         )
         result = answer.make()
-        result = msgspec.structs.replace(result, stats=msgspec.structs.replace(result.stats, load_s=self.info.load_s))
+        self._held = max(self._held, held_bytes() - self._base)
+        self._most = max(self._most, result.stats.context_used)
+        stats = msgspec.structs.replace(
+            result.stats, load_s=self.info.load_s, held_bytes=self._held, context_most=self._most
+        )
+        result = msgspec.structs.replace(result, stats=stats)
         self._ahead = lambda: self._prepare(made.messages, mode, result)
         return result
 

@@ -31,6 +31,8 @@ T = TypeVar("T")
 LIMIT_S = 3.0
 _LONGEST_OUTPUT = 64 << 20
 _MEMORY = 1 << 30
+#: One template at a time: the memory bound is the whole process's, and two would undo each other's.
+_TURN = threading.Lock()
 
 #: ChatML, the form of every Qwen chat model, for files that bring no template.
 FALLBACK = (
@@ -62,21 +64,30 @@ class Template:
         self.source = source if source is not None else FALLBACK
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._limit_s = limit_s
-        self._lock = threading.Lock()  # counting may render while an answer does; the memory bound is the process's
         self._compiled = self._bounded(lambda: _environment().from_string(self.source))
         self.thinking = self._thinking()
         self.opens_thinking = self.thinking == (ThinkingMode.THINK,)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], thinking: ThinkingMode, *, answer: bool = True) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        thinking: ThinkingMode,
+        *,
+        answer: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """The prompt for ``messages``; ``answer`` adds the beginning of the model's turn.
 
-        Auto leaves ``enable_thinking`` undefined, Think and Direct set it. Raises ``UserFacing``.
+        ``tools`` are functions as OpenAI's API describes them. Auto leaves ``enable_thinking`` undefined, Think and
+        Direct set it. Raises ``UserFacing``.
         """
         values: dict[str, Any] = {
             "messages": [dict(message) for message in messages],
             "add_generation_prompt": answer,
             **self._tokens,
         }
+        if tools:
+            values["tools"] = [dict(tool) for tool in tools]
         if thinking is not ThinkingMode.AUTO:
             values["enable_thinking"] = thinking is ThinkingMode.THINK
         return self._bounded(lambda: _collect(self._compiled.generate(**values)))
@@ -103,7 +114,7 @@ class Template:
             except BaseException as error:  # everything a template does is told to the caller
                 failure.append(error)
 
-        with self._lock, _limited_memory():
+        with _TURN, _limited_memory():
             thread = threading.Thread(target=run, name="template", daemon=True)
             thread.start()
             _join(thread, self._limit_s)

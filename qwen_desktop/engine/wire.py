@@ -103,7 +103,8 @@ class Failed(Struct, frozen=True, tag="failed", tag_field="t"):
 
 
 class Figures(Struct, frozen=True, tag="figures", tag_field="t"):
-    """The worker's own state: bytes of memory, tokens held in the context, threads in use."""
+    """The worker's own state: bytes of memory, tokens held in the context, threads in use, and which of the libraries
+    for kinds of processors computes ("native" in a build that has only one)."""
 
     id: int
     memory_bytes: int
@@ -111,6 +112,7 @@ class Figures(Struct, frozen=True, tag="figures", tag_field="t"):
     context_size: int
     threads: int
     busy: bool
+    cpu: str = ""
 
 
 Reply: TypeAlias = Hello | Progress | Loaded | Events | Done | Counted | Failed | Figures

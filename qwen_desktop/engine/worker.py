@@ -45,6 +45,7 @@ class Worker:
 
         self._pipes = pipes
         self._library = Library(lambda line: print(line, file=sys.stderr))
+        self._base = 0
         self._flag = Flag()
         self._session: Session | None = None
         self._work: queue.SimpleQueue[tuple[Work, float]] = queue.SimpleQueue()
@@ -107,6 +108,7 @@ class Worker:
             context.size if context else 0,
             context.threads if context else 0,
             self._current is not None,
+            self._library.cpu,
         )
 
     # the counter's thread --------------------------------------------------------------------------------------------
@@ -159,6 +161,9 @@ class Worker:
                 self._cancelled.discard(request.id)
 
     def _load(self, request: wire.Load) -> None:
+        from qwen_desktop.engine.held import held_bytes  # noqa: PLC0415 - as above
+
+        self._base = self._base or held_bytes()
         from qwen_desktop.engine.load import load  # noqa: PLC0415 - as above
 
         told = 0.0
@@ -172,7 +177,7 @@ class Worker:
             return request.id not in self._cancelled
 
         before, self._session = self._session, None
-        self._session = load(self._library, request.request, self._flag, progress, before)
+        self._session = load(self._library, request.request, self._flag, progress, before, base=self._base)
         self._send(wire.Loaded(request.id, self._session.info))
 
     def _generate(self, request: wire.Generate, arrived: float) -> None:

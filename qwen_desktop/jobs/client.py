@@ -13,6 +13,22 @@ from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.supervisor import Supervisor
 
 
+class Channel:
+    """A way to tell a running job something new (a speed limit), handed to ``JobWorker.call``."""
+
+    def __init__(self) -> None:
+        self._send: Callable[[dict[str, Any]], None] | None = None
+
+    def tell(self, **detail: Any) -> None:
+        """Pass plain data to the job; it comes out of the job's next ``report``. Lost when no job runs."""
+        if self._send is not None:
+            self._send(detail)
+
+    def bind(self, send: Callable[[dict[str, Any]], None] | None) -> None:
+        """Called by ``JobWorker`` when the job starts and ends."""
+        self._send = send
+
+
 class JobWorker:
     """The job worker as the app sees it. ``command`` starts the process."""
 
@@ -21,7 +37,7 @@ class JobWorker:
             command, wire.decode_reply, lambda m: isinstance(m, wire.Hello), self._message, self._ended
         )
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._progress: dict[int, Callable[[int, int], None]] = {}
+        self._progress: dict[int, Callable[..., None]] = {}
         self._numbers = 0
         self._starting = asyncio.Lock()
         self._closed = False
@@ -32,9 +48,15 @@ class JobWorker:
         return self._supervisor.pid
 
     async def call(
-        self, name: str, params: Mapping[str, Any], *, progress: Callable[[int, int], None] | None = None
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        *,
+        progress: Callable[..., None] | None = None,
+        channel: Channel | None = None,
     ) -> Any:
-        """Run the job ``name`` (see ``jobs.table``) and return its result; ``progress`` gets (done, total).
+        """Run the job ``name`` (see ``jobs.table``) and return its result; ``progress`` gets (done, total), and what
+        else the job reports as keyword arguments. ``channel`` reaches the job while it runs.
 
         Cancelling the task stops the job where it can be stopped. Raises ``AppError``: the job's own, or
         ``Environment`` when the worker crashed under it.
@@ -49,6 +71,8 @@ class JobWorker:
         self._calls[number] = future = asyncio.get_running_loop().create_future()
         if progress is not None:
             self._progress[number] = progress
+        if channel is not None:
+            channel.bind(lambda detail: self._supervisor.send(wire.encode(wire.Tell(number, detail))))
         try:
             self._supervisor.send(wire.encode(wire.Call(number, name, dict(params))))
             return await future
@@ -58,6 +82,8 @@ class JobWorker:
         finally:
             self._calls.pop(number, None)
             self._progress.pop(number, None)
+            if channel is not None:
+                channel.bind(None)
 
     async def aclose(self) -> None:
         """End the worker. Safe to call twice; waiting calls fail."""
@@ -68,7 +94,7 @@ class JobWorker:
         if isinstance(message, wire.Progress):
             report = self._progress.get(message.id)
             if report is not None:
-                report(message.done, message.total)
+                report(message.done, message.total, **message.detail)
             return
         future = self._calls.get(message.id) if not isinstance(message, wire.Hello) else None
         if future is None or future.done():

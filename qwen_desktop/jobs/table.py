@@ -1,13 +1,33 @@
 """The jobs: name -> "module:function", imported when first called.
 
 Adding a job: add a row. The function takes keyword arguments of plain data (what msgpack carries) and returns plain
-data; an ``AppError`` it raises arrives at the caller as such. A parameter ``report`` (a function of ``done`` and
-``total``), where the function has one, sends progress and raises ``Cancelled`` once the caller has gone away.
+data; an ``AppError`` it raises arrives at the caller as such. A parameter ``report`` (a function of ``done``,
+``total`` and, as keywords, anything else worth saying), where the function has one, sends progress, returns what the
+caller has told meanwhile (``client.Channel``), and raises ``Cancelled`` once the caller has gone away.
 """
 
 from __future__ import annotations
 
 JOBS: dict[str, str] = {
+    "hardware.probe": "qwen_desktop.hardware.probe:as_job",
     "gguf.header": "qwen_desktop.core.gguf:as_dict",
+    "hub.header": "qwen_desktop.hub.remote_header:as_job",
+    "hub.lookup": "qwen_desktop.hub.catalog_jobs:lookup",
+    "hub.merge": "qwen_desktop.hub.catalog_jobs:merge",
+    "hub.refresh": "qwen_desktop.hub.catalog_jobs:refresh",
+    "library.copy": "qwen_desktop.hub.copying:copy_in",
+    "library.delete": "qwen_desktop.hub.copying:delete_model",
+    "library.find_importable": "qwen_desktop.hub.importers:find",
+    "library.hash": "qwen_desktop.hub.copying:hash_files",
+    "library.inspect": "qwen_desktop.hub.importers:inspect",
+    "library.move": "qwen_desktop.hub.moving:move",
+    "library.move_finish": "qwen_desktop.hub.moving:finish",
+    "library.move_undo": "qwen_desktop.hub.moving:undo",
+    "library.scan": "qwen_desktop.hub.installed:scan",
+    "hub.download": "qwen_desktop.hub.download:fetch",
+    "hub.download_discard": "qwen_desktop.hub.download:discard",
+    "hub.download_state": "qwen_desktop.hub.download:state",
     "markdown.render": "qwen_desktop.jobs.markdown:render_job",
+    "template.check": "qwen_desktop.jobs.template_doctor:check_file",
+    "template.repair": "qwen_desktop.jobs.template_doctor:repair",
 }

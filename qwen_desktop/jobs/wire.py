@@ -24,7 +24,14 @@ class Cancel(Struct, frozen=True, tag="cancel", tag_field="t"):
     id: int
 
 
-Request: TypeAlias = Call | Cancel
+class Tell(Struct, frozen=True, tag="tell", tag_field="t"):
+    """Something new for the running call ``id``: its ``report`` returns what was told last."""
+
+    id: int
+    detail: dict[str, Any]
+
+
+Request: TypeAlias = Call | Cancel | Tell
 
 
 class Hello(Struct, frozen=True, tag="hello", tag_field="t"):
@@ -34,11 +41,12 @@ class Hello(Struct, frozen=True, tag="hello", tag_field="t"):
 
 
 class Progress(Struct, frozen=True, tag="progress", tag_field="t"):
-    """A job has done ``done`` of ``total`` units of its own."""
+    """A job has done ``done`` of ``total`` units of its own; ``detail`` is whatever else it has to say."""
 
     id: int
     done: int
     total: int
+    detail: dict[str, Any] = {}
 
 
 class Returned(Struct, frozen=True, tag="returned", tag_field="t"):

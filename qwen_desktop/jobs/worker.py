@@ -44,6 +44,7 @@ class Jobs:
         self._calls: queue.SimpleQueue[wire.Call] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._open: set[int] = set()
+        self._told: dict[int, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -64,7 +65,11 @@ class Jobs:
             if isinstance(request, wire.Call):
                 self._open.add(request.id)
                 self._calls.put(request)
-            elif request.id in self._open:
+            elif request.id not in self._open:
+                return
+            elif isinstance(request, wire.Tell):
+                self._told[request.id] = {**self._told.get(request.id, {}), **request.detail}
+            else:
                 self._cancelled.add(request.id)
 
     def _work(self) -> None:
@@ -80,6 +85,7 @@ class Jobs:
                 with self._lock:
                     self._open.discard(call.id)
                     self._cancelled.discard(call.id)
+                    self._told.pop(call.id, None)
 
     def _run(self, call: wire.Call) -> Any:
         if call.id in self._cancelled:
@@ -100,11 +106,12 @@ class Jobs:
         found: Callable[..., Any] = getattr(importlib.import_module(module), function)
         return found
 
-    def _reporter(self, number: int) -> Callable[[int, int], None]:
-        def report(done: int, total: int) -> None:
+    def _reporter(self, number: int) -> Callable[..., dict[str, Any]]:
+        def report(done: int, total: int, **detail: Any) -> dict[str, Any]:
             if number in self._cancelled:
                 raise _cancelled()
-            self._send(wire.Progress(number, done, total))
+            self._send(wire.Progress(number, done, total, detail))
+            return self._told.get(number, {})
 
         return report
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from qwen_desktop.process import frames
 
@@ -26,6 +27,7 @@ class Pipes:
 
     def __init__(self) -> None:
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
         # Windows: text mode would change bytes, and inherited handles must not leak into grandchildren.
         self._in_fd = os.dup(0)
         self._out_fd = os.dup(1)
@@ -49,11 +51,19 @@ class Pipes:
     def start(self, on_frame: Callable[[bytes], None]) -> None:
         """Start reading and writing."""
         threading.Thread(target=self._read, args=(on_frame,), name="frames-in", daemon=True).start()
-        threading.Thread(target=self._write, name="frames-out", daemon=True).start()
+        self._writer = threading.Thread(target=self._write, name="frames-out", daemon=True)
+        self._writer.start()
 
     def send(self, payload: bytes) -> None:
         """Queue one frame."""
         self._out.put(frames.pack(payload))
+
+    def end(self, code: int = 0) -> NoReturn:
+        """Write what is queued, then end the process at once: drivers crash in what they do at an orderly exit."""
+        self._out.put(None)
+        if self._writer is not None:
+            self._writer.join()
+        os._exit(code)
 
     def _read(self, on_frame: Callable[[bytes], None]) -> None:
         try:
@@ -67,12 +77,15 @@ class Pipes:
 
     def _write(self) -> None:
         try:
-            while (data := self._out.get()) is not None:
+            ended = False
+            while not ended and (data := self._out.get()) is not None:
                 with contextlib.suppress(queue.Empty):  # join what has gathered: one system call
                     for _ in range(64):
                         more = self._out.get_nowait()
-                        if more is not None:
-                            data += more
+                        if more is None:
+                            ended = True
+                            break
+                        data += more
                 view = memoryview(data)
                 while view:
                     view = view[os.write(self._out_fd, view) :]

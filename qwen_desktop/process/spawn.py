@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import queue
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,15 +26,23 @@ from qwen_desktop.process import frames
 T = TypeVar("T")
 A = TypeVar("A")
 
+#: A command that workers are started through.
+PREFIX = "QWEN_DESKTOP_WORKER_PREFIX"
 _STDERR_LINES = 200
 _LONGEST_LINE = 2000
 
 
 def worker_command(kind: str) -> list[str]:
-    """The command line of a worker: ``kind`` is "engine" or "jobs"."""
+    """The command line of a worker: ``kind`` is "engine", "jobs", or one that answers once (see ``once``).
+
+    In an installed app it is always the console program, whose pipes are real on Windows too. What stands in
+    ``QWEN_DESKTOP_WORKER_PREFIX`` comes first: an emulator, a debugger, a sandbox.
+    """
+    prefix = shlex.split(os.environ.get(PREFIX, ""), posix=os.name != "nt")
     if getattr(sys, "frozen", False):
-        return [sys.executable, "--worker", kind]
-    return [sys.executable, "-m", "qwen_desktop", "--worker", kind]
+        program = Path(sys.executable).with_name("qwen-desktop" + Path(sys.executable).suffix)
+        return [*prefix, str(program), "--worker", kind]
+    return [*prefix, sys.executable, "-m", "qwen_desktop", "--worker", kind]
 
 
 def worker_environment() -> dict[str, str]:
@@ -42,6 +51,7 @@ def worker_environment() -> dict[str, str]:
     environment["GGML_NO_BACKTRACE"] = "1"  # an abort would attach a debugger otherwise
     environment["PYTHONSAFEPATH"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
+    environment.pop("GGML_BACKEND_PATH", None)  # ggml would load whatever library it names
     if not getattr(sys, "frozen", False):
         package_root = str(Path(__file__).resolve().parents[2])
         before = environment.get("PYTHONPATH", "")
@@ -102,7 +112,7 @@ class Transport(Generic[T]):
             cwd=self._folder or (os.environ.get("SYSTEMROOT") if os.name == "nt" else "/"),
             env=worker_environment(),
             start_new_session=os.name != "nt",
-            creationflags=_windows_flags(),
+            creationflags=windows_flags(),
         )
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101 - PIPE
         for name, target, stream in (
@@ -169,5 +179,6 @@ class Transport(Generic[T]):
             self._loop.call_soon_threadsafe(function, argument)
 
 
-def _windows_flags() -> int:
+def windows_flags() -> int:
+    """How a worker is started on Windows: without a console of its own and apart from our Ctrl+C; 0 elsewhere."""
     return int(getattr(subprocess, "CREATE_NO_WINDOW", 0)) | int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))

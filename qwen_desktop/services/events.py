@@ -16,6 +16,8 @@ from msgspec import Struct
 from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.engine import ModelInfo
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.hardware import Machine
+from qwen_desktop.core.models import Download
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.text import Text
 
@@ -158,6 +160,30 @@ class Notified(Struct, frozen=True):
     text: Text
     action: str = ""
     hint: Text | None = None
+
+
+class MachineChanged(Struct, frozen=True):
+    """The probe found something new about this machine."""
+
+    machine: Machine
+
+
+class CatalogueChanged(Struct, frozen=True):
+    """The list of models that can be fetched is another one."""
+
+
+class LibraryChanged(Struct, frozen=True):
+    """A model was installed, removed, verified, or became unusable."""
+
+
+class DownloadChanged(Struct, frozen=True):
+    """A download moved on; at most four times a second for each."""
+
+    download: Download
+
+
+class DownloadsChanged(Struct, frozen=True):
+    """Downloads were added, removed or put in another order."""
 
 
 class EventBus:

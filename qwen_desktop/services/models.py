@@ -19,7 +19,7 @@ from qwen_desktop.core.engine import LoadProgress, LoadRequest, LocalEngine
 from qwen_desktop.core.errors import AppError, UserFacing, error_of, problem_of
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
-from qwen_desktop.services.events import EventBus, ModelChanged, ModelState, ModelStatus, Notified
+from qwen_desktop.services.events import EventBus, ModelChanged, ModelState, ModelStatus, Notified, SettingsChanged
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
 
@@ -41,7 +41,8 @@ FileCheck = Callable[[Path], Awaitable[ModelFile]]
 
 
 class Models:
-    """The chosen model. ``check`` reads a file's header off the loop and raises ``AppError`` for a bad one."""
+    """The chosen model. ``check`` reads a file's header off the loop and raises ``AppError`` for a bad one;
+    ``template`` gives the repaired chat template of a file, None for its own."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Models:
         paths: Paths,
         *,
         check: FileCheck,
+        template: Callable[[str], str | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
@@ -58,6 +60,7 @@ class Models:
         self._bus = bus
         self._guide = str(paths.guide_file)
         self._check = check
+        self._template = template
         self._clock = clock
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -65,6 +68,7 @@ class Models:
         self._load: asyncio.Task[LocalEngine] | None = None
         self._load_request: LoadRequest | None = None
         self._state = self._chosen(preferences.settings.engine.model)
+        bus.subscribe(SettingsChanged, self._on_settings)
 
     # What is chosen ----------------------------------------------------------------------------------------------
 
@@ -268,7 +272,14 @@ class Models:
             gpu_layers=engine.gpu_layers,
             flash_attention=engine.flash_attention,
             kv_type=engine.kv_type,
+            template=self._template(self._state.path) if self._template is not None else None,
         )
+
+    def _on_settings(self, event: SettingsChanged) -> None:
+        """The chosen file has moved (with the models folder): the next load finds it there."""
+        path = event.after.engine.model
+        if "engine.model" in event.keys and path and self._state.path == event.before.engine.model != path:
+            self._set(structs.replace(self._state, status=ModelStatus.IDLE, path=path, info=None, problem=None))
 
     def _chosen(self, path: str) -> ModelState:
         if not path:

@@ -11,6 +11,7 @@ from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.collector import Collector
+from qwen_desktop.ui.models.part import ModelsPart
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
 from qwen_desktop.ui.rail import Rail
@@ -29,6 +30,7 @@ class Assembly(NamedTuple):
     rail: Rail
     pages: QStackedWidget
     skeleton: Skeleton
+    models: ModelsPart
 
 
 def assemble(window: QMainWindow, services: Services, theme: Theme) -> Assembly:
@@ -53,4 +55,5 @@ def assemble(window: QMainWindow, services: Services, theme: Theme) -> Assembly:
     app = QApplication.instance()
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
         FocusRing(app, theme)
-    return Assembly(shell, Collector(services.chat.running, window), rail, pages, skeleton)
+    collector = Collector(services.chat.running, window)
+    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, window))

@@ -24,6 +24,11 @@ class Bridge(QObject):
     model_changed = Signal(object)
     settings_changed = Signal(object)
     notified = Signal(object)
+    machine_changed = Signal(object)
+    catalogue_changed = Signal(object)
+    library_changed = Signal(object)
+    download_changed = Signal(object)
+    downloads_changed = Signal(object)
 
     def __init__(self, bus: events.EventBus, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +47,11 @@ class Bridge(QObject):
             bus.subscribe(events.ModelChanged, self.model_changed.emit),
             bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
             bus.subscribe(events.Notified, self.notified.emit),
+            bus.subscribe(events.MachineChanged, self.machine_changed.emit),
+            bus.subscribe(events.CatalogueChanged, self.catalogue_changed.emit),
+            bus.subscribe(events.LibraryChanged, self.library_changed.emit),
+            bus.subscribe(events.DownloadChanged, self.download_changed.emit),
+            bus.subscribe(events.DownloadsChanged, self.downloads_changed.emit),
         ]
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.frame import Frame
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from qwen_desktop.services import events
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.crash_report import CrashReport
+    from qwen_desktop.ui.models.page import ModelsPage
     from qwen_desktop.ui.services import Services
     from qwen_desktop.ui.settings.page import SettingsPage
     from qwen_desktop.ui.theme import Theme
@@ -72,6 +74,7 @@ class MainWindow(Frame):
         self.rail = parts.rail
         self.pages = parts.pages
         self._skeleton = parts.skeleton
+        self._models = parts.models
         self.notify = self.shell.notify
         self.actions_ = self.shell.actions
         self.bridge = self.shell.bridge
@@ -100,8 +103,10 @@ class MainWindow(Frame):
             "thinking.cycle": lambda: self._in_chat(lambda chat: chat.cycle_thinking()),
             "model.open": lambda: self._with_chat(lambda chat: chat.ask_for_model()),
             "model.choose": lambda: self._in_chat(lambda chat: chat.choose_model()),
+            "model.get": self.show_models,
             "model.guide": lambda: self._in_chat(lambda chat: chat.use_guide()),
             "view.chat": lambda: self._in_chat(lambda chat: chat.focus_composer()),
+            "view.models": self.show_models,
             "view.settings": self.show_settings,
             "view.sidelist": self._toggle_list,
             "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
@@ -121,6 +126,8 @@ class MainWindow(Frame):
         self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action, event.hint))
         self.bridge.settings_changed.connect(self._settings_changed)
         self.bridge.model_changed.connect(self._model_changed)
+        self._models.use_wanted.connect(self._use_model)
+        self._models.shown_wanted.connect(self.show_models)
 
     def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
         self.show_chat()
@@ -144,6 +151,7 @@ class MainWindow(Frame):
             width = self._state.list_width
             self._chat.splitter.setSizes([width, max(400, self.width() - width)])
             self._fit_lists()
+            self._models.put_into(self._chat.sidelist)
         return self._chat
 
     def show_chat(self) -> None:
@@ -168,14 +176,30 @@ class MainWindow(Frame):
         if self._welcome is None:
             from qwen_desktop.ui.welcome.page import WelcomePage  # noqa: PLC0415 - not before the first paint
 
-            self._welcome = WelcomePage(self._theme, self.actions_)
+            self._welcome = WelcomePage(self.shell, self._models.board, self._models.getting)
             self._welcome.asked.connect(self._ask_guide)
-            self._welcome.left.connect(self._leave_welcome)
-            self._welcome.link_wanted.connect(self.notify.link)
             self.pages.addWidget(self._welcome)
         self.pages.setCurrentWidget(self._welcome)
         self.rail.mark("view.chat")
         self._welcome.box.edit.setFocus()
+
+    def show_models(self) -> None:
+        """Show the models, building the page at the first time."""
+        page = self._models.built()
+        if self.pages.indexOf(page) < 0:
+            self.pages.addWidget(page)
+        self.pages.setCurrentWidget(page)
+        self.rail.mark("view.models")
+        page.search.setFocus()
+
+    def _use_model(self, path: str) -> None:
+        self._see_welcome()
+        self._in_chat(lambda chat: chat.open_model(path))
+
+    @property
+    def models_page(self) -> ModelsPage | None:
+        """The models page once it was built."""
+        return self._models.page
 
     @property
     def settings_page(self) -> SettingsPage | None:
@@ -235,8 +259,7 @@ class MainWindow(Frame):
         if not models:
             self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
             return
-        self._see_welcome()
-        self._in_chat(lambda chat: chat.open_model(models[0]))
+        self._use_model(models[0])
 
     def offer_crash_report(self, report: CrashReport) -> None:
         """Tell that the last run crashed and offer its report."""
@@ -367,6 +390,8 @@ class MainWindow(Frame):
         focused = self.focusWidget()
         if focused is not None:
             focused.clearFocus()  # fields take over what was typed when they are left
+        for asked in self.findChildren(QDialog):
+            asked.reject()  # whoever waits for its answer gets one
         if self._chat is not None:
             self._chat.leave()
         await self.operations.settle(_SETTLE_S)

@@ -27,6 +27,7 @@ class Rail(QWidget):
         column.setContentsMargins(6, 12, 6, 12)
         column.setSpacing(4)
         self._add(column, theme, actions, ("view.chat", "message-square"))
+        self._add(column, theme, actions, ("view.models", "boxes"))
         column.addStretch(1)
         self.menu_button: RailButton | None = None
         if sys.platform != "darwin":
@@ -50,6 +51,10 @@ class Rail(QWidget):
     def mark(self, command: str) -> None:
         """Show the page of this command as the open one."""
         self._buttons[command].setChecked(True)
+
+    def button(self, command: str) -> RailButton:
+        """The button of a page."""
+        return self._buttons[command]
 
     def _open_menu(self) -> None:
         if self.menu_button is not None:

@@ -10,6 +10,7 @@ import gc
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,12 +20,15 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qwen_desktop import services
 from qwen_desktop.core.chat import Message
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
 from tests.app import App, running_app
 from tests.scripted_engine import Script, ScriptedEngine
+from tests.ui.models import scripted
+from tests.ui.models.scripted import attach
 
 
 @pytest.fixture
@@ -35,6 +39,17 @@ def loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
     yield loop
     loop.close()
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def no_real_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advice without the advisor, and a network that costs nothing: what the window does with them is tested here."""
+
+    async def metered() -> bool:
+        return False
+
+    monkeypatch.setattr(services, "advisor", SimpleNamespace(recommend=scripted.recommend), raising=False)
+    monkeypatch.setattr(services, "network", SimpleNamespace(metered=metered), raising=False)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -134,6 +149,7 @@ class Make:
             return made
 
         app = await self._stack.enter_async_context(running_app(engine))
+        attach(app)
         await app.preferences.set("storage.welcome_seen", not welcome)
         for key, value in values.items():
             await app.preferences.set(key.replace("__", "."), value)

@@ -1,9 +1,9 @@
-"""A chat without messages: who will answer, in one sentence, and one action."""
+"""A chat without messages: who will answer, in one sentence, and with the guide the way to a real model."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.services.events import ModelState
 from qwen_desktop.ui.actions import Actions
@@ -25,9 +25,18 @@ class EmptyChat(QWidget):
         for label in (self._title, self._text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             label.setMaximumWidth(480)
-        self._button = TextButton(theme, actions["model.open"].text(), self, icon="file-up")
-        self._button.setToolTip(actions.tooltip("model.open"))
-        self._button.clicked.connect(actions["model.open"].trigger)
+        self._buttons = QWidget(self)
+        get = TextButton(theme, self.tr("Get a model"), self._buttons, icon="download", kind="primary")
+        get.setToolTip(actions.tooltip("model.get"))
+        get.clicked.connect(actions["model.get"].trigger)
+        open_ = TextButton(theme, actions["model.open"].text(), self._buttons, icon="file-up")
+        open_.setToolTip(actions.tooltip("model.open"))
+        open_.clicked.connect(actions["model.open"].trigger)
+        row = QHBoxLayout(self._buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(get)
+        row.addWidget(open_)
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(8)
@@ -37,17 +46,17 @@ class EmptyChat(QWidget):
         for label in (self._title, self._text):
             column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(12)
-        column.addWidget(self._button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self._buttons, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(4)
 
     def set_model(self, state: ModelState) -> None:
         """Say who answers."""
         self._chip.setVisible(state.guide)
-        self._button.setVisible(state.guide)
+        self._buttons.setVisible(state.guide)
         if state.guide:
             self._title.setText(self.tr("Ask how this app works"))
             self._text.setText(
-                self.tr("This tiny model only knows Qwen Desktop. Open a GGUF model to talk about anything.")
+                self.tr("This tiny model only knows Qwen Desktop. Get a larger one to talk about anything.")
             )
         else:
             self._title.setText(state.name)

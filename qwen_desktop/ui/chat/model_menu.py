@@ -1,4 +1,4 @@
-"""The model selector's menu: the guide, the files opened last, Open GGUF."""
+"""The model selector's menu: the guide, the files opened last, Open GGUF, the way to more."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class ModelMenu(Menu):
             self.addAction(entry)
         self.addSeparator()
         self.addAction(self._shared["model.open"])
+        self.addAction(self._shared["model.get"])
 
 
 def _cut(name: str) -> str:

@@ -173,6 +173,8 @@ class SideList(QWidget):
         column.addWidget(self.field)
         column.addWidget(self._nothing)
         column.addWidget(self.view, 1)
+        self._notes = QVBoxLayout()
+        column.addLayout(self._notes)
         foot = QHBoxLayout()
         foot.setContentsMargins(10, 6, 10, 8)
         foot.setSpacing(8)
@@ -185,6 +187,10 @@ class SideList(QWidget):
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
+
+    def add_note(self, note: QWidget) -> None:
+        """Put something below the chats that is shown while there is something to tell."""
+        self._notes.addWidget(note)
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.size("sidebar_width"), 400)

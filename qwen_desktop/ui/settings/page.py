@@ -26,6 +26,7 @@ from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.about import AboutSection
 from qwen_desktop.ui.settings.controls import AUTOMATIC
+from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
@@ -35,7 +36,7 @@ from qwen_desktop.ui.widgets.row_delegate import RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
-EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"storage": StorageCard}
+EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"downloads": DownloadsCard, "storage": StorageCard}
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 #: What an automatic value came to, by the setting's key.
@@ -120,7 +121,7 @@ class SettingsPage(QWidget):
             section.reset_all.connect(self._reset_section)
             section.show_settings(self._preferences.settings)
             if name in EXTRAS:
-                section.extra.addWidget(EXTRAS[name](self._shell, section))
+                section.add_extra(EXTRAS[name](self._shell, section))
             self.sections[name] = section
             self._pages[name] = section
         self._pages[_ABOUT] = AboutSection(self._shell, self._column)

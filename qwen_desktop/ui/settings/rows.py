@@ -44,6 +44,8 @@ class SettingRow(QWidget):
         note = self.help
         if say_when and setting.info.applies == "next load":
             note = f"{note} {self.tr('Applies when the model is loaded next.')}".strip()
+        elif say_when and setting.info.applies == "next download":
+            note = f"{note} {self.tr('Applies to the next download.')}".strip()
         if note:
             words.addWidget(Paragraph(theme, note, self, role="small", color="text_muted"))
         words.addWidget(self.problem)

@@ -68,6 +68,7 @@ class SettingsSection(QWidget):
         foot.addStretch(1)
         self.extra = QVBoxLayout()
         self.extra.setSpacing(16)
+        self._extras: list[QWidget] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(16)
@@ -96,6 +97,11 @@ class SettingsSection(QWidget):
             return self.tr("Changes apply from your next message on.")
         return ""
 
+    def add_extra(self, extra: QWidget) -> None:
+        """Put what is no setting below the rows; its ``matches``, where it has one, takes part in the search."""
+        self._extras.append(extra)
+        self.extra.addWidget(extra)
+
     def show_settings(self, settings: Settings, keys: Sequence[str] | None = None) -> None:
         """Show the values in force; ``keys`` limits that to what changed."""
         for key, row in self.rows.items():
@@ -119,4 +125,9 @@ class SettingsSection(QWidget):
             first = first and not shown
             count += shown
         self._card.setVisible(count > 0)
+        for extra in self._extras:
+            matches = getattr(extra, "matches", None)
+            found = bool(words) and matches is not None and bool(matches(words))
+            extra.setVisible(not words or found or (matches is None and count > 0))
+            count += found
         return count

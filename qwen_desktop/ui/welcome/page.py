@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from qwen_desktop.core.models import Purpose
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.board import Board
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.welcome.recommended import RecommendedCard
 from qwen_desktop.ui.widgets.buttons import RoundButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
-#: Where Qwen's own GGUF files are offered.
-PLACES = (("Hugging Face", "https://huggingface.co/Qwen"), ("ModelScope", "https://modelscope.cn/organization/qwen"))
 _WIDTH = 620
 
 
 class WelcomePage(QScrollArea):
-    """``asked`` carries a question for the guide, ``left`` tells that the user wants to chat."""
+    """``asked`` carries a question for the guide."""
 
     asked = Signal(str)
-    left = Signal()
-    link_wanted = Signal(str)
 
-    def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._shell = shell
+        self._theme = shell.theme
+        self._board = board
         self.setObjectName("page")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -37,7 +42,8 @@ class WelcomePage(QScrollArea):
         column = QWidget(body)
         column.setMaximumWidth(_WIDTH + 2 * SHADOW)
         column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._lay_out(column, theme, actions)
+        self.advice = RecommendedCard(shell, board, getting, column)
+        self._lay_out(column, shell.theme, shell.actions)
         middle = QHBoxLayout()
         middle.addStretch(1)
         middle.addWidget(column, 1000)
@@ -48,6 +54,13 @@ class WelcomePage(QScrollArea):
         outer.addLayout(middle)
         outer.addStretch(1)
         self.setWidget(body)
+        board.machine_changed.connect(self._tell_machine)
+        board.rows_changed.connect(self._tell_machine)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._tell_machine()
+        self._shell.operations.run(self._board.ensure(), on_done=lambda _: self._tell_machine())
 
     def _lay_out(self, column: QWidget, theme: Theme, actions: Actions) -> None:
         outer = QVBoxLayout(column)
@@ -57,60 +70,73 @@ class WelcomePage(QScrollArea):
         inner.setContentsMargins(SHADOW, 0, SHADOW, 0)  # the box below keeps as much for its shadow
         inner.setSpacing(0)
         outer.addLayout(inner)
-        words = self.tr("Your own assistant, on your own computer")
-        inner.addWidget(Paragraph(theme, words, column, role="welcome", weight=700))
+        words_ = self.tr("Your own assistant, on your own computer")
+        inner.addWidget(Paragraph(theme, words_, column, role="welcome", weight=700))
         inner.addSpacing(6)
         promise = self.tr("Qwen models answer here, without an account and without the network.")
         inner.addWidget(Paragraph(theme, promise, column, role="message", color="text_muted"))
         inner.addSpacing(24)
+        guide = self.tr("A tiny built-in model that explains this app. Ask it anything below, right now.")
+        private = self.tr(
+            "Chats stay on this disk. Downloads are the only time the network is used, and only when you ask."
+        )
         for icon, heading, text in (
-            (
-                "message-circle-question-mark",
-                self.tr("The guide is ready"),
-                self.tr("A tiny built-in model that explains this app. Ask it anything below, right now."),
-            ),
-            (
-                "file-box",
-                self.tr("Models are GGUF files on your disk"),
-                self.tr("Qwen offers them for free. Download one with your browser, then open it here."),
-            ),
-            (
-                "lock",
-                self.tr("Private by design"),
-                self.tr("Chats stay on this disk. This app has no account, no telemetry and opens no connection."),
-            ),
+            ("message-circle-question-mark", self.tr("The guide is ready"), guide),
+            ("cpu", self.tr("We looked at your computer"), ""),
+            ("lock", self.tr("Private by design"), private),
         ):
-            inner.addWidget(_Row(theme, icon, heading, text, column))
-            if icon == "file-box":
-                inner.addLayout(self._places(theme, column))
+            row = _Row(theme, icon, heading, text, column)
+            if icon == "cpu":
+                self.machine = row
+            inner.addWidget(row)
             inner.addSpacing(20)
-        inner.addSpacing(6)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(10)
-        self.open_button = TextButton(theme, self.tr("I have a GGUF file"), column, icon="file-up")
-        self.open_button.setToolTip(actions.tooltip("model.open"))
-        self.open_button.clicked.connect(actions["model.open"].trigger)
-        self.chat_button = TextButton(theme, self.tr("Start chatting with the guide"), column)
-        self.chat_button.clicked.connect(self.left)
-        buttons.addWidget(self.open_button)
-        buttons.addWidget(self.chat_button)
-        buttons.addStretch(1)
-        inner.addLayout(buttons)
+        inner.addWidget(self.advice)
+        inner.addSpacing(20)
+        inner.addLayout(self._buttons(theme, actions, column))
         self.box = _AskBox(theme, column)
         self.box.sent.connect(self.asked)
         outer.addWidget(self.box)
 
-    def _places(self, theme: Theme, parent: QWidget) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(46, 0, 0, 0)
-        row.setSpacing(4)
-        for name, address in PLACES:
-            link = TextButton(theme, self.tr("Qwen on {place}").replace("{place}", name), parent, kind="link")
-            link.setToolTip(address)
-            link.clicked.connect(lambda _checked=False, a=address: self.link_wanted.emit(a))
-            row.addWidget(link)
-        row.addStretch(1)
-        return row
+    def _buttons(self, theme: Theme, actions: Actions, column: QWidget) -> QHBoxLayout:
+        self.choose_button = TextButton(theme, self.tr("Choose another model"), column)
+        self.choose_button.setToolTip(actions.tooltip("model.get"))
+        self.choose_button.clicked.connect(actions["model.get"].trigger)
+        self.open_button = TextButton(theme, self.tr("I have a GGUF file"), column, icon="file-up")
+        self.open_button.setToolTip(actions.tooltip("model.open"))
+        self.open_button.clicked.connect(actions["model.open"].trigger)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(10)
+        buttons.addWidget(self.choose_button)
+        buttons.addWidget(self.open_button)
+        buttons.addStretch(1)
+        return buttons
+
+    def _tell_machine(self) -> None:
+        machine = self._board.machine
+        if machine is None:
+            self.machine.say(
+                self.tr("Looking at your computer"), self.tr("Processor, memory and graphics card decide what fits.")
+            )
+            return
+        found = [words.cores(machine)]
+        if machine.memory.total_bytes is not None:
+            size = words.memory(machine.memory.total_bytes)
+            found.append(self.tr("{size} memory").replace("{size}", size))
+        found += [words.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
+        said = ", ".join(filter(None, found))
+        comfort = self._board.comfort
+        if comfort is not None:
+            runs = self.tr("Models up to {size} run comfortably.").replace("{size}", words.size_word(comfort[0]))
+            advised = self._board.recommend(Purpose.EVERYDAY)
+            best = advised.best.model if advised is not None and advised.best is not None else None
+            if best is not None and best.shape.experts and best.parameters > comfort[0].parameters:
+                # Otherwise the card below would seem to contradict the sentence.
+                runs = self.tr("Models up to {size} run comfortably, and mixtures of experts up to {larger}.")
+                runs = runs.replace("{size}", words.size_word(comfort[0])).replace("{larger}", words.size_word(best))
+            said = f"{said}. {runs}" if said else runs
+        elif said:
+            said += "."
+        self.machine.say(self.tr("We looked at your computer"), said or self.tr("Little could be read about it."))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(360, 300)
@@ -128,15 +154,23 @@ class _Row(QWidget):
         sign = IconLabel(theme, icon, tile, color="accent", size=20)
         sign.setAlignment(Qt.AlignmentFlag.AlignCenter)
         sign.setGeometry(0, 0, 38, 38)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(Label(theme, heading, self, weight=600))
-        words.addWidget(Paragraph(theme, text, self, color="text_muted"))
+        self.heading = Label(theme, heading, self, weight=600)
+        self.sentence = Paragraph(theme, text, self, color="text_muted")
+        said = QVBoxLayout()
+        said.setSpacing(2)
+        said.addWidget(self.heading)
+        said.addWidget(self.sentence)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(14)
         row.addWidget(tile, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(words, 1)
+        row.addLayout(said, 1)
+
+    def say(self, heading: str, text: str) -> None:
+        """Say something else."""
+        if self.sentence.text() != text or self.heading.text() != heading:
+            self.heading.setText(heading)
+            self.sentence.setText(text)
 
 
 class _AskBox(FloatingFrame):

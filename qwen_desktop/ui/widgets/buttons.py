@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
@@ -130,8 +130,20 @@ class RailButton(_Painted):
     def __init__(self, theme: Theme, icon: str, label: str, parent: QWidget | None = None) -> None:
         super().__init__(theme, label, parent)
         self._icon = icon
+        self._progress: float | None = None
         self.setText(label)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    @property
+    def progress(self) -> float | None:
+        """The share shown beside the icon, None for none."""
+        return self._progress
+
+    def set_progress(self, share: float | None) -> None:
+        """Show a small ring filled to ``share`` (0..1) beside the icon; None takes it away."""
+        if share != self._progress:
+            self._progress = share
+            self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.size("rail_width") - 12, self._theme.scaled("control_height") + 18)
@@ -157,6 +169,24 @@ class RailButton(_Painted):
         _draw_icon(painter, self, (self._icon, ink, 20), QPointF(self.width() / 2, top + 10))
         painter.setPen(ink)
         painter.drawText(QRectF(0, top + 22, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
+        if self._progress is not None:
+            self._draw_ring(painter, QRectF(self.width() / 2 + 5, max(1.0, top - 5), 14, 14), self._progress)
+
+    def _draw_ring(self, painter: QPainter, room: QRectF, share: float) -> None:
+        """A disc in the ground's colour, so that the icon does not touch the ring, then the ring."""
+        ground = "accent_soft" if self.isChecked() else self._ground() or "rail"
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.color(ground))
+        painter.drawEllipse(room)
+        ring = room.adjusted(2.5, 2.5, -2.5, -2.5)
+        pen = QPen(self._theme.color("border_strong"), 2.5)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(pen)
+        painter.drawEllipse(ring)
+        pen.setColor(self._theme.color("accent"))
+        painter.setPen(pen)
+        painter.drawArc(ring, 90 * 16, -max(16 * 12, round(share * 360 * 16)))
 
 
 class TextButton(QPushButton):
@@ -184,7 +214,10 @@ class TextButton(QPushButton):
         if self._icon_name:
             role = {"primary": "on_accent", "link": "accent"}.get(self._kind, "text")
             ink = self._theme.color(role if self.isEnabled() else "disabled_text")
-            middle = QPointF(15 + 9, self.height() / 2 - 0.5)
+            # The style sheet keeps 40 px left of the text and 14 right of it, and centres the text between them.
+            spare = self.width() - 54 - self.fontMetrics().horizontalAdvance(self.text())
+            left = 14.0 + (max(0.0, spare / 2) if self._kind not in {"new", "link", "title"} else 0.0)
+            middle = QPointF(left + 10, self.height() / 2 - 0.5)
             _draw_icon(QPainter(self), self, (self._icon_name, ink, 18), middle)
 
 

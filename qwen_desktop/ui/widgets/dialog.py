@@ -13,9 +13,14 @@ from qwen_desktop.ui.widgets.labels import Paragraph
 
 
 class Dialog(QDialog):
-    """Window-modal, deleted when closed. Add content to ``body``, then buttons from left to right."""
+    """Window-modal, deleted when closed. Add content to ``body``, then buttons from left to right.
 
-    def __init__(self, theme: Theme, title: str, text: str, parent: QWidget | None, *, width: int = 440) -> None:
+    ``inset`` px of the left margin belong to ``body``: a body that scrolls cuts focus rings off at its edge.
+    """
+
+    def __init__(
+        self, theme: Theme, title: str, text: str, parent: QWidget | None, *, width: int = 440, inset: int = 0
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
         self._width = width
@@ -24,12 +29,16 @@ class Dialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(width)
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
+        column.setContentsMargins(24 - inset, 20, 24, 20)
         column.setSpacing(8)
+        head = QVBoxLayout()
+        head.setContentsMargins(inset, 0, 0, 0)
+        head.setSpacing(8)
         heading = Paragraph(theme, title, self, role="message", weight=600)
-        column.addWidget(heading)
+        head.addWidget(heading)
         if text:
-            column.addWidget(Paragraph(theme, text, self, color="text_muted"))
+            head.addWidget(Paragraph(theme, text, self, color="text_muted"))
+        column.addLayout(head)
         self.setAccessibleDescription(text)
         self.body = QVBoxLayout()
         self.body.setSpacing(8)

@@ -141,12 +141,14 @@ class ElidedLabel(Label):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
+        room = self.contentsRect()
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.setToolTip(self.text() if self.fontMetrics().horizontalAdvance(self.text()) > self.width() else "")
+        wide = self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()
+        self.setToolTip(self.text() if wide else "")
 
 
 class IconLabel(QLabel):
@@ -180,9 +182,10 @@ class Chip(QWidget):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._kind = kind
         self._ground = f"{kind}_soft" if kind else "sunken"
         theme.changed.connect(self.update)
-        color = {"accent": "accent", "warn": "warn", "good": "good", "bad": "bad"}.get(kind, "text_muted")
+        color = kind or "text_muted"
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 10, 5)
         row.setSpacing(6)
@@ -191,6 +194,19 @@ class Chip(QWidget):
         self.label = Label(theme, text, self, role="small", color=color, weight=500 if kind else 400)
         row.addWidget(self.label)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    @property
+    def kind(self) -> str:
+        """The tone: "accent", "good", "warn", "bad" or "" for none."""
+        return self._kind
+
+    def show_word(self, text: str, kind: str = "") -> None:
+        """Say another word in another tone."""
+        self._kind = kind
+        self._ground = f"{kind}_soft" if kind else "sunken"
+        self.label.set_color(kind or "text_muted")
+        self.label.setText(text)
+        self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -1,10 +1,10 @@
-"""What the window shows for a blink before its first page is built: grounds and lines, nothing that moves."""
+"""What stands where content is about to appear: grounds and bars, nothing that moves."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
 
@@ -27,3 +27,32 @@ class Skeleton(QWidget):
         painter.fillRect(QRect(width, 0, 1, self.height()), self._theme.color("border"))
         header = self._theme.scaled("control_height") + 17
         painter.fillRect(QRect(width + 1, header, self.width(), 1), self._theme.color("border"))
+
+
+class SkeletonBars(QWidget):
+    """Bars in the place of some lines of text; ``shares`` of the width, one bar a line."""
+
+    def __init__(self, theme: Theme, shares: tuple[float, ...], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._shares = shares
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(160, len(self._shares) * 24)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        for row, share in enumerate(self._shares):
+            draw_bar(painter, self._theme, QRectF(0, row * 24 + 6, self.width() * share, 12))
+
+
+def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:
+    """Paint one bar of a skeleton."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.color("pressed" if theme.dark else "hover"))
+    painter.drawRoundedRect(rect, 4, 4)
+    painter.restore()

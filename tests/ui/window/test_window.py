@@ -17,11 +17,9 @@ from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
-from qwen_desktop.ui.chat.composer import ModelButton
-from qwen_desktop.ui.widgets.buttons import IconButton, RailButton
 from qwen_desktop.ui.widgets.dialog import Dialog
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Paragraph
 from tests.scripted_engine import Script
+from tests.ui.looks import stays_cut_off
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -56,6 +54,9 @@ async def test_pages_and_their_marks(make: Make) -> None:
     ui = await make()
     ui.window.actions_.trigger("view.settings")
     assert ui.window.pages.currentWidget() is ui.window.settings_page
+    ui.window.actions_.trigger("view.models")
+    assert ui.window.pages.currentWidget() is ui.window.models_page
+    assert ui.window.rail.button("view.models").isChecked()
     ui.window.actions_.trigger("help.welcome")
     assert ui.window.pages.currentWidget() is ui.window.welcome_page
     ui.window.actions_.trigger("chat.new")
@@ -153,19 +154,16 @@ async def test_nothing_is_cut_off(make: Make, size: tuple[int, int], percent: in
     ui.theme.set_text_size(percent)
     await ui.app.models.open_file(ui.app.model_file("Qwen3-4B-Instruct-2507-Q4_K_M.gguf"))
     await ui.say("A question with a title")
-    await asyncio.sleep(0.02)
-    cut = _cut_off(ui.window)
+    cut = await stays_cut_off(ui.window)
     ui.window.show_settings()
     page = ui.window.settings_page
     assert page is not None
     for name in [*page.sections, "about"]:
         page.show_section(name)
-        await asyncio.sleep(0.01)
-        cut += _cut_off(page)
+        cut += await stays_cut_off(page)
     ui.window.show_welcome()
-    await asyncio.sleep(0.01)
     assert ui.window.welcome_page is not None
-    cut += _cut_off(ui.window.welcome_page)
+    cut += await stays_cut_off(ui.window.welcome_page)
     assert cut == []
 
 
@@ -211,8 +209,8 @@ async def test_the_model_menu_lists_guide_recent_and_open(make: Make) -> None:
     await ui.app.models.open_file(ui.app.model_file("two.gguf"))
     ui.chat.choose_model()
     entries = [a for a in ui.chat.model_menu.actions() if not a.isSeparator()]
-    assert [a.text() for a in entries] == ["Use the guide", "two", "one", "Open GGUF…"]
-    assert [a.isChecked() for a in entries] == [False, True, False, False]
+    assert [a.text() for a in entries] == ["Use the guide", "two", "one", "Open GGUF…", "Get more models…"]
+    assert [a.isChecked() for a in entries] == [False, True, False, False, False]
     ui.chat.model_menu.close()
     entries[0].trigger()
     await ui.rest()
@@ -255,28 +253,6 @@ async def test_the_focus_ring_follows_the_keyboard(make: Make) -> None:
     assert holder is not None
     target = reached.rect().translated(reached.mapTo(holder, QPoint(0, 0)))
     assert ring.geometry() == target.adjusted(-4, -4, 4, 4)
-
-
-def _cut_off(root: QWidget) -> list[str]:
-    """Texts that have less room than they need, and widgets that reach out of their parents."""
-    found: list[str] = []
-    for widget in root.findChildren(QWidget):
-        if not widget.isVisible() or widget.objectName().startswith("qt_"):
-            continue
-        name = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
-        needs = widget.sizeHint()
-        if isinstance(widget, ElidedLabel | IconButton | RailButton):
-            pass
-        elif isinstance(widget, Paragraph):
-            if widget.height() < widget.heightForWidth(widget.width()):
-                found.append(f"{name}: {widget.height()} px high")
-        elif isinstance(widget, QLabel | ModelButton | QAbstractButton) and widget.width() < needs.width():
-            found.append(f"{name}: {widget.width()} of {needs.width()} px")
-        parent = widget.parentWidget()
-        inside = parent is None or parent.objectName() == "qt_scrollarea_viewport" or widget.isWindow()
-        if not inside and parent is not None and widget.geometry().right() > parent.rect().right():
-            found.append(f"{name}: reaches out of {type(parent).__name__}")
-    return found
 
 
 async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> None:

@@ -199,6 +199,10 @@ def test_text_that_looks_like_settings_is_left_alone(path: Path) -> None:
 LETTERS = string.printable.replace("\r", "") + "äß水火\U0001f600'\"\\#=[]"
 
 
+#: Texts that must look like something.
+WITH_A_FORM = {"downloads.endpoint": "https://mirror.example", "downloads.proxy": "http://proxy.example:8080"}
+
+
 def any_value(chance: random.Random, key: str) -> Any:
     """Something allowed for this setting."""
     entry = setting(key)
@@ -206,7 +210,7 @@ def any_value(chance: random.Random, key: str) -> Any:
     found: dict[str, Any] = {
         "bool": chance.random() < 0.5,
         "choice": chance.choice([choice for choice, _ in entry.info.choices] or [None]),
-        "text": "".join(chance.choices(LETTERS, k=chance.randrange(40))),
+        "text": WITH_A_FORM.get(key) or "".join(chance.choices(LETTERS, k=chance.randrange(40))),
         "list": tuple("".join(chance.choices(LETTERS, k=9)) for _ in range(chance.randrange(4))),
         "int": chance.randint(int(low), int(high)),
         "float": chance.choice([chance.uniform(low + 1e-9, high), high, 1e-7 if low == 0 else high]),

@@ -1,0 +1,135 @@
+"""``qwen-desktop models …`` as typer shows it. Each command's work is in a file of its own, imported when called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.models import Purpose
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import clean
+
+#: Runs a command's work and turns its failure into one sentence and an exit code.
+Guard = Callable[[Callable[[], Coroutine[Any, Any, int]], Console, Paths], None]
+
+_JSON = typer.Option("--json", help="Print one JSON object.")
+_REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
+
+
+def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
+    """The group of commands, joined to the services of one run."""
+    app = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Find, fetch and look after models on this computer."
+    )
+
+    @app.command("list")
+    def installed(as_json: Annotated[bool, _JSON] = False) -> None:
+        """List the installed models."""
+        from qwen_desktop.cli.models_library import list_models  # noqa: PLC0415 - only for this command
+
+        console = Console(quiet=as_json)
+        guarded(lambda: list_models(paths, build, console, as_json=as_json), console, paths)
+
+    @app.command()
+    def recommend(
+        purpose: Annotated[Purpose, typer.Option(help="What you want to do.")] = Purpose.EVERYDAY,
+        as_json: Annotated[bool, _JSON] = False,
+    ) -> None:
+        """Name the best model for this computer and a purpose, with a lighter and a stronger one."""
+        from qwen_desktop.cli.models_recommend import recommend as work  # noqa: PLC0415
+
+        console = Console(quiet=as_json)
+        guarded(lambda: work(paths, build, console, purpose=purpose, as_json=as_json), console, paths)
+
+    @app.command()
+    def fit(
+        reference: Annotated[str, typer.Argument(metavar="PATH|URL|REPO[:QUANT]", help="A file, or " + _REFERENCE)],
+        context: Annotated[
+            int | None, typer.Option(min=1, max=1_048_576, metavar="N", help="Tokens of context; else 8,192.")
+        ] = None,
+        kv_type: Annotated[
+            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
+        ] = None,
+        memory: Annotated[
+            float | None, typer.Option(min=0.001, metavar="GB", help="As if this much memory were free.")
+        ] = None,
+        as_json: Annotated[bool, _JSON] = False,
+    ) -> None:
+        """Say whether a model fits this computer, before it is downloaded too."""
+        from qwen_desktop.cli.models_fit import fit as work  # noqa: PLC0415
+
+        console = Console(quiet=as_json)
+        guarded(
+            lambda: work(
+                clean(reference),
+                paths,
+                build,
+                console,
+                context=context,
+                kv_type=kv_type,
+                memory=memory,
+                as_json=as_json,
+            ),
+            console,
+            paths,
+        )
+
+    @app.command()
+    def pull(
+        reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=_REFERENCE)],
+        quant: Annotated[str, typer.Option(metavar="Q", help="The quant, such as Q4_K_M.")] = "",
+        source: Annotated[str, typer.Option(metavar="S", help="huggingface or modelscope; else the faster one.")] = "",
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a metered network.")] = False,
+        as_json: Annotated[bool, _JSON] = False,
+    ) -> None:
+        """Download a model. Called again, it goes on where it stopped."""
+        from qwen_desktop.cli.models_pull import Wanted  # noqa: PLC0415
+        from qwen_desktop.cli.models_pull import pull as work  # noqa: PLC0415
+
+        console = Console(quiet=as_json)
+        wanted = Wanted(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
+        guarded(lambda: work(wanted, paths, build, console), console, paths)
+
+    @app.command("import")
+    def take_in(
+        files: Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="GGUF files.")] = None,
+        copy: Annotated[bool, typer.Option("--copy", help="Copy them into the models folder.")] = False,
+        from_apps: Annotated[
+            bool, typer.Option("--from-apps", help="What LM Studio, Ollama, Jan, GPT4All and Hugging Face hold.")
+        ] = False,
+    ) -> None:
+        """Add GGUF files to the library, without a second copy unless asked for one."""
+        from qwen_desktop.cli.models_library import import_models  # noqa: PLC0415
+
+        console = Console()
+        guarded(
+            lambda: import_models(paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps),
+            console,
+            paths,
+        )
+
+    @app.command()
+    def verify(name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]) -> None:
+        """Read a model again and compare it with its hash."""
+        from qwen_desktop.cli.models_library import verify as work  # noqa: PLC0415
+
+        console = Console()
+        guarded(lambda: work(clean(name), paths, build, console), console, paths)
+
+    @app.command()
+    def remove(
+        name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")],
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """Put a model into the bin; of a linked one only the link is removed."""
+        from qwen_desktop.cli.models_library import remove as work  # noqa: PLC0415
+
+        console = Console()
+        guarded(lambda: work(clean(name), paths, build, console, yes=yes), console, paths)
+
+    return app

@@ -1,0 +1,175 @@
+"""``qwen-desktop models fit``: does this file fit this machine, from its own header: a path (also of a file that is
+only partly there), the address of a GGUF, or a repository with or without a quant.
+
+The JSON object of ``--json``; bytes are bytes:
+
+- ``reference``, ``name``, ``quant``, ``architecture``, ``parameters``, ``active_parameters``, ``size_bytes`` (the file)
+- for ``context`` tokens (what was asked for, at most what the model was trained for) and ``kv_type``:
+  ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``, ``mmproj_bytes``, ``overhead_bytes``, together
+  ``total_bytes``
+- ``free_bytes``: what is free here now, graphics memory included; ``missing_bytes``: what lacks when nothing fits
+- ``verdict``: fits, smaller_context, slow, too_large; ``fitting_context``: the context it is about; ``max_context``:
+  the largest that fits (0 for none); ``gpu_layers``: how many layers go to graphics cards
+- ``decode_tokens_per_s``, ``prompt_tokens_per_s``: predicted, null when the machine's speed is unknown
+- ``fetched_bytes``: what came over the network for this; ``measured``: loads on this machine corrected it;
+  ``inferred``: names of facts that are not from the file itself
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.fit import FileFit, Use, Verdict
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.store.settings_file import SettingsFile
+
+#: Types of the KV cache that the engine makes.
+KV_TYPES = ("f16", "q8_0")
+_GB = 1_000_000_000
+
+
+async def fit(
+    reference: str,
+    paths: Paths,
+    build: Build,
+    console: Console,
+    *,
+    context: int | None = None,
+    kv_type: str | None = None,
+    memory: float | None = None,
+    as_json: bool = False,
+) -> int:
+    """Print whether it fits; ``memory`` (in GB) stands for what is free here. Returns 0 whatever the verdict is.
+
+    Raises ``AppError`` when there is nothing to judge.
+    """
+    if kv_type is not None and kv_type not in KV_TYPES:
+        raise _unknown_type(kv_type)
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        engine = services.preferences.settings.engine
+        use = Use(
+            context=context or engine.context or Use().context,
+            kv_type=kv_type or engine.kv_type,
+            gpu_layers=engine.gpu_layers,
+            flash_attention=engine.flash_attention == "on",
+        )
+        console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
+        memory_bytes = None if memory is None else int(memory * _GB)
+        found = await services.fits.of_reference(reference, use, memory_bytes)
+    if as_json:
+        console.line(json.dumps(as_object(found, use), ensure_ascii=False, indent=1))
+    else:
+        for name, value in rows(found):
+            console.line(f"{name:16}{harmless(value)}")
+        console.line(sentence(found))
+    return 0
+
+
+def as_object(found: FileFit, use: Use) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    shape, memory, verdict = found.shape, found.asked, found.fit
+    return {
+        "reference": found.reference,
+        "name": found.name,
+        "quant": found.quant,
+        "architecture": shape.architecture,
+        "parameters": shape.parameters,
+        "active_parameters": shape.active_parameters,
+        "size_bytes": found.size_bytes,
+        "context": found.context,
+        "kv_type": use.kv_type,
+        "weights_bytes": memory.weights_bytes,
+        "kv_bytes": memory.kv_bytes,
+        "state_bytes": memory.state_bytes,
+        "compute_bytes": memory.compute_bytes,
+        "mmproj_bytes": memory.mmproj_bytes,
+        "overhead_bytes": memory.overhead_bytes,
+        "total_bytes": memory.total_bytes,
+        "free_bytes": verdict.free_bytes,
+        "missing_bytes": verdict.missing_bytes,
+        "verdict": str(verdict.verdict),
+        "fitting_context": verdict.context if verdict.max_context else 0,
+        "max_context": verdict.max_context,
+        "gpu_layers": verdict.gpu_layers,
+        "decode_tokens_per_s": verdict.decode_tokens_per_s,
+        "prompt_tokens_per_s": verdict.prompt_tokens_per_s,
+        "fetched_bytes": found.fetched_bytes,
+        "measured": verdict.measured,
+        "inferred": list(verdict.inferred),
+    }
+
+
+def rows(found: FileFit) -> list[tuple[str, str]]:
+    """The figures as a table for people."""
+    shape, memory, verdict = found.shape, found.asked, found.fit
+    parameters = _billions(shape.parameters)
+    if shape.active_parameters < shape.parameters:
+        template = QT_TRANSLATE_NOOP("fit", "{all}, {active} of them for each token")
+        parameters = fill(template, {"all": parameters, "active": _billions(shape.active_parameters)})
+    shown = [
+        (QT_TRANSLATE_NOOP("fit", "Model"), " ".join(part for part in (found.name, found.quant) if part)),
+        (QT_TRANSLATE_NOOP("fit", "Architecture"), shape.architecture),
+        (QT_TRANSLATE_NOOP("fit", "Parameters"), parameters),
+        (QT_TRANSLATE_NOOP("fit", "Weights"), _gb(memory.weights_bytes)),
+        (
+            QT_TRANSLATE_NOOP("fit", "Context"),
+            fill(
+                QT_TRANSLATE_NOOP("fit", "{size} for {count} tokens"),
+                {"size": _gb(memory.kv_bytes), "count": f"{found.context:,}"},
+            ),
+        ),
+        (QT_TRANSLATE_NOOP("fit", "State"), _gb(memory.state_bytes) if memory.state_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "Computing"), _gb(memory.compute_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Pictures"), _gb(memory.mmproj_bytes) if memory.mmproj_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "The engine"), _gb(memory.overhead_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Together"), _gb(memory.total_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Free now"), _gb(verdict.free_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Largest context"), f"{verdict.max_context:,}" if verdict.max_context else ""),
+    ]
+    if verdict.decode_tokens_per_s is not None:
+        speed = fill(QT_TRANSLATE_NOOP("fit", "{speed} tokens/s"), {"speed": f"{verdict.decode_tokens_per_s:.1f}"})
+        shown.append((QT_TRANSLATE_NOOP("fit", "Speed"), speed))
+    if found.fetched_bytes:
+        shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), f"{found.fetched_bytes / 1e6:.1f} MB"))
+    return [row for row in shown if row[1]]
+
+
+def sentence(found: FileFit) -> str:
+    """The verdict in one sentence."""
+    verdict = found.fit
+    values: dict[str, str | int | float] = {
+        "context": f"{verdict.context:,}",
+        "missing": _gb(verdict.missing_bytes),
+        "speed": f"{verdict.decode_tokens_per_s or 0:.1f}",
+    }
+    template = {
+        Verdict.FITS: QT_TRANSLATE_NOOP("fit", "It fits well."),
+        Verdict.SMALLER_CONTEXT: QT_TRANSLATE_NOOP("fit", "It fits with {context} tokens of context."),
+        Verdict.SLOW: QT_TRANSLATE_NOOP("fit", "It fits, but answers slowly: some {speed} tokens a second."),
+        Verdict.TOO_LARGE: QT_TRANSLATE_NOOP("fit", "It does not fit: {missing} more must be free."),
+    }[verdict.verdict]
+    return fill(template, values)
+
+
+def _gb(count: int) -> str:
+    return f"{count / _GB:.2f} GB" if count >= 10_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 100_000_000 else f"{count / 1e6:.1f} M"
+
+
+def _unknown_type(kv_type: str) -> UserFacing:
+    return UserFacing(
+        Text(
+            "fit.kv_type",
+            QT_TRANSLATE_NOOP("fit", "{name} is no type of the KV cache that the engine makes."),
+            {"name": kv_type[:40]},
+        ),
+        Text("fit.kv_type.hint", QT_TRANSLATE_NOOP("fit", "Choose one of: {types}."), {"types": ", ".join(KV_TYPES)}),
+    )

@@ -1,0 +1,217 @@
+"""``qwen-desktop models list``, ``import``, ``verify`` and ``remove``: the models on this computer.
+
+The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, each with
+
+- ``id`` (what ``verify`` and ``remove`` take), ``path`` of the first file, ``files``, ``mmproj``, ``name``, ``quant``,
+  ``size_bytes``, ``repo``, ``architecture``, ``parameters``, ``context_train``, ``licence``
+- ``origin`` (downloaded, imported, lm_studio, ollama, jan, gpt4all, huggingface_cache, file) and ``owned`` (lies in our
+  folder; else it is linked where another program keeps it)
+- ``last_used``, ``added``, ``verified_at``: seconds of the epoch, 0 for never; ``sha256`` of the first file or ""
+- ``problem``: null, or a sentence that says why it cannot be used now
+- ``template_fault``: null or a sentence; ``template_repaired``
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.models import InstalledModel
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.library import Library
+from qwen_desktop.store.settings_file import SettingsFile
+
+_GB = 1_000_000_000
+_FROM = {
+    "downloaded": QT_TRANSLATE_NOOP("library", "downloaded"),
+    "imported": QT_TRANSLATE_NOOP("library", "imported"),
+    "lm_studio": "LM Studio",
+    "ollama": "Ollama",
+    "jan": "Jan",
+    "gpt4all": "GPT4All",
+    "huggingface_cache": QT_TRANSLATE_NOOP("library", "Hugging Face cache"),
+    "file": QT_TRANSLATE_NOOP("library", "linked file"),
+}
+
+
+class _Services(Protocol):
+    @property
+    def library(self) -> Library: ...
+    @property
+    def bus(self) -> EventBus: ...
+
+
+async def list_models(paths: Paths, build: Build, console: Console, *, as_json: bool = False) -> int:
+    """Print what is installed and linked. Always returns 0."""
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        library = _library(services)
+        models = await library.scan()
+        folder = library.folder
+    if as_json:
+        shown = {"folder": str(folder), "models": [_plain(model) for model in models]}
+        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+        return 0
+    if not models:
+        console.line(QT_TRANSLATE_NOOP("library", "No models are installed."))
+        console.note(
+            QT_TRANSLATE_NOOP(
+                "library", "qwen-desktop models recommend says which suits this computer, models pull gets it."
+            )
+        )
+        return 0
+    for model in models:
+        console.line(harmless(_line(model)))
+        for remark in _remarks(model):
+            console.line(f"    {harmless(remark)}")
+    return 0
+
+
+async def import_models(
+    paths: Paths,
+    build: Build,
+    console: Console,
+    *,
+    files: Sequence[Path] = (),
+    copy: bool = False,
+    from_apps: bool = False,
+) -> int:
+    """Add files, the models inside folders and, with ``from_apps``, what other programs hold; linked, or copied into
+    the models folder. Returns 1 when nothing was asked for or found. Raises ``AppError``."""
+    if not files and not from_apps:
+        console.warn(
+            QT_TRANSLATE_NOOP("library", "Name a file or a folder, or look into other programs with --from-apps.")
+        )
+        return 1
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        library = _library(services)
+        services.bus.subscribe(Notified, lambda e: console.warn(" ".join(map(str, filter(None, (e.text, e.hint))))))
+        await library.scan()
+        wanted = [str(path) for path in files]
+        if from_apps:
+            console.progress(QT_TRANSLATE_NOOP("library", "Looking into other programs …"))
+            found = await library.find_importable()
+            for candidate in found:
+                if candidate.problem is not None:
+                    console.warn(candidate.problem.sentence())
+            wanted += [c.path for c in found if not c.known and c.problem is None]
+        if not wanted:
+            console.line(QT_TRANSLATE_NOOP("library", "Nothing new was found."))
+            return 1
+        added = await library.import_files(wanted, copy=copy, progress=_progress(console))
+    for model in added:
+        console.line(harmless(_line(model)))
+        for remark in _remarks(model):
+            console.line(f"    {harmless(remark)}")
+    return 0 if added else 1
+
+
+async def verify(name: str, paths: Paths, build: Build, console: Console) -> int:
+    """Read a model again and compare it with its hashes. Returns 1 when it is damaged. Raises ``AppError``."""
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        library = _library(services)
+        await library.scan()
+        model = library.named(name)
+        good = await library.verify(model.id, _progress(console))
+        now = library.find(model.id)
+    if not good:
+        console.warn(now.problem.sentence() if now is not None and now.problem is not None else model.name)
+        return 1
+    known = model.sha256 or model.verified_at
+    template = (
+        QT_TRANSLATE_NOOP("library", "{name} is undamaged.")
+        if known
+        else QT_TRANSLATE_NOOP(
+            "library", "{name} can be read. Nobody knew its hash; now it is noted for the next time."
+        )
+    )
+    console.line(fill(template, {"name": harmless(model.name)}))
+    return 0
+
+
+async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes: bool = False) -> int:
+    """Move a model's files to the bin; of a linked one only the link is forgotten. Asks first unless ``yes``; where
+    there is no bin, ``yes`` means for good. Returns 1 when it was not removed. Raises ``AppError``."""
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        library = _library(services)
+        await library.scan()
+        model = library.named(name)
+        if not yes and not _agreed(_question(model), console):
+            return 1
+        try:
+            await library.delete(model.id)
+        except Exception as error:
+            problem = getattr(error, "problem", None)
+            if problem is None or problem.action != "delete_permanently":
+                raise
+            if not yes and not _agreed(problem.sentence(), console):
+                return 1
+            await library.delete(model.id, permanent=True)
+    console.line(fill(QT_TRANSLATE_NOOP("library", "{name} is removed."), {"name": harmless(model.name)}))
+    return 0
+
+
+def _library(services: object) -> Library:
+    return cast("_Services", services).library
+
+
+def _progress(console: Console) -> Any:
+    def report(done: int, total: int) -> None:
+        if total:
+            template = QT_TRANSLATE_NOOP("library", "{percent} % of {size}")
+            console.progress(fill(template, {"percent": int(100 * done / total), "size": _size(total)}))
+
+    return report
+
+
+def _question(model: InstalledModel) -> str:
+    if not model.owned:
+        template = QT_TRANSLATE_NOOP("library", "Remove {name} from the list? Its file stays where it is.")
+    else:
+        template = QT_TRANSLATE_NOOP("library", "Move {name} ({size}) to the bin?")
+    return fill(template, {"name": model.name, "size": _size(model.size_bytes)})
+
+
+def _agreed(question: str, console: Console) -> bool:
+    """Ask on the terminal. Without one nobody can agree, and --yes is named."""
+    if not sys.stdin.isatty():
+        console.warn(f"{question} {QT_TRANSLATE_NOOP('library', 'Nobody can answer here; --yes agrees.')}")
+        return False
+    console.warn(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _line(model: InstalledModel) -> str:
+    used = time.strftime("%Y-%m-%d", time.localtime(model.last_used)) if model.last_used else "-"
+    where = _FROM.get(model.origin, model.origin)
+    return f"{model.name}  {model.quant or '-'}  {_size(model.size_bytes)}  {where}  {used}  {model.id}"
+
+
+def _remarks(model: InstalledModel) -> list[str]:
+    remarks = [model.problem.sentence()] if model.problem is not None else []
+    if model.template_fault is not None and not model.template_repaired:
+        remarks.append(str(model.template_fault))
+    return remarks
+
+
+def _size(size: int) -> str:
+    return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1_000_000:.0f} MB"
+
+
+def _plain(model: InstalledModel) -> dict[str, Any]:
+    names = (
+        "id", "path", "files", "mmproj", "name", "quant", "size_bytes", "repo", "architecture", "parameters",
+        "context_train", "licence", "origin", "owned", "last_used", "added", "verified_at", "sha256",
+        "template_repaired",
+    )  # fmt: skip
+    plain = {name: getattr(model, name) for name in names}
+    plain["problem"] = model.problem.sentence() if model.problem is not None else None
+    plain["template_fault"] = str(model.template_fault) if model.template_fault is not None else None
+    return plain

@@ -1,0 +1,279 @@
+"""``qwen-desktop models pull``: fetch a model, with progress; Ctrl+C leaves a part that the next pull goes on with.
+
+The JSON object of ``--json``: ``status`` (done, failed, interrupted), ``reference``, ``repo``, ``quant``, ``path`` of
+the first file ("" unless done), ``files``, ``mmproj``, ``size_bytes``, ``done_bytes``, ``fetched_bytes`` (received for
+it, earlier runs included), ``seconds``, ``source``, ``problem`` (null or a sentence).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from msgspec import Struct
+
+from qwen_desktop.cli.chat import DONE, FAILED, INTERRUPTED, Interrupt
+from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, problem_of
+from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.hub.names import find_quant
+from qwen_desktop.services import network
+from qwen_desktop.services.catalogue import Catalogue
+from qwen_desktop.services.downloads import Downloads
+from qwen_desktop.services.events import DownloadChanged, EventBus
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_file import SettingsFile
+
+SOURCES = ("huggingface", "modelscope")
+_ENDED = (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED)
+_MB, _GB = 1_000_000, 1_000_000_000
+#: Where no source can be reached at all, the command gives up after this many seconds.
+FIRST_BYTE_S = 30.0
+
+
+class Wanted(Struct, frozen=True):
+    """What was asked for on the command line; ``yes`` answers the question about a metered network."""
+
+    reference: str
+    quant: str = ""
+    source: str = ""
+    json: bool = False
+    yes: bool = False
+
+
+class _Services(Protocol):
+    @property
+    def bus(self) -> EventBus: ...
+    @property
+    def preferences(self) -> Preferences: ...
+    @property
+    def catalogue(self) -> Catalogue: ...
+    @property
+    def downloads(self) -> Downloads: ...
+
+
+class _Pull:
+    """One run of the command."""
+
+    def __init__(self, wanted: Wanted, console: Console, patience_s: float) -> None:
+        self.wanted = wanted
+        self.patience_s = patience_s
+        self.download: Download | None = None
+        self.problem: Problem | None = None
+        self.began = time.monotonic()
+        self._console = console
+        self._ended = asyncio.Event()
+
+    async def run(self, services: _Services, interrupt: Interrupt) -> None:
+        console, wanted = self._console, self.wanted
+        console.progress(QT_TRANSLATE_NOOP("pull", "Looking for the model …"))
+        await _metered_or_asked(services, console, yes=wanted.yes)
+        model = await services.catalogue.lookup(wanted.reference)
+        request = _request(model, _quant(model, wanted.quant), wanted.source)
+        if not model.open_licence:
+            template = QT_TRANSLATE_NOOP("pull", "The licence of {name} is {licence}. {url}")
+            console.note(
+                fill(template, {"name": model.name, "licence": model.licence, "url": model.licence_url}).rstrip()
+            )
+        services.bus.subscribe(DownloadChanged, self._on_change)
+        self.download = await services.downloads.start(request)
+        number = self.download.id
+
+        async def stop() -> None:
+            await services.downloads.pause(number)
+
+        interrupt.stop_with(stop)
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 1.0)
+            if self._hopeless():
+                waited = self.download.note
+                await services.downloads.pause(number)
+                raise _unreachable(waited)
+
+    def _on_change(self, event: DownloadChanged) -> None:
+        self.download = download = event.download
+        self.problem = download.problem
+        if download.status in _ENDED:
+            self._ended.set()
+            return
+        self._console.progress(progress_line(download))
+
+    def _hopeless(self) -> bool:
+        """Whether nothing at all could be reached since the start. A script must not wait for a network for long; a
+        download that has begun is waited for, as in the window."""
+        found = self.download
+        waits = found is not None and found.note is not None and not found.fetched_bytes
+        return waits and time.monotonic() - self.began > self.patience_s
+
+    @property
+    def done(self) -> bool:
+        """Whether the model is there."""
+        return self.download is not None and self.download.status is DownloadStatus.DONE
+
+    def as_json(self, status: str) -> str:
+        """The object that ``--json`` prints."""
+        found = self.download
+        request = found.request if found is not None else None
+        folder = found.path.rpartition(request.files[0].path)[0] if found and request and found.path else ""
+        shown: dict[str, Any] = {
+            "status": status,
+            "reference": self.wanted.reference,
+            "repo": request.repo if request else "",
+            "quant": request.quant if request else self.wanted.quant,
+            "path": found.path if found else "",
+            "files": [folder + file.path for file in request.files] if request and folder else [],
+            "mmproj": [folder + file.path for file in request.mmproj] if request and folder else [],
+            "size_bytes": found.total_bytes if found else 0,
+            "done_bytes": found.done_bytes if found else 0,
+            "fetched_bytes": found.fetched_bytes if found else 0,
+            "seconds": round(time.monotonic() - self.began, 2),
+            "source": found.source if found else "",
+            "problem": self.problem.sentence() if self.problem else None,
+        }
+        return json.dumps(shown, ensure_ascii=False)
+
+
+async def pull(
+    wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
+) -> int:
+    """Fetch a model and print where it is. Returns 0, 1 when it failed (with one sentence) or 130 after Ctrl+C."""
+    if wanted.source and wanted.source not in SOURCES:
+        raise _unknown_source(wanted.source)
+    run = _Pull(wanted, console, patience_s)
+    work = asyncio.create_task(_work(run, paths, build, lambda: interrupt))
+    interrupt = Interrupt(work)
+    try:
+        await asyncio.wait({work})
+    finally:
+        interrupt.restore()
+    error = None if work.cancelled() else work.exception()
+    if error is not None:
+        run.problem = problem_of(error)
+    console.end()
+    stopped = not run.done and (work.cancelled() or interrupt.pressed)
+    if wanted.json:
+        console.line(run.as_json("done" if run.done else "interrupted" if stopped else "failed"))
+    if error is not None and not isinstance(error, AppError | OSError):
+        raise error  # the caller's guard keeps the details
+    if stopped:
+        if run.download is not None and run.download.done_bytes:
+            console.note(QT_TRANSLATE_NOOP("pull", "What has arrived is kept: the same command goes on from there."))
+        return INTERRUPTED
+    if not run.done or run.download is None:
+        if run.problem is not None:
+            console.warn(run.problem.sentence())
+        return FAILED
+    if not wanted.json:
+        console.line(run.download.path)
+    return DONE
+
+
+async def _work(run: _Pull, paths: Paths, build: Build, interrupt: Callable[[], Interrupt]) -> None:
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        await run.run(cast("_Services", services), interrupt())
+
+
+def progress_line(download: Download) -> str:
+    """Where a download is, for a line of the terminal: share, bytes, speed, time left, source, or why it waits."""
+    name = " ".join(part for part in (download.request.title or download.request.repo, download.request.quant) if part)
+    if download.total_bytes:
+        template = QT_TRANSLATE_NOOP("pull", "{name}: {percent} % of {size}")
+        line = fill(
+            template, {"name": name, "percent": int(100 * download.fraction), "size": _size(download.total_bytes)}
+        )
+    else:
+        line = name
+    if download.note is not None:
+        return line + fill(QT_TRANSLATE_NOOP("pull", " · {reason} Waiting …"), {"reason": str(download.note)})
+    if download.status is DownloadStatus.CHECKING:
+        return line + QT_TRANSLATE_NOOP("pull", " · checking …")
+    if download.speed > 0:
+        line += f" · {_size(int(download.speed))}/s"
+    if download.seconds_left is not None:
+        line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
+    return f"{line} · {download.source}" if download.source else line
+
+
+def _size(count: int) -> str:
+    if count >= _GB:
+        return f"{count / _GB:.1f} GB"
+    return f"{count / _MB:.0f} MB" if count >= 10 * _MB else f"{count / _MB:.1f} MB"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _quant(model: CatalogModel, name: str) -> Quant:
+    quant = find_quant(model.quants, name) if name else model.recommended_quant
+    if quant is not None:
+        return quant
+    raise UserFacing(
+        Text(
+            "pull.quant",
+            QT_TRANSLATE_NOOP("pull", "{repo} has no quant {name}."),
+            {"repo": model.repo, "name": name[:60]},
+        ),
+        Text(
+            "pull.quant.hint",
+            QT_TRANSLATE_NOOP("pull", "It has {names}."),
+            {"names": ", ".join(q.name for q in model.quants) or "-"},
+        ),
+    )
+
+
+def _request(model: CatalogModel, quant: Quant, source: str) -> DownloadRequest:
+    return DownloadRequest(
+        repo=model.repo,
+        quant=quant.name,
+        files=quant.files,
+        mmproj=model.mmproj,
+        revision=model.revision,
+        modelscope=model.modelscope,
+        title=model.name,
+        source=source,
+        licence=model.licence,
+    )
+
+
+async def _metered_or_asked(services: _Services, console: Console, *, yes: bool) -> None:
+    """Ask on a terminal whether to go on where data costs money. Raises ``UserFacing`` when not."""
+    if yes or not services.preferences.settings.downloads.ask_metered or not await network.metered():
+        return
+    if sys.stdin.isatty():
+        console.warn(QT_TRANSLATE_NOOP("pull", "This network is metered: data may cost money. Go on? [y/N]"))
+        answer = await asyncio.to_thread(sys.stdin.readline)
+        if answer.strip().lower() in ("y", "yes"):
+            return
+    raise UserFacing(
+        Text("pull.metered", QT_TRANSLATE_NOOP("pull", "Nothing was fetched, since this network is metered.")),
+        Text("pull.metered.hint", QT_TRANSLATE_NOOP("pull", "Add --yes to fetch all the same.")),
+    )
+
+
+def _unreachable(why: Text | None) -> Environment:
+    return Environment(
+        why or Text("pull.unreachable", QT_TRANSLATE_NOOP("pull", "No source can be reached.")),
+        Text(
+            "pull.unreachable.hint",
+            QT_TRANSLATE_NOOP("pull", "Check the network, then call the command again; what has arrived is kept."),
+        ),
+    )
+
+
+def _unknown_source(name: str) -> UserFacing:
+    return UserFacing(
+        Text("pull.source", QT_TRANSLATE_NOOP("pull", "There is no source {name}."), {"name": name[:60]}),
+        Text("pull.source.hint", QT_TRANSLATE_NOOP("pull", "Choose one of: {names}."), {"names": ", ".join(SOURCES)}),
+    )

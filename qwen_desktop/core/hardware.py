@@ -1,0 +1,89 @@
+"""What this machine is, as plain data. None (or an empty text) means: could not be read; it is never guessed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+GpuKind = Literal["gpu", "igpu", "accelerator"]
+DiskKind = Literal["ssd", "hdd", "network", "memory", "unknown"]
+
+
+class Cpu(Struct, frozen=True):
+    """The processor. ``features`` are the names people know: "AVX2", "AVX-512", "AMX", "NEON", …
+
+    ``usable`` is how many logical processors this process may use (affinity and container limits).
+    """
+
+    model: str = ""
+    architecture: str = ""
+    physical: int | None = None
+    logical: int | None = None
+    usable: int | None = None
+    performance: int | None = None
+    efficiency: int | None = None
+    features: tuple[str, ...] = ()
+
+
+class Memory(Struct, frozen=True):
+    """Main memory in bytes, limits of a container counted in; ``limited`` says that one applies."""
+
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    limited: bool = False
+
+
+class Gpu(Struct, frozen=True):
+    """A device that ggml (or the driver) lists. ``unified``: its memory is the machine's main memory.
+
+    ``backend`` is what computes on it ("CUDA", "Vulkan", "Metal", …), empty when this build has none for it.
+    ``id`` is its place on the bus ("0000:01:00.0"), empty when unknown.
+    """
+
+    name: str
+    kind: GpuKind = "gpu"
+    backend: str = ""
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    unified: bool = False
+    id: str = ""
+
+
+class Disk(Struct, frozen=True):
+    """The disk that holds ``path`` (the models folder)."""
+
+    path: str
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+    kind: DiskKind = "unknown"
+
+
+class Battery(Struct, frozen=True):
+    """A battery: charge in percent, and whether the machine is plugged in."""
+
+    percent: float
+    plugged: bool | None = None
+
+
+class Machine(Struct, frozen=True):
+    """Everything the probe found. ``bandwidth_bytes_per_s`` is measured reading of main memory.
+
+    ``gpus`` are the devices that the engine gives layers to, ``unused_gpus`` what else is there: integrated graphics
+    beside a graphics card (llama.cpp leaves it out), or a card that this build has no backend for.
+    ``unknown`` names what could not be read, so that a face can say so: "cpu.model", "cpu.cores", "cpu.kinds"
+    (performance and efficiency), "cpu.features", "memory.total", "memory.free", "gpu", "disk", "disk.kind",
+    "battery", "bandwidth". A battery or graphics card that is not there is not unknown. What was read at an earlier
+    start has no free bytes and no battery, since those change.
+    """
+
+    system: str = ""
+    cpu: Cpu = Cpu()
+    memory: Memory = Memory()
+    gpus: tuple[Gpu, ...] = ()
+    unused_gpus: tuple[Gpu, ...] = ()
+    disk: Disk | None = None
+    battery: Battery | None = None
+    bandwidth_bytes_per_s: float | None = None
+    unknown: tuple[str, ...] = ()
+    taken_at: float = 0.0

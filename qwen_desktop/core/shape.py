@@ -1,0 +1,248 @@
+"""The shape of a model (``core.fit.Shape``): from a GGUF's header with its tensors, or from architecture facts.
+
+From a file everything is exact: weights are summed tensor by tensor. Left out is what llama.cpp does not load, the
+layers that predict a second token (``nextn``), and what it reads row by row from the disk (token tables over 4 GiB).
+Full attention is assumed for architectures that are not known; ``inferred`` then says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from msgspec import structs
+
+from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.gguf import GgufHeader, TensorInfo
+
+#: Gated DeltaNet beside full attention in every fourth layer.
+HYBRID = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})
+#: Full attention in every layer, as read in llama.cpp's model files.
+FULL_ATTENTION = frozenset(
+    {"qwen", "qwen2", "qwen2moe", "qwen2vl", "qwen3", "qwen3moe", "qwen3vl", "qwen3vlmoe", "llama"}
+)
+_INTERVAL = 4
+_F32 = 4
+_BLOCK = re.compile(r"blk\.(\d+)\.")
+_EXPERTS = re.compile(r"_(?:ch)?exps\.")
+_EMBEDDING, _OUTPUT, _TABLE = "token_embd.weight", "output.weight", "per_layer_token_embd.weight"
+_LAZY = 4 << 30
+
+
+def delta_net_state(
+    layers: int, *, key_heads: int = 16, value_heads: int, key_width: int = 128, value_width: int = 128, kernel: int = 4
+) -> int:
+    """Bytes of the recurrent state of one sequence in ``layers`` Gated DeltaNet layers, F32.
+
+    Each holds the last ``kernel - 1`` inputs of its convolution, over the channels of queries, keys and values, and
+    one matrix of ``key_width`` by ``value_width`` for each value head (llama.cpp's ``n_embd_r`` and ``n_embd_s``).
+    """
+    channels = 2 * key_heads * key_width + value_heads * value_width
+    return layers * ((kernel - 1) * channels + value_heads * key_width * value_width) * _F32
+
+
+def shape_of(header: GgufHeader) -> Shape:
+    """The shape of a file. Pure and quick (a millisecond for a thousand tensors)."""
+    number = header.number
+    inferred: list[str] = []
+    layers = max(1, number("block_count") - number("nextn_predict_layers"))
+    hidden = number("embedding_length")
+    heads = max(1, number("attention.head_count"))
+    recurrent = _recurrent(header, layers)
+    attending = [at for at in range(layers) if at not in recurrent]
+    kv_heads = _per_layer(header, "attention.head_count_kv", layers, heads)
+    attending = [at for at in attending if kv_heads[at] > 0]
+    weights = _Weights(header, layers)
+    vocab = header.vocab_size or weights.rows
+    if header.architecture not in HYBRID | FULL_ATTENTION:
+        inferred.append("architecture")
+    for name, value in (("context_train", header.context_length), ("vocab", vocab), ("hidden", hidden)):
+        if not value:
+            inferred.append(name)
+    if weights.guessed:
+        inferred.append("weights_bytes")
+    channels = 2 * number("ssm.group_count") * number("ssm.state_size") + number("ssm.inner_size")
+    merges = header.arrays.get("tokenizer.ggml.merges")
+    return Shape(
+        architecture=header.architecture,
+        layers=layers,
+        attention_layers=len(attending),
+        heads=heads,
+        kv_heads=sum(kv_heads[at] for at in attending) / len(attending) if attending else 0.0,
+        key_length=number("attention.key_length") or hidden // heads,
+        value_length=number("attention.value_length") or hidden // heads,
+        hidden=hidden,
+        feed_forward=number("feed_forward_length"),
+        vocab=vocab,
+        context_train=header.context_length,
+        parameters=header.parameters,
+        active_parameters=header.parameters - weights.resting_parameters,
+        weights_bytes=weights.total,
+        active_bytes=weights.active,
+        experts=number("expert_count"),
+        experts_used=number("expert_used_count"),
+        state_bytes=_state(header, len(recurrent)),
+        output_bytes=weights.output,
+        embedding_bytes=weights.embedding,
+        inferred=tuple(inferred),
+        expert_feed_forward=number("expert_feed_forward_length"),
+        shared_feed_forward=number("expert_shared_feed_forward_length"),
+        recurrent_channels=channels if recurrent else 0,
+        deepstack=number("n_deepstack_layers"),
+        merges=merges.count if merges is not None else 0,
+    )
+
+
+def _recurrent(header: GgufHeader, layers: int) -> frozenset[int]:
+    """The layers with a recurrent state instead of a KV cache."""
+    if not header.number("ssm.state_size"):
+        return frozenset()
+    listed = header.metadata.get(f"{header.architecture}.attention.recurrent_layers")
+    if isinstance(listed, list) and len(listed) >= layers:
+        return frozenset(at for at in range(layers) if listed[at])
+    interval = header.number("full_attention_interval") or _INTERVAL
+    return frozenset(at for at in range(layers) if (at + 1) % interval)
+
+
+def _per_layer(header: GgufHeader, key: str, layers: int, default: int) -> list[int]:
+    """One whole number for each layer: the file has one for all of them, or a list."""
+    found = header.metadata.get(f"{header.architecture}.{key}")
+    if isinstance(found, list):
+        given = [n if isinstance(n, int) else 0 for n in found[:layers]]
+        return given + [default] * (layers - len(given))
+    return [found if isinstance(found, int) else default] * layers
+
+
+def _state(header: GgufHeader, layers: int) -> int:
+    if not layers:
+        return 0
+    number = header.number
+    state, inner = number("ssm.state_size"), number("ssm.inner_size")
+    channels = inner + 2 * number("ssm.group_count") * state
+    return layers * (max(0, number("ssm.conv_kernel") - 1) * channels + state * inner) * _F32
+
+
+class _Weights:
+    """Bytes of a file's tensors by what they are for."""
+
+    def __init__(self, header: GgufHeader, layers: int) -> None:
+        self.total = self.active = self.embedding = self.output = self.rows = 0
+        self.resting_parameters = 0
+        used, experts = header.number("expert_used_count"), header.number("expert_count")
+        share = used / experts if 0 < used <= experts else 1.0
+        for tensor in header.tensors:
+            if not _is_loaded(tensor, layers):
+                continue
+            self.total += tensor.size
+            if tensor.name == _EMBEDDING:
+                self.embedding = tensor.size
+                self.rows = tensor.shape[1] if len(tensor.shape) > 1 else 0
+                continue
+            if tensor.name == _OUTPUT:
+                self.output = tensor.size
+            if _EXPERTS.search(tensor.name):
+                self.active += int(tensor.size * share)
+                self.resting_parameters += int(math.prod(tensor.shape) * (1 - share))
+            else:
+                self.active += tensor.size
+        if not self.output:
+            self.active += self.embedding  # tied: it is the output matrix as well
+        self.guessed = not self.total or any(t.size == 0 and math.prod(t.shape) for t in header.tensors)
+        if self.guessed:  # a tensor type that is newer than this program: what the file has in all
+            self.total = max(self.total, header.size_bytes - header.data_offset)
+            self.active = self.active or self.total
+
+
+def _is_loaded(tensor: TensorInfo, layers: int) -> bool:
+    block = _BLOCK.match(tensor.name)
+    if block is not None and int(block[1]) >= layers:
+        return False
+    return not (tensor.name == _TABLE and tensor.size > _LAZY)
+
+
+def shape_of_facts(
+    *,
+    architecture: str,
+    layers: int,
+    heads: int,
+    kv_heads: float,
+    head_width: int,
+    hidden: int,
+    vocab: int,
+    context: int,
+    parameters: int,
+    active_parameters: int | None = None,
+    weights_bytes: int,
+    feed_forward: int | None = None,
+    tied: bool = False,
+    experts: int = 0,
+    experts_used: int = 0,
+    expert_feed_forward: int = 0,
+    shared_feed_forward: int = 0,
+    state_bytes: int | None = None,
+    inferred: tuple[str, ...] = (),
+) -> Shape:
+    """The shape by a model's published facts; what is None is derived and named in ``inferred``.
+
+    ``weights_bytes`` is a file's size; its bytes are spread over the parameters evenly.
+    """
+    derived = list(inferred)
+    hybrid = architecture in HYBRID
+    attention = layers // _INTERVAL if hybrid else layers
+    if active_parameters is None:
+        active_parameters = parameters
+        if experts:
+            derived.append("active_parameters")
+    matrix = vocab * hidden
+    if feed_forward is None:
+        feed_forward = _feed_forward(parameters, matrix * (1 if tied else 2), layers, hidden, heads * head_width)
+        derived.append("feed_forward")
+    if state_bytes is None:
+        state_bytes = delta_net_state(layers - attention, value_heads=2 * heads) if hybrid else 0
+        if hybrid:
+            derived.append("state_bytes")
+    per_weight = weights_bytes / max(1, parameters)
+    embedding = int(matrix * per_weight)
+    return Shape(
+        architecture=architecture,
+        layers=layers,
+        attention_layers=attention,
+        heads=heads,
+        kv_heads=kv_heads,
+        key_length=head_width,
+        value_length=head_width,
+        hidden=hidden,
+        feed_forward=feed_forward,
+        vocab=vocab,
+        context_train=context,
+        parameters=parameters,
+        active_parameters=active_parameters,
+        weights_bytes=weights_bytes,
+        active_bytes=int(active_parameters * per_weight) - (0 if tied else embedding),
+        experts=experts,
+        experts_used=experts_used,
+        state_bytes=state_bytes,
+        output_bytes=0 if tied else embedding,
+        embedding_bytes=embedding,
+        inferred=tuple(dict.fromkeys(derived)),
+        expert_feed_forward=expert_feed_forward,
+        shared_feed_forward=shared_feed_forward,
+    )
+
+
+def _feed_forward(parameters: int, matrices: int, layers: int, hidden: int, queries: int) -> int:
+    """The width that makes up the rest of the parameters: three matrices a layer."""
+    rest = parameters - matrices - layers * 3 * hidden * queries
+    return max(hidden, rest // max(1, layers * 3 * hidden))
+
+
+def for_quant(shape: Shape, weights_bytes: int) -> Shape:
+    """The same model in another quantization of ``weights_bytes``: everything that is weights grows with it."""
+    if weights_bytes == shape.weights_bytes or not shape.weights_bytes:
+        return structs.replace(shape, weights_bytes=weights_bytes) if not shape.weights_bytes else shape
+    factor = weights_bytes / shape.weights_bytes
+    changed: dict[str, Any] = {
+        name: int(getattr(shape, name) * factor) for name in ("active_bytes", "output_bytes", "embedding_bytes")
+    }
+    return structs.replace(shape, weights_bytes=weights_bytes, **changed)

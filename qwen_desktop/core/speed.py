@@ -1,0 +1,127 @@
+"""How fast a model will be on a machine. Pure, rough, and corrected by what is measured (``Correction``).
+
+Writing is bound by memory: each token reads the active weights once, at about 0.8 of the measured bandwidth (0.7 on two
+shared cores), and looks at all tokens before it. On processors that look costs what its arithmetic costs, for each head
+of the queries, however few heads the cache has: measured on two cores with AVX-512, four shapes at 2,000 to 16,000
+tokens, 20 to 25 GB/s of ``layers * heads * (key + value) * 2`` bytes, and 7 to 10 GB/s with flash attention (which a
+quantized cache needs).
+Reading prompts is bound by arithmetic: two operations for each active parameter and token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qwen_desktop.core.fit import UNCORRECTED, Correction, Shape
+from qwen_desktop.core.hardware import Cpu, Gpu, Machine
+from qwen_desktop.core.memory import KV_BYTES, kv_bytes_per_token
+
+#: Of the measured bandwidth, how much is reached.
+_WEIGHTS_SHARE = 0.8
+#: Bytes per second and core of the look back, by what the processor can do; with flash attention this much of it.
+_CORE_LOOK = (("AMX", 11e9), ("AVX-512", 11e9), ("AVX2", 8e9), ("NEON", 8e9))
+_PLAIN_LOOK = 3e9
+_FLASH_LOOK = 0.38
+#: Seconds that a layer costs besides: starting threads and small operations.
+_LAYER_S = 15e-6
+#: Bytes per second of a graphics card whose bandwidth nobody measured: that of a modest one.
+_GPU_BANDWIDTH = 250e9
+_UNIFIED_GAIN = 1.5
+_CARD_LAYER_S = 30e-6
+#: Billions of operations per second and core with 8-bit arithmetic, by what the processor can do; of graphics cards.
+_CORE_GFLOPS = (("AMX", 120.0), ("AVX-512", 70.0), ("AVX2", 35.0), ("NEON", 35.0))
+_PLAIN_GFLOPS = 8.0
+#: Experts get few tokens each, which suits no matrix product.
+_EXPERTS_SHARE = 0.35
+_GPU_GFLOPS = {"gpu": 8000.0, "igpu": 800.0}
+#: "As things go": an answer in the middle of a talk, not the first word of an empty one.
+_USUAL_DEPTH = 1024
+
+
+def decode(
+    shape: Shape,
+    machine: Machine,
+    *,
+    depth: int = _USUAL_DEPTH,
+    kv_type: str = "f16",
+    layers_on_cards: float = 0.0,
+    correction: Correction = UNCORRECTED,
+) -> float | None:
+    """Tokens written per second after ``depth`` tokens; ``layers_on_cards`` is the share 0..1 of the model on graphics
+    cards. None while the machine's bandwidth is unknown (and some of the model is on the processor)."""
+    weights = float(shape.active_bytes + shape.state_bytes)
+    on_cards = min(1.0, max(0.0, layers_on_cards))
+    seconds = 0.0
+    if on_cards < 1.0:
+        bandwidth = machine.bandwidth_bytes_per_s
+        if not bandwidth:
+            return None
+        needed = weights / (bandwidth * _WEIGHTS_SHARE) + shape.layers * _LAYER_S
+        needed += _look_back(shape, machine, depth, kv_type)
+        seconds += (1.0 - on_cards) * needed
+    if on_cards > 0.0:
+        cache = kv_bytes_per_token(shape, kv_type) * depth
+        seconds += on_cards * ((weights + cache) / card_bandwidth(machine) + shape.layers * _CARD_LAYER_S)
+    if seconds <= 0:
+        return None
+    return correction.speed_factor / seconds
+
+
+def _look_back(shape: Shape, machine: Machine, depth: int, kv_type: str) -> float:
+    """Seconds of a processor for the attention of one token to ``depth`` tokens before it."""
+    bandwidth = machine.bandwidth_bytes_per_s or 1.0
+    each = next((rate for name, rate in _CORE_LOOK if name in machine.cpu.features), _PLAIN_LOOK)
+    rate = each * (_cores(machine.cpu) or 1)
+    if kv_type not in ("f16", "bf16", "f32"):
+        rate *= _FLASH_LOOK
+    heads = shape.attention_layers * shape.heads * (shape.key_length + shape.value_length) * KV_BYTES["f16"]
+    read = kv_bytes_per_token(shape, kv_type)
+    return depth * max(heads / rate, read / (bandwidth * _WEIGHTS_SHARE))
+
+
+def card_bandwidth(machine: Machine) -> float:
+    """Bytes per second that the graphics cards read with: main memory's where they share it, else a modest guess."""
+    unified = [gpu for gpu in machine.gpus if gpu.unified or gpu.kind == "igpu"]
+    if unified and len(unified) == len(machine.gpus) and machine.bandwidth_bytes_per_s:
+        return machine.bandwidth_bytes_per_s * _UNIFIED_GAIN
+    return _GPU_BANDWIDTH
+
+
+def prompt(
+    shape: Shape, machine: Machine, *, layers_on_cards: float = 0.0, correction: Correction = UNCORRECTED
+) -> float | None:
+    """Tokens of a prompt read per second, roughly. None when nothing is known of the processor."""
+    active = max(1, shape.active_parameters - shape.vocab * shape.hidden)  # the embedding is looked up, not computed
+    on_cards = min(1.0, max(0.0, layers_on_cards))
+    seconds = 0.0
+    if on_cards < 1.0:
+        speed = _processor_gflops(machine.cpu)
+        if speed is None:
+            return None
+        if shape.experts:
+            speed *= _EXPERTS_SHARE
+        seconds += (1.0 - on_cards) * 2 * active / (speed * 1e9)
+    if on_cards > 0.0:
+        seconds += on_cards * 2 * active / (_cards_gflops(machine.gpus) * 1e9)
+    return correction.prompt_factor / seconds if seconds > 0 else None
+
+
+def _processor_gflops(cpu: Cpu) -> float | None:
+    cores = _cores(cpu)
+    if not cores:
+        return None
+    return cores * next((speed for name, speed in _CORE_GFLOPS if name in cpu.features), _PLAIN_GFLOPS)
+
+
+def _cores(cpu: Cpu) -> int | None:
+    """The cores that compute: one is left to other programs where there are more than two."""
+    cores = cpu.performance or cpu.physical or cpu.usable
+    if not cores:
+        return None
+    cores = min(cores, cpu.usable or cores)
+    return cores - 1 if cores > 2 else cores
+
+
+def _cards_gflops(gpus: Sequence[Gpu]) -> float:
+    """Layers on several cards work one after the other, so more cards are not faster."""
+    return max((_GPU_GFLOPS.get(gpu.kind, 800.0) for gpu in gpus), default=800.0)

@@ -1,0 +1,200 @@
+"""Does a model fit a machine: one pure function over the arithmetic of ``core.memory`` and ``core.speed``.
+
+A promise is kept with a margin: what "fits" must load and answer with its context full. Main memory and each graphics
+device are held against what is free on them now. Layers go to the devices as llama.cpp places them: the output first,
+then the last layers, each with its part of the KV cache, the token embedding always stays in main memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct, structs
+
+from qwen_desktop.core import speed
+from qwen_desktop.core.fit import UNCORRECTED, Correction, Fit, Memory, Shape, Use, Verdict
+from qwen_desktop.core.hardware import Gpu, Machine
+from qwen_desktop.core.memory import MARGIN, SHARE, compute_bytes, estimate, needed, work_bytes
+
+#: Slower than this, in tokens per second, an answer comes slower than people read.
+SLOW = 4.0
+#: With less context than this a model is of no use, in tokens: then it does not fit.
+SMALLEST = 2048
+_STEP = 256
+_CARD_BATCH = 512
+
+
+class _Placed(Struct, frozen=True):
+    """A model laid out over the machine: ``layers`` as llama.cpp counts them (the output is one), ``host`` and
+    ``device`` bytes, ``lacking`` what main memory lacks."""
+
+    layers: int
+    memory: Memory
+    lacking: int
+
+    @property
+    def fits(self) -> bool:
+        return self.lacking <= 0
+
+
+def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCORRECTED) -> Fit:
+    """The verdict about ``shape``, loaded as in ``use``, on ``machine`` as it is now. Pure; some 0.2 ms.
+
+    Memory that could not be read counts as what the machine has in all, then ``inferred`` names it.
+    """
+    asked = _asked(shape, use)
+    smallest = min(SMALLEST, asked)
+    most = shape.context_train or max(asked, use.context)
+
+    def place(context: int) -> _Placed:
+        return _place(shape, structs.replace(use, context=context), machine, correction)
+
+    context = asked
+    placed = whole = place(asked)
+    while not placed.fits and context // 2 >= smallest:
+        context //= 2
+        placed = place(context)
+    largest = 0
+    if placed.fits:
+        largest = _largest(context, max(most, asked), place)
+    else:
+        context, placed = asked, whole
+    share = placed.layers / (shape.layers + 1)
+    writing = speed.decode(
+        shape,
+        machine,
+        depth=min(1024, asked // 4),
+        kv_type=use.kv_type,
+        layers_on_cards=share,
+        correction=correction,
+    )
+    reading = speed.prompt(shape, machine, layers_on_cards=share, correction=correction)
+    inferred = shape.inferred
+    if machine.memory.free_bytes is None:
+        inferred = (*inferred, "memory.free")
+    return Fit(
+        verdict=_verdict(largest > 0, smaller=context < asked, writing=writing),
+        memory=placed.memory,
+        context=context,
+        max_context=largest,
+        gpu_layers=placed.layers,
+        free_bytes=_free(machine) + sum(gpu.free_bytes or 0 for gpu in machine.gpus if not gpu.unified),
+        missing_bytes=0 if largest else max(0, place(smallest).lacking),
+        decode_tokens_per_s=None if writing is None else round(writing, 2),
+        prompt_tokens_per_s=None if reading is None else round(reading, 1),
+        measured=correction.loads > 0,
+        inferred=inferred,
+    )
+
+
+def _asked(shape: Shape, use: Use) -> int:
+    """The context to begin with: never more than the model was trained for."""
+    return max(1, min(use.context, shape.context_train) if shape.context_train else use.context)
+
+
+def _verdict(fits: bool, *, smaller: bool, writing: float | None) -> Verdict:
+    if not fits:
+        return Verdict.TOO_LARGE
+    if writing is not None and writing < SLOW:
+        return Verdict.SLOW
+    return Verdict.SMALLER_CONTEXT if smaller else Verdict.FITS
+
+
+def _largest(fitting: int, most: int, place: Callable[[int], _Placed]) -> int:
+    """The largest context that fits, a multiple of 256 or ``most`` itself."""
+    if place(most).fits:
+        return most
+    low, high = fitting // _STEP, most // _STEP  # low fits, high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if place(middle * _STEP).fits:
+            low = middle
+        else:
+            high = middle
+    return max(fitting, low * _STEP)
+
+
+# Where the layers go -------------------------------------------------------------------------------------------------
+
+
+def _place(shape: Shape, use: Use, machine: Machine, correction: Correction) -> _Placed:
+    gpus = machine.gpus
+    if not gpus or use.gpu_layers == 0:
+        memory = estimate(shape, use, correction)
+        return _Placed(0, memory, needed(memory) - _free(machine))
+    use = structs.replace(use, flash_attention=True, batch=use.batch or _CARD_BATCH)
+    memory = estimate(shape, use, correction, gpu=True)
+    layers = use.gpu_layers if use.gpu_layers is not None else layers_on(shape, use, gpus)
+    layers = min(layers, shape.layers + 1)
+    if not layers:
+        return _place(shape, structs.replace(use, gpu_layers=0, batch=0, flash_attention=False), machine, correction)
+    device = _device_bytes(shape, use, memory, layers)
+    extra = shape.embedding_bytes if not shape.output_bytes else 0  # a tied output has a copy of its own there
+    host_weights, host_rest = _host_bytes(shape, use, memory, layers)
+    total = memory.total_bytes + extra
+    memory = structs.replace(memory, weights_bytes=memory.weights_bytes + extra, total_bytes=total, device_bytes=device)
+    lack = _lack(device, gpus, each=memory.compute_bytes + int(_layer(shape)))
+    if all(gpu.unified for gpu in gpus):  # one memory for all of it; what the devices may have of it is a second limit
+        return _Placed(layers, memory, max(needed(memory) - _free(machine), lack))
+    host = host_weights + int((host_rest + MARGIN) / SHARE)
+    return _Placed(layers, memory, max(host - _free(machine), lack))
+
+
+def layers_on(shape: Shape, use: Use, gpus: Sequence[Gpu]) -> int:
+    """How many layers (the output counted as one) fit the free memory of ``gpus``; all when it is not known."""
+    known = [gpu for gpu in gpus if gpu.free_bytes is not None]
+    if not known:
+        return shape.layers + 1
+    use = structs.replace(use, flash_attention=True, batch=use.batch or _CARD_BATCH)
+    memory = estimate(shape, use, gpu=True)
+    low, high = 0, shape.layers + 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        device = _device_bytes(shape, use, memory, middle)
+        if _lack(device, known, each=memory.compute_bytes + int(_layer(shape))) <= 0:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _layer(shape: Shape) -> float:
+    """Weights of one layer on average."""
+    return max(0, shape.weights_bytes - shape.embedding_bytes - shape.output_bytes) / max(1, shape.layers)
+
+
+def _device_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> int:
+    """What ``layers`` of the model take on the devices, in all."""
+    output = shape.output_bytes or shape.embedding_bytes
+    repeating = max(0, min(layers - 1, shape.layers))
+    cache = (memory.kv_bytes + memory.state_bytes) * repeating / max(1, shape.layers)
+    return int(output + repeating * _layer(shape) + cache + memory.compute_bytes + use.mmproj_bytes)
+
+
+def _host_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> tuple[int, int]:
+    """Main memory for the weights that stay there, and for everything else."""
+    staying = shape.layers - max(0, min(layers - 1, shape.layers))
+    weights = shape.embedding_bytes + int(staying * _layer(shape))
+    rest = memory.overhead_bytes + (memory.kv_bytes + memory.state_bytes) * staying // max(1, shape.layers)
+    if staying:
+        rest += compute_bytes(shape, use.context, batch=use.batch, flash=True)
+        rest += work_bytes(shape, use.context, batch=use.batch, flash=True)
+    return weights, rest
+
+
+def _lack(device: int, gpus: Sequence[Gpu], *, each: int) -> int:
+    """What the devices lack for ``device`` bytes. Each keeps a margin; on several of them, each further one has a
+    compute buffer of its own and part of a layer left over, ``each`` bytes."""
+    known = [gpu for gpu in gpus if gpu.free_bytes is not None]
+    if not known:
+        return 0
+    return device + (len(known) - 1) * each - sum(_usable(gpu) for gpu in known)
+
+
+def _usable(gpu: Gpu) -> int:
+    return max(0, int((gpu.free_bytes or 0) * SHARE) - MARGIN)
+
+
+def _free(machine: Machine) -> int:
+    memory = machine.memory
+    return memory.free_bytes if memory.free_bytes is not None else memory.total_bytes or 0

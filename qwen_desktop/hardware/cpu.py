@@ -1,0 +1,120 @@
+"""The processor. Each system says it in its own place; what none of them says stays unknown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform as standard
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from qwen_desktop.core.hardware import Cpu
+from qwen_desktop.core.text import clean
+from qwen_desktop.hardware import cgroups, cpu_linux, files
+from qwen_desktop.process.spawn import windows_flags
+
+#: What people call it -> what Linux, macOS (sysctl) and py-cpuinfo call it.
+FEATURES: dict[str, tuple[str, ...]] = {
+    "SSE4.2": ("sse4_2", "sse42"),
+    "AVX": ("avx", "avx1_0"),
+    "AVX2": ("avx2", "avx2_0"),
+    "FMA": ("fma", "fma3"),
+    "F16C": ("f16c",),
+    "AVX-VNNI": ("avx_vnni",),
+    "AVX-512": ("avx512f",),
+    "AVX-512 VNNI": ("avx512_vnni", "avx512vnni"),
+    "AVX-512 BF16": ("avx512_bf16", "avx512bf16"),
+    "AMX": ("amx_tile", "amx_int8", "amx_bf16"),
+    "NEON": ("asimd", "neon", "advsimd"),
+    "FP16": ("asimdhp", "feat_fp16"),
+    "DotProd": ("asimddp", "feat_dotprod"),
+    "I8MM": ("i8mm", "feat_i8mm"),
+    "BF16": ("bf16", "feat_bf16"),
+    "SVE": ("sve",),
+    "SVE2": ("sve2",),
+    "SME": ("sme", "feat_sme"),
+    "RVV": ("rvv",),
+    "LSX": ("lsx",),
+    "LASX": ("lasx",),
+}
+
+#: py-cpuinfo takes over a second; it is only asked what nobody else told.
+_CPUINFO_S = 6.0
+_LONGEST_NAME = 120
+
+
+def read(root: Path = files.ROOT, platform: str = sys.platform) -> Cpu:
+    """The processor, with what this process may use of it. Takes milliseconds, seconds where nobody else tells."""
+    if platform.startswith("linux"):
+        found = cpu_linux.read(root)
+    elif platform == "darwin":
+        from qwen_desktop.hardware import cpu_macos as own  # noqa: PLC0415 - one system never needs the other
+
+        found = own.read()
+    elif platform == "win32":
+        from qwen_desktop.hardware import cpu_windows as windows  # noqa: PLC0415
+
+        found = windows.read()
+    else:
+        found = cpu_linux.Found()
+    if not found.model or not found.flags:
+        told = _cpuinfo()
+        model, flags = told.get("brand_raw"), told.get("flags")
+        found.model = found.model or (model if isinstance(model, str) else "")
+        found.flags |= {flag for flag in flags if isinstance(flag, str)} if isinstance(flags, list) else set()
+    return Cpu(
+        model=_name(found.model),
+        architecture=standard.machine(),
+        physical=found.physical,
+        logical=found.logical,
+        usable=usable(root, found.logical),
+        performance=found.performance,
+        efficiency=found.efficiency,
+        features=names(found.flags),
+    )
+
+
+def again(cpu: Cpu, root: Path = files.ROOT) -> Cpu:
+    """``cpu`` with what may have changed since it was read: how many processors we may use."""
+    return replace(cpu, usable=usable(root, cpu.logical))
+
+
+def names(flags: Iterable[str]) -> tuple[str, ...]:
+    """The features that people know among a system's own flags."""
+    known = {flag.lower() for flag in flags}
+    return tuple(name for name, ways in FEATURES.items() if known.intersection(ways))
+
+
+def usable(root: Path, logical: int | None) -> int | None:
+    """Logical processors that this process may use: affinity and a container's share of time counted in."""
+    counts = [count for count in (logical, os.cpu_count(), cgroups.processors(root)) if count]
+    if hasattr(os, "sched_getaffinity"):
+        with contextlib.suppress(OSError):
+            counts.append(len(os.sched_getaffinity(0)))
+    return min(counts, default=None)
+
+
+def _name(model: str) -> str:
+    return " ".join(clean(model).split())[:_LONGEST_NAME]
+
+
+def _cpuinfo() -> dict[str, Any]:
+    """What py-cpuinfo finds out, in a process of its own: it runs machine code that it brings along."""
+    if getattr(sys, "frozen", False):  # there is no Python to start
+        return {}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cpuinfo", "--json"],
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=_CPUINFO_S, check=False,
+            creationflags=windows_flags(),
+        )  # fmt: skip
+        found = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
+    return found if isinstance(found, dict) else {}

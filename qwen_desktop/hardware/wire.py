@@ -1,0 +1,34 @@
+"""What the short-lived children of the probe say: one frame for each thing they found out."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from qwen_desktop.core.hardware import Gpu
+
+
+class Listed(Struct, frozen=True, tag="listed", tag_field="t"):
+    """The devices that ``source`` lists, perhaps none."""
+
+    source: Literal["ggml", "nvml"]
+    gpus: tuple[Gpu, ...]
+
+
+class Measured(Struct, frozen=True, tag="measured", tag_field="t"):
+    """How fast main memory can be read by the threads that answers use."""
+
+    bytes_per_s: float
+
+
+Finding: TypeAlias = Listed | Measured
+
+encode = msgspec.msgpack.Encoder().encode
+_FINDING: msgspec.msgpack.Decoder[Finding] = msgspec.msgpack.Decoder(Finding)
+
+
+def decode(payload: bytes) -> Finding:
+    """A finding. Raises ``ValueError`` for anything else."""
+    return _FINDING.decode(payload)

@@ -1,0 +1,350 @@
+"""The catalogue's jobs: ask a hub about one repository (``hub.lookup``) or about all of them (``hub.refresh``).
+
+They run in the job worker for transfers and block. Hugging Face (or its mirror) is asked first, ModelScope where that
+cannot be reached, or first where the settings say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.models import Catalog, CatalogModel, Quant
+from qwen_desktop.core.quants import in_steps
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub import api, catalog, failures
+from qwen_desktop.hub.access import Access, access_from
+from qwen_desktop.hub.catalog import Overlay, RepoState
+from qwen_desktop.hub.catalog_guess import guessed_model, like, parameters_of, shown_name
+from qwen_desktop.hub.names import Reference, find_quant, is_repo, quants_of
+from qwen_desktop.hub.remote_header import read_remote
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[int, int], object]
+
+#: Whose new models are looked for: the maker's own, then publishers that convert what has no official GGUF.
+MAKER = "Qwen"
+PUBLISHERS = ("unsloth", "ggml-org", "bartowski", "lmstudio-community")
+HUBS = ("huggingface", "modelscope")
+_AT_ONCE = 6
+#: A split model of more parts is not read for its shape: each costs a request.
+_MOST_PARTS = 24
+#: More new models than this in one refresh would be a mistake of ours.
+_MOST_NEW = 40
+_BASE = re.compile(r"^Qwen/(?:Qwen\d|QwQ)[\w.-]*$", re.ASCII)
+#: Bases that are no models to chat with, or files of another kind.
+_NO_BASE = re.compile(
+    r"[-_](?:Base|FP8|AWQ|GPTQ|Int[48]|MLX|bnb|Embedding|Reranker|ASR|TTS|Image|Edit|PRM)\b", re.IGNORECASE
+)
+
+
+# One repository ------------------------------------------------------------------------------------------------------
+
+
+def lookup(
+    reference: dict[str, Any], access: dict[str, Any], resources: str, cache: str, first: str = ""
+) -> dict[str, Any]:
+    """The job ``hub.lookup``: the entry for ``reference`` (a ``names.Reference``), with its quants as they are now.
+
+    The quant that was asked for is the recommended one of the answer. Raises ``AppError``: no such repository, no
+    GGUF in it, no such quant, no access, no connection.
+    """
+    wanted = msgspec.convert(reference, Reference)
+    known = _known(Path(resources), Path(cache))
+    before = catalog.read_looked_up(Path(cache))
+    order = hubs("modelscope" if wanted.modelscope else first)
+    made, in_list = _look_up(wanted, access_from(access), known, before, order)
+    if not in_list:
+        with contextlib.suppress(OSError):  # then it is looked up again
+            catalog.remember(Path(cache), made)
+    answer: dict[str, Any] = msgspec.to_builtins(choose(made, wanted))
+    return answer
+
+
+def _look_up(
+    wanted: Reference, access: Access, known: Catalog, before: dict[str, CatalogModel], order: tuple[str, ...]
+) -> tuple[CatalogModel, bool]:
+    """The entry, and whether it is one of the list. What was found before does for days without a network."""
+    name = wanted.repo.lower()
+    entry = next((m for m in known.models if name in (m.repo.lower(), m.base_repo.lower())), None)
+    repo = entry.repo if entry is not None else wanted.repo
+    revision = wanted.revision if repo.lower() == name else ""
+    try:
+        info, source = ask(repo, revision, access, order)
+    except AppError as error:
+        found = entry or before.get(name)
+        if found is None or not (_is_away(error) or error.problem.what.code == "hub.offline"):
+            raise
+        return found, entry is not None
+    if entry is not None:
+        return catalog.with_files(entry, state_of(info, source)), True
+    return entry_of(info, known.models, access, source), False
+
+
+def ask(repo: str, revision: str, access: Access, order: tuple[str, ...] = HUBS) -> tuple[api.RepoInfo, str]:
+    """What a hub says of ``repo``, and which one said it. The next in ``order`` is asked when one is away, and when
+    ModelScope (which has fewer) does not have it. Raises the ``AppError`` of the one asked first."""
+    problem: AppError | None = None
+    for source in order:
+        try:
+            if source == "huggingface":
+                return api.repo_info(repo, revision or "main", access=access), source
+            return api.RepoInfo(repo, "", tuple(api.modelscope_files(repo, access=access))), source
+        except AppError as error:
+            problem = problem or error
+            if source == "huggingface" and not _is_away(error):
+                break
+    assert problem is not None  # noqa: S101 - there was one in the order
+    raise problem
+
+
+def hubs(first: str) -> tuple[str, ...]:
+    """The order in which the hubs are asked."""
+    return tuple(sorted(HUBS, key=lambda hub: hub != first)) if first in HUBS else HUBS
+
+
+def _is_away(error: AppError) -> bool:
+    return isinstance(error, failures.Unreachable | failures.Busy)
+
+
+def state_of(info: api.RepoInfo, source: str) -> RepoState:
+    """What is kept of an answer: the model files only."""
+    files = tuple(f for f in info.files if catalog.usable(f))
+    return RepoState(info.commit, files, info.gated, source)
+
+
+def entry_of(
+    info: api.RepoInfo, known: Iterable[CatalogModel], access: Access | None = None, source: str = ""
+) -> CatalogModel:
+    """The entry for a repository that the catalogue does not have. With ``access`` the header of the recommended file
+    is read (from ``source``) for its exact shape. Raises ``UserFacing`` without a GGUF model in it."""
+    models = tuple(known)
+    files = tuple(f for f in info.files if catalog.usable(f))
+    total = info.gguf.get("total")
+    parameters = total if isinstance(total, int) else parameters_of(shown_name(info.repo))[0]
+    quants = in_steps(quants_of(files), parameters)
+    if not quants:
+        raise no_gguf(info.repo, models)
+    base = next((m for m in models if info.base_repo and m.base_repo == info.base_repo), None)
+    if base is not None:
+        return like(base, info, in_steps(quants, base.shape.parameters))
+    header = _header(info, next(q for q in quants if q.recommended), access, source) if access is not None else None
+    if header is not None:
+        quants = in_steps(quants, header.parameters)
+    return guessed_model(structs.replace(info, files=files), quants, models, header)
+
+
+def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
+    """``model`` with the quant that was asked for as the recommended one. Raises ``UserFacing`` when it has none."""
+    quant: Quant | None
+    if wanted.file and wanted.repo.lower() == model.repo.lower():
+        quant = next((q for q in model.quants if any(f.path == wanted.file for f in q.files)), None)
+        quant = quant or (find_quant(model.quants, wanted.quant) if wanted.quant else None)
+        if quant is None:
+            raise failures.no_file(model.repo, wanted.file, "Hugging Face")
+    elif wanted.quant:
+        quant = find_quant(model.quants, wanted.quant)
+        if quant is None:
+            raise no_quant(model, wanted.quant)
+    else:
+        return model
+    name = quant.name
+    return structs.replace(model, quants=tuple(structs.replace(q, recommended=q.name == name) for q in model.quants))
+
+
+def no_gguf(repo: str, known: Iterable[CatalogModel] = ()) -> UserFacing:
+    """The repository has no file that this app can use."""
+    name = repo.partition("/")[2]
+    beside = next((m.repo for m in known if name and m.base_repo.partition("/")[2].lower() == name.lower()), "")
+    hint = (
+        Text("hub.no_gguf.beside", QT_TRANSLATE_NOOP("hub", "Its GGUF files are in {repo}."), {"repo": beside})
+        if beside
+        else Text(
+            "hub.no_gguf.hint",
+            QT_TRANSLATE_NOOP("hub", "Look for the same name with GGUF at its end, often from another publisher."),
+        )
+    )
+    return UserFacing(
+        Text("hub.no_gguf", QT_TRANSLATE_NOOP("hub", "{repo} has no GGUF model in it."), {"repo": repo}), hint
+    )
+
+
+def no_quant(model: CatalogModel, wanted: str) -> UserFacing:
+    """The repository does not have this quant."""
+    names = ", ".join(q.name for q in model.quants[:12])
+    return UserFacing(
+        Text(
+            "hub.no_quant",
+            QT_TRANSLATE_NOOP("hub", "{repo} has no {quant}."),
+            {"repo": model.repo, "quant": wanted},
+        ),
+        Text("hub.no_quant.hint", QT_TRANSLATE_NOOP("hub", "It has {quants}."), {"quants": names}),
+    )
+
+
+def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> GgufHeader | None:
+    """The header of a quant's files, by ranges; None when it cannot be read (the rest of the entry still helps)."""
+    if len(quant.files) > _MOST_PARTS:
+        return None
+    if source == "modelscope":
+        urls = [api.modelscope_url(info.repo, f.path, access=access) for f in quant.files]
+    else:
+        urls = [api.huggingface_url(info.repo, f.path, info.commit, access=access) for f in quant.files]
+    try:
+        return read_remote(urls, access, repo=info.repo, path=quant.files[0].path)[0]
+    except AppError as error:
+        log.info("catalog.header repo=%s code=%s", info.repo, error.problem.what.code)
+        return None
+
+
+def _known(resources: Path, cache: Path) -> Catalog:
+    shipped, made_from = catalog.read_shipped(resources)
+    return catalog.read_kept(cache, made_from) or catalog.merged(shipped, catalog.read_overlay(cache))
+
+
+# All of them ---------------------------------------------------------------------------------------------------------
+
+
+def merge(resources: str, cache: str) -> bool:
+    """The job ``hub.merge``: make the finished list anew from the shipped one (after an update of the app) and what
+    the hub said last. False when no hub was ever asked."""
+    shipped, made_from = catalog.read_shipped(Path(resources))
+    overlay = catalog.read_overlay(Path(cache))
+    if not overlay.updated_at:
+        return False
+    catalog.write(Path(cache), overlay, catalog.merged(shipped, overlay), made_from)
+    return True
+
+
+def refresh(
+    access: dict[str, Any], resources: str, cache: str, report: Report | None = None, first: str = ""
+) -> dict[str, int]:
+    """The job ``hub.refresh``: ask about every repository of the catalogue and for new models; keep the answers.
+
+    Returns how many repositories answered, failed, and how many models are new. What fails keeps its last state;
+    raises ``AppError`` (the hub's) when nothing answered. Some seconds.
+    """
+    way = access_from(access)
+    shipped, made_from = catalog.read_shipped(Path(resources))
+    before = catalog.read_overlay(Path(cache))
+    repos = list(dict.fromkeys(m.repo for m in (*shipped.models, *before.models)))
+    tell = report or (lambda _done, _total: None)
+    states, problems = _ask_all(repos, way, tell, _reachable(hubs(first), way, repos[0]))
+    if not states:
+        raise problems[0]
+    new: tuple[CatalogModel, ...] = ()
+    if any(state.source == "huggingface" for state in states.values()):
+        new, more = _new_models(shipped, before, way, tell, done=len(repos))
+        problems += more
+    kept = {repo: state for repo, state in before.repos.items() if repo in repos}
+    overlay = Overlay(
+        updated_at=time.time(),
+        repos={**kept, **states},
+        models=tuple({m.repo: m for m in (*before.models, *new)}.values()),
+    )
+    catalog.write(Path(cache), overlay, catalog.merged(shipped, overlay), made_from)
+    return {"answered": len(states), "failed": len(problems), "new": len(new)}
+
+
+def _reachable(order: tuple[str, ...], access: Access, repo: str) -> tuple[str, ...]:
+    """The hubs of ``order`` that answer at all, so that one that is away is waited for once and not for each model.
+    Raises the first one's ``AppError`` when none does."""
+    found = []
+    problem: AppError | None = None
+    for hub in order:
+        try:
+            if hub == "huggingface":
+                api.search_models(author=MAKER, limit=1, access=access)
+            else:
+                api.modelscope_files(repo, access=access)
+        except AppError as error:
+            problem = problem or error
+            if _is_away(error) or error.problem.what.code == "hub.offline":
+                continue
+        found.append(hub)
+    if not found and problem is not None:
+        raise problem
+    return tuple(found)
+
+
+def _ask_all(
+    repos: list[str], access: Access, report: Report, order: tuple[str, ...]
+) -> tuple[dict[str, RepoState], list[AppError]]:
+    """The states of ``repos``, several asked at once. When the hubs go away meanwhile, no more is asked."""
+    states: dict[str, RepoState] = {}
+    problems: list[AppError] = []
+    waiting = iter(repos)
+    running: dict[Future[tuple[api.RepoInfo, str]], str] = {}
+    pool = ThreadPoolExecutor(_AT_ONCE, "catalog")
+    try:
+        while True:
+            while len(running) < _AT_ONCE and sum(map(_is_away, problems)) < _AT_ONCE:
+                repo = next(waiting, None)
+                if repo is None:
+                    break
+                running[pool.submit(ask, repo, "", access, order)] = repo
+            if not running:
+                return states, problems
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                repo = running.pop(future)
+                try:
+                    info, source = future.result()
+                    states[repo] = state_of(info, source)
+                except AppError as error:
+                    log.info("catalog.repo repo=%s code=%s", repo, error.problem.what.code)
+                    problems.append(error)
+            report(len(states) + len(problems), len(repos) + 1)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _new_models(
+    shipped: Catalog, before: Overlay, access: Access, report: Report, *, done: int
+) -> tuple[tuple[CatalogModel, ...], list[AppError]]:
+    """Models of the maker that the list lacks: from its own GGUF repositories, else from the chosen publishers'."""
+    listed = (*shipped.models, *before.models)
+    repos = {r for m in listed for r in (m.repo, *m.alternatives)}
+    bases = {m.base_repo for m in listed if m.base_repo}
+    found: dict[str, str] = {}
+    problems: list[AppError] = []
+    for author in (MAKER, *PUBLISHERS):
+        try:
+            for line in api.search_models(author=author, search="" if author == MAKER else "Qwen", access=access):
+                base = _base_of(line)
+                if line.repo in repos or not base or base in bases or base in found or not is_repo(line.repo):
+                    continue
+                found[base] = line.repo
+        except AppError as error:
+            problems.append(error)
+    made = []
+    for number, (base, repo) in enumerate(list(found.items())[:_MOST_NEW]):
+        report(done, done + 1 + len(found) - number)
+        try:
+            info = api.repo_info(repo, access=access)
+            model = entry_of(structs.replace(info, base_repo=info.base_repo or base), listed)
+        except AppError as error:
+            log.info("catalog.new repo=%s code=%s", repo, error.problem.what.code)
+            continue
+        made.append(model)
+    return tuple(made), problems
+
+
+def _base_of(line: api.FoundRepo) -> str:
+    """The maker's model that a repository holds the GGUF files of; "" for anything else (fine-tunes, other kinds)."""
+    tagged = [t.split(":")[-1] for t in line.tags if re.match(r"^base_model:(?:quantized:)?Qwen/", t)]
+    own = re.sub(r"-GGUF$", "", line.repo, flags=re.IGNORECASE) if line.repo.startswith(f"{MAKER}/") else ""
+    base = tagged[0] if tagged else own
+    return base if _BASE.match(base) and not _NO_BASE.search(base) else ""

@@ -1,0 +1,127 @@
+"""What a GGUF file is for, from its metadata alone, and which mmproj (for pictures, sound) belongs to which model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from qwen_desktop.core.gguf_read import ArrayInfo, Damaged, Reader
+from qwen_desktop.hub.names import is_gguf, is_mmproj, quant_of, split_of
+
+Kind = Literal["model", "mmproj", "other", "none"]
+#: General entries stand first; a vocabulary may be many megabytes and is never reached.
+_LONGEST = 64 << 20
+_MOST_ENTRIES = 4096
+#: F16 keeps all detail that the model was made with; smaller types lose some, larger ones gain nothing.
+_ORDER = ("F16", "BF16", "Q8_0", "F32")
+_WORDS = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
+
+
+class Facts(Struct, frozen=True):
+    """A file by its first metadata. ``width`` is what an mmproj gives out, 0 when it does not say."""
+
+    kind: Kind
+    architecture: str = ""
+    name: str = ""
+    width: int = 0
+
+
+def facts(path: Path) -> Facts:
+    """What ``path`` is: "none" for anything that is no readable GGUF. Reads no further than the vocabulary."""
+    found: dict[str, Any] = {}
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            reader = Reader(file, min(size, _LONGEST))
+            if reader.take(4) != b"GGUF" or reader.u32() not in (2, 3):
+                return Facts("none")
+            reader.u64()
+            count = reader.u64()
+            for _ in range(min(count, _MOST_ENTRIES)):
+                key = reader.text(65_535)
+                if key.startswith("tokenizer."):
+                    break
+                value = reader.value(reader.u32())
+                if not isinstance(value, ArrayInfo):
+                    found[key] = value
+    except (Damaged, EOFError):
+        if "general.architecture" not in found:
+            return Facts("none")
+    except (OSError, ValueError):
+        return Facts("none")
+    architecture, kind = _text(found, "general.architecture"), _text(found, "general.type")
+    widths = [found.get(f"clip.{part}projection_dim") for part in ("vision.", "audio.", "")]
+    width = next((w for w in widths if isinstance(w, int) and w > 0), 0)
+    name = _text(found, "general.basename") or _text(found, "general.name")
+    if kind.startswith(("mmproj", "clip")) or architecture == "clip":
+        return Facts("mmproj", architecture, name, width)
+    return Facts("model" if kind in ("", "model") else "other", architecture, name)
+
+
+def _text(found: dict[str, Any], key: str) -> str:
+    value = found.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: int = 0) -> Path | None:
+    """The mmproj in the folder of ``model`` that belongs to it, or None.
+
+    ``name`` is the model's own (from its header) and ``width`` its embedding length. A file counts by its header, not
+    by its name; one that gives out another width never fits. A common name is asked for as well, but where the
+    folder holds one model only and the mmproj has no name of its own (or the model is one that sees).
+    """
+    try:
+        files = [path for path in sorted(model.parent.iterdir()) if is_gguf(path.name)]
+    except OSError:
+        return None
+    companions = [(path, found) for path in files if path != model and (found := _companion(path)) is not None]
+    fitting = [(path, found) for path, found in companions if not (width and found.width and found.width % width)]
+    if not fitting:
+        return None
+    stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and not _among(path, companions)}
+    chosen = [(path, found) for path, found in fitting if _same(path, found, model, name)]
+    if not chosen and len(stems) <= 1:
+        chosen = [(path, found) for path, found in fitting if not _stem(path.name) or "vl" in architecture]
+    return best(path for path, _ in chosen)
+
+
+def best(paths: Iterable[Path]) -> Path | None:
+    """The one of several types of the same mmproj to use."""
+    rank = {quant: number for number, quant in enumerate(_ORDER)}
+    found = sorted(paths, key=lambda p: (rank.get(quant_of(p.name), len(rank)), len(p.name), p.name))
+    return found[0] if found else None
+
+
+def _companion(path: Path) -> Facts | None:
+    found = facts(path)
+    return found if found.kind == "mmproj" else None
+
+
+def _among(path: Path, companions: Sequence[tuple[Path, Facts]]) -> bool:
+    return any(path == other for other, _ in companions)
+
+
+def _same(path: Path, found: Facts, model: Path, name: str) -> bool:
+    """Whether the mmproj's name, in its file name or its header, is the model's."""
+    wanted = {_stem(model.name), _plain(name)} - {""}
+    return bool({_stem(path.name), _plain(found.name)} & wanted)
+
+
+def _stem(name: str) -> str:
+    """A file's name without quant, part, "mmproj" and punctuation: "mmproj-A-7B-f16.gguf" and "A-7B-Q4_K_M.gguf" are
+    both "a7b"."""
+    part = split_of(name)
+    stem = part[0] if part else name[: -len(".gguf")] if is_gguf(name) else name
+    quant = quant_of(stem)
+    if quant:
+        spelled = re.escape(quant) if quant not in ("F16", "F32") else f"(?:fp?{quant[1:]})"
+        stem = re.sub(spelled, "", stem, flags=re.IGNORECASE)
+    return _plain(re.sub("mmproj|model", "", stem, flags=re.IGNORECASE))
+
+
+def _plain(name: str) -> str:
+    return "".join(_WORDS.findall(name.lower()))

@@ -1,0 +1,314 @@
+"""Big files: hashing them, copying them into the models folder, deleting them. Runs in the transfers worker.
+
+A copy is hashed while it is read, flushed to the disk, read back and compared, and only then gets its name. ``report``
+is called often: it raises ``Cancelled`` when nobody waits any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from qwen_desktop.core.errors import Cancelled
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub import library_errors as errors
+from qwen_desktop.hub.installed import COPYING
+from qwen_desktop.hub.inventory import Entry
+from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
+from qwen_desktop.hub.names import is_gguf, is_repo
+
+Report = Callable[..., Any]
+_CHUNK = 4 << 20
+_TELL_S = 0.1
+#: Left free on a disk after a copy, in bytes: a full system disk harms everything.
+_SPARE = 256 << 20
+
+
+class Meter:
+    """Adds up bytes over several files and reports them ten times a second.
+
+    Who cannot leave before the job has ended tells it ``stop`` (see ``jobs.client.Channel``).
+    """
+
+    def __init__(self, report: Report, total: int, done: int = 0) -> None:
+        self._report = report
+        self.total = total
+        self.done = done
+        self._told = 0.0
+
+    def add(self, count: int) -> None:
+        """``count`` more bytes are done. Raises ``Cancelled``."""
+        self.done += count
+        now = time.monotonic()
+        if now - self._told >= _TELL_S:
+            self._told = now
+            told = self._report(min(self.done, self.total), self.total)
+            if told and told.get("stop"):
+                raise Cancelled(Text("job.cancelled", QT_TRANSLATE_NOOP("jobs", "The job was stopped.")))
+
+
+def hash_files(paths: list[str], report: Report) -> list[str]:
+    """The job ``library.hash``: the SHA-256 of each file. Raises ``OSError`` and ``Cancelled``."""
+    meter = Meter(report, sum(Path(path).stat().st_size for path in paths))
+    hashes = [sha256_of(Path(path), meter) for path in paths]
+    report(meter.total, meter.total)
+    return hashes
+
+
+def sha256_of(path: Path, meter: Meter | None = None) -> str:
+    """The SHA-256 of a file."""
+    hashed = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            hashed.update(buffer[:count])
+            if meter is not None:
+                meter.add(count)
+    return hashed.hexdigest()
+
+
+def copy_file(source: Path, target: Path, meter: Meter) -> str:
+    """Copy ``source`` to ``target`` and return its SHA-256. ``target`` appears only when it is whole and verified.
+
+    Counts each byte twice: once for writing, once for reading it back. Raises ``OSError``, ``Cancelled`` and
+    ``Environment`` when what can be read back differs.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + COPYING)
+    hashed = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    try:
+        with source.open("rb", buffering=0) as reading, part.open("wb", buffering=0) as writing:
+            while count := reading.readinto(buffer):
+                hashed.update(buffer[:count])
+                left = buffer[:count]
+                while left:
+                    left = left[writing.write(left) :]
+                meter.add(count)
+            os.fsync(writing.fileno())
+            if hasattr(os, "posix_fadvise"):  # else the reading back would only see the memory
+                os.posix_fadvise(writing.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if sha256_of(part, meter) != hashed.hexdigest():
+            raise errors.copy_differs(source.name)
+        status = source.stat()
+        os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
+        part.replace(target)
+        flush_folder(target.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    return hashed.hexdigest()
+
+
+def flush_folder(folder: Path) -> None:
+    """Make names in ``folder`` survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):  # some network file systems cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise ``Environment`` when ``folder`` (or where it will be) has too little room for ``needed`` bytes."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed and free < needed + _SPARE:
+        raise errors.no_space(needed + _SPARE, free, str(folder))
+
+
+# Importing by copying ------------------------------------------------------------------------------------------------
+
+
+def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
+    """The job ``library.copy``: copy a linked model's files into the models folder, write its manifest, and return the
+    first file's path. A copy that lies there already is taken as it is. Raises ``AppError`` and ``OSError``."""
+    wanted = msgspec.convert(entry, Entry)
+    sources = [*wanted.files, *([wanted.mmproj] if wanted.mmproj else [])]
+    root = Path(folder)
+    if _inside(Path(wanted.path), root):
+        _adopt(wanted)
+        return wanted.path
+    sizes = {file.path: Path(file.path).stat().st_size for file in sources}
+    meter = Meter(report, sum(sizes.values()) * 2)
+    home, there = _home(root, wanted, meter)
+    check_space(home, sum(size for path, size in sizes.items() if path not in there))
+    done: list[ManifestFile] = []
+    made: list[Path] = []
+    try:
+        for file in sources:
+            target = home / _target_name(wanted, Path(file.path))
+            sha256 = there.get(file.path, "")
+            if not sha256:
+                made.append(target)
+                sha256 = copy_file(Path(file.path), target, meter)
+            done.append(ManifestFile(target.name, sizes[file.path], sha256))
+        count = len(wanted.files)
+        _write(home, wanted, done[:count], done[count:])
+        return str(home / done[0].path)
+    except BaseException:
+        for target in made:
+            with contextlib.suppress(OSError):
+                target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            home.rmdir()
+            home.parent.rmdir()
+        raise
+
+
+def _home(root: Path, entry: Entry, meter: Meter) -> tuple[Path, dict[str, str]]:
+    """The folder for the copy, and the hashes of files that lie in it already: by repository, else by name; a number
+    is added where other files have the names."""
+    repo = entry.repo
+    if not is_repo(repo):
+        repo = f"local/{_stem(entry.name)}"
+    sources = [Path(file.path) for file in (*entry.files, *([entry.mmproj] if entry.mmproj else []))]
+    for number in range(1, 1000):
+        home = root.joinpath(*(repo if number == 1 else f"{repo}-{number}").split("/"))
+        there: dict[str, str] = {}
+        for source in sources:
+            target = home / _target_name(entry, source)
+            if not os.path.lexists(target):
+                continue
+            sha256 = sha256_of(target, meter) if _same_size(target, source.stat().st_size) else ""
+            if not sha256 or sha256 != sha256_of(source, meter):
+                break
+            there[str(source)] = sha256
+        else:
+            return home, there
+    raise errors.target_taken(sources[0].name)
+
+
+def _stem(name: str) -> str:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:80]
+    return stem if is_repo(f"local/{stem}") else "model"
+
+
+def _target_name(entry: Entry, source: Path) -> str:
+    """The copy's file name. A blob without an ending is named after its model."""
+    if is_gguf(source.name):
+        return source.name
+    stem = _stem(entry.name)
+    if entry.mmproj is not None and str(source) == entry.mmproj.path:
+        return f"mmproj-{stem}.gguf"
+    return f"{stem}-{entry.quant}.gguf" if entry.quant else f"{stem}.gguf"
+
+
+def _same_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def _adopt(entry: Entry) -> None:
+    """A file that lies in the models folder already gets its manifest."""
+    home = Path(entry.path).parent
+    if entry.mmproj is not None and Path(entry.mmproj.path).parent != home:
+        entry = structs.replace(entry, mmproj=None)
+    files = [ManifestFile(Path(f.path).name, Path(f.path).stat().st_size, f.sha256) for f in entry.files]
+    mmproj = [ManifestFile(Path(m.path).name, m.size_bytes, m.sha256) for m in (entry.mmproj,) if m]
+    _write(home, entry, files, mmproj)
+
+
+def _write(home: Path, entry: Entry, files: Sequence[ManifestFile], mmproj: Sequence[ManifestFile]) -> None:
+    write_manifest(
+        home,
+        Manifest(
+            repo=entry.repo,
+            quant=_free_quant(home, entry.quant or Path(files[0].path).stem, files[0].path),
+            files=tuple(files),
+            mmproj=tuple(mmproj),
+            licence=entry.licence,
+            source=entry.origin,
+            time=time.time(),
+            title=entry.name,
+            origin="imported",
+        ),
+    )
+
+
+def _free_quant(home: Path, quant: str, file: str) -> str:
+    """The quant as the manifest's name has it; with the file's name where another model of the folder has that."""
+    other = read_manifest(home / manifest_name(quant))
+    return quant if other is None or other.files[0].path == file else Path(file).stem
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return root in path.parents
+
+
+# Deleting ------------------------------------------------------------------------------------------------------------
+
+
+def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None:
+    """The job ``library.delete``: the files of a model of ours, its manifest last, to the bin or for good.
+
+    A folder that holds nothing else goes as a whole. An mmproj that another model of the folder uses stays. Raises
+    ``Environment`` with action "delete_permanently" where there is no bin, and ``OSError``.
+    """
+    wanted = msgspec.convert(entry, Entry)
+    root = Path(wanted.folder)
+    first = Path(wanted.path)
+    home, manifests, kept = first.parent, [], set()
+    for place in (first.parent, *first.parent.parents):
+        found = [(path, note) for path in sorted(place.glob("model-*.json")) if (note := read_manifest(path))]
+        for path, note in found:
+            if any(place / file.path == first for file in note.files):
+                manifests.append(path)
+                home = place
+            else:
+                kept |= {place / file.path for file in (*note.files, *note.mmproj)}
+        if place == root:
+            break
+    files = [Path(wanted.absolute(file)) for file in (*wanted.files, *([wanted.mmproj] if wanted.mmproj else []))]
+    going = [path for path in files if path not in kept and os.path.lexists(path)] + manifests
+    others = [path for path in home.rglob("*") if path not in going and not path.is_dir()] if home.is_dir() else []
+    whole = home != root and not others and home.is_dir()
+    for number, path in enumerate([home] if whole else going):
+        report(number, len(going))
+        (_erase if permanent else _to_bin)(path, first.name)
+    for folder in (home, home.parent):
+        if folder != root and root in folder.parents:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _erase(path: Path, _shown: str) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _to_bin(path: Path, shown: str) -> None:
+    from send2trash import send2trash  # type: ignore[import-untyped]  # noqa: PLC0415 - only when something is deleted
+
+    try:
+        send2trash(str(path))
+    except FileNotFoundError:
+        if os.path.lexists(path):
+            raise
+    except OSError as error:
+        if getattr(error, "winerror", 0) in (32, 33):  # a program has it open
+            raise errors.in_use(shown) from error
+        if error.errno in (errno.ENOSPC, errno.EROFS):
+            raise
+        raise errors.no_bin(shown, f"{type(error).__name__} {error.errno}") from error

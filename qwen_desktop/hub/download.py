@@ -1,0 +1,327 @@
+"""The job that fetches a model: all files of a quant and its companions, whole and verified, or a part to go on with.
+
+Layout: ``<models folder>/<owner>/<name>/<file>``; unfinished ``<file>.part`` with ``<file>.journal`` beside it. When
+every file is there and verified they get their names, and the manifest is written last: only then is it a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from qwen_desktop.core.errors import AppError, Environment, error_of
+from qwen_desktop.core.models import DownloadRequest, RemoteFile
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub import failures, library_errors
+from qwen_desktop.hub.access import Access, access_from
+from qwen_desktop.hub.download_disk import PartFile
+from qwen_desktop.hub.download_file import FileDownload
+from qwen_desktop.hub.download_finish import already_there, finish, is_whole
+from qwen_desktop.hub.download_limit import Limiter
+from qwen_desktop.hub.download_lock import locked, remove_lock
+from qwen_desktop.hub.download_seek import Seeker, identity
+from qwen_desktop.hub.journal import Head, Identity, Journal, journal_path, part_path, read_journal
+from qwen_desktop.hub.names import local_path
+from qwen_desktop.hub.sources import Source, agree, candidates, plain
+
+log = logging.getLogger(__name__)
+
+Report = Callable[..., Any]
+#: The speed is that of the last so many seconds.
+_SPEED_S = 5.0
+#: A model that changes at the hub while it is fetched is begun anew so many times.
+_BEGINNINGS = 3
+#: A download that was just stopped lets go of its files within this time, in seconds.
+_DISCARD_S = 5.0
+#: Places where drives appear: a folder there is not made when it is missing, since the drive is.
+_DRIVES = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
+
+
+class Options(Struct, frozen=True):
+    """``limit`` in bytes a second; ``patience_s`` how long hubs may answer with nothing but trouble; ``create`` that a
+    missing models folder is made (it is the app's own)."""
+
+    limit: float | None = None
+    patience_s: float = 600.0
+    create: bool = True
+
+
+def fetch(
+    request: dict[str, Any], folder: str, access: dict[str, Any], options: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """The job ``hub.download``: fetch ``request`` (a ``DownloadRequest``) into the models folder.
+
+    ``report(done, total, state=, note=, source=, speed=, fetched=)`` is called ten times a second, bytes over all
+    files; what it returns may have ``limit``. Returns ``{"folder", "files", "mmproj", "manifest", "source",
+    "size_bytes", "fetched_bytes"}``. Raises ``AppError``; ``Cancelled`` when stopped: then what is there stays.
+    """
+    job = _Download(plain(request), Path(folder), access_from(access), msgspec.convert(options, Options), report)
+    return job.run()
+
+
+def state(request: dict[str, Any], folder: str) -> dict[str, int]:
+    """The job ``hub.download_state``: bytes that are there and, where known, bytes in all. Never raises."""
+    done = total = 0
+    with contextlib.suppress(AppError):
+        for target, file in _targets(plain(request), Path(folder)).items():
+            head = read_journal(journal_path(target))
+            if head is not None and part_path(target).exists():
+                done += sum(end - start for start, end, _ in head.done)
+                total += head.file.size
+            elif target.exists() and file.size_bytes and target.stat().st_size == file.size_bytes:
+                done += file.size_bytes
+                total += file.size_bytes
+            else:
+                total += file.size_bytes
+    return {"done": done, "total": total}
+
+
+def discard(request: dict[str, Any], folder: str) -> None:
+    """The job ``hub.download_discard``: remove the unfinished files, once nobody works on them. Raises ``AppError``
+    only for names that cannot be files."""
+    targets = _targets(plain(request), Path(folder))
+    if not Path(folder).exists():
+        return
+    until = time.monotonic() + _DISCARD_S
+
+    def waiting() -> None:
+        if time.monotonic() > until:
+            raise Environment(_other(), action="retry")
+
+    begun = [t for t in targets if t.parent.exists()]
+    for target in begun:
+        with contextlib.suppress(AppError), locked([target], waiting):  # one that another download shares is left to it
+            for path in (part_path(target), journal_path(target)):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            remove_lock(target)
+    for target in begun:
+        for place in target.parents:
+            if place == Path(folder) or Path(folder) not in place.parents:
+                break
+            with contextlib.suppress(OSError):
+                place.rmdir()  # only an empty one goes
+
+
+class _Download:
+    """One call of ``fetch``."""
+
+    def __init__(
+        self, request: DownloadRequest, folder: Path, access: Access, options: Options, report: Report
+    ) -> None:
+        self.request = request
+        self.folder = folder
+        self.access = access
+        self.options = options
+        self.targets = _targets(request, folder)
+        self._report = report
+        self._limit = options.limit
+        self._done_before = 0
+        self._received_before = 0
+        self._fetched_before = 0
+        self._total = sum(file.size_bytes for file in self.targets.values())
+        self._speeds: deque[tuple[float, int]] = deque()
+        self._last: dict[str, Any] = {"state": "starting", "note": None, "source": "", "speed": 0.0, "fetched": 0}
+        self._sources: list[Source] = []
+        self._used: set[str] = set()
+
+    def run(self) -> dict[str, Any]:
+        self._check_folder()
+        done = already_there(self.request, self.targets, self.folder)
+        if done is not None:
+            return done
+        with locked(list(self.targets), self._wait_for_other):
+            done = already_there(self.request, self.targets, self.folder)
+            if done is None:
+                return self._run_locked()
+            for target in self.targets:  # the other one has brought it
+                remove_lock(target)
+            return done
+
+    def _check_folder(self) -> None:
+        if self.folder.exists():
+            return
+        away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
+        if not self.options.create or away:
+            raise error_of(library_errors.folder_away(str(self.folder)))
+
+    def _run_locked(self) -> dict[str, Any]:
+        for beginning in range(_BEGINNINGS):
+            heads = self._heads()
+            try:
+                return self._fetch_all(heads)
+            except failures.Changed:
+                # What the hub has now is another version: the old one cannot be completed any more.
+                if beginning == _BEGINNINGS - 1:
+                    raise
+                log.info("download.changed beginning=%d", beginning + 1)
+                self._tell(state="waiting", note=failures.changed(self.request.files[0].path).problem.what)
+        raise AssertionError  # the loop returns or raises
+
+    def _heads(self) -> dict[Path, Head]:
+        heads = {target: read_journal(journal_path(target)) for target in self.targets}
+        return {t: h for t, h in heads.items() if h is not None and not h.repaired and part_path(t).exists()}
+
+    def _fetch_all(self, heads: Mapping[Path, Head]) -> dict[str, Any]:
+        known = {self.targets[target].path: head.file for target, head in heads.items()}
+        commit = next((file.commit for file in known.values() if file.commit), "")
+        seeker = Seeker(candidates(self.request, self.access, commit))
+        try:
+            self._sources = seeker.wait(self.request, known, lambda: self._tell_seeking(seeker, heads))
+            identities = {t: identity(self._sources[0], file.path) for t, file in self.targets.items()}
+            self._total = sum(i.size for i in identities.values())
+            self._done_before = self._fetched_before = 0
+            parts: dict[Path, str] = {}
+            for target, file in identities.items():
+                parts[target] = self._fetch_one(target, file, heads.get(target), seeker, identities)
+            self._tell(state="checking", note=None)
+            return finish(
+                self.request,
+                self.folder,
+                identities,
+                parts,
+                sorted(self._used),
+                fetched=self._fetched_before,
+            )
+        finally:
+            seeker.stop()
+
+    def _fetch_one(
+        self,
+        target: Path,
+        file: Identity,
+        head: Head | None,
+        seeker: Seeker,
+        identities: Mapping[Path, Identity],
+    ) -> str:
+        """Have ``target``'s part whole and verified; returns its SHA-256."""
+        later = list(identities)[list(identities).index(target) + 1 :]
+        if is_whole(target, file, lambda: self._tell(state="checking")):
+            self._done_before += file.size
+            return file.sha256
+        part = PartFile(part_path(target), file.size)
+        if head is not None and not head.file.same_bytes(file):
+            log.info("download.other_version")
+            head = None
+        present = part.present()
+        others = sum(identities[t].size for t in later if not part_path(t).exists() and not t.exists())
+        part.open(others)
+        journal = Journal(journal_path(target), file, head)
+        if 0 <= present < file.size:
+            journal.forget(present, file.size)
+        if journal.rebooted:
+            _drop_unwritten(part, journal)
+        journal.save()
+        if not journal.verified:
+            limiter = Limiter(self._limit)
+            download = FileDownload(
+                part, journal, self._sources, self.access, limiter=limiter, patience_s=self.options.patience_s
+            )
+            download.run(lambda d: self._tick(d, seeker))
+            self._received_before += download.received
+        journal.close()
+        names = journal.sources()
+        self._used.update(names[number] for _, _, number in journal.pieces() if number < len(names))
+        self._done_before += file.size
+        self._fetched_before += journal.fetched
+        return file.sha256 or journal.digest
+
+    # Telling -----------------------------------------------------------------------------------------------------
+
+    def _tick(self, download: FileDownload, seeker: Seeker) -> None:
+        for source in seeker.late():
+            if agree(self._sources[0], source):
+                self._sources.append(source)
+                download.add(source)
+            else:
+                log.info("download.source_differs kind=%s", source.kind)
+        waiting = download.waiting
+        now = time.monotonic()
+        received = self._received_before + download.received
+        self._speeds.append((now, received))
+        while now - self._speeds[0][0] > _SPEED_S:
+            self._speeds.popleft()
+        first = self._speeds[0]
+        told = self._tell(
+            done=self._done_before + download.done,
+            state=download.state,
+            note=waiting.problem.what if waiting is not None else None,
+            source=", ".join(download.source_names),
+            speed=(received - first[1]) / (now - first[0]) if now > first[0] else 0.0,
+            fetched=self._fetched_before + download.journal.fetched,
+        )
+        if "limit" in told:
+            self._limit = told["limit"]
+            download.limiter.set(self._limit)
+
+    def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, Head]) -> None:
+        error = seeker.error
+        done = sum(end - start for head in heads.values() for start, end, _ in head.done)
+        self._tell(
+            done=done,
+            state="waiting" if error is not None else "starting",
+            note=error.problem.what if error is not None else None,
+        )
+
+    def _wait_for_other(self) -> None:
+        heads = [read_journal(journal_path(target)) for target in self.targets]
+        done = sum(end - start for head in heads if head for start, end, _ in head.done)
+        total = sum(head.file.size for head in heads if head)
+        self._total = max(self._total, total)
+        self._tell(done=done, state="waiting", note=_other())
+
+    def _tell(self, *, done: int | None = None, **detail: Any) -> dict[str, Any]:
+        note = detail.get("note")
+        if isinstance(note, Text):
+            detail["note"] = msgspec.to_builtins(note)
+        self._last = {**self._last, **detail}
+        told = self._report(self._done_before if done is None else done, self._total, **self._last)
+        return told if isinstance(told, dict) else {}
+
+
+def _targets(request: DownloadRequest, folder: Path) -> dict[Path, RemoteFile]:
+    """Where each file will lie. Raises ``UserFacing`` for names that must not become paths, or fall together."""
+    targets: dict[Path, RemoteFile] = {}
+    for file in (*request.files, *request.mmproj):
+        target = local_path(folder, request.repo, file.path)
+        if target in targets:
+            continue
+        targets[target] = file
+    if not request.files:
+        raise failures.no_file(request.repo, request.quant or "*.gguf", "?")
+    return targets
+
+
+def _other() -> Text:
+    return Text(
+        "download.other",
+        QT_TRANSLATE_NOOP("downloads", "Another window or command is fetching the same file."),
+    )
+
+
+def _drop_unwritten(part: PartFile, journal: Journal) -> None:
+    """After a power cut: what had not reached the disk reads as zeros there. Such blocks are fetched again."""
+    block = 64 * 1024
+    zeros = bytes(block)
+    handle = part.handle()
+    buffer = memoryview(bytearray(block))
+    lost = 0
+    try:
+        for start, end, _ in journal.unproven():
+            for place in range(start, end, block):
+                count = handle.read(place, buffer[: min(block, end - place)])
+                if buffer[:count] == zeros[:count]:
+                    journal.drop(place, min(end, place + block))
+                    lost += min(end, place + block) - place
+    finally:
+        handle.close()
+    journal.verified = journal.verified and not lost
+    log.info("download.rebooted lost=%d", lost)

@@ -1,0 +1,162 @@
+"""The end of a download: what is there already, and giving verified files their names, the manifest last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.models import DownloadRequest, RemoteFile
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.hub.copying import flush_folder
+from qwen_desktop.hub.download_disk import of_disk
+from qwen_desktop.hub.download_lock import remove_lock
+from qwen_desktop.hub.journal import Identity, journal_path, part_path
+from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
+
+log = logging.getLogger(__name__)
+
+_BUFFER = 4 << 20
+
+
+def home_of(request: DownloadRequest, folder: Path) -> Path:
+    """The model's folder, where its manifest lies."""
+    return folder.joinpath(*request.repo.split("/"))
+
+
+def already_there(request: DownloadRequest, targets: Mapping[Path, RemoteFile], folder: Path) -> dict[str, Any] | None:
+    """The result, when this model is installed as asked for; else None.
+
+    The manifest must name these files, they must be there with its sizes, and hashes that the request knows must be
+    the manifest's. Nothing is hashed: that is what Verify is for.
+    """
+    home = home_of(request, folder)
+    manifest = read_manifest(home / manifest_name(request.quant))
+    if manifest is None or any(part_path(target).exists() for target in targets):
+        return None
+    known = {file.path: file for file in (*manifest.files, *manifest.mmproj)}
+    for target, wanted in targets.items():
+        found = known.get(target.relative_to(home).as_posix())
+        try:
+            size = target.stat().st_size
+        except OSError:
+            return None
+        if found is None or size != found.size_bytes:
+            return None
+        if wanted.sha256 and found.sha256 and wanted.sha256.lower() != found.sha256:
+            return None
+    return _result(request, folder, manifest.source, sum(f.size_bytes for f in known.values()), 0)
+
+
+def is_whole(target: Path, file: Identity, tick: Callable[[], object]) -> bool:
+    """Whether ``target`` is there already with the right hash (of another quant's download, or renamed before a crash).
+
+    ``tick`` is called while it is hashed and may raise.
+    """
+    if not file.sha256 or part_path(target).exists():
+        return False
+    try:
+        if target.stat().st_size != file.size:
+            return False
+        hashed = hashlib.sha256()
+        buffer = memoryview(bytearray(_BUFFER))
+        with target.open("rb", buffering=0) as opened:
+            while count := opened.readinto(buffer):
+                hashed.update(buffer[:count])
+                tick()
+    except OSError:
+        return False
+    return hashed.hexdigest() == file.sha256
+
+
+def finish(
+    request: DownloadRequest,
+    folder: Path,
+    identities: Mapping[Path, Identity],
+    hashes: Mapping[Path, str],
+    sources: Sequence[str],
+    *,
+    fetched: int,
+) -> dict[str, Any]:
+    """Give all files their names and write the manifest. Whatever interrupts it, doing it again completes it."""
+    home = home_of(request, folder)
+    old = home / manifest_name(request.quant)
+    try:
+        if any(part_path(target).exists() and target.exists() for target in identities):
+            old.unlink(missing_ok=True)  # it would describe a mixture of an old and a new version
+        for target in identities:
+            if part_path(target).exists():
+                _rename(part_path(target), target)
+        for place in {target.parent for target in identities}:
+            flush_folder(place)
+        wanted = {file.path for file in request.mmproj}
+        files = [
+            (file.path in wanted, ManifestFile(target.relative_to(home).as_posix(), file.size, hashes[target]))
+            for target, file in identities.items()
+        ]
+        commit = next((file.commit for file in identities.values() if file.commit), "")
+        write_manifest(
+            home,
+            Manifest(
+                repo=request.repo,
+                quant=request.quant,
+                files=tuple(f for is_mmproj, f in files if not is_mmproj),
+                mmproj=tuple(f for is_mmproj, f in files if is_mmproj),
+                revision=commit or request.revision,
+                licence=request.licence,
+                source=", ".join(dict.fromkeys(sources)),
+                time=time.time(),
+                title=request.title,
+            ),
+        )
+    except OSError as error:
+        raise of_disk(error, Path(error.filename or home)) from error
+    for target in identities:
+        with contextlib.suppress(OSError):
+            journal_path(target).unlink(missing_ok=True)
+        remove_lock(target)
+    size = sum(file.size for file in identities.values())
+    log.info("download.done bytes=%d fetched=%d", size, fetched)
+    return _result(request, folder, ", ".join(dict.fromkeys(sources)), size, fetched)
+
+
+def _rename(part: Path, target: Path) -> None:
+    deadline = time.monotonic() + 2.0
+    while True:
+        try:
+            part.replace(target)
+        except PermissionError as error:
+            if os.name != "nt":
+                raise
+            if time.monotonic() > deadline:  # there an open file cannot be replaced
+                raise Environment(
+                    Text(
+                        "download.in_use",
+                        QT_TRANSLATE_NOOP("downloads", "{path} is in use and cannot be replaced."),
+                        {"path": clean(str(target))},
+                    ),
+                    Text("download.in_use.hint", QT_TRANSLATE_NOOP("downloads", "Choose another model, then go on.")),
+                    action="retry",
+                ) from error
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _result(request: DownloadRequest, folder: Path, source: str, size: int, fetched: int) -> dict[str, Any]:
+    home = home_of(request, folder)
+    return {
+        "folder": str(home),
+        "files": [str(home.joinpath(*file.path.split("/"))) for file in request.files],
+        "mmproj": [str(home.joinpath(*file.path.split("/"))) for file in request.mmproj],
+        "manifest": str(home / manifest_name(request.quant)),
+        "source": source,
+        "size_bytes": size,
+        "fetched_bytes": fetched,
+    }

@@ -1,0 +1,293 @@
+"""Which models are on this computer, and what is wrong with those that cannot be used. Runs in the job worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from qwen_desktop.core.errors import AppError, Problem, UserFacing, os_problem, problem_of
+from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.models import InstalledModel, Origin
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.hub import library_errors as errors
+from qwen_desktop.hub.companions import find_mmproj
+from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.manifest import Manifest, ManifestFile, find_manifests
+from qwen_desktop.hub.names import is_repo, quant_of
+
+_HASH_NAME = re.compile(r"^(?:sha256-)?([0-9a-f]{64})$")
+#: Names in headers that say nothing: what converters write when nobody told them.
+_NO_NAME = re.compile(r"^(?:models?|llama|qwen\d?|snapshots?|[0-9a-f]{16,64}|tmp.*|\.+)$", re.IGNORECASE)
+_ORIGINS = frozenset(("downloaded", "imported", "lm_studio", "ollama", "jan", "gpt4all", "huggingface_cache", "file"))
+_LEFT_ALONE_S = 3600.0
+#: The ending of a copy in the making (see ``copying``).
+COPYING = ".copying"
+#: What is remembered of a model of ours beside its manifest.
+_KEPT = (
+    "architecture", "parameters", "context_train", "stamp", "damaged", "last_used", "verified_at", "template",
+)  # fmt: skip
+
+
+class Seen(Struct):
+    """A model as it lies there now."""
+
+    entry: Entry
+    problem: Problem | None = None
+
+
+def scan(folder: str, file: str) -> list[dict[str, Any]]:
+    """The job ``library.scan``: look at the models folder and at every linked model, note it in ``file``
+    (``library.json``) and return the ``InstalledModel`` of each as plain data. Never raises for what lies there."""
+    root = Path(folder)
+    inventory = Inventory(Path(file))
+    before = inventory.read()
+    away, owned = _owned(root, before)
+    linked = [_look(entry) for entry in before.values() if not entry.owned]
+    mine = {seen.entry.path for seen in owned}
+    found = [*owned, *(seen for seen in linked if seen.entry.path not in mine)]
+    try:
+        now = inventory.update(lambda current: _merged(current, found, root, away=away))
+    except (OSError, AppError):
+        now = _merged(dict(before), found, root, away=away)  # a data folder that cannot be written: shown all the same
+    return [
+        msgspec.to_builtins(shown(now.get(seen.entry.path, seen.entry), seen.problem))
+        for seen in sorted(found, key=lambda s: (s.entry.name.lower(), s.entry.size_bytes))
+    ]
+
+
+def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
+    """The model as faces show it."""
+    note = entry.template
+    if problem is None and entry.damaged:
+        problem = errors.damaged(entry.damaged[0], owned=entry.owned)
+    return InstalledModel(
+        id=entry.id,
+        path=entry.path,
+        name=entry.name,
+        quant=entry.quant,
+        size_bytes=entry.size_bytes + (entry.mmproj.size_bytes if entry.mmproj else 0),
+        files=tuple(entry.absolute(f) for f in entry.files),
+        mmproj=entry.absolute(entry.mmproj) if entry.mmproj else "",
+        repo=entry.repo,
+        origin=entry.origin,
+        owned=entry.owned,
+        architecture=entry.architecture,
+        parameters=entry.parameters,
+        context_train=entry.context_train,
+        sha256=entry.files[0].sha256,
+        verified_at=entry.verified_at,
+        last_used=entry.last_used,
+        added=entry.added,
+        licence=entry.licence,
+        problem=problem,
+        template_fault=note.faults[0] if note and note.faults else None,
+        template_repaired=bool(note and note.override),
+        template_repairable=bool(note and note.repairable),
+    )
+
+
+def new_entry(
+    path: str,
+    *,
+    origin: Origin,
+    name: str = "",
+    quant: str = "",
+    repo: str = "",
+    mmproj: str = "",
+    licence: str = "",
+) -> Entry:
+    """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``."""
+    if clean(path) != path:
+        raise UserFacing(
+            Text("model.name", QT_TRANSLATE_NOOP("models", "The name of this file cannot be used.")),
+            Text("model.name.hint", QT_TRANSLATE_NOOP("models", "Rename the file, then open it again.")),
+        )
+    place = Path(path)
+    header = read_header(place)
+    refuse_foreign(header)
+    companion = Path(mmproj) if mmproj else bound_mmproj(header, place)
+    entry = Entry(
+        files=tuple(_file(Path(part)) for part in header.parts or (path,)),
+        mmproj=_file(companion) if companion is not None and companion.is_file() else None,
+        name=name,
+        quant=quant or quant_of(place.name),
+        repo=repo if is_repo(repo) else "",
+        origin=origin,
+        licence=licence or _licence(header),
+        added=time.time(),
+    )
+    return _with_header(entry, header)
+
+
+def bound_mmproj(header: GgufHeader, place: Path) -> Path | None:
+    """The mmproj beside a model, by its header's facts."""
+    name = header.metadata.get("general.basename") or header.metadata.get("general.name")
+    return find_mmproj(
+        place,
+        name=name if isinstance(name, str) else "",
+        architecture=header.architecture,
+        width=header.number("embedding_length"),
+    )
+
+
+def refuse_foreign(header: GgufHeader) -> None:
+    """Raise ``UserFacing`` for a file with the picture part inside: a form of Ollama's own, which llama.cpp refuses."""
+    if header.architecture != "clip" and any(t.name.startswith(("v.blk.", "v.patch", "mm.")) for t in header.tensors):
+        raise errors.foreign_form(Path(header.path).name)
+
+
+# Looking -------------------------------------------------------------------------------------------------------------
+
+
+def _owned(root: Path, before: Entries) -> tuple[bool, list[Seen]]:
+    """Whether the models folder is away (an unplugged drive), and the models in it."""
+    remembered = [entry for entry in before.values() if entry.owned and entry.folder == str(root)]
+    try:
+        # An unmounted drive often leaves an empty folder behind.
+        away = bool(remembered) and not any(root.iterdir())
+        manifests = list(find_manifests(root)) if not away else []
+    except OSError as error:
+        if not remembered:
+            return True, []
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        found = errors.folder_away(str(root)) if missing else os_problem(error)
+        return True, [Seen(entry, found) for entry in remembered]
+    if away:
+        return True, [Seen(entry, errors.folder_away(str(root))) for entry in remembered]
+    _sweep(root)
+    seen: dict[str, Seen] = {}
+    for path, manifest in manifests:
+        entry = _of_manifest(root, path, manifest)
+        old = before.get(entry.path)
+        if old is not None and old.owned:
+            kept = {key: getattr(old, key) for key in _KEPT}
+            hashes = {file.path: file.sha256 for file in old.files}  # a hash that was learned by verifying
+            files = tuple(structs.replace(f, sha256=f.sha256 or hashes.get(f.path, "")) for f in entry.files)
+            names = {"name": entry.name or old.name, "quant": entry.quant or old.quant}
+            entry = structs.replace(entry, **kept, **names, files=files)
+        seen.setdefault(entry.path, _look(entry))
+    return False, list(seen.values())
+
+
+def _sweep(root: Path) -> None:
+    """Delete what killed imports left: copies in the making that nobody has written to for an hour."""
+    for depth in range(1, 5):
+        for path in root.glob("/".join(["*"] * depth) + ".gguf" + COPYING):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _LEFT_ALONE_S:
+                    path.unlink()
+
+
+def _of_manifest(root: Path, path: Path, manifest: Manifest) -> Entry:
+    base = path.parent.relative_to(root).as_posix()
+    inside = "" if base == "." else f"{base}/"
+
+    def placed(file: ManifestFile) -> ManifestFile:
+        return structs.replace(file, path=inside + file.path)
+
+    origin: Any = manifest.origin if manifest.origin in _ORIGINS else "downloaded"
+    return Entry(
+        files=tuple(placed(f) for f in manifest.files),
+        owned=True,
+        folder=str(root),
+        mmproj=placed(manifest.mmproj[0]) if manifest.mmproj else None,
+        name=manifest.title,
+        quant=manifest.quant,
+        repo=manifest.repo,
+        origin=origin,
+        licence=manifest.licence,
+        added=manifest.time,
+    )
+
+
+def _look(entry: Entry) -> Seen:
+    """Compare the entry with what lies there now."""
+    linked = entry.mmproj if not entry.owned else None
+    if linked is not None and Path(entry.path).exists() and not Path(linked.path).exists():
+        entry = structs.replace(entry, mmproj=None)  # the other program replaced or removed it
+    for file in (*entry.files, *([entry.mmproj] if entry.mmproj else [])):
+        place = Path(entry.absolute(file))
+        try:
+            size = place.stat().st_size
+        except OSError as error:
+            return Seen(entry, errors.gone(place, error))
+        if entry.owned and file.size_bytes and size != file.size_bytes:
+            return Seen(entry, errors.changed(place.name))
+    try:
+        return Seen(entry if stamp_of(Path(entry.path)) == entry.stamp else _read_again(entry))
+    except (OSError, UserFacing) as error:
+        return Seen(entry, problem_of(error))
+
+
+def _read_again(entry: Entry) -> Entry:
+    """The entry by its header as it is now. A linked file that the other program replaced starts anew."""
+    header = read_header(entry.path)
+    if not entry.owned:
+        entry = structs.replace(entry, files=tuple(_file(Path(part)) for part in header.parts or (entry.path,)))
+    if entry.stamp != (0, 0):
+        entry = structs.replace(entry, damaged=(), verified_at=0.0, template=None)
+    return _with_header(entry, header)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """(bytes, modification time in ns) of a file. Raises ``OSError``."""
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns)
+
+
+def _with_header(entry: Entry, header: GgufHeader) -> Entry:
+    stem = Path(entry.files[0].path).name.removesuffix(".gguf")
+    own = header.name if not _NO_NAME.match(header.name) and not _HASH_NAME.match(header.name) else ""
+    return structs.replace(
+        entry,
+        name=clean(entry.name or own or stem),
+        quant=entry.quant or header.quant,
+        architecture=header.architecture,
+        parameters=header.parameters,
+        context_train=header.context_length,
+        stamp=stamp_of(Path(header.path)),
+    )
+
+
+def _file(path: Path) -> ManifestFile:
+    """A linked file; other programs name their blobs by their hash."""
+    found = _HASH_NAME.match(Path(os.path.realpath(path)).name.lower())
+    return ManifestFile(str(path), path.stat().st_size, found[1] if found else "")
+
+
+def _licence(header: GgufHeader) -> str:
+    value = header.metadata.get("general.license")
+    return clean(value)[:200] if isinstance(value, str) else ""
+
+
+# Noting --------------------------------------------------------------------------------------------------------------
+
+
+def _merged(current: Entries, found: list[Seen], root: Path, *, away: bool) -> Entries:
+    """``current`` with what was found; what another process noted meanwhile (last use, a repair) stays."""
+    merged = {path: entry for path, entry in current.items() if away or not (entry.owned and entry.folder == str(root))}
+    for seen in found:
+        entry, now = seen.entry, current.get(seen.entry.path)
+        if now is None and not entry.owned:
+            continue  # unlinked meanwhile
+        if now is not None and now.stamp == entry.stamp:
+            entry = structs.replace(
+                entry,
+                last_used=now.last_used,
+                template=now.template,
+                verified_at=now.verified_at,
+                damaged=now.damaged,
+            )
+            if not entry.owned:
+                entry = structs.replace(now, mmproj=entry.mmproj)
+        elif now is not None:
+            entry = structs.replace(entry, last_used=now.last_used)
+        merged[entry.path] = entry
+    return merged

@@ -1,0 +1,199 @@
+"""``library.json``: what is remembered of every model on this computer, whoever else writes it meanwhile.
+
+Models in our folder are listed by their manifests; here stands what manifests do not say (last use, a repaired
+template, what the header said), the linked models of other places, and what lay on a drive that is not connected now.
+A damaged file is set aside and costs those notes only, never a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+from msgspec import Struct
+
+from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.models import Origin
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub.manifest import ManifestFile
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+#: The template doctor's edition: what an older one found is looked at again.
+DOCTOR = 1
+#: Another process holds the lock for a fraction of a second; more than this many seconds means that it hangs.
+_PATIENCE_S = 5.0
+#: A template is some kilobytes, a library some hundred models.
+_LONGEST = 64 << 20
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class TemplateNote(Struct, frozen=True):
+    """What the template doctor said. ``checked`` names its edition and the template it saw; ``faults`` gravest first;
+    ``override`` is the template that is used instead of the file's, "" for the file's own."""
+
+    checked: str = ""
+    family: str = ""
+    faults: tuple[Text, ...] = ()
+    repairable: bool = False
+    override: str = ""
+
+
+class Entry(Struct, frozen=True):
+    """One model. Paths are absolute for a linked one; for one of ours (``owned``) they count from ``folder``.
+
+    ``stamp`` is (bytes, modification time in ns) of the first file when its header was read. ``damaged`` are the
+    files whose hash was wrong when last verified. Times are seconds since 1970, 0 for never.
+    """
+
+    files: tuple[ManifestFile, ...]
+    owned: bool = False
+    folder: str = ""
+    mmproj: ManifestFile | None = None
+    name: str = ""
+    quant: str = ""
+    repo: str = ""
+    origin: Origin = "file"
+    licence: str = ""
+    architecture: str = ""
+    parameters: int = 0
+    context_train: int = 0
+    stamp: tuple[int, int] = (0, 0)
+    added: float = 0.0
+    last_used: float = 0.0
+    verified_at: float = 0.0
+    damaged: tuple[str, ...] = ()
+    template: TemplateNote | None = None
+
+    @property
+    def id(self) -> str:
+        """The first file's path: absolute for a linked model, from the models folder for one of ours."""
+        return self.files[0].path
+
+    @property
+    def path(self) -> str:
+        """The absolute path of the first file."""
+        return self.absolute(self.files[0])
+
+    def absolute(self, file: ManifestFile) -> str:
+        """Where ``file`` lies."""
+        return str(Path(self.folder, file.path)) if self.owned else file.path
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all parts, mmproj apart."""
+        return sum(file.size_bytes for file in self.files)
+
+
+#: By the absolute path of the first file.
+Entries = dict[str, Entry]
+
+
+class Inventory:
+    """The file ``library.json``. Blocking, some milliseconds; safe to use from several threads and processes."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._held: tuple[tuple[int, int, int], Entries] | None = None
+        self._spoilt: bytes | None = None
+
+    def read(self) -> Entries:
+        """What the file says now; read again only when it has changed. Never raises."""
+        state = self._state()
+        held = self._held
+        if held is not None and held[0] == state:
+            return held[1]
+        try:
+            with self.file.open("rb") as file:
+                data = file.read(_LONGEST)
+        except OSError:
+            data = b""
+        entries, whole = _decode(data)
+        self._spoilt = None if whole else data
+        self._held = (state, entries)
+        return entries
+
+    def update(self, change: Callable[[Entries], Entries]) -> Entries:
+        """Replace the entries by ``change(entries)`` while no other process does, and return them.
+
+        Nothing is written when nothing differs. Raises ``OSError``, and ``Environment`` when the file stays locked.
+        """
+        with self._locked():
+            before = self.read()
+            after = change(dict(before))
+            if after == before and self._spoilt is None:
+                return before
+            if self._spoilt is not None:
+                write_atomic(self.file.with_suffix(".damaged"), self._spoilt)
+                log.warning("library.damaged kept=%d", len(after))
+                self._spoilt = None
+            shown = {"schema": SCHEMA, "models": {key: msgspec.to_builtins(entry) for key, entry in after.items()}}
+            write_atomic(self.file, json.dumps(shown, ensure_ascii=False, indent=1).encode())
+            self._held = (self._state(), after)
+            return after
+
+    def _state(self) -> tuple[int, int, int]:
+        try:
+            status = self.file.stat()
+        except OSError:
+            return (0, 0, 0)
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.file.with_suffix(".lock"), timeout=_PATIENCE_S, poll_interval=0.01)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Environment(
+                Text(
+                    "library.locked", QT_TRANSLATE_NOOP("library", "Another program keeps the list of models locked.")
+                ),
+                Text(
+                    "library.locked.hint",
+                    QT_TRANSLATE_NOOP("library", "Close other Qwen Desktop windows, then try again."),
+                ),
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            log.info("library.no_locks")  # some network file systems have none; the write itself is atomic
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _decode(data: bytes) -> tuple[Entries, bool]:
+    """The entries, and whether all of the file could be read: what is damaged or unknown is left out."""
+    if not data:
+        return {}, True
+    try:
+        found: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}, False
+    if not isinstance(found, dict) or not isinstance(found.get("models"), dict):
+        return {}, False
+    whole = found.get("schema") == SCHEMA
+    entries: Entries = {}
+    for value in found["models"].values():
+        try:
+            entry = msgspec.convert(value, Entry, strict=False)
+        except (msgspec.ValidationError, ValueError, OverflowError):
+            whole = False
+            continue
+        if entry.files:
+            entries[entry.path] = entry
+        else:
+            whole = False
+    return entries, whole

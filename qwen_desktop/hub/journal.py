@@ -1,0 +1,291 @@
+"""The note beside an unfinished file: which bytes are there. It survives whatever ends the download.
+
+``<file>.journal`` begins with one line of JSON, replaced atomically every few seconds; between two replacements each
+written piece is added as a line ``[start,end,source]`` without waiting for the disk. A killed process loses nothing of
+that (the system keeps the page). After a power cut the computer's start time is another one, and what may not have
+reached the disk is looked at again (``Journal.unproven``); the hash at the end catches the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+import psutil
+from msgspec import Struct
+
+from qwen_desktop.core.files import write_atomic
+from qwen_desktop.hub.ranges import Piece, Ranges
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+#: Checksums are kept for pieces of this size, in bytes; runs end at its borders.
+SEGMENT = 8 << 20
+#: The clock may be set while the computer runs; less than this is no new start.
+_SAME_START_S = 60.0
+_LONGEST = 64 << 20
+
+
+class Identity(Struct, frozen=True):
+    """Which file this is. ``sha256`` "" when no hub tells it; then ``commit`` must agree."""
+
+    repo: str
+    path: str
+    size: int
+    sha256: str = ""
+    commit: str = ""
+
+    def same_bytes(self, other: Identity) -> bool:
+        """Whether what is there of the one belongs to the other."""
+        if (self.size, self.path) != (other.size, other.path):
+            return False
+        return self.sha256 == other.sha256 if self.sha256 or other.sha256 else self.commit == other.commit
+
+
+class Head(Struct, frozen=True):
+    """The first line. ``sums`` are CRC-32 of whole segments by number, ``boot`` when the computer started, ``verified``
+    that the SHA-256 was right and the file flushed to the disk, ``repaired`` that fetching it again did not help,
+    ``fetched`` bytes ever received."""
+
+    file: Identity
+    done: tuple[Piece, ...] = ()
+    sources: tuple[str, ...] = ()
+    sums: dict[int, int] = {}
+    boot: float = 0.0
+    verified: bool = False
+    repaired: bool = False
+    fetched: int = 0
+    schema: int = SCHEMA
+
+
+_DECODE = msgspec.json.Decoder(Head)
+_PIECE = msgspec.json.Decoder(tuple[int, int, int])
+
+
+def journal_path(target: Path) -> Path:
+    """The journal of the file that becomes ``target``."""
+    return target.with_name(target.name + ".journal")
+
+
+def part_path(target: Path) -> Path:
+    """Where its bytes are until it is whole."""
+    return target.with_name(target.name + ".part")
+
+
+def read_journal(path: Path) -> Head | None:
+    """What a journal says, its added lines included; None when there is none that can be used. Never raises."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LONGEST)
+    except OSError:
+        return None
+    first, _, rest = data.partition(b"\n")
+    try:
+        head = _DECODE.decode(first)
+    except (ValueError, RecursionError):
+        return None
+    if head.schema != SCHEMA or head.file.size <= 0:
+        return None
+    done = Ranges()
+    for start, end, source in head.done:
+        if not 0 <= start < end <= head.file.size or not 0 <= source < max(1, len(head.sources)):
+            return None
+        done.add(start, end, source)
+    for line in rest.splitlines():
+        try:
+            start, end, source = _PIECE.decode(line)
+        except ValueError:
+            break  # the rest was being written when the process ended
+        if not 0 <= start < end <= head.file.size or not 0 <= source < max(1, len(head.sources)):
+            break
+        done.add(start, end, source)
+    return msgspec.structs.replace(head, done=tuple(done))
+
+
+class Journal:
+    """One file's journal while it is fetched. Thread-safe. ``moved`` is set when the first gap has moved."""
+
+    def __init__(self, path: Path, file: Identity, found: Head | None = None) -> None:
+        """Go on from ``found`` (of the same file), or begin anew. Nothing is written yet."""
+        self.path = path
+        self.file = file
+        self.moved = threading.Event()
+        self.verified = found.verified if found else False
+        #: What the bytes hash to, once that is known.
+        self.digest = ""
+        self.repaired = found.repaired if found else False
+        self.fetched = found.fetched if found else 0
+        self.sums: dict[int, int] = dict(found.sums) if found else {}
+        self._done = Ranges(found.done if found else ())
+        self._sources: list[str] = list(found.sources) if found else []
+        self._lock = threading.Lock()
+        self._saving = threading.Lock()
+        self._lines = -1
+        self._since: list[bytes] | None = None
+        #: The computer was started anew since: what it had not flushed by then is lost.
+        self.rebooted = found is not None and abs(found.boot - psutil.boot_time()) > _SAME_START_S
+
+    # What is there -----------------------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> int:
+        """How many bytes are there."""
+        return self._done.total
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are there (right or wrong)."""
+        return self._done.total >= self.file.size
+
+    def reach(self) -> int:
+        """How many bytes are there without a gap from the first on."""
+        with self._lock:
+            return self._done.reach()
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether all of ``start`` to ``end`` is there."""
+        with self._lock:
+            return self._done.holds(start, end)
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """What is missing."""
+        with self._lock:
+            return list(self._done.gaps(self.file.size))
+
+    def pieces(self) -> list[Piece]:
+        """What is there, by source number."""
+        with self._lock:
+            return list(self._done)
+
+    def unproven(self) -> list[Piece]:
+        """What is there, less the segments whose checksum is known (and will be compared when they are read)."""
+        with self._lock:
+            proven = Ranges()
+            for number in self.sums:
+                proven.add(number * SEGMENT, min(self.file.size, (number + 1) * SEGMENT))
+            return [
+                (max(start, first), min(end, last), source)
+                for start, end, source in self._done
+                for first, last in proven.gaps(self.file.size)
+                if first < end and last > start
+            ]
+
+    def source_number(self, name: str) -> int:
+        """The number under which pieces of this source are noted. A new one is written to the disk first."""
+        with self._lock:
+            known = name in self._sources
+            if not known:
+                self._sources.append(name)
+            number = self._sources.index(name)
+        if not known:
+            self.save()
+        return number
+
+    def sources(self) -> list[str]:
+        """Names of the sources by number."""
+        return list(self._sources)
+
+    # Changing it -------------------------------------------------------------------------------------------------
+
+    def wrote(self, start: int, end: int, source: int) -> None:
+        """These bytes are in the file now."""
+        with self._lock:
+            before = self._done.reach()
+            self._done.add(start, end, source)
+            self.fetched += end - start
+            self._append(b"[%d,%d,%d]\n" % (start, end, source))
+            if self._done.reach() != before:
+                self.moved.set()
+
+    def rewrote(self, start: int, end: int, source: int) -> None:
+        """Bytes that were there already were replaced: their segments' checksums are void."""
+        with self._lock:
+            for number in range(start // SEGMENT, -(-end // SEGMENT)):
+                self.sums.pop(number, None)
+        self.wrote(start, end, source)
+
+    def wasted(self, count: int) -> None:
+        """Bytes were received that are of no use."""
+        with self._lock:
+            self.fetched += count
+
+    def forget(self, start: int, end: int) -> None:
+        """These bytes are wrong. Written to the disk before this returns."""
+        self.drop(start, end)
+        self.moved.set()
+        self.save()
+
+    def drop(self, start: int, end: int) -> None:
+        """These bytes are wrong; written with the next ``save``."""
+        with self._lock:
+            self._done.remove(start, end)
+            self.verified = False
+            for number in range(start // SEGMENT, -(-end // SEGMENT)):
+                self.sums.pop(number, None)
+
+    def _append(self, line: bytes) -> None:
+        if self._since is not None:
+            self._since.append(line)
+        if self._lines >= 0:
+            with contextlib.suppress(OSError):  # a full disk shows itself at the file's own bytes
+                os.write(self._lines, line)
+
+    # Writing -----------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Replace the file by its present state. Raises ``OSError``, also when the folder has gone: it is not made."""
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path.parent))
+        with self._saving:
+            with self._lock:
+                head = Head(
+                    file=self.file,
+                    done=tuple(self._done),
+                    sources=tuple(self._sources),
+                    sums=dict(self.sums),
+                    boot=psutil.boot_time(),
+                    verified=self.verified,
+                    repaired=self.repaired,
+                    fetched=self.fetched,
+                )
+                self._since = []
+                if os.name == "nt" and self._lines >= 0:  # an open file cannot be replaced there
+                    os.close(self._lines)
+                    self._lines = -1
+            try:
+                write_atomic(self.path, msgspec.json.encode(head) + b"\n", mode=0o644)
+                lines = self._open_lines()
+            except OSError:
+                with self._lock:
+                    self._since = None
+                raise
+            with self._lock:
+                before, self._lines = self._lines, lines
+                since, self._since = self._since or [], None
+                for line in since:  # what was added while the new file was written went into the old one
+                    self._append(line)
+            if before >= 0:
+                os.close(before)
+
+    def _open_lines(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        return os.open(self.path, flags)
+
+    def close(self) -> None:
+        """Let go of the file, keeping it."""
+        with self._lock:
+            if self._lines >= 0:
+                os.close(self._lines)
+                self._lines = -1
+
+    def delete(self) -> None:
+        """Remove the file: the download is over."""
+        self.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)

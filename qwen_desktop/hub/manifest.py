@@ -1,0 +1,159 @@
+"""The note beside a finished model: ``model-<quant>.json`` in ``<models folder>/<owner>/<name>/``.
+
+A model counts as installed only with it, so a download or an import writes it last. It is read without trust: other
+programs and people write into that folder too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.text import clean
+from qwen_desktop.hub.names import is_gguf, safe_path
+
+SCHEMA = 1
+_NAME = re.compile(r"^model-.+\.json$", re.IGNORECASE)
+_LONGEST = 1 << 20
+#: Manifests lie two folders deep; people may sort theirs one deeper or shallower.
+_DEEPEST = 4
+_MOST_FOLDERS = 20_000
+
+
+class ManifestFile(Struct, frozen=True):
+    """One file: its path from the manifest's folder, bytes, and SHA-256 (empty when nobody knows it)."""
+
+    path: str
+    size_bytes: int = 0
+    sha256: str = ""
+
+
+class Manifest(Struct, frozen=True):
+    """What an installed model is. ``files`` are its parts in order, ``time`` seconds since 1970."""
+
+    repo: str
+    quant: str
+    files: tuple[ManifestFile, ...]
+    mmproj: tuple[ManifestFile, ...] = ()
+    revision: str = ""
+    licence: str = ""
+    source: str = ""
+    time: float = 0.0
+    title: str = ""
+    origin: str = "downloaded"
+    schema: int = SCHEMA
+
+
+def manifest_name(quant: str) -> str:
+    """The manifest's file name for ``quant``, safe on every system."""
+    return f"model-{re.sub(r'[^A-Za-z0-9._-]', '_', quant) or 'file'}.json"
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Path:
+    """Write (atomically) the manifest into the model's ``folder`` and return its path. Raises ``OSError``."""
+    path = folder / manifest_name(manifest.quant)
+    data = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1).encode()
+    write_atomic(path, data, mode=0o644)
+    return path
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """The manifest, or None for a file that is none: damaged, of another program, or naming files elsewhere."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LONGEST + 1)
+        found = json.loads(data) if len(data) <= _LONGEST else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    files = _files(found.get("files"))
+    if not files:
+        return None
+    return Manifest(
+        repo=_text(found, "repo"),
+        quant=_text(found, "quant"),
+        files=files,
+        mmproj=_files(found.get("mmproj")),
+        revision=_text(found, "revision"),
+        licence=_text(found, "licence"),
+        source=_text(found, "source"),
+        time=_number(found.get("time")),
+        title=_text(found, "title"),
+        origin=_text(found, "origin") or "downloaded",
+    )
+
+
+def find_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+    """The manifests under ``folder``, a few folders deep; links to folders are followed once, never in circles.
+
+    Raises ``OSError`` when ``folder`` itself cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting = [(folder, 0)]
+    while waiting and len(seen) < _MOST_FOLDERS:
+        place, depth = waiting.pop()
+        try:
+            status = place.stat()
+            entries = sorted(place.iterdir())
+        except OSError:
+            if depth == 0:
+                raise
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if _NAME.match(entry.name):
+                manifest = read_manifest(entry)
+                if manifest is not None:
+                    yield entry, manifest
+            elif depth < _DEEPEST and not entry.name.startswith(".") and os.path.isdir(entry):  # noqa: PTH112 - never raises
+                waiting.append((entry, depth + 1))
+
+
+def _files(found: Any) -> tuple[ManifestFile, ...]:
+    """The listed files; nothing at all when one of them would lie outside the folder."""
+    if isinstance(found, dict):
+        found = [found]
+    if not isinstance(found, list) or len(found) > 1000:
+        return ()
+    files = []
+    for entry in found:
+        if not isinstance(entry, dict):
+            return ()
+        path = _text(entry, "path") or _text(entry, "name")
+        try:
+            safe = str(safe_path(path))
+        except UserFacing:
+            return ()
+        if not is_gguf(safe):
+            return ()
+        sha256 = _text(entry, "sha256").lower()
+        size = entry.get("size_bytes", entry.get("size", 0))
+        files.append(
+            ManifestFile(
+                safe,
+                size if isinstance(size, int) and size > 0 else 0,
+                sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else "",
+            )
+        )
+    return tuple(files)
+
+
+def _text(found: dict[str, Any], key: str) -> str:
+    value = found.get(key, "")
+    return clean(value)[:2000] if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e12 else 0.0

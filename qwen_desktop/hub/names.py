@@ -1,0 +1,334 @@
+"""Names from outside: what a pasted reference means, which quant a file is, and which names may become paths.
+
+Pure functions; everything that a hub or a user wrote passes through here before it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
+
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.models import Quant, RemoteFile
+from qwen_desktop.core.quants import order
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+
+
+class Reference(Struct, frozen=True):
+    """A model at a hub: "owner/name", and what else the text said (a quant, a file, a revision, which hub)."""
+
+    repo: str
+    quant: str = ""
+    file: str = ""
+    revision: str = ""
+    modelscope: bool = False
+
+
+# Quants and files ----------------------------------------------------------------------------------------------------
+
+_QUANT = re.compile(
+    r"""(?<![a-z0-9])(?P<name>
+        (?:ud-)?(?:
+            iq[1-4]_(?:xxs|xs|nl|s|m)
+          | q[1-8]_k_(?:xxl|xl|xs|s|m|l) | q[1-8]_k
+          | q4_0_[48]_[48] | q[1-8]_[01]
+          | tq[12]_0 | mxfp4_moe | mxfp4 | nvfp4
+          | bf16 | f16 | fp16 | f32 | fp32
+        )
+    )(?![a-z0-9])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SAME = {"FP16": "F16", "FP32": "F32"}
+_PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
+#: Files beside a model that are none themselves: drafts for speculative decoding, statistics, adapters, vocabularies.
+_NO_MODEL = re.compile(
+    r"^(?:mtp|draft|eagle3?|imatrix|ggml-vocab)[-_.]|[-_.](?:imatrix|lora|adapter)[-_.]", re.IGNORECASE
+)
+_MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32", "")
+
+
+def quant_of(path: str) -> str:
+    """The quant that a file's name tells ("Q4_K_M", "UD-Q4_K_XL", "F16", …), else its folder's; "" without one."""
+    for piece in reversed(PurePosixPath(path.replace("\\", "/")).parts):
+        part = _PART.match(piece)
+        found = [m["name"].upper() for m in _QUANT.finditer(part["stem"] if part else piece)]
+        if found:
+            return _SAME.get(found[-1], found[-1])
+    return ""
+
+
+def normal_quant(text: str) -> str:
+    """A quant as people write it ("q4_k_m", "fp16") in its usual form; an unknown one in capitals."""
+    name = text.strip().upper()
+    return _SAME.get(name, name)
+
+
+def split_of(path: str) -> tuple[str, int, int] | None:
+    """(name without the number, number from 1, count) of a part of a split model, else None."""
+    found = _PART.match(PurePosixPath(path).name)
+    if found is None or not 1 <= int(found["number"]) <= int(found["count"]):
+        return None
+    return found["stem"], int(found["number"]), int(found["count"])
+
+
+def is_gguf(path: str) -> bool:
+    """Whether the name ends in .gguf."""
+    return path.lower().endswith(".gguf")
+
+
+def is_mmproj(path: str) -> bool:
+    """Whether this is a model's companion for pictures or sound."""
+    return is_gguf(path) and "mmproj" in PurePosixPath(path).name.lower()
+
+
+def is_model(path: str) -> bool:
+    """Whether this is a model (or a part of one), not something that lies beside it."""
+    return is_gguf(path) and not is_mmproj(path) and _NO_MODEL.search(PurePosixPath(path).name) is None
+
+
+def best_mmproj(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
+    """The one mmproj file to take (F16 if there is one: smaller types lose detail), or nothing."""
+    found = [f for f in files if is_mmproj(f.path)]
+    rank = {name: number for number, name in enumerate(_MMPROJ_ORDER)}
+    return tuple(sorted(found, key=lambda f: (rank.get(quant_of(f.path), 9), len(f.path), f.path))[:1])
+
+
+def quants_of(files: Iterable[RemoteFile]) -> tuple[Quant, ...]:
+    """The quants that a repository's files make up, smallest first. Split models are complete or left out.
+
+    A repository with several models under one quant's name offers the one that most of its files belong to. Files
+    that do not tell their quant become a quant named after the file.
+    """
+    sets: dict[tuple[str, str, int], dict[int, RemoteFile]] = {}
+    for file in files:
+        if not is_model(file.path):
+            continue
+        part = split_of(file.path)
+        stem = str(PurePosixPath(file.path).with_name(part[0])) if part else file.path[: -len(".gguf")]
+        quant = quant_of(file.path) or PurePosixPath(stem).name
+        _, number, count = part or ("", 1, 1)
+        sets.setdefault((quant, stem, count), {})[number] = file
+    complete = {key: found for key, found in sets.items() if len(found) == key[2]}
+    bases: dict[str, int] = {}
+    for quant, stem, _ in complete:
+        bases[_base(stem, quant)] = bases.get(_base(stem, quant), 0) + 1
+    chosen: dict[str, tuple[str, str, int]] = {}
+    for key in sorted(complete, key=lambda k: (-bases[_base(k[1], k[0])], k[2], k[1])):
+        chosen.setdefault(key[0], key)
+    quants = []
+    for name, key in chosen.items():
+        parts = tuple(complete[key][number] for number in sorted(complete[key]))
+        sizes = [f.size_bytes for f in parts]
+        quants.append(Quant(name, parts, sum(sizes) if all(sizes) else None))
+    return tuple(sorted(quants, key=lambda q: order(q.name)))
+
+
+def _base(stem: str, quant: str) -> str:
+    return re.sub(re.escape(quant), "", PurePosixPath(stem).name, flags=re.IGNORECASE).lower()
+
+
+def find_quant(quants: Iterable[Quant], wanted: str) -> Quant | None:
+    """The quant called ``wanted``, in any spelling; also the "UD-" one where there is no plain one."""
+    name = normal_quant(wanted)
+    known = {normal_quant(q.name): q for q in quants}
+    return known.get(name) or known.get(f"UD-{name}")
+
+
+# Paths ---------------------------------------------------------------------------------------------------------------
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_RESERVED = re.compile(r"^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?$", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+
+
+def is_repo(text: str) -> bool:
+    """Whether ``text`` is an "owner/name" that can be a repository and a folder on every system."""
+    parts = text.split("/")
+    return len(parts) == 2 and all(_NAME.fullmatch(p) and ".." not in p and not _unsafe(p) for p in parts)
+
+
+def safe_path(path: str) -> PurePosixPath:
+    """``path`` of a repository as a relative path that stays inside its folder on every system.
+
+    Raises ``UserFacing``: a name such as "../x", "C:x" or "nul" is an attack or a mistake, never a model.
+    """
+    parts = path.split("/")
+    if not path or len(path) > 1000 or len(parts) > 8 or any(not p or _unsafe(p) for p in parts):
+        raise UserFacing(
+            Text("names.path", QT_TRANSLATE_NOOP("hub", "The repository names a file that cannot be stored safely.")),
+            Text("names.path.hint", QT_TRANSLATE_NOOP("hub", "Choose another repository.")),
+            details=repr(path[:200]),
+        )
+    return PurePosixPath(path)
+
+
+def local_path(root: Path, repo: str, path: str) -> Path:
+    """Where the file ``path`` of ``repo`` lies under ``root``. Raises ``UserFacing`` for an unsafe name."""
+    if not is_repo(repo):
+        raise not_understood(repo)
+    return root.joinpath(*repo.split("/"), *safe_path(path).parts)
+
+
+def _unsafe(part: str) -> bool:
+    return (
+        part in (".", "..")
+        or len(part.encode("utf-8", "replace")) > 240
+        or part != part.rstrip(". ")
+        or _FORBIDDEN.search(part) is not None
+        or _RESERVED.match(part) is not None
+    )
+
+
+# References ----------------------------------------------------------------------------------------------------------
+
+_LONGEST = 4000
+_HUGGING_FACE = ("huggingface.co", "hf.co")
+_MODELSCOPE = ("modelscope.cn", "modelscope.ai")
+#: First parts of the hub's own addresses that are nobody's name.
+_NOT_MODELS = frozenset(
+    {
+        *("api", "blog", "chat", "collections", "datasets", "docs", "join", "learn", "login", "models", "new"),
+        *("papers", "pricing", "search", "settings", "spaces", "tasks"),
+    }
+)
+_URL = re.compile(
+    r"(?:https?://|(?:www\.)?(?:hf\.co|huggingface\.co|modelscope\.(?:cn|ai))/)[^\s\"'<>]+", re.IGNORECASE
+)
+_WORD = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?(?::[\w.-]+)?", re.ASCII)
+_FILE_WORD = re.compile(r"[\w./-]+\.gguf", re.ASCII | re.IGNORECASE)
+
+
+def parse_reference(text: str) -> Reference:
+    """What a pasted text refers to. Understood are
+
+    "owner/name", "owner/name:QUANT", "owner/name@revision", "hf.co/owner/name:QUANT" as other programs write it,
+    addresses of Hugging Face, of its mirrors (any host with ``/resolve/`` or ``/blob/`` after the name) and of
+    ModelScope, and a command line that holds one of them. Raises ``UserFacing`` with a sentence for anything else.
+    """
+    text = clean(text).strip()[:_LONGEST]
+    address = _URL.search(text)
+    if address is not None:
+        return _of_address(address.group().rstrip(".,;)]}"))
+    words = [w.strip("\"'`<>()[],;") for w in text.split()]
+    if len(words) > 1:  # a command line: its paths and options are not names of models
+        words = [w for w in words if not w.startswith(("-", ".", "/", "~"))]
+    for word in words:
+        if _WORD.fullmatch(word) and not _FILE_WORD.fullmatch(word):
+            found = _of_name(word)
+            file = next((w for w in words if _FILE_WORD.fullmatch(w)), "")
+            if file and not found.file:
+                return Reference(found.repo, found.quant or quant_of(file), file, found.revision)
+            return found
+    raise not_understood(text)
+
+
+def _of_name(word: str) -> Reference:
+    name, _, tail = word.partition(":")
+    name, _, revision = name.partition("@")
+    if not is_repo(name):
+        raise not_understood(word)
+    return _with_tail(name, tail, revision)
+
+
+def _with_tail(repo: str, tail: str, revision: str = "", *, modelscope: bool = False) -> Reference:
+    if is_gguf(tail):
+        return Reference(repo, quant_of(tail), tail, revision, modelscope)
+    quant = "" if tail.lower() == "latest" else normal_quant(tail)
+    return Reference(repo, quant, "", revision, modelscope)
+
+
+def _of_address(address: str) -> Reference:
+    try:
+        url = urlsplit(address if "://" in address else "https://" + address)
+        host = (url.hostname or "").lower().removeprefix("www.")
+    except ValueError as error:
+        raise not_understood(address) from error
+    parts = [unquote(p) for p in url.path.split("/") if p]
+    query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    if host in _MODELSCOPE:
+        found = _of_modelscope(parts, query)
+    elif host in _HUGGING_FACE:
+        found = _of_hugging_face(parts, query)
+    else:  # a mirror is known by the shape of its addresses
+        found = _of_hugging_face(parts, query) if len(parts) > 3 and parts[2] in ("resolve", "blob", "tree") else None
+        if found is None and host.startswith("hf-mirror."):
+            found = _of_hugging_face(parts, query)
+        if found is None:
+            raise _elsewhere(host)
+    if found is None:
+        raise not_understood(address)
+    if found.file:
+        safe_path(found.file)
+    return found
+
+
+def _of_hugging_face(parts: list[str], query: dict[str, str]) -> Reference | None:
+    if parts[:1] == ["models"] and len(parts) >= 3:
+        parts = parts[1:]
+    if len(parts) < 2 or parts[0].lower() in _NOT_MODELS:
+        return None
+    name, _, tail = parts[1].partition(":")
+    repo = f"{parts[0]}/{name}"
+    if not is_repo(repo):
+        return None
+    if len(parts) >= 4 and parts[2] in ("resolve", "blob", "raw", "tree"):
+        inside = "/".join(parts[4:])
+        revision = "" if parts[3] == "main" else parts[3]
+        if is_gguf(inside):
+            return Reference(repo, quant_of(inside), inside, revision)
+        return Reference(repo, quant_of(inside) if inside else "", "", revision)
+    shown = query.get("show_file_info", "")  # the hub's own link to one file of its list
+    return _with_tail(repo, shown if is_gguf(shown) else tail)
+
+
+def _of_modelscope(parts: list[str], query: dict[str, str]) -> Reference | None:
+    if parts[:2] == ["api", "v1"]:
+        parts = parts[2:]
+    if len(parts) < 3 or parts[0] != "models":
+        return None
+    name, _, tail = parts[2].partition(":")
+    repo = f"{parts[1]}/{name}"
+    if not is_repo(repo):
+        return None
+    rest = parts[3:]
+    if rest[:2] == ["file", "view"]:
+        rest = rest[1:]
+    file = query.get("FilePath", "") or ("/".join(rest[2:]) if rest[:1] in (["resolve"], ["view"]) else "")
+    if is_gguf(file):
+        return Reference(repo, quant_of(file), file, "", True)
+    return _with_tail(repo, tail, modelscope=True)
+
+
+def not_understood(text: str) -> UserFacing:
+    """The sentence for a text that names no model."""
+    shown = clean(" ".join(text.split()))[:80]
+    return UserFacing(
+        Text("names.unknown", QT_TRANSLATE_NOOP("hub", "“{text}” does not name a model."), {"text": shown})
+        if shown
+        else Text("names.empty", QT_TRANSLATE_NOOP("hub", "There is no name of a model.")),
+        Text(
+            "names.unknown.hint",
+            QT_TRANSLATE_NOOP(
+                "hub", "Write it as owner/name, such as Qwen/Qwen3-4B-GGUF, or paste its address at Hugging Face."
+            ),
+        ),
+    )
+
+
+def _elsewhere(host: str) -> UserFacing:
+    return UserFacing(
+        Text(
+            "names.host",
+            QT_TRANSLATE_NOOP("hub", "{host} is neither Hugging Face, a mirror of it, nor ModelScope."),
+            {"host": host or "?"},
+        ),
+        Text(
+            "names.host.hint",
+            QT_TRANSLATE_NOOP("hub", "Download the file with a browser, then open it with Open GGUF."),
+        ),
+        action="model.open",
+    )

@@ -1,0 +1,393 @@
+"""Where other programs keep their models, on each system, and how each of them names a file.
+
+Only reading, only known places, and never deep: ``places`` take the environment and the home folder as parameters.
+Nothing here opens a model; ``importers`` looks into the headers.
+"""
+
+from __future__ import annotations
+
+import json
+import ntpath
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from qwen_desktop.core.models import Origin
+from qwen_desktop.core.text import clean
+from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
+
+_LONGEST = 1 << 20
+_DEEPEST = 5
+_MOST_FILES = 20_000
+_HASH = re.compile(r"^sha256[:-]([0-9a-f]{64})$")
+
+
+class Surroundings(Struct, frozen=True):
+    """The user's home, environment variables, and ``sys.platform``."""
+
+    home: Path
+    environ: Mapping[str, str]
+    system: str = "linux"
+
+    def folder(self, variable: str, *fallback: str) -> Path:
+        """The folder that an environment variable names, else one under the home."""
+        value = self.environ.get(variable, "").strip()
+        return Path(value) if value else self.home.joinpath(*fallback)
+
+    @property
+    def config(self) -> Path:
+        """Where programs keep their settings on this system."""
+        if self.system == "win32":
+            return self.folder("APPDATA", "AppData", "Roaming")
+        if self.system == "darwin":
+            return self.home / "Library" / "Application Support"
+        return self.folder("XDG_CONFIG_HOME", ".config")
+
+    @property
+    def data(self) -> Path:
+        """Where programs keep their data on this system."""
+        if self.system == "win32":
+            return self.folder("LOCALAPPDATA", "AppData", "Local")
+        if self.system == "darwin":
+            return self.home / "Library" / "Application Support"
+        return self.folder("XDG_DATA_HOME", ".local", "share")
+
+
+class Found(Struct, frozen=True):
+    """A file that another program calls a model; empty fields are for the header to fill."""
+
+    path: Path
+    origin: Origin
+    name: str = ""
+    quant: str = ""
+    repo: str = ""
+    mmproj: str = ""
+    licence: str = ""
+
+
+Finder = Callable[[Surroundings], Iterator[Found]]
+
+
+def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
+    """The .gguf files under ``folder`` in order; what cannot be read is passed over, circles of links end."""
+    waiting, seen, count = [(folder, 0)], set(), 0
+    while waiting and count < _MOST_FILES:
+        place, depth = waiting.pop()
+        try:
+            status = place.stat()
+            entries = sorted(place.iterdir())
+        except (OSError, ValueError):
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            count += 1
+            if is_gguf(entry.name):
+                if _is_file(entry):
+                    yield entry
+            elif depth < deepest and _is_folder(entry):
+                waiting.append((entry, depth + 1))
+
+
+# LM Studio -----------------------------------------------------------------------------------------------------------
+
+
+def lm_studio(around: Surroundings) -> Iterator[Found]:
+    """``<models>/<publisher>/<repository>/<file>.gguf``; the folder is in its settings, or one of two usual ones."""
+    homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
+    pointer = _read_text(around.home / ".lmstudio-home-pointer").strip()
+    if pointer:
+        homes.insert(0, Path(pointer))
+    folders = [home / "models" for home in homes]
+    for home in homes:
+        chosen = _read_json(home / "settings.json").get("downloadsFolder")
+        if isinstance(chosen, str) and chosen.strip():
+            folders.insert(0, _absolute(chosen, around))
+    for folder in _unique(folders):
+        for path in gguf_files(folder):
+            parts = path.relative_to(folder).parts
+            repo = "/".join(parts[:2]) if len(parts) > 2 else ""
+            yield Found(path, "lm_studio", repo=repo if is_repo(repo) else "")
+
+
+# Ollama --------------------------------------------------------------------------------------------------------------
+
+_LAYER = "application/vnd.ollama.image."
+
+
+def ollama(around: Surroundings) -> Iterator[Found]:
+    """``manifests/<host>/<owner>/<name>/<tag>`` names ``blobs/sha256-…``, which are GGUFs without an ending."""
+    chosen = around.environ.get("OLLAMA_MODELS", "").strip()
+    folders = [_absolute(chosen, around)] if chosen else []
+    folders.append(around.home / ".ollama" / "models")
+    if around.system == "linux":
+        folders += [Path("/usr/share/ollama/.ollama/models"), Path("/var/lib/ollama/models")]
+        folders.append(Path("/var/snap/ollama/common/models"))
+    for folder in _unique(folders):
+        manifests = folder / "manifests"
+        for path in _files(manifests, deepest=6):
+            found = _ollama_model(folder, path.relative_to(manifests).parts, _read_json(path))
+            if found is not None:
+                yield found
+
+
+def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, Any]) -> Found | None:
+    layers = manifest.get("layers")
+    if not isinstance(layers, list) or len(place) < 3:
+        return None
+    blobs: dict[str, list[Path]] = {}
+    for layer in layers:
+        if isinstance(layer, dict) and isinstance(layer.get("mediaType"), str):
+            digest = _HASH.match(str(layer.get("digest", "")))
+            if digest is not None and layer["mediaType"].startswith(_LAYER):
+                kind = layer["mediaType"][len(_LAYER) :]
+                blobs.setdefault(kind, []).append(folder / "blobs" / f"sha256-{digest[1]}")
+    models = [path for path in blobs.get("model", []) if _is_file(path)]
+    if not models:
+        return None
+    host, *middle, tag = place
+    repo = "/".join(middle) if host in ("hf.co", "huggingface.co", "modelscope.cn") else ""
+    name = "/".join(part for part in middle if part != "library") if not repo else ""
+    projector = next((path for path in blobs.get("projector", []) if _is_file(path)), None)
+    return Found(
+        models[0],
+        "ollama",
+        name=name if tag == "latest" or not name else f"{name}:{tag}",
+        quant=quant_of(tag) or quant_of(tag.replace("-", "_")),
+        repo=repo if is_repo(repo) else "",
+        mmproj=str(projector or ""),
+    )
+
+
+# Jan -----------------------------------------------------------------------------------------------------------------
+
+
+def jan(around: Surroundings) -> Iterator[Found]:
+    """``model.yml`` (or the older ``model.json``) beside or above the file, paths counted from the data folder."""
+    config = around.config / "Jan"
+    folders = [config / "data", around.data / "Jan" / "data", around.home / "jan", around.home / "cortexcpp"]
+    folders.append(around.home / ".var" / "app" / "ai.jan.Jan" / "data" / "Jan" / "data")
+    for settings in (config / "settings.json", config / "data" / "settings.json"):
+        chosen = _read_json(settings).get("data_folder")
+        if isinstance(chosen, str) and chosen.strip():
+            folders.insert(0, _absolute(chosen, around))
+    for data in _unique(folders):
+        told: dict[Path, Found] = {}
+        roots = [data / "llamacpp" / "models", data / "models"]
+        for root in roots:
+            for path in _files(root, deepest=_DEEPEST, name="model.yml"):
+                found = _jan_model(data, root, path)
+                if found is not None:
+                    told[found.path] = found
+        yield from told.values()
+        companions = {found.mmproj for found in told.values()}
+        for root in roots:
+            for path in gguf_files(root):
+                if path not in told and str(path) not in companions:
+                    yield Found(path, "jan", name="" if path.name != "model.gguf" else path.parent.name)
+
+
+def _jan_model(data: Path, root: Path, path: Path) -> Found | None:
+    facts = _simple_yaml(_read_text(path))
+    told = facts.get("model_path", "") or facts.get("files", "")
+    model = _told_file(told, path.parent, data)
+    if model is None:
+        return None
+    parts = path.parent.relative_to(root).parts
+    repo = "/".join(parts[:2])
+    return Found(
+        model,
+        "jan",
+        name=facts.get("name", ""),
+        repo=repo if len(parts) >= 2 and is_repo(repo) else "",
+        mmproj=str(_told_file(facts.get("mmproj_path", ""), path.parent, data) or ""),
+    )
+
+
+def _told_file(told: str, *bases: Path) -> Path | None:
+    if not told:
+        return None
+    for base in bases:
+        place = base / told.replace("\\", "/") if not ntpath.isabs(told) or posixpath.isabs(told) else Path(told)
+        if is_gguf(place.name) and _is_file(place):
+            return place
+    return None
+
+
+def _simple_yaml(text: str) -> dict[str, str]:
+    """The plain ``key: value`` lines at the left margin, and the first item of a list; all these programs need."""
+    found: dict[str, str] = {}
+    key = ""
+    for line in text.splitlines()[:2000]:
+        entry = re.match(r"^([A-Za-z_]\w*):\s*(.*?)\s*$", line)
+        item = re.match(r"^\s*-\s+(.*?)\s*$", line)
+        if entry is not None:
+            key = entry[1]
+            found[key] = _unquoted(entry[2])
+        elif item is not None and key and not found.get(key):
+            found[key] = _unquoted(item[1])
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value.split(" #", maxsplit=1)[0].rstrip()
+
+
+# GPT4All -------------------------------------------------------------------------------------------------------------
+
+
+def gpt4all(around: Surroundings) -> Iterator[Found]:
+    """All in one folder, which its ini file may have changed."""
+    usual = around.data / "nomic.ai" / "GPT4All"
+    flatpak = around.home / ".var" / "app" / "io.gpt4all.gpt4all"
+    folders = [usual, flatpak / "data" / "nomic.ai" / "GPT4All"]
+    configs = [around.config, around.home / ".config", flatpak / "config"]
+    for config in configs:
+        chosen = re.search(r"^modelPath=(.+)$", _read_text(config / "nomic.ai" / "GPT4All.ini"), re.MULTILINE)
+        if chosen is not None:
+            folders.insert(0, _absolute(_qt_text(chosen[1].strip()), around))
+    for folder in _unique(folders):
+        for path in gguf_files(folder, deepest=1):
+            if not path.name.startswith("incomplete-"):
+                yield Found(path, "gpt4all")
+
+
+def _qt_text(value: str) -> str:
+    """A value of an ini file as Qt writes it: quoted, with backslashes doubled and other letters as ``\\xNNNN``."""
+    value = _unquoted(value)
+    return re.sub(r"\\(?:x([0-9a-fA-F]{1,4})|(.))", lambda m: chr(int(m[1], 16)) if m[1] is not None else m[2], value)
+
+
+# Hugging Face's cache ------------------------------------------------------------------------------------------------
+
+
+def hugging_face(around: Surroundings) -> Iterator[Found]:
+    """``models--<owner>--<name>/snapshots/<revision>/…``, links to blobs; the newest revision of each file counts."""
+    cache = around.folder("XDG_CACHE_HOME", ".cache") / "huggingface"
+    home = around.environ.get("HF_HOME", "").strip()
+    folders = [
+        _absolute(around.environ[name], around)
+        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+        if around.environ.get(name, "").strip()
+    ]
+    folders += [_absolute(home, around) / "hub"] if home else []
+    folders.append(cache / "hub")
+    for folder in _unique(folders):
+        for place in _subfolders(folder):
+            parts = place.name.split("--")
+            if parts[0] != "models" or len(parts) < 3:
+                continue
+            repo = f"{parts[1]}/{'--'.join(parts[2:])}"
+            done: set[str] = set()
+            for snapshot in _snapshots(place):
+                for path in gguf_files(snapshot, deepest=3):
+                    inside = str(path.relative_to(snapshot))
+                    if inside not in done:
+                        done.add(inside)
+                        yield Found(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
+
+
+def _snapshots(place: Path) -> list[Path]:
+    """The revisions of a repository: the one that "main" means first, then the others, newest first."""
+    main = _read_text(place / "refs" / "main").strip()
+
+    def age(path: Path) -> tuple[bool, float]:
+        try:
+            return (path.name != main, -path.stat().st_mtime)
+        except OSError:
+            return (True, 0.0)
+
+    return sorted(_subfolders(place / "snapshots"), key=age)
+
+
+FINDERS: dict[Origin, Finder] = {
+    "lm_studio": lm_studio,
+    "ollama": ollama,
+    "jan": jan,
+    "gpt4all": gpt4all,
+    "huggingface_cache": hugging_face,
+}
+
+
+# Reading what may be anything ----------------------------------------------------------------------------------------
+
+
+def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
+    """All files under ``folder``, or those called ``name``."""
+    waiting, count = [(folder, 0)], 0
+    while waiting and count < _MOST_FILES:
+        place, depth = waiting.pop()
+        try:
+            entries = sorted(place.iterdir())
+        except (OSError, ValueError):
+            continue
+        for entry in entries:
+            count += 1
+            if _is_folder(entry):
+                if depth < deepest and not entry.is_symlink():
+                    waiting.append((entry, depth + 1))
+            elif not name or entry.name == name:
+                yield entry
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in sorted(folder.iterdir())[:_MOST_FILES] if _is_folder(path)]
+    except (OSError, ValueError):
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
+    except (OSError, ValueError):
+        return ""
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_read_text(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _absolute(text: str, around: Surroundings) -> Path:
+    text = clean(text.strip())
+    if text.startswith("~"):
+        return around.home / text[1:].lstrip("/\\")
+    return Path(text)
+
+
+def _unique(folders: list[Path]) -> list[Path]:
+    """Folders that exist, each once although it may be reached by several names."""
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        if _is_folder(folder):
+            try:
+                found.setdefault(folder.resolve(), folder)
+            except (OSError, RuntimeError):
+                continue
+    return list(found.values())

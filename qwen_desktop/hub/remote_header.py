@@ -1,0 +1,181 @@
+"""The header of a GGUF that lies behind an address, by ranges: exact, without fetching the weights.
+
+The tokenizer's two great lists, 5.3 of a Qwen file's 6 MB of header, have no length in the file and must be read
+through. Those of Qwen's own vocabulary have a known one: their end is looked for where it must be, and taken when the
+next entry's key really stands there. The same bounds hold as for files on disk (``core.gguf``). Blocking: a job.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from qwen_desktop.core import gguf, gguf_errors
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.gguf_read import Damaged, Reader
+from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.text import clean
+from qwen_desktop.hub import api, failures
+from qwen_desktop.hub.access import Access, access_from
+from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.range_source import MOST, RangeSource
+
+#: A slow line may take its time, in seconds; a file on disk is allowed ten.
+_PATIENCE_S = 120.0
+_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
+_MOST_PARTS = 999
+
+#: Length of a list of strings -> its bytes, of Qwen's vocabulary (Qwen2 to Qwen3): tokens and merges.
+_KNOWN_LISTS = {151_936: 2_588_196, 151_387: 2_731_548}
+#: Some builds name unused tokens otherwise, so the end is looked for from this far before to this far behind.
+_BEFORE, _BEHIND = 16 << 10, 48 << 10
+#: The length of a key, the key, and the type of its value.
+_NEXT_KEY = re.compile(rb"(.)\x00{7}((?:tokenizer|general)\.[a-z_.]{3,40})(?=[\x00-\x0c]\x00{3})", re.DOTALL)
+
+
+class Found(Struct, frozen=True):
+    """What the header of a file says, as a job's result. ``size_bytes`` covers all parts."""
+
+    name: str
+    quant: str
+    shape: Shape
+    size_bytes: int
+    fetched_bytes: int = 0
+    fingerprint: str = ""
+
+
+def read_remote(urls: Sequence[str], access: Access, *, repo: str = "", path: str = "") -> tuple[GgufHeader, int]:
+    """The header of the file at ``urls`` (its parts, in order; for one part of several the others are found by their
+    names) and how many bytes were fetched. ``repo`` and ``path`` are for the sentences. Raises ``AppError``."""
+    fetched = 0
+    headers: list[GgufHeader] = []
+    with client(access, read_s=api.PATIENCE_S) as http:
+        for url in _all_parts(urls):
+            name = Path(path or unquote(urlsplit(url).path)).name or "model.gguf"
+            source = RangeSource(http, url, access, repo=repo or failures.host_of(url), path=path or name)
+            try:
+                with _sentences(url):
+                    headers.append(_read_one(source, Path(name)))
+            finally:
+                source.close()
+            fetched += source.fetched
+    return (headers[0] if len(headers) == 1 else gguf.joined(headers)), fetched
+
+
+def _read_one(source: RangeSource, name: Path) -> GgufHeader:
+    size = source.open()
+    header = gguf.parse(name, _LeapingReader(source), size, partial=True, digest=False)
+    if header.size_bytes > size:
+        raise gguf_errors.damaged(name, Damaged("its weights do not fit into it"))
+    return header
+
+
+def _all_parts(urls: Sequence[str]) -> list[str]:
+    """All parts' addresses. Raises ``UserFacing`` for a later part by itself."""
+    if len(urls) != 1:
+        return list(urls)
+    address = urlsplit(urls[0])
+    found = _PART.search(address.path)
+    if found is None:
+        return list(urls)
+    count = int(found[2])
+    if not 1 <= count <= _MOST_PARTS:
+        raise gguf_errors.renamed_part(Path(unquote(address.path)), count)
+    stem = address.path[: found.start()]
+    names = [f"{stem}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
+    if int(found[1]) != 1:
+        raise gguf_errors.not_first_part(Path(unquote(address.path)), Path(unquote(names[0])).name)
+    return [address._replace(path=name).geturl() for name in names]
+
+
+@contextmanager
+def _sentences(url: str) -> Iterator[None]:
+    """httpx2's exceptions as ours."""
+    import httpx2  # noqa: PLC0415 - only where the network is used
+
+    host = failures.host_of(url)
+    try:
+        yield
+    except httpx2.TooManyRedirects as error:
+        raise failures.circle(host) from error
+    except httpx2.TransportError as error:
+        raise why_no_connection(error, host) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise failures.strange(host, type(error).__name__) from error
+
+
+class _LeapingReader(Reader):
+    """Steps over lists whose length is known, when their end can be seen where it should be."""
+
+    def __init__(self, source: RangeSource) -> None:
+        super().__init__(io.BytesIO(), min(source.size, MOST), _PATIENCE_S)
+        self._source = source
+
+    def _more(self, missing: int, most: int) -> bytes:
+        return self._source.read_at(self._start + len(self._buffer), missing)[:most]
+
+    def _skip_strings(self, count: int) -> None:
+        known = _KNOWN_LISTS.get(count)
+        end = None if known is None else self._find_key(self.position + known)
+        if end is None:
+            super()._skip_strings(count)
+        else:
+            self._skip(end - self.position)
+
+    def _find_key(self, near: int) -> int | None:
+        """Where, close to ``near``, the key of the next entry begins; None when there is none to be seen."""
+        start = near - _BEFORE
+        data = self._source.window(start, near + _BEHIND)
+        if data is None:
+            return None
+        return next((start + m.start() for m in _NEXT_KEY.finditer(data) if m[1][0] == len(m[2])), None)
+
+
+# The job -------------------------------------------------------------------------------------------------------------
+
+
+def as_job(
+    *,
+    urls: Sequence[Sequence[str]] = (),
+    file: str = "",
+    access: Mapping[str, Any] | None = None,
+    repo: str = "",
+    path: str = "",
+) -> dict[str, Any]:
+    """The job ``hub.header``: ``Found`` of a local ``file`` (whole or partly there), or of the first of ``urls`` that
+    can be reached (each is the list of a file's parts). Raises ``AppError``."""
+    if file:
+        header = gguf.read_header(file, partial=True)
+        return _found(header, 0)
+    failed: AppError | None = None
+    for parts in urls:
+        try:
+            header, fetched = read_remote(parts, access_from(access or {}), repo=repo, path=path)
+        except AppError as error:
+            failed = failed or error  # what the first source says is the answer to what was asked
+        else:
+            return _found(header, fetched)
+    raise failed or failures.no_file(repo, path, "")
+
+
+def _found(header: GgufHeader, fetched: int) -> dict[str, Any]:
+    found = Found(
+        name=clean(header.name),
+        quant=header.quant,
+        shape=shape_of(header),
+        size_bytes=header.size_bytes,
+        fetched_bytes=fetched,
+        fingerprint=header.fingerprint,
+    )
+    result: dict[str, Any] = msgspec.to_builtins(found)
+    return result

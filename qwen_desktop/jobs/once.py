@@ -1,0 +1,61 @@
+"""The workers that answer once and end: ``--worker devices`` lists what drivers list, ``--worker bandwidth`` measures
+main memory.
+
+Each finding is sent as soon as it is known, so that what was found before a crash is not lost with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from qwen_desktop.hardware import wire
+from qwen_desktop.process.child import Pipes
+
+log = logging.getLogger(__name__)
+
+
+def main(kind: str) -> NoReturn:
+    """Find out what belongs to this kind of worker, say it and end; also when the caller goes away before."""
+    pipes = Pipes()  # before anything can print
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    pipes.start(lambda _payload: None)
+    for find in _FINDERS[kind]:
+        _tell(pipes, find)
+    pipes.end()
+
+
+def _tell(pipes: Pipes, find: Callable[[], wire.Finding]) -> None:
+    try:
+        pipes.send(wire.encode(find()))
+    except Exception as error:  # what cannot be found out is not said; the next question is another matter
+        log.warning("once.failed kind=%s", type(error).__name__)
+
+
+def _nvml() -> wire.Finding:
+    from qwen_desktop.hardware.nvml import list_cards  # noqa: PLC0415 - after the pipes are safe from prints
+
+    return wire.Listed("nvml", list_cards())
+
+
+def _ggml() -> wire.Finding:
+    from qwen_desktop.engine.devices import list_devices  # noqa: PLC0415 - as above
+    from qwen_desktop.engine.llama import Library  # noqa: PLC0415
+
+    return wire.Listed("ggml", list_devices(Library(lambda line: print(line, file=sys.stderr))))
+
+
+def _bandwidth() -> wire.Finding:
+    from qwen_desktop.engine.fit import usual_threads  # noqa: PLC0415 - as above
+    from qwen_desktop.hardware.bandwidth import measure  # noqa: PLC0415
+
+    return wire.Measured(measure(usual_threads()))
+
+
+#: NVIDIA's library before ggml's backends: of the two it is the one that does not crash.
+_FINDERS: dict[str, tuple[Callable[[], wire.Finding], ...]] = {
+    "devices": (_nvml, _ggml),
+    "bandwidth": (_bandwidth,),
+}

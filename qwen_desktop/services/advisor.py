@@ -1,0 +1,314 @@
+"""Which model for which purpose on this machine: one, a lighter and a stronger one, each with its reason. Pure.
+
+The order of models is the catalogue's (``qualities``), which follows the selection guide: Qwen2.5 for general chat,
+Qwen3 and its successors with thinking for reasoning, Coder for code, Math for mathematics, the smallest for small
+computers, and newer series where they are better at the same size. This module decides what is comfortable here:
+
+- it fits beside what other programs use, with a reserve, and with a context for a long talk;
+- it writes faster than people read, and faster still where it thinks first;
+- the disk has room for it.
+
+Of the comfortable ones the best is recommended. More memory only adds candidates, so it never leads to a worse one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct, structs
+
+from qwen_desktop.core.fit import Correction, Fit, Use, Verdict
+from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core.models import Advice, CatalogModel, Purpose, Quant, Recommendation
+from qwen_desktop.core.quants import SMALL_MODEL
+from qwen_desktop.core.shape import for_quant
+from qwen_desktop.core.text import Text
+from qwen_desktop.core.verdict import fit
+from qwen_desktop.services import advice_words as words
+
+#: Tokens of context that a recommended model must have room for.
+CONTEXT = 8192
+#: Tokens per second that are comfortable in the middle of a talk; people read 4 to 6, and thinking is waited for.
+COMFORTABLE = 8.0
+_SPEED = {Purpose.CODE: 9.0, Purpose.REASONING: 12.0, Purpose.MATHS: 12.0}
+#: Slower than this is not offered as a stronger one, in tokens per second.
+_BEARABLE = 4.0
+#: What stays for other programs: a share of the memory, within bounds, and never more than a quarter of what is free.
+_RESERVE_SHARE, _RESERVE_LEAST, _RESERVE_MOST = 0.08, 768 << 20, 4 << 30
+#: Where free memory was not read now, this much of all of it is thought to be free.
+_USUALLY_FREE = 0.6
+#: A computer whose speed was not measured is thought to read its memory this fast, in bytes per second.
+_MODEST_BANDWIDTH = 20e9
+#: Kept free on the disk, in bytes.
+_DISK_RESERVE = 2 << 30
+#: Points (8 are one doubling of the parameters) for quants beside the usual one, and for a licence with conditions.
+_SMALL_QUANT, _LARGE_QUANT, _CONDITIONS = -6, 1, -4
+#: A lighter model takes at most this share of the best one's memory, a stronger one has this many points more.
+_LIGHTER, _STRONGER = 0.65, 3
+#: The large quant is for machines with room to waste: it may take this share of the memory.
+_SPACIOUS = 0.25
+_AS_ESTIMATED = Correction()
+
+
+class _Candidate(Struct, frozen=True):
+    """One quant of one model with its points for the purpose; ``usual`` is the model's recommended one, for others."""
+
+    model: CatalogModel
+    quant: Quant
+    points: int
+    usual: _Candidate | None = None
+
+    @property
+    def size(self) -> int:
+        return self.quant.size_bytes or 0
+
+
+class _Tried(Struct, frozen=True):
+    """A candidate with its fit on the machine."""
+
+    candidate: _Candidate
+    fit: Fit
+
+    @property
+    def speed(self) -> float:
+        return self.fit.decode_tokens_per_s or 0.0
+
+
+def recommend(
+    models: Iterable[CatalogModel], machine: Machine, purpose: Purpose, *, correction: Correction = _AS_ESTIMATED
+) -> Recommendation:
+    """The recommendation. Some milliseconds for the whole catalogue.
+
+    Without a ``best`` one ``reason`` says why: the purpose is not served yet, or nothing fits. With one it may say what
+    had to be guessed, or what a fuller disk would have allowed.
+    """
+    listed = tuple(models)
+    if not any(purpose in m.purposes for m in listed):
+        return Recommendation(purpose, reason=_unserved(listed, machine, purpose, correction))
+    candidates = _candidates(listed, purpose)
+    if machine.memory.total_bytes is None and machine.memory.free_bytes is None:
+        return _blind(candidates, purpose)
+    return _Advisor(machine, purpose, correction).advise(candidates)
+
+
+class _Advisor:
+    """One question. Each candidate is tried at most once with a reserve and once without."""
+
+    def __init__(self, machine: Machine, purpose: Purpose, correction: Correction) -> None:
+        self._purpose = purpose
+        self._correction = correction
+        self._guessed_speed = not machine.bandwidth_bytes_per_s
+        self._machine = _complete(machine)
+        self._roomy = _with_reserve(self._machine)
+        self._disk = machine.disk.free_bytes if machine.disk is not None else None
+        self._tried: dict[tuple[str, str], _Tried] = {}
+
+    def advise(self, candidates: Sequence[_Candidate]) -> Recommendation:
+        """Best first, then one below and one above it."""
+        best = self._best(candidates)
+        if best is None:
+            return Recommendation(self._purpose, reason=self._nothing(candidates))
+        lighter = self._lighter(best, candidates)
+        stronger = self._stronger(best, candidates)
+        return Recommendation(
+            self._purpose,
+            best=_advice("best", best, self._why(best)),
+            lighter=None if lighter is None else _advice("lighter", lighter, self._why_lighter(lighter, best)),
+            stronger=None if stronger is None else _advice("stronger", stronger, self._why_stronger(stronger, best)),
+            reason=self._remark(best, candidates),
+        )
+
+    # Choosing --------------------------------------------------------------------------------------------------------
+
+    def _best(self, candidates: Sequence[_Candidate]) -> _Tried | None:
+        for candidate in candidates:  # the best first
+            if self._on_disk(candidate) and (tried := self._comfortable(candidate)):
+                return tried
+        # Nothing is comfortable: the one that answers soonest, then the one that needs least.
+        fitting = [t for c in candidates if self._on_disk(c) and self._fits(t := self._try(c))]
+        if fitting:
+            return max(fitting, key=lambda t: (t.speed, -t.candidate.size))
+        tight = [
+            t for c in candidates if self._on_disk(c) and (t := self._try_all(c)).fit.verdict is not Verdict.TOO_LARGE
+        ]
+        return min(tight, key=lambda t: t.fit.memory.total_bytes, default=None)
+
+    def _comfortable(self, candidate: _Candidate) -> _Tried | None:
+        if candidate.size > self._most():
+            return None
+        tried = self._try(candidate)
+        needed = _needed_speed(candidate.model, self._purpose)
+        if not self._fits(tried) or tried.speed < needed:
+            return None
+        if candidate.quant.recommended:
+            return tried
+        if candidate.quant.step == "large":
+            spacious = candidate.size <= self._most() * _SPACIOUS and tried.speed >= 2 * needed
+            return tried if spacious else None
+        # A small quant costs quality. It is a way into less memory, not to more speed, but for the smallest models.
+        usual = candidate.usual
+        if usual is None or candidate.model.parameters <= SMALL_MODEL:
+            return tried
+        return tried if self._try(usual).speed >= needed else None
+
+    def _lighter(self, best: _Tried, candidates: Sequence[_Candidate]) -> _Tried | None:
+        most = best.fit.memory.total_bytes * _LIGHTER
+        for candidate in candidates:
+            if candidate.model.id == best.candidate.model.id or candidate.size > most:
+                continue
+            if candidate.quant.recommended and self._on_disk(candidate):
+                tried = self._try(candidate)
+                quick = tried.speed >= min(best.speed, _needed_speed(candidate.model, self._purpose))
+                if self._fits(tried) and quick and tried.fit.memory.total_bytes <= most:
+                    return tried
+        return None
+
+    def _stronger(self, best: _Tried, candidates: Sequence[_Candidate]) -> _Tried | None:
+        for candidate in candidates:
+            if candidate.points < best.candidate.points + _STRONGER:
+                return None
+            if not candidate.quant.recommended or not self._on_disk(candidate):
+                continue
+            if candidate.model.id == best.candidate.model.id or candidate.size < best.candidate.size:
+                continue  # a smaller one that answers better on paper would only puzzle people
+            tried = self._try_all(candidate)
+            if tried.fit.verdict in (Verdict.FITS, Verdict.SMALLER_CONTEXT) and tried.speed >= _BEARABLE:
+                return tried
+        return None
+
+    def _try(self, candidate: _Candidate) -> _Tried:
+        key = (candidate.model.id, candidate.quant.name)
+        if key not in self._tried:
+            self._tried[key] = self._judge(candidate, self._roomy)
+        return self._tried[key]
+
+    def _try_all(self, candidate: _Candidate) -> _Tried:
+        return self._judge(candidate, self._machine)
+
+    def _judge(self, candidate: _Candidate, machine: Machine) -> _Tried:
+        shape = for_quant(candidate.model.shape, candidate.size)
+        return _Tried(candidate, fit(shape, Use(context=CONTEXT), machine, self._correction))
+
+    def _fits(self, tried: _Tried) -> bool:
+        """With the context asked for; models trained for less have all of theirs. Slowness is another question."""
+        asked = min(CONTEXT, tried.candidate.model.shape.context_train or CONTEXT)
+        return tried.fit.verdict is not Verdict.TOO_LARGE and tried.fit.context >= asked
+
+    def _on_disk(self, candidate: _Candidate) -> bool:
+        mmproj = sum(f.size_bytes for f in candidate.model.mmproj)
+        return self._disk is None or candidate.size + mmproj + _DISK_RESERVE <= self._disk
+
+    def _most(self) -> int:
+        """No model of more bytes can fit: saves the arithmetic."""
+        cards = sum(g.free_bytes or g.total_bytes or 0 for g in self._roomy.gpus if not g.unified)
+        return (self._roomy.memory.free_bytes or 0) + cards
+
+    # Words -----------------------------------------------------------------------------------------------------------
+
+    def _why(self, best: _Tried) -> Text:
+        if not self._fits(best):
+            return words.tight()
+        if self._guessed_speed:
+            return words.best(self._purpose, None)
+        if best.speed < _needed_speed(best.candidate.model, self._purpose):
+            return words.slow(best.speed)
+        return words.best(self._purpose, best.speed)
+
+    def _why_lighter(self, tried: _Tried, best: _Tried) -> Text:
+        battery = self._machine.battery
+        return words.lighter(
+            best.fit.memory.total_bytes - tried.fit.memory.total_bytes,
+            quicker=tried.speed >= best.speed * 1.1,
+            on_battery=battery is not None and battery.plugged is False,
+        )
+
+    def _why_stronger(self, tried: _Tried, best: _Tried) -> Text:
+        if tried.fit.verdict is Verdict.SMALLER_CONTEXT:
+            return words.stronger_context(tried.fit.context)
+        if self._guessed_speed:
+            return words.stronger_unmeasured()
+        if not self._fits(self._try(tried.candidate)):
+            return words.stronger_memory()
+        return words.stronger(tried.speed, slower=tried.speed < best.speed)
+
+    def _remark(self, best: _Tried, candidates: Sequence[_Candidate]) -> Text | None:
+        for candidate in candidates:
+            if candidate.points <= best.candidate.points:
+                break
+            if not self._on_disk(candidate) and candidate.quant.recommended and self._comfortable(candidate):
+                return words.disk(candidate.model.name, candidate.size, self._disk or 0)
+        return None
+
+    def _nothing(self, candidates: Sequence[_Candidate]) -> Text:
+        least = min(candidates, key=lambda c: c.size)
+        missing = self._try_all(least).fit.missing_bytes
+        if missing > 0:
+            return words.no_memory(least.model.name, missing)
+        return words.no_room(least.model.name, least.size)
+
+
+def _advice(kind: Literal["lighter", "best", "stronger"], tried: _Tried, reason: Text) -> Advice:
+    return Advice(kind, tried.candidate.model, tried.candidate.quant, reason)
+
+
+def _candidates(models: Iterable[CatalogModel], purpose: Purpose, *, planned: bool = False) -> list[_Candidate]:
+    """All quants that may be recommended, the best first. At equal points the newer, then the smaller one."""
+    found = []
+    for model in models:
+        served = purpose in model.planned if planned else model.served and purpose in model.purposes
+        if not served or not model.supported:
+            continue
+        points = model.qualities.get(purpose, model.quality) + (0 if model.open_licence else _CONDITIONS)
+        usual = model.recommended_quant
+        if usual is None or not usual.size_bytes:
+            continue
+        best = _Candidate(model, usual, points)
+        found.append(best)
+        for quant in model.quants:
+            more = {"small": _SMALL_QUANT, "large": _LARGE_QUANT}.get(quant.step)
+            if more is not None and quant.size_bytes and not quant.recommended:
+                found.append(_Candidate(model, quant, points + more, best))
+    found.sort(key=lambda c: c.size)
+    found.sort(key=lambda c: (c.points, c.model.released), reverse=True)
+    return found
+
+
+def _needed_speed(model: CatalogModel, purpose: Purpose) -> float:
+    if purpose in (Purpose.REASONING, Purpose.MATHS) and model.thinking == "none":
+        return COMFORTABLE  # it answers at once
+    return _SPEED.get(purpose, COMFORTABLE)
+
+
+def _complete(machine: Machine) -> Machine:
+    """``machine`` with modest guesses where something could not be read."""
+    memory = machine.memory
+    if memory.free_bytes is None:
+        memory = structs.replace(memory, free_bytes=int((memory.total_bytes or 0) * _USUALLY_FREE))
+    bandwidth = machine.bandwidth_bytes_per_s or _MODEST_BANDWIDTH
+    return structs.replace(machine, memory=memory, bandwidth_bytes_per_s=bandwidth)
+
+
+def _with_reserve(machine: Machine) -> Machine:
+    free = machine.memory.free_bytes or 0
+    total = machine.memory.total_bytes or free
+    reserve = int(min(max(total * _RESERVE_SHARE, _RESERVE_LEAST), _RESERVE_MOST, free / 4))
+    memory: Memory = structs.replace(machine.memory, free_bytes=free - reserve)
+    return structs.replace(machine, memory=memory)
+
+
+def _blind(candidates: Sequence[_Candidate], purpose: Purpose) -> Recommendation:
+    """Nothing is known of the memory: the smallest, and it is said so."""
+    least = min((c for c in candidates if c.quant.recommended), key=lambda c: c.size)
+    why = words.unknown_memory()
+    return Recommendation(purpose, best=Advice("best", least.model, least.quant, why), reason=why)
+
+
+def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose, correction: Correction) -> Text:
+    """What to say of a purpose that a later version will serve, with the model for it where one will do."""
+    candidates = _candidates(models, purpose, planned=True)
+    known = machine.memory.total_bytes is not None or machine.memory.free_bytes is not None
+    found = _Advisor(machine, purpose, correction).advise(candidates).best if candidates and known else None
+    if purpose is Purpose.PICTURES:
+        return words.pictures("" if found is None else found.model.name)
+    return words.no_model()

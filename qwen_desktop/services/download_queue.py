@@ -1,0 +1,115 @@
+"""What the download queue is made of: its items, and the list as a file, so that it comes back after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.jobs.client import Channel
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+_LONGEST = 16 << 20
+
+
+class Kept(Struct, frozen=True):
+    """One download as it is kept: what for, and where it was."""
+
+    request: DownloadRequest
+    status: DownloadStatus
+    done_bytes: int = 0
+    total_bytes: int = 0
+    problem: Problem | None = None
+
+
+class _File(Struct, frozen=True):
+    items: tuple[Kept, ...]
+    schema: int = SCHEMA
+
+
+def read(path: Path) -> tuple[Kept, ...]:
+    """The kept downloads in order; none when there is no file or it is damaged. Never raises."""
+    try:
+        data = path.read_bytes()
+        found = msgspec.json.decode(data, type=_File) if len(data) <= _LONGEST else None
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        log.warning("downloads.queue kind=%s", type(error).__name__)
+        return ()
+    return found.items if found is not None and found.schema == SCHEMA else ()
+
+
+def write(path: Path, items: Sequence[Kept]) -> None:
+    """Keep ``items``. Raises ``OSError``."""
+    write_atomic(path, msgspec.json.encode(_File(tuple(items))))
+
+
+def identifier(request: DownloadRequest) -> str:
+    """The same for the same files of the same repository, in every process."""
+    names = [request.repo, request.quant, *sorted(file.path for file in request.files)]
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+
+
+class Library(Protocol):
+    """What downloads need of the library."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def moving(self) -> bool: ...
+    async def add_download(self, download: Download, /, *files: Any) -> object: ...
+
+
+class Secrets(Protocol):
+    """What downloads need of the keyring."""
+
+    async def get(self, name: str, /) -> str | None: ...
+
+
+class Item:
+    """One download and what runs for it. ``agreed``: on a metered network too; ``after``: its status once stopped."""
+
+    def __init__(self, download: Download, *, agreed: bool) -> None:
+        self.download = download
+        self.agreed = agreed
+        self.task: asyncio.Task[None] | None = None
+        self.channel = Channel()
+        self.after = DownloadStatus.WAITING
+        self.told_at = 0.0
+        self.crashes = 0
+
+
+def plain(request: DownloadRequest) -> dict[str, Any]:
+    """The form in which a request goes to a job."""
+    found: dict[str, Any] = msgspec.to_builtins(request)
+    return found
+
+
+def limit_of(megabytes: float | None) -> float | None:
+    """The speed limit of the settings in bytes a second."""
+    return None if megabytes is None else megabytes * 1e6
+
+
+def metered_problem() -> Problem:
+    """Why a download that nobody asked for just now waits."""
+    return Problem(
+        "user",
+        Text(
+            "download.metered",
+            QT_TRANSLATE_NOOP("downloads", "The download waits, since this network says that data costs money."),
+        ),
+        Text("download.metered.hint", QT_TRANSLATE_NOOP("downloads", "Resume it to go on all the same.")),
+    )

@@ -1,0 +1,381 @@
+"""Downloads: a queue of which one runs at a time, in the transfers worker, resumed from where it was.
+
+A download ends when its model is in the library. Whatever stops it before (pause, a failure, the app's end, a killed
+worker) leaves a part that the next run goes on with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from qwen_desktop.core.errors import AppError, Cancelled, UserFacing, problem_of
+from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub.access import access_of
+from qwen_desktop.jobs.client import Channel, JobWorker
+from qwen_desktop.services import download_queue, network
+from qwen_desktop.services.download_queue import Item, Library, Secrets, limit_of, metered_problem, plain
+from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, SettingsChanged
+from qwen_desktop.services.preferences import Preferences
+
+log = logging.getLogger(__name__)
+
+#: A download is told of at most so often, in seconds.
+TELL_S = 0.25
+#: A worker that crashed under a download is started anew so many times, with a pause in seconds.
+CRASHES = 3
+_CRASH_PAUSE_S = 1.0
+_MOVING_S = 0.3
+#: Where a running download goes when it is stopped.
+_ACTIVE = (DownloadStatus.RUNNING, DownloadStatus.CHECKING)
+
+
+class Downloads:
+    """The queue. ``restore`` brings back what an earlier run left; without it nothing is kept over a restart."""
+
+    def __init__(  # noqa: PLR0917 - all of them are always given
+        self,
+        transfers: JobWorker,
+        library: Library,
+        preferences: Preferences,
+        secrets: Secrets,
+        bus: EventBus,
+        paths: Paths,
+        *,
+        metered: Callable[[], Awaitable[bool]] = network.metered,
+        patience_s: float = 600.0,
+    ) -> None:
+        self._transfers = transfers
+        self._library = library
+        self._preferences = preferences
+        self._secrets = secrets
+        self._bus = bus
+        self._file = paths.data / "downloads.json"
+        self._metered = metered
+        self._patience_s = patience_s
+        self._items: list[Item] = []
+        self._running: Item | None = None
+        self._keeps = False
+        self._closed = False
+        self._writing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        bus.subscribe(SettingsChanged, self._on_settings)
+
+    # The list ----------------------------------------------------------------------------------------------------
+
+    def items(self) -> tuple[Download, ...]:
+        """All of them in their order; those that are done stay until they are cancelled or the app ends."""
+        return tuple(item.download for item in self._items)
+
+    async def start(self, request: DownloadRequest) -> Download:
+        """Add a download at the end of the queue; one that is there already goes on, or is returned as it is.
+
+        The caller has asked about a metered network (``network.metered``), licence and size.
+        """
+        number = download_queue.identifier(request)
+        known = next((item for item in self._items if item.download.id == number), None)
+        if known is not None and known.download.status is DownloadStatus.DONE:
+            self._items.remove(known)  # wanted again: it was deleted, or there is a newer version
+            known = None
+        if known is not None:
+            if known.download.status in (DownloadStatus.PAUSED, DownloadStatus.FAILED):
+                await self.resume(number)
+            return known.download
+        total = sum(file.size_bytes for file in (*request.files, *request.mmproj))
+        item = Item(Download(number, request, DownloadStatus.WAITING, total_bytes=total), agreed=True)
+        self._items.append(item)
+        self._bus.publish(DownloadsChanged())
+        await self._keep()
+        self._kick()
+        return item.download
+
+    async def pause(self, download_id: str) -> None:
+        """Stop one for now; what is there stays. The next in the queue begins."""
+        item = self._find(download_id)
+        if item.download.status in (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED):
+            return
+        await self._stop(item, DownloadStatus.PAUSED)
+        await self._keep()
+
+    async def resume(self, download_id: str) -> None:
+        """Let a paused or failed one go on when its turn comes, on a metered network too."""
+        item = self._find(download_id)
+        if item.download.status not in (DownloadStatus.PAUSED, DownloadStatus.FAILED):
+            return
+        item.agreed = True
+        item.crashes = 0
+        self._set(item, status=DownloadStatus.WAITING, problem=None, note=None)
+        await self._keep()
+        self._kick()
+
+    async def retry(self, download_id: str) -> None:
+        """Try a failed one again, from where it stopped."""
+        await self.resume(download_id)
+
+    async def cancel(self, download_id: str) -> None:
+        """End one, take it off the list and remove its unfinished files. Of one that is done only the line goes."""
+        item = self._find(download_id)
+        done = item.download.status is DownloadStatus.DONE
+        if not done:
+            await self._stop(item, DownloadStatus.PAUSED)
+            done = item.download.status is DownloadStatus.DONE  # it ended at that very moment
+        if item in self._items:
+            self._items.remove(item)
+        self._bus.publish(DownloadsChanged())
+        await self._keep()
+        if not done:
+            params = {"request": plain(item.download.request), "folder": str(self._library.folder)}
+            await self._transfers.call("hub.download_discard", params)
+
+    async def move(self, download_id: str, index: int) -> None:
+        """Give one another place in the list (0 is the first). One that comes before the running one takes its turn."""
+        item = self._find(download_id)
+        self._items.remove(item)
+        self._items.insert(max(0, min(index, len(self._items))), item)
+        self._bus.publish(DownloadsChanged())
+        running = self._running
+        first = next((i for i in self._items if i is running or i.download.status is DownloadStatus.WAITING), None)
+        if running is not None and first is not running:
+            await self._stop(running, DownloadStatus.WAITING)
+        await self._keep()
+        self._kick()
+
+    async def restore(self) -> None:
+        """After a restart: list what was unfinished. What ran or waited goes on, but asks on a metered network."""
+        for kept in await asyncio.to_thread(download_queue.read, self._file):
+            number = download_queue.identifier(kept.request)
+            if kept.status is DownloadStatus.DONE or any(item.download.id == number for item in self._items):
+                continue
+            status = (
+                kept.status if kept.status in (DownloadStatus.PAUSED, DownloadStatus.FAILED) else DownloadStatus.WAITING
+            )
+            download = Download(
+                number,
+                kept.request,
+                status,
+                done_bytes=kept.done_bytes,
+                total_bytes=kept.total_bytes,
+                problem=kept.problem,
+            )
+            self._items.append(Item(download, agreed=False))
+        self._keeps = True
+        if not self._items:
+            return
+        self._bus.publish(DownloadsChanged())
+        for item in self._items:
+            with contextlib.suppress(AppError):  # only the progress bar is the poorer for it
+                params = {"request": plain(item.download.request), "folder": str(self._library.folder)}
+                found = await self._transfers.call("hub.download_state", params)
+                if item.download.status is not DownloadStatus.RUNNING:
+                    total = found["total"] or item.download.total_bytes
+                    self._set(item, done_bytes=found["done"], total_bytes=total)
+        self._kick()
+
+    async def still(self) -> None:
+        """Stop what runs until the models folder has been moved (see ``Library.before_move``)."""
+        if self._running is not None:
+            await self._stop(self._running, DownloadStatus.WAITING)
+
+    async def aclose(self) -> None:
+        """Stop; what runs or waits goes on after the next start. Safe to call twice."""
+        self._closed = True
+        if self._running is not None:
+            await self._stop(self._running, DownloadStatus.WAITING)
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._keep()
+
+    # Running -----------------------------------------------------------------------------------------------------
+
+    def _kick(self) -> None:
+        """Start the next one when none runs."""
+        if self._running is not None or self._closed:
+            return
+        item = next((i for i in self._items if i.download.status is DownloadStatus.WAITING), None)
+        if item is None:
+            return
+        self._running = item
+        item.after = DownloadStatus.WAITING
+        item.task = asyncio.get_running_loop().create_task(self._work(item), name="download")
+        self._tasks.add(item.task)
+        item.task.add_done_callback(self._tasks.discard)
+
+    async def _stop(self, item: Item, after: DownloadStatus) -> None:
+        """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment)."""
+        item.after = after
+        task = item.task
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        elif item.download.status is not DownloadStatus.DONE:
+            self._set(item, status=after)
+
+    async def _work(self, item: Item) -> None:
+        try:
+            await self._run(item)
+        except asyncio.CancelledError:
+            self._set(item, status=item.after, speed=0.0, seconds_left=None, note=None)
+        except Exception as error:
+            self._failed(item, error)
+        finally:
+            item.task = None
+            if self._running is item:
+                self._running = None
+            if not self._closed:
+                await asyncio.shield(self._keep())
+                self._kick()
+
+    def _failed(self, item: Item, error: Exception) -> None:
+        problem = problem_of(error)
+        if isinstance(error, Cancelled):  # the worker is ending, and the app with it
+            self._set(item, status=DownloadStatus.WAITING, speed=0.0, seconds_left=None, note=None)
+            return
+        if not isinstance(error, AppError | OSError):
+            log.error("download.failed kind=%s", type(error).__name__, exc_info=error)
+        log.warning("download.failed code=%s", problem.what.code)
+        problem = structs.replace(problem, action=problem.action or "retry")
+        self._set(item, status=DownloadStatus.FAILED, speed=0.0, seconds_left=None, note=None, problem=problem)
+
+    async def _run(self, item: Item) -> None:
+        while self._library.moving:  # noqa: ASYNC110 - it tells that a move begins, not that it is over
+            await asyncio.sleep(_MOVING_S)
+        settings = self._preferences.settings.downloads
+        if not item.agreed and settings.ask_metered and await self._metered():
+            self._set(item, status=DownloadStatus.PAUSED, problem=metered_problem())
+            return
+        self._set(item, status=DownloadStatus.RUNNING, problem=None)
+        result = await self._call(item)
+        files = tuple(result["files"])
+        size = int(result["size_bytes"])
+        self._set(
+            item,
+            done_bytes=size,
+            total_bytes=size,
+            path=files[0],
+            source=result["source"],
+            fetched_bytes=max(item.download.fetched_bytes, int(result["fetched_bytes"])),
+        )
+        done = structs.replace(
+            item.download, status=DownloadStatus.DONE, speed=0.0, seconds_left=None, note=None, problem=None
+        )
+        await asyncio.shield(self._library.add_download(done, *files, *result["mmproj"]))
+        item.download = done
+        self._bus.publish(DownloadChanged(done))
+
+    async def _call(self, item: Item) -> Any:
+        """Run the job; a worker that crashes under it is started anew."""
+        while True:
+            item.channel = Channel()
+            try:
+                return await self._transfers.call(
+                    "hub.download",
+                    await self._params(item.download.request),
+                    progress=lambda done, total, **detail: self._progress(item, done, total, detail),
+                    channel=item.channel,
+                )
+            except AppError as error:
+                crashed = error.problem.what.code.startswith("worker.")
+                if not crashed or item.crashes >= CRASHES or self._closed:
+                    raise
+                item.crashes += 1
+                log.warning("download.worker_crashed times=%d", item.crashes)
+                await asyncio.sleep(_CRASH_PAUSE_S)
+
+    async def _params(self, request: DownloadRequest) -> dict[str, Any]:
+        settings = self._preferences.settings.downloads
+        token = await self._secrets.get("hf_token") or ""
+        modelscope_token = await self._secrets.get("modelscope_token") or ""
+        chosen = request.source or ("" if settings.source == "auto" else settings.source)
+        return {
+            "request": plain(structs.replace(request, source=chosen)),
+            "folder": str(self._library.folder),
+            "access": access_of(settings, token, modelscope_token).as_params(),
+            "options": {
+                "limit": limit_of(settings.speed_limit),
+                "patience_s": self._patience_s,
+                "create": not settings.folder,
+            },
+        }
+
+    def _progress(self, item: Item, done: int, total: int, detail: dict[str, Any]) -> None:
+        if self._running is not item or item.download.status not in _ACTIVE:
+            return
+        if done > item.download.done_bytes:
+            item.crashes = 0
+        state, speed = detail.get("state"), float(detail.get("speed", 0.0))
+        checking = state in ("checking", "repairing")
+        note = msgspec.convert(detail["note"], Text) if detail.get("note") else None
+        if state == "repairing":
+            note = Text(
+                "download.repairing", QT_TRANSLATE_NOOP("downloads", "A damaged part is being found and fetched again.")
+            )
+        status = DownloadStatus.CHECKING if checking else DownloadStatus.RUNNING
+        now = time.monotonic()
+        quiet = status is item.download.status and note == item.download.note and now - item.told_at < TELL_S
+        item.download = structs.replace(
+            item.download,
+            status=status,
+            done_bytes=done,
+            total_bytes=total or item.download.total_bytes,
+            speed=speed,
+            seconds_left=max(0, total - done) / speed if speed > 0 and not checking else None,
+            source=detail.get("source") or item.download.source,
+            fetched_bytes=int(detail.get("fetched") or item.download.fetched_bytes),
+            note=note,
+        )
+        if not quiet:
+            item.told_at = now
+            self._bus.publish(DownloadChanged(item.download))
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _find(self, download_id: str) -> Item:
+        for item in self._items:
+            if item.download.id == download_id:
+                return item
+        raise UserFacing(
+            Text("download.unknown", QT_TRANSLATE_NOOP("downloads", "This download is not in the list any more."))
+        )
+
+    def _set(self, item: Item, **changes: Any) -> None:
+        after = structs.replace(item.download, **changes)
+        if after != item.download:
+            item.download = after
+            item.told_at = time.monotonic()
+            self._bus.publish(DownloadChanged(after))
+
+    async def _keep(self) -> None:
+        """Write the list; a failure costs only the list after a restart."""
+        if not self._keeps:
+            return
+        async with self._writing:
+            kept = [
+                download_queue.Kept(d.request, d.status, d.done_bytes, d.total_bytes, d.problem)
+                for d in self.items()
+                if d.status is not DownloadStatus.DONE
+            ]
+            try:
+                await asyncio.to_thread(download_queue.write, self._file, kept)
+            except OSError as error:
+                log.warning("downloads.unwritten kind=%s", type(error).__name__)
+
+    def _on_settings(self, event: SettingsChanged) -> None:
+        item = self._running
+        if item is None:
+            return
+        if "downloads.speed_limit" in event.keys:
+            item.channel.tell(limit=limit_of(event.after.downloads.speed_limit))
+        if "downloads.folder" in event.keys and item.task is not None:  # it goes on where the parts are now
+            item.after = DownloadStatus.WAITING
+            item.task.cancel()

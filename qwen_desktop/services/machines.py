@@ -1,0 +1,159 @@
+"""This machine: known at once from the last time, found out anew when asked, told through ``MachineChanged``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.hardware import Gpu, Machine
+from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import clean
+from qwen_desktop.hardware.facts import Facts, lasting
+from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.services.events import EventBus, MachineChanged
+
+log = logging.getLogger(__name__)
+
+#: Who asks again within this many seconds gets the same answer.
+_FRESH_S = 1.0
+#: A real cache file has some kilobytes.
+_LONGEST_FILE = 1 << 20
+#: Listeners hear of free memory and disk in steps of this many bytes: the last few megabytes change all the time.
+_STEP = 64 << 20
+
+
+class _Kept(Struct, frozen=True):
+    """The cache file: the machine without what changes, and the facts that took long to find out."""
+
+    machine: Machine
+    facts: Facts
+
+
+class Machines:
+    """What is known of this machine. The cache file (a few kilobytes) is read in the constructor."""
+
+    def __init__(self, jobs: JobWorker, bus: EventBus, paths: Paths) -> None:
+        self._jobs = jobs
+        self._bus = bus
+        self._file = paths.cache / "machine.json"
+        self._folder = paths.models
+        self._kept = _read(self._file)
+        self._machine = self._kept.machine if self._kept is not None else None
+        self._facts = self._kept.facts if self._kept is not None else None
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+
+    @property
+    def known(self) -> Machine | None:
+        """The last result, None before the first one ever. Until ``machine`` was asked in this run it is the one of
+        an earlier run: free bytes and the battery are None then, since they have changed."""
+        return self._machine
+
+    def set_folder(self, path: Path) -> None:
+        """Where models lie from now on: ``disk`` is None until ``machine`` is asked again."""
+        if path == self._folder:
+            return
+        self._folder = path
+        self._asked_at = float("-inf")
+        if self._machine is not None:
+            self._machine = replace(self._machine, disk=None)
+
+    async def machine(self, *, refresh: bool = False) -> Machine:
+        """This machine, with what is free now. Never raises; what cannot be read is None and named in ``unknown``.
+
+        Takes milliseconds once the long-lived facts are known, a second the first time, and ten more where a driver
+        hangs; ``refresh`` finds all of it out again. Publishes ``MachineChanged`` when something worth telling is
+        new. Who asks meanwhile waits for the same answer.
+        """
+        async with self._asking:
+            if not refresh and self._machine is not None and time.monotonic() - self._asked_at < _FRESH_S:
+                return self._machine
+            folder = self._folder
+            found, facts = await self._probe(folder, refresh=refresh)
+            if folder != self._folder:  # set meanwhile
+                found = replace(found, disk=None)
+            else:
+                self._asked_at = time.monotonic()
+            before, self._machine = self._machine, found
+            if facts is not None:
+                self._facts = facts
+                await self._keep(_Kept(lasting(found), facts))
+        if before is None or _rounded(before) != _rounded(found):
+            self._bus.publish(MachineChanged(found))
+        return found
+
+    async def _probe(self, folder: Path, *, refresh: bool) -> tuple[Machine, Facts | None]:
+        params: dict[str, Any] = {
+            "folder": clean(str(folder)),
+            "facts": None if self._facts is None else msgspec.to_builtins(self._facts),
+            "refresh": refresh,
+        }
+        try:
+            answer = msgspec.convert(await self._jobs.call("hardware.probe", params), _Kept, strict=True)
+        except (AppError, msgspec.ValidationError) as error:
+            log.warning("machine.probe kind=%s", type(error).__name__)
+            return _nothing(self._machine), None
+        return answer.machine, answer.facts
+
+    async def _keep(self, kept: _Kept) -> None:
+        """Write the cache file when it would say something new."""
+        same = self._kept is not None and replace(
+            self._kept, machine=replace(self._kept.machine, taken_at=kept.machine.taken_at)
+        )
+        if same == kept:
+            return
+        data = msgspec.json.format(msgspec.json.encode(kept), indent=1)
+        try:
+            await asyncio.to_thread(write_atomic, self._file, data)
+        except OSError as error:  # the next start finds it out again
+            log.warning("machine.cache kind=%s", type(error).__name__)
+        else:
+            self._kept = kept
+
+
+def _read(file: Path) -> _Kept | None:
+    """What an earlier run kept; None when there is none or it is not to be understood."""
+    try:
+        with file.open("rb") as stream:
+            return msgspec.json.decode(stream.read(_LONGEST_FILE), type=_Kept)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _nothing(machine: Machine | None) -> Machine:
+    """What is left to say when the probe itself failed: what was known before, nothing of what changes."""
+    if machine is None:
+        names = ("cpu.model", "cpu.cores", "cpu.kinds", "cpu.features", "memory.total")
+        return Machine(
+            unknown=(*names, "memory.free", "gpu", "disk", "disk.kind", "battery", "bandwidth"), taken_at=time.time()
+        )
+    unknown = sorted({*machine.unknown, "memory.free", "battery"})
+    return replace(lasting(machine), unknown=tuple(unknown), taken_at=time.time())
+
+
+def _rounded(machine: Machine) -> Machine:
+    """``machine`` as far as a change in it is worth telling."""
+
+    def step(count: int | None) -> int | None:
+        return None if count is None else count // _STEP
+
+    def gpus(listed: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+        return tuple(replace(gpu, free_bytes=step(gpu.free_bytes)) for gpu in listed)
+
+    return replace(
+        machine,
+        memory=replace(machine.memory, free_bytes=step(machine.memory.free_bytes)),
+        gpus=gpus(machine.gpus),
+        unused_gpus=gpus(machine.unused_gpus),
+        disk=None if machine.disk is None else replace(machine.disk, free_bytes=step(machine.disk.free_bytes)),
+        taken_at=0.0,
+    )

@@ -1,0 +1,239 @@
+"""The three recommended models: a lighter one, the best for this computer, a stronger one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from qwen_desktop.core.models import Advice, Download, Recommendation
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.board import Board
+from qwen_desktop.ui.models.get_button import GetButton
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.skeleton import SkeletonBars
+from qwen_desktop.ui.widgets.surface import Card
+
+#: Cards narrower than this at normal text size stand below each other, in px.
+_NARROW = 236
+
+
+class AdviceCard(Card):
+    """One recommended model. ``details_wanted`` asks for all about it."""
+
+    details_wanted = Signal()
+
+    def __init__(
+        self, theme: Theme, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.advice = advice
+        self._board = board
+        self._getting = getting
+        best = advice.kind == "best"
+        if best:
+            self.setProperty("best", True)
+        model, quant = advice.model, advice.quant
+        chip = {"lighter": tr("Lighter"), "best": tr("Best for this computer"), "stronger": tr("Stronger")}
+        self.chip = Chip(theme, chip[advice.kind], self, kind="accent" if best else "")
+        size = Label(theme, words.size(quant.size_bytes), self, role="small", color="text_muted", tabular=True)
+        self.title = TextButton(theme, model.name, self, kind="title")
+        self.title.setToolTip(tr("Files, memory and licence"))
+        self.title.setAccessibleName(put("Details of {name}", name=model.name))
+        self.title.clicked.connect(self.details_wanted)
+        self.quant = ElidedLabel(theme, quant.name, self, role="small", color="text_muted")
+        self.quant.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reason = Paragraph(theme, texts.text(advice.reason), self, role="small", color="text_muted")
+        self.meter = Meter(theme, put("Memory for {name}", name=model.name), self, role="good")
+        self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.get = GetButton(theme, model.name, self, primary=best)
+        head = QHBoxLayout()
+        head.addWidget(self.chip)
+        head.addStretch(1)
+        head.addWidget(size)
+        name = QHBoxLayout()
+        name.setSpacing(6)
+        name.addWidget(self.title, 0, Qt.AlignmentFlag.AlignVCenter)
+        name.addWidget(self.quant, 1, Qt.AlignmentFlag.AlignVCenter)
+        self._figures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._figures.setSpacing(2)
+        self._figures.addWidget(self.memory, 1)
+        self._figures.addWidget(self.speed)
+        column = QVBoxLayout(self)
+        edge = 15 if best else 16  # the best one's border is a pixel wider
+        column.setContentsMargins(edge, edge - 1, edge, edge - 1)
+        column.setSpacing(8)
+        column.addLayout(head)
+        column.addLayout(name)
+        column.addWidget(self.reason)
+        column.addStretch(1)
+        column.addWidget(self.meter)
+        column.addLayout(self._figures)
+        column.addWidget(self.get)
+        self._connect()
+        self.show_fit()
+        self.show_state()
+
+    def _connect(self) -> None:
+        model, quant = self.advice.model, self.advice.quant
+        getting = self._getting
+        fit = self._board.fit
+        self.get.get_wanted.connect(lambda: getting.get(model, quant, known=fit(model, quant)))
+        self.get.use_wanted.connect(self._use)
+        self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
+        self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
+
+    def _use(self) -> None:
+        found = self._board.installed(self.advice.model, self.advice.quant)
+        if found is not None:
+            self._getting.use_it(found)
+
+    def _with_download(self, act: Callable[[Download], None]) -> None:
+        download = self._board.download(self.advice.model, self.advice.quant)
+        if download is not None:
+            act(download)
+
+    def show_fit(self) -> None:
+        """Show memory and speed as they are now."""
+        fit = self._board.fit(self.advice.model, self.advice.quant)
+        for label in (self.meter, self.memory, self.speed):
+            label.setVisible(fit is not None)
+        if fit is None:
+            return
+        share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
+        self.meter.show_share(share, words.memory_tone(fit) or "good")
+        self.memory.setText(words.used(fit))
+        self.speed.setText(words.speed(fit.decode_tokens_per_s))
+        self.setToolTip(words.fit_sentence(fit))
+        self.meter.setAccessibleDescription(words.fit_sentence(fit))
+
+    def figures_width(self) -> int:
+        """Room that memory and speed need side by side, in px, with the card's own edges."""
+        return self.memory.sizeHint().width() + self.speed.sizeHint().width() + 44
+
+    def stack_figures(self, stacked: bool) -> None:
+        """Put the speed below the memory, or beside it."""
+        way = QBoxLayout.Direction
+        self._figures.setDirection(way.TopToBottom if stacked else way.LeftToRight)
+
+    def show_state(self) -> None:
+        """Show whether it is installed or being fetched."""
+        model, quant = self.advice.model, self.advice.quant
+        self.get.show_state(
+            installed=self._board.installed(model, quant) is not None,
+            download=self._board.download(model, quant),
+            preparing=self._getting.preparing(model, quant),
+        )
+
+
+class AdviceCards(QWidget):
+    """The cards side by side, or below each other where the room is small; ``details_wanted`` carries an ``Advice``."""
+
+    details_wanted = Signal(object)
+
+    def __init__(self, theme: Theme, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._board = board
+        self._getting = getting
+        self.cards: tuple[AdviceCard, ...] = ()
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._row.setSpacing(14)
+        self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
+        self.remark.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(self._row)
+        column.addWidget(self.remark)
+        self.nothing: Paragraph | None = None
+        self._waiting: list[QWidget] = []
+        self._wait()
+        board.download_changed.connect(self._moved_on)
+        for signal in (board.downloads_changed, board.library_changed, getting.pending):
+            signal.connect(self._show_states)
+        board.rows_changed.connect(self._show_fits)
+        theme.changed.connect(self._fit)
+
+    def _wait(self) -> None:
+        for _ in range(3):
+            card = Card(self)
+            column = QVBoxLayout(card)
+            column.setContentsMargins(16, 16, 16, 16)
+            column.addWidget(SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card))
+            column.addStretch(1)
+            self._row.addWidget(card, 1)
+            self._waiting.append(card)
+
+    def show_advice(self, found: Recommendation) -> None:
+        """Show what is recommended; the same advice as before keeps its cards, and so the keyboard's place."""
+        advised = [advice for advice in (found.lighter, found.best, found.stronger) if advice is not None]
+        if advised and advised == [card.advice for card in self.cards]:
+            self._show_fits()
+            return
+        for widget in (*self._waiting, *self.cards, *(() if self.nothing is None else (self.nothing.parentWidget(),))):
+            if widget is not None:
+                self._row.removeWidget(widget)
+                widget.hide()
+                widget.deleteLater()
+        self._waiting, self.nothing = [], None
+        cards = [AdviceCard(self._theme, advice, self._board, self._getting, self) for advice in advised]
+        self.cards = tuple(cards)
+        for card in cards:
+            card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
+            self._row.addWidget(card, 1)
+        said = texts.text(found.reason) if found.reason is not None else ""
+        if found.best is None:
+            self._say_nothing(said)
+        self.remark.setText(said)
+        self.remark.setVisible(found.best is not None and bool(said))
+        self._fit()
+
+    def _say_nothing(self, reason: str) -> None:
+        card = Card(self)
+        column = QVBoxLayout(card)
+        column.setContentsMargins(16, 16, 16, 16)
+        said = reason or tr("None of the listed models fits the memory that is free now. Close other programs first.")
+        self.nothing = Paragraph(self._theme, said, card, color="text_muted")
+        column.addWidget(self.nothing)
+        self._row.addWidget(card, 1)
+
+    def _moved_on(self, download: Download) -> None:
+        for card in self.cards:
+            if download.request.repo in (card.advice.model.repo, *card.advice.model.alternatives):
+                card.show_state()
+
+    def _show_fits(self) -> None:
+        for card in self.cards:
+            card.show_fit()
+        self._fit()
+
+    def _show_states(self) -> None:
+        for card in self.cards:
+            card.show_state()
+
+    def _fit(self) -> None:
+        count = max(1, self._row.count())
+        least = _NARROW * (0.5 + self._theme.text_size / 200)
+        side = self.width() >= count * least + (count - 1) * self._row.spacing()
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if side else QBoxLayout.Direction.TopToBottom)
+        wide = (self.width() - (count - 1) * self._row.spacing()) // count if side else self.width()
+        stacked = any(card.figures_width() > wide for card in self.cards)
+        for card in self.cards:
+            card.stack_figures(stacked)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(300, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()

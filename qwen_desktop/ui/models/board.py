@@ -1,0 +1,363 @@
+"""What the page knows: catalogue, verdicts, installed models and downloads, joined. No widget.
+
+Verdicts of the whole catalogue are computed in slices of a few milliseconds, so that the window never waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Literal, NamedTuple, TypeAlias
+
+from PySide6.QtCore import QObject, Signal
+
+from qwen_desktop.core.fit import Fit, Use, Verdict
+from qwen_desktop.core.hardware import Machine
+from qwen_desktop.core.models import (
+    CatalogModel,
+    Download,
+    DownloadStatus,
+    InstalledModel,
+    Purpose,
+    Quant,
+    Recommendation,
+)
+from qwen_desktop.services import events
+from qwen_desktop.ui.shell import Shell
+
+Action: TypeAlias = Literal["download", "running", "installed", "why", "none"]
+
+#: How long a slice of work may hold the window, in seconds.
+_SLICE_S = 0.004
+#: Verdicts older than this are computed again when the page is shown: other programs take and free memory.
+_STALE_S = 30.0
+#: The context for which "Comfortable up to …" is said, in tokens; smaller ones when nothing fits.
+COMFORT = (16384, 8192, 4096)
+
+
+class Row(NamedTuple):
+    """One model of the catalogue with the quant that suits this computer."""
+
+    model: CatalogModel
+    quant: Quant | None
+    fit: Fit | None
+    #: The context that was asked for, in tokens.
+    asked: int = Use().context
+
+    @property
+    def usable(self) -> bool:
+        """Whether this version can do with it what it is made for."""
+        return self.model.supported and self.model.served
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be used here at all; the memory of an unknown computer is not held against it."""
+        return self.usable and (self.fit is None or self.fit.verdict is not Verdict.TOO_LARGE)
+
+
+class Board(QObject):
+    """``rows_changed``: other rows or verdicts. ``machine_changed``: other facts of this computer. ``library_changed``
+    and ``downloads_changed``: other installed models or queue. ``download_changed`` carries one that moved on."""
+
+    rows_changed = Signal()
+    machine_changed = Signal()
+    library_changed = Signal()
+    downloads_changed = Signal()
+    download_changed = Signal(object)
+
+    def __init__(self, shell: Shell, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        self._services = shell.services
+        self.rows: tuple[Row, ...] | None = None
+        self._fits: dict[tuple[str, str], Fit | None] = {}
+        self._computed_at = 0.0
+        self._comfort: tuple[CatalogModel, int] | None = None
+        self._turn = 0
+        self._loading: asyncio.Task[None] | None = None
+        self._downloads: dict[str, Download] = {item.id: item for item in self._services.downloads.items()}
+        bridge = shell.bridge
+        bridge.machine_changed.connect(self._machine_changed)
+        bridge.catalogue_changed.connect(lambda _event: self.recompute())
+        bridge.library_changed.connect(self._library_changed)
+        bridge.downloads_changed.connect(self._downloads_changed)
+        bridge.download_changed.connect(self._download_changed)
+        bridge.settings_changed.connect(self._settings_changed)
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def machine(self) -> Machine | None:
+        """This computer, None while it is being looked at."""
+        return self._services.machines.known
+
+    def use(self, context: int | None = None, model: CatalogModel | None = None) -> Use:
+        """How a model would be loaded with the settings in force."""
+        engine = self._services.preferences.settings.engine
+        return Use(
+            context=context or engine.context or Use().context,
+            kv_type=engine.kv_type,
+            flash_attention=engine.flash_attention == "on",
+            gpu_layers=engine.gpu_layers,
+            mmproj_bytes=sum(file.size_bytes for file in model.mmproj) if model is not None else 0,
+        )
+
+    def fit(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
+        """The verdict about one quant; None while the computer is unknown or the quant's size is."""
+        if quant is None:
+            return None
+        key = (model.repo, quant.name)
+        if context is None and key in self._fits:
+            return self._fits[key]
+        found = self._services.fits.of(model.shape, quant_bytes=quant.size_bytes, use=self.use(context, model))
+        if context is None and found is not None:
+            self._fits[key] = found
+        return found
+
+    def best_quant(self, model: CatalogModel) -> Quant | None:
+        """The recommended quant, or the largest other one that fits where that does not."""
+        wanted = model.recommended_quant
+        fit = self.fit(model, wanted)
+        if wanted is None or fit is None or fit.verdict is not Verdict.TOO_LARGE:
+            return wanted
+        smaller = sorted(
+            (q for q in model.quants if (q.size_bytes or 0) < (wanted.size_bytes or 0)),
+            key=lambda q: -(q.size_bytes or 0),
+        )
+        for quant in smaller:
+            found = self.fit(model, quant)
+            if found is not None and found.verdict is not Verdict.TOO_LARGE:
+                return quant
+        return wanted
+
+    def recommend(self, purpose: Purpose) -> Recommendation | None:
+        """What to take for a purpose; None while the computer is unknown."""
+        if self.machine is None:
+            return None
+        from qwen_desktop.services import advisor  # noqa: PLC0415 - only once the page asks
+
+        return advisor.recommend(self._services.catalogue.models(), self.machine, purpose)
+
+    @property
+    def comfort(self) -> tuple[CatalogModel, int] | None:
+        """The largest dense model that runs comfortably, and the context with which it does; None when none does."""
+        return self._comfort
+
+    # Installed models and downloads -----------------------------------------------------------------------------------
+
+    def installed(self, model: CatalogModel, quant: Quant | None = None) -> InstalledModel | None:
+        """The installed model of this entry (of this quant), a usable one first."""
+        repos = {model.repo, *model.alternatives}
+        found = [
+            item
+            for item in self._services.library.models()
+            if (item.catalog_id == model.id or (item.repo and item.repo in repos))
+            and (quant is None or item.quant.upper() == quant.name.upper())
+        ]
+        return min(found, key=lambda item: item.problem is not None, default=None)
+
+    def downloads(self) -> tuple[Download, ...]:
+        """The queue in its order, each as it is now."""
+        return tuple(self._downloads.values())
+
+    def download(self, model: CatalogModel, quant: Quant | None = None) -> Download | None:
+        """The unfinished download of this entry (of this quant)."""
+        repos = {model.repo, *model.alternatives}
+        return next(
+            (
+                item
+                for item in self._downloads.values()
+                if item.request.repo in repos
+                and item.status is not DownloadStatus.DONE
+                and (quant is None or item.request.quant == quant.name)
+            ),
+            None,
+        )
+
+    def action(self, row: Row) -> Action:
+        """What the button of a row does."""
+        if self.installed(row.model) is not None:
+            return "installed"
+        if self.download(row.model) is not None:
+            return "running"
+        if row.quant is None or not row.usable:
+            return "none"
+        return "download" if row.fits else "why"
+
+    # Changes ----------------------------------------------------------------------------------------------------------
+
+    async def ensure(self) -> None:
+        """Have everything read and judged once, whoever asks first; a failure is raised to each and tried again."""
+        if self._loading is None or (self._loading.done() and self.rows is None):
+            self._loading = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        machine = asyncio.ensure_future(self._services.machines.machine())
+        try:
+            await self._services.catalogue.load()
+        finally:
+            await machine
+        self.machine_changed.emit()
+        await self.compute()
+
+    def refresh_when_stale(self) -> None:
+        """The page is shown again: free memory may be another by now."""
+        if self.rows is not None and time.monotonic() - self._computed_at > _STALE_S:
+            self._shell.operations.run(self._look_again())
+
+    async def _look_again(self) -> None:
+        await self._services.machines.machine()
+        self.machine_changed.emit()
+        await self.compute()
+
+    def recompute(self) -> None:
+        """Compute all verdicts again, if they were ever asked for."""
+        if self.rows is not None:
+            self._shell.operations.run(self.compute())
+
+    async def compute(self) -> None:
+        """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""
+        self._turn += 1
+        turn = self._turn
+        self._fits = {}
+        pace = _Pace()
+        asked = self.use().context
+        rows: list[Row] = []
+        for model in self._services.catalogue.models():
+            quant = self.best_quant(model)
+            rows.append(Row(model, quant, self.fit(model, quant), asked))
+            await pace.rest()
+            if turn != self._turn:
+                return
+        comfort = await self._find_comfort(rows, pace)
+        if turn != self._turn:
+            return
+        self.rows = tuple(sorted(rows, key=order))
+        self._comfort = comfort
+        self._computed_at = time.monotonic()
+        self.rows_changed.emit()
+
+    async def _find_comfort(self, rows: list[Row], pace: _Pace) -> tuple[CatalogModel, int] | None:
+        """The largest dense model that at four bits fits well and writes faster than people read."""
+        from qwen_desktop.services.advisor import COMFORTABLE  # noqa: PLC0415 - only once the page asks
+
+        dense = [row.model for row in rows if row.fits and not row.model.shape.experts]
+        dense.sort(key=lambda model: -model.parameters)
+        for context in COMFORT:
+            for model in dense:
+                quant = next((quant for quant in model.quants if "Q4" in quant.name), None)
+                fit = self.fit(model, quant, context)
+                quick = fit is not None and (fit.decode_tokens_per_s or COMFORTABLE) >= COMFORTABLE
+                if fit is not None and fit.verdict is Verdict.FITS and quick:
+                    return model, context
+                await pace.rest()
+        return None
+
+    def _machine_changed(self, _event: events.MachineChanged) -> None:
+        self.machine_changed.emit()
+        self.recompute()
+
+    def _library_changed(self, _event: events.LibraryChanged) -> None:
+        self.library_changed.emit()
+
+    def _downloads_changed(self, _event: events.DownloadsChanged) -> None:
+        self._downloads = {item.id: item for item in self._services.downloads.items()}
+        self.downloads_changed.emit()
+
+    def _download_changed(self, event: events.DownloadChanged) -> None:
+        if event.download.id in self._downloads:
+            self._downloads[event.download.id] = event.download
+            self.download_changed.emit(event.download)
+
+    def _settings_changed(self, event: events.SettingsChanged) -> None:
+        if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
+            self.recompute()
+
+
+class _Pace:
+    """Lets the window work between slices of a computation."""
+
+    def __init__(self) -> None:
+        self._until = time.perf_counter() + _SLICE_S
+
+    async def rest(self) -> None:
+        """Give way when the slice is over."""
+        if time.perf_counter() > self._until:
+            await asyncio.sleep(0)
+            self._until = time.perf_counter() + _SLICE_S
+
+
+def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
+    """What fits well first, of these the best (for a purpose), of equals the newest."""
+    ranks = {Verdict.FITS: 0, Verdict.SMALLER_CONTEXT: 1, Verdict.SLOW: 2, Verdict.TOO_LARGE: 3}
+    rank = 4 if not row.usable else 0 if row.fit is None else ranks[row.fit.verdict]
+    newest = "".join(chr(0x10FFFF - ord(sign)) for sign in row.model.released)
+    quality = row.model.qualities.get(purpose, row.model.quality) if purpose else row.model.quality
+    return rank, -quality, newest, -row.model.parameters, row.model.name
+
+
+# Narrowing the list ---------------------------------------------------------------------------------------------------
+
+#: Bounds of the sizes offered as a filter, in parameters.
+SIZES: dict[str, tuple[float, float]] = {
+    "tiny": (0, 2.5e9),
+    "small": (2.5e9, 10e9),
+    "middle": (10e9, 40e9),
+    "large": (40e9, float("inf")),
+}
+
+
+class Wanted(NamedTuple):
+    """What the filters ask for; empty means any."""
+
+    fits: bool = True
+    family: str = ""
+    purpose: str = ""
+    size: str = ""
+    licence: str = ""
+    words: str = ""
+
+    def takes(self, row: Row, *, fits: bool | None = None) -> bool:
+        """Whether a row is wanted; ``fits`` overrides that filter."""
+        model = row.model
+        low, high = SIZES.get(self.size, (0.0, float("inf")))
+        return (
+            (row.fits or not (self.fits if fits is None else fits))
+            and (not self.family or model.family == self.family)
+            and (not self.purpose or self.purpose in model.purposes)
+            and (not self.licence or model.licence == self.licence)
+            and low <= model.parameters < high
+            and _says(model, self.words)
+        )
+
+
+def _says(model: CatalogModel, words: str) -> bool:
+    if not words.strip():
+        return True
+    purposes = " ".join(model.purposes)
+    said = f"{model.name} {model.family} {model.repo} {model.strengths} {model.best_use} {model.licence} {purposes}"
+    said = said.casefold()
+    loose = said.replace("-", "").replace(" ", "")
+    return all(word in said or word.replace("-", "") in loose for word in words.casefold().split())
+
+
+_HOSTS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com|modelscope\.(?:cn|ai))/", re.I)
+_PLAIN = re.compile(r"^([\w.-]+/[\w.-]+)(:[\w.-]+)?$", re.ASCII)
+
+
+def reference(text: str) -> str:
+    """How a repository or an address in ``text`` is called ("owner/name", a file's name); "" when there is none."""
+    text = text.strip().removeprefix("ollama run ").removeprefix("hf.co:")
+    if _PLAIN.match(text) and not text.lower().startswith(("http", "hf.co/", "huggingface.co/")):
+        return text
+    host = _HOSTS.match(text)
+    if host is not None:
+        parts = [part for part in re.split(r"[/?#]", text[host.end() :]) if part]
+        if parts and parts[0] == "models":
+            parts = parts[1:]
+        return "/".join(parts[:2]) if len(parts) > 1 else ""
+    if re.match(r"^https?://[^\s/]+/\S*\.gguf(?:[?#]\S*)?$", text, re.I):
+        return re.split(r"[?#]", text)[0].rpartition("/")[2]
+    return ""

@@ -1,0 +1,239 @@
+"""All about one model: what it is for, its files, the memory it takes, its licence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.models import CatalogModel, Quant
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading, link
+from qwen_desktop.ui.models.memory_table import MemoryTable
+from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.filter_chip import FilterChip
+from qwen_desktop.ui.widgets.labels import Chip, Paragraph
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.models.board import Board
+    from qwen_desktop.ui.models.getting import Getting
+    from qwen_desktop.ui.shell import Shell
+
+WIDTH = 660
+
+
+class Details(Dialog):
+    """``quant`` is chosen first when it is given, else the one that suits this computer."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        board: Board,
+        getting: Getting,
+        model: CatalogModel,
+        parent: QWidget | None,
+        *,
+        quant: Quant | None = None,
+    ) -> None:
+        super().__init__(shell.theme, model.name, "", parent, width=WIDTH, inset=INSET)
+        self.model = model
+        self._shell = shell
+        self._board = board
+        self._getting = getting
+        self.quant = quant or board.best_quant(model)
+        self.options: dict[str, OptionRow] = {}
+        self._group = QButtonGroup(self)
+        self.area = ScrollBody(self, parent)
+        self._column = self.area.column
+        body = self.area.body
+        self._tell(body)
+        self._offer(body)
+        self.files = self._names(body)
+        self.memory = MemoryTable(shell, board, model, body)
+        self._column.addWidget(self.memory)
+        self._column.addStretch(1)
+        self._foot()
+        self._choose(self.quant)
+
+    # What it is -------------------------------------------------------------------------------------------------------
+
+    def _tell(self, body: QWidget) -> None:
+        theme, model = self._shell.theme, self.model
+        chips = QHBoxLayout()
+        chips.setSpacing(6)
+        for purpose in model.purposes:
+            chips.addWidget(Chip(theme, words.purpose_chip(purpose), body))
+        if not (model.supported and model.served):
+            chips.addWidget(Chip(theme, tr("not usable here yet"), body, kind="warn"))
+        chips.addStretch(1)
+        if chips.count() > 1:
+            self._column.addLayout(chips)
+        if model.strengths:
+            self._column.addWidget(Paragraph(theme, model.strengths, body))
+        if model.best_use:
+            best = put("Best use: {use}", use=model.best_use)
+            self._column.addWidget(Paragraph(theme, best, body, color="text_muted"))
+        if not (model.supported and model.served):
+            text = tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
+            if model.supported:
+                text = tr(
+                    "What it is made for is not in this version yet. It can be downloaded, but not used for that."
+                )
+            self._column.addWidget(Paragraph(theme, text, body, role="small", color="warn"))
+        self._column.addLayout(facts(theme, model_facts(model), body, pairs=2))
+        links = QHBoxLayout()
+        links.setContentsMargins(0, 2, 0, 0)
+        links.setSpacing(14)
+        page = link(theme, put("{repo} on the web", repo=model.repo), body)
+        page.clicked.connect(lambda: self._shell.notify.link(f"https://huggingface.co/{model.repo}"))
+        links.addWidget(page)
+        if model.licence_url:
+            licence = link(theme, tr("Licence text"), body)
+            licence.clicked.connect(lambda: self._shell.notify.link(model.licence_url))
+            links.addWidget(licence)
+        links.addStretch(1)
+        self._column.addLayout(links)
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def _offer(self, body: QWidget) -> None:
+        theme = self._shell.theme
+        self._column.addWidget(heading(theme, tr("Size of the download"), body))
+        named = [quant for quant in self.model.quants if quant.step]
+        others = [quant for quant in self.model.quants if not quant.step]
+        if not named:
+            named, others = others[:3], others[3:]
+        column = QVBoxLayout()
+        column.setSpacing(6)
+        for quant in named:
+            column.addWidget(self._option(quant, body))
+        self._column.addLayout(column)
+        if not self.model.quants:
+            self._column.addWidget(Paragraph(theme, tr("No files are known for it."), body, color="text_muted"))
+        self._folds = QHBoxLayout()
+        self._folds.setSpacing(8)
+        self._folds.addStretch(1)
+        self._column.addLayout(self._folds)
+        if others:
+            text = put("{n} more sizes", n=texts.number(len(others)))
+            self.more = FilterChip(theme, text if len(others) > 1 else tr("1 more size"), body)
+            self._folds.insertWidget(0, self.more)
+            rest = QWidget(body)
+            inner = QVBoxLayout(rest)
+            inner.setContentsMargins(0, 0, 0, 0)
+            inner.setSpacing(6)
+            for quant in others:
+                inner.addWidget(self._option(quant, rest))
+            rest.setVisible(self.quant in others)
+            self.more.set_value("on" if self.quant in others else "")
+            self.more.changed.connect(lambda value: rest.setVisible(bool(value)))
+            self._column.addWidget(rest)
+
+    def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
+        title = f"{words.step(quant)} · {quant.name}" if quant.step else quant.name
+        tag = tr("recommended") if quant.recommended else ""
+        row = OptionRow(self._shell.theme, title, parent, tag=tag)
+        size = words.size(quant.size_bytes) or tr("size unknown")
+        asked = min(self._board.use().context, self.model.shape.context_train or 1 << 30)
+        row.say(words.step_note(quant), size, words.verdict(self._board.fit(self.model, quant), asked))
+        row.clicked.connect(lambda: self._choose(quant))
+        self._group.addButton(row)
+        self.options[quant.name] = row
+        return row
+
+    def _names(self, body: QWidget) -> QPlainTextEdit:
+        files = QPlainTextEdit(body)
+        files.setObjectName("details")
+        files.setFont(self._shell.theme.font("code"))
+        files.setReadOnly(True)
+        files.setAccessibleName(tr("File names"))
+        files.setFixedHeight(76)
+        files.hide()
+        self.names = FilterChip(self._shell.theme, tr("File names"), body)
+        self.names.changed.connect(lambda value: files.setVisible(bool(value)))
+        self._folds.insertWidget(self._folds.count() - 1, self.names)
+        self._column.addWidget(files)
+        return files
+
+    def _choose(self, quant: Quant | None) -> None:
+        self.quant = quant
+        if quant is not None and quant.name in self.options:
+            self.options[quant.name].setChecked(True)
+        self.files.setPlainText(file_names(self.model, quant))
+        self.memory.show_quant(quant)
+        self._show_button()
+
+    # Buttons ----------------------------------------------------------------------------------------------------------
+
+    def _foot(self) -> None:
+        self.add_button(tr("Close"))
+        self.button = self.add_button(tr("Download"), self._act, kind="primary", default=True)
+
+    def _show_button(self) -> None:
+        board, model, quant = self._board, self.model, self.quant
+        fit = board.fit(model, quant)
+        if board.installed(model, quant) is not None:
+            text = tr("Use it")
+        elif board.download(model, quant) is not None:
+            text = tr("Downloading")
+        elif not (model.supported and model.served) or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
+            text = tr("Download anyway")
+        else:
+            text = tr("Download")
+        self.button.setText(text)
+        self.button.setEnabled(quant is not None and text != tr("Downloading"))
+
+    def _act(self) -> None:
+        installed = self._board.installed(self.model, self.quant)
+        if installed is not None:
+            self._getting.use_it(installed)
+        elif self.quant is not None:
+            self._getting.get(self.model, self.quant, known=self._known())
+
+    def _known(self) -> Fit | None:
+        """The verdict that was on show: once the file itself was read, nothing needs to be read again."""
+        return None if self.memory.from_file else self._board.fit(self.model, self.quant)
+
+    def open(self) -> None:
+        self.area.fit(WIDTH - 48)
+        super().open()
+
+    def show_memory(self) -> None:
+        """Bring the numbers into view: that is what the user asked for."""
+        QTimer.singleShot(0, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
+
+
+def model_facts(model: CatalogModel) -> list[tuple[str, str]]:
+    """What the catalogue says of a model, as names and values."""
+    shape = model.shape
+    size = put("{n} parameters", n=words.parameters(model.parameters))
+    if shape.experts and shape.active_parameters < shape.parameters:
+        size = put("{size}, {active} of them active", size=size, active=words.parameters(shape.active_parameters))
+    context = put("{n} tokens", n=texts.number(shape.context_train))
+    if model.context_extended > shape.context_train:
+        context = put(
+            "{context}, up to {more} with scaling", context=context, more=words.context(model.context_extended)
+        )
+    thinking = {"switch": tr("When asked"), "always": tr("Always"), "none": tr("No")}[model.thinking]
+    rows = [
+        (tr("Size"), size),
+        (tr("Context"), context if shape.context_train else ""),
+        (tr("Thinking"), thinking),
+        (tr("Languages"), texts.number(model.languages) if model.languages else ""),
+        (tr("Licence"), model.licence),
+        (tr("Released"), words.month(model.released)),
+        (tr("Not verified"), ", ".join(words.unverified(model.inferred))),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def file_names(model: CatalogModel, quant: Quant | None) -> str:
+    """The files of a quant with their sizes, and where they lie."""
+    lines = [] if quant is None else [f"{file.path}   {words.exact(file.size_bytes)}" for file in quant.files]
+    lines += [f"{file.path}   {words.exact(file.size_bytes)}" for file in model.mmproj]
+    return "\n".join([*lines, f"{model.repo} @ {model.revision}"]).replace("   0 bytes", "")

@@ -1,0 +1,233 @@
+"""The downloads: a card each, with what can be done with it in its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.surface import Card
+
+#: Under this width, in px, the progress stands below the name.
+_NARROW = 640
+#: Under this width the order is not changed here: what went wrong needs the room.
+_TIGHT = 440
+_ICONS = {
+    DownloadStatus.WAITING: ("download", "text_muted"),
+    DownloadStatus.RUNNING: ("arrow-down-to-line", "text"),
+    DownloadStatus.CHECKING: ("shield-check", "text"),
+    DownloadStatus.PAUSED: ("pause", "text_muted"),
+    DownloadStatus.FAILED: ("circle-alert", "bad"),
+    DownloadStatus.DONE: ("circle-check", "good"),
+}
+
+
+class DownloadCard(Card):
+    """One download. Each signal is a button: what it means is the page's business."""
+
+    toggle_wanted = Signal()
+    cancel_wanted = Signal()
+    move_wanted = Signal(int)
+    use_wanted = Signal()
+    closed = Signal()
+
+    def __init__(self, theme: Theme, download: Download, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.download = download
+        self._status: DownloadStatus | None = None
+        self._several = False
+        name = words.title(download)
+        self.sign = IconLabel(theme, "download", self, size=20)
+        self.title = ElidedLabel(theme, name, self, weight=600)
+        self.quant = Label(theme, download.request.quant, self, role="small", color="text_muted")
+        self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.problem = Paragraph(theme, "", self, role="small", color="bad")
+        self.meter = Meter(theme, put("Download of {name}", name=name), self)
+        self.up = IconButton(theme, "chevron-up", tr("Earlier"), self)
+        self.up.clicked.connect(lambda: self.move_wanted.emit(-1))
+        self.down = IconButton(theme, "chevron-down", tr("Later"), self)
+        self.down.clicked.connect(lambda: self.move_wanted.emit(1))
+        self.again = TextButton(theme, tr("Try again"), self, icon="rotate-ccw")
+        self.again.clicked.connect(self.toggle_wanted)
+        self.use = TextButton(theme, tr("Use it"), self, icon="check", kind="primary")
+        self.use.clicked.connect(self.use_wanted)
+        self.toggle = IconButton(theme, "pause", tr("Pause"), self)
+        self.toggle.clicked.connect(self.toggle_wanted)
+        self.cancel = IconButton(theme, "x", tr("Cancel"), self)
+        self.cancel.clicked.connect(self._crossed)
+        for button, said in (
+            (self.up, tr("Earlier")),
+            (self.down, tr("Later")),
+            (self.again, tr("Try again")),
+            (self.use, tr("Use it")),
+        ):
+            button.setAccessibleName(f"{said}: {name}")
+        self._lay_out()
+        self.show_download(download)
+
+    def _lay_out(self) -> None:
+        name = QHBoxLayout()
+        name.setSpacing(8)
+        name.addWidget(self.title)
+        name.addWidget(self.quant)
+        name.addStretch(1)
+        self._said = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._said.setSpacing(2)
+        self._said.addLayout(name)
+        self._said.addSpacing(10)
+        self._said.addWidget(self.line, 1)
+        text = QVBoxLayout()
+        text.setSpacing(2)
+        text.addLayout(self._said)
+        text.addWidget(self.problem)
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignVCenter)
+        top.addSpacing(6)
+        top.addLayout(text, 1)
+        top.addSpacing(6)
+        for button in (self.up, self.down, self.again, self.use, self.toggle, self.cancel):
+            top.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 10, 10, 13)
+        column.setSpacing(7)
+        column.addLayout(top)
+        meter = QHBoxLayout()
+        meter.setContentsMargins(0, 0, 6, 0)
+        meter.addWidget(self.meter)
+        column.addLayout(meter)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        scale = 0.5 + self._theme.text_size / 200
+        way = QBoxLayout.Direction
+        self._said.setDirection(way.TopToBottom if self.width() < _NARROW * scale else way.LeftToRight)
+        for button in (self.up, self.down):
+            button.setVisible(self._several and self.width() >= _TIGHT * scale)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(320, super().minimumSizeHint().height())
+
+    def show_download(self, download: Download, *, place: int = 0, places: int = 1, ahead: int = 0) -> None:
+        """Show where it is: ``place`` of ``places`` unfinished ones, with ``ahead`` that come first."""
+        self.download = download
+        status = download.status
+        failed, done = status is DownloadStatus.FAILED, status is DownloadStatus.DONE
+        if status is not self._status:
+            self._status = status
+            self._show_status(status)
+        self.line.setText("" if failed else words.progress(download, ahead))
+        self.problem.setText(words.progress(download) if failed else "")
+        self.problem.setVisible(failed)
+        self.meter.show_share(1.0 if done else download.fraction, "bad" if failed else "good" if done else "accent")
+        self._several = places > 1 and not done
+        self._fit()
+        self.up.setEnabled(place > 0)
+        self.down.setEnabled(place < places - 1)
+
+    def _show_status(self, status: DownloadStatus) -> None:
+        """The icon and the buttons of a state."""
+        name = words.title(self.download)
+        done = status is DownloadStatus.DONE
+        self.sign.set_icon(*_ICONS[status])
+        self.meter.setVisible(not done)
+        self.again.setVisible(status is DownloadStatus.FAILED)
+        self.use.setVisible(done)
+        self.toggle.setVisible(status in (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.PAUSED))
+        icon, said = ("play", tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", tr("Pause"))
+        self.toggle.set_icon(icon, said)
+        self.toggle.setAccessibleName(f"{said}: {name}")
+        self.cancel.set_icon("x", tr("Close") if done else tr("Cancel"))
+        self.cancel.setAccessibleName(f"{tr('Close') if done else tr('Cancel')}: {name}")
+
+    def _crossed(self) -> None:
+        if self.download.status is DownloadStatus.DONE:
+            self.closed.emit()
+        else:
+            self.cancel_wanted.emit()
+
+
+class DownloadCards(QWidget):
+    """All downloads in the queue's order. Signals carry the ``Download``; ``move_wanted`` its new place too."""
+
+    toggle_wanted = Signal(object)
+    cancel_wanted = Signal(object)
+    use_wanted = Signal(object)
+    move_wanted = Signal(object, int)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._cards: dict[str, DownloadCard] = {}
+        self._dismissed: set[str] = set()
+        self._items: tuple[Download, ...] = ()
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(10)
+        self.hide()
+
+    @property
+    def cards(self) -> tuple[DownloadCard, ...]:
+        """The cards on show, from above."""
+        return tuple(self._cards[item.id] for item in self._items if item.id in self._cards)
+
+    def show_all(self, items: Sequence[Download]) -> None:
+        """Show these, in this order."""
+        self._items = tuple(item for item in items if item.id not in self._dismissed)
+        for gone in self._cards.keys() - {item.id for item in self._items}:
+            card = self._cards.pop(gone)
+            self._column.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        for place, item in enumerate(self._items):
+            card = self._cards.get(item.id) or self._add(item)
+            if self._column.indexOf(card) != place:
+                self._column.removeWidget(card)
+                self._column.insertWidget(place, card)
+        self._fill()
+        self.setVisible(bool(self._items))
+
+    def show_one(self, download: Download) -> None:
+        """Show where one of them is."""
+        self._items = tuple(download if item.id == download.id else item for item in self._items)
+        self._fill()
+
+    def _fill(self) -> None:
+        open_ = [item for item in self._items if item.status is not DownloadStatus.DONE]
+        busy = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
+        for item in self._items:
+            place = open_.index(item) if item in open_ else 0
+            ahead = sum(other.status in busy for other in open_[:place])
+            self._cards[item.id].show_download(item, place=place, places=len(open_), ahead=ahead)
+
+    def _add(self, item: Download) -> DownloadCard:
+        card = DownloadCard(self._theme, item, self)
+        self._cards[item.id] = card
+        card.toggle_wanted.connect(lambda: self.toggle_wanted.emit(card.download))
+        card.cancel_wanted.connect(lambda: self.cancel_wanted.emit(card.download))
+        card.use_wanted.connect(lambda: self.use_wanted.emit(card.download))
+        card.move_wanted.connect(lambda step: self._move(card.download, step))
+        card.closed.connect(lambda: self._dismiss(card.download))
+        return card
+
+    def _move(self, download: Download, step: int) -> None:
+        ids = [item.id for item in self._items]
+        self.move_wanted.emit(download, max(0, min(len(ids) - 1, ids.index(download.id) + step)))
+
+    def _dismiss(self, download: Download) -> None:
+        self._dismissed.add(download.id)
+        self.show_all(self._items)

@@ -1,0 +1,202 @@
+"""From a Download button to a running download, and what can be done with one: shared by page, welcome and toasts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDialog, QWidget
+
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.fit import Fit, Use, Verdict
+from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.shell import Shell
+
+log = logging.getLogger(__name__)
+
+#: Reading a file's header over the network may hold a download up for so long, in seconds; then the estimate counts.
+_HEADER_S = 8.0
+#: Cancelling a download that holds more than this many bytes is asked about.
+_DEAR = 50_000_000
+
+
+class Getting(QObject):
+    """``use_wanted`` carries the path of a model that shall answer; ``pending`` tells that a start is being prepared
+    or no longer is."""
+
+    use_wanted = Signal(str)
+    pending = Signal()
+
+    def __init__(self, shell: Shell, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        self._services = shell.services
+        self._agreed: set[str] = set()
+        self._preparing: set[tuple[str, str]] = set()
+
+    # Starting ---------------------------------------------------------------------------------------------------------
+
+    def get(self, model: CatalogModel, quant: Quant, *, known: Fit | None = None, asker: QWidget | None = None) -> None:
+        """Download ``quant`` of ``model``: asks about cost, licence and memory first, where there is something to ask.
+
+        ``known`` is the verdict that the user has seen; ``asker`` the widget over which questions stand.
+        """
+        if not self.preparing(model, quant):
+            self._shell.operations.run(self._get(model, quant, known, asker))
+
+    def preparing(self, model: CatalogModel, quant: Quant | None = None) -> bool:
+        """Whether a start of this model is being prepared."""
+        return any(repo == model.repo and (quant is None or name == quant.name) for repo, name in self._preparing)
+
+    async def _get(self, model: CatalogModel, quant: Quant, known: Fit | None, asker: QWidget | None) -> None:
+        key = (model.repo, quant.name)
+        self._preparing.add(key)
+        self.pending.emit()
+        try:
+            for ask in (self._ask_metered, self._ask_licence):
+                if not await ask(model, quant, asker):
+                    return
+            if not await self._ask_fit(model, quant, known, asker):
+                return
+            await self._services.downloads.start(request_for(model, quant))
+        finally:
+            self._preparing.discard(key)
+            self.pending.emit()
+
+    async def _ask_metered(self, _model: CatalogModel, quant: Quant, asker: QWidget | None) -> bool:
+        if not self._services.preferences.settings.downloads.ask_metered:
+            return True
+        from qwen_desktop.services import network  # noqa: PLC0415 - only before a download
+
+        if not await network.metered():
+            return True
+        size = words.size(quant.size_bytes)
+        text = put("The system says that this network is metered. The download has {size}.", size=size)
+        if not size:
+            text = tr("The system says that this network is metered.")
+        return await self._asked(tr("Data may cost money here"), text, tr("Download"), tr("Not now"), asker)
+
+    async def _ask_licence(self, model: CatalogModel, _quant: Quant, asker: QWidget | None) -> bool:
+        if (model.open_licence and not model.gated) or model.repo in self._agreed:
+            return True
+        from qwen_desktop.ui.models.licence_dialog import LicenceDialog  # noqa: PLC0415 - rare
+
+        dialog = LicenceDialog(self._shell, model, asker or self._window())
+        if not await answer(dialog):
+            return False
+        self._agreed.add(model.repo)
+        return True
+
+    async def _ask_fit(self, model: CatalogModel, quant: Quant, known: Fit | None, asker: QWidget | None) -> bool:
+        """Hold the file's own header against this computer, where the estimate said that it fits."""
+        if known is None or known.verdict is Verdict.TOO_LARGE:
+            return True  # nothing was promised, or the user knows
+        try:
+            async with asyncio.timeout(_HEADER_S):
+                reference = f"{model.repo}:{quant.name}"
+                found = await self._services.fits.of_reference(reference, self.use(model))
+        except (AppError, OSError, TimeoutError) as error:
+            log.info("fit.not_read type=%s", type(error).__name__)  # the download itself tells what is wrong
+            return True
+        if found.fit.verdict is not Verdict.TOO_LARGE:
+            return True
+        title = put("{name} does not fit after all", name=model.name)
+        return await self._asked(title, words.fit_sentence(found.fit), tr("Download anyway"), tr("Cancel"), asker)
+
+    def use(self, model: CatalogModel) -> Use:
+        """How the model would be loaded with the settings in force."""
+        engine = self._services.preferences.settings.engine
+        mmproj = sum(file.size_bytes for file in model.mmproj)
+        context = engine.context or Use().context
+        return Use(context=context, kv_type=engine.kv_type, gpu_layers=engine.gpu_layers, mmproj_bytes=mmproj)
+
+    async def _asked(self, title: str, text: str, yes: str, no: str, asker: QWidget | None) -> bool:
+        return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no, parent=asker))
+
+    def _window(self) -> QWidget | None:
+        parent = self.parent()
+        return parent if isinstance(parent, QWidget) else None
+
+    # A download -------------------------------------------------------------------------------------------------------
+
+    def pause(self, download: Download) -> None:
+        """Stop for now; nothing is lost."""
+        self._shell.operations.run(self._services.downloads.pause(download.id))
+
+    def resume(self, download: Download) -> None:
+        """Go on."""
+        self._shell.operations.run(self._services.downloads.resume(download.id))
+
+    def toggle(self, download: Download) -> None:
+        """Pause what runs or waits, resume what is paused, try what failed again."""
+        if download.status is DownloadStatus.FAILED:
+            self.retry(download)
+        elif download.status is DownloadStatus.PAUSED:
+            self.resume(download)
+        else:
+            self.pause(download)
+
+    def retry(self, download: Download) -> None:
+        """Try a failed one again, from where it stopped."""
+        self._shell.operations.run(self._services.downloads.retry(download.id))
+
+    def move(self, download: Download, index: int) -> None:
+        """Give it another place in the queue."""
+        self._shell.operations.run(self._services.downloads.move(download.id, index))
+
+    def cancel(self, download: Download, asker: QWidget | None = None) -> None:
+        """End it and remove what has arrived; asked about where that is much."""
+
+        def act() -> None:
+            self._shell.operations.run(self._services.downloads.cancel(download.id))
+
+        if download.done_bytes <= _DEAR:
+            act()
+            return
+        text = put(
+            "{size} have arrived and would be removed. Pausing keeps them.", size=words.size(download.done_bytes)
+        )
+        title = put("Cancel the download of {name}?", name=words.title(download))
+        self._shell.notify.ask(title, text, tr("Cancel the download"), act, no=tr("Keep it"), parent=asker)
+
+    def use_it(self, model: InstalledModel) -> None:
+        """Let an installed model answer."""
+        if model.problem is not None:
+            self._shell.notify.problem(model.problem)
+        else:
+            self.use_wanted.emit(model.path)
+
+
+async def answer(dialog: QDialog) -> bool:
+    """Wait for an opened (or to be opened) dialog; True when it was accepted."""
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def ended(code: int) -> None:
+        if not future.done():
+            future.set_result(code == int(QDialog.DialogCode.Accepted))
+
+    dialog.finished.connect(ended)
+    if not dialog.isVisible():
+        dialog.open()
+    try:
+        return await future
+    finally:
+        if not future.done() or future.cancelled():
+            dialog.reject()
+
+
+def request_for(model: CatalogModel, quant: Quant) -> DownloadRequest:
+    """What to fetch for a quant of the catalogue."""
+    return DownloadRequest(
+        repo=model.repo,
+        quant=quant.name,
+        files=quant.files,
+        mmproj=model.mmproj,
+        revision=model.revision,
+        modelscope=model.modelscope,
+        title=model.name,
+        licence=model.licence,
+    )

@@ -1,0 +1,237 @@
+"""Import: models that other programs hold already, and files that the user chooses."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from qwen_desktop.core.errors import AppError, problem_of
+from qwen_desktop.core.models import ImportCandidate, InstalledModel
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.skeleton import SkeletonBars
+from qwen_desktop.ui.widgets.switch import SegmentedControl
+from qwen_desktop.ui.widgets.tick import Tick
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.shell import Shell
+
+WIDTH = 620
+
+
+class CandidateRow(QWidget):
+    """A model that was found: its name, size and place, with a tick."""
+
+    def __init__(self, shell: Shell, candidate: ImportCandidate, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.candidate = candidate
+        theme = shell.theme
+        free = not candidate.known and candidate.problem is None
+        self.tick = Tick(theme, candidate.name, self)
+        self.tick.setChecked(free)
+        self.tick.setEnabled(free)
+        note = str(Path(candidate.path).parent)
+        if candidate.known:
+            note = tr("Is in the list already.")
+        elif candidate.problem is not None:
+            note = texts.problem(candidate.problem)
+        self.note = ElidedLabel(
+            theme, note, self, role="small", color="bad" if candidate.problem is not None else "text_muted"
+        )
+        self.note.setContentsMargins(26, 0, 0, 0)
+        size = Label(theme, words.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True)
+        size.setMinimumWidth(64)
+        size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
+        quant.setMinimumWidth(64)
+        self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
+        top = QHBoxLayout()
+        top.setSpacing(12)
+        top.addWidget(self.tick, 1)
+        top.addWidget(quant)
+        top.addWidget(size)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 2, 0, 4)
+        column.setSpacing(1)
+        column.addLayout(top)
+        column.addWidget(self.note)
+
+
+class ImportDialog(Dialog):
+    """``imported`` carries the models that are in the library now."""
+
+    imported = Signal(object)
+
+    def __init__(self, shell: Shell, parent: QWidget | None) -> None:
+        text = tr("Models of other programs on this computer are used where they lie, without a second copy.")
+        super().__init__(shell.theme, tr("Import models"), text, parent, width=WIDTH, inset=INSET)
+        self._shell = shell
+        self.rows: list[CandidateRow] = []
+        self.area = ScrollBody(self, parent)
+        body = self.area.body
+        self._bars = SkeletonBars(shell.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(2)
+        self.nothing = Paragraph(shell.theme, "", body, color="text_muted")
+        self.nothing.hide()
+        self.area.column.addWidget(self._bars)
+        self.area.column.addLayout(self._list)
+        self.area.column.addWidget(self.nothing)
+        self.area.column.addStretch(1)
+        self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
+        self.problem.hide()
+        self.meter = Meter(shell.theme, tr("Copying the models"), self)
+        self.meter.hide()
+        self.body.addLayout(self._how())
+        self.body.addWidget(self.meter)
+        self.body.addWidget(self.problem)
+        self.choose = self.add_button(tr("Choose files…"))
+        self.choose.clicked.disconnect()
+        self.choose.clicked.connect(self._choose)
+        self.add_button(tr("Cancel"))
+        self.go = self.add_button(tr("Import"), kind="primary", default=True)
+        self.go.clicked.disconnect()
+        self.go.clicked.connect(self._import)
+        self.go.setEnabled(False)
+        self._files: QFileDialog | None = None
+        self._task: asyncio.Task[tuple[InstalledModel, ...]] | None = None
+
+    def _how(self) -> QHBoxLayout:
+        options = [("link", tr("Use where they lie"), ""), ("copy", tr("Copy into the models folder"), "")]
+        self.how = SegmentedControl(self._shell.theme, tr("What happens to the files"), options, self)
+        self.how.set_value("link")
+        self.how.hide()
+        row = QHBoxLayout()
+        row.setContentsMargins(INSET, 12, 0, 0)
+        row.addWidget(self.how)
+        row.addStretch(1)
+        return row
+
+    def open(self) -> None:
+        self.area.setMinimumHeight(160)
+        super().open()
+        self._shell.operations.run(
+            self._shell.services.library.find_importable(), on_done=self.show_found, on_error=self._not_found
+        )
+
+    # What was found ---------------------------------------------------------------------------------------------------
+
+    def show_found(self, found: tuple[ImportCandidate, ...]) -> None:
+        """Show the candidates, a heading a program."""
+        self._bars.hide()
+        body = self.area.body
+        for program in dict.fromkeys(candidate.origin for candidate in found):
+            self._list.addWidget(heading(self._shell.theme, words.origin(program) or tr("Chosen files"), body))
+            for candidate in found:
+                if candidate.origin == program:
+                    self._add(candidate)
+        self.nothing.setText(
+            tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
+        )
+        self.nothing.setVisible(not found)
+        self._count()
+        if self.go.isEnabled():
+            self.go.setFocus()
+        self.area.fit(WIDTH - 48)
+        self.adjustSize()
+
+    def _add(self, candidate: ImportCandidate) -> None:
+        row = CandidateRow(self._shell, candidate, self.area.body)
+        row.tick.toggled.connect(self._count)
+        self.rows.append(row)
+        self._list.addWidget(row)
+
+    def _not_found(self, error: BaseException) -> bool:
+        self._bars.hide()
+        self._say(error)
+        return True
+
+    def chosen(self) -> tuple[str, ...]:
+        """The paths that are ticked."""
+        return tuple(row.candidate.path for row in self.rows if row.tick.isChecked() and row.tick.isEnabled())
+
+    def _count(self) -> None:
+        count = len(self.chosen())
+        many = put("Import {n} models", n=texts.number(count))
+        self.go.setText(tr("Import") if not count else tr("Import 1 model") if count == 1 else many)
+        self.go.setEnabled(count > 0)
+        self.how.setVisible(bool(self.rows))
+
+    # Files of the user's choice ---------------------------------------------------------------------------------------
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self, tr("Choose GGUF files"), str(Path.home()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters([tr("GGUF models (*.gguf)"), tr("All files (*)")])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(self.add_files)
+        dialog.open()
+        self._files = dialog
+
+    def add_files(self, paths: list[str]) -> None:
+        """Add files that the user chose to the list."""
+        there = {row.candidate.path for row in self.rows}
+        fresh = [str(Path(path)) for path in paths if str(Path(path)) not in there]
+        if fresh and not any(row.candidate.origin == "file" for row in self.rows):
+            self._list.addWidget(heading(self._shell.theme, tr("Chosen files"), self.area.body))
+        for path in fresh:
+            file = Path(path)
+            size = file.stat().st_size if file.is_file() else 0
+            self._add(ImportCandidate(path, file.stem, "", size, "file"))
+        self.nothing.hide()
+        self._count()
+        self.area.fit(WIDTH - 48)
+        self.adjustSize()
+
+    # Importing --------------------------------------------------------------------------------------------------------
+
+    def _import(self) -> None:
+        paths = self.chosen()
+        self.problem.hide()
+        for part in (self.how, self.choose, self.area.body):
+            part.setEnabled(False)
+        self.go.setText(tr("Importing"))
+        copy = self.how.value == "copy"
+        self.meter.show_share(0.0)
+        self.meter.setVisible(copy)
+        self._task = self._shell.operations.run(
+            self._shell.services.library.import_files(paths, copy=copy, progress=self._report),
+            busy=self.go,
+            on_done=self._imported,
+            on_error=self._failed,
+        )
+
+    def _report(self, done: int, total: int) -> None:
+        self.meter.show_share(done / total if total else 0.0)
+
+    def reject(self) -> None:
+        """Closing it ends a copy that runs; what was copied in part is removed by the library."""
+        if self._task is not None:
+            self._task.cancel()
+        super().reject()
+
+    def _imported(self, models: tuple[InstalledModel, ...]) -> None:
+        self.imported.emit(models)
+        self.accept()
+
+    def _failed(self, error: BaseException) -> bool:
+        for part in (self.how, self.choose, self.area.body):
+            part.setEnabled(True)
+        self.meter.hide()
+        self._count()
+        self._say(error)
+        return isinstance(error, AppError | OSError)
+
+    def _say(self, error: BaseException) -> None:
+        self.problem.setText(texts.problem(problem_of(error)))
+        self.problem.show()
+        self.adjustSize()

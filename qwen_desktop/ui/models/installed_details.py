@@ -1,0 +1,101 @@
+"""All about one model on this computer: where it lies, what it is, and what the template doctor found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QDateTime, QLocale, Qt, Signal
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from qwen_desktop.core.models import CatalogModel, InstalledModel
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import Paragraph
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.shell import Shell
+
+WIDTH = 600
+
+
+class InstalledDetails(Dialog):
+    """Signals tell which button closed it; ``catalogue_wanted`` asks for the catalogue's page of the model."""
+
+    use_wanted = Signal()
+    repair_wanted = Signal()
+    unrepair_wanted = Signal()
+    reveal_wanted = Signal()
+    catalogue_wanted = Signal()
+
+    def __init__(self, shell: Shell, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None) -> None:
+        super().__init__(shell.theme, model.name, "", parent, width=WIDTH, inset=INSET)
+        theme = shell.theme
+        self.area = ScrollBody(self, parent)
+        body, column = self.area.body, self.area.column
+        if entry is not None and entry.strengths:
+            column.addWidget(Paragraph(theme, entry.strengths, body, color="text_muted"))
+        if model.problem is not None:
+            column.addWidget(Paragraph(theme, texts.problem(model.problem), body, color="bad"))
+        column.addLayout(facts(theme, installed_facts(model), body))
+        if model.template_fault is not None or model.template_repaired:
+            column.addWidget(heading(theme, tr("Chat template"), body))
+            if model.template_fault is not None:
+                column.addWidget(Paragraph(theme, texts.text(model.template_fault), body, role="small"))
+            note = tr("A repair replaces the template when the model is used. The file stays as it is.")
+            if model.template_repaired:
+                note = tr("It is repaired: another template is used instead. The file is as it was.")
+            column.addWidget(Paragraph(theme, note, body, role="small", color="text_muted"))
+            word = tr("Undo the repair") if model.template_repaired else tr("Repair the chat template")
+            self.repair = TextButton(theme, word, body, icon="wrench")
+            signal = self.unrepair_wanted if model.template_repaired else self.repair_wanted
+            self.repair.clicked.connect(self.accept)
+            self.repair.clicked.connect(signal.emit)
+            column.addWidget(self.repair, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(heading(theme, tr("Files"), body))
+        files = QPlainTextEdit("\n".join(filter(None, (*model.files, model.mmproj))), body)
+        files.setObjectName("details")
+        files.setFont(theme.font("code"))
+        files.setReadOnly(True)
+        files.setAccessibleName(tr("Files"))
+        files.setFixedHeight(76)
+        column.addWidget(files)
+        column.addStretch(1)
+        self.add_button(tr("Show in folder"), self.reveal_wanted.emit)
+        if entry is not None:
+            self.add_button(tr("Other sizes"), self.catalogue_wanted.emit)
+        self.add_button(tr("Close"))
+        if model.problem is None:
+            self.add_button(tr("Use it"), self.use_wanted.emit, kind="primary", default=True)
+
+    def open(self) -> None:
+        self.area.fit(WIDTH - 48)
+        super().open()
+
+
+def installed_facts(model: InstalledModel) -> list[tuple[str, str]]:
+    """Names and values of what is known of an installed model."""
+    place = {"downloaded": tr("Downloaded"), "imported": tr("Copied into the models folder")}.get(model.origin, "")
+    if not model.owned:
+        place = put("Linked from {program}", program=words.origin(model.origin) or tr("where it lies"))
+    verified = put("Verified {day}", day=_day(model.verified_at)) if model.verified_at else tr("Not verified yet")
+    rows = [
+        (tr("Quant"), model.quant),
+        (tr("Size on disk"), words.exact(model.size_bytes)),
+        (tr("Parameters"), words.parameters(model.parameters) if model.parameters else ""),
+        (tr("Context"), put("{n} tokens", n=texts.number(model.context_train)) if model.context_train else ""),
+        (tr("Architecture"), model.architecture),
+        (tr("Licence"), model.licence),
+        (tr("Origin"), ", ".join(filter(None, (place, model.repo)))),
+        (tr("Last used"), words.ago(model.last_used).capitalize() if model.last_used else tr("Not yet")),
+        (tr("Checked"), verified),
+        ("SHA-256", model.sha256),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _day(when: float) -> str:
+    return texts.locale().toString(QDateTime.fromSecsSinceEpoch(int(when)).date(), QLocale.FormatType.LongFormat)

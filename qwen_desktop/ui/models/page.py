@@ -1,0 +1,354 @@
+"""The Models page: joins its parts with the services. The catalogue is read and judged at the first visit."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from qwen_desktop.core.errors import problem_of
+from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.advice_cards import AdviceCards
+from qwen_desktop.ui.models.board import Board, Row
+from qwen_desktop.ui.models.catalogue_section import CatalogueSection
+from qwen_desktop.ui.models.details import Details
+from qwen_desktop.ui.models.download_row import DownloadCards
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models.installed_list import InstalledList
+from qwen_desktop.ui.models.machine_card import MachineCard
+from qwen_desktop.ui.models.purpose_bar import PurposeBar
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import Label
+from qwen_desktop.ui.widgets.search_field import SearchField
+
+#: How long after the last key the list is narrowed, in milliseconds.
+_TYPING_MS = 120
+
+
+class ModelsPage(QScrollArea):
+    """The page of the rail's Models button."""
+
+    def __init__(self, shell: Shell, board: Board, getting: Getting) -> None:
+        super().__init__()
+        self._shell = shell
+        self._services = shell.services
+        self._getting = getting
+        self._loaded = False
+        self.board = board
+        self.setObjectName("page")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        theme = shell.theme
+        body = QWidget(self)
+        body.setObjectName("pageBody")
+        self.column = QWidget(body)
+        self.column.setMaximumWidth(theme.size("models_column"))
+        self._build()
+        self._lay_out()
+        middle = QHBoxLayout(body)
+        middle.setContentsMargins(24, 22, 24, 32)
+        middle.addStretch(1)
+        middle.addWidget(self.column, 1000)
+        middle.addStretch(1)
+        self.setWidget(body)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(_TYPING_MS)
+        self._typing.timeout.connect(self._search)
+        self._connect()
+        self._show_downloads()
+        self._show_installed()
+
+    def _build(self) -> None:
+        theme, column = self._shell.theme, self.column
+        self.title = Label(theme, tr("Models"), column, role="heading", weight=700)
+        self.import_button = TextButton(theme, tr("Import"), column, icon="folder-input")
+        self.import_button.setToolTip(tr("Models of other programs, and files of your own"))
+        self.search = SearchField(theme, tr("Name, purpose or repository"), column)
+        self.machine = MachineCard(theme, column)
+        self.purposes = PurposeBar(theme, column)
+        self.advice = AdviceCards(theme, self.board, self._getting, column)
+        self.downloads = DownloadCards(theme, column)
+        self.installed_title = Label(theme, tr("Installed"), column, role="message", weight=600)
+        self.installed = InstalledList(theme, column)
+        self.catalogue = CatalogueSection(self._shell, self.board, column)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(self.title)
+        head.addStretch(1)
+        head.addWidget(self.import_button)
+        self.search.setMinimumWidth(180)
+        self.search.setMaximumWidth(280)
+        head.addWidget(self.search, 10)
+        inner = QVBoxLayout(self.column)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(18)
+        inner.addLayout(head)
+        inner.addWidget(self.machine)
+        inner.addWidget(self.purposes)
+        inner.addWidget(self.advice)
+        inner.addWidget(self.downloads)
+        mine = QVBoxLayout()
+        mine.setSpacing(8)
+        mine.addWidget(self.installed_title)
+        mine.addWidget(self.installed)
+        inner.addLayout(mine)
+        inner.addWidget(self.catalogue)
+        inner.addStretch(1)
+
+    def _connect(self) -> None:
+        board, getting = self.board, self._getting
+        self.import_button.clicked.connect(self.import_models)
+        self.search.textChanged.connect(lambda _text: self._typing.start())
+        self.search.left.connect(self._leave_search)
+        self.machine.details_wanted.connect(self.show_machine)
+        self.purposes.chosen.connect(lambda _purpose: self._advise())
+        self.advice.details_wanted.connect(self._advice_details)
+        self.downloads.toggle_wanted.connect(getting.toggle)
+        self.downloads.cancel_wanted.connect(getting.cancel)
+        self.downloads.move_wanted.connect(getting.move)
+        self.downloads.use_wanted.connect(self._use_download)
+        installed = self.installed
+        installed.use_wanted.connect(getting.use_it)
+        installed.details_wanted.connect(self.installed_details)
+        installed.verify_wanted.connect(self.verify)
+        installed.reveal_wanted.connect(self._reveal)
+        installed.delete_wanted.connect(self.delete)
+        installed.repair_wanted.connect(lambda model: self._repair(model, repair=True))
+        installed.unrepair_wanted.connect(lambda model: self._repair(model, repair=False))
+        installed.view.reached.connect(lambda rect: self._reveal_part(installed.view, rect))
+        self.catalogue.details_wanted.connect(self.details)
+        self.catalogue.why_wanted.connect(lambda model: self.details(model).show_memory())
+        self.catalogue.download_wanted.connect(self._download)
+        self.catalogue.progress_wanted.connect(self._show_progress)
+        self.catalogue.list.reached.connect(lambda rect: self._reveal_part(self.catalogue.list, rect))
+        board.machine_changed.connect(lambda: self.machine.show_machine(board.machine))
+        board.rows_changed.connect(self._rows_changed)
+        board.library_changed.connect(self._show_installed)
+        board.downloads_changed.connect(self._show_downloads)
+        board.download_changed.connect(self.downloads.show_one)
+        self._shell.bridge.model_changed.connect(lambda event: installed.set_in_use(event.state.path))
+        installed.set_in_use(self._services.models.state.path)
+
+    # Loading ----------------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._loaded:
+            self._loaded = True
+            self.machine.show_machine(self.board.machine)
+            if self.board.rows is not None:
+                self._rows_changed()
+            self._shell.operations.run(self._load(), on_error=self._not_loaded)
+        else:
+            self.board.refresh_when_stale()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._typing.stop()
+
+    async def _load(self) -> None:
+        results = await asyncio.gather(self.board.ensure(), self._services.library.scan(), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    def _not_loaded(self, error: BaseException) -> bool:
+        self.catalogue.say_problem(texts.problem(problem_of(error)))
+        return False
+
+    def _rows_changed(self) -> None:
+        models = self._services.catalogue.models()
+        self.purposes.offer(
+            purpose for model in models if model.supported and model.served for purpose in model.purposes
+        )
+        self.machine.show_comfort(self.board.comfort)
+        self._advise()
+
+    def _advise(self) -> None:
+        found = self.board.recommend(self.purposes.purpose)
+        if found is not None:
+            self.advice.show_advice(found)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the user wants to do."""
+        return self.purposes.purpose
+
+    # Showing ----------------------------------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        text = self.search.text()
+        for part in (self.machine, self.purposes, self.advice):
+            part.setVisible(not text.strip())
+        self.catalogue.search(text)
+        self._show_installed()
+        if text.strip():
+            self.verticalScrollBar().setValue(0)
+
+    def _leave_search(self) -> None:
+        if self._typing.isActive():
+            self._typing.stop()
+            self._search()
+        target = self.installed.view if self.installed.model.rowCount() and self.search.text() else self.catalogue.list
+        if not self.catalogue.enter() and target.model().rowCount():
+            target.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def _show_installed(self) -> None:
+        self.installed.show_models(self._services.library.models(), self.search.text().strip())
+        self.installed_title.setVisible(not self.installed.isHidden())
+
+    def _show_downloads(self) -> None:
+        self.downloads.show_all(self.board.downloads())
+
+    def _show_progress(self, row: Row) -> None:
+        """Scroll to the card of the download of a row."""
+        download = self.board.download(row.model)
+        card = next((c for c in self.downloads.cards if download is not None and c.download.id == download.id), None)
+        if card is not None:
+            self.ensureWidgetVisible(card, 0, 40)
+            card.toggle.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def _reveal_part(self, view: QWidget, rect: QRect) -> None:
+        corner = view.mapTo(self.column, QPoint(0, 0)) + self.column.pos()
+        place = rect.translated(corner)
+        self.ensureVisible(place.center().x(), place.center().y(), 0, rect.height())
+
+    # Models -----------------------------------------------------------------------------------------------------------
+
+    def _download(self, row: Row) -> None:
+        if row.quant is not None:
+            self._getting.get(row.model, row.quant, known=row.fit)
+
+    def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
+        """Open all about a model of the catalogue."""
+        dialog = Details(self._shell, self.board, self._getting, model, self.window(), quant=quant)
+        dialog.open()
+        return dialog
+
+    def _advice_details(self, advice: Advice) -> None:
+        self.details(advice.model, advice.quant)
+
+    def show_machine(self) -> None:
+        """Open everything about this computer."""
+        from qwen_desktop.ui.models.machine_dialog import MachineDialog  # noqa: PLC0415 - rare
+
+        comfort = " ".join(filter(None, (self.machine.comfort.text(), self.machine.with_context.text())))
+        MachineDialog(self._shell, self.window(), f"{comfort}." if comfort else "").open()
+
+    def import_models(self) -> None:
+        """Open the import."""
+        from qwen_desktop.ui.models.import_dialog import ImportDialog  # noqa: PLC0415 - rare
+
+        dialog = ImportDialog(self._shell, self.window())
+        dialog.imported.connect(self._imported)
+        dialog.open()
+
+    def _imported(self, models: tuple[InstalledModel, ...]) -> None:
+        if not models:
+            return
+        faulty = [model for model in models if model.template_fault is not None and not model.template_repaired]
+        if len(models) == 1 and not faulty:
+            text = put("{name} is in the list.", name=models[0].name)
+            self._shell.notify.toast(
+                text, kind="good", action=tr("Use it"), act=lambda: self._getting.use_it(models[0])
+            )
+        elif faulty:
+            text = put("{name} is in the list; its chat template has a fault.", name=faulty[0].name)
+            self._shell.notify.toast(text, action=tr("Show"), act=lambda: self.installed_details(faulty[0]))
+        else:
+            self._shell.notify.toast(put("{n} models are in the list.", n=texts.number(len(models))), kind="good")
+
+    def _use_download(self, download: Download) -> None:
+        found = next((m for m in self._services.library.models() if m.path == download.path), None)
+        if found is not None:
+            self._getting.use_it(found)
+        elif download.path:
+            self._getting.use_wanted.emit(download.path)
+
+    # Installed models -------------------------------------------------------------------------------------------------
+
+    def installed_details(self, model: InstalledModel) -> None:
+        """Open all about an installed model."""
+        from qwen_desktop.ui.models.installed_details import InstalledDetails  # noqa: PLC0415 - rare
+
+        entry = self._services.catalogue.find(model.catalog_id) if model.catalog_id else None
+        dialog = InstalledDetails(self._shell, model, entry, self.window())
+        dialog.use_wanted.connect(lambda: self._getting.use_it(model))
+        dialog.reveal_wanted.connect(lambda: self._reveal(model))
+        dialog.repair_wanted.connect(lambda: self._repair(model, repair=True))
+        dialog.unrepair_wanted.connect(lambda: self._repair(model, repair=False))
+        if entry is not None:
+            dialog.catalogue_wanted.connect(lambda: self.details(entry))
+        dialog.open()
+
+    def verify(self, model: InstalledModel) -> None:
+        """Read the files again and hold them against their hashes."""
+        self.installed.set_busy(model.id, 0.0)
+
+        async def work() -> bool:
+            try:
+                return await self._services.library.verify(
+                    model.id, lambda done, total: self.installed.set_busy(model.id, done / total if total else 0.0)
+                )
+            finally:
+                self.installed.set_busy(model.id, None)
+
+        self._shell.operations.run(work(), on_done=lambda good: self._verified(model, good=good))
+
+    def _verified(self, model: InstalledModel, *, good: bool) -> None:
+        if good:
+            self._shell.notify.toast(put("{name} is as it should be.", name=model.name), kind="good")
+        else:
+            text = put("{name} differs from what its hash says. Delete it and download it again.", name=model.name)
+            self._shell.notify.toast(text, kind="bad", stays=True)
+
+    def _reveal(self, model: InstalledModel) -> None:
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(model.path).parent))):
+            self._shell.notify.toast(tr("No program on this computer shows folders."), kind="bad")
+
+    def delete(self, model: InstalledModel) -> None:
+        """Delete a model, or only the link to it, after asking."""
+
+        where = words.origin(model.origin) or tr("another folder")
+        text = put("Its files, {size}, go to the bin.", size=words.size(model.size_bytes))
+        if not model.owned:
+            text = put("Only the entry in this list goes. The file itself stays in {program}.", program=where)
+        self._shell.notify.ask(put("Delete {name}?", name=model.name), text, tr("Delete"), lambda: self._delete(model))
+
+    def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
+        def failed(error: BaseException) -> bool:
+            problem = problem_of(error)
+            if permanent or problem.action != "delete_permanently":
+                return False
+            ask, text = self._shell.notify.ask, texts.text(problem.hint) if problem.hint is not None else ""
+            ask(texts.text(problem.what), text, tr("Delete for good"), lambda: self._delete(model, permanent=True))
+            return True
+
+        self._shell.operations.run(
+            self._services.library.delete(model.id, permanent=permanent),
+            on_done=lambda _: self._shell.notify.toast(put("{name} is deleted.", name=model.name)),
+            on_error=failed,
+        )
+
+    def _repair(self, model: InstalledModel, *, repair: bool) -> None:
+        library = self._services.library
+        done = tr("The chat template is repaired.") if repair else tr("The file's own chat template is used again.")
+        self._shell.operations.run(
+            library.repair_template(model.id) if repair else library.unrepair_template(model.id),
+            on_done=lambda _: self._shell.notify.toast(done, kind="good"),
+        )
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(360, 320)

@@ -1,0 +1,96 @@
+"""Recommended for: what the user wants to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from qwen_desktop.core.models import Purpose
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.words import tr
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.labels import Label
+from qwen_desktop.ui.widgets.select import Select
+from qwen_desktop.ui.widgets.switch import SegmentedControl
+
+
+class PurposeBar(QWidget):
+    """``chosen`` carries the purpose; where the room is small a choice field stands for the buttons."""
+
+    chosen = Signal(object)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._purpose = Purpose.EVERYDAY
+        self._offered: tuple[Purpose, ...] = ()
+        self.title = Label(theme, tr("Recommended for"), self, weight=600, role="message")
+        self.select = Select(theme, tr("Recommended for"), self)
+        self.select.activated.connect(lambda place: self._choose(str(self.select.itemData(place))))
+        self.buttons: SegmentedControl | None = None
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(10)
+        self._row.addWidget(self.title)
+        self._row.addWidget(self.select)
+        self._row.addStretch(1)
+        self.offer(Purpose)
+        theme.changed.connect(self._fit)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What is chosen."""
+        return self._purpose
+
+    def offer(self, purposes: Iterable[Purpose]) -> None:
+        """Offer these, in the order of ``Purpose``."""
+        wanted = set(purposes)
+        offered = tuple(purpose for purpose in Purpose if purpose in wanted)
+        if offered == self._offered or not offered:
+            return
+        self._offered = offered
+        if self._purpose not in offered:
+            self._purpose = offered[0]
+        if self.buttons is not None:
+            self._row.removeWidget(self.buttons)
+            self.buttons.deleteLater()
+        options = [(purpose.value, words.purpose(purpose), "") for purpose in offered]
+        self.buttons = SegmentedControl(self._theme, tr("Recommended for"), options, self)
+        self.buttons.chosen.connect(self._choose)
+        self._row.insertWidget(1, self.buttons)
+        self.select.clear()
+        for value, name, _ in options:
+            self.select.addItem(name, value)
+        self._show()
+        self._fit()
+
+    def _choose(self, value: str) -> None:
+        purpose = Purpose(value)
+        if purpose is not self._purpose:
+            self._purpose = purpose
+            self._show()
+            self.chosen.emit(purpose)
+
+    def _show(self) -> None:
+        if self.buttons is not None:
+            self.buttons.set_value(self._purpose.value)
+        self.select.setCurrentIndex(self.select.findData(self._purpose.value))
+
+    def _fit(self) -> None:
+        if self.buttons is None:
+            return
+        room = self.width() - self.title.sizeHint().width() - 2 * self._row.spacing()
+        fits = self.buttons.sizeHint().width() <= room
+        self.buttons.setVisible(fits)
+        self.select.setVisible(not fits)
+
+    def minimumSizeHint(self) -> QSize:
+        # The buttons give way to the choice field, so they do not hold the page wide.
+        return QSize(self.title.sizeHint().width() + 140, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()

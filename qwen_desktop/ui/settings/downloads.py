@@ -1,0 +1,249 @@
+"""Below the download settings: the models folder, which moves with its files, and the access token."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+
+from qwen_desktop.core.errors import AppError, problem_of
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.surface import Card, Line
+
+#: The name under which the keyring keeps the token.
+TOKEN = "hf_token"  # noqa: S105 - a name, no token
+
+
+class DownloadsCard(Card):
+    """Two rows that are no plain settings."""
+
+    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folder = FolderRow(shell, self)
+        self.token = TokenRow(shell, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 3, 18, 3)
+        column.setSpacing(0)
+        column.addWidget(self.folder)
+        column.addWidget(Line(self))
+        column.addWidget(self.token)
+
+    def matches(self, asked: str) -> bool:
+        """Whether a search in the settings means this card."""
+        said = " ".join((self.folder.title.text(), self.folder.note.text(), self.token.title.text()))
+        said = f"{said} {self.token.note.text()}".casefold()
+        return all(word in said for word in asked.casefold().split())
+
+
+class FolderRow(QWidget):
+    """Where models lie; Change moves them, with progress."""
+
+    def __init__(self, shell: Shell, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        self._library = shell.services.library
+        self._task: asyncio.Task[object] | None = None
+        self._dialog: QFileDialog | None = None
+        theme = shell.theme
+        self.title = Label(theme, self.tr("Models folder"), self, weight=500)
+        self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
+        self.note = Label(
+            theme,
+            self.tr("Changing it moves the models, also to another drive."),
+            self,
+            role="small",
+            color="text_muted",
+        )
+        self.show_button = IconButton(theme, "folder-open", self.tr("Show folder"), self)
+        self.show_button.clicked.connect(self._reveal)
+        self.change = TextButton(theme, self.tr("Change…"), self)
+        self.change.clicked.connect(self._choose)
+        self.progress = QWidget(self)
+        self.line = Label(theme, "", self.progress, role="small", color="text_muted", tabular=True)
+        self.meter = Meter(theme, self.tr("Moving the models"), self.progress)
+        self.stop = TextButton(theme, self.tr("Stop moving"), self.progress, kind="link")
+        self.stop.clicked.connect(self._stop)
+        self.problem = Paragraph(theme, "", self, role="small", color="bad")
+        self.problem.hide()
+        self.progress.hide()
+        self._lay_out()
+        shell.bridge.settings_changed.connect(lambda _event: self._show())
+        self._show()
+
+    def _lay_out(self) -> None:
+        said = QVBoxLayout()
+        said.setSpacing(2)
+        for label in (self.title, self.place, self.note):
+            said.addWidget(label)
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addLayout(said, 1)
+        top.addWidget(self.show_button, 0, Qt.AlignmentFlag.AlignVCenter)
+        top.addWidget(self.change, 0, Qt.AlignmentFlag.AlignVCenter)
+        moving = QVBoxLayout(self.progress)
+        moving.setContentsMargins(0, 0, 0, 0)
+        moving.setSpacing(4)
+        line = QHBoxLayout()
+        line.addWidget(self.line, 1)
+        line.addWidget(self.stop)
+        moving.addLayout(line)
+        moving.addWidget(self.meter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 13, 0, 13)
+        column.setSpacing(8)
+        column.addLayout(top)
+        column.addWidget(self.progress)
+        column.addWidget(self.problem)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show()
+
+    def _show(self) -> None:
+        self.place.setText(str(self._library.folder))
+
+    def _reveal(self) -> None:
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._library.folder))):
+            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self.window(), self.tr("Choose the models folder"), str(self._library.folder))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.ask)
+        dialog.open()
+        self._dialog = dialog
+
+    def ask(self, chosen: str) -> None:
+        """Ask before the models move to ``chosen``; without any there is nothing to ask."""
+        target = Path(chosen)
+        if target == self._library.folder:
+            return
+        mine = [model for model in self._library.models() if model.owned]
+        if not mine:
+            self._move(target)
+            return
+        size = words.size(sum(model.size_bytes for model in mine))
+        one = self.tr("1 model, {size}, moves to {folder}. Nothing is lost if it is interrupted.")
+        many = self.tr("{n} models, {size}, move to {folder}. Nothing is lost if it is interrupted.")
+        text = (one if len(mine) == 1 else many).replace("{n}", texts.number(len(mine)))
+        text = text.replace("{size}", size).replace("{folder}", str(target))
+        self._shell.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
+
+    def _move(self, target: Path) -> None:
+        self.problem.hide()
+        self._report(0, 0)
+        self.progress.show()
+        self._task = self._shell.operations.run(
+            self._library.move_folder(target, self._report),
+            busy=self.change,
+            on_done=self._moved,
+            on_error=self._failed,
+        )
+        self._task.add_done_callback(lambda _task: self._ended())
+
+    def _report(self, done: int, total: int) -> None:
+        self.meter.show_share(done / total if total else 0.0)
+        said = self.tr("Moving {done} of {total}").replace("{done}", texts.size(done))
+        self.line.setText(said.replace("{total}", texts.size(total)) if total else self.tr("Moving the models"))
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _ended(self) -> None:
+        self._task = None
+        self.progress.hide()
+        self._show()
+
+    def _moved(self, _result: object) -> None:
+        self._shell.notify.toast(self.tr("The models are in their new folder."), kind="good")
+
+    def _failed(self, error: BaseException) -> bool:
+        if not isinstance(error, AppError | OSError):
+            return False
+        self.problem.setText(texts.problem(problem_of(error)))
+        self.problem.show()
+        return True
+
+
+class TokenRow(QWidget):
+    """The token for repositories that ask for an account's permission. It is never shown again once it is saved."""
+
+    def __init__(self, shell: Shell, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._shell = shell
+        self._secrets = shell.services.secrets
+        self._stored = False
+        theme = shell.theme
+        self.title = Label(theme, self.tr("Access token"), self, weight=500)
+        self.note = Paragraph(theme, "", self, role="small", color="text_muted")
+        self.field = QLineEdit(self)
+        self.field.setEchoMode(QLineEdit.EchoMode.Password)
+        self.field.setAccessibleName(self.tr("Access token"))
+        self.field.setMaxLength(500)
+        self.field.setMinimumWidth(176)
+        self.field.textChanged.connect(lambda _text: self._enable())
+        self.field.returnPressed.connect(self._save)
+        self.save = TextButton(theme, self.tr("Save"), self)
+        self.save.clicked.connect(self._save)
+        self.remove = TextButton(theme, self.tr("Remove"), self)
+        self.remove.setAccessibleName(self.tr("Remove the access token"))
+        self.remove.clicked.connect(self._remove)
+        said = QVBoxLayout()
+        said.setSpacing(2)
+        said.addWidget(self.title)
+        said.addWidget(self.note)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 13, 0, 13)
+        row.setSpacing(8)
+        row.addLayout(said, 1)
+        for part in (self.field, self.save, self.remove):
+            row.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._tell(None)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._shell.operations.run(self._secrets.get(TOKEN), on_done=self._tell, on_error=lambda _error: True)
+
+    def _tell(self, token: str | None) -> None:
+        self._stored = bool(token)
+        use = self.tr("For models whose publisher asks for an account's permission.")
+        kept = self.tr("It is kept in the system's keyring.")
+        if not self._secrets.persistent:
+            kept = self.tr("There is no keyring here: it is kept until the app is closed.")
+        self.note.setText(f"{use} {kept}")
+        self.field.setPlaceholderText(self.tr("Saved") if self._stored else self.tr("hf_…"))
+        self.remove.setVisible(self._stored)
+        self._enable()
+
+    def _enable(self) -> None:
+        self.save.setEnabled(bool(self.field.text().strip()))
+
+    def _save(self) -> None:
+        token = self.field.text().strip()
+        if not token:
+            return
+
+        def done(_: object) -> None:
+            self.field.clear()
+            self._tell(token)
+            self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
+
+        self._shell.operations.run(self._secrets.set(TOKEN, token), busy=self.save, on_done=done)
+
+    def _remove(self) -> None:
+        def done(_: object) -> None:
+            self._tell(None)
+            self._shell.notify.toast(self.tr("The access token is removed."))
+
+        self._shell.operations.run(self._secrets.delete(TOKEN), busy=self.remove, on_done=done)

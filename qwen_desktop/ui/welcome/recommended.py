@@ -1,0 +1,147 @@
+"""The model that suits this computer best, one click away from the first chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from qwen_desktop.core.models import Advice, Download, Purpose
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.board import Board
+from qwen_desktop.ui.models.get_button import GetButton
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
+from qwen_desktop.ui.widgets.skeleton import SkeletonBars
+from qwen_desktop.ui.widgets.surface import Card
+
+#: Room of the button while it is a progress, in px.
+_PROGRESS = 230
+
+
+class RecommendedCard(Card):
+    """Bars while the computer is being looked at; hidden when nothing can be recommended and nothing be said."""
+
+    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme = shell.theme
+        self._board = board
+        self._getting = getting
+        self._advice: Advice | None = None
+        self.setProperty("best", True)
+        self.title = Label(theme, "", self, role="message", weight=600)
+        self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.line = Paragraph(theme, "", self, role="small", color="text_muted")
+        self._bars = SkeletonBars(theme, (0.45, 0.8), self)
+        self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        head.addWidget(self.title)
+        head.addWidget(self.chip)
+        head.addStretch(1)
+        said = QVBoxLayout()
+        said.setSpacing(5)
+        said.addStretch(1)
+        said.addLayout(head)
+        said.addWidget(self.line)
+        said.addWidget(self._bars)
+        said.addStretch(1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(15, 14, 15, 14)
+        row.setSpacing(14)
+        row.addLayout(said, 1)
+        row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        self._connect()
+        self._show()
+
+    def _connect(self) -> None:
+        board, getting = self._board, self._getting
+        board.rows_changed.connect(self._advise)
+        board.library_changed.connect(self._show_state)
+        board.downloads_changed.connect(self._show_state)
+        board.download_changed.connect(self._moved_on)
+        getting.pending.connect(self._show_state)
+        self.get.get_wanted.connect(self._get)
+        self.get.use_wanted.connect(self._use)
+        self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
+        self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
+        if board.rows is not None:
+            self._advise()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(320, super().minimumSizeHint().height())
+
+    @property
+    def advice(self) -> Advice | None:
+        """What is recommended."""
+        return self._advice
+
+    def _advise(self) -> None:
+        found = self._board.recommend(Purpose.EVERYDAY)
+        if found is None:
+            return
+        self._advice = found.best
+        self._show(texts.text(found.reason) if found.best is None and found.reason is not None else "")
+
+    def _show(self, reason: str = "") -> None:
+        advice = self._advice
+        waiting = advice is None and not reason and self._board.rows is None
+        self._bars.setVisible(waiting)
+        for part in (self.title, self.chip, self.get):
+            part.setVisible(advice is not None)
+        self.line.setVisible(not waiting)
+        if self.property("best") != (not reason):
+            self.setProperty("best", not reason)
+            self.style().unpolish(self)
+            self.style().polish(self)
+        self.setVisible(waiting or advice is not None or bool(reason))
+        if advice is None:
+            self.line.setText(reason)
+            return
+        fit = self._board.fit(advice.model, advice.quant)
+        self.title.setText(advice.model.name)
+        self.get.name_it(advice.model.name)
+        parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]
+        if fit is not None:
+            used = words.size(fit.memory.total_bytes, unit=fit.memory.total_bytes < 999.5e6)
+            parts.append(put("uses {used} of {free} free memory", used=used, free=words.whole(fit.free_bytes)))
+            parts.append(words.speed(fit.decode_tokens_per_s))
+        self.line.setText(" · ".join(filter(None, parts)))
+        self.setToolTip(texts.text(advice.reason))
+        self._show_state()
+
+    def _show_state(self) -> None:
+        advice = self._advice
+        if advice is None:
+            return
+        download = self._board.download(advice.model, advice.quant)
+        self.get.show_state(
+            installed=self._board.installed(advice.model, advice.quant) is not None,
+            download=download,
+            preparing=self._getting.preparing(advice.model, advice.quant),
+        )
+        self.get.setMinimumWidth(_PROGRESS if download is not None else 0)
+
+    def _moved_on(self, download: Download) -> None:
+        if self._advice is not None and download.request.repo == self._advice.model.repo:
+            self._show_state()
+
+    def _get(self) -> None:
+        if self._advice is not None:
+            model, quant = self._advice.model, self._advice.quant
+            self._getting.get(model, quant, known=self._board.fit(model, quant))
+
+    def _use(self) -> None:
+        found = self._board.installed(self._advice.model, self._advice.quant) if self._advice is not None else None
+        if found is not None:
+            self._getting.use_it(found)
+
+    def _with_download(self, act: Callable[[Download], None]) -> None:
+        found = self._board.download(self._advice.model, self._advice.quant) if self._advice is not None else None
+        if found is not None:
+            act(found)

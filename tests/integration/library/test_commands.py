@@ -1,0 +1,106 @@
+"""``qwen-desktop models list``, ``import``, ``verify`` and ``remove``."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from qwen_desktop.cli import models_library
+from qwen_desktop.cli.console import Console
+from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.paths import find_paths
+from tests.app import run
+from tests.integration.library.rig import Rig, running
+from tests.library_files import installed, model, tree
+
+
+class Ending(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(user: Path, work: Callable[..., Awaitable[int]], *arguments: Any, **options: Any) -> Ending:
+    """Run one command function over real workers."""
+
+    @contextlib.asynccontextmanager
+    async def build(*_: object, **__: object) -> AsyncIterator[Rig]:
+        async with running(user) as rig:
+            yield rig
+
+    out, err = io.StringIO(), io.StringIO()
+    code = run(work(*arguments, find_paths(), build, Console(out, err), **options))
+    return Ending(code, out.getvalue(), err.getvalue())
+
+
+def test_list(user: Path) -> None:
+    nothing = command(user, models_library.list_models)
+    assert (nothing.code, nothing.out) == (0, "No models are installed.\n")
+    path = installed(find_paths().models)
+    shown = command(user, models_library.list_models)
+    assert shown.out.startswith("Qwen3 0.6B  Q8_0  0 MB  downloaded  -  Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf\n")
+    path.unlink()
+    assert "    Qwen3-0.6B-Q8_0.gguf is not in" in command(user, models_library.list_models).out
+    found = json.loads(command(user, models_library.list_models, as_json=True).out)
+    (it,) = found["models"]
+    assert found["folder"] == str(find_paths().models) and it["owned"] and it["template_fault"] is None
+    assert it["id"] == "Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf" and "is not in" in it["problem"]
+
+
+def test_import_and_from_other_programs(user: Path, tmp_path: Path) -> None:
+    path = model(tmp_path / "a-Q8_0.gguf", name="Mine")
+    model(user / ".lmstudio" / "models" / "a" / "b" / "c-Q8_0.gguf", name="Studio", seed=2)
+    asked = command(user, models_library.import_models)
+    assert asked.code == 1 and "--from-apps" in asked.err
+    added = command(user, models_library.import_models, files=[path], copy=True)
+    assert added.code == 0 and added.out.startswith("Mine  Q8_0") and "local/Mine/a-Q8_0.gguf" in added.out
+    found = command(user, models_library.import_models, from_apps=True)
+    assert found.code == 0 and found.out.startswith("Studio  Q8_0") and "LM Studio" in found.out
+    again = command(user, models_library.import_models, from_apps=True)
+    assert (again.code, again.out) == (1, "Nothing new was found.\n")
+    with pytest.raises(AppError, match="does not exist"):
+        command(user, models_library.import_models, files=[tmp_path / "no.gguf"])
+
+
+def test_verify(user: Path) -> None:
+    path = installed(find_paths().models)
+    good = command(user, models_library.verify, "qwen3 0.6b")
+    assert (good.code, good.out) == (0, "Qwen3 0.6B is undamaged.\n")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 8
+    path.write_bytes(data)
+    bad = command(user, models_library.verify, "qwen3 0.6b")
+    assert bad.code == 1 and bad.err.startswith("Qwen3-0.6B-Q8_0.gguf is damaged. Delete the model")
+    with pytest.raises(UserFacing, match="There is no model nonsense"):
+        command(user, models_library.verify, "nonsense")
+
+
+def test_remove_asks_first(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = installed(find_paths().models)
+    installed(find_paths().models, quant="F16", seed=2)
+    with pytest.raises(UserFacing, match="the name of 2 models"):
+        command(user, models_library.remove, "Qwen3 0.6B")
+    unasked = command(user, models_library.remove, "Qwen3 0.6B:Q8_0")
+    assert unasked.code == 1 and "--yes agrees" in unasked.err and path.is_file()
+    for answer, code in (("n\n", 1), ("\n", 1), ("y\n", 0)):
+        terminal = io.StringIO(answer)
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", terminal)
+        ending = command(user, models_library.remove, "Qwen3 0.6B:Q8_0")
+        assert ending.code == code and path.is_file() == bool(code)
+    assert ending.out == "Qwen3 0.6B is removed.\n"
+
+
+def test_remove_where_there_is_no_bin(user: Path) -> None:
+    path = installed(find_paths().models)
+    (user / ".local").write_text("no folder for a bin")
+    assert command(user, models_library.remove, path.name, yes=True).code == 0
+    assert tree(find_paths().models) == {}

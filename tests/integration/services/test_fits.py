@@ -1,0 +1,320 @@
+"""Verdicts about files and addresses through the real job worker, and what loads teach across restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from msgspec import structs
+
+from qwen_desktop.cli import models_fit
+from qwen_desktop.cli.console import Console
+from qwen_desktop.core.chat import Message, Provenance
+from qwen_desktop.core.engine import ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.fit import Shape, Use, Verdict
+from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.hardware import Cpu, Machine, Memory
+from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.models import CatalogModel, Quant, RemoteFile
+from qwen_desktop.core.parts import Role
+from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.speed import decode
+from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.fits import Fits
+from qwen_desktop.services.machines import Machines
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_file import SettingsFile
+from tests import gguf_files, gguf_shapes
+from tests.fake_hub import FakeHub
+
+GB = 1_000_000_000
+REPO, NAME = "Qwen/Test-GGUF", "test-q8_0.gguf"
+HERE = Machine(
+    system="Linux",
+    cpu=Cpu("A Processor", physical=8, usable=16, features=("AVX2",)),
+    memory=Memory(16 * GB, 8 * GB),
+    bandwidth_bytes_per_s=40e9,
+)
+
+
+class FixedMachines:
+    """A machine that is always the same."""
+
+    def __init__(self, machine: Machine | None = HERE) -> None:
+        self.known = machine
+
+    async def machine(self, *, refresh: bool = False) -> Machine:
+        return self.known or HERE
+
+
+class OneModel:
+    """A catalogue that knows one model."""
+
+    def __init__(self, shape: Shape, hub: FakeHub) -> None:
+        self._shape = shape
+        self._hub = hub
+
+    async def lookup(self, reference: str, /) -> CatalogModel:
+        assert reference.startswith(REPO)
+        quant = Quant("Q8_0", (RemoteFile(NAME),), recommended=True)
+        return CatalogModel(
+            "test", "Test Model", "Qwen3", REPO, "main", (quant,), self._shape, "apache-2.0",
+            modelscope=REPO, mmproj=(RemoteFile("mmproj.gguf", 123_456),),
+        )  # fmt: skip
+
+
+class Joined:
+    """The services that ``models fit`` needs."""
+
+    def __init__(self, paths: Paths, machine: Machine | None = HERE, catalogue: OneModel | None = None) -> None:
+        self.bus = EventBus()
+        self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
+        self.jobs = JobWorker(worker_command("jobs"))
+        machines = cast("Machines", FixedMachines(machine))
+        self.fits = Fits(
+            machines, self.jobs, self.jobs, paths, self.bus, catalogue=catalogue, preferences=self.preferences
+        )
+
+    async def __aenter__(self) -> Joined:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.fits.aclose()
+        await self.jobs.aclose()
+
+
+@pytest.fixture
+def paths(home: Path) -> Paths:
+    return find_paths()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fits") / NAME
+    return gguf_shapes.write(path, gguf_shapes.PLANS["Qwen3-4B"], vocab=2000)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    with FakeHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("MODELSCOPE_DOMAIN", hub.modelscope)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        yield hub
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await work()
+
+    asyncio.run(whole())
+
+
+def test_a_local_file_whole_and_in_part(paths: Paths, model: Path, tmp_path: Path) -> None:
+    exact, size = shape_of(read_header(model)), model.stat().st_size
+    part = tmp_path / "part.gguf"
+    part.write_bytes(model.open("rb").read(read_header(model).data_offset + 1))
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            for path in (model, part):
+                found = await services.fits.of_reference(str(path), Use(8192))
+                assert found.shape == exact and found.size_bytes == size
+                assert (found.fit.verdict, found.fetched_bytes) == (Verdict.FITS, 0)
+                assert found.asked == found.fit.memory == estimate(exact, Use(8192))
+            small = await services.fits.of_reference(str(model), Use(8192), 5_500_000_000)
+            assert small.fit.verdict is Verdict.SMALLER_CONTEXT and small.fit.free_bytes == 5_500_000_000
+            assert small.asked == estimate(exact, Use(8192))  # what was asked for, though it does not fit
+            assert small.fit.memory.kv_bytes == small.asked.kv_bytes * small.fit.context // 8192
+
+    run(work)
+
+
+def test_addresses_and_repositories(paths: Paths, hub: FakeHub, tmp_path: Path) -> None:
+    file = gguf_files.write(tmp_path / NAME, vocab=3000)
+    hub.add(REPO, {NAME: file.read_bytes()})
+    shape = shape_of(read_header(file))
+
+    async def work() -> None:
+        async with Joined(paths, catalogue=OneModel(shape, hub)) as services:
+            direct = await services.fits.of_reference(f"{hub.endpoint}/{REPO}/blob/main/{NAME}")
+            assert direct.shape == shape and direct.fetched_bytes == hub.sent(NAME) > 0
+            found = await services.fits.of_reference(f"{REPO}:Q8_0", Use(1024))
+            assert found.shape == shape and (found.name, found.quant) == ("Test Model", "Q8_0")
+            assert found.asked.mmproj_bytes == 123_456
+            hub.unplug("huggingface")
+            other = await services.fits.of_reference(REPO)
+            assert other.shape == shape  # from ModelScope
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("missing.gguf", "does not exist"),
+        ("/nowhere/at all/missing.gguf", "does not exist"),
+        ("http://localhost:9/a/b/resolve/main/x.gguf", "cannot be reached"),
+        ("owner/name", "neither a GGUF file nor the address of one"),
+        ("", "neither a GGUF file nor the address of one"),
+    ],
+)
+def test_what_cannot_be_judged_is_told(paths: Paths, reference: str, words: str) -> None:
+    async def work() -> None:
+        async with Joined(paths) as services:
+            with pytest.raises(AppError, match=words):
+                await services.fits.of_reference(reference)
+
+    run(work)
+
+
+# Lists and learning --------------------------------------------------------------------------------------------------
+
+
+def test_lists_wait_for_the_machine(paths: Paths, model: Path) -> None:
+    shape = shape_of(read_header(model))
+
+    async def work() -> None:
+        async with Joined(paths, None) as services:
+            assert services.fits.of(shape) is None
+        stale = structs.replace(HERE, memory=Memory(16 * GB, None))
+        async with Joined(paths, stale) as services:
+            assert services.fits.of(shape) is None  # from an earlier run: what is free now is not known
+        async with Joined(paths) as services:
+            whole, half = services.fits.of(shape), services.fits.of(shape, quant_bytes=shape.weights_bytes // 2)
+            assert whole is not None and half is not None
+            assert half.memory.weights_bytes == shape.weights_bytes // 2
+            assert (half.decode_tokens_per_s or 0) > 1.5 * (whole.decode_tokens_per_s or 0)
+
+    run(work)
+
+
+def info_of(path: Path, **other: Any) -> ModelInfo:
+    figures: dict[str, Any] = {
+        "path": str(path), "name": "x", "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
+        "context_size": 8192, "context_train": 32768, "threads": 1, "gpu_layers": 0, "flash_attention": False,
+        "kv_type": "f16", "sha256": read_header(path).fingerprint, "template_sha256": "", "template_source": "file",
+        "thinking": (), "guide": False, "engine": "", "load_s": 1.0, "memory_bytes": 1, "batch": 64, **other,
+    }  # fmt: skip
+    return ModelInfo(**figures)
+
+
+def answered(services: Joined, info: ModelInfo, stats: Stats) -> None:
+    """What is published when a model got ready and has answered."""
+    services.bus.publish(ModelChanged(ModelState(ModelStatus.READY, info.path, "x", guide=False, info=info)))
+    provenance = Provenance(info.path, "x", info.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
+    message = Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)
+    services.bus.publish(MessageChanged(message))
+
+
+def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model: Path) -> None:
+    shape = shape_of(read_header(model))
+    info = info_of(model)
+    use = Use(8192, batch=64)
+    more = 150_000_000
+    short = Stats(
+        prompt_tokens=500, completion_tokens=40, context_used=540, context_most=540, decode_tokens_per_s=2.0,
+        held_bytes=estimate(shape, use, filled=540).total_bytes + more,
+    )  # fmt: skip
+
+    async def first() -> None:
+        async with Joined(paths) as services:
+            answered(services, info, short)
+
+    async def later() -> None:
+        async with Joined(paths) as services:
+            same = services.fits.of(shape, use=use, key=info.sha256)
+            assert same is not None and same.measured
+            assert same.memory.total_bytes == estimate(shape, use).total_bytes + more
+            assert (same.decode_tokens_per_s or 0) == pytest.approx(2.0, rel=0.05)
+            other = services.fits.of(shape, use=use)
+            assert other is not None and other.measured
+            beside = estimate(shape, use).total_bytes - shape.weights_bytes
+            assert 0 < other.memory.total_bytes - estimate(shape, use).total_bytes < 0.2 * beside
+        elsewhere = structs.replace(HERE, cpu=Cpu("Another", physical=8, usable=16))
+        async with Joined(paths, elsewhere) as services:
+            same = services.fits.of(shape, use=use, key=info.sha256)
+            assert same is not None and not same.measured
+
+    run(first)
+    run(later)
+
+
+def test_short_words_and_the_guide_teach_nothing(paths: Paths, model: Path) -> None:
+    stats = Stats(prompt_tokens=10, completion_tokens=3, context_used=13, context_most=13, held_bytes=9 * GB)
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            answered(services, info_of(model, guide=True), stats)
+            answered(services, info_of(model, gpu_layers=10), stats)
+
+    run(work)
+    assert not (paths.data / "measurements.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"[" * 10_000, b'[{"key": 5}]', bytes(2_000_000)])
+def test_a_damaged_file_is_begun_anew(paths: Paths, model: Path, content: bytes) -> None:
+    file = paths.data / "measurements.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    stats = Stats(prompt_tokens=100, completion_tokens=100, context_used=200, context_most=200, held_bytes=5 * GB)
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            answered(services, info_of(model), structs.replace(stats, decode_tokens_per_s=5.0))
+
+    run(work)
+    (kept,) = json.loads(file.read_text())
+    shape = shape_of(read_header(model))
+    assert kept["held_bytes"] == 5 * GB and kept["decode"] == 5.0
+    assert kept["predicted_decode"] == pytest.approx(decode(shape, HERE, depth=150))
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def command(paths: Paths, reference: str, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+    def build(given: Paths, *, history: bool, settings_file: SettingsFile) -> Joined:
+        return Joined(given)
+
+    work = models_fit.fit(reference, paths, cast("Any", build), Console(quiet=True), **options)
+    assert asyncio.run(work) == 0
+    return capsys.readouterr().out
+
+
+def test_the_command_prints_one_object(paths: Paths, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = json.loads(command(paths, str(model), capsys, context=4096, memory=32.0, as_json=True))
+    shape = shape_of(read_header(model))
+    exact = estimate(shape, Use(4096))
+    wanted = {
+        "architecture": "qwen3",
+        "parameters": shape.parameters,
+        "active_parameters": shape.active_parameters,
+        "weights_bytes": exact.weights_bytes,
+        "kv_bytes": exact.kv_bytes,
+        "state_bytes": 0,
+        "compute_bytes": exact.compute_bytes,
+        "total_bytes": exact.total_bytes,
+        "max_context": 32768,
+        "verdict": "fits",
+        "fetched_bytes": 0,
+        "inferred": [],
+    }
+    assert {key: shown[key] for key in wanted} == wanted
+    assert shown["decode_tokens_per_s"] > 4
+    assert json.loads(command(paths, str(model), capsys, memory=3.0, as_json=True))["verdict"] == "too_large"
+
+
+def test_the_command_says_it_in_words(paths: Paths, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = command(paths, str(model), capsys, context=8192, memory=5.5)
+    assert "qwen3" in told and "It fits with 4,096 tokens of context." in told
+    with pytest.raises(AppError, match="no type of the KV cache"):
+        command(paths, str(model), capsys, kv_type="f13")
