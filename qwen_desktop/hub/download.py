@@ -28,7 +28,7 @@ from qwen_desktop.hub.download_finish import already_there, finish, is_whole
 from qwen_desktop.hub.download_limit import Limiter
 from qwen_desktop.hub.download_lock import locked, remove_lock
 from qwen_desktop.hub.download_seek import Seeker, identity
-from qwen_desktop.hub.journal import Head, Identity, Journal, journal_path, part_path, read_journal
+from qwen_desktop.hub.journal import Head, Identity, Journal, journal_path, part_path, read_journal, remove_journal
 from qwen_desktop.hub.names import local_path
 from qwen_desktop.hub.sources import Source, agree, candidates, plain
 
@@ -99,9 +99,9 @@ def discard(request: dict[str, Any], folder: str) -> None:
     begun = [t for t in targets if t.parent.exists()]
     for target in begun:
         with contextlib.suppress(AppError), locked([target], waiting):  # one that another download shares is left to it
-            for path in (part_path(target), journal_path(target)):
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part_path(target).unlink(missing_ok=True)
+            remove_journal(target)
             remove_lock(target)
     for target in begun:
         for place in target.parents:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -17,7 +16,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
 from qwen_desktop.hub.download_disk import of_disk
 from qwen_desktop.hub.download_lock import remove_lock
-from qwen_desktop.hub.journal import Identity, journal_path, part_path
+from qwen_desktop.hub.journal import Identity, part_path, remove_journal
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
@@ -118,8 +117,7 @@ def finish(
     except OSError as error:
         raise of_disk(error, Path(error.filename or home)) from error
     for target in identities:
-        with contextlib.suppress(OSError):
-            journal_path(target).unlink(missing_ok=True)
+        remove_journal(target)
         remove_lock(target)
     size = sum(file.size for file in identities.values())
     log.info("download.done bytes=%d fetched=%d", size, fetched)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import logging
 import os
 import threading
@@ -71,6 +72,14 @@ _PIECE = msgspec.json.Decoder(tuple[int, int, int])
 def journal_path(target: Path) -> Path:
     """The journal of the file that becomes ``target``."""
     return target.with_name(target.name + ".journal")
+
+
+def remove_journal(target: Path) -> None:
+    """Remove the journal, and what a process that was killed while replacing it may have left beside it."""
+    path = journal_path(target)
+    with contextlib.suppress(OSError):
+        for old in (path, *path.parent.glob(f".{glob.escape(path.name)}.*")):
+            old.unlink(missing_ok=True)
 
 
 def part_path(target: Path) -> Path:

@@ -64,10 +64,18 @@ class Heartbeat:
 
     def measure(self, seconds: float) -> list[float]:
         """Run the loop for ``seconds`` and give the delays, sorted."""
+        self.begin()
+        run_for(int(seconds * 1000))
+        return self.end()
+
+    def begin(self) -> None:
+        """Beat from now on."""
         self.delays = []
         self._last = time.perf_counter()
         self._timer.start()
-        run_for(int(seconds * 1000))
+
+    def end(self) -> list[float]:
+        """Beat no more; the delays, sorted."""
         self._timer.stop()
         return sorted(self.delays)
 
