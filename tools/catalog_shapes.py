@@ -38,7 +38,8 @@ class Layers:
         self.hidden = _whole(facts, "hidden_size")
         self.vocab = _whole(facts, "vocab_size")
         self.linear: int = facts.get("linear", 0)
-        self.experts, self.used, self.expert_width = facts.get("experts_of", (0, 0, 0))
+        experts: tuple[int, int, int] = facts.get("experts_of", (0, 0, 0))
+        self.experts, self.used, self.expert_width = experts
         self.shared: int = facts.get("shared", 0)
         self.feed_forward: int = facts.get("layers_ff") or self.used * self.expert_width + self.shared
         if not self.feed_forward:

@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
-from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
+from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.store.settings_file import SettingsFile
@@ -42,19 +42,6 @@ _DISKS = {
     "network": QT_TRANSLATE_NOOP("probe", "network drive"),
     "memory": QT_TRANSLATE_NOOP("probe", "in memory"),
     "unknown": QT_TRANSLATE_NOOP("probe", "kind unknown"),
-}
-_NAMES = {
-    "cpu.model": QT_TRANSLATE_NOOP("probe", "the processor's name"),
-    "cpu.cores": QT_TRANSLATE_NOOP("probe", "the number of cores"),
-    "cpu.kinds": QT_TRANSLATE_NOOP("probe", "performance and efficiency cores"),
-    "cpu.features": QT_TRANSLATE_NOOP("probe", "what the processor can do"),
-    "memory.total": QT_TRANSLATE_NOOP("probe", "the memory"),
-    "memory.free": QT_TRANSLATE_NOOP("probe", "the free memory"),
-    "gpu": QT_TRANSLATE_NOOP("probe", "graphics cards (the driver crashed or did not answer)"),
-    "disk": QT_TRANSLATE_NOOP("probe", "the disk"),
-    "disk.kind": QT_TRANSLATE_NOOP("probe", "the kind of disk"),
-    "battery": QT_TRANSLATE_NOOP("probe", "the battery"),
-    "bandwidth": QT_TRANSLATE_NOOP("probe", "the speed of the memory"),
 }
 
 
@@ -96,7 +83,7 @@ def rows(machine: Machine) -> Iterator[Row]:
         }[machine.battery.plugged]
         yield Row(QT_TRANSLATE_NOOP("probe", "Battery"), fill(template, {"percent": round(machine.battery.percent)}))
     if machine.unknown:
-        unread = ", ".join(_NAMES.get(name, name) for name in machine.unknown)
+        unread = ", ".join(PARTS.get(name, name) for name in machine.unknown)
         yield Row(QT_TRANSLATE_NOOP("probe", "Could not be read"), unread)
 
 

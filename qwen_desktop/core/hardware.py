@@ -6,8 +6,25 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+
 GpuKind = Literal["gpu", "igpu", "accelerator"]
 DiskKind = Literal["ssd", "hdd", "network", "memory", "unknown"]
+
+#: What ``Machine.unknown`` names, for people.
+PARTS = {
+    "cpu.model": QT_TRANSLATE_NOOP("machine", "the processor's name"),
+    "cpu.cores": QT_TRANSLATE_NOOP("machine", "the number of cores"),
+    "cpu.kinds": QT_TRANSLATE_NOOP("machine", "performance and efficiency cores"),
+    "cpu.features": QT_TRANSLATE_NOOP("machine", "what the processor can do"),
+    "memory.total": QT_TRANSLATE_NOOP("machine", "the memory"),
+    "memory.free": QT_TRANSLATE_NOOP("machine", "the free memory"),
+    "gpu": QT_TRANSLATE_NOOP("machine", "graphics cards (the driver crashed or did not answer)"),
+    "disk": QT_TRANSLATE_NOOP("machine", "the disk"),
+    "disk.kind": QT_TRANSLATE_NOOP("machine", "the kind of disk"),
+    "battery": QT_TRANSLATE_NOOP("machine", "the battery"),
+    "bandwidth": QT_TRANSLATE_NOOP("machine", "the speed of the memory"),
+}
 
 
 class Cpu(Struct, frozen=True):

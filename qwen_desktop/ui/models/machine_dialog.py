@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from qwen_desktop.core.hardware import Cpu, Machine
+from qwen_desktop.core.hardware import PARTS, Cpu, Machine
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts
@@ -108,7 +108,12 @@ def machine_facts(machine: Machine) -> list[tuple[str, str]]:
         said = f"{texts.number(machine.battery.percent)} %"
         rows.append((tr("Battery"), ", ".join(filter(None, (said, plugged)))))
     if machine.unknown:
-        rows.append((tr("Could not be read"), ", ".join(_unknown(name) for name in machine.unknown)))
+        rows.append(
+            (
+                tr("Could not be read"),
+                ", ".join(texts.source(PARTS.get(name, name), "machine") for name in machine.unknown),
+            )
+        )
     return [(name, value) for name, value in rows if value]
 
 
@@ -125,14 +130,3 @@ def _cores(cpu: Cpu) -> str:
     if cpu.usable and cpu.logical and cpu.usable < cpu.logical:
         parts.append(put("{n} of them usable here", n=texts.number(cpu.usable)))
     return ", ".join(parts)
-
-
-def _unknown(name: str) -> str:
-    return {
-        "cpu": tr("processor"),
-        "memory": tr("memory"),
-        "gpu": tr("graphics card"),
-        "disk": tr("disk"),
-        "battery": tr("battery"),
-        "bandwidth": tr("memory speed"),
-    }.get(name, name)
