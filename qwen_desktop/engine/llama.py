@@ -1,6 +1,6 @@
 """The low-level llama.cpp: the library, its log, and a loaded model with its vocabulary. Worker side only.
 
-With ``llama_context`` the only importer of llama_cpp. Struct fields are set through ``set_fields``, since ctypes
+With ``llama_context`` the only user of its bindings. Struct fields are set through ``set_fields``, since ctypes
 would accept a misspelt or vanished field silently; callbacks given to C are kept referenced for the process's life.
 """
 
@@ -16,11 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
-import llama_cpp.llama_cpp as api
-
 from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.engine import load_errors
+from qwen_desktop.engine import bindings, load_errors
+from qwen_desktop.engine.bindings import api
 
 #: Types of vocabulary entries (tokenizer.ggml.token_type).
 CONTROL = 3
@@ -91,15 +89,15 @@ class Library:
     @property
     def version(self) -> str:
         """What computes, for the provenance of answers."""
-        return f"llama-cpp-python {llama_cpp.__version__}"
+        return f"llama-cpp-python {bindings.version()}"
 
     def _load_backends(self) -> None:
         """Builds with one library per processor kind load none by themselves; ours lie beside libllama, and the
         current folder (where ggml would look otherwise) is never searched. ``cpu`` becomes the picked kind, such as
         "haswell"; "native" where the build has one kind only."""
         if self.symbol("ggml_backend_dev_count", ctypes.c_size_t)() == 0:
-            folder = Path(llama_cpp.__file__).parent / "lib"
-            self.symbol("ggml_backend_load_all_from_path", None, ctypes.c_char_p)(os.fsencode(folder))
+            load = self.symbol("ggml_backend_load_all_from_path", None, ctypes.c_char_p)
+            load(os.fsencode(bindings.LIBRARIES))
         picked = [found[1] for line in self.log if (found := _PICKED.search(line))]
         self.cpu = (picked[-1] if picked else None) or "native"
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import llama_cpp.llama_cpp as api
 from msgspec import Struct
 
 from qwen_desktop.core.engine import Sampling
+from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
 
 _KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: A worker that has not said hello by then never will (a cold start imports numpy from a slow disk).
+#: A worker that has not said hello by then never will (a cold start reads libraries from a slow disk).
 HELLO_S = 60.0
 
 
