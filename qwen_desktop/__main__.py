@@ -42,6 +42,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.once import main as once  # noqa: PLC0415
 
         return once(kind)
+    if kind == "cpuinfo":
+        from qwen_desktop.hardware.cpu import print_cpuinfo  # noqa: PLC0415
+
+        return print_cpuinfo()
     print(f"qwen-desktop: there is no worker called {kind!r}.", file=sys.stderr)
     return 2
 

@@ -47,7 +47,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 #: The figures that ``--json`` prints.
 FIGURES = (
     "prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
-    "decode_tokens_per_s", "load_s", "memory_bytes",
+    "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ class Answer:
         if self.info is not None:  # an answer that failed early has no figures of its own
             for name in ("load_s", "memory_bytes"):
                 figures[name] = figures[name] or getattr(self.info, name)
+        figures["cpu"] = self.info.cpu if self.info else ""
         shown: dict[str, Any] = {
             "text": self.text,
             "thinking": self.thinking,

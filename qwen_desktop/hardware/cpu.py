@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from qwen_desktop.core.hardware import Cpu
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import cgroups, cpu_linux, files
-from qwen_desktop.process.spawn import windows_flags
+from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
 
 #: What people call it -> what Linux, macOS (sysctl) and py-cpuinfo call it.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -106,15 +106,21 @@ def _name(model: str) -> str:
 
 def _cpuinfo() -> dict[str, Any]:
     """What py-cpuinfo finds out, in a process of its own: it runs machine code that it brings along."""
-    if getattr(sys, "frozen", False):  # there is no Python to start
-        return {}
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "cpuinfo", "--json"],
+            worker_command("cpuinfo"),
             capture_output=True, stdin=subprocess.DEVNULL, timeout=_CPUINFO_S, check=False,
-            creationflags=windows_flags(),
+            creationflags=windows_flags(), env=worker_environment(),
         )  # fmt: skip
         found = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def print_cpuinfo() -> int:
+    """``--worker cpuinfo``: what py-cpuinfo finds out, as JSON on standard output. Returns the exit code."""
+    import cpuinfo  # noqa: PLC0415 - in this process alone
+
+    print(json.dumps(cpuinfo.get_cpu_info()))
+    return 0

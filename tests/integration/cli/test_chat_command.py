@@ -72,6 +72,7 @@ def test_a_real_model_answers_and_json_tells_the_figures(shell: Shell, home: Pat
     assert stats["prompt_tokens_per_s"] > 0
     assert stats["load_s"] > 0
     assert stats["memory_bytes"] > 50_000_000
+    assert stats["cpu"]
     assert not (home / "history.sqlite3").exists()
 
 
