@@ -46,6 +46,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.hardware.cpu import print_cpuinfo  # noqa: PLC0415
 
         return print_cpuinfo()
+    if kind == "qt":
+        from qwen_desktop.ui.qt_probe import main as qt  # noqa: PLC0415
+
+        return qt()
     print(f"qwen-desktop: there is no worker called {kind!r}.", file=sys.stderr)
     return 2
 

@@ -32,6 +32,7 @@ from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
 from qwen_desktop.store import migrations
 from qwen_desktop.store.connection import connect_read_only
 from qwen_desktop.store.settings_file import SettingsFile
@@ -48,15 +49,6 @@ _CODE_FONTS = (
     "JetBrains Mono", "Adwaita Mono", "Ubuntu Mono", "Noto Sans Mono", "DejaVu Sans Mono", "Source Code Pro",
     "Fira Code", "Fira Mono", "Liberation Mono",
 )  # fmt: skip
-
-_QT_PROBE = """
-import json
-from PySide6.QtCore import qVersion
-from PySide6.QtGui import QFontDatabase, QGuiApplication
-application = QGuiApplication([])
-cjk = QFontDatabase.families(QFontDatabase.WritingSystem.SimplifiedChinese)
-print("QT " + json.dumps({"version": qVersion(), "families": QFontDatabase.families(), "cjk": cjk[:3]}))
-"""
 
 
 class Check(Struct, frozen=True):
@@ -277,7 +269,12 @@ def _display(_paths: Paths) -> Iterator[Check]:
     found = _ask_qt()
     version = found.get("version")
     if version is None:
-        yield Check("Qt", "bad", str(found.get("problem")), QT_TRANSLATE_NOOP("doctor", "Run make setup."))
+        yield Check(
+            "Qt",
+            "bad",
+            str(found.get("problem")),
+            QT_TRANSLATE_NOOP("doctor", "Install Qwen Desktop again, or run make setup."),
+        )
     else:
         yield Check("Qt", "ok", str(version))
         yield from _fonts(set(found["families"]), list(found["cjk"]))
@@ -293,15 +290,14 @@ def _display(_paths: Paths) -> Iterator[Check]:
 
 
 def _ask_qt() -> dict[str, Any]:
-    if getattr(sys, "frozen", False):
-        return {"problem": QT_TRANSLATE_NOOP("doctor", "cannot be asked in this build")}
-    environment = dict(os.environ)
+    environment = worker_environment()
     if sys.platform not in ("win32", "darwin"):
         environment["QT_QPA_PLATFORM"] = "offscreen"
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _QT_PROBE],
+            worker_command("qt"),
             env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE_S, check=False,
+            stdin=subprocess.DEVNULL, creationflags=windows_flags(),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"problem": type(error).__name__}
