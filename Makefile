@@ -3,7 +3,7 @@
 PYTHON ?= python3
 DEV := $(PYTHON) tools/dev.py
 
-.PHONY: help run test setup lint bench clean-cache
+.PHONY: help run test setup lint bench installer clean-cache
 
 help:
 	@echo "make run          set up (the first time some minutes) and open the window"
@@ -11,7 +11,11 @@ help:
 	@echo "make setup        set up only"
 	@echo "make lint         the checks without the tests"
 	@echo "make bench        the measurements (about speed; not part of the tests)"
+	@echo "make installer    build this system's installers into dist/ (the first time half an hour)"
 	@echo "make clean-cache  forget the built wheel and the test model"
 
 run test setup lint bench clean-cache:
 	@$(DEV) $@
+
+installer:
+	@$(PYTHON) installers/build.py

@@ -176,7 +176,7 @@ def lint_steps() -> list[tuple[str, list[str | Path]]]:
         ("ruff check", [PYTHON, "-m", "ruff", "check", "."]),
         ("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
         ("mypy --strict", [PYTHON, "-m", "mypy"]),
-        ("mypy --strict tools", [PYTHON, "-m", "mypy", "--strict", "tools"]),
+        ("mypy --strict tools, installers", [PYTHON, "-m", "mypy", "--strict", "tools", "installers"]),
         ("import-linter", [imports]),
     ]
 

@@ -109,7 +109,7 @@ class Theme(QObject):
         if role == "code":
             font.setFixedPitch(True)
             font.setStyleHint(QFont.StyleHint.Monospace)
-        if tabular and hasattr(font, "setFeature"):
+        if tabular and hasattr(QFont.Tag, "fromString"):
             font.setFeature(QFont.Tag("tnum"), 1)
         return font
 

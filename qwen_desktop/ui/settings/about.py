@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui import icons
+from qwen_desktop.ui.settings.licences import LicencesDialog
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
@@ -51,6 +52,8 @@ class AboutSection(QWidget):
             row.addWidget(Label(theme, name, card), 1)
             row.addWidget(Label(theme, licence, card, role="small", color="text_muted"))
             inner.addLayout(row)
+        inner.addWidget(Line(card))
+        inner.addLayout(self._all(card))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(16)
@@ -73,6 +76,22 @@ class AboutSection(QWidget):
         row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
+        return row
+
+    def _all(self, card: QWidget) -> QHBoxLayout:
+        theme = self._shell.theme
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(Label(theme, self.tr("Licences of the parts"), card, weight=500))
+        text = self.tr("Everything that is inside, with its version and the full text of its licence.")
+        words.addWidget(Paragraph(theme, text, card, role="small", color="text_muted"))
+        self.licences = TextButton(theme, self.tr("Show licences"), card, icon="book-open")
+        self.licences.clicked.connect(lambda: LicencesDialog(self._shell, self.window()).open())
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 12, 0, 6)
+        row.setSpacing(16)
+        row.addLayout(words, 1)
+        row.addWidget(self.licences, 0, Qt.AlignmentFlag.AlignVCenter)
         return row
 
     def _copy(self) -> None:

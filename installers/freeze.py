@@ -1,0 +1,185 @@
+"""The environment that is frozen, and the frozen folder: what every artefact of every system is made from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dev_cache
+import llama
+import product
+from dev_console import Failed, heading, output, quiet, run, say
+
+REQUIREMENTS = product.HERE / "requirements" / "build.txt"
+SPEC = product.HERE / "qwen_desktop.spec"
+_INTERNAL = "_internal"
+#: What pip writes about how it installed something.
+_PIP_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+_SOURCES = (".pyi", ".pxd", ".h", ".a", ".c", ".cmake")
+
+
+def environment() -> Path:
+    """The Python of the environment that is frozen: hash-locked requirements and the wheel of llama.cpp.
+
+    Kept in the build cache; made anew when Python, the requirements or the wheel change.
+    """
+    wheel = llama.wheel(Path(sys.executable), llama.cache() / "wheels")
+    parts = [sys.version, dev_cache.sha256_of(REQUIREMENTS), dev_cache.sha256_of(wheel)]
+    folder = llama.cache() / f"environment-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    python = folder / ("Scripts/python.exe" if product.system() == "windows" else "bin/python")
+    with dev_cache.lock(llama.cache() / "environment.lock", "making the build's environment"):
+        if not (folder / ".complete").is_file():
+            _make(folder, python, wheel)
+            (folder / ".complete").touch()
+    return python
+
+
+def _make(folder: Path, python: Path, wheel: Path) -> None:
+    heading("The build's environment")
+    shutil.rmtree(folder, ignore_errors=True)
+    steps: list[list[str | Path]] = [
+        [sys.executable, "-m", "venv", folder],
+        [python, "-m", "pip", "install", *quiet(), "--require-hashes", "--only-binary", ":all:", "-r", REQUIREMENTS],
+        [python, "-m", "pip", "install", *quiet(), "--no-deps", "--no-index", wheel],
+    ]
+    for step in steps:
+        if run(step) != 0:
+            raise Failed("The build's environment could not be made: the message stands above.")
+
+
+def folder(python: Path, out: Path, *, vulkan: Path | None = None) -> Path:
+    """Freeze the app into ``out/qwen-desktop`` (replaced) and return that folder.
+
+    ``python`` is the environment's; ``vulkan`` the library of the Vulkan backend, which ggml finds beside the others.
+    """
+    heading("Freezing")
+    target, work = out / product.ID, llama.cache() / "work"
+    shutil.rmtree(target, ignore_errors=True)
+    command: list[str | Path] = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
+    command += ["--distpath", out, "--workpath", work, "--clean", SPEC]
+    variables = {
+        "PYTHONHASHSEED": "1",  # the order of sets is the order of names in the archives
+        "SOURCE_DATE_EPOCH": str(product.epoch()),
+        "PYTHONPATH": str(product.ROOT),
+        "PYINSTALLER_CONFIG_DIR": str(llama.cache() / "pyinstaller"),
+    }
+    if run(command, env=variables) != 0 or not target.is_dir():
+        raise Failed("PyInstaller failed: its messages stand above.")
+    if vulkan is not None:
+        shutil.copy2(vulkan, target / _INTERNAL / "llama_cpp" / "lib" / vulkan.name)
+    clean(target)
+    drop_unneeded(target / _INTERNAL)
+    check(target)
+    say(f"{target}: {size(target) / 1e6:.0f} MB in {sum(1 for _ in target.rglob('*'))} files and folders")
+    return target
+
+
+def clean(target: Path) -> None:
+    """Remove what no run needs, and give every file the same moment, so that archives of it are equal."""
+    for path in sorted(target.rglob("*"), reverse=True):
+        installed_by = path.parent.suffix == ".dist-info" and path.name in _PIP_NOTES
+        if installed_by or (path.suffix in _SOURCES and path.is_file()):
+            path.unlink()
+    if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB of them
+        for path in [*target.glob("_internal/libpython*"), *target.glob("_internal/**/lib-dynload/*.so")]:
+            subprocess.run(["strip", "--strip-unneeded", path], check=True)
+    for path in [target, *target.rglob("*")]:
+        if path.is_symlink():
+            continue
+        with contextlib.suppress(OSError):
+            if product.system() != "windows":
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            os.utime(path, (product.epoch(), product.epoch()))
+
+
+def drop_unneeded(inside: Path) -> None:
+    """Remove shared libraries that came along with parts which are left out (GTK's, above all), as nothing links them.
+
+    Linux only. Libraries lie directly in ``inside`` and in Qt's folder, with links from one to the other; what lies
+    elsewhere is loaded by name and stays.
+    """
+    if product.system() != "linux":
+        return
+    while True:
+        elves = [path for path in inside.rglob("*") if path.is_file() and not path.is_symlink() and _is_elf(path)]
+        wanted = {name for path in elves for name in _needed(path)} | {path.name for path in inside.glob("libpython*")}
+        loose = [path for folder in (inside, inside / "PySide6" / "Qt" / "lib") for path in folder.glob("lib*.so*")]
+        spare = [path for path in loose if path.name not in wanted]
+        if not spare:
+            return
+        for path in spare:
+            path.unlink()
+
+
+def _needed(path: Path) -> list[str]:
+    code, text = output(["readelf", "--dynamic", "--wide", path])
+    if code != 0:
+        raise Failed(f"readelf cannot read {path}: install binutils.")
+    return re.findall(r"\(NEEDED\).*\[(.+)\]", text)
+
+
+def check(target: Path) -> None:
+    """Fail when something is missing that only a user would notice."""
+    inside = target / _INTERNAL
+    wanted = {
+        "the guide": inside / "qwen_desktop" / "_resources" / "guide" / "guide.gguf",
+        "the catalogue": inside / "qwen_desktop" / "_resources" / "catalog.json",
+        "the icons": inside / "qwen_desktop" / "_resources" / "icons" / "app.svg",
+        "the themes": inside / "qwen_desktop" / "_resources" / "themes" / "tokens.json",
+        "llama.cpp": inside / "llama_cpp" / "lib",
+    }
+    missing = [name for name, path in wanted.items() if not path.exists()]
+    if missing:
+        raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources and binaries in {SPEC.name}.")
+    libraries = {path.name for path in wanted["llama.cpp"].iterdir()}
+    if not any("cpu" in name for name in libraries):
+        raise Failed(f"The frozen folder has no processor backend of llama.cpp, only {sorted(libraries)}.")
+
+
+def size(path: Path) -> int:
+    """Bytes of all files below ``path``; symbolic links count nothing."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def newest_glibc(target: Path) -> tuple[int, int]:
+    """The newest glibc that any shipped file asks for; (0, 0) where there is none or ``readelf`` is missing."""
+    found = (0, 0)
+    for path in target.rglob("*"):
+        if path.is_symlink() or not path.is_file() or not _is_elf(path):
+            continue
+        _, text = output(["readelf", "--version-info", "--wide", path])
+        for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", text):
+            found = max(found, (int(major), int(minor)))
+    return found
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def warn_about_glibc(target: Path) -> None:
+    """Say when the folder needs a newer glibc than the oldest system that a release serves."""
+    if product.system() != "linux":
+        return
+    found = newest_glibc(target)
+    if found > product.GLIBC_CEILING:
+        wanted = ".".join(map(str, product.GLIBC_CEILING))
+        say(
+            f"warning: this build needs glibc {found[0]}.{found[1]}; a release must do with {wanted} (Ubuntu 22.04): "
+            "release images are built there."
+        )
+
+
+def start(program: Path, *arguments: str) -> str:
+    """What a program of the frozen folder prints; a sentence when it fails."""
+    done = subprocess.run([program, *arguments], capture_output=True, encoding="utf-8", check=False, timeout=120)
+    if done.returncode != 0:
+        raise Failed(f"{program.name} {' '.join(arguments)} failed: {done.stderr.strip()[-500:]}")
+    return done.stdout

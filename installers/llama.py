@@ -1,0 +1,229 @@
+"""llama.cpp for every processor of this platform, compiled once and kept in the build cache.
+
+The source is the sdist of llama-cpp-python that pyproject.toml pins (its SHA-256 stands in ``product``). It is
+compiled here and not by that package's own build, which would install each library six times, in two places, and
+switch AVX off on Intel Macs. Its Python part becomes a wheel by itself; ``wheel`` joins both.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import product  # puts tools/ on the path
+
+import dev_cache  # isort: skip
+from dev_console import Failed, duration, heading, output, say  # isort: skip
+
+#: Where a build finds what the system's own packages are too old for (see README, "Vulkan").
+GLSLC = "QWEN_DESKTOP_GLSLC"
+VULKAN_PREFIX = "QWEN_DESKTOP_VULKAN_PREFIX"
+SDIST = "QWEN_DESKTOP_LLAMA_SDIST"
+_LIBRARY = re.compile(r"^(lib)?(llama|ggml[\w.-]*)\.(so|dll|dylib)$")
+
+
+def cache() -> Path:
+    """The installers' part of the build cache."""
+    return dev_cache.created(dev_cache.folder() / "installers")
+
+
+def source(python: Path) -> Path:
+    """The unpacked source, fetched and checked when it is not there."""
+    version = product.engine_version()
+    wanted = product.SDIST_SHA256.get(version)
+    if wanted is None:
+        raise Failed(f"installers/product.py names no SHA-256 for the source of llama-cpp-python {version}.")
+    folder = cache() / "source"
+    tree = folder / f"llama_cpp_python-{version}"
+    if (tree / ".complete").is_file():
+        return tree
+    archive = Path(os.environ.get(SDIST, "")) if os.environ.get(SDIST) else _download(python, version, folder)
+    found = dev_cache.sha256_of(archive)
+    if found != wanted:
+        raise Failed(f"{archive} is not the expected source (SHA-256 {found[:16]}… instead of {wanted[:16]}…).")
+    shutil.rmtree(tree, ignore_errors=True)
+    dev_cache.created(folder)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    (tree / ".complete").touch()
+    return tree
+
+
+def _download(python: Path, version: str, folder: Path) -> Path:
+    dev_cache.created(folder)
+    command: list[str | Path] = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+    code, text = output([*command, "-d", folder, f"llama-cpp-python=={version}"], timeout=900)
+    found = list(folder.glob("llama_cpp_python-*.tar.gz"))
+    if code != 0 or not found:
+        raise Failed(f"The source of llama-cpp-python {version} cannot be downloaded: {text.strip()[-300:]}")
+    return found[0]
+
+
+def libraries(python: Path) -> Path:
+    """The folder with libllama, libggml, libggml-base and one libggml-cpu for each kind of processor."""
+    options = product.llama_options(product.system(), product.architecture())
+    return _built(python, options, "", "llama")  # with it come all libraries; "all" has programs that do not build
+
+
+def vulkan(python: Path) -> Path | None:
+    """The Vulkan backend's library, or None with a warning where the toolchain cannot build it."""
+    problem = vulkan_problem()
+    if problem:
+        say(f"warning: without Vulkan: {problem}")
+        return None
+    options = product.llama_options(product.system(), product.architecture()) | {"GGML_VULKAN": "ON"}
+    prefix = os.environ.get(VULKAN_PREFIX, "").strip()
+    if prefix:
+        options |= {"CMAKE_PREFIX_PATH": prefix, "Vulkan_INCLUDE_DIR": f"{prefix}/include"}
+    glslc = os.environ.get(GLSLC, "").strip()
+    if glslc:
+        options["Vulkan_GLSLC_EXECUTABLE"] = glslc
+    folder = _built(python, options, _version_of(glslc or "glslc"), "ggml-vulkan")
+    return next(path for path in folder.iterdir() if "vulkan" in path.name)
+
+
+def vulkan_problem() -> str:
+    """Why the Vulkan backend cannot be built here, "" when it can."""
+    if product.system() == "macos":
+        return "Metal takes its place on macOS"
+    if not _version_of(os.environ.get(GLSLC, "").strip() or "glslc"):
+        return f"glslc is missing (name it in {GLSLC})"
+    if product.system() == "windows":
+        return "" if os.environ.get("VULKAN_SDK") else "VULKAN_SDK names no SDK"
+    prefix = Path(os.environ.get(VULKAN_PREFIX, "").strip() or "/usr")
+    try:
+        header = (prefix / "include" / "vulkan" / "vulkan_core.h").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"Vulkan's headers are missing (a newer set may be named in {VULKAN_PREFIX})"
+    found = re.search(r"#define VK_HEADER_VERSION (\d+)", header)
+    if found is None or int(found[1]) < 261:  # VK_EXT_layer_settings
+        return f"Vulkan's headers are too old for llama.cpp (a newer set may be named in {VULKAN_PREFIX})"
+    return "" if (prefix / "include" / "spirv").is_dir() else "the SPIR-V headers are missing"
+
+
+def _version_of(program: str) -> str:
+    code, text = output([program, "--version"])
+    return " ".join(text.split()[:3]) if code == 0 else ""
+
+
+def compiler() -> str:
+    """Which compiler CMake will take: part of the key, since another one gives another library."""
+    if product.system() == "windows":
+        return os.environ.get("VCTOOLSVERSION", "") or _version_of("clang")
+    return _version_of(os.environ.get("CXX", "").strip() or "c++")
+
+
+def key(options: Mapping[str, str], extra: str) -> str:
+    """The name of a build's folder: whatever changes the result changes it."""
+    parts = json.dumps([product.engine_version(), sysconfig.get_platform(), sorted(options.items()), compiler(), extra])
+    return f"llama-{product.engine_version()}-{hashlib.sha256(parts.encode()).hexdigest()[:16]}"
+
+
+def _built(python: Path, options: Mapping[str, str], extra: str, target: str) -> Path:
+    folder = cache() / key(options, extra)
+    done = folder / "lib"
+    with dev_cache.lock(cache() / "llama.lock", "compiling llama.cpp"):
+        if not done.is_dir():
+            heading(f"llama.cpp {product.engine_version()}, {target}")
+            _compile(source(python) / "vendor" / "llama.cpp", folder, options, target)
+    return done
+
+
+def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str) -> None:
+    started = time.monotonic()
+    build = folder / "build"
+    configure = ["cmake", "-G", "Ninja", "-S", str(tree), "-B", str(build)]
+    configure += [f"-D{name}={_absolute(name, value, tree)}" for name, value in options.items()]
+    if product.system() == "linux":  # the same libraries wherever the cache lies
+        mapped = f"-ffile-prefix-map={tree}=llama.cpp"
+        configure += [f"-DCMAKE_C_FLAGS={mapped}", f"-DCMAKE_CXX_FLAGS={mapped}"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(product.epoch())}
+    for command in (configure, ["cmake", "--build", str(build), "--target", target]):
+        if subprocess.run(command, env=environment, check=False).returncode != 0:
+            raise Failed(f"llama.cpp could not be built: the messages stand above. The command was: {command}")
+    keep(build, folder)
+    say(f"Built in {duration(time.monotonic() - started)}.")
+
+
+def _absolute(name: str, value: str, tree: Path) -> str:
+    return str(tree / value) if name == "CMAKE_TOOLCHAIN_FILE" else value
+
+
+def keep(build: Path, folder: Path) -> Path:
+    """Copy the libraries of a build tree into ``folder/lib``, all or none; return it."""
+    part = folder / "lib.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for path in sorted((build / "bin").iterdir()):
+        if _LIBRARY.match(path.name) and not path.is_symlink():
+            shutil.copy2(path, part / path.name)
+            if product.system() == "linux":
+                subprocess.run(["strip", "--strip-unneeded", str(part / path.name)], check=True)
+    return part.rename(folder / "lib")
+
+
+def bindings(python: Path) -> Path:
+    """The wheel with llama-cpp-python's Python part alone."""
+    folder = cache() / f"bindings-{product.engine_version()}"
+    found = sorted(folder.glob("*.whl"))
+    if found:
+        return found[0]
+    command = [str(python), "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(source(python))]
+    command += ["-Ccmake.define.LLAMA_BUILD=OFF", "-Ccmake.define.LLAVA_BUILD=OFF"]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise Failed("The Python part of llama-cpp-python could not be built: pip's message stands above.")
+    return sorted(folder.glob("*.whl"))[0]
+
+
+def wheel(python: Path, folder: Path) -> Path:
+    """Join the Python part and the libraries to one wheel in ``folder``; the same input gives the same bytes."""
+    small = bindings(python)
+    extra = {f"llama_cpp/lib/{path.name}": path.read_bytes() for path in sorted(libraries(python).iterdir())}
+    tag = re.sub(r"[^A-Za-z0-9]", "_", sysconfig.get_platform())
+    target = folder / f"llama_cpp_python-{product.engine_version()}-py3-none-{tag}.whl"
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = time.gmtime(max(product.epoch(), 315_532_800))[:6]
+    records: list[str] = []
+    with zipfile.ZipFile(small) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        names = [name for name in old.namelist() if not name.endswith("/RECORD") and not name.startswith("bin/")]
+        record = next(name for name in old.namelist() if name.endswith("/RECORD"))
+        content = {name: old.read(name) for name in names} | extra
+        for name, data in sorted(content.items()):
+            new.writestr(_entry(name, stamp), data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            records.append(f"{name},sha256={digest},{len(data)}\n")
+        new.writestr(_entry(record, stamp), "".join(records) + f"{record},,\n")
+    return target
+
+
+def _entry(name: str, stamp: tuple[int, ...]) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, (stamp[0], stamp[1], stamp[2], stamp[3], stamp[4], stamp[5]))
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def main(arguments: list[str]) -> int:
+    """Make the wheel in the folder that is named (dist/): the release workflow runs the tests with it."""
+    try:
+        print(wheel(Path(sys.executable), Path(arguments[0]) if arguments else Path("dist")))
+    except Failed as failure:
+        print(f"llama: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

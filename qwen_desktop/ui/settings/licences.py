@@ -1,0 +1,191 @@
+"""The licences of all parts: a list with search at the left, what applies to the chosen part at the right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from qwen_desktop.ui.settings import notices
+from qwen_desktop.ui.settings.notices import Part
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.search_field import SearchField
+
+WIDTH = 860
+HEIGHT = 460
+_LIST, _NARROW_LIST = 260, 220
+#: What stands around the body of the dialog, in px.
+_AROUND = 240
+_PART = Qt.ItemDataRole.UserRole
+
+
+class PartDelegate(QStyledItemDelegate):
+    """Two lines a row: the name, then version and licence."""
+
+    def __init__(self, theme: Theme, view: QListWidget) -> None:
+        super().__init__(view)
+        self._theme = theme
+        self._view = view
+        theme.changed.connect(view.scheduleDelayedItemsLayout)
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(60, self._theme.scaled("row_height") + 14)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        part: Part = index.data(_PART)
+        theme = self._theme
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rect = QRectF(option.rect)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        hover = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        focus = bool(option.state & QStyle.StateFlag.State_HasFocus) and self._view.hasFocus()
+        draw_ground(painter, theme, rect, selected=selected, hover=hover, focus=focus)
+        room = rect.adjusted(10, 5, -10, -5)
+        for text, role, color, weight, flag in (
+            (part.name, "body", "text", 600 if selected else 500, Qt.AlignmentFlag.AlignTop),
+            (_facts(part), "small", "text_muted", 400, Qt.AlignmentFlag.AlignBottom),
+        ):
+            painter.setFont(theme.font("body" if role == "body" else "small", weight=weight))
+            painter.setPen(theme.color(color))
+            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
+            painter.drawText(room, flag | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.restore()
+
+
+class LicencesDialog(Dialog):
+    """Shows the parts once they have been read."""
+
+    def __init__(self, shell: Shell, parent: QWidget) -> None:
+        width = min(WIDTH, max(560, parent.width() - 72))
+        title = QCoreApplication.translate("LicencesDialog", "Licences of the parts")
+        super().__init__(shell.theme, title, "", parent, width=width)
+        self._shell = shell
+        self._parts: Sequence[Part] = ()
+        theme = shell.theme
+        height = min(HEIGHT, max(240, parent.height() - _AROUND))
+        left = QVBoxLayout()
+        left.setSpacing(8)
+        self.search = SearchField(theme, self.tr("Search parts"), self)
+        self.search.textChanged.connect(self._fill)
+        self.search.left.connect(lambda: self.names.setFocus(Qt.FocusReason.TabFocusReason))
+        self.names: QListWidget = QListWidget(self)
+        self.names.setAccessibleName(self.tr("Parts"))
+        self.names.setProperty("ownFocus", True)
+        self.names.setItemDelegate(PartDelegate(theme, self.names))
+        self.names.setMouseTracking(True)
+        self.names.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.names.currentItemChanged.connect(self._chosen)
+        self.count = Label(theme, self.tr("Reading …"), self, role="small", color="text_muted")
+        for widget in (self.search, self.names, self.count):
+            widget.setFixedWidth(_LIST if width == WIDTH else _NARROW_LIST)
+            left.addWidget(widget)
+        columns = QHBoxLayout()
+        columns.setSpacing(20)
+        columns.addLayout(left)
+        columns.addLayout(self._right(), 1)
+        self.names.setMinimumHeight(height - 60)
+        self.body.addSpacing(4)
+        self.body.addLayout(columns)
+        self.add_button(self.tr("Close"), kind="primary", default=True)
+
+    def _right(self) -> QVBoxLayout:
+        theme = self._shell.theme
+        self.name = ElidedLabel(theme, "", self, role="message", weight=600)
+        self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted")
+        self.home = TextButton(theme, self.tr("Open its page"), self, kind="link")
+        self.home.setProperty("flush", True)
+        self.home.clicked.connect(self._visit)
+        self.home.hide()
+        self.note = Paragraph(theme, "", self, role="small", color="text_muted")
+        self.note.hide()
+        self.text = QPlainTextEdit(self)
+        self.text.setObjectName("details")
+        self.text.setFont(theme.font("small"))
+        self.text.setReadOnly(True)
+        self.text.setAccessibleName(self.tr("Text of the licence"))
+        top = QHBoxLayout()
+        top.setSpacing(12)
+        top.addWidget(self.name, 1)
+        top.addWidget(self.home)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addLayout(top)
+        column.addWidget(self.facts)
+        column.addWidget(self.note)
+        column.addSpacing(4)
+        column.addWidget(self.text, 1)
+        return column
+
+    def open(self) -> None:
+        super().open()
+        self.search.setFocus()
+        reading = asyncio.to_thread(notices.load, self._shell.services.paths.resources)
+        self._shell.operations.run(reading, on_done=self.show_parts)
+
+    def show_parts(self, parts: Sequence[Part]) -> None:
+        """Show these parts, the first one chosen."""
+        self._parts = parts
+        self._fill()
+
+    def _fill(self, _words: str = "") -> None:
+        words = self.search.text()
+        shown = [part for part in self._parts if part.matches(words)]
+        self.names.clear()
+        for part in shown:
+            item = QListWidgetItem(part.name)
+            item.setData(_PART, part)
+            item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, _facts(part))
+            self.names.addItem(item)
+        if shown:
+            self.names.setCurrentRow(0)
+            sentence = self.tr("{count} of {all} parts") if words.strip() else self.tr("{all} parts")
+            self.count.setText(sentence.replace("{count}", str(len(shown))).replace("{all}", str(len(self._parts))))
+        else:
+            self.count.setText(self.tr("No part has that in its name."))
+            self._show(None)
+
+    def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
+        if item is not None:
+            self._show(item.data(_PART))
+
+    def _show(self, part: Part | None) -> None:
+        self.name.setText(part.name if part else "")
+        self.facts.setText(_facts(part) if part else "")
+        self._home = part.home if part else ""
+        self.home.setVisible(self._home.startswith(("http://", "https://")))
+        self.home.setToolTip(self._home)
+        self.note.setText(part.note if part else "")
+        self.note.setVisible(bool(part and part.note))
+        nothing = self.tr("The package brings no text; its page has one.") if part else ""
+        rule = f"\n\n{24 * '─'}\n\n"
+        self.text.setPlainText(rule.join(map(notices.reflowed, part.texts)) if part and part.texts else nothing)
+
+    def _visit(self) -> None:
+        self._shell.notify.link(self._home)
+
+
+def _facts(part: Part) -> str:
+    """Version and licence in one line."""
+    return " · ".join(word for word in (part.version, part.licence) if word)
