@@ -1,8 +1,13 @@
-"""Where things lie: platformdirs' folders, or all under one folder when ``QWEN_DESKTOP_HOME`` is set (portable)."""
+"""Where things lie: platformdirs' folders, or all under one folder (portable).
+
+That folder is the one that ``QWEN_DESKTOP_HOME`` names, else ``data`` beside an installed program that has the marker
+file of the portable archive beside it.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +16,8 @@ from msgspec import Struct
 
 APP = "Qwen Desktop"
 FOLDER = "qwen-desktop"
+#: The portable archive has a file of this name beside its programs.
+PORTABLE_MARKER = "portable.txt"
 
 
 class Paths(Struct, frozen=True):
@@ -52,9 +59,17 @@ def resources_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "resources"
 
 
+def _portable_folder() -> str:
+    """``data`` beside the programs of an unpacked portable archive, "" everywhere else."""
+    if not getattr(sys, "frozen", False):
+        return ""
+    folder = Path(sys.executable).parent
+    return str(folder / "data") if (folder / PORTABLE_MARKER).is_file() else ""
+
+
 def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """Decide the folders for this environment."""
-    home = environ.get("QWEN_DESKTOP_HOME", "").strip()
+    home = environ.get("QWEN_DESKTOP_HOME", "").strip() or _portable_folder()
     if home:
         root = Path(home).expanduser().absolute()
         return Paths(root, root, root / "cache", root / "logs", root / "run", resources_folder(), portable=True)

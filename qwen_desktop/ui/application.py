@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QLockFile, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
 
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP, FOLDER, Paths
+from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]
     app = _application()
     lock = _lock(paths)
     if lock is None:
-        return _hand_over(paths, files)
+        app.processEvents()  # macOS tells by an event which file was opened
+        return _hand_over(paths, (*files, *app.take()))
     window = MainWindow(state_file=paths.config / "window.json")
     window.show()
     app.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
@@ -42,17 +43,18 @@ def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]
     return session.run(app, window, paths, build, files=files, lock=lock)
 
 
-def _application() -> QApplication:
+def _application() -> Application:
     if os.environ.get("QT_IM_MODULE") == "fcitx":
         # The wheel has no fcitx plugin; fcitx answers on the ibus protocol, so that typing Chinese works.
         os.environ["QT_IM_MODULE"] = "ibus"
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
-    QApplication.setApplicationName(APP)
-    QApplication.setApplicationDisplayName(APP)
-    QApplication.setApplicationVersion(__version__)
-    QGuiApplication.setDesktopFileName(FOLDER)
+    Application.setApplicationName(APP)
+    Application.setApplicationDisplayName(APP)
+    Application.setApplicationVersion(__version__)
+    # Wayland finds the window's icon by the name of the desktop file, which is another one inside Flatpak.
+    QGuiApplication.setDesktopFileName(os.environ.get("FLATPAK_ID") or FOLDER)
     qInstallMessageHandler(_on_message)
-    app = QApplication([APP])
+    app = Application([APP])
     qInstallMessageHandler(None)
     # The window decides when the run ends: closing it may first have to stop an answer and save it.
     app.setQuitOnLastWindowClosed(False)

@@ -15,10 +15,10 @@ from typing import Any
 import qasync
 from PySide6.QtCore import QLockFile, QObject, QSocketNotifier, Qt, QTimer
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    app: QApplication,
+    app: Application,
     window: MainWindow,
     paths: Paths,
     build: Callable[[Paths], Services],
@@ -55,9 +55,10 @@ class _Session(QObject):
     """One run of the window."""
 
     def __init__(
-        self, app: QApplication, window: MainWindow, paths: Paths, services: Services, watch: CrashWatch
+        self, app: Application, window: MainWindow, paths: Paths, services: Services, watch: CrashWatch
     ) -> None:
         super().__init__()
+        self._app = app
         self._window = window
         self._paths = paths
         self._services = services
@@ -84,8 +85,9 @@ class _Session(QObject):
             await self._window.start()
             if crashed is not None:
                 self._window.offer_crash_report(crashed)
-            if files:
-                self._window.open_files(files)
+            self._app.file_opened.connect(lambda path: self._heard(HandOver((path,))))
+            if wanted := (*files, *self._app.take()):
+                self._window.open_files(wanted)
             await self._done.wait()
         finally:
             if self._listener is not None:

@@ -1,0 +1,36 @@
+"""The application object, which hears what macOS asks to open.
+
+Finder gives a file that was double-clicked not on the command line but as an event, also to an app that runs already.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QFileOpenEvent
+from PySide6.QtWidgets import QApplication
+
+
+class Application(QApplication):
+    """Keeps what it is asked to open until somebody listens; ``file_opened`` tells the path from then on."""
+
+    file_opened = Signal(str)
+
+    def __init__(self, arguments: list[str]) -> None:
+        super().__init__(arguments)
+        self._waiting: list[str] | None = []
+
+    def event(self, event: QEvent) -> bool:
+        """Take the file; everything else goes its usual way. A subclass and not an event filter, which would see all
+        events of all widgets in Python."""
+        if isinstance(event, QFileOpenEvent) and event.file():
+            if self._waiting is None:
+                self.file_opened.emit(event.file())
+            else:
+                self._waiting.append(event.file())
+            return True
+        return super().event(event)
+
+    def take(self) -> tuple[str, ...]:
+        """What was asked for so far; from now on ``file_opened`` tells."""
+        found, self._waiting = tuple(self._waiting or ()), None
+        return found
