@@ -24,6 +24,8 @@ import licences  # noqa: E402
 import llama  # noqa: E402
 import product  # noqa: E402
 import sbom  # noqa: E402
+import signing  # noqa: E402
+import verify  # noqa: E402
 from dev_console import Failed, duration, heading, say  # noqa: E402
 
 
@@ -54,6 +56,12 @@ def _appimage(work: Work) -> Path | None:
     return appimage.appimage(appimage.appdir(work.frozen, work.out, work.python), work.out)
 
 
+def _flatpak(work: Work) -> Path:
+    from linux import flatpak  # noqa: PLC0415
+
+    return flatpak.build(work.frozen, work.out, work.python)
+
+
 def _nsis(work: Work) -> Path:
     from windows import nsis  # noqa: PLC0415
 
@@ -79,7 +87,7 @@ def _dmg(work: Work) -> Path:
 
 
 KINDS: dict[str, dict[str, Callable[[Work], Path | None]]] = {
-    "linux": {"deb": _deb, "appdir": _appdir, "appimage": _appimage},
+    "linux": {"deb": _deb, "appdir": _appdir, "appimage": _appimage, "flatpak": _flatpak},
     "windows": {"nsis": _nsis, "zip": _zip},
     "macos": {"app": _app, "dmg": _dmg},
 }
@@ -93,6 +101,8 @@ def main(arguments: Sequence[str]) -> int:
         started = time.monotonic()
         work = _work(options.out.absolute(), vulkan=not options.without_vulkan)
         components = licences.gather(work.python, work.frozen, work.frozen)
+        if product.system() == "windows":
+            signing.windows(work.frozen)
         made = [work.frozen]
         for kind in [kind for kind in options.kinds or kinds if kind != "folder"]:
             heading(kind)
@@ -128,6 +138,7 @@ def _work(out: Path, *, vulkan: bool) -> Work:
     backend = llama.vulkan(Path(sys.executable)) if vulkan else None
     frozen = freeze.folder(python, out, vulkan=backend)
     freeze.warn_about_glibc(frozen)
+    verify.verify(frozen)
     return Work(python, frozen, out)
 
 

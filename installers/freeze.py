@@ -14,7 +14,8 @@ from pathlib import Path
 import dev_cache
 import llama
 import product
-from dev_console import Failed, heading, output, quiet, run, say
+from dev_console import Failed, heading, quiet, run, say
+from linux import elf
 
 REQUIREMENTS = product.HERE / "requirements" / "build.txt"
 SPEC = product.HERE / "qwen_desktop.spec"
@@ -89,6 +90,9 @@ def clean(target: Path) -> None:
     if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB of them
         for path in [*target.glob("_internal/libpython*"), *target.glob("_internal/**/lib-dynload/*.so")]:
             subprocess.run(["strip", "--strip-unneeded", path], check=True)
+        for path in target.rglob("*"):
+            if path.is_file() and not path.is_symlink() and elf.is_elf(path):
+                elf.drop_search_paths(path)  # of the machine that built Python: a foreign library could lie there
     for path in [target, *target.rglob("*")]:
         if path.is_symlink():
             continue
@@ -107,21 +111,16 @@ def drop_unneeded(inside: Path) -> None:
     if product.system() != "linux":
         return
     while True:
-        elves = [path for path in inside.rglob("*") if path.is_file() and not path.is_symlink() and _is_elf(path)]
-        wanted = {name for path in elves for name in _needed(path)} | {path.name for path in inside.glob("libpython*")}
+        elves = [path for path in inside.rglob("*") if path.is_file() and not path.is_symlink() and elf.is_elf(path)]
+        wanted = {name for path in elves for name in elf.read(path).needed} | {
+            path.name for path in inside.glob("libpython*")
+        }
         loose = [path for folder in (inside, inside / "PySide6" / "Qt" / "lib") for path in folder.glob("lib*.so*")]
         spare = [path for path in loose if path.name not in wanted]
         if not spare:
             return
         for path in spare:
             path.unlink()
-
-
-def _needed(path: Path) -> list[str]:
-    code, text = output(["readelf", "--dynamic", "--wide", path])
-    if code != 0:
-        raise Failed(f"readelf cannot read {path}: install binutils.")
-    return re.findall(r"\(NEEDED\).*\[(.+)\]", text)
 
 
 def check(target: Path) -> None:
@@ -147,21 +146,15 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
 
 
-def newest_glibc(target: Path) -> tuple[int, int]:
-    """The newest glibc that any shipped file asks for; (0, 0) where there is none or ``readelf`` is missing."""
-    found = (0, 0)
+def newest_glibc(target: Path) -> tuple[int, ...]:
+    """The newest glibc that any shipped file asks for; (0, 0) where there is none."""
+    found: tuple[int, ...] = (0, 0)
     for path in target.rglob("*"):
-        if path.is_symlink() or not path.is_file() or not _is_elf(path):
-            continue
-        _, text = output(["readelf", "--version-info", "--wide", path])
-        for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", text):
-            found = max(found, (int(major), int(minor)))
+        if path.is_file() and not path.is_symlink() and elf.is_elf(path):
+            for _, version in elf.read(path).versions:
+                if match := re.fullmatch(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?", version):
+                    found = max(found, (int(match[1]), int(match[2])))
     return found
-
-
-def _is_elf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
 
 
 def warn_about_glibc(target: Path) -> None:
@@ -175,11 +168,3 @@ def warn_about_glibc(target: Path) -> None:
             f"warning: this build needs glibc {found[0]}.{found[1]}; a release must do with {wanted} (Ubuntu 22.04): "
             "release images are built there."
         )
-
-
-def start(program: Path, *arguments: str) -> str:
-    """What a program of the frozen folder prints; a sentence when it fails."""
-    done = subprocess.run([program, *arguments], capture_output=True, encoding="utf-8", check=False, timeout=120)
-    if done.returncode != 0:
-        raise Failed(f"{program.name} {' '.join(arguments)} failed: {done.stderr.strip()[-500:]}")
-    return done.stdout

@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 
 import product  # noqa: E402 - the two folders are on the path only now
 from dev_console import Failed, heading, say  # noqa: E402
+from linux import elf  # noqa: E402
 
 QUESTION, ANSWER = "How do I start a new chat?", "Ctrl+N"
 #: Without AVX: what the oldest processors that are served have.
@@ -154,18 +155,12 @@ def without_vulkan(folder: Path) -> str:
         return "built without it"
     if product.system() != "linux":
         return "not tried: needs Linux"
-    _, needed = _readelf(backend[0])
-    if not any("vulkan" in name for name in needed):
+    if not any("vulkan" in name for name in elf.read(backend[0]).needed):
         return "its loader is not linked"
     with tempfile.TemporaryDirectory() as place:  # in front of the system's: a loader that cannot be loaded
         (Path(place) / "libvulkan.so.1").write_bytes(b"no library")
         ask(folder, {"LD_LIBRARY_PATH": place, "LD_LIBRARY_PATH_ORIG": place})
     return "answers where Vulkan's loader cannot be loaded"
-
-
-def _readelf(path: Path) -> tuple[int, list[str]]:
-    done = subprocess.run(["readelf", "-dW", path], capture_output=True, encoding="utf-8", check=False)
-    return done.returncode, re.findall(r"\(NEEDED\).*\[(.+)\]", done.stdout)
 
 
 CHECKS = {
