@@ -50,6 +50,13 @@ _CODE_FONTS = (
     "Fira Code", "Fira Mono", "Liberation Mono",
 )  # fmt: skip
 
+#: What to do about a part that is missing or broken.
+_AGAIN = (
+    QT_TRANSLATE_NOOP("doctor", "Install Qwen Desktop again.")
+    if getattr(sys, "frozen", False)
+    else QT_TRANSLATE_NOOP("doctor", "Run the set-up again: make setup, or python tools/dev.py setup.")
+)
+
 
 class Check(Struct, frozen=True):
     """One row: ``state`` ok, warn or bad; ``hint`` says what to do when it is not ok."""
@@ -121,7 +128,7 @@ def _package(name: str) -> Check:
             name,
             "bad",
             QT_TRANSLATE_NOOP("doctor", "not installed"),
-            QT_TRANSLATE_NOOP("doctor", "Run the set-up again: make setup, or python tools/dev.py setup."),
+            _AGAIN,
         )
 
 
@@ -134,7 +141,7 @@ def _engine(_paths: Paths) -> Iterator[Check]:
             "llama.cpp",
             "bad",
             str(problem_of(error).what),
-            QT_TRANSLATE_NOOP("doctor", "Run make setup, then look again."),
+            _AGAIN,
         )
         return
     yield Check("llama.cpp", "ok", found.engine)
@@ -273,7 +280,7 @@ def _display(_paths: Paths) -> Iterator[Check]:
             "Qt",
             "bad",
             str(found.get("problem")),
-            QT_TRANSLATE_NOOP("doctor", "Install Qwen Desktop again, or run make setup."),
+            _AGAIN,
         )
     else:
         yield Check("Qt", "ok", str(version))

@@ -77,7 +77,7 @@ class _Pull:
         console.progress(QT_TRANSLATE_NOOP("pull", "Looking for the model …"))
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)
-        request = _request(model, _quant(model, wanted.quant), wanted.source)
+        request = DownloadRequest.of(model, _quant(model, wanted.quant), wanted.source)
         if not model.open_licence:
             template = QT_TRANSLATE_NOOP("pull", "The licence of {name} is {licence}. {url}")
             console.note(
@@ -230,20 +230,6 @@ def _quant(model: CatalogModel, name: str) -> Quant:
             QT_TRANSLATE_NOOP("pull", "It has {names}."),
             {"names": ", ".join(q.name for q in model.quants) or "-"},
         ),
-    )
-
-
-def _request(model: CatalogModel, quant: Quant, source: str) -> DownloadRequest:
-    return DownloadRequest(
-        repo=model.repo,
-        quant=quant.name,
-        files=quant.files,
-        mmproj=model.mmproj,
-        revision=model.revision,
-        modelscope=model.modelscope,
-        title=model.name,
-        source=source,
-        licence=model.licence,
     )
 
 

@@ -142,6 +142,21 @@ class DownloadRequest(Struct, frozen=True):
     source: str = ""
     licence: str = ""
 
+    @classmethod
+    def of(cls, model: CatalogModel, quant: Quant, source: str = "") -> DownloadRequest:
+        """What to fetch for a quant of the catalogue."""
+        return cls(
+            repo=model.repo,
+            quant=quant.name,
+            files=quant.files,
+            mmproj=model.mmproj,
+            revision=model.revision,
+            modelscope=model.modelscope,
+            title=model.name,
+            source=source,
+            licence=model.licence,
+        )
+
 
 class Download(Struct, frozen=True):
     """One download as faces show it. ``id`` is stable over restarts; bytes cover all its files.

@@ -91,9 +91,10 @@ def _lock(paths: Paths) -> QLockFile | None:
 
 
 def _hand_over(paths: Paths, files: tuple[str, ...]) -> int:
-    from qwen_desktop.ui.hand_over import HandOver, hand_over  # noqa: PLC0415 - only a second start
+    from qwen_desktop.ui import foreground  # noqa: PLC0415 - only a second start
+    from qwen_desktop.ui.hand_over import HandOver, hand_over  # noqa: PLC0415
 
-    if hand_over(paths.runtime, HandOver(files)):
+    if hand_over(paths.runtime, HandOver(files, foreground.passed_on())):
         return 0
     print("Qwen Desktop is already open with this data folder but does not answer. End it first.", file=sys.stderr)
     return 1

@@ -20,9 +20,10 @@ _LIMIT = 64 * 1024
 
 
 class HandOver(msgspec.Struct, frozen=True):
-    """What a second start tells the first. ``files`` are absolute paths."""
+    """What a second start tells the first. ``files`` are absolute paths; ``proof`` is the right to come forward."""
 
     files: tuple[str, ...] = ()
+    proof: str = ""
 
 
 def _name(runtime: Path) -> str:

@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Any
 
 import qasync
-from PySide6.QtCore import QLockFile, QObject, QSocketNotifier, Qt, QTimer
+from PySide6.QtCore import QLockFile, QObject, QSocketNotifier, QTimer
 from PySide6.QtGui import QIcon
 
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
@@ -96,13 +97,9 @@ class _Session(QObject):
             self._window.hide()
 
     def _heard(self, message: HandOver) -> None:
-        window = self._window
-        window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
-        window.show()
-        window.raise_()
-        window.activateWindow()
+        foreground.bring(self._window, message.proof)
         if message.files:
-            window.open_files(message.files)
+            self._window.open_files(message.files)
 
     def on_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """An error nobody caught: into the log (place and type), into the crash file, told in one sentence."""

@@ -61,7 +61,7 @@ class Getting(QObject):
                     return
             if not await self._ask_fit(model, quant, known, asker):
                 return
-            await self._services.downloads.start(request_for(model, quant))
+            await self._services.downloads.start(DownloadRequest.of(model, quant))
         finally:
             self._preparing.discard(key)
             self.pending.emit()
@@ -186,17 +186,3 @@ async def answer(dialog: QDialog) -> bool:
     finally:
         if not future.done() or future.cancelled():
             dialog.reject()
-
-
-def request_for(model: CatalogModel, quant: Quant) -> DownloadRequest:
-    """What to fetch for a quant of the catalogue."""
-    return DownloadRequest(
-        repo=model.repo,
-        quant=quant.name,
-        files=quant.files,
-        mmproj=model.mmproj,
-        revision=model.revision,
-        modelscope=model.modelscope,
-        title=model.name,
-        licence=model.licence,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QObject, QPoint, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QAction, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QVBoxLayout, QWidget
 
@@ -101,15 +101,8 @@ class InstalledDelegate(RowsDelegate):
     """Paints the rows."""
 
     def __init__(self, theme: Theme, view: RowsView, model: InstalledRows) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
+        super().__init__(theme, view)
         self._model = model
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        lines = QFontMetrics(self._theme.font("body", weight=600)).height()
-        lines += QFontMetrics(self._theme.font("small")).height()
-        return QSize(200, max(56, lines + 22))
 
     def parts(self, index: Index, room: QRect) -> dict[str, QRect]:
         row = index.data(ROW_ROLE)

@@ -6,9 +6,26 @@ through rows, Right and Left through the parts, Enter and Space do what the part
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QAbstractItemView, QListView, QSizePolicy, QStyledItemDelegate, QWidget
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QSizePolicy,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from qwen_desktop.ui.theme import Theme
 
@@ -18,7 +35,17 @@ ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class RowsDelegate(QStyledItemDelegate):
-    """What a delegate of these lists must be able to say beside painting."""
+    """What a delegate of these lists must be able to say beside painting. Its rows have two lines of text."""
+
+    def __init__(self, theme: Theme, view: RowsView) -> None:
+        super().__init__(view)
+        self._theme = theme
+        self._view = view
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
+        lines = QFontMetrics(self._theme.font("body", weight=600)).height()
+        lines += QFontMetrics(self._theme.font("small")).height()
+        return QSize(200, max(56, lines + 22))
 
     def parts(self, index: Index, room: QRect) -> dict[str, QRect]:
         """The places of a row's parts, in the order in which the keyboard reaches them."""
