@@ -65,6 +65,7 @@ async def compare(args: argparse.Namespace, model: Path) -> bool:
     for turn in range(args.turns + 1):
         for side in (ours, native) if turn % 2 else (native, ours):
             await side.turn(turn, args.prompt, args.tokens)
+            await asyncio.sleep(args.pause)
             if turn == 0:  # touches the pages
                 side.prompt.clear()
                 side.decode.clear()
@@ -86,6 +87,7 @@ def main() -> int:
     parser.add_argument("--prompt", type=int, default=400, help="words of the prompt")
     parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--pause", type=float, default=2, help="seconds: threads of the other side go to sleep")
     args = parser.parse_args()
     if args.program is None:
         print("nothing to measure: name a frozen folder's console program with --program")
