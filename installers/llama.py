@@ -142,6 +142,9 @@ def _built(python: Path, options: Mapping[str, str], extra: str, target: str) ->
 
 
 def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str) -> None:
+    missing = [name for name in ("cmake", "ninja") if shutil.which(name) is None]
+    if missing:
+        raise Failed(f"{' and '.join(missing)} missing: install them (pip install cmake ninja), and a C++ compiler.")
     started = time.monotonic()
     build = folder / "build"
     configure = ["cmake", "-G", "Ninja", "-S", str(tree), "-B", str(build)]
