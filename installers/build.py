@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Build the installers of this platform: ``python installers/build.py [--out dist] [--without-vulkan] [KIND ...]``.
 
-KIND is one of those that ``--help`` lists; without any, all of this platform's are built. Each artefact gets an SBOM
-beside it. What a signature needs comes from the environment (see ``signing``) and is left out with a warning without.
-The first run compiles llama.cpp for every processor of the platform (some 25 minutes on two cores); the result is kept
-in the build cache.
+KIND is one of those that ``--help`` lists; without any, all of this platform's are built; the add-on ``cuda`` for
+NVIDIA's graphics cards only when it is named. Each artefact gets an SBOM beside it. What a signature needs comes from
+the environment (see ``signing``) and is left out with a warning without. The first run compiles llama.cpp for every
+processor of the platform (some 25 minutes on two cores); the result is kept in the build cache.
 """
 
 from __future__ import annotations
@@ -86,32 +86,38 @@ def _dmg(work: Work) -> Path:
     return dmg.build(app.build(work.frozen, work.out, work.python), work.out, work.python)
 
 
+def _cuda(out: Path) -> list[Path]:
+    import addon  # noqa: PLC0415
+
+    return addon.build(Path(sys.executable), out)
+
+
 KINDS: dict[str, dict[str, Callable[[Work], Path | None]]] = {
     "linux": {"deb": _deb, "appdir": _appdir, "appimage": _appimage, "flatpak": _flatpak},
     "windows": {"nsis": _nsis, "zip": _zip},
     "macos": {"app": _app, "dmg": _dmg},
+}
+#: Built only when they are named, and without the frozen folder. They write their SBOMs themselves.
+ADDONS: dict[str, dict[str, Callable[[Path], list[Path]]]] = {
+    "linux": {"cuda": _cuda},
+    "windows": {"cuda": _cuda},
+    "macos": {},
 }
 
 
 def main(arguments: Sequence[str]) -> int:
     """Build; return the exit code."""
     try:
-        kinds = KINDS[product.system()]
-        options = _parse(arguments, list(kinds))
+        kinds, addons = KINDS[product.system()], ADDONS[product.system()]
+        options = _parse(arguments, list(kinds), list(addons))
         started = time.monotonic()
-        work = _work(options.out.absolute(), vulkan=not options.without_vulkan)
-        components = licences.gather(work.python, work.frozen, work.frozen)
-        if product.system() == "windows":
-            signing.windows(work.frozen)
-        made = [work.frozen]
-        for kind in [kind for kind in options.kinds or kinds if kind != "folder"]:
-            heading(kind)
-            path = kinds[kind](work)
-            if path is not None:
-                made.append(path)
+        out = options.out.absolute()
+        made = [path for kind in options.kinds if kind in addons for path in addons[kind](out)]
+        named = [kind for kind in options.kinds if kind not in addons]
+        if named or not options.kinds:
+            made += _installers(named or list(kinds), out, vulkan=not options.without_vulkan)
         heading("Made")
         for path in made:
-            sbom.write(path, components)
             megabytes = (freeze.size(path) if path.is_dir() else path.stat().st_size) / 1e6
             say(f"{megabytes:7.1f} MB  {path}")
         say(f"Whole build: {duration(time.monotonic() - started)}")
@@ -121,16 +127,39 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str], kinds: Sequence[str]) -> argparse.Namespace:
+def _installers(named: Sequence[str], out: Path, *, vulkan: bool) -> list[Path]:
+    """Freeze the app and make the kinds that are named, each with its SBOM."""
+    work = _work(out, vulkan=vulkan)
+    components = licences.gather(work.python, work.frozen, work.frozen)
+    if product.system() == "windows":
+        signing.windows(work.frozen)
+    made = [work.frozen]
+    for kind in [kind for kind in named if kind != "folder"]:
+        heading(kind)
+        path = KINDS[product.system()][kind](work)
+        if path is not None:
+            made.append(path)
+    for path in made:
+        sbom.write(path, components)
+    return made
+
+
+def _parse(arguments: Sequence[str], kinds: Sequence[str], addons: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="build.py", description="Build the installers of this platform.")
     parser.add_argument("--out", type=Path, default=product.ROOT / "dist", help="where the artefacts go (dist/)")
     parser.add_argument("--without-vulkan", action="store_true", help="leave the Vulkan backend out")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"folder, {', '.join(kinds)}; without: all")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=_listed(kinds, addons))
     options = parser.parse_args(arguments)
-    unknown = sorted(set(options.kinds) - {"folder", *kinds})
+    unknown = sorted(set(options.kinds) - {"folder", *kinds, *addons})
     if unknown:
-        parser.error(f"not built on this platform: {', '.join(unknown)} (choose from folder, {', '.join(kinds)})")
+        choice = ", ".join(("folder", *kinds, *addons))
+        parser.error(f"not built on this platform: {', '.join(unknown)} (choose from {choice})")
     return options
+
+
+def _listed(kinds: Sequence[str], addons: Sequence[str]) -> str:
+    more = f"; only when named: {', '.join(addons)}" if addons else ""
+    return f"folder, {', '.join(kinds)}; without: all of these{more}"
 
 
 def _work(out: Path, *, vulkan: bool) -> Work:

@@ -30,6 +30,9 @@ from dev_console import Failed, duration, heading, output, say  # isort: skip
 #: Where a build finds what the system's own packages are too old for (see README, "Vulkan").
 GLSLC = "QWEN_DESKTOP_GLSLC"
 VULKAN_PREFIX = "QWEN_DESKTOP_VULKAN_PREFIX"
+#: NVIDIA's compiler, and for which graphics processors it compiles in place of ``cuda_architectures`` (see "CUDA").
+NVCC = "QWEN_DESKTOP_NVCC"
+CUDA_ARCHITECTURES = "QWEN_DESKTOP_CUDA_ARCHITECTURES"
 SDIST = "QWEN_DESKTOP_LLAMA_SDIST"
 _LIBRARY = re.compile(r"^(lib)?(llama|ggml[\w.-]*)\.(so|dll|dylib)$")
 
@@ -113,6 +116,75 @@ def vulkan_problem() -> str:
     return "" if (prefix / "include" / "spirv").is_dir() else "the SPIR-V headers are missing"
 
 
+def cuda(python: Path) -> Path:
+    """The CUDA backend's library. Raises ``Failed`` where it cannot be built: only who names it gets here."""
+    problem = cuda_problem()
+    if problem:
+        raise Failed(f"The CUDA backend cannot be built: {problem}.")
+    version = cuda_version()
+    chosen = os.environ.get(CUDA_ARCHITECTURES, "").strip() or ";".join(cuda_architectures(version))
+    options = product.llama_options(product.system(), product.architecture()) | {
+        "GGML_CUDA": "ON",
+        "GGML_CUDA_NCCL": "OFF",  # would be linked where this machine happens to have it
+        "CMAKE_CUDA_COMPILER": Path(shutil.which(_nvcc()) or _nvcc()).as_posix(),
+        "CUDAToolkit_ROOT": cuda_toolkit().as_posix(),  # else CMake may take the libraries of another one
+        "CMAKE_CUDA_ARCHITECTURES": chosen,
+        # ggml links the shared runtime in any case; CMake's own choice would put the static one beside it.
+        "CMAKE_CUDA_RUNTIME_LIBRARY": "Shared",
+    }
+    extra = f"{'.'.join(map(str, version))} {os.environ.get('CUDAHOSTCXX', '')}".strip()
+    folder = _built(python, options, extra, "ggml-cuda")
+    return next(path for path in folder.iterdir() if "cuda" in path.name)
+
+
+def cuda_problem() -> str:
+    """Why the CUDA backend cannot be built here as the part of a sentence, "" when it can."""
+    if product.system() == "macos":
+        return "NVIDIA makes no drivers for macOS"
+    if (product.system(), product.architecture()) == ("windows", "arm64"):
+        return "ggml's CUDA backend has not been made for Windows on ARM"
+    version = cuda_version()
+    if not version:
+        return f"nvcc is missing (name it in {NVCC})"
+    if version < (12,):
+        return f"CUDA {version[0]}.{version[1]} is too old: 12 or newer is needed ({NVCC} may name another nvcc)"
+    root = cuda_toolkit()
+    if not [*root.glob("include/cublas_v2.h"), *root.glob("targets/*/include/cublas_v2.h")]:
+        return f"the CUDA toolkit in {root} has no cuBLAS"
+    return ""
+
+
+def cuda_version() -> tuple[int, ...]:
+    """The version of nvcc, such as (12, 9, 86); () when there is none."""
+    code, text = output([_nvcc(), "--version"])
+    found = re.search(r"\bV(\d+)\.(\d+)\.(\d+)", text) if code == 0 else None
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def cuda_toolkit() -> Path:
+    """The folder that nvcc takes its headers and libraries from: it prints it before it misses its source file."""
+    found = re.search(r"^#\$ TOP=(.+)$", output([_nvcc(), "-v", "no-source"])[1], re.MULTILINE)
+    return Path(found[1].strip() if found else Path(shutil.which(_nvcc()) or _nvcc()).parent.parent).resolve()
+
+
+def cuda_architectures(version: tuple[int, ...]) -> list[str]:
+    """For which graphics processors a release compiles, in CMake's words.
+
+    Machine code ("real") for the cards that people have: it runs with every driver of the toolkit's major version. The
+    rest gets code that the driver translates at first use ("virtual"), which needs a driver as new as the toolkit.
+    """
+    chosen = ["75-real", "80-virtual", "86-real", "89-real", "90-virtual"]  # GeForce 16/20, A100, 30, 40, what follows
+    if version < (13,):
+        chosen = ["61-real", "70-virtual", *chosen]  # GeForce 10 and V100: CUDA 13 has dropped them
+    if version >= (12, 8):
+        chosen.append("120a-real")  # GeForce 50, whose four-bit instructions are in no code that runs on others too
+    return chosen
+
+
+def _nvcc() -> str:
+    return os.environ.get(NVCC, "").strip() or "nvcc"
+
+
 def _version_of(program: str) -> str:
     code, text = output([program, "--version"])
     return " ".join(text.split()[:3]) if code == 0 else ""
@@ -152,6 +224,8 @@ def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str) 
     if product.system() == "linux":  # the same libraries wherever the cache lies
         mapped = f"-ffile-prefix-map={tree}=llama.cpp"
         configure += [f"-DCMAKE_C_FLAGS={mapped}", f"-DCMAKE_CXX_FLAGS={mapped}"]
+        if "GGML_CUDA" in options:
+            configure.append(f"-DCMAKE_CUDA_FLAGS=-Xcompiler={mapped}")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(product.epoch())}
     for command in (configure, ["cmake", "--build", str(build), "--target", target]):
         if subprocess.run(command, env=environment, check=False).returncode != 0:

@@ -12,6 +12,7 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def build(frozen: Path, out: Path, python: Path, *, with_vulkan: bool = True) ->
         _debian_documents(root, version(lesser=lesser))
         _control(root, version(lesser=lesser))
         tree.settle(root)
-        _pack(root, out / name)
+        pack(root, out / name)
     _judge(out / name, LIMITS[1] if vulkan else LIMITS[0], time.monotonic() - started)
     return out / name
 
@@ -73,24 +74,29 @@ def _control(root: Path, number: str) -> None:
             f"warning: this package asks for libc6 >= {has}; one for release must do with {wanted}: "
             "build on an older base."
         )
+    text = texts.fill(
+        "control.in",
+        DEB_VERSION=number,
+        DEB_ARCHITECTURE=ARCHITECTURES[product.architecture()],
+        INSTALLED_KB=str(kilobytes(root)),
+        DEPENDS=", ".join(needs.depends),
+        RECOMMENDS=", ".join(["xdg-utils", *needs.recommends]),
+        DESCRIPTION=tree.field(" ".join(product.DESCRIPTION[:-1]) + "\n\n" + product.DESCRIPTION[-1]),
+    )
+    write_control(root, text)
+
+
+def write_control(root: Path, text: str) -> None:
+    """Write ``text`` as the control file of the package that lies in ``root``, and the sums of its files beside it."""
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
     sums = [f"{_md5(path)}  {path.relative_to(root)}\n" for path in files]
     folder = root / "DEBIAN"
     folder.mkdir()
     (folder / "md5sums").write_text("".join(sums), encoding="utf-8")
-    text = texts.fill(
-        "control.in",
-        DEB_VERSION=number,
-        DEB_ARCHITECTURE=ARCHITECTURES[product.architecture()],
-        INSTALLED_KB=str(_kilobytes(root)),
-        DEPENDS=", ".join(needs.depends),
-        RECOMMENDS=", ".join(["xdg-utils", *needs.recommends]),
-        DESCRIPTION=tree.field(" ".join(product.DESCRIPTION[:-1]) + "\n\n" + product.DESCRIPTION[-1]),
-    )
     (folder / "control").write_text(text, encoding="utf-8")
 
 
-def _kilobytes(root: Path) -> int:
+def kilobytes(root: Path) -> int:
     """As dpkg-gencontrol counts: each file rounded up to whole KiB, everything else one."""
     paths = [path for path in root.rglob("*") if "DEBIAN" not in path.relative_to(root).parts[:1]]
     return sum(-(-path.stat().st_size // 1024) if path.is_file() and not path.is_symlink() else 1 for path in paths)
@@ -101,9 +107,10 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _pack(root: Path, target: Path) -> None:
+def pack(root: Path, target: Path, compression: Sequence[str] = COMPRESSION) -> None:
+    """Make the package ``target`` of the tree in ``root``; the same tree gives the same bytes."""
     target.unlink(missing_ok=True)
-    command = ["dpkg-deb", "--root-owner-group", *COMPRESSION, "--build", str(root), str(target)]
+    command = ["dpkg-deb", "--root-owner-group", *compression, "--build", str(root), str(target)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(product.epoch()), "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
