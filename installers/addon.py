@@ -227,12 +227,8 @@ def _linux(root: Path, folder: Path, parts: Sequence[Component], out: Path) -> l
 _OVERRIDES = f"""\
 # There is no request for this package in Debian's list of bugs: the project publishes it itself.
 {ID}: initial-upload-closes-no-bugs *
-# NVIDIA's licence forbids to change these files, and the backend is built for the runtime of the same release.
-{ID}: embedded-library *{PLACE}/libcu*
-{ID}: unstripped-binary-or-object *{PLACE}/libcu*
 # The archive of this add-on holds the same file, and goes where Debian's copies of licences are not.
 {ID}: copyright-file-contains-full-apache-2-license *
-{ID}: copyright-not-using-common-license-for-apache2 *
 # NVIDIA's licence quotes those of what is inside its tools.
 {ID}: copyright-not-using-common-license-for-lgpl *
 """

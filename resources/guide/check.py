@@ -111,7 +111,7 @@ def reference() -> None:
 
 def compare() -> None:
     """Compare llama.cpp with it."""
-    import llama_cpp as lib  # noqa: PLC0415 - only this half needs it
+    import llama_cpp.llama_cpp as lib  # noqa: PLC0415 - only this half needs it
     import numpy as np  # noqa: PLC0415
     from guide_run import GGUF, Guide  # noqa: PLC0415
 

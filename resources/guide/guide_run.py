@@ -6,7 +6,7 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import llama_cpp as lib
+import llama_cpp.llama_cpp as lib
 import numpy as np
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
