@@ -51,6 +51,9 @@ class Kind(NamedTuple):
 
 #: A file that fits none of these is no download of its own (sums, bills of materials, zsync data).
 KINDS = (
+    Kind(r"-cuda_[^_]+_(?P<arch>amd64|arm64)\.deb", "linux", "cuda-deb"),
+    Kind(r"-cuda-[^-]+-(?P<arch>x86_64|aarch64)\.tar\.xz", "linux", "cuda-archive"),
+    Kind(r"-cuda-[^-]+-windows-(?P<arch>x64|arm64)\.zip", "windows", "cuda-zip"),
     Kind(r"_(?P<arch>amd64|arm64)\.deb", "linux", "deb"),
     Kind(r"-(?P<arch>x86_64|aarch64)\.AppImage", "linux", "appimage"),
     Kind(r"-(?P<arch>x86_64|aarch64)\.tar\.xz", "linux", "archive"),

@@ -111,6 +111,13 @@ Section "un.${NAME}"
   StrCpy $R0 $INSTDIR
   Call un.NeedClosed
   SetOutPath $TEMP ; a folder that is somebody's current one cannot be removed
+  ; The add-on for NVIDIA's cards was unpacked by hand: an old one beside new libraries would crash the worker.
+  Delete "$INSTDIR\_internal\llama_cpp\lib\ggml-cuda.dll"
+  Delete "$INSTDIR\_internal\llama_cpp\lib\cudart64_*.dll"
+  Delete "$INSTDIR\_internal\llama_cpp\lib\cublas64_*.dll"
+  Delete "$INSTDIR\_internal\llama_cpp\lib\cublasLt64_*.dll"
+  Delete "$INSTDIR\CUDA.txt"
+  Delete "$INSTDIR\CUDA-NOTICE.txt"
   !include "${UNINSTALL_LIST}"
   ${If} ${FileExists} "$INSTDIR\${WINDOW_EXE}"
   ${OrIf} ${FileExists} "$INSTDIR\${CONSOLE_EXE}"

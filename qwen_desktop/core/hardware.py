@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -65,6 +66,18 @@ class Gpu(Struct, frozen=True):
     free_bytes: int | None = None
     unified: bool = False
     id: str = ""
+
+
+def each_once(gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """Each device once, as the first who listed it did: two backends (CUDA and Vulkan) list the same card, with the
+    same place on the bus. Those whose place is unknown are all kept."""
+    known: set[str] = set()
+    found: list[Gpu] = []
+    for gpu in gpus:
+        if not gpu.id or gpu.id not in known:
+            found.append(gpu)
+        known.add(gpu.id)
+    return tuple(found)
 
 
 class Disk(Struct, frozen=True):

@@ -15,6 +15,7 @@ from qwen_desktop.core.engine import LoadRequest, ModelInfo
 from qwen_desktop.core.fit import Shape as ModelShape
 from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.hardware import each_once
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import fit, load_errors
@@ -93,7 +94,9 @@ def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> in
         return None
     if not any(gpu.free_bytes for gpu in gpus):
         return None
-    cards = [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus  # llama.cpp leaves integrated graphics out beside cards
+    cards = each_once(
+        [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus
+    )  # llama.cpp leaves integrated graphics out beside cards
     context = fit.ladder(request.context, shape.context_train)[0]
     return verdict.layers_on(shape, Use(context=context, kv_type=request.kv_type), cards)
 

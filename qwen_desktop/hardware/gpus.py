@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from qwen_desktop.core.hardware import Gpu
+from qwen_desktop.core.hardware import Gpu, each_once
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import files, wire
 from qwen_desktop.process import once
@@ -72,12 +72,12 @@ def join(
     drivers = [*listed.get("nvml", ()), *seen]
     ggml = listed.get("ggml")
     if ggml is None:
-        return Found(None, _once(drivers))
+        return Found(None, each_once(drivers))
     shared = apple if apple is not None else (sys.platform == "darwin" and standard.machine() == "arm64")
-    cards = _once([gpu for gpu in ggml if gpu.kind != "igpu"])
+    cards = each_once([gpu for gpu in ggml if gpu.kind != "igpu"])
     integrated = [gpu for gpu in ggml if gpu.kind == "igpu"]
     integrated = [gpu for gpu in integrated if gpu.backend == integrated[0].backend]  # another backend sees it again
-    chosen = cards or _once(integrated)
+    chosen = cards or each_once(integrated)
     ours: list[Gpu] = []
     taken: list[Gpu] = []
     for gpu in chosen:
@@ -90,7 +90,7 @@ def join(
         ours.append(replace(gpu, total_bytes=total, free_bytes=free, unified=unified))
     places = {gpu.id for gpu in chosen if gpu.id}
     left_out = [replace(gpu, unified=True) for gpu in integrated if gpu not in chosen and gpu.id not in places]
-    return Found(tuple(ours), _once([*left_out, *(gpu for gpu in drivers if gpu not in taken)]))
+    return Found(tuple(ours), each_once([*left_out, *(gpu for gpu in drivers if gpu not in taken)]))
 
 
 def _told(gpu: Gpu, ours: tuple[Gpu, ...], drivers: Sequence[Gpu]) -> list[Gpu]:
@@ -99,17 +99,6 @@ def _told(gpu: Gpu, ours: tuple[Gpu, ...], drivers: Sequence[Gpu]) -> list[Gpu]:
         return [other for other in drivers if other.id == gpu.id]
     twins = [other for other in drivers if other.name == gpu.name]
     return twins if len(twins) == 1 == sum(other.name == gpu.name for other in ours) else []
-
-
-def _once(gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
-    """Each device once, as the first who listed it did."""
-    known: set[str] = set()
-    found: list[Gpu] = []
-    for gpu in gpus:
-        if not gpu.id or gpu.id not in known:
-            found.append(gpu)
-        known.add(gpu.id)
-    return tuple(found)
 
 
 def _plausible(gpu: Gpu) -> Gpu:

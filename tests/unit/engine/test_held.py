@@ -95,3 +95,19 @@ def test_layers_on_cards_follow_their_free_memory(
         assert found is None
     else:
         assert found is not None and fewest <= found <= most
+
+
+def test_a_card_that_two_backends_list_is_counted_once(mixed: GgufHeader, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        gpu = True
+
+    def layers(*gpus: Gpu) -> int | None:
+        monkeypatch.setattr(load, "list_devices", lambda _library: gpus)
+        return load._gpu_layers(cast("Any", Library()), shape_of(mixed), LoadRequest("x"))
+
+    cuda = Gpu("RTX", backend="CUDA", free_bytes=400_000_000, id="0000:01:00.0")
+    vulkan = Gpu("RTX", backend="Vulkan", free_bytes=400_000_000, id="0000:01:00.0")
+    other = Gpu("RTX", backend="Vulkan", free_bytes=400_000_000, id="0000:02:00.0")
+    assert layers(cuda, vulkan) == layers(cuda)
+    more, one = layers(cuda, other), layers(cuda)
+    assert more is not None and one is not None and more > one
