@@ -17,11 +17,10 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 
 
 def engine_pid() -> int:
-    """The engine worker among our children."""
-    for child in psutil.Process().children():
-        if "engine" in child.cmdline():
-            return child.pid
-    raise AssertionError("no engine worker runs")
+    """The engine worker that answers: the guide may have one of its own, which has hardly computed."""
+    found = [child for child in psutil.Process().children() if "engine" in child.cmdline()]
+    assert found, "no engine worker runs"
+    return max(found, key=lambda child: child.cpu_times().user).pid
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
