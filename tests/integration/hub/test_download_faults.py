@@ -18,6 +18,7 @@ from tests.fake_hub import (
     Stall,
     Whole,
     WrongRange,
+    content,
 )
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, left_over, pull, request, whole
@@ -131,11 +132,13 @@ def test_the_token_stays_with_its_own_host(hub: FakeHub, folder: Path) -> None:
 
 
 def test_a_signed_address_that_ends_is_renewed(hub: FakeHub, folder: Path) -> None:
+    body = content(90_000_000, seed=9)  # so large that each stream asks for several runs, one after the other
+    hub.add("Qwen/Long-GGUF", {FILE: body})
     hub.lives_s = 0.3
-    hub.pace(12e6)
-    result = pull(hub, folder, request(source=HF))
-    assert whole(result["files"][0], BODY)
-    assert hub.sent() == len(BODY)
+    hub.pace(45e6)
+    result = pull(hub, folder, request(source=HF, repo="Qwen/Long-GGUF"))
+    assert whole(result["files"][0], body)
+    assert hub.sent() == len(body)
     assert sum("/resolve/" in seen.path for seen in hub.requests) >= 3
 
 
