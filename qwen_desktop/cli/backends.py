@@ -11,7 +11,7 @@ from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.wire import Hello, decode_reply
 from qwen_desktop.process import frames
-from qwen_desktop.process.spawn import worker_command, worker_environment
+from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
 
 
 def ask(seconds: float) -> Hello:
@@ -25,6 +25,7 @@ def ask(seconds: float) -> Hello:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            creationflags=windows_flags(),
         ) as process,
     ):
         limit = threading.Timer(seconds, process.kill)

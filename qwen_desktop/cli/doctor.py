@@ -32,7 +32,7 @@ from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
-from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
+from qwen_desktop.process import spawn
 from qwen_desktop.store import migrations
 from qwen_desktop.store.connection import connect_read_only
 from qwen_desktop.store.settings_file import SettingsFile
@@ -124,12 +124,7 @@ def _package(name: str) -> Check:
     try:
         return Check(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Check(
-            name,
-            "bad",
-            QT_TRANSLATE_NOOP("doctor", "not installed"),
-            _AGAIN,
-        )
+        return Check(name, "bad", QT_TRANSLATE_NOOP("doctor", "not installed"), _AGAIN)
 
 
 def _engine(_paths: Paths) -> Iterator[Check]:
@@ -137,12 +132,7 @@ def _engine(_paths: Paths) -> Iterator[Check]:
         found = backends.ask(PATIENCE_S)
     except Exception as error:  # whatever it is, the row says so and the other checks are shown
         log.warning("doctor.engine kind=%s", type(error).__name__)
-        yield Check(
-            "llama.cpp",
-            "bad",
-            str(problem_of(error).what),
-            _AGAIN,
-        )
+        yield Check("llama.cpp", "bad", str(problem_of(error).what), _AGAIN)
         return
     yield Check("llama.cpp", "ok", found.engine)
     yield Check("Computes on", "ok", ", ".join(found.devices) or QT_TRANSLATE_NOOP("doctor", "the processor"))
@@ -276,12 +266,7 @@ def _display(_paths: Paths) -> Iterator[Check]:
     found = _ask_qt()
     version = found.get("version")
     if version is None:
-        yield Check(
-            "Qt",
-            "bad",
-            str(found.get("problem")),
-            _AGAIN,
-        )
+        yield Check("Qt", "bad", str(found.get("problem")), _AGAIN)
     else:
         yield Check("Qt", "ok", str(version))
         yield from _fonts(set(found["families"]), list(found["cjk"]))
@@ -297,15 +282,9 @@ def _display(_paths: Paths) -> Iterator[Check]:
 
 
 def _ask_qt() -> dict[str, Any]:
-    environment = worker_environment()
-    if sys.platform not in ("win32", "darwin"):
-        environment["QT_QPA_PLATFORM"] = "offscreen"
+    variables = {} if sys.platform in ("win32", "darwin") else {"QT_QPA_PLATFORM": "offscreen"}
     try:
-        done = subprocess.run(
-            worker_command("qt"),
-            env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE_S, check=False,
-            stdin=subprocess.DEVNULL, creationflags=windows_flags(),
-        )  # fmt: skip
+        done = spawn.ask("qt", PATIENCE_S, **variables)
     except (OSError, subprocess.TimeoutExpired) as error:
         return {"problem": type(error).__name__}
     for line in done.stdout.splitlines():

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from qwen_desktop.core.hardware import Cpu
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import cgroups, cpu_linux, files
-from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
+from qwen_desktop.process import spawn
 
 #: What people call it -> what Linux, macOS (sysctl) and py-cpuinfo call it.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -107,12 +107,7 @@ def _name(model: str) -> str:
 def _cpuinfo() -> dict[str, Any]:
     """What py-cpuinfo finds out, in a process of its own: it runs machine code that it brings along."""
     try:
-        done = subprocess.run(
-            worker_command("cpuinfo"),
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=_CPUINFO_S, check=False,
-            creationflags=windows_flags(), env=worker_environment(),
-        )  # fmt: skip
-        found = json.loads(done.stdout)
+        found = json.loads(spawn.ask("cpuinfo", _CPUINFO_S).stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -28,6 +28,10 @@ A = TypeVar("A")
 
 #: A command that workers are started through.
 PREFIX = "QWEN_DESKTOP_WORKER_PREFIX"
+#: ggml and llama_cpp would load whatever libraries these name.
+_LIBRARY_PATHS = ("GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH")
+#: On Windows llama_cpp looks for libraries below these too, and does not start where one of the folders is gone.
+_TOOLKITS = ("CUDA_PATH", "HIP_PATH")
 _STDERR_LINES = 200
 _LONGEST_LINE = 2000
 
@@ -51,12 +55,38 @@ def worker_environment() -> dict[str, str]:
     environment["GGML_NO_BACKTRACE"] = "1"  # an abort would attach a debugger otherwise
     environment["PYTHONSAFEPATH"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
-    environment.pop("GGML_BACKEND_PATH", None)  # ggml would load whatever library it names
-    if not getattr(sys, "frozen", False):
+    frozen = getattr(sys, "frozen", False)
+    for name in _LIBRARY_PATHS:
+        environment.pop(name, None)
+    for name in _TOOLKITS:
+        root = Path(environment.get(name, ""))
+        if frozen or not all((root / folder).is_dir() for folder in ("bin", "lib")):
+            environment.pop(name, None)
+    if not frozen:
         package_root = str(Path(__file__).resolve().parents[2])
         before = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = package_root + (os.pathsep + before if before else "")
     return environment
+
+
+def ask(kind: str, seconds: float, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a worker that prints its answer and ends; ``variables`` join its environment. Blocks.
+
+    Raises ``OSError`` when it cannot be started and ``subprocess.TimeoutExpired`` when it takes longer.
+    """
+    with tempfile.TemporaryDirectory(prefix="qwen-desktop-worker-", ignore_cleanup_errors=True) as folder:
+        return subprocess.run(
+            worker_command(kind),
+            cwd=folder,  # never the user's: libraries, and programs on Windows, are searched there
+            env=worker_environment() | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            check=False,
+            creationflags=windows_flags(),
+        )
 
 
 class Transport(Generic[T]):

@@ -10,7 +10,6 @@ import gc
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,8 +19,8 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from qwen_desktop import services
 from qwen_desktop.core.chat import Message
+from qwen_desktop.services import advisor, network
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
@@ -48,8 +47,8 @@ def no_real_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     async def metered() -> bool:
         return False
 
-    monkeypatch.setattr(services, "advisor", SimpleNamespace(recommend=scripted.recommend), raising=False)
-    monkeypatch.setattr(services, "network", SimpleNamespace(metered=metered), raising=False)
+    monkeypatch.setattr(advisor, "recommend", scripted.recommend)
+    monkeypatch.setattr(network, "metered", metered)
 
 
 @pytest.hookimpl(tryfirst=True)

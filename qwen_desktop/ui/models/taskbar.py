@@ -31,7 +31,9 @@ class Taskbar:
             return
         self._shown = percent
         if sys.platform == "darwin":
-            QGuiApplication.setBadgeNumber(percent or 0)
+            app = QGuiApplication.instance()
+            if isinstance(app, QGuiApplication):
+                app.setBadgeNumber(percent or 0)
         elif sys.platform.startswith("linux") and os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
             _tell_launcher(percent)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.models import DownloadStatus
@@ -139,6 +139,17 @@ async def test_searching_the_settings_finds_folder_and_token(make: Make) -> None
     assert not card.isVisible()
     page.search.setText("mirror")
     assert "Applies to the next download." in says(page)
+
+
+def test_the_dock_of_macos_gets_the_percentage(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    badges: list[int] = []
+    monkeypatch.setattr(taskbar.sys, "platform", "darwin")
+    taskbar.Taskbar().show(0.25)  # Qt's own function takes it without an error
+    monkeypatch.setattr(qapp, "setBadgeNumber", badges.append)
+    bar = taskbar.Taskbar()
+    bar.show(0.5)
+    bar.show(None)
+    assert badges == [50, 0]
 
 
 def test_the_taskbar_is_told_only_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
