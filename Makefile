@@ -11,7 +11,7 @@ help:
 	@echo "make setup        set up only"
 	@echo "make lint         the checks without the tests"
 	@echo "make bench        the measurements (about speed; not part of the tests)"
-	@echo "make installer    build this system's installers into dist/ (the first time half an hour)"
+	@echo "make installer    build this system's installers into dist/ (the first time some 20 minutes)"
 	@echo "make clean-cache  forget the built wheel and the test model"
 
 run test setup lint bench clean-cache:

@@ -246,8 +246,8 @@ def control(root: Path, folder: Path) -> str:
             path.unlink(missing_ok=True)
     if needs.glibc > product.GLIBC_CEILING:
         say(f"warning: this add-on asks for libc6 >= {'.'.join(map(str, needs.glibc))}: build on an older base.")
-    # Either package of the app has what the backend links: same source, same version, with Vulkan or without.
-    app = f"{product.ID} (= {deb.version()}) | {product.ID} (= {deb.version(lesser=True)})"
+    # The backend links what the app's package of the same version brings.
+    app = f"{product.ID} (= {deb.version()})"
     system = [one for one in needs.depends if one not in depends.ALWAYS]
     lines = [
         f"Package: {ID}",

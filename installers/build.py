@@ -4,12 +4,13 @@
 KIND is one of those that ``--help`` lists; without any, all of this platform's are built; the add-on ``cuda`` for
 NVIDIA's graphics cards only when it is named. Each artefact gets an SBOM beside it. What a signature needs comes from
 the environment (see ``signing``) and is left out with a warning without. The first run compiles llama.cpp for every
-processor of the platform (some 25 minutes on two cores); the result is kept in the build cache.
+processor of the platform (some 15 minutes on two cores); the result is kept in the build cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 
-import freeze  # noqa: E402 - the two folders are on the path only now
+import environment  # noqa: E402 - the two folders are on the path only now
+import freeze  # noqa: E402
 import licences  # noqa: E402
 import llama  # noqa: E402
 import product  # noqa: E402
@@ -89,7 +91,7 @@ def _dmg(work: Work) -> Path:
 def _cuda(out: Path) -> list[Path]:
     import addon  # noqa: PLC0415
 
-    return addon.build(Path(sys.executable), out)
+    return addon.build(environment.locked(), out)
 
 
 KINDS: dict[str, dict[str, Callable[[Work], Path | None]]] = {
@@ -107,6 +109,7 @@ ADDONS: dict[str, dict[str, Callable[[Path], list[Path]]]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Build; return the exit code."""
+    signing.hold()
     try:
         kinds, addons = KINDS[product.system()], ADDONS[product.system()]
         options = _parse(arguments, list(kinds), list(addons))
@@ -129,6 +132,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _installers(named: Sequence[str], out: Path, *, vulkan: bool) -> list[Path]:
     """Freeze the app and make the kinds that are named, each with its SBOM."""
+    _need(named)
     work = _work(out, vulkan=vulkan)
     components = licences.gather(work.python, work.frozen, work.frozen)
     if product.system() == "windows":
@@ -142,6 +146,16 @@ def _installers(named: Sequence[str], out: Path, *, vulkan: bool) -> list[Path]:
     for path in made:
         sbom.write(path, components)
     return made
+
+
+def _need(named: Sequence[str]) -> None:
+    """Say what is missing before the long work, not after it."""
+    wanted = {"linux": ["strip"], "windows": [], "macos": []}[product.system()]
+    wanted += ["dpkg-deb"] if "deb" in named else []
+    missing = [name for name in wanted if shutil.which(name) is None]
+    if missing:
+        others = "; or name other kinds" if "dpkg-deb" in missing else ""
+        raise Failed(f"{' and '.join(missing)} missing: install binutils and dpkg as needed{others}.")
 
 
 def _parse(arguments: Sequence[str], kinds: Sequence[str], addons: Sequence[str]) -> argparse.Namespace:
@@ -163,8 +177,9 @@ def _listed(kinds: Sequence[str], addons: Sequence[str]) -> str:
 
 
 def _work(out: Path, *, vulkan: bool) -> Work:
-    python = freeze.environment()
-    backend = llama.vulkan(Path(sys.executable)) if vulkan else None
+    python = environment.locked()
+    environment.add(python, llama.wheel(python, llama.cache() / "wheels"))
+    backend = llama.vulkan(python) if vulkan else None
     frozen = freeze.folder(python, out, vulkan=backend)
     freeze.warn_about_glibc(frozen)
     verify.verify(frozen)

@@ -143,7 +143,9 @@ def check(data: bytes) -> dict[str, Any]:
     for file in files:
         good = isinstance(file, dict) and isinstance(file.get("size"), int) and file["size"] > 0
         good = good and re.fullmatch(r"[0-9a-f]{64}", str(file.get("sha256"))) is not None
-        good = good and str(file.get("url")).startswith("https://") and "/" not in str(file.get("name", "/"))
+        good = (
+            good and str(file.get("url")).startswith("https://") and not re.search(r"[/\\]", str(file.get("name", "/")))
+        )
         if not good or not all(file.get(name) for name in ("system", "architecture", "kind", "minimum")):
             raise Failed(f"The feed describes a file wrongly: {json.dumps(file)[:200]}")
     return feed

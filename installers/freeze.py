@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import dev_cache
 import llama
 import product
-from dev_console import Failed, heading, quiet, run, say
+from dev_console import Failed, heading, run, say
 from linux import elf
 
-REQUIREMENTS = product.HERE / "requirements" / "build.txt"
 SPEC = product.HERE / "qwen_desktop.spec"
 _INTERNAL = "_internal"
 #: What pip writes about how it installed something.
 _PIP_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 _SOURCES = (".pyi", ".pxd", ".h", ".a", ".c", ".cmake")
-
-
-def environment() -> Path:
-    """The Python of the environment that is frozen: hash-locked requirements and the wheel of llama.cpp.
-
-    Kept in the build cache; made anew when Python, the requirements or the wheel change.
-    """
-    wheel = llama.wheel(Path(sys.executable), llama.cache() / "wheels")
-    parts = [sys.version, dev_cache.sha256_of(REQUIREMENTS), dev_cache.sha256_of(wheel)]
-    folder = llama.cache() / f"environment-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-    python = folder / ("Scripts/python.exe" if product.system() == "windows" else "bin/python")
-    with dev_cache.lock(llama.cache() / "environment.lock", "making the build's environment"):
-        if not (folder / ".complete").is_file():
-            _make(folder, python, wheel)
-            (folder / ".complete").touch()
-    return python
-
-
-def _make(folder: Path, python: Path, wheel: Path) -> None:
-    heading("The build's environment")
-    shutil.rmtree(folder, ignore_errors=True)
-    steps: list[list[str | Path]] = [
-        [sys.executable, "-m", "venv", folder],
-        [python, "-m", "pip", "install", *quiet(), "--require-hashes", "--only-binary", ":all:", "-r", REQUIREMENTS],
-        [python, "-m", "pip", "install", *quiet(), "--no-deps", "--no-index", wheel],
-    ]
-    for step in steps:
-        if run(step) != 0:
-            raise Failed("The build's environment could not be made: the message stands above.")
 
 
 def folder(python: Path, out: Path, *, vulkan: Path | None = None) -> Path:

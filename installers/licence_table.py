@@ -77,17 +77,6 @@ NATIVE: tuple[Native, ...] = (
         "LGPL-3.0.txt", "https://www.qt.io", "pyside6-essentials",
     ),
     Native(
-        "OpenBLAS", "BSD-3-Clause", r"libscipy_openblas[\w.-]*$|libopenblas[\w.-]*$", "", "https://www.openblas.net",
-        "numpy",
-    ),
-    Native(
-        "GNU Fortran runtime", "GPL-3.0-or-later WITH GCC-exception-3.1", r"libgfortran[\w.-]*$", "GPL-3.0.txt",
-        "https://gcc.gnu.org", "numpy",
-    ),
-    Native(
-        "GCC quad-precision library", "LGPL-2.1-or-later", r"libquadmath[\w.-]*$", "", "https://gcc.gnu.org", "numpy",
-    ),
-    Native(
         "Microsoft runtime", "LicenseRef-Microsoft-Distributable",
         r"(vcruntime140\w*|msvcp140[\w-]*|concrt140\w*|ucrtbase|api-ms-win-[\w-]+|d3dcompiler_47|dxcompiler|dxil)\.dll$",
         "Microsoft.txt", "https://visualstudio.microsoft.com",

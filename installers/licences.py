@@ -237,7 +237,7 @@ def _linked(boms: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ..
 def _relink(version: str) -> str:
     release = ".".join(version.split(".")[:3])
     return (
-        "Used unmodified, as shared libraries of their own below _internal/PySide6 and _internal/shiboken6. You may "
+        "Used unmodified, as shared libraries in the folders PySide6 and shiboken6 of the program. You may "
         "change them and put your own builds of the same interface in their place: the program loads what lies there. "
         f"Source of Qt: https://download.qt.io/archive/qt/{'.'.join(release.split('.')[:2])}/{release}/single/ and of "
         f"Qt for Python: https://download.qt.io/official_releases/QtForPython/pyside6/ ({version}). Reverse "

@@ -58,20 +58,26 @@ def source(python: Path) -> Path:
         raise Failed(f"{archive} is not the expected source (SHA-256 {found[:16]}… instead of {wanted[:16]}…).")
     shutil.rmtree(tree, ignore_errors=True)
     dev_cache.created(folder)
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    try:
+        with tarfile.open(archive) as packed:
+            # No target needs the pages of llama.cpp's server, whose paths are too long for Windows.
+            members = [member for member in packed if "/vendor/llama.cpp/tools/ui/" not in member.name]
+            packed.extractall(folder, members, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise Failed(f"{archive} cannot be unpacked into {folder}: {error}") from error
     (tree / ".complete").touch()
     return tree
 
 
 def _download(python: Path, version: str, folder: Path) -> Path:
     dev_cache.created(folder)
-    command: list[str | Path] = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
+    command: list[str | Path] = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
+    command += ["--no-binary", ":all:"]
     code, text = output([*command, "-d", folder, f"llama-cpp-python=={version}"], timeout=900)
-    found = list(folder.glob("llama_cpp_python-*.tar.gz"))
-    if code != 0 or not found:
+    archive = folder / f"llama_cpp_python-{version}.tar.gz"
+    if code != 0 or not archive.is_file():
         raise Failed(f"The source of llama-cpp-python {version} cannot be downloaded: {text.strip()[-300:]}")
-    return found[0]
+    return archive
 
 
 def libraries(python: Path) -> Path:
@@ -209,33 +215,29 @@ def _built(python: Path, options: Mapping[str, str], extra: str, target: str) ->
     with dev_cache.lock(cache() / "llama.lock", "compiling llama.cpp"):
         if not done.is_dir():
             heading(f"llama.cpp {product.engine_version()}, {target}")
-            _compile(source(python) / "vendor" / "llama.cpp", folder, options, target)
+            _compile(source(python) / "vendor" / "llama.cpp", folder, options, target, python.parent)
     return done
 
 
-def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str) -> None:
-    missing = [name for name in ("cmake", "ninja") if shutil.which(name) is None]
-    if missing:
-        raise Failed(f"{' and '.join(missing)} missing: install them (pip install cmake ninja), and a C++ compiler.")
+def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str, tools: Path) -> None:
+    """``tools`` is the folder with the locked cmake and ninja."""
     started = time.monotonic()
     build = folder / "build"
     configure = ["cmake", "-G", "Ninja", "-S", str(tree), "-B", str(build)]
-    configure += [f"-D{name}={_absolute(name, value, tree)}" for name, value in options.items()]
+    configure += [f"-D{name}={value}" for name, value in options.items()]
     if product.system() == "linux":  # the same libraries wherever the cache lies
         mapped = f"-ffile-prefix-map={tree}=llama.cpp"
         configure += [f"-DCMAKE_C_FLAGS={mapped}", f"-DCMAKE_CXX_FLAGS={mapped}"]
         if "GGML_CUDA" in options:
             configure.append(f"-DCMAKE_CUDA_FLAGS=-Xcompiler={mapped}")
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(product.epoch())}
-    for command in (configure, ["cmake", "--build", str(build), "--target", target]):
+    path = os.pathsep.join((str(tools), os.environ.get("PATH", "")))
+    environment = {**os.environ, "PATH": path, "SOURCE_DATE_EPOCH": str(product.epoch())}
+    configure[0] = shutil.which("cmake", path=path) or "cmake"
+    for command in (configure, [configure[0], "--build", str(build), "--target", target]):
         if subprocess.run(command, env=environment, check=False).returncode != 0:
             raise Failed(f"llama.cpp could not be built: the messages stand above. The command was: {command}")
     keep(build, folder)
     say(f"Built in {duration(time.monotonic() - started)}.")
-
-
-def _absolute(name: str, value: str, tree: Path) -> str:
-    return str(tree / value) if name == "CMAKE_TOOLCHAIN_FILE" else value
 
 
 def keep(build: Path, folder: Path) -> Path:
@@ -257,7 +259,18 @@ def bindings(python: Path) -> Path:
     found = sorted(folder.glob("*.whl"))
     if found:
         return found[0]
-    command = [str(python), "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(source(python))]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(source(python)),
+    ]
     command += ["-Ccmake.define.LLAMA_BUILD=OFF", "-Ccmake.define.LLAVA_BUILD=OFF"]
     if subprocess.run(command, check=False).returncode != 0:
         raise Failed("The Python part of llama-cpp-python could not be built: pip's message stands above.")
@@ -294,8 +307,10 @@ def _entry(name: str, stamp: tuple[int, ...]) -> zipfile.ZipInfo:
 
 def main(arguments: list[str]) -> int:
     """Make the wheel in the folder that is named (dist/): the release workflow runs the tests with it."""
+    from environment import locked  # noqa: PLC0415 - only where this file is the program
+
     try:
-        print(wheel(Path(sys.executable), Path(arguments[0]) if arguments else Path("dist")))
+        print(wheel(locked(), Path(arguments[0]) if arguments else Path("dist")))
     except Failed as failure:
         print(f"llama: {failure}", file=sys.stderr)
         return 1

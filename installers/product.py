@@ -91,8 +91,10 @@ def architecture() -> str:
 def epoch() -> int:
     """The moment that stands in every archive: SOURCE_DATE_EPOCH, else the last commit's."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
-    if given:
+    if given.isdigit():
         return int(given)
+    if given:
+        raise Failed(f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {given!r}.")
     command = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
@@ -104,7 +106,7 @@ def epoch() -> int:
 def llama_options(target: str, arch: str) -> dict[str, str]:
     """CMake's options for llama.cpp: one build for every processor of the platform, backends loaded at start.
 
-    Measured against ``-march=native`` on the same file: see installers/README.md, "Speed".
+    Measured against a build for one processor: see installers/README.md, "Figures".
     """
     options = {
         "CMAKE_BUILD_TYPE": "Release",
@@ -137,8 +139,14 @@ def llama_options(target: str, arch: str) -> dict[str, str]:
     else:
         options["GGML_OPENMP"] = "OFF"  # its runtime would be one more DLL to ship; ggml's own threads take its place
         if arch == "arm64":  # ggml refuses MSVC there, and has no variants for Windows on ARM
+            # Not its own toolchain file: that compiles all for armv8.7, and processors before 2023 would die of it.
             options |= {
-                "CMAKE_TOOLCHAIN_FILE": "cmake/arm64-windows-llvm.cmake",
+                "CMAKE_C_COMPILER": "clang",
+                "CMAKE_CXX_COMPILER": "clang++",
+                "CMAKE_C_COMPILER_TARGET": "arm64-pc-windows-msvc",
+                "CMAKE_CXX_COMPILER_TARGET": "arm64-pc-windows-msvc",
+                "CMAKE_ASM_COMPILER_TARGET": "arm64-pc-windows-msvc",
+                "GGML_CPU_ARM_ARCH": "armv8-a",
                 "GGML_CPU_ALL_VARIANTS": "OFF",
             }
     return options

@@ -19,7 +19,8 @@ Variable                                What it holds
 ======================================  ===========================================================================
 
 A secret never stands on a command line: programs get it through a file that only this user can read, through their
-standard input, or through the environment. What programs print is shown only with every secret blotted out.
+standard input, or through the environment. What programs print is shown only with the secrets of this table blotted
+out. ``hold`` takes them out of the environment, so that of a build's many programs only those that sign get them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -63,9 +65,25 @@ if ($env:{PFX_PASSWORD}) {{ $options.Password = ConvertTo-SecureString $env:{PFX
 _REMOVE_PFX = "Remove-Item -DeleteKey -Path ('Cert:\\CurrentUser\\My\\' + $env:THUMBPRINT)"
 
 
+#: The secrets that ``hold`` has taken out of the environment.
+_held: dict[str, str] = {}
+
+
+def hold() -> None:
+    """Keep the secrets here: programs that are started from now on get them only from this module."""
+    for name in _SECRETS:
+        if name in os.environ:
+            _held[name] = os.environ.pop(name)
+
+
+def environment() -> dict[str, str]:
+    """The environment with the secrets in it, for a program that signs."""
+    return {**os.environ, **_held}
+
+
 def secret(name: str) -> str:
-    """The value of an environment variable, "" without."""
-    return os.environ.get(name, "").strip()
+    """The value of a variable of the table, "" without."""
+    return environment().get(name, "").strip()
 
 
 def redacted(text: str) -> str:
@@ -96,11 +114,11 @@ def run(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, **(env or {})},
+            env={**environment(), **(env or {})},
             check=False,
         )
-    except FileNotFoundError as error:
-        raise Failed(f"{words[0]} is missing, which is needed for {what}.") from error
+    except OSError as error:
+        raise Failed(f"{words[0]}, which is needed for {what}, cannot be started: {error.strerror}.") from error
     if done.returncode != 0:
         said = "\n".join(redacted(done.stdout).strip().splitlines()[-8:])
         raise Failed(f"{what[0].upper()}{what[1:]} failed; {Path(words[0]).name} said:\n{said}")
@@ -155,12 +173,19 @@ def windows(path: Path) -> bool:
         files += sorted((path / "_internal" / "llama_cpp" / "lib").glob("*.dll"))
     if secret(SIGN_COMMAND):
         for file in files:
-            run([*shlex.split(secret(SIGN_COMMAND), posix=os.name != "nt"), file], f"signing {file.name}")
+            run([*_sign_command(), file], f"signing {file.name}")
     else:
         with private_folder() as folder:
             pfx = private_file(folder / "certificate.pfx", decoded(PFX))
             (_signtool if product.system() == "windows" else _osslsigncode)(files, pfx)
     return True
+
+
+def _sign_command() -> list[str]:
+    """The words of the user's command. On Windows its backslashes stay and quotes only hold a word together."""
+    if os.name != "nt":
+        return shlex.split(secret(SIGN_COMMAND))
+    return [word.strip('"') for word in shlex.split(secret(SIGN_COMMAND), posix=False)]
 
 
 def _time_options(option: str) -> list[str]:
@@ -185,6 +210,8 @@ def _signtool(files: Sequence[Path], pfx: Path) -> None:
     powershell = ["powershell", "-NoProfile", "-NonInteractive", "-Command"]
     printed = run([*powershell, _IMPORT_PFX], "importing the certificate", env={"PFX_FILE": str(pfx)})
     thumbprint = (printed.split() or [""])[-1]
+    if not re.fullmatch("[0-9A-Fa-f]{40}", thumbprint):  # an empty one would name the whole store below
+        raise Failed(f"{PFX} holds no certificate with its private key.")
     try:
         command = [_signtool_program(), "sign", "/sha1", thumbprint, "/fd", "SHA256", "/d", product.NAME]
         command += ["/du", product.URL, *_time_options("/tr")]

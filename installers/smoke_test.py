@@ -4,9 +4,10 @@
 
 ARTEFACT is a .deb, an AppDir, an .AppImage or a frozen folder; on Windows an installer (.exe), a portable .zip or a
 frozen folder; on macOS a .dmg or an .app. Nothing in the app knows of this test: keys are typed, the screen is read,
-and answers are found in the history that the app keeps. The user's own home, settings and chats are never touched:
-everything happens in private folders, which go afterwards. A .deb is really installed with apt, so its test is refused
-where the package is installed already.
+and answers are found in the history that the app keeps. Everything happens in private folders, which go afterwards: the
+user's own settings and chats are never touched. (Windows' uninstaller empties the user's real cache and log folders of
+this app, as it always does.) A .deb is really installed with apt, so its test is refused where the package is installed
+already.
 
 The parts for Windows and macOS have not been run yet: they were written from the systems' documentation.
 

@@ -142,9 +142,9 @@ def with_planted_libraries(folder: Path) -> str:
         if not marker.exists():
             raise Failed("The trap of the check for planted libraries does not spring.")
         marker.unlink()
-        ask(folder, {"GGML_BACKEND_PATH": str(library)}, cwd=Path(place))
+        ask(folder, {"GGML_BACKEND_PATH": str(library), "LLAMA_CPP_LIB_PATH": place}, cwd=Path(place))
         if marker.exists():
-            raise Failed("A library from the current folder was loaded into the app.")
+            raise Failed("A library from the current folder or from one that the environment names was loaded.")
     return f"{len(names)} planted libraries were not loaded"
 
 

@@ -29,31 +29,26 @@ LIMITS = (90, 120)
 COMPRESSION = ("-Zxz", "-z6")
 
 
-def version(*, lesser: bool = False) -> str:
-    """The package's version. One that leaves Vulkan out (``lesser``) counts as older: the full package replaces it."""
+def version() -> str:
+    """The package's version."""
     upstream = re.sub(r"[-.]?(a|alpha|b|beta|rc|dev)[-.]?(?=\d)", r"~\1", product.version())
-    return f"{upstream}-1" + ("~cpu" if lesser else "")
+    return f"{upstream}-1"
 
 
-def build(frozen: Path, out: Path, python: Path, *, with_vulkan: bool = True) -> Path:
-    """Make the package from the frozen folder; ``python`` draws the icons and must have PySide6.
-
-    ``with_vulkan=False`` leaves the Vulkan backend out where the frozen folder has it.
-    """
+def build(frozen: Path, out: Path, python: Path) -> Path:
+    """Make the package from the frozen folder; ``python`` draws the icons and must have PySide6."""
     tree.check_frozen(frozen)
-    vulkan = with_vulkan and tree.has_vulkan(frozen)
-    lesser = tree.has_vulkan(frozen) and not with_vulkan  # where no backend was built, this is the full package
-    name = f"{product.ID}_{version(lesser=lesser)}_{ARCHITECTURES[product.architecture()]}.deb"
+    name = f"{product.ID}_{version()}_{ARCHITECTURES[product.architecture()]}.deb"
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="qwen-desktop-deb-") as folder:
         root = Path(folder) / "root"
-        tree.lay_out(frozen, root, prefix="/usr", python=python, with_vulkan=vulkan)
-        _debian_documents(root, version(lesser=lesser))
-        _control(root, version(lesser=lesser))
+        tree.lay_out(frozen, root, prefix="/usr", python=python)
+        _debian_documents(root, version())
+        _control(root, version())
         tree.settle(root)
         pack(root, out / name)
-    _judge(out / name, LIMITS[1] if vulkan else LIMITS[0], time.monotonic() - started)
+    _judge(out / name, LIMITS[1] if tree.has_vulkan(frozen) else LIMITS[0], time.monotonic() - started)
     return out / name
 
 

@@ -66,7 +66,7 @@ def drop_search_paths(path: Path) -> bool:
     """Take folders of the build machine out of where the loader looks for libraries; return whether there were any.
 
     Python's own libraries carry the folder that they were installed in. On another computer that folder is missing, or
-    somebody else's, who could then put a library there. Paths that begin with ``$ORIGIN`` stay.
+    somebody else's, who could then put a library there. Only entries whose every path begins with ``$ORIGIN`` stay.
     """
     data = memoryview(path.read_bytes())
     try:
@@ -90,7 +90,9 @@ def drop_search_paths(path: Path) -> bool:
 
 def _is_foreign(entry: tuple[int, int], strings: memoryview) -> bool:
     tag, value = entry
-    return tag in (_RPATH, _RUNPATH) and not _string(strings, value).startswith("$ORIGIN")
+    if tag not in (_RPATH, _RUNPATH):
+        return False
+    return not all(part.startswith("$ORIGIN") for part in _string(strings, value).split(":"))
 
 
 def sections(data: memoryview) -> tuple[Section, ...]:

@@ -46,13 +46,15 @@ def archive(folder: Path, out: Path) -> Path:
 
 
 def manifest(packed: Path, out: Path, *, url: str = "") -> Path:
-    """Write ``out/<application id>.yml`` for an archive beside it, or for the same archive at ``url``."""
+    """Write ``out/<application id>.yml`` for an archive beside it, or for the same archive at ``url``: then the name
+    has the processor in it, since a release publishes one for each."""
     if not url and packed.parent.resolve() != out.resolve():
         raise Failed(f"The manifest is written beside its archive: {out} is not the folder of {packed}.")
     with packed.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     source = f"url: {url}" if url else f"path: {packed.name}"
     text = texts.fill("flatpak.yml.in", RUNTIME_VERSION=RUNTIME_VERSION, SOURCE=source, SHA256=digest)
-    target = out / f"{product.APP_ID}.yml"
+    processor = f"-{appimage.MACHINES[product.architecture()][0]}" if url else ""
+    target = out / f"{product.APP_ID}{processor}.yml"
     target.write_text(text, encoding="utf-8", newline="\n")
     return target

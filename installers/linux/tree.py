@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import product
@@ -37,7 +36,6 @@ def lay_out(
     *,
     prefix: str = "/usr",
     python: Path | None = None,
-    with_vulkan: bool = True,
     command: str = "",
     extra: str = "",
 ) -> None:
@@ -50,7 +48,9 @@ def lay_out(
     base = root / prefix.strip("/")
     share = base / "share"
     inside = program_folder(prefix)
-    copy(frozen, root / inside.strip("/"), with_vulkan=with_vulkan)
+    target = root / inside.strip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(frozen, target, symlinks=True)
     link = base / "bin" / product.CONSOLE_PROGRAM
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(f"../lib/{product.ID}/{product.CONSOLE_PROGRAM}")
@@ -75,15 +75,6 @@ def check_frozen(frozen: Path) -> None:
 def has_vulkan(frozen: Path) -> bool:
     """Whether the Vulkan backend is in the folder."""
     return any(frozen.rglob(VULKAN))
-
-
-def copy(frozen: Path, target: Path, *, with_vulkan: bool = True) -> None:
-    """Copy the frozen folder; symbolic links stay links."""
-    ignore: Callable[[str, list[str]], set[str]] | None = None
-    if not with_vulkan:
-        ignore = shutil.ignore_patterns(VULKAN)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(frozen, target, symlinks=True, ignore=ignore)
 
 
 def copyright_text(frozen: Path, place: str) -> str:

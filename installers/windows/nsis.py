@@ -159,6 +159,7 @@ def build(frozen: Path, out: Path, python: Path | None = None) -> Path:
         done = subprocess.run(
             [*command, str(SCRIPT)],
             stdin=subprocess.DEVNULL,
+            env=signing.environment(),  # it starts ``signing`` for the uninstaller and itself
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

@@ -115,6 +115,23 @@ def test_llama_cpp_is_never_built_for_one_processor_alone(system: str, arch: str
     assert options["GGML_NATIVE"] == "OFF"
     assert options["GGML_BACKEND_DL"] == "ON"
     assert options["BUILD_SHARED_LIBS"] == "ON"
+    assert "CMAKE_TOOLCHAIN_FILE" not in options  # llama.cpp's own names a processor of 2023
+    if (system, arch) == ("windows", "arm64"):
+        assert options["GGML_CPU_ARM_ARCH"] == "armv8-a"
+
+
+def test_a_moment_that_is_no_number_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(Failed, match="SOURCE_DATE_EPOCH"):
+        product.epoch()
+
+
+def test_what_is_missing_is_said_before_the_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product, "system", lambda: "linux")
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "dpkg-deb" else f"/usr/bin/{name}")
+    build._need(["appdir"])
+    with pytest.raises(Failed, match="dpkg-deb missing"):
+        build._need(["deb", "appdir"])
 
 
 def test_a_build_of_llama_cpp_is_kept_under_what_it_was_made_with() -> None:

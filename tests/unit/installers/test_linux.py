@@ -247,18 +247,6 @@ def test_what_dpkg_reads_in_the_package(frozen: Path, tmp_path: Path) -> None:
             assert any(before.startswith("#") for before in overrides[max(0, place - 2) : place]), line
 
 
-@linux_only
-@needs_dpkg
-@pytest.mark.usefixtures("drawn")
-def test_a_package_without_vulkan_is_older_than_the_full_one(frozen: Path, tmp_path: Path) -> None:
-    package = deb.build(frozen, tmp_path, Path(sys.executable), with_vulkan=False)
-    listed = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
-    assert tree.VULKAN not in listed
-    assert deb.version(lesser=True) in package.name
-    less = ["dpkg", "--compare-versions", deb.version(lesser=True), "lt", deb.version()]
-    assert subprocess.run(less, check=False).returncode == 0
-
-
 def test_a_folder_that_is_not_frozen_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="lacks qwen-desktop and Qwen Desktop"):
         deb.build(tmp_path, tmp_path / "out", Path(sys.executable))
@@ -285,6 +273,10 @@ def test_the_flatpak_manifest_asks_for_little_and_names_its_archive(frozen: Path
     allowed = re.findall(r"^  - (--\S+)$", text, re.MULTILINE)
     assert not [word for word in allowed if "filesystem" in word or "=all" in word or "session-bus" in word]
     assert f"path: {packed.name}" in text
+    address = f"https://example.org/{packed.name}"
+    published = flatpak.manifest(packed, tmp_path, url=address)
+    assert published.name == f"{product.APP_ID}-{appimage.MACHINES[product.architecture()][0]}.yml"
+    assert f"url: {address}" in published.read_text(encoding="utf-8")
     first = packed.read_bytes()
     with tarfile.open(packed) as content:
         owners = {(entry.uid, entry.gid, entry.mtime) for entry in content}

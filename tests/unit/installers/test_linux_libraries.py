@@ -62,6 +62,8 @@ def test_folders_of_the_build_machine_are_taken_out(tmp_path: Path) -> None:
     assert elf.drop_search_paths(path)
     assert elf.read(path) == before
     assert not elf.drop_search_paths(path)
+    path.write_bytes(library(["libc.so.6"], runpath="$ORIGIN/../lib:/home/builder/lib"))
+    assert elf.drop_search_paths(path)  # one foreign folder is enough
     path.write_bytes(library(["libc.so.6"], runpath="$ORIGIN/../lib"))
     assert not elf.drop_search_paths(path)
 

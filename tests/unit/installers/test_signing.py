@@ -78,7 +78,7 @@ class Recorder:
         said = {
             "find-identity": '  1) ABCDEF "Developer ID Application: Someone"',
             "submit": 'x {"status": "Accepted"}',
-            "powershell": "THUMB",
+            "powershell": "AB" * 20,
         }
         out = next((text for word, text in said.items() if word in line), "")
         if self.fail and self.fail in line:
@@ -134,6 +134,39 @@ def test_secrets_stand_in_no_message(
     for value in SECRETS.values():
         assert value not in said
     assert "***" in said
+
+
+@posix_only
+def test_a_certificate_without_its_key_never_reaches_the_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a thumbprint the clean-up would name the user's whole store."""
+    monkeypatch.setenv(signing.PFX, SECRETS[signing.PFX])
+    monkeypatch.setattr(product, "system", lambda: "windows")
+    lines: list[str] = []
+
+    def silent(words: list[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        lines.append(" ".join(words))
+        return subprocess.CompletedProcess(words, 0, "\n")
+
+    monkeypatch.setattr(subprocess, "run", silent)
+    with pytest.raises(Failed, match="no certificate with its private key"):
+        signing.windows(tmp_path / "x.exe")
+    assert not [line for line in lines if "Remove-Item" in line]
+
+
+@posix_only
+def test_held_secrets_reach_only_the_programs_that_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(signing, "_held", {})
+    signing.hold()
+    assert not [name for name in SECRETS if name in os.environ]
+    code = f"import os; print(sum(name in os.environ for name in {list(SECRETS)}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+    assert signing.run([sys.executable, "-c", code], "counting").strip() == str(len(SECRETS))
+    assert all(signing.secret(name) == value.strip() for name, value in SECRETS.items())
 
 
 def test_a_secret_that_is_no_base64_is_said_without_showing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
