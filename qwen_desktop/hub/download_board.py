@@ -76,13 +76,14 @@ class Board:
         """Those that may still serve."""
         return [s for s in self.standings if not s.dropped]
 
-    def pick(self, avoid: int = -1) -> Standing | None:
+    def pick(self, avoid: int = -1, only: int | None = None) -> Standing | None:
         """The source for the next run, None when all must rest for a while.
 
-        ``avoid`` is the number of a source whose bytes are in doubt: taken only when there is no other.
+        ``avoid`` is the number of a source whose bytes are in doubt: taken only when there is no other. ``only`` is the
+        number of the one that may serve.
         """
         now = self._clock()
-        able = [s for s in self.left if s.rests_until <= now]
+        able = [s for s in self.left if s.rests_until <= now and only in (None, s.number)]
         if any(s.number != avoid for s in self.left):
             able = [s for s in able if s.number != avoid]
         ranged = [s for s in able if not s.whole_only]

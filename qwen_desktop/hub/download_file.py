@@ -20,6 +20,7 @@ from qwen_desktop.hub.download_board import Board, Standing
 from qwen_desktop.hub.download_disk import PartFile, of_disk
 from qwen_desktop.hub.download_hash import Hasher
 from qwen_desktop.hub.download_limit import Limiter
+from qwen_desktop.hub.download_repair import Repair
 from qwen_desktop.hub.download_worker import Run, Worker
 from qwen_desktop.hub.journal import SEGMENT, Journal
 from qwen_desktop.hub.ranges import Ranges
@@ -74,9 +75,7 @@ class FileDownload:
         self._stopped = False
         self._broken: AppError | None = None
         self._stage: Literal["fill", "reread", "repair"] = "fill"
-        self._doubt = Ranges()
-        self._different = 0
-        self._hashed_different = 0
+        self._repair = Repair()
         self._hasher = Hasher(part, journal)
         self._workers: list[Worker] = []
         self._saved_at = time.monotonic()
@@ -238,7 +237,7 @@ class FileDownload:
             self._hasher.again()
         elif self._stage == "reread":
             self._begin_repair()
-        elif self._repair_over():
+        elif self._repair_is_over() and not self._settle():
             self.journal.repaired = True
             names = ", ".join(dict.fromkeys(s.name for s in self._board.standings))
             raise failures.damaged(self.journal.file.path, names)
@@ -260,7 +259,7 @@ class FileDownload:
         with self._condition:
             self._stage = "repair"
             self._board.progress_at = time.monotonic()
-            self._doubt = Ranges(self.journal.pieces())
+            self._repair.begin(self.journal.pieces())
             self._condition.notify_all()
         while len(self._workers) < WORKERS:
             self._start_worker(len(self._workers))
@@ -268,15 +267,21 @@ class FileDownload:
     def _repair_changed(self) -> bool:
         """Hash anew when bytes were replaced since; whether that happened."""
         with self._lock:
-            if self._different == self._hashed_different or any(run.repair and run.changed for run in self._runs):
+            if not self._repair.must_hash(self._runs):
                 return False
-            self._hashed_different = self._different
         self._hasher.again()
         return True
 
-    def _repair_over(self) -> bool:
+    def _repair_is_over(self) -> bool:
         with self._lock:
-            return not self._doubt.total and not self._runs and self._different == self._hashed_different
+            return self._repair.over(self._runs, [s.number for s in self._board.left])
+
+    def _settle(self) -> bool:
+        """Begin the next try to mend; False when there is none left."""
+        with self._condition:
+            found = self._repair.settle(self.journal.pieces(), [s.number for s in self._board.left])
+            self._condition.notify_all()
+        return found
 
     # For the workers ---------------------------------------------------------------------------------------------
 
@@ -311,13 +316,10 @@ class FileDownload:
         return self._steal()
 
     def _find_doubt(self) -> Run | None:
-        doubt = Ranges(self._doubt)
-        for run in self._runs:
-            doubt.remove(run.position, run.end)
-        piece = next(iter(doubt), None)
+        piece = self._repair.next(self._runs)
         if piece is None:
             return None
-        standing = self._board.pick(avoid=piece[2])
+        standing = self._board.pick(avoid=piece[2], only=self._repair.only)
         return None if standing is None else self._make(piece[0], piece[1], standing, repair=True)
 
     def _make(self, start: int, end: int, standing: Standing, *, repair: bool = False) -> Run:
@@ -369,8 +371,7 @@ class FileDownload:
             self.received += end - start
             self._board.got(run.standing)
             if run.repair:
-                self._doubt.remove(start, end)
-                self._different += different
+                self._repair.arrived(start, end, different)
                 run.changed = run.changed or bool(different)
         if not run.repair:
             self.journal.wrote(start, end, run.standing.number)
