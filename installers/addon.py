@@ -209,7 +209,7 @@ def _linux(root: Path, folder: Path, parts: Sequence[Component], out: Path) -> l
     tree.settle(root)
     archive = _archive(root, out / f"{ID}-{product.version()}-{appimage.MACHINES[product.architecture()][0]}.tar.xz")
     started = time.monotonic()
-    package = out / f"{ID}_{deb.version()}_{deb.ARCHITECTURES[product.architecture()]}.deb"
+    package = out / deb.file_name(ID)
     moment = formatdate(product.epoch())
     changes = f"  * Version {product.version()}, for {product.ID} of the same version."
     text = f"{ID} ({deb.version()}) unstable; urgency=medium\n\n{changes}\n\n -- {product.MAINTAINER}  {moment}\n"
@@ -278,13 +278,15 @@ The package holds NVIDIA's CUDA runtime and cuBLAS, which are not free software;
 def _archive(root: Path, target: Path) -> Path:
     """The same files as ``usr/…``, to be unpacked over an AppDir."""
     started = time.monotonic()
-    with tarfile.open(target, "w:xz", preset=PRESET, format=tarfile.GNU_FORMAT) as packed:
+    part = target.with_name(target.name + ".part")
+    with tarfile.open(part, "w:xz", preset=PRESET, format=tarfile.GNU_FORMAT) as packed:
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             entry = packed.gettarinfo(path, path.relative_to(root).as_posix())
             entry.uid = entry.gid = 0
             entry.uname = entry.gname = "root"
             with path.open("rb") as content:
                 packed.addfile(entry, content)
+    part.replace(target)
     say(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB in {duration(time.monotonic() - started)}")
     return target
 

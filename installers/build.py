@@ -10,6 +10,7 @@ processor of the platform (some 15 minutes on two cores); the result is kept in 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -134,28 +135,40 @@ def _installers(named: Sequence[str], out: Path, *, vulkan: bool) -> list[Path]:
     """Freeze the app and make the kinds that are named, each with its SBOM."""
     _need(named)
     work = _work(out, vulkan=vulkan)
-    components = licences.gather(work.python, work.frozen, work.frozen)
     if product.system() == "windows":
-        signing.windows(work.frozen)
+        signing.windows(work.frozen)  # first: the bills of materials hold the sums of what is shipped
+    components = licences.gather(work.python, work.frozen, work.frozen)
+    sbom.write(work.frozen, components)
     made = [work.frozen]
     for kind in [kind for kind in named if kind != "folder"]:
         heading(kind)
         path = KINDS[product.system()][kind](work)
         if path is not None:
+            sbom.write(path, components)
             made.append(path)
-    for path in made:
-        sbom.write(path, components)
     return made
 
 
 def _need(named: Sequence[str]) -> None:
     """Say what is missing before the long work, not after it."""
-    wanted = {"linux": ["strip"], "windows": [], "macos": []}[product.system()]
-    wanted += ["dpkg-deb"] if "deb" in named else []
+    if product.system() == "windows" and "nsis" in named:
+        from windows import nsis  # noqa: PLC0415
+
+        nsis.compiler()
+    if product.system() != "linux":
+        return
+    from linux import appimage  # noqa: PLC0415
+
+    wanted = {"strip": "binutils"}
+    if "deb" in named:
+        wanted["dpkg-deb"] = "dpkg"
+    if "appimage" in named and os.environ.get(appimage.RUNTIME, "").strip():
+        wanted["mksquashfs"] = "squashfs-tools"
     missing = [name for name in wanted if shutil.which(name) is None]
     if missing:
-        others = "; or name other kinds" if "dpkg-deb" in missing else ""
-        raise Failed(f"{' and '.join(missing)} missing: install binutils and dpkg as needed{others}.")
+        packages = " and ".join(wanted[name] for name in missing)
+        others = "" if missing == ["strip"] else ", or name other kinds"
+        raise Failed(f"{' and '.join(missing)} missing: install {packages}{others}.")
 
 
 def _parse(arguments: Sequence[str], kinds: Sequence[str], addons: Sequence[str]) -> argparse.Namespace:

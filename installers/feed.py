@@ -33,6 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 import dev_cache  # noqa: E402 - the two folders are on the path only now
 import product  # noqa: E402
 from dev_console import Failed, say  # noqa: E402
+from linux import deb  # noqa: E402
 
 SCHEMA = 1
 NAME = "feed.json"
@@ -109,7 +110,8 @@ def make(folder: Path, base: str) -> Path:
     files = [found for found in (entry(path, base) for path in sorted(folder.iterdir()) if path.is_file()) if found]
     if not files:
         raise Failed(f"{folder} holds no artefact: see KINDS in installers/feed.py for their names.")
-    foreign = [str(file["name"]) for file in files if product.version() not in str(file["name"])]
+    own = (product.version(), f"_{deb.version()}_".replace("~", "."))
+    foreign = [str(file["name"]) for file in files if not any(word in str(file["name"]) for word in own)]
     if foreign:
         raise Failed(f"These are not of version {product.version()}: {', '.join(foreign)}.")
     feed = {

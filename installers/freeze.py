@@ -28,7 +28,7 @@ def folder(python: Path, out: Path, *, vulkan: Path | None = None) -> Path:
     """
     heading("Freezing")
     target, work = out / product.ID, llama.cache() / "work"
-    shutil.rmtree(target, ignore_errors=True)
+    give_way(target)
     command: list[str | Path] = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     command += ["--distpath", out, "--workpath", work, "--clean", SPEC]
     variables = {
@@ -46,6 +46,15 @@ def folder(python: Path, out: Path, *, vulkan: Path | None = None) -> Path:
     check(target)
     say(f"{target}: {size(target) / 1e6:.0f} MB in {sum(1 for _ in target.rglob('*'))} files and folders")
     return target
+
+
+def give_way(target: Path) -> None:
+    """Remove an older frozen folder at ``target``. Raises ``Failed`` for anything else that lies there."""
+    if not target.exists():
+        return
+    if product.ROOT.is_relative_to(target.resolve()) or not (target.is_dir() and (target / _INTERNAL).is_dir()):
+        raise Failed(f"{target} is no frozen folder and would be replaced: name another folder with --out.")
+    shutil.rmtree(target, ignore_errors=True)
 
 
 def clean(target: Path) -> None:

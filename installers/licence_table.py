@@ -56,8 +56,8 @@ class Native:
     version: str = ""  # the name of a version that the probe of the build's Python tells
 
     def claims(self, path: str) -> bool:
-        """Whether the file at ``path`` (with forward slashes) is of this library."""
-        return re.search(rf"(?:^|/)(?:{self.pattern})", path) is not None
+        """Whether the file at ``path`` (with forward slashes, in any capitals) is of this library."""
+        return re.search(rf"(?:^|/)(?:{self.pattern})", path, re.IGNORECASE) is not None
 
 
 def _system(  # noqa: PLR0917 - rows of a table

@@ -35,7 +35,7 @@ CHOSEN = {
 #: Under the LGPL, and without a text of their own; the LGPL adds to the GPL, so both must be there.
 _QT_PYTHON = ("pyside6-essentials", "shiboken6")
 _MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
-_LLAMA = re.compile(r"(^|/)(lib)?(llama|ggml[\w-]*|mtmd)\.(so[\d.]*|dll|dylib)$")
+_LLAMA = re.compile(r"(^|/)(lib)?(llama|ggml[\w.-]*|mtmd)\.(so[\d.]*|dll|dylib)$")
 _PYTHON = re.compile(r"lib-dynload/|(^|/)(libpython3[\w.]*|python3\w*\.dll|Python)$|Python\.framework/|^[\w-]+\.pyd$")
 
 
@@ -164,8 +164,13 @@ def _owner(path: str, shipped: Sequence[Mapping[str, Any]]) -> str:
             return f"native {row.name}"
     for exact in (True, False):  # PyInstaller puts some libraries beside the program
         for entry in shipped:
-            names = entry["files"] if exact else [name.rpartition("/")[2] for name in entry["files"]]
-            if (inside if exact else inside.rpartition("/")[2]) in names:
+            # Windows keeps the capitals of whoever linked a library, not those of its file.
+            names = [name.casefold() for name in entry["files"]]
+            if exact:
+                same = inside.casefold() in names
+            else:
+                same = inside.rpartition("/")[2].casefold() in [name.rpartition("/")[2] for name in names]
+            if same:
                 return f"package {_key(entry['name'])}"
     return "Python" if _PYTHON.search(inside) else ""
 

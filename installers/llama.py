@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,14 @@ import sysconfig
 import tarfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import product  # puts tools/ on the path
 
 import dev_cache  # isort: skip
+import dev_wheel  # isort: skip
 from dev_console import Failed, duration, heading, output, say  # isort: skip
 
 #: Where a build finds what the system's own packages are too old for (see README, "Vulkan").
@@ -71,9 +74,12 @@ def source(python: Path) -> Path:
 
 def _download(python: Path, version: str, folder: Path) -> Path:
     dev_cache.created(folder)
+    # With its sum, since pip runs the build of what it has fetched to learn its name: nothing else may run here.
+    wanted = folder / "llama.txt"
+    wanted.write_text(f"llama-cpp-python=={version} --hash=sha256:{product.SDIST_SHA256[version]}\n", encoding="utf-8")
     command: list[str | Path] = [python, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
-    command += ["--no-binary", ":all:"]
-    code, text = output([*command, "-d", folder, f"llama-cpp-python=={version}"], timeout=900)
+    command += ["--no-binary", ":all:", "--require-hashes"]
+    code, text = output([*command, "-d", folder, "-r", wanted], timeout=900)
     archive = folder / f"llama_cpp_python-{version}.tar.gz"
     if code != 0 or not archive.is_file():
         raise Failed(f"The source of llama-cpp-python {version} cannot be downloaded: {text.strip()[-300:]}")
@@ -203,6 +209,30 @@ def compiler() -> str:
     return _version_of(os.environ.get("CXX", "").strip() or "c++")
 
 
+def without_sme() -> bool:
+    """Whether this is Linux on ARM with a compiler that does not know SME, as GCC before 14 does not.
+
+    llama.cpp asks no compiler before it compiles for such processors; without those two kinds they get the next best.
+    """
+    if (product.system(), product.architecture()) != ("linux", "arm64"):
+        return False
+    program = os.environ.get("CXX", "").strip() or "c++"
+    return output([*shlex.split(program), "-march=armv9.2-a+sme", "-x", "c++", "-fsyntax-only", os.devnull])[0] != 0
+
+
+def fit(tree: Path, *, sme: bool) -> None:
+    """Let the source ``tree`` of llama.cpp have the kinds of ARM processors with SME, or not."""
+    listed = tree / "ggml" / "src" / "CMakeLists.txt"
+    whole = listed.with_suffix(".whole")
+    if not whole.is_file():
+        dev_cache.place(listed, whole)
+    text = whole.read_text(encoding="utf-8")
+    if not sme:
+        text = re.sub(r"^\s*ggml_add_cpu_backend_variant\(armv9\.2_.*\n", "", text, flags=re.MULTILINE)
+    if text != listed.read_text(encoding="utf-8"):
+        listed.write_text(text, encoding="utf-8", newline="\n")
+
+
 def key(options: Mapping[str, str], extra: str) -> str:
     """The name of a build's folder: whatever changes the result changes it."""
     parts = json.dumps([product.engine_version(), sysconfig.get_platform(), sorted(options.items()), compiler(), extra])
@@ -210,19 +240,35 @@ def key(options: Mapping[str, str], extra: str) -> str:
 
 
 def _built(python: Path, options: Mapping[str, str], extra: str, target: str) -> Path:
-    folder = cache() / key(options, extra)
+    sme = not without_sme()
+    folder = cache() / key(options, extra if sme else f"{extra} without SME")
     done = folder / "lib"
     with dev_cache.lock(cache() / "llama.lock", "compiling llama.cpp"):
         if not done.is_dir():
             heading(f"llama.cpp {product.engine_version()}, {target}")
-            _compile(source(python) / "vendor" / "llama.cpp", folder, options, target, python.parent)
+            tree = source(python) / "vendor" / "llama.cpp"
+            if not sme:
+                say("warning: without processors with SME, which this compiler does not know (GCC 14 does)")
+            fit(tree, sme=sme)
+            with _build_tree(folder) as build:
+                _compile(tree, build, options, target, python.parent)
+                keep(build, folder)
     return done
 
 
-def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str, tools: Path) -> None:
+@contextmanager
+def _build_tree(folder: Path) -> Iterator[Path]:
+    """Where CMake builds: in ``folder``, but on Windows in a short folder, for its compiler takes no longer paths."""
+    if product.system() == "windows":
+        with dev_wheel.build_folder(cache()) as short:
+            yield short
+    else:
+        yield folder / "build"
+
+
+def _compile(tree: Path, build: Path, options: Mapping[str, str], target: str, tools: Path) -> None:
     """``tools`` is the folder with the locked cmake and ninja."""
     started = time.monotonic()
-    build = folder / "build"
     configure = ["cmake", "-G", "Ninja", "-S", str(tree), "-B", str(build)]
     configure += [f"-D{name}={value}" for name, value in options.items()]
     if product.system() == "linux":  # the same libraries wherever the cache lies
@@ -236,7 +282,6 @@ def _compile(tree: Path, folder: Path, options: Mapping[str, str], target: str, 
     for command in (configure, [configure[0], "--build", str(build), "--target", target]):
         if subprocess.run(command, env=environment, check=False).returncode != 0:
             raise Failed(f"llama.cpp could not be built: the messages stand above. The command was: {command}")
-    keep(build, folder)
     say(f"Built in {duration(time.monotonic() - started)}.")
 
 
@@ -284,9 +329,10 @@ def wheel(python: Path, folder: Path) -> Path:
     tag = re.sub(r"[^A-Za-z0-9]", "_", sysconfig.get_platform())
     target = folder / f"llama_cpp_python-{product.engine_version()}-py3-none-{tag}.whl"
     folder.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
     stamp = time.gmtime(max(product.epoch(), 315_532_800))[:6]
     records: list[str] = []
-    with zipfile.ZipFile(small) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(small) as old, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as new:
         names = [name for name in old.namelist() if not name.endswith("/RECORD") and not name.startswith("bin/")]
         record = next(name for name in old.namelist() if name.endswith("/RECORD"))
         content = {name: old.read(name) for name in names} | extra
@@ -295,7 +341,7 @@ def wheel(python: Path, folder: Path) -> Path:
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             records.append(f"{name},sha256={digest},{len(data)}\n")
         new.writestr(_entry(record, stamp), "".join(records) + f"{record},,\n")
-    return target
+    return part.replace(target)
 
 
 def _entry(name: str, stamp: tuple[int, ...]) -> zipfile.ZipInfo:

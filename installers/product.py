@@ -132,7 +132,9 @@ def llama_options(target: str, arch: str) -> dict[str, str]:
             "CMAKE_INSTALL_RPATH": "@loader_path",
             "CMAKE_OSX_ARCHITECTURES": "arm64" if arch == "arm64" else "x86_64",
             "CMAKE_OSX_DEPLOYMENT_TARGET": MACOS_MINIMUM,
-            "GGML_METAL": "ON",
+            # Not on Intel: where Metal finds no graphics processor it still lists one, and llama.cpp's own releases
+            # leave it out for that reason.
+            "GGML_METAL": "ON" if arch == "arm64" else "OFF",
             "GGML_METAL_EMBED_LIBRARY": "ON",
             "GGML_OPENMP": "OFF",  # Apple's compiler has none; ggml's own threads take its place
         }

@@ -114,9 +114,10 @@ def _part(part: Component, ref: str) -> dict[str, Any]:
         entry["purl"] = part.purl
     if re.match(r"https?://\S+$", part.home):
         entry["externalReferences"] = [{"type": "website", "url": part.home}]
+    # Not on macOS: signing changes the files of the bundle, which has other paths than the folder that was looked at.
     inside: list[dict[str, Any]] = [
         {"type": "file", "bom-ref": f"file:{path}", "name": path, "hashes": [{"alg": "SHA-256", "content": digest}]}
-        for path, digest in part.files
+        for path, digest in (() if product.system() == "macos" else part.files)
     ]
     for number, (name, version, licence) in enumerate(part.inside, 1):
         linked: dict[str, Any] = {"type": "library", "bom-ref": f"{ref}/{number}", "name": name}

@@ -23,6 +23,8 @@ _WIDTH, _HEIGHT = 1400, 900
 _COVER = "Event Tester"
 #: Those first that keep the keyboard where somebody types: they find a window that only asks for it.
 _MANAGERS = ("metacity", "marco", "xfwm4", "openbox")
+#: What opens a file as a file manager does, with its first words.
+_OPENERS = {"gio": ("open",), "xdg-open": ()}
 _KEYS = {"quit": "ctrl+q", "message box": "ctrl+l"}
 
 
@@ -37,6 +39,8 @@ class Linux(Platform):
             raise Failed(
                 f"The smoke test needs {', '.join(missing)}: apt-get install xvfb xdotool x11-utils dbus-daemon."
             )
+        if not any(map(shutil.which, _OPENERS)):
+            raise Failed("The smoke test needs gio or xdg-open: apt-get install libglib2.0-bin or xdg-utils.")
         self.form = form_of(self)
         self.form.check()
         self._helpers: list[subprocess.Popen[bytes]] = []
@@ -163,7 +167,8 @@ class Linux(Platform):
                 self.focus(found[0])
 
     def double_click(self, file: Path) -> None:
-        opener = ["gio", "open", str(file)] if shutil.which("gio") else ["xdg-open", str(file)]
+        program = next(filter(shutil.which, _OPENERS))
+        opener = [program, *_OPENERS[program], str(file)]
         # Not through a pipe: the app inherits it and would hold it open.
         code = ended(self.start(opener, "double click"), f"{opener[0]} for a .gguf file", 30)
         if code != 0:

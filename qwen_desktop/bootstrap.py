@@ -6,8 +6,11 @@ it, by ``assembly``) and never typer; a command's path never imports Qt.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_desktop.cli import launch
@@ -40,7 +43,11 @@ def window(arguments: Sequence[str]) -> int:
 
     wanted = launch.window(arguments)
     files = (wanted.file,) if wanted is not None and wanted.file else ()
-    return application.run(find_paths(), _services, files)
+    paths = find_paths()
+    with contextlib.suppress(OSError, RuntimeError):  # a home that is gone
+        # Out of the folder of a model that was double-clicked: nothing that lies there may be loaded or run.
+        os.chdir(Path.home())
+    return application.run(paths, _services, files)
 
 
 def _services(paths: Paths) -> Services:

@@ -92,7 +92,7 @@ def progress_of(line: str) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _build_folder(cache: Path) -> Iterator[Path]:
+def build_folder(cache: Path) -> Iterator[Path]:
     """A folder for the build. On Windows short (``C:\\qwb…``): paths of llama.cpp exceed 260 characters elsewhere."""
     for left in cache.glob("qwb*"):  # of a build that was killed; nobody else builds while we hold the lock
         shutil.rmtree(left, ignore_errors=True)
@@ -211,7 +211,7 @@ def ensure(python: Path, version: str, installed_key: str | None) -> str:
 def _make(python: Path, version: str, target: Path) -> None:
     cache = dev_cache.created(dev_cache.folder())
     prebuilt = this_prebuilt(version)
-    with _build_folder(cache) as folder:
+    with build_folder(cache) as folder:
         if dev_system.has_compiler():
             try:
                 wheel = build(python, version, folder, cache / "build.log")

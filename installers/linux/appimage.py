@@ -78,11 +78,13 @@ def appimage(folder: Path, out: Path, runtime: Path | None = None) -> Path | Non
     with tempfile.TemporaryDirectory(prefix="qwen-desktop-appimage-") as temporary:
         packed = Path(temporary) / "squashfs"
         _squash(folder, packed)
-        with target.open("wb") as file, packed.open("rb") as body:
+        part = target.with_name(target.name + ".part")
+        with part.open("wb") as file, packed.open("rb") as body:
             file.write(head)
             shutil.copyfileobj(body, file, 1 << 20)
-    target.chmod(0o755)
-    os.utime(target, (product.epoch(), product.epoch()))
+    part.chmod(0o755)
+    os.utime(part, (product.epoch(), product.epoch()))
+    part.replace(target)
     say(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB in {duration(time.monotonic() - started)}")
     _zsync(target)
     return target

@@ -35,10 +35,15 @@ def version() -> str:
     return f"{upstream}-1"
 
 
+def file_name(package: str = product.ID) -> str:
+    """The file of a package. GitHub writes a dot for ~ in the names of a release's files, so there is none."""
+    return f"{package}_{version()}_{ARCHITECTURES[product.architecture()]}.deb".replace("~", ".")
+
+
 def build(frozen: Path, out: Path, python: Path) -> Path:
     """Make the package from the frozen folder; ``python`` draws the icons and must have PySide6."""
     tree.check_frozen(frozen)
-    name = f"{product.ID}_{version()}_{ARCHITECTURES[product.architecture()]}.deb"
+    name = file_name()
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="qwen-desktop-deb-") as folder:
@@ -104,8 +109,8 @@ def _md5(path: Path) -> str:
 
 def pack(root: Path, target: Path, compression: Sequence[str] = COMPRESSION) -> None:
     """Make the package ``target`` of the tree in ``root``; the same tree gives the same bytes."""
-    target.unlink(missing_ok=True)
-    command = ["dpkg-deb", "--root-owner-group", *compression, "--build", str(root), str(target)]
+    part = target.with_name(target.name + ".part")
+    command = ["dpkg-deb", "--root-owner-group", *compression, "--build", str(root), str(part)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(product.epoch()), "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
@@ -113,6 +118,7 @@ def pack(root: Path, target: Path, compression: Sequence[str] = COMPRESSION) -> 
         raise Failed("dpkg-deb is missing: install the package dpkg.") from error
     if done.returncode != 0:
         raise Failed(f"dpkg-deb cannot build the package: {done.stderr.strip()[-500:]}")
+    part.replace(target)
 
 
 def _judge(package: Path, limit: int, seconds: float) -> None:

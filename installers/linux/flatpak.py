@@ -29,8 +29,9 @@ def build(frozen: Path, out: Path, python: Path | None = None) -> Path:
 def archive(folder: Path, out: Path) -> Path:
     """Pack an AppDir as ``out/Qwen_Desktop-<version>-<processor>.tar.xz``: owned by root, always the same bytes."""
     target = out / appimage.file_name(".tar.xz")
+    part = target.with_name(target.name + ".part")
     started = time.monotonic()
-    with tarfile.open(target, "w:xz", preset=6, format=tarfile.GNU_FORMAT) as packed:
+    with tarfile.open(part, "w:xz", preset=6, format=tarfile.GNU_FORMAT) as packed:
         for path in [folder, *sorted(folder.rglob("*"))]:
             entry = packed.gettarinfo(path, str(Path(folder.name, path.relative_to(folder))))
             entry.uid = entry.gid = 0
@@ -41,6 +42,7 @@ def archive(folder: Path, out: Path) -> Path:
                 continue
             with path.open("rb") as content:
                 packed.addfile(entry, content)
+    part.replace(target)
     say(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB in {duration(time.monotonic() - started)}")
     return target
 

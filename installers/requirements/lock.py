@@ -5,8 +5,9 @@
 release workflow's last job needs (release.in): exact versions with the SHA-256 of every file, in one resolution for all
 systems, processors and Pythons. llama-cpp-python is left out: the installers carry a wheel of their own.
 
-``uv`` (from PyPI, in an environment of its own) resolves; no package index is written into the files. Without
-``--upgrade`` versions that still fit stay. ``--check`` changes nothing and fails when a file is out of date.
+``uv`` (from PyPI, pinned with its sums in ``uv.txt``, in an environment of its own) resolves; no package index is
+written into the files. Without ``--upgrade`` versions that still fit stay. ``--check`` changes nothing and fails when a
+file is out of date.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ import dev_cache  # noqa: E402 - the two folders are on the path only now
 import product  # noqa: E402
 from dev_console import Failed, output, quiet, run, say  # noqa: E402
 
-UV = "uv==0.13.9"
 OLDEST_PYTHON = "3.11"
 #: Built here from their source, so that they are in no lock.
 OWN = ("llama-cpp-python",)
 SOURCES: Mapping[str, tuple[Path, ...]] = {
     "build.txt": (product.ROOT / "pyproject.toml", HERE / "build.in"),
     "release.txt": (HERE / "release.in",),
+    "uv.txt": (HERE / "uv.in",),
 }
 #: Each platform of a release as uv names it. Everything must be there as a wheel, since nothing else is compiled.
 PLATFORMS = (
@@ -46,6 +47,7 @@ PLATFORMS = (
 #: The Python of the release workflow.
 RELEASE_PYTHON = "3.13"
 
+_CAREFUL = ("--require-hashes", "--only-binary", ":all:")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+?)(?:\s*;\s*(.*?))?\s*\\?$", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
@@ -69,16 +71,29 @@ def unsafe(text: str) -> str:
 
 
 def _uv() -> Path:
-    folder = dev_cache.created(dev_cache.folder() / "installers") / UV.replace("==", "-")
+    wanted = HERE / "uv.txt"
+    pinned = pins(wanted.read_text(encoding="utf-8"))["uv"][0]
+    folder = dev_cache.created(dev_cache.folder() / "installers") / f"uv-{pinned}"
     scripts = folder / ("Scripts" if product.system() == "windows" else "bin")
     if not list(scripts.glob("uv*")):
         steps: list[list[str | Path]] = [
             [sys.executable, "-m", "venv", folder],
-            [scripts / "python", "-m", "pip", "install", UV, *quiet()],
+            [
+                scripts / "python",
+                "-m",
+                "pip",
+                "install",
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "-r",
+                wanted,
+                *quiet(),
+            ],
         ]
         for step in steps:
             if run(step) != 0:
-                raise Failed(f"{UV} could not be installed: pip's message stands above.")
+                raise Failed(f"uv {pinned} could not be installed: pip's message stands above.")
     return scripts / "uv"
 
 

@@ -20,6 +20,13 @@ Unicode true
 !include WinVer.nsh
 !include x64.nsh
 
+!define UNINSTALL_KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\${ID}"
+!define APP_KEY "Software\${NAME}"
+!define CLASSES "Software\Classes"
+!define PROGID "QwenDesktop.GGUF.1"
+; platformdirs' folder on Windows (qwen_desktop/core/paths.py): settings, chats, models, cache and logs.
+!define DATA "$LOCALAPPDATA\${ID}"
+
 Name "${NAME}"
 OutFile "${OUT}"
 InstallDir "$LOCALAPPDATA\Programs\${NAME}"
@@ -37,13 +44,6 @@ ManifestDPIAware true
 ManifestLongPathAware true
 ManifestSupportedOS Win10
 BrandingText "${NAME} ${VERSION}"
-
-!define UNINSTALL_KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\${ID}"
-!define APP_KEY "Software\${NAME}"
-!define CLASSES "Software\Classes"
-!define PROGID "QwenDesktop.GGUF.1"
-; platformdirs' folder on Windows (qwen_desktop/core/paths.py): settings, chats, models, cache and logs.
-!define DATA "$LOCALAPPDATA\${ID}"
 
 !ifdef SIGN
   !uninstfinalize '${SIGN} "%1"' = 0

@@ -97,7 +97,8 @@ def uninstall_list(names: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _makensis() -> str:
+def compiler() -> str:
+    """The program makensis. Raises ``Failed`` where there is none."""
     given = os.environ.get(MAKENSIS, "").strip()
     usual = Path(os.environ.get("PROGRAMFILES(X86)", "C:\\Program Files (x86)")) / "NSIS" / "makensis.exe"
     found = given or shutil.which("makensis") or (str(usual) if usual.is_file() else "")
@@ -143,7 +144,7 @@ def build(frozen: Path, out: Path, python: Path | None = None) -> Path:
 
     The programs should be signed before (``signing.windows(frozen)``); installer and uninstaller are signed here.
     """
-    compiler = _makensis()
+    makensis = compiler()
     names = files(frozen)
     target = out / f"{product.ID}-{product.version()}-windows-{architecture(frozen)}-setup.exe"
     out.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ def build(frozen: Path, out: Path, python: Path | None = None) -> Path:
         (work / "uninstall.nsh").write_text(uninstall_list(names), encoding="utf-8")
         part = work / target.name
         values = {**defines(frozen, names, work), "OUT": str(part)}
-        command = [compiler, "-V2", "-WX", "-INPUTCHARSET", "UTF8"]
+        command = [makensis, "-V2", "-WX", "-INPUTCHARSET", "UTF8"]
         command += [f"-D{name}={value}" for name, value in values.items()]
         done = subprocess.run(
             [*command, str(SCRIPT)],

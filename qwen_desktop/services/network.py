@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import sys
 
@@ -19,8 +20,10 @@ _NETWORK_MANAGER = (
     "org.freedesktop.NetworkManager", "Metered",
 )  # fmt: skip
 _NMCLI = ("nmcli", "--terse", "--fields", "GENERAL.METERED", "device", "show")
+#: By its whole path and from there: a bare name is looked for in the current folder first, beside a clicked model.
+_SYSTEM = os.environ.get("SYSTEMROOT") or "C:\\Windows"
 _WINDOWS = (
-    "powershell", "-NoProfile", "-NonInteractive", "-Command",
+    _SYSTEM + "\\System32\\WindowsPowerShell\\v1.0\\powershell.exe", "-NoProfile", "-NonInteractive", "-Command",
     "[void][Windows.Networking.Connectivity.NetworkInformation,Windows,ContentType=WindowsRuntime];"
     "[Windows.Networking.Connectivity.NetworkInformation]::GetInternetConnectionProfile()"
     ".GetConnectionCost().NetworkCostType",
@@ -73,6 +76,7 @@ async def _output(*command: str) -> str:
                 capture_output=True,
                 timeout=PATIENCE_S,
                 check=False,
+                cwd=_SYSTEM if sys.platform == "win32" else None,
                 creationflags=flags,
             )
             return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""

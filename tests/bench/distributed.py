@@ -55,10 +55,8 @@ class Side:
 
 
 async def compare(args: argparse.Namespace, model: Path) -> bool:
-    ours, native = (
-        Side("distributed", [str(args.program), "--worker", "engine"]),
-        Side("native", worker_command("engine")),
-    )
+    program = str(args.program.absolute())  # workers start in a folder of their own
+    ours, native = Side("distributed", [program, "--worker", "engine"]), Side("native", worker_command("engine"))
     for side in (ours, native):
         await side.load(model, args.threads)
         print(f"{side.name}: {side.cpu}", flush=True)

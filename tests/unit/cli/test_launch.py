@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from qwen_desktop import bootstrap
 from qwen_desktop.cli import app, launch
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.ui import application
 
 
 def test_no_argument_opens_the_window() -> None:
@@ -23,6 +25,15 @@ def test_a_file_opens_in_the_window_by_its_full_path(tmp_path: Path, monkeypatch
     (tmp_path / "named without ending").write_bytes(b"GGUF")
     assert launch.window(["Qwen3 0.6B.GGUF"]) == launch.Window(str(tmp_path / "Qwen3 0.6B.GGUF"))
     assert launch.window(["named without ending"]) == launch.Window(str(tmp_path / "named without ending"))
+
+
+def test_the_window_leaves_the_folder_of_a_clicked_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setattr(application, "run", lambda _paths, _build, files: seen.append((Path.cwd(), files)) or 0)
+    assert bootstrap.window(["model.gguf"]) == 0
+    assert seen == [(Path.home(), (str(tmp_path / "model.gguf"),))]
 
 
 def test_a_file_named_like_a_command_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

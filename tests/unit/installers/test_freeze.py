@@ -100,6 +100,22 @@ def test_the_newest_glibc_is_read_from_the_files(tmp_path: Path) -> None:
     assert freeze.newest_glibc(tmp_path) == (0, 0)
 
 
+def test_only_a_frozen_folder_is_replaced(tmp_path: Path) -> None:
+    freeze.give_way(tmp_path / "nothing")
+    old = tmp_path / "old"
+    (old / "_internal").mkdir(parents=True)
+    freeze.give_way(old)
+    assert not old.exists()
+    other = tmp_path / "qwen-desktop"
+    other.mkdir()
+    (other / "letter.txt").write_text("mine")
+    with pytest.raises(Failed, match="--out"):
+        freeze.give_way(other)
+    with pytest.raises(Failed, match="--out"):
+        freeze.give_way(product.ROOT.parent)
+    assert (other / "letter.txt").read_text() == "mine"
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         build.main(["rpm"])
@@ -116,6 +132,7 @@ def test_llama_cpp_is_never_built_for_one_processor_alone(system: str, arch: str
     assert options["GGML_BACKEND_DL"] == "ON"
     assert options["BUILD_SHARED_LIBS"] == "ON"
     assert "CMAKE_TOOLCHAIN_FILE" not in options  # llama.cpp's own names a processor of 2023
+    assert options.get("GGML_METAL", "OFF") == ("ON" if (system, arch) == ("macos", "arm64") else "OFF")
     if (system, arch) == ("windows", "arm64"):
         assert options["GGML_CPU_ARM_ARCH"] == "armv8-a"
 
@@ -132,6 +149,17 @@ def test_what_is_missing_is_said_before_the_long_work(monkeypatch: pytest.Monkey
     build._need(["appdir"])
     with pytest.raises(Failed, match="dpkg-deb missing"):
         build._need(["deb", "appdir"])
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "mksquashfs" else f"/usr/bin/{name}")
+    monkeypatch.delenv("QWEN_DESKTOP_APPIMAGE_RUNTIME", raising=False)
+    build._need(["appimage"])  # none will be made
+    monkeypatch.setenv("QWEN_DESKTOP_APPIMAGE_RUNTIME", "/some/runtime")
+    with pytest.raises(Failed, match="squashfs-tools"):
+        build._need(["appimage"])
+    monkeypatch.setattr(product, "system", lambda: "windows")
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    build._need(["zip"])
+    with pytest.raises(Failed, match="makensis is missing"):
+        build._need(["nsis", "zip"])
 
 
 def test_a_build_of_llama_cpp_is_kept_under_what_it_was_made_with() -> None:
@@ -139,6 +167,31 @@ def test_a_build_of_llama_cpp_is_kept_under_what_it_was_made_with() -> None:
     assert llama.key(options, "") == llama.key(dict(reversed(options.items())), "")
     assert llama.key(options, "") != llama.key(options | {"GGML_VULKAN": "ON"}, "")
     assert llama.key(options, "") != llama.key(options, "another glslc")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the compiler here is a shell script")
+@pytest.mark.parametrize("knows", [True, False])
+def test_kinds_of_arm_processors_that_the_compiler_does_not_know_are_left_out(
+    knows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "ggml" / "src" / "CMakeLists.txt"
+    listed.parent.mkdir(parents=True)
+    rows = ["armv8.6_2    DOTPROD SVE2", "armv9.2_1    DOTPROD SME", "armv9.2_2    DOTPROD SVE2 SME"]
+    whole = "".join(f"            ggml_add_cpu_backend_variant({row})\n" for row in rows)
+    listed.write_text(whole)
+    monkeypatch.setattr(product, "system", lambda: "linux")
+    monkeypatch.setattr(product, "architecture", lambda: "arm64")
+    compiler = tmp_path / "compiler"
+    compiler.write_text(f"#!/bin/sh\nexit {0 if knows else 1}\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    assert llama.without_sme() is not knows
+    llama.fit(tmp_path, sme=knows)
+    assert [row for row in rows if row in listed.read_text()] == (rows if knows else rows[:1])
+    llama.fit(tmp_path, sme=True)  # another compiler later
+    assert listed.read_text() == whole
+    monkeypatch.setattr(product, "architecture", lambda: "x64")
+    assert not llama.without_sme()
 
 
 def test_the_source_of_the_pinned_engine_has_a_checksum() -> None:

@@ -22,6 +22,7 @@ import feed  # noqa: E402
 import lock  # noqa: E402
 import product  # noqa: E402
 from dev_console import Failed  # noqa: E402
+from linux import deb  # noqa: E402
 
 
 def _has_openssl() -> bool:
@@ -94,6 +95,21 @@ def test_the_feed_names_every_download_and_nothing_else(release: Path) -> None:
         feed.complete(feed.make(release, "https://example.org/v/"))
 
 
+def test_a_version_before_a_release_has_files_that_github_does_not_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "version", lambda: "1.0.0rc1")
+    package = deb.file_name()
+    assert "1.0.0.rc1-1" in package
+    (tmp_path / package).write_text("package")
+    (tmp_path / "Qwen_Desktop-1.0.0rc1-x86_64.AppImage").write_text("image")
+    found = json.loads(feed.make(tmp_path, "https://example.org/v/").read_text(encoding="utf-8"))
+    assert [file["kind"] for file in found["files"]] == ["appimage", "deb"]
+    (tmp_path / package.replace("rc1", "rc2")).write_text("other")
+    with pytest.raises(Failed, match="rc2"):
+        feed.make(tmp_path, "https://example.org/v/")
+
+
 def test_a_file_of_another_version_stops_the_feed(release: Path) -> None:
     (release / "qwen-desktop_0.0.1-1_amd64.deb").write_text("old")
     with pytest.raises(Failed, match=r"not of version .*: qwen-desktop_0\.0\.1-1_amd64\.deb"):
@@ -159,6 +175,14 @@ def test_the_lock_covers_what_pyproject_needs() -> None:
     broken = "6.12.0"  # on Python 3.11, see pyproject.toml
     assert f"pyside6-essentials=={broken} ; python_full_version >= '3.12'" in text
     assert set(locked["pyside6-essentials"]) >= {broken}
+
+
+def test_what_resolves_the_locks_is_locked_itself() -> None:
+    text = (INSTALLERS / "requirements" / "uv.txt").read_text(encoding="utf-8")
+    wanted = (INSTALLERS / "requirements" / "uv.in").read_text(encoding="utf-8").split()[-1]
+    assert list(lock.pins(text)) == ["uv"]
+    assert f"{wanted} \\\n" in text
+    assert lock.unsafe(text) == ""
 
 
 def test_a_lock_without_sums_or_with_an_address_is_refused() -> None:

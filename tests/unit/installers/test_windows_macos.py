@@ -158,6 +158,15 @@ def test_what_is_removed_is_exactly_what_was_installed(frozen: Path) -> None:
     assert not any(re.search(r"/r\b|\*", line) for line in lines)
 
 
+def test_a_name_is_defined_before_it_is_used() -> None:
+    # makensis takes one that it does not know (yet) for text, without a warning.
+    text = (nsis.SCRIPT).read_text(encoding="utf-8")
+    defined = re.findall(r"^\s*!define (\w+)", text, re.MULTILINE)
+    assert "UNINSTALL_KEY" in defined
+    late = [name for name in defined if f"${{{name}}}" in text[: text.index(f"!define {name}")]]
+    assert late == []
+
+
 def test_the_scripts_never_delete_a_whole_folder_at_once() -> None:
     for path in sorted(nsis.SCRIPT.parent.glob("*.ns[ih]")):
         text = path.read_text(encoding="utf-8")

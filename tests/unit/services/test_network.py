@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import PureWindowsPath
 
 import pytest
 
@@ -53,3 +54,10 @@ def test_a_program_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(network, "_NETWORK_MANAGER", ("sleep", "20"))
     monkeypatch.setattr(network, "_NMCLI", ("sleep", "20"))
     assert asyncio.run(asyncio.wait_for(network.metered(), 5)) is False
+
+
+def test_windows_is_asked_by_a_program_of_its_own_folder() -> None:
+    # A bare name would be looked for beside the model that was double-clicked.
+    program = PureWindowsPath(network._WINDOWS[0])
+    assert program.is_absolute()
+    assert program.parent.is_relative_to(PureWindowsPath(network._SYSTEM) / "System32")
