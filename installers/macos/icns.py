@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from windows import icons
+import drawing
 
 #: Entry -> pixels. A PNG each; the names with a doubled size are for Retina screens ("16 pt at 2x" is 32 pixels).
 ENTRIES = {
@@ -26,7 +26,7 @@ SCALE = (824 / 1024) / (112 / 128)
 
 def icns(images: Mapping[int, bytes]) -> bytes:
     """An .icns file of RGBA pictures by size; every size of ``ENTRIES`` must be there."""
-    packed = {size: icons.png(size, images[size]) for size in sorted(set(ENTRIES.values()))}
+    packed = {size: drawing.png(size, images[size]) for size in sorted(set(ENTRIES.values()))}
     body = b"".join(
         kind.encode() + struct.pack(">I", len(packed[size]) + 8) + packed[size] for kind, size in ENTRIES.items()
     )
@@ -37,5 +37,5 @@ def write(target: Path, python: Path | None = None) -> Path:
     """Draw the icon in all sizes into ``target`` (.icns) and return it. ``python`` has PySide6; without, this one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     sizes = sorted(set(ENTRIES.values()))
-    target.write_bytes(icns(icons.pixels(python or Path(sys.executable), sizes, SCALE)))
+    target.write_bytes(icns(drawing.pixels(python or Path(sys.executable), drawing.APP_ICON, sizes, SCALE)))
     return target

@@ -1,47 +1,16 @@
-"""The app's icon as PNG and as Windows' container (.ico), drawn from ``resources/icons/app.svg``."""
+"""The app's icon in Windows' container (.ico), drawn from ``resources/icons/app.svg``."""
 
 from __future__ import annotations
 
 import struct
-import subprocess
 import sys
-import tempfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import product
-from dev_console import Failed
+import drawing
 
-SOURCE = product.ROOT / "resources" / "icons" / "app.svg"
 #: What Windows asks for between 100 % and 400 % scaling: title bar, Start menu, taskbar, Explorer's large pictures.
 SIZES = (16, 20, 24, 32, 40, 48, 64, 96, 128, 256)
-_DRAW = Path(__file__).resolve().with_name("draw_icon.py")
-
-
-def pixels(python: Path, sizes: Sequence[int], scale: float = 1.0) -> dict[int, bytes]:
-    """The icon in each of ``sizes`` as RGBA bytes; ``python`` must have PySide6. ``scale`` below 1 leaves a margin."""
-    with tempfile.TemporaryDirectory(prefix="icon-") as name:
-        command = [str(python), str(_DRAW), str(SOURCE), str(scale), name, *map(str, sizes)]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-            raise Failed(f"The icon could not be drawn ({said[-1]}): {python} must have PySide6.")
-        drawn = {size: (Path(name) / f"{size}.rgba").read_bytes() for size in sizes}
-    for size, data in drawn.items():
-        if len(data) != size * size * 4:
-            raise Failed(f"The icon in {size} pixels has {len(data)} bytes: draw_icon.py must write four a pixel.")
-    return drawn
-
-
-def png(size: int, rgba: bytes) -> bytes:
-    """The same pixels as a PNG file; the same input gives the same bytes wherever it runs."""
-    rows = b"".join(b"\0" + rgba[start : start + size * 4] for start in range(0, len(rgba), size * 4))
-    header = struct.pack(">IIBBBBB", size, size, 8, 6, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
 
 
 def _bitmap(size: int, rgba: bytes) -> bytes:
@@ -64,7 +33,7 @@ def ico(images: Mapping[int, bytes]) -> bytes:
     entries, bodies = [], []
     offset = 6 + 16 * len(images)
     for size, rgba in sorted(images.items()):
-        body = png(size, rgba) if size >= 256 else _bitmap(size, rgba)
+        body = drawing.png(size, rgba) if size >= 256 else _bitmap(size, rgba)
         entries.append(struct.pack("<BBBBHHII", size % 256, size % 256, 0, 0, 1, 32, len(body), offset))
         bodies.append(body)
         offset += len(body)
@@ -98,7 +67,7 @@ def write(target: Path, python: Path | None = None) -> Path:
     Beside it the installer's picture is written, with the ending ``.bmp``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    drawn = pixels(python or Path(sys.executable), SIZES)
+    drawn = drawing.pixels(python or Path(sys.executable), drawing.APP_ICON, SIZES)
     target.write_bytes(ico(drawn))
     target.with_suffix(".bmp").write_bytes(banner(drawn[96], 96))
     return target

@@ -24,6 +24,7 @@ from qwen_desktop.core.paths import FOLDER, find_paths
 
 sys.path.insert(0, str(ROOT / "installers"))
 
+import drawing
 import product
 from linux import appimage, check, deb, flatpak, icons, texts, tree
 
@@ -204,13 +205,13 @@ def test_the_tree_starts_the_window_by_desktop_file_and_the_commands_by_name(fro
 def test_icons_are_drawn_in_all_sizes(tmp_path: Path) -> None:
     pytest.importorskip("PySide6.QtSvg")
     targets = {size: tmp_path / f"{size}.png" for size in (16, 48)}
-    icons.render(icons.APP_ICON, targets, Path(sys.executable))
+    icons.render(drawing.APP_ICON, targets, Path(sys.executable))
     assert [check.png_size(path) for path in targets.values()] == [(16, 16), (48, 48)]
 
 
 def test_a_python_without_qt_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="does not run"):
-        icons.render(icons.APP_ICON, {16: tmp_path / "16.png"}, tmp_path / "python")
+        icons.render(drawing.APP_ICON, {16: tmp_path / "16.png"}, tmp_path / "python")
 
 
 @linux_only

@@ -22,6 +22,7 @@ from qwen_desktop.core.paths import PORTABLE_MARKER
 
 sys.path.insert(0, str(ROOT / "installers"))
 
+import drawing
 import product
 import signing
 from macos import app, dmg, icns, info, notarise
@@ -58,7 +59,7 @@ def frozen(tmp_path: Path) -> Path:
 
 
 def _unpacked(data: bytes) -> tuple[int, bytes]:
-    """The size and the pixels of a PNG file as ``icons.png`` writes it."""
+    """The size and the pixels of a PNG file as ``drawing.png`` writes it."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", data[16:24])
     assert width == height
@@ -75,7 +76,7 @@ def _unpacked(data: bytes) -> tuple[int, bytes]:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[int, bytes]:
-    return icons.pixels(Path(sys.executable), sorted({*icons.SIZES, *icns.ENTRIES.values()}))
+    return drawing.pixels(Path(sys.executable), drawing.APP_ICON, sorted({*icons.SIZES, *icns.ENTRIES.values()}))
 
 
 def test_the_icon_for_windows_has_every_size(drawn: dict[int, bytes]) -> None:
@@ -129,7 +130,7 @@ def test_a_python_without_qt_is_told_in_a_sentence(tmp_path: Path) -> None:
     if os.name == "nt":
         pytest.skip("the stand-in is a shell script")
     with pytest.raises(Failed, match="PySide6"):
-        icons.pixels(poor, [16])
+        drawing.pixels(poor, drawing.APP_ICON, [16])
 
 
 # The installer for Windows --------------------------------------------------------------------------------------------

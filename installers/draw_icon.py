@@ -1,6 +1,6 @@
 """Draws an SVG in several sizes: ``python draw_icon.py FILE.svg SCALE FOLDER SIZE ...``, by a Python with PySide6.
 
-``FOLDER/SIZE.rgba`` gets the bare pixels, four bytes each from the top left. ``icons`` runs it and packs them.
+``FOLDER/SIZE.rgba`` gets the bare pixels, four bytes each from the top left. ``drawing`` runs it.
 """
 
 from __future__ import annotations
