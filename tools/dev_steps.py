@@ -24,6 +24,9 @@ STAMP = VENV / "qwen-desktop-setup.json"
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 COMMAND = BIN / ("qwen-desktop.exe" if sys.platform == "win32" else "qwen-desktop")
+#: "1" in this variable: the environment is filled from the lock, as for a release.
+LOCKED = "QWEN_DESKTOP_LOCKED"
+LOCK = ROOT / "installers" / "requirements" / "test.txt"
 #: The oldest pip that understands dependency groups.
 PIP = (25, 1)
 
@@ -159,11 +162,16 @@ def _upgrade_pip() -> None:
 
 def _install_project(groups: Sequence[str]) -> None:
     say("Installing Qwen Desktop and what it needs …")
-    command: list[str | Path] = [PYTHON, "-m", "pip", "install", *quiet(), "-e", "."]
-    for group in groups:
-        command += ["--group", group]
-    if run(command) != 0:
-        raise Failed("The installation failed: pip's message stands above. Check the network, then try again.")
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "install", *quiet()]
+    commands = [[*pip, "-e", ".", *(word for group in groups for word in ("--group", group))]]
+    if os.environ.get(LOCKED) == "1":  # a release: nothing that is not known by its sum runs where it is signed
+        commands = [
+            [*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", LOCK],
+            [*pip, "--no-deps", "--no-build-isolation", "-e", "."],
+        ]
+    for command in commands:
+        if run(command) != 0:
+            raise Failed("The installation failed: pip's message stands above. Check the network, then try again.")
 
 
 # The commands --------------------------------------------------------------------------------------------------------

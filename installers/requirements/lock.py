@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Lock what the installers are built from: ``python installers/requirements/lock.py [--upgrade | --check]``.
 
-``build.txt`` holds the app's dependencies (pyproject.toml) and the build's tools (build.in), ``release.txt`` what the
-release workflow's last job needs (release.in): exact versions with the SHA-256 of every file, in one resolution for all
-systems, processors and Pythons. llama-cpp-python is left out: the installers carry a wheel of their own.
+``build.txt`` holds the app's dependencies (pyproject.toml) and the build's tools (build.in), ``test.txt`` the same
+dependencies with what the tests need, ``release.txt`` what the release workflow's last job needs (release.in): exact
+versions with the SHA-256 of every file, in one resolution for all systems, processors and Pythons. llama-cpp-python is
+left out: the installers carry a wheel of their own.
 
 ``uv`` (from PyPI, pinned with its sums in ``uv.txt``, in an environment of its own) resolves; no package index is
 written into the files. Without ``--upgrade`` versions that still fit stay. ``--check`` changes nothing and fails when a
@@ -30,8 +31,10 @@ from dev_console import Failed, output, quiet, run, say  # noqa: E402
 OLDEST_PYTHON = "3.11"
 #: Built here from their source, so that they are in no lock.
 OWN = ("llama-cpp-python",)
-SOURCES: Mapping[str, tuple[Path, ...]] = {
-    "build.txt": (product.ROOT / "pyproject.toml", HERE / "build.in"),
+_PROJECT = product.ROOT / "pyproject.toml"
+SOURCES: Mapping[str, tuple[str | Path, ...]] = {
+    "build.txt": (_PROJECT, HERE / "build.in"),
+    "test.txt": (_PROJECT, HERE / "test.in", "--group", "dev", "--constraints", HERE / "build.txt"),
     "release.txt": (HERE / "release.in",),
     "uv.txt": (HERE / "uv.in",),
 }
@@ -112,7 +115,7 @@ def resolved(uv: Path, name: str, *, upgrade: bool) -> str:
         body = target.read_text(encoding="utf-8")
     # uv ends with a remark on what it left out; ours says more.
     body = re.sub(r"\n# The following packages were excluded.*", "\n", body, flags=re.DOTALL).rstrip() + "\n"
-    names = " and ".join(path.name for path in SOURCES[name])
+    names = " and ".join(path.name for path in SOURCES[name] if isinstance(path, Path) and path.suffix != ".txt")
     return (
         f"# Made by installers/requirements/lock.py from {names}: do not edit.\n"
         "# Exact versions with the SHA-256 of every file, for all systems:\n"
@@ -154,10 +157,11 @@ def main(arguments: Sequence[str]) -> int:
             else:
                 (HERE / name).write_text(text, encoding="utf-8", newline="\n")
             say(f"{name}: {len(pins(text))} packages")
-        problems = missing_wheels(uv, "build.txt")
-        if problems:
-            raise Failed("Not everything is there as a wheel. " + " | ".join(problems))
-        say(f"build.txt has a wheel of everything for {len(PLATFORMS)} platforms with Python {RELEASE_PYTHON}.")
+        for name in ("build.txt", "test.txt"):
+            problems = missing_wheels(uv, name)
+            if problems:
+                raise Failed(f"{name}: not everything is there as a wheel. {' | '.join(problems)}")
+            say(f"{name} has a wheel of everything for {len(PLATFORMS)} platforms with Python {RELEASE_PYTHON}.")
     except Failed as failure:
         print(f"lock: {failure}", file=sys.stderr)
         return 1

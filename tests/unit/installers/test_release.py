@@ -18,6 +18,7 @@ INSTALLERS = ROOT / "installers"
 sys.path[:0] = [str(INSTALLERS), str(INSTALLERS / "requirements"), str(ROOT / "tools")]
 
 import checksums  # noqa: E402 - installers/ is on the path only now
+import dev_steps  # noqa: E402
 import feed  # noqa: E402
 import lock  # noqa: E402
 import product  # noqa: E402
@@ -175,6 +176,19 @@ def test_the_lock_covers_what_pyproject_needs() -> None:
     broken = "6.12.0"  # on Python 3.11, see pyproject.toml
     assert f"pyside6-essentials=={broken} ; python_full_version >= '3.12'" in text
     assert set(locked["pyside6-essentials"]) >= {broken}
+
+
+def test_a_release_is_tested_with_locked_packages_of_the_same_versions() -> None:
+    text = (INSTALLERS / "requirements" / "test.txt").read_text(encoding="utf-8")
+    tested, built = lock.pins(text), lock.pins((INSTALLERS / "requirements" / "build.txt").read_text(encoding="utf-8"))
+    assert lock.unsafe(text) == ""
+    groups = product.pyproject()["dependency-groups"]
+    assert isinstance(groups, dict)
+    wanted = {re.split(r"[\[<>=]", line)[0].lower() for line in groups["dev"]} | {"hatchling", "editables"}
+    assert wanted <= tested.keys()
+    assert {name for name in tested.keys() & built.keys() if tested[name] != built[name]} == set()
+    step = next(step for step in workflow()["jobs"]["build"]["steps"] if "dev.py test" in step.get("run", ""))
+    assert step["env"][dev_steps.LOCKED] == "1"
 
 
 def test_what_resolves_the_locks_is_locked_itself() -> None:
