@@ -17,7 +17,8 @@ from qwen_desktop.process.spawn import windows_flags, worker_command, worker_env
 def ask(seconds: float) -> Hello:
     """Start an engine worker, return its greeting and end it. Raises ``Bug`` when it does not greet in time."""
     with (
-        tempfile.TemporaryDirectory(prefix="qwen-desktop-") as folder,  # never the user's current folder
+        # Never the user's current folder. On Windows the program may hold it for a moment longer.
+        tempfile.TemporaryDirectory(prefix="qwen-desktop-", ignore_cleanup_errors=True) as folder,
         subprocess.Popen(
             worker_command("engine"),
             cwd=folder,

@@ -126,6 +126,8 @@ def finish(journal: str, report: Report) -> int:
             if not was.exists():
                 continue
             same = now.exists() and now.samefile(was)
+            if same and was.stat().st_nlink < 2:
+                continue  # one file under one name: the folder is the old one, spelled in another way
             if not same and not _size_is(now, file.size_bytes):
                 left += 1
             elif same or _unchanged(was, file):  # else somebody wrote to it meanwhile: it is not what was copied
@@ -191,9 +193,19 @@ def _check(old: Path, new: Path) -> None:
     if not new.is_absolute() or first == second or first in second.parents or second in first.parents:
         raise errors.bad_target(str(old), str(new))
     new.mkdir(parents=True, exist_ok=True)
+    # Names do not tell all: macOS keeps other capitals, and a folder may be mounted twice.
+    if any(_same(old, place) for place in (new, *new.parents)) or any(_same(new, place) for place in old.parents):
+        raise errors.bad_target(str(old), str(new))
     probe = new / ".qwen-desktop-write-test"
     probe.write_bytes(b"")
     probe.unlink()
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def _plan(old: Path, new: Path, state: Move) -> tuple[MoveFile, ...]:

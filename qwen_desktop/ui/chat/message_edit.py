@@ -87,7 +87,7 @@ class MessageEdit(QPlainTextEdit):
             return
         if (
             event.key() == Qt.Key.Key_Up
-            and not event.modifiers()
+            and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
             and self.document().isEmpty()
             and not self.composing()
         ):

@@ -265,6 +265,24 @@ def test_targets_that_cannot_be(target: str, place: Place) -> None:
     place.check(moved=False)
 
 
+@pytest.mark.parametrize(("inside", "noticed"), [("", True), ("inside", True), ("", False)])
+def test_the_same_folder_under_another_name_keeps_its_models(
+    inside: str, noticed: bool, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on macOS with other capitals, or where a folder is mounted twice: the system's own names do not tell.
+    alias = tmp_path / "Models"
+    alias.symlink_to(place.old, target_is_directory=True)
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
+    place.new = alias / inside
+    if noticed:
+        with pytest.raises(UserFacing, match="cannot be moved from"):
+            asyncio.run(place.begin())
+    else:  # even then
+        monkeypatch.setattr(moving, "_same", lambda _one, _other: False)
+        asyncio.run(place.begin())
+    assert {name: digest for name, digest in tree(place.old).items() if name in place.ours} == place.ours
+
+
 def test_another_file_in_the_target_is_never_overwritten(place: Place) -> None:
     taken = place.new / place.chosen.relative_to(place.old)
     taken.parent.mkdir(parents=True)
