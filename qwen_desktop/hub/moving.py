@@ -192,10 +192,10 @@ def _check(old: Path, new: Path) -> None:
     first, second = Path(os.path.realpath(old)), Path(os.path.realpath(new))
     if not new.is_absolute() or first == second or first in second.parents or second in first.parents:
         raise errors.bad_target(str(old), str(new))
-    new.mkdir(parents=True, exist_ok=True)
     # Names do not tell all: macOS keeps other capitals, and a folder may be mounted twice.
     if any(_same(old, place) for place in (new, *new.parents)) or any(_same(new, place) for place in old.parents):
         raise errors.bad_target(str(old), str(new))
+    new.mkdir(parents=True, exist_ok=True)
     probe = new / ".qwen-desktop-write-test"
     probe.write_bytes(b"")
     probe.unlink()

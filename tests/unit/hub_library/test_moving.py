@@ -277,6 +277,7 @@ def test_the_same_folder_under_another_name_keeps_its_models(
     if noticed:
         with pytest.raises(UserFacing, match="cannot be moved from"):
             asyncio.run(place.begin())
+        assert not (place.old / "inside").exists()
     else:  # even then
         monkeypatch.setattr(moving, "_same", lambda _one, _other: False)
         asyncio.run(place.begin())
