@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -141,13 +142,16 @@ def _join(thread: threading.Thread, limit_s: float) -> None:
 @contextlib.contextmanager
 def _limited_memory() -> Iterator[None]:
     """While a template runs, the process may grow by 1 GiB at most (Linux; elsewhere the other bounds must do)."""
-    try:
-        import resource  # noqa: PLC0415 - not on Windows
+    if sys.platform == "win32":
+        yield
+        return
+    import resource  # noqa: PLC0415 - not on Windows
 
+    try:
         with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - pathlib is slower and this runs every time
             used = int(statm.read().split()[0]) * resource.getpagesize()
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):
         yield
         return
     limit = used + _MEMORY

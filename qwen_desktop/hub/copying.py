@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,7 +98,7 @@ def copy_file(source: Path, target: Path, meter: Meter) -> str:
                     left = left[writing.write(left) :]
                 meter.add(count)
             os.fsync(writing.fileno())
-            if hasattr(os, "posix_fadvise"):  # else the reading back would only see the memory
+            if sys.platform == "linux":  # else the reading back would only see the memory
                 os.posix_fadvise(writing.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if sha256_of(part, meter) != hashed.hexdigest():
             raise errors.copy_differs(source.name)

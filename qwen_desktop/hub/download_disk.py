@@ -51,7 +51,8 @@ class Handle:
     def read(self, place: int, buffer: memoryview) -> int:
         """Fill ``buffer`` from byte ``place`` on; returns how many bytes there were. Raises ``OSError``."""
         if hasattr(os, "preadv"):
-            return os.preadv(self._file, [buffer], place)
+            count: int = os.preadv(self._file, [buffer], place)
+            return count
         os.lseek(self._file, place, os.SEEK_SET)
         data = os.read(self._file, len(buffer))
         buffer[: len(data)] = data

@@ -29,6 +29,7 @@ class Rail(QWidget):
         self._add(column, theme, actions, ("view.chat", "message-square"))
         self._add(column, theme, actions, ("view.models", "boxes"))
         column.addStretch(1)
+        self._menu: Menu | None = None
         self.menu_button: RailButton | None = None
         if sys.platform != "darwin":
             self._menu = Menu(self)
@@ -57,6 +58,6 @@ class Rail(QWidget):
         return self._buttons[command]
 
     def _open_menu(self) -> None:
-        if self.menu_button is not None:
+        if self._menu is not None and self.menu_button is not None:
             corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width() + 6, self.menu_button.height()))
             self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))
