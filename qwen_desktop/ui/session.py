@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import qasync
 from PySide6.QtCore import QLockFile, QObject, QSocketNotifier, QTimer
 from PySide6.QtGui import QIcon
 
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow
@@ -41,7 +41,7 @@ def run(
     watch = CrashWatch(paths)
     crashed = watch.begin()
     try:
-        with qasync.QEventLoop(app) as loop:
+        with EventLoop(app) as loop:
             session = _Session(app, window, paths, build(paths), watch)
             loop.set_exception_handler(session.on_loop_error)
             sys.excepthook = session.on_error

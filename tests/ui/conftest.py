@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import pytest
-import qasync
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.services import advisor, network
+from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
@@ -31,9 +31,9 @@ from tests.ui.models.scripted import attach
 
 
 @pytest.fixture
-def loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
+def loop(qapp: QApplication) -> Iterator[EventLoop]:
     """The window's kind of event loop."""
-    loop = qasync.QEventLoop(qapp, already_running=False)
+    loop = EventLoop(qapp, already_running=False)
     asyncio.set_event_loop(loop)
     yield loop
     loop.close()
@@ -65,8 +65,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             await asyncio.wait_for(pyfuncitem.obj(**arguments), 30)
         finally:
             # In the same run of the loop: qasync forgets what is scheduled when it stops.
+            # A time limit here too: the one of pytest cannot wake a loop in which nothing happens any more.
             if isinstance(maker := arguments.get("make"), Make):
-                await maker.aclose()
+                await asyncio.wait_for(maker.aclose(), 30)
 
     loop.run_until_complete(whole())
     return True
@@ -183,7 +184,7 @@ class Make:
 
 
 @pytest.fixture
-def make(loop: qasync.QEventLoop, qapp: QApplication) -> Iterator[Make]:
+def make(loop: EventLoop, qapp: QApplication) -> Iterator[Make]:
     """A maker of windows; they are closed after the test."""
     maker = Make(qapp)
     gc.disable()
