@@ -78,6 +78,8 @@ class _Pull:
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)
         request = DownloadRequest.of(model, _quant(model, wanted.quant), wanted.source)
+        if not (model.supported and model.served):
+            console.note(fill(_not_served(model), {"name": model.name}))
         if not model.open_licence:
             template = QT_TRANSLATE_NOOP("pull", "The licence of {name} is {licence}. {url}")
             console.note(
@@ -201,6 +203,17 @@ def progress_line(download: Download) -> str:
     if download.seconds_left is not None:
         line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
     return f"{line} · {download.source}" if download.source else line
+
+
+def _not_served(model: CatalogModel) -> str:
+    if model.supported:
+        return QT_TRANSLATE_NOOP(
+            "pull",
+            "What {name} is made for is not in this version yet. It can be downloaded, but not used for that.",
+        )
+    return QT_TRANSLATE_NOOP(
+        "pull", "The engine of this version cannot load {name}. It can be downloaded, but not used here."
+    )
 
 
 def _size(count: int) -> str:
