@@ -147,7 +147,8 @@ class _Pull:
 async def pull(
     wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
 ) -> int:
-    """Fetch a model and print where it is. Returns 0, 1 when it failed (with one sentence) or 130 after Ctrl+C."""
+    """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence) or 130
+    after Ctrl+C."""
     if wanted.source and wanted.source not in SOURCES:
         raise _unknown_source(wanted.source)
     run = _Pull(wanted, console, patience_s)
@@ -176,6 +177,9 @@ async def pull(
         return FAILED
     if not wanted.json:
         console.line(run.download.path)
+    if run.problem is not None:  # whole, and yet no model to chat with
+        console.warn(run.problem.sentence())
+        return FAILED
     return DONE
 
 
