@@ -294,22 +294,24 @@ def _check_kind(
     path: Path, metadata: dict[str, Any], arrays: dict[str, ArrayInfo], tensors: tuple[TensorInfo, ...]
 ) -> None:
     """Raise ``NotChat`` for a file that is made for something else, and ``Damaged`` for impossible numbers. Later parts
-    of a split model say nothing of it."""
+    of a split model say nothing of what they are for."""
     number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
     for told in (number, count):
         if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= 0xFFFF:
             raise Damaged("the number of its parts is impossible")
-    if number > 0:
-        return
-    kind = kind_of(metadata, (tensor.name for tensor in tensors))
-    if kind is Kind.CHAT and not tensors and not count and metadata.get("general.architecture"):
-        kind = Kind.VOCABULARY
-    if kind is not Kind.CHAT:
-        raise errors.NotChat(path, kind, told=str(metadata.get("general.type", "")))
+    if number >= max(1, count):
+        raise Damaged("the number of its parts is impossible")
     architecture = metadata.get("general.architecture")
-    if not isinstance(architecture, str) or not architecture:
-        raise Damaged("it does not say which architecture it has")
-    limits.check(architecture, metadata, arrays)
+    if number == 0:
+        kind = kind_of(metadata, (tensor.name for tensor in tensors))
+        if kind is Kind.CHAT and not tensors and not count and architecture:
+            kind = Kind.VOCABULARY
+        if kind is not Kind.CHAT:
+            raise errors.NotChat(path, kind, told=str(metadata.get("general.type", "")))
+        if not isinstance(architecture, str) or not architecture:
+            raise Damaged("it does not say which architecture it has")
+    if isinstance(architecture, str):
+        limits.check(architecture, metadata, arrays)
 
 
 def _header(

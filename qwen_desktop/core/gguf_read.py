@@ -21,8 +21,9 @@ _LONGEST_TEXT = 4 << 20
 #: What is kept of a header in all, in bytes of memory, and what an item of an array takes there at most.
 _MOST_KEPT = 32 << 20
 _ITEM_BYTES = 40
-#: No vocabulary and no list of a model is longer.
+#: No vocabulary and no list of a model is longer; texts of all lists together (each is looked at to step over it).
 MOST_ITEMS = 1 << 24
+_MOST_TEXTS = 1 << 22
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -66,6 +67,7 @@ class Reader:
         self._at = 0  # in the buffer
         self._deadline = time.monotonic() + seconds
         self._kept = 0
+        self._texts = 0
 
     @property
     def limit(self) -> int:
@@ -141,6 +143,9 @@ class Reader:
             return [scalar.unpack_from(data, i * scalar.size)[0] for i in range(count)]
         if kind == _STRING:
             self.check_count(count, 8)
+            self._texts += count
+            if self._texts > _MOST_TEXTS:
+                raise Damaged("its lists are impossibly long")
             if count > _KEPT_STRINGS:
                 self._skip_strings(count)
                 return place

@@ -58,6 +58,8 @@ def damage(path: Path) -> str:
         ({"llama.nextn_predict_layers": 3}, "more layers of one kind"),
         ({"llama.ssm.state_size": 1 << 20, "llama.ssm.inner_size": 1 << 20}, "recurrent state"),
         ({"split.count": -2}, "number of its parts"),
+        ({"split.no": 1, "llama.block_count": HUGE}, "number of its parts"),
+        ({"split.no": 1, "split.count": 2, "llama.block_count": HUGE}, "block_count is"),
         ({"split.count": "two"}, "number of its parts"),
         ({"general.alignment": "32"}, "alignment"),
         ({"general.alignment": True}, "alignment"),
