@@ -358,7 +358,7 @@ def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
 
 
 def as_dict(path: str) -> dict[str, Any]:
-    """The job ``gguf.header``: what a face shows of a file, without its tensors. Raises ``UserFacing``."""
+    """What a face shows of a file, without its tensors, as plain data. Raises ``UserFacing``."""
     header = read_header(path)
     return {
         "path": header.path,

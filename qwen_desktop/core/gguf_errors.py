@@ -36,7 +36,7 @@ class NotChat(UserFacing):
             hint = Text(
                 "gguf.belongs", QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to."), {"model": model}
             )
-        super().__init__(shown, hint, action="model.open")
+        super().__init__(shown, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")
         self.kind_of_file = kind
 
 
@@ -117,6 +117,10 @@ _NOT_CHAT: dict[Kind, tuple[Text, Text]] = {
     Kind.VOCABULARY: (
         Text("gguf.vocabulary", QT_TRANSLATE_NOOP("gguf", "{file} is a vocabulary only: it holds no weights.")),
         _CHOOSE,
+    ),
+    Kind.FOREIGN: (
+        Text("gguf.foreign", QT_TRANSLATE_NOOP("gguf", "{file} is in a form that only Ollama can read.")),
+        Text("gguf.foreign.hint", QT_TRANSLATE_NOOP("gguf", "Download the same model here instead.")),
     ),
     Kind.OTHER: (
         Text(

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     #: writes all words of an answer at once
     DIFFUSION = "diffusion"
     VOCABULARY = "vocabulary"
+    #: with the part for pictures inside: a form of Ollama's own
+    FOREIGN = "foreign"
     #: of a type that nobody here knows
     OTHER = "other"
 
@@ -55,6 +57,7 @@ _BY_TYPE = {
     "clip": Kind.MMPROJ,
     "controlvector": Kind.CONTROL_VECTOR,
 }
+_PICTURE_TENSORS = ("v.blk.", "v.patch", "mm.")
 #: LLAMA_POOLING_TYPE_RANK; 0 is none, the others make one vector of a text.
 _RANK = 4
 
@@ -74,6 +77,8 @@ def kind_of(metadata: Mapping[str, Any], tensors: Iterable[str] = ()) -> Kind:
     names = tuple(tensors)
     if any(name.endswith((".lora_a", ".lora_b")) for name in names):
         return Kind.ADAPTER
+    if architecture != "clip" and any(name.startswith(_PICTURE_TENSORS) for name in names):
+        return Kind.FOREIGN
     return _BY_ARCHITECTURE.get(architecture) or _pooled(architecture, metadata, names)
 
 

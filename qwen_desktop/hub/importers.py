@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
+from qwen_desktop.core.gguf import as_dict
 from qwen_desktop.core.gguf_errors import NotChat
 from qwen_desktop.core.gguf_kind import Kind
 from qwen_desktop.core.models import ImportCandidate
@@ -118,9 +119,22 @@ def _with_companions(found: list[tuple[str, Entry | Exception]]) -> list[tuple[s
         if len(takers) == 1:
             models[takers[0]] = with_mmproj(models[takers[0]], path)
             continue
-        beside = find_model(Path(path))
-        kept.append((path, NotChat(Path(path), Kind.MMPROJ, model=beside.name if beside is not None else "")))
+        kept.append((path, _with_owner(result, Path(path))))
     return [(path, models.get(path, result)) for path, result in kept]
+
+
+def header(path: str) -> dict[str, Any]:
+    """The job ``gguf.header``: what a face shows of a file. Raises ``UserFacing``; for an mmproj it names its model."""
+    try:
+        return as_dict(path)
+    except NotChat as error:
+        raise _with_owner(error, Path(path)) from error
+
+
+def _with_owner(error: NotChat, path: Path) -> NotChat:
+    """For an mmproj with its model beside it: the sentence that says which file to choose instead."""
+    beside = find_model(path) if error.kind_of_file is Kind.MMPROJ else None
+    return NotChat(path, Kind.MMPROJ, model=beside.name) if beside is not None else error
 
 
 def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
@@ -143,9 +157,9 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
         )
     except Cancelled:
         raise
-    except NotChat:
-        return None
     except (AppError, OSError) as error:
+        if isinstance(error, NotChat) and error.kind_of_file is not Kind.FOREIGN:
+            return None
         problem = problem_of(error)
         size = found.path.stat().st_size if found.path.exists() else 0
         name = found.name or found.path.stem

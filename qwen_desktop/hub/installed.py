@@ -112,7 +112,6 @@ def new_entry(
         )
     place = Path(path)
     header = read_header(place)
-    refuse_foreign(header)
     told = Path(mmproj) if mmproj else None
     companion = told if told and fits(told, header.number("embedding_length")) else bound_mmproj(header, place)
     entry = Entry(
@@ -142,12 +141,6 @@ def bound_mmproj(header: GgufHeader, place: Path) -> Path | None:
 def with_mmproj(entry: Entry, path: str) -> Entry:
     """``entry`` with the mmproj at ``path``. Raises ``OSError``."""
     return structs.replace(entry, mmproj=_file(Path(path)))
-
-
-def refuse_foreign(header: GgufHeader) -> None:
-    """Raise ``UserFacing`` for a file with the picture part inside: a form of Ollama's own, which llama.cpp refuses."""
-    if header.architecture != "clip" and any(t.name.startswith(("v.blk.", "v.patch", "mm.")) for t in header.tensors):
-        raise errors.foreign_form(Path(header.path).name)
 
 
 # Looking -------------------------------------------------------------------------------------------------------------

@@ -65,6 +65,9 @@ def test_an_mmproj_that_comes_later_is_given_to_its_model(user: Path, tmp_path: 
             assert first.mmproj == ""
             part = mmproj(path.with_name("mmproj-a.gguf"), kind="model")
             with pytest.raises(UserFacing, match="no model by itself") as caught:
+                await app.jobs.call("gguf.header", {"path": str(part)})  # as when it is opened in the window
+            assert "Choose a-Q8_0.gguf, which it belongs to." in caught.value.problem.sentence()
+            with pytest.raises(UserFacing, match="no model by itself") as caught:
                 await app.library.import_files([part])
             assert "Choose a-Q8_0.gguf, which it belongs to." in caught.value.problem.sentence()
             (second,) = await app.library.import_files([path])

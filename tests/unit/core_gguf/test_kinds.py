@@ -52,6 +52,7 @@ CLS = (*TENSORS, Table("cls.output.weight", (32,), 0, 32 * 65 * 4))
         ({"general.architecture": "flux"}, TENSORS, "makes pictures"),
         ({"general.architecture": "whisper"}, TENSORS, "a model for speech"),
         ({"general.architecture": "dream"}, TENSORS, "is a diffusion model"),
+        ({}, (*TENSORS, Table("v.blk.0.attn_q.weight", (32,), 0, 32 * 65 * 4)), "only Ollama can read"),
         ({}, (), "is a vocabulary only"),
         ({"general.type": "something"}, TENSORS, "of kind something"),
     ],
