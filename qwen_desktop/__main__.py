@@ -30,6 +30,9 @@ def window(argv: Sequence[str] | None = None) -> int:
 
 
 def _worker(kind: str) -> int:
+    from qwen_desktop.process import memory_limit  # noqa: PLC0415 - only workers need it
+
+    memory_limit.lift()  # one that the job worker started
     if kind == "engine":
         from qwen_desktop.engine.worker import main as engine  # noqa: PLC0415 - one worker never needs the other
 

@@ -103,7 +103,8 @@ class Page(Fault):
 
 
 class Repo(Struct):
-    """One repository. ``listed_sha256`` lies about the hashes of single files."""
+    """One repository. ``listed_sha256`` lies about the hashes of single files; ``gguf`` is what the hub says to have
+    read from a file's header."""
 
     name: str
     files: dict[str, bytes]
@@ -113,6 +114,7 @@ class Repo(Struct):
     private: bool = False
     licence: str = "apache-2.0"
     tags: tuple[str, ...] = ("gguf",)
+    gguf: dict[str, Any] = {}
     listed_sha256: dict[str, str] = {}
     old: dict[str, dict[str, bytes]] = {}
 

@@ -128,6 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             "downloads": 10,
             "likes": 1,
             "tags": [*repo.tags, f"license:{repo.licence}"],
+            **({"gguf": repo.gguf} if repo.gguf else {}),
             "lastModified": "2026-01-02T03:04:05.000Z",
             "createdAt": "2026-01-01T00:00:00.000Z",
             "cardData": {"license": repo.licence},

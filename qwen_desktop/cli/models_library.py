@@ -114,7 +114,8 @@ async def import_models(
 
 
 async def verify(name: str, paths: Paths, build: Build, console: Console) -> int:
-    """Read a model again and compare it with its hashes. Returns 1 when it is damaged. Raises ``AppError``."""
+    """Read a model again and compare it with its hashes. Returns 1 when it is damaged, or undamaged but nothing that
+    can be used. Raises ``AppError``."""
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
         library = _library(services)
         await library.scan()
@@ -133,6 +134,9 @@ async def verify(name: str, paths: Paths, build: Build, console: Console) -> int
         )
     )
     console.line(fill(template, {"name": harmless(model.name)}))
+    if now is not None and now.problem is not None:
+        console.warn(now.problem.sentence())
+        return 1
     return 0
 
 

@@ -78,6 +78,8 @@ class _Pull:
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)
         request = DownloadRequest.of(model, _quant(model, wanted.quant), wanted.source)
+        if not (model.supported and model.served):
+            console.note(fill(_not_served(model), {"name": model.name}))
         if not model.open_licence:
             template = QT_TRANSLATE_NOOP("pull", "The licence of {name} is {licence}. {url}")
             console.note(
@@ -145,7 +147,8 @@ class _Pull:
 async def pull(
     wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
 ) -> int:
-    """Fetch a model and print where it is. Returns 0, 1 when it failed (with one sentence) or 130 after Ctrl+C."""
+    """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence) or 130
+    after Ctrl+C."""
     if wanted.source and wanted.source not in SOURCES:
         raise _unknown_source(wanted.source)
     run = _Pull(wanted, console, patience_s)
@@ -174,6 +177,9 @@ async def pull(
         return FAILED
     if not wanted.json:
         console.line(run.download.path)
+    if run.problem is not None:  # whole, and yet no model to chat with
+        console.warn(run.problem.sentence())
+        return FAILED
     return DONE
 
 
@@ -201,6 +207,17 @@ def progress_line(download: Download) -> str:
     if download.seconds_left is not None:
         line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
     return f"{line} · {download.source}" if download.source else line
+
+
+def _not_served(model: CatalogModel) -> str:
+    if model.supported:
+        return QT_TRANSLATE_NOOP(
+            "pull",
+            "What {name} is made for is not in this version yet. It can be downloaded, but not used for that.",
+        )
+    return QT_TRANSLATE_NOOP(
+        "pull", "The engine of this version cannot load {name}. It can be downloaded, but not used here."
+    )
 
 
 def _size(count: int) -> str:

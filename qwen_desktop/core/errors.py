@@ -79,9 +79,18 @@ def error_of(problem: Problem) -> AppError:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """The problem for any exception: an ``AppError``'s own, a sentence for common ``OSError``, else a bug."""
+    """The problem for any exception: an ``AppError``'s own, a sentence for common ``OSError`` and for want of memory,
+    else a bug."""
     if isinstance(error, AppError):
         return error.problem
+    if isinstance(error, MemoryError):
+        return Problem(
+            "environment",
+            Text("memory.full", QT_TRANSLATE_NOOP("errors", "There is not enough memory for this.")),
+            Text(
+                "memory.full.hint", QT_TRANSLATE_NOOP("errors", "Close other programs, or try it with a smaller file.")
+            ),
+        )
     if isinstance(error, OSError):
         return os_problem(error)
     return Problem(

@@ -17,15 +17,19 @@ from typing import Any
 from msgspec import Struct, field
 
 from qwen_desktop.core import gguf_errors as errors
+from qwen_desktop.core import gguf_limits as limits
+from qwen_desktop.core import gguf_other
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.gguf_kind import Kind, kind_of
 from qwen_desktop.core.gguf_names import FILE_TYPES, TENSOR_TYPES
-from qwen_desktop.core.gguf_read import ArrayInfo, Damaged, Reader
+from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
 
 _SUPPORTED = (2, 3)
 #: A header of more than this is not a model's (the largest vocabularies need some 20 MB).
-_LONGEST_HEADER = 512 * 1024 * 1024
-#: No file is larger, in bytes; matters where the file itself is not all there to compare with.
-_LARGEST = 1 << 46
+_LONGEST_HEADER = 128 * 1024 * 1024
+#: Types of tensors that a newer llama.cpp may have; it numbers them one by one.
+_LAST_TYPE = 127
+_LONGEST_TITLE = 200
 _PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 
 
@@ -77,7 +81,7 @@ class GgufHeader(Struct, frozen=True):
     @property
     def context_length(self) -> int:
         """Tokens the model was trained on, 0 when the file does not say."""
-        return self.number("context_length")
+        return min(self.number("context_length"), limits.LONGEST_CONTEXT)
 
     @property
     def vocab_size(self) -> int:
@@ -98,37 +102,31 @@ class GgufHeader(Struct, frozen=True):
             found = max((n for n in found if isinstance(n, int)), default=default)
         return found if isinstance(found, int) else default
 
-    def kv_bytes_per_token(self, bytes_per_value: float) -> float:
-        """Memory that one token of context takes, in bytes (an upper bound for models with few attention layers)."""
-        heads = self.number("attention.head_count") or 1
-        width = self.number("embedding_length")
-        key = self.number("attention.key_length") or width // heads
-        value = self.number("attention.value_length") or width // heads
-        layers = self.number("block_count")
-        interval = self.number("full_attention_interval")
-        if interval > 1:  # hybrid: the others keep a small state of fixed size
-            layers = math.ceil(layers / interval)
-        per_layer = self.metadata.get(f"{self.architecture}.attention.head_count_kv")
-        if isinstance(per_layer, list):
-            kv_heads = sum(n for n in per_layer if isinstance(n, int))
-        else:
-            kv_heads = layers * (per_layer if isinstance(per_layer, int) else heads)
-        return kv_heads * (key + value) * bytes_per_value
-
 
 def read_header(path: str | Path, *, partial: bool = False) -> GgufHeader:
     """Read and check the header of ``path`` and of all its parts.
 
     With ``partial`` the weights need not be there (a download that is under way): ``size_bytes`` is then what the
-    table of tensors says. Raises ``UserFacing`` with a sentence for everything that can be wrong with it.
+    table of tensors says. Raises ``UserFacing`` with a sentence for everything that can be wrong with it, and
+    ``gguf_errors.NotChat`` for a file that is made for something else than conversations.
     """
     chosen = Path(path)
     first = _read_one(chosen, partial)
     count = first.metadata.get("split.count", 0)
-    if not isinstance(count, int) or count <= 1:
+    if count <= 1:
         return first
-    others = _other_parts(chosen, first, count)
-    return joined([first, *(_read_one(part, partial) for part in others)])
+    headers = [first]
+    for part in _other_parts(chosen, first, count):
+        headers.append(_read_one(part, partial))
+        check_together(headers)
+    return joined(headers)
+
+
+def check_together(headers: Sequence[GgufHeader]) -> None:
+    """Refuse parts that are more than one model can have. Raises ``UserFacing``."""
+    tensors = sum(len(h.tensors) for h in headers)
+    if tensors > limits.MOST_TENSORS or len(headers) > limits.MOST_PARTS:
+        raise errors.damaged(Path(headers[0].path), Damaged("its parts are impossibly many"))
 
 
 def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
@@ -156,7 +154,7 @@ def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
 def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
     match = _PART.match(path.name)
     number = first.metadata.get("split.no", 0)
-    if match is None or int(match["count"]) != count or count > 9999:
+    if match is None or int(match["count"]) != count or count > limits.MOST_PARTS:
         raise errors.renamed_part(path, count)
     names = [f"{match['stem']}-{n:05d}-of-{count:05d}.gguf" for n in range(1, count + 1)]
     if number != 0:
@@ -189,13 +187,18 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
     except Damaged as damage:
         raise errors.damaged(path, damage) from damage
     except EOFError as ended:
+        if reader.limit < size:
+            raise errors.damaged(path, Damaged("its header is impossibly long")) from ended
         raise errors.ends_in_header(path) from ended
 
 
 def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
-    magic = reader.take(4) if size >= 4 else b""
+    whole = gguf_other.piece_of(path.name)
+    if whole:
+        raise errors.piece(path, whole)
+    magic = reader.take(min(4, size))
     if magic != b"GGUF":
-        raise errors.empty(path) if size == 0 else errors.not_gguf(path)
+        raise gguf_other.refusal(path, magic + reader.take(min(gguf_other.HEAD, size) - len(magic)), size)
     version = reader.u32()
     if version not in _SUPPORTED:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -203,10 +206,12 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     tensor_count, entry_count = reader.u64(), reader.u64()
     reader.check_count(tensor_count, 24)
     reader.check_count(entry_count, 13)
+    if tensor_count > limits.MOST_TENSORS or entry_count > limits.MOST_ENTRIES:
+        raise Damaged("a count is impossibly large")
     metadata: dict[str, Any] = {}
     arrays: dict[str, ArrayInfo] = {}
     for _ in range(entry_count):
-        key = reader.text(65_535)
+        key = reader.text(LONGEST_KEY)
         if key in metadata or key in arrays:
             raise Damaged("an entry stands twice")
         value = reader.value(reader.u32())
@@ -214,15 +219,18 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
             arrays[key] = value
         else:
             metadata[key] = value
-    tensors = tuple(_tensor(reader) for _ in range(tensor_count))
+    tensors = _tensors(reader, tensor_count)
     alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1) or alignment > 1 << 20:
+    if type(alignment) is not int or alignment <= 0 or alignment & (alignment - 1) or alignment > 1 << 20:
         raise Damaged("its alignment is impossible")
     header_end = reader.position
     data_offset = -(-header_end // alignment) * alignment
     needed = _check_tensors(tensors, alignment, data_offset)
+    _check_kind(path, metadata, arrays, tensors)
     if needed > size and not partial:
         raise errors.truncated(path, size, needed)
+    if gguf_other.unfinished(path.name) and not partial:
+        raise errors.unfinished(path)  # all its room is there, not all its bytes
     return _header(
         path,
         version,
@@ -235,30 +243,75 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     )
 
 
+def _tensors(reader: Reader, count: int) -> tuple[TensorInfo, ...]:
+    found: dict[str, TensorInfo] = {}
+    for _ in range(count):
+        tensor = _tensor(reader)
+        if tensor.name in found:
+            raise Damaged("two tensors have the same name")
+        found[tensor.name] = tensor
+    return tuple(found.values())
+
+
 def _tensor(reader: Reader) -> TensorInfo:
-    name = reader.text(65_535)
+    name = reader.text(LONGEST_KEY)
+    if len(name.encode()) > limits.LONGEST_NAME:
+        raise Damaged("a tensor's name is impossibly long")
     dimensions = reader.u32()
-    if dimensions > 8:
+    if dimensions > limits.MOST_DIMENSIONS:
         raise Damaged("a tensor has too many dimensions")
     shape = tuple(reader.u64() for _ in range(dimensions))
     kind, offset = reader.u32(), reader.u64()
     values = math.prod(shape)
-    if values >= 1 << 60:
+    if max(shape, default=0) > limits.MOST_PARAMETERS or values > limits.MOST_PARAMETERS:
         raise Damaged("a tensor is impossibly large")
+    if kind > _LAST_TYPE:
+        raise Damaged("a tensor has an unknown type")
     block, block_size = TENSOR_TYPES.get(kind, (1, 0))
-    return TensorInfo(name, shape, kind, offset, -(-values // block) * block_size)
+    if values % block or (shape and shape[0] % block):
+        raise Damaged("a tensor does not fit its type")
+    return TensorInfo(name, shape, kind, offset, values // block * block_size)
 
 
 def _check_tensors(tensors: tuple[TensorInfo, ...], alignment: int, data_offset: int) -> int:
-    """How long the file must be."""
-    needed = data_offset
+    """How long the file must be. As in llama.cpp the tensors follow each other without gaps and without sharing."""
+    if sum(math.prod(tensor.shape) for tensor in tensors) > limits.MOST_PARAMETERS:
+        raise Damaged("its weights are impossibly many")
+    end, exact = 0, True
     for tensor in tensors:
         if tensor.offset % alignment:
             raise Damaged("a tensor is not aligned")
-        needed = max(needed, data_offset + tensor.offset + tensor.size)
-    if needed > _LARGEST:
-        raise Damaged("its weights are impossibly large")
-    return needed if tensors else 0
+        if tensor.offset < end or (exact and tensor.offset != end):
+            raise Damaged("a tensor is not where it should be")
+        end = tensor.offset + -(-tensor.size // alignment) * alignment
+        exact = tensor.type in TENSOR_TYPES  # of one that is newer than this program the size is not known
+        if end > limits.LARGEST_FILE:
+            raise Damaged("its weights are impossibly large")
+    return data_offset + tensors[-1].offset + tensors[-1].size if tensors else 0
+
+
+def _check_kind(
+    path: Path, metadata: dict[str, Any], arrays: dict[str, ArrayInfo], tensors: tuple[TensorInfo, ...]
+) -> None:
+    """Raise ``NotChat`` for a file that is made for something else, and ``Damaged`` for impossible numbers. Later parts
+    of a split model say nothing of what they are for."""
+    number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
+    for told in (number, count):
+        if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= 0xFFFF:
+            raise Damaged("the number of its parts is impossible")
+    if number >= max(1, count):
+        raise Damaged("the number of its parts is impossible")
+    architecture = metadata.get("general.architecture")
+    if number == 0:
+        kind = kind_of(metadata, (tensor.name for tensor in tensors))
+        if kind is Kind.CHAT and not tensors and not count and architecture:
+            kind = Kind.VOCABULARY
+        if kind is not Kind.CHAT:
+            raise errors.NotChat(path, kind, told=str(metadata.get("general.type", "")))
+        if not isinstance(architecture, str) or not architecture:
+            raise Damaged("it does not say which architecture it has")
+    if isinstance(architecture, str):
+        limits.check(architecture, metadata, arrays)
 
 
 def _header(
@@ -273,23 +326,15 @@ def _header(
     fingerprint: str,
 ) -> GgufHeader:
     architecture = metadata.get("general.architecture")
-    part = isinstance(metadata.get("split.no"), int) and metadata["split.no"] > 0
-    if not isinstance(architecture, str) or not architecture:
-        if not part:
-            raise Damaged("it does not say which architecture it has")
-        architecture = ""
-    if metadata.get("general.type", "model") not in ("model", ""):
-        raise errors.not_a_model(path, str(metadata["general.type"]))
-    if not tensors and not part and not isinstance(metadata.get("split.count"), int):
-        raise errors.no_weights(path)
     file_type = metadata.get("general.file_type")
-    file_type = file_type if isinstance(file_type, int) else None
+    file_type = file_type if type(file_type) is int else None
     name = metadata.get("general.name")
+    title = name.strip()[:_LONGEST_TITLE] if isinstance(name, str) else ""
     return GgufHeader(
         path=str(path),
         version=version,
-        architecture=architecture,
-        name=name.strip() if isinstance(name, str) and name.strip() else _PART.sub(r"\g<stem>", path.name),
+        architecture=architecture if isinstance(architecture, str) else "",
+        name=title or _PART.sub(r"\g<stem>", path.name),
         quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
         file_type=file_type,
         size_bytes=size,
@@ -313,7 +358,7 @@ def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
 
 
 def as_dict(path: str) -> dict[str, Any]:
-    """The job ``gguf.header``: what a face shows of a file, without its tensors. Raises ``UserFacing``."""
+    """What a face shows of a file, without its tensors, as plain data. Raises ``UserFacing``."""
     header = read_header(path)
     return {
         "path": header.path,

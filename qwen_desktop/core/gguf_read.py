@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
 import time
 from typing import Any, BinaryIO
 
@@ -14,8 +15,15 @@ _DEADLINE_S = 10.0
 #: Longer arrays are stepped over and only their place is kept.
 _KEPT_ITEMS = 1024
 _KEPT_STRINGS = 64
-_LONGEST_TEXT = 8 << 20
-_DEEPEST = 4
+#: A key, and a tensor's name; the longest text that is kept (chat templates have some hundred kilobytes).
+LONGEST_KEY = 65_535
+_LONGEST_TEXT = 4 << 20
+#: What is kept of a header in all, in bytes of memory, and what an item of an array takes there at most.
+_MOST_KEPT = 32 << 20
+_ITEM_BYTES = 40
+#: No vocabulary and no list of a model is longer; texts of all lists together (each is looked at to step over it).
+MOST_ITEMS = 1 << 24
+_MOST_TEXTS = 1 << 22
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -58,6 +66,13 @@ class Reader:
         self._start = 0  # of the buffer in the file
         self._at = 0  # in the buffer
         self._deadline = time.monotonic() + seconds
+        self._kept = 0
+        self._texts = 0
+
+    @property
+    def limit(self) -> int:
+        """How many bytes of the file may be read."""
+        return self._limit
 
     @property
     def position(self) -> int:
@@ -86,27 +101,35 @@ class Reader:
             raise EOFError
         if length > longest:
             raise Damaged("a text is impossibly long")
-        return self.take(length).decode("utf-8", "replace")
+        text = self.take(length).decode("utf-8", "replace")
+        self._keep(sys.getsizeof(text))
+        return text
+
+    def _keep(self, size: int) -> None:
+        """Take note of ``size`` bytes of memory that what was read holds."""
+        self._kept += size
+        if self._kept > _MOST_KEPT:
+            raise Damaged("its entries are impossibly large")
 
     def check_count(self, count: int, smallest: int) -> None:
         """Refuse a ``count`` of things of ``smallest`` bytes each that cannot fit into the rest of the file."""
-        if count > 1 << 32:
+        if count > MOST_ITEMS:
             raise Damaged("a count is impossibly large")
         if count * smallest > self._limit - self.position:
             raise EOFError
 
-    def value(self, kind: int, depth: int = 0) -> Any:
+    def value(self, kind: int) -> Any:
         """The next value of GGUF type ``kind``; a long array comes back as ``ArrayInfo``."""
         scalar = _SCALARS.get(kind)
         if scalar is not None:
             return scalar.unpack(self.take(scalar.size))[0]
         if kind == _STRING:
             return self.text()
-        if kind == _ARRAY and depth < _DEEPEST:
-            return self._array(depth)
+        if kind == _ARRAY:
+            return self._array()
         raise Damaged("an entry has an unknown type")
 
-    def _array(self, depth: int) -> Any:
+    def _array(self) -> Any:
         kind, count = self.u32(), self.u64()
         place = ArrayInfo(kind, count, self.position)
         scalar = _SCALARS.get(kind)
@@ -116,17 +139,18 @@ class Reader:
                 self._skip(count * scalar.size)
                 return place
             data = self.take(count * scalar.size)
+            self._keep(count * _ITEM_BYTES)
             return [scalar.unpack_from(data, i * scalar.size)[0] for i in range(count)]
         if kind == _STRING:
             self.check_count(count, 8)
+            self._texts += count
+            if self._texts > _MOST_TEXTS:
+                raise Damaged("its lists are impossibly long")
             if count > _KEPT_STRINGS:
                 self._skip_strings(count)
                 return place
             return [self.text() for _ in range(count)]
-        if kind == _ARRAY:
-            self.check_count(count, 12)
-            return [self.value(kind, depth + 1) for _ in range(count) if self._in_time()]
-        raise Damaged("an array has an unknown type")
+        raise Damaged("an array has an unknown type")  # of arrays too: llama.cpp reads none
 
     def _skip(self, count: int) -> None:
         if count > self._limit - self.position:
@@ -174,10 +198,9 @@ class Reader:
         """What follows the buffer: ``missing`` bytes at least where there are so many, ``most`` at most."""
         return self._file.read(max(missing, min(_CHUNK, most)))
 
-    def _in_time(self) -> bool:
+    def _in_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise Damaged("its header takes too long to read")
-        return True
 
     def digest(self, length: int, size: int) -> str:
         """The sha256 of the first ``length`` bytes and of ``size`` as a decimal number, in hex."""

@@ -163,7 +163,7 @@ class Download(Struct, frozen=True):
 
     ``source`` is a name for people ("Hugging Face", "ModelScope", a mirror's host). ``speed`` is bytes per second over
     the last seconds. ``path`` is the first file of the finished model. ``note`` says, while it runs, why nothing
-    comes at the moment (it goes on by itself).
+    comes at the moment (it goes on by itself). ``problem`` says why it failed, or why what came whole cannot be used.
     """
 
     id: str

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader, TensorInfo
+from qwen_desktop.core.gguf_read import MOST_ITEMS
 
 #: Gated DeltaNet beside full attention in every fourth layer.
 HYBRID = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})
@@ -137,7 +138,7 @@ class _Weights:
             self.total += tensor.size
             if tensor.name == _EMBEDDING:
                 self.embedding = tensor.size
-                self.rows = tensor.shape[1] if len(tensor.shape) > 1 else 0
+                self.rows = min(tensor.shape[1], MOST_ITEMS) if len(tensor.shape) > 1 else 0
                 continue
             if tensor.name == _OUTPUT:
                 self.output = tensor.size

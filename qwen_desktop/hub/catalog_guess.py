@@ -13,19 +13,29 @@ from msgspec import structs
 
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.gguf_kind import Kind, kind_of_architecture
+from qwen_desktop.core.gguf_limits import LONGEST_CONTEXT, MOST_PARAMETERS
 from qwen_desktop.core.models import CatalogModel, Purpose, Quant, RemoteFile, Thinking
 from qwen_desktop.core.quants import bits
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.hub.api import RepoInfo
 from qwen_desktop.hub.names import best_mmproj
 
-#: GGUF files that are no language models, by ``general.architecture``.
-_NO_TEXT = frozenset(
-    ("flux", "sd1", "sdxl", "sd3", "aura", "ltxv", "hyvid", "wan", "hidream", "cosmos", "lumina2", "pig", "clip")
-) | {"qwen_image", "whisper", "t5encoder", "wavtokenizer-dec", "outetts"}
-#: Language models that answer nothing: they turn texts into vectors.
-_NO_CHAT = frozenset(
-    ("bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert")
+#: Kinds of models that llama.cpp loads, whatever they are for.
+_LOADED = (Kind.CHAT, Kind.EMBEDDING, Kind.RERANKER)
+#: What hubs and publishers call models that answer nothing.
+_BY_TAG = {
+    "sentence-similarity": Kind.EMBEDDING,
+    "feature-extraction": Kind.EMBEDDING,
+    "text-ranking": Kind.RERANKER,
+    "text-to-image": Kind.PICTURES,
+    "text-to-video": Kind.PICTURES,
+    "automatic-speech-recognition": Kind.SPEECH,
+    "text-to-speech": Kind.SPEECH,
+}
+_BY_NAME = (
+    (re.compile(r"embed(?:ding)?s?(?![a-z])", re.I), Kind.EMBEDDING),
+    (re.compile(r"rerank", re.I), Kind.RERANKER),
 )
 _LICENCES = {
     "apache-2.0": ("Apache-2.0", True),
@@ -63,8 +73,28 @@ def parameters_of(name: str) -> tuple[int, int]:
     """(all, active) parameters that a name tells: (30.5e9, 3e9) for "30.5B-A3B"; 0 for what it does not tell."""
     active = _ACTIVE.search(name)
     sizes = [float(m[1]) * _SCALE[m[2].lower()] for m in _SIZE.finditer(_ACTIVE.sub("", name))]
-    total = int(max(sizes, default=0))
-    return total, int(float(active[1]) * 1e9) if active else total
+    total = int(min(max(sizes, default=0), MOST_PARAMETERS))
+    return total, int(min(float(active[1]) * 1e9, MOST_PARAMETERS)) if active else total
+
+
+def parameters_told(info: RepoInfo) -> int:
+    """All parameters as the hub read them off one of the files, 0 where it did not."""
+    return _whole(info.gguf.get("total"), MOST_PARAMETERS)
+
+
+def _whole(value: object, most: int) -> int:
+    """A number that a hub sent, 0 for one that cannot be."""
+    return value if type(value) is int and 0 < value <= most else 0
+
+
+def kind_told(info: RepoInfo) -> Kind:
+    """What a repository's models are for, as far as can be told without reading one."""
+    kind = kind_of_architecture(str(info.gguf.get("architecture") or ""))
+    if kind is Kind.CHAT:
+        kind = next((_BY_TAG[tag] for tag in info.tags if tag in _BY_TAG), kind)
+    if kind is Kind.CHAT:
+        kind = next((found for words, found in _BY_NAME if words.search(info.repo.partition("/")[2])), kind)
+    return kind
 
 
 def shown_name(repo: str) -> str:
@@ -74,21 +104,24 @@ def shown_name(repo: str) -> str:
 
 
 def guessed_model(
-    info: RepoInfo, quants: tuple[Quant, ...], known: Sequence[CatalogModel], header: GgufHeader | None = None
+    info: RepoInfo,
+    quants: tuple[Quant, ...],
+    known: Sequence[CatalogModel],
+    header: GgufHeader | None = None,
+    kind: Kind = Kind.CHAT,
 ) -> CatalogModel:
     """The entry. ``header`` is that of the recommended quant's file; without it the nearest known model's shape is
-    scaled. ``quants`` must not be empty.
+    scaled. ``quants`` must not be empty, ``kind`` says what the model is for.
     """
     shape = shape_of(header) if header is not None else None
     name = shown_name(info.repo)
     licence, is_open = licence_of(info.licence)
-    architecture = shape.architecture if shape else str(info.gguf.get("architecture") or "")
     chosen = next((q for q in quants if q.recommended), quants[0])
     found = shape or nearest_shape(info, chosen, known)
     inferred = ["family", "purposes", "sampling", "quality"]
     inferred += ["licence"] if not info.licence else []
     inferred += [] if shape else ["parameters", "thinking", *_GUESSED]
-    speaks = architecture not in _NO_TEXT and architecture not in _NO_CHAT
+    speaks = kind is Kind.CHAT
     page = f"https://huggingface.co/{info.base_repo or info.repo}"
     return CatalogModel(
         id=info.repo.lower(),
@@ -107,7 +140,7 @@ def guessed_model(
         thinking=_thinking_of(header) if header is not None else _thinking(name),
         purposes=(Purpose.EVERYDAY,) if speaks else (),
         served=speaks,
-        supported=architecture not in _NO_TEXT,
+        supported=kind in _LOADED,
         released=info.updated[:7],
         inferred=tuple(sorted(inferred)),
     )
@@ -139,8 +172,7 @@ def nearest_shape(info: RepoInfo, quant: Quant, known: Sequence[CatalogModel]) -
     """The shape of the known model of the same kind and the nearest size, scaled to this one's parameters."""
     architecture = str(info.gguf.get("architecture") or "")
     told, active = parameters_of(shown_name(info.repo))
-    total = info.gguf.get("total")
-    parameters = total if isinstance(total, int) and total > 0 else told or _by_size(quant)
+    parameters = parameters_told(info) or told or _by_size(quant)
     active = active if told else parameters
     same = [m.shape for m in known if m.shape.architecture == architecture] or [
         m.shape for m in known if m.shape.architecture in ("qwen3", "qwen3moe")
@@ -150,12 +182,12 @@ def nearest_shape(info: RepoInfo, quant: Quant, known: Sequence[CatalogModel]) -
         parameters = max(parameters, 1)
     near = min(same, key=lambda s: abs(math.log(max(s.parameters, 1) / parameters)))
     size = quant.size_bytes or parameters
-    context = info.gguf.get("context_length")
+    context = _whole(info.gguf.get("context_length"), LONGEST_CONTEXT)
     share = min(1.0, (active or parameters) / parameters)
     return structs.replace(
         near,
         architecture=architecture or near.architecture,
-        context_train=context if isinstance(context, int) and context > 0 else near.context_train,
+        context_train=context or near.context_train,
         parameters=parameters,
         active_parameters=int(parameters * share),
         weights_bytes=size,

@@ -20,13 +20,23 @@ from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.gguf_errors import NotChat
+from qwen_desktop.core.gguf_kind import Kind
+from qwen_desktop.core.gguf_other import piece_of
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import api, catalog, failures
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.catalog import Overlay, RepoState
-from qwen_desktop.hub.catalog_guess import guessed_model, like, parameters_of, shown_name
+from qwen_desktop.hub.catalog_guess import (
+    guessed_model,
+    kind_told,
+    like,
+    parameters_of,
+    parameters_told,
+    shown_name,
+)
 from qwen_desktop.hub.names import Reference, find_quant, is_repo, quants_of
 from qwen_desktop.hub.remote_header import read_remote
 
@@ -43,6 +53,8 @@ _AT_ONCE = 6
 _MOST_PARTS = 24
 #: More new models than this in one refresh would be a mistake of ours.
 _MOST_NEW = 40
+#: What answers nothing but is a model of its own all the same, which the catalogue may list.
+_MODELS = (Kind.EMBEDDING, Kind.RERANKER, Kind.PICTURES, Kind.SPEECH, Kind.DIFFUSION)
 _BASE = re.compile(r"^Qwen/(?:Qwen\d|QwQ)[\w.-]*$", re.ASCII)
 #: Bases that are no models to chat with, or files of another kind.
 _NO_BASE = re.compile(
@@ -129,21 +141,27 @@ def entry_of(
     info: api.RepoInfo, known: Iterable[CatalogModel], access: Access | None = None, source: str = ""
 ) -> CatalogModel:
     """The entry for a repository that the catalogue does not have. With ``access`` the header of the recommended file
-    is read (from ``source``) for its exact shape. Raises ``UserFacing`` without a GGUF model in it."""
+    is read (from ``source``) for its exact shape. Raises ``UserFacing`` without a GGUF model in it, ``NotChat`` when
+    what it has belongs to a model and is none."""
     models = tuple(known)
     files = tuple(f for f in info.files if catalog.usable(f))
-    total = info.gguf.get("total")
-    parameters = total if isinstance(total, int) else parameters_of(shown_name(info.repo))[0]
+    parameters = parameters_told(info) or parameters_of(shown_name(info.repo))[0]
     quants = in_steps(quants_of(files), parameters)
     if not quants:
-        raise no_gguf(info.repo, models)
+        raise no_gguf(info.repo, models, (f.path for f in info.files))
     base = next((m for m in models if info.base_repo and m.base_repo == info.base_repo), None)
     if base is not None:
         return like(base, info, in_steps(quants, base.shape.parameters))
-    header = _header(info, next(q for q in quants if q.recommended), access, source) if access is not None else None
+    found = _header(info, next(q for q in quants if q.recommended), access, source) if access is not None else None
+    if isinstance(found, NotChat):
+        kind, header = found.kind_of_file, None
+        if kind not in _MODELS:
+            raise found
+    else:
+        kind, header = Kind.CHAT if found is not None else kind_told(info), found
     if header is not None:
         quants = in_steps(quants, header.parameters)
-    return guessed_model(structs.replace(info, files=files), quants, models, header)
+    return guessed_model(structs.replace(info, files=files), quants, models, header, kind)
 
 
 def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
@@ -164,8 +182,24 @@ def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
     return structs.replace(model, quants=tuple(structs.replace(q, recommended=q.name == name) for q in model.quants))
 
 
-def no_gguf(repo: str, known: Iterable[CatalogModel] = ()) -> UserFacing:
-    """The repository has no file that this app can use."""
+def no_gguf(repo: str, known: Iterable[CatalogModel] = (), files: Iterable[str] = ()) -> UserFacing:
+    """The repository has no file that this app can use; ``files`` are those that it has."""
+    piece = next((path for path in files if piece_of(path.rpartition("/")[2])), "")
+    if piece:
+        return UserFacing(
+            Text(
+                "hub.pieces",
+                QT_TRANSLATE_NOOP("hub", "The models of {repo} are cut into pieces, such as {file}."),
+                {"repo": repo, "file": piece},
+            ),
+            Text(
+                "hub.pieces.hint",
+                QT_TRANSLATE_NOOP(
+                    "hub",
+                    "Fetch all pieces of one with a browser and join them in order, or look for another repository.",
+                ),
+            ),
+        )
     name = repo.partition("/")[2]
     beside = next((m.repo for m in known if name and m.base_repo.partition("/")[2].lower() == name.lower()), "")
     hint = (
@@ -194,8 +228,9 @@ def no_quant(model: CatalogModel, wanted: str) -> UserFacing:
     )
 
 
-def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> GgufHeader | None:
-    """The header of a quant's files, by ranges; None when it cannot be read (the rest of the entry still helps)."""
+def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> GgufHeader | NotChat | None:
+    """The header of a quant's files, by ranges, or what they are instead of a model to chat with; None when it cannot
+    be read (the rest of the entry still helps)."""
     if len(quant.files) > _MOST_PARTS:
         return None
     if source == "modelscope":
@@ -204,6 +239,8 @@ def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> Gg
         urls = [api.huggingface_url(info.repo, f.path, info.commit, access=access) for f in quant.files]
     try:
         return read_remote(urls, access, repo=info.repo, path=quant.files[0].path)[0]
+    except NotChat as error:
+        return error
     except AppError as error:
         log.info("catalog.header repo=%s code=%s", info.repo, error.problem.what.code)
         return None

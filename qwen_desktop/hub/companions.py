@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from qwen_desktop.core.gguf_read import ArrayInfo, Damaged, Reader
+from qwen_desktop.core.gguf_kind import Kind as Content
+from qwen_desktop.core.gguf_kind import kind_of
+from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
 from qwen_desktop.hub.names import is_gguf, is_mmproj, quant_of, split_of
 
 Kind = Literal["model", "mmproj", "other", "none"]
@@ -18,11 +20,14 @@ _LONGEST = 64 << 20
 _MOST_ENTRIES = 4096
 #: F16 keeps all detail that the model was made with; smaller types lose some, larger ones gain nothing.
 _ORDER = ("F16", "BF16", "Q8_0", "F32")
+#: Of a folder with more files no model is looked for beside an mmproj: each is opened.
+_MOST_BESIDE = 64
 _WORDS = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
 
 
 class Facts(Struct, frozen=True):
-    """A file by its first metadata. ``width`` is what an mmproj gives out, 0 when it does not say."""
+    """A file by its first metadata; "other" is what no conversation can be held with. ``width`` is what an mmproj gives
+    out and what a model takes in, 0 when it does not say."""
 
     kind: Kind
     architecture: str = ""
@@ -42,7 +47,7 @@ def facts(path: Path) -> Facts:
             reader.u64()
             count = reader.u64()
             for _ in range(min(count, _MOST_ENTRIES)):
-                key = reader.text(65_535)
+                key = reader.text(LONGEST_KEY)
                 if key.startswith("tokenizer."):
                     break
                 value = reader.value(reader.u32())
@@ -53,13 +58,12 @@ def facts(path: Path) -> Facts:
             return Facts("none")
     except (OSError, ValueError):
         return Facts("none")
-    architecture, kind = _text(found, "general.architecture"), _text(found, "general.type")
-    widths = [found.get(f"clip.{part}projection_dim") for part in ("vision.", "audio.", "")]
-    width = next((w for w in widths if isinstance(w, int) and w > 0), 0)
-    name = _text(found, "general.basename") or _text(found, "general.name")
-    if kind.startswith(("mmproj", "clip")) or architecture == "clip":
-        return Facts("mmproj", architecture, name, width)
-    return Facts("model" if kind in ("", "model") else "other", architecture, name)
+    architecture, content = _text(found, "general.architecture"), kind_of(found)
+    kind: Kind = "model" if content is Content.CHAT else "mmproj" if content is Content.MMPROJ else "other"
+    parts = ("vision.projection_dim", "audio.projection_dim", "projection_dim")
+    keys = [f"clip.{part}" for part in parts] if kind == "mmproj" else [f"{architecture}.embedding_length"]
+    width = next((w for key in keys if isinstance(w := found.get(key), int) and w > 0), 0)
+    return Facts(kind, architecture, _text(found, "general.basename") or _text(found, "general.name"), width)
 
 
 def _text(found: dict[str, Any], key: str) -> str:
@@ -79,7 +83,7 @@ def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: i
     except OSError:
         return None
     companions = [(path, found) for path in files if path != model and (found := _companion(path)) is not None]
-    fitting = [(path, found) for path, found in companions if not (width and found.width and found.width % width)]
+    fitting = [(path, found) for path, found in companions if _fits(found, width)]
     if not fitting:
         return None
     stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and not _among(path, companions)}
@@ -89,11 +93,36 @@ def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: i
     return best(path for path, _ in chosen)
 
 
+def find_model(part: Path) -> Path | None:
+    """The model in the folder of the mmproj ``part`` that it belongs to, the smallest file of several quants."""
+    try:
+        files = [path for path in sorted(part.parent.iterdir()) if is_gguf(path.name)][:_MOST_BESIDE]
+        sized = sorted((path.stat().st_size, path) for path in files if path != part)
+    except OSError:
+        return None
+    for _, path in sized:
+        number, found = split_of(path.name), facts(path)
+        if found.kind != "model" or (number is not None and number[1] != 1):
+            continue
+        if find_mmproj(path, name=found.name, architecture=found.architecture, width=found.width) is not None:
+            return path
+    return None
+
+
+def fits(part: Path, width: int) -> bool:
+    """Whether ``part`` is an mmproj that a model of ``width`` can take."""
+    return _fits(facts(part), width)
+
+
 def best(paths: Iterable[Path]) -> Path | None:
     """The one of several types of the same mmproj to use."""
     rank = {quant: number for number, quant in enumerate(_ORDER)}
     found = sorted(paths, key=lambda p: (rank.get(quant_of(p.name), len(rank)), len(p.name), p.name))
     return found[0] if found else None
+
+
+def _fits(found: Facts, width: int) -> bool:
+    return found.kind == "mmproj" and not (width and found.width and found.width % width)
 
 
 def _companion(path: Path) -> Facts | None:

@@ -1,6 +1,7 @@
 """What other programs and folders already hold: found, looked into with bounds, offered for linking.
 
-A damaged GGUF is shown with what is wrong with it; what is no GGUF, a companion or an unfinished download is not.
+A damaged GGUF is shown with what is wrong with it; what is no GGUF, no model to chat with, a companion or an
+unfinished download is not.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any
 import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
+from qwen_desktop.core.gguf import as_dict
+from qwen_desktop.core.gguf_errors import NotChat
+from qwen_desktop.core.gguf_kind import Kind
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import clean
-from qwen_desktop.hub.companions import facts
-from qwen_desktop.hub.installed import new_entry, shown
+from qwen_desktop.hub.companions import facts, find_model, fits
+from qwen_desktop.hub.installed import new_entry, shown, with_mmproj
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.names import quant_of, split_of
 from qwen_desktop.hub.other_apps import FINDERS, Found, Surroundings, gguf_files
@@ -70,27 +74,67 @@ def inspect(paths: list[str], told: Mapping[str, Mapping[str, str]]) -> list[dic
     """The job ``library.inspect``: entries (or problems) for files, and for the models inside folders.
 
     ``told`` is what a candidate said of a path: origin, name, quant, repo, mmproj. Each result has "path" and either
-    "entry" or "problem".
+    "entry" or "problem". An mmproj among the files goes to its model, and is a problem only when that is not there.
     """
-    results: list[dict[str, Any]] = []
+    found: list[tuple[str, Entry | Exception]] = []
     for path in paths:
         place = Path(path)
         if os.path.isdir(place):  # noqa: PTH112 - never raises
             inside = [p for p in gguf_files(place) if facts(p).kind == "model" and _first_part(p)]
             if inside:
-                results += [_inspected(str(p), {}) for p in inside[:_MOST]]
+                each = [(str(p), _inspected(str(p), {})) for p in inside[:_MOST]]
+                found += [result for result in each if not isinstance(result[1], NotChat)] or each[:1]
                 continue
-        results.append(_inspected(path, told.get(path, {})))
+        found.append((path, _inspected(path, told.get(path, {}))))
+    results: list[dict[str, Any]] = []
+    for path, result in _with_companions(found):
+        if isinstance(result, Entry):
+            results.append({"path": path, "entry": msgspec.to_builtins(result)})
+        else:
+            results.append({"path": path, "problem": msgspec.to_builtins(problem_of(result))})
     return results
 
 
-def _inspected(path: str, told: Mapping[str, str]) -> dict[str, Any]:
+def _inspected(path: str, told: Mapping[str, str]) -> Entry | Exception:
     options: dict[str, Any] = {"origin": "file", **told}
     try:
-        entry = new_entry(path, **options)
+        return new_entry(path, **options)
     except Exception as error:  # whatever is wrong with this file, the others are looked at
-        return {"path": path, "problem": msgspec.to_builtins(problem_of(error))}
-    return {"path": path, "entry": msgspec.to_builtins(entry)}
+        return error
+
+
+def _with_companions(found: list[tuple[str, Entry | Exception]]) -> list[tuple[str, Entry | Exception]]:
+    """``found`` with each mmproj given to the one model among the others that it fits; what no model took says which
+    model beside it is the one to choose."""
+    models = {path: entry for path, entry in found if isinstance(entry, Entry)}
+    kept: list[tuple[str, Entry | Exception]] = []
+    for path, result in found:
+        if not isinstance(result, NotChat) or result.kind_of_file is not Kind.MMPROJ:
+            kept.append((path, result))
+            continue
+        real = os.path.realpath(path)
+        if any(e.mmproj is not None and os.path.realpath(e.absolute(e.mmproj)) == real for e in models.values()):
+            continue
+        takers = [at for at, e in models.items() if e.mmproj is None and fits(Path(path), facts(Path(at)).width)]
+        if len(takers) == 1:
+            models[takers[0]] = with_mmproj(models[takers[0]], path)
+            continue
+        kept.append((path, _with_owner(result, Path(path))))
+    return [(path, models.get(path, result)) for path, result in kept]
+
+
+def header(path: str) -> dict[str, Any]:
+    """The job ``gguf.header``: what a face shows of a file. Raises ``UserFacing``; for an mmproj it names its model."""
+    try:
+        return as_dict(path)
+    except NotChat as error:
+        raise _with_owner(error, Path(path)) from error
+
+
+def _with_owner(error: NotChat, path: Path) -> NotChat:
+    """For an mmproj with its model beside it: the sentence that says which file to choose instead."""
+    beside = find_model(path) if error.kind_of_file is Kind.MMPROJ else None
+    return NotChat(path, Kind.MMPROJ, model=beside.name) if beside is not None else error
 
 
 def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
@@ -114,9 +158,9 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
     except Cancelled:
         raise
     except (AppError, OSError) as error:
+        if isinstance(error, NotChat) and error.kind_of_file is not Kind.FOREIGN:
+            return None
         problem = problem_of(error)
-        if problem.what.code in ("gguf.no_weights", "gguf.companion"):
-            return None  # a bare vocabulary, an adapter
         size = found.path.stat().st_size if found.path.exists() else 0
         name = found.name or found.path.stem
         return ImportCandidate(

@@ -17,8 +17,8 @@ from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.models import InstalledModel, Origin
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.companions import find_mmproj
-from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.companions import find_mmproj, fits
+from qwen_desktop.hub.inventory import READER, Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, find_manifests
 from qwen_desktop.hub.names import is_repo, quant_of
 
@@ -31,7 +31,7 @@ _LEFT_ALONE_S = 3600.0
 COPYING = ".copying"
 #: What is remembered of a model of ours beside its manifest.
 _KEPT = (
-    "architecture", "parameters", "context_train", "stamp", "damaged", "last_used", "verified_at", "template",
+    "architecture", "parameters", "context_train", "stamp", "reader", "damaged", "last_used", "verified_at", "template",
 )  # fmt: skip
 
 
@@ -103,7 +103,8 @@ def new_entry(
     mmproj: str = "",
     licence: str = "",
 ) -> Entry:
-    """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``."""
+    """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
+    for what is no model to chat with."""
     if clean(path) != path:
         raise UserFacing(
             Text("model.name", QT_TRANSLATE_NOOP("models", "The name of this file cannot be used.")),
@@ -111,8 +112,8 @@ def new_entry(
         )
     place = Path(path)
     header = read_header(place)
-    refuse_foreign(header)
-    companion = Path(mmproj) if mmproj else bound_mmproj(header, place)
+    told = Path(mmproj) if mmproj else None
+    companion = told if told and fits(told, header.number("embedding_length")) else bound_mmproj(header, place)
     entry = Entry(
         files=tuple(_file(Path(part)) for part in header.parts or (path,)),
         mmproj=_file(companion) if companion is not None and companion.is_file() else None,
@@ -137,10 +138,9 @@ def bound_mmproj(header: GgufHeader, place: Path) -> Path | None:
     )
 
 
-def refuse_foreign(header: GgufHeader) -> None:
-    """Raise ``UserFacing`` for a file with the picture part inside: a form of Ollama's own, which llama.cpp refuses."""
-    if header.architecture != "clip" and any(t.name.startswith(("v.blk.", "v.patch", "mm.")) for t in header.tensors):
-        raise errors.foreign_form(Path(header.path).name)
+def with_mmproj(entry: Entry, path: str) -> Entry:
+    """``entry`` with the mmproj at ``path``. Raises ``OSError``."""
+    return structs.replace(entry, mmproj=_file(Path(path)))
 
 
 # Looking -------------------------------------------------------------------------------------------------------------
@@ -221,14 +221,18 @@ def _look(entry: Entry) -> Seen:
         if entry.owned and file.size_bytes and size != file.size_bytes:
             return Seen(entry, errors.changed(place.name))
     try:
-        return Seen(entry if stamp_of(Path(entry.path)) == entry.stamp else _read_again(entry))
+        known = stamp_of(Path(entry.path)) == entry.stamp
+        return Seen(entry if known and entry.reader == READER else _read_again(entry, known=known))
     except (OSError, UserFacing) as error:
         return Seen(entry, problem_of(error))
 
 
-def _read_again(entry: Entry) -> Entry:
-    """The entry by its header as it is now. A linked file that the other program replaced starts anew."""
+def _read_again(entry: Entry, *, known: bool) -> Entry:
+    """The entry by its header as it is now. A linked file that the other program replaced (it is not ``known``) starts
+    anew."""
     header = read_header(entry.path)
+    if known:
+        return _with_header(entry, header)
     if not entry.owned:
         entry = structs.replace(entry, files=tuple(_file(Path(part)) for part in header.parts or (entry.path,)))
     if entry.stamp != (0, 0):
@@ -253,6 +257,7 @@ def _with_header(entry: Entry, header: GgufHeader) -> Entry:
         parameters=header.parameters,
         context_train=header.context_length,
         stamp=stamp_of(Path(header.path)),
+        reader=READER,
     )
 
 
@@ -286,7 +291,7 @@ def _merged(current: Entries, found: list[Seen], root: Path, *, away: bool) -> E
                 damaged=now.damaged,
             )
             if not entry.owned:
-                entry = structs.replace(now, mmproj=entry.mmproj)
+                entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
         elif now is not None:
             entry = structs.replace(entry, last_used=now.last_used)
         merged[entry.path] = entry

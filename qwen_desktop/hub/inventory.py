@@ -32,6 +32,8 @@ SCHEMA = 1
 DOCTOR = 1
 #: Another process holds the lock for a fraction of a second; more than this many seconds means that it hangs.
 _PATIENCE_S = 5.0
+#: What this edition says of a file's header: models that an older one let pass are looked at again.
+READER = 1
 #: A template is some kilobytes, a library some hundred models.
 _LONGEST = 64 << 20
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
@@ -51,8 +53,9 @@ class TemplateNote(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One model. Paths are absolute for a linked one; for one of ours (``owned``) they count from ``folder``.
 
-    ``stamp`` is (bytes, modification time in ns) of the first file when its header was read. ``damaged`` are the
-    files whose hash was wrong when last verified. Times are seconds since 1970, 0 for never.
+    ``stamp`` is (bytes, modification time in ns) of the first file when its header was read, by the edition ``reader``
+    of us. ``damaged`` are the files whose hash was wrong when last verified. Times are seconds since 1970, 0 for
+    never.
     """
 
     files: tuple[ManifestFile, ...]
@@ -68,6 +71,7 @@ class Entry(Struct, frozen=True):
     parameters: int = 0
     context_train: int = 0
     stamp: tuple[int, int] = (0, 0)
+    reader: int = 0
     added: float = 0.0
     last_used: float = 0.0
     verified_at: float = 0.0

@@ -93,19 +93,6 @@ def damaged(file: str, *, owned: bool) -> Problem:
     )
 
 
-def foreign_form(file: str) -> UserFacing:
-    """Pictures and text in one file, as Ollama's own engine wants it."""
-    return UserFacing(
-        Text(
-            "library.foreign",
-            QT_TRANSLATE_NOOP("library", "{file} is in a form that only Ollama can read."),
-            {"file": clean(file)},
-        ),
-        Text("library.foreign.hint", QT_TRANSLATE_NOOP("library", "Download the same model here instead.")),
-        action="model.get",
-    )
-
-
 def unknown_model(name: str) -> UserFacing:
     """No such model in the library."""
     return UserFacing(

@@ -22,6 +22,7 @@ from qwen_desktop.core import gguf, gguf_errors
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.gguf_limits import MOST_PARTS
 from qwen_desktop.core.gguf_read import Damaged, Reader
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import clean
@@ -33,7 +34,6 @@ from qwen_desktop.hub.range_source import MOST, RangeSource
 #: A slow line may take its time, in seconds; a file on disk is allowed ten.
 _PATIENCE_S = 120.0
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
-_MOST_PARTS = 999
 
 #: Length of a list of strings -> its bytes, of Qwen's vocabulary (Qwen2 to Qwen3): tokens and merges.
 _KNOWN_LISTS = {151_936: 2_588_196, 151_387: 2_731_548}
@@ -56,7 +56,8 @@ class Found(Struct, frozen=True):
 
 def read_remote(urls: Sequence[str], access: Access, *, repo: str = "", path: str = "") -> tuple[GgufHeader, int]:
     """The header of the file at ``urls`` (its parts, in order; for one part of several the others are found by their
-    names) and how many bytes were fetched. ``repo`` and ``path`` are for the sentences. Raises ``AppError``."""
+    names) and how many bytes were fetched. ``repo`` and ``path`` are for the sentences. Raises ``AppError``,
+    ``NotChat`` for what is no model to chat with."""
     fetched = 0
     headers: list[GgufHeader] = []
     with client(access, read_s=api.PATIENCE_S) as http:
@@ -68,6 +69,7 @@ def read_remote(urls: Sequence[str], access: Access, *, repo: str = "", path: st
                     headers.append(_read_one(source, Path(name)))
             finally:
                 source.close()
+            gguf.check_together(headers)
             fetched += source.fetched
     return (headers[0] if len(headers) == 1 else gguf.joined(headers)), fetched
 
@@ -82,6 +84,8 @@ def _read_one(source: RangeSource, name: Path) -> GgufHeader:
 
 def _all_parts(urls: Sequence[str]) -> list[str]:
     """All parts' addresses. Raises ``UserFacing`` for a later part by itself."""
+    if len(urls) > MOST_PARTS:
+        raise gguf_errors.renamed_part(Path(unquote(urlsplit(urls[0]).path)), len(urls))
     if len(urls) != 1:
         return list(urls)
     address = urlsplit(urls[0])
@@ -89,7 +93,7 @@ def _all_parts(urls: Sequence[str]) -> list[str]:
     if found is None:
         return list(urls)
     count = int(found[2])
-    if not 1 <= count <= _MOST_PARTS:
+    if not 1 <= count <= MOST_PARTS:
         raise gguf_errors.renamed_part(Path(unquote(address.path)), count)
     stem = address.path[: found.start()]
     names = [f"{stem}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]

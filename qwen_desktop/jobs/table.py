@@ -10,7 +10,7 @@ from __future__ import annotations
 
 JOBS: dict[str, str] = {
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
-    "gguf.header": "qwen_desktop.core.gguf:as_dict",
+    "gguf.header": "qwen_desktop.hub.importers:header",
     "hub.header": "qwen_desktop.hub.remote_header:as_job",
     "hub.lookup": "qwen_desktop.hub.catalog_jobs:lookup",
     "hub.merge": "qwen_desktop.hub.catalog_jobs:merge",

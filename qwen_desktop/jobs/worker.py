@@ -1,7 +1,7 @@
 """The job worker's process: runs jobs from the table in two threads. Started as ``--worker jobs``.
 
 Two, so that a long job does not hold up the short ones behind it; more would only share one interpreter lock. The
-process ends as soon as its stdin closes.
+process ends as soon as its stdin closes. Its memory is limited: a job that asks for more fails with a sentence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from qwen_desktop.core.errors import AppError, Bug, Cancelled, problem_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.jobs import wire
 from qwen_desktop.jobs.table import JOBS
+from qwen_desktop.process import memory_limit
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.frames import PROTOCOL, FrameError
 
@@ -31,6 +32,8 @@ def main() -> int:
     """Run until stdin closes."""
     pipes = Pipes()  # before anything can print
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    if not memory_limit.limit():
+        log.info("memory.unlimited")
     Jobs(pipes, JOBS).run()
     return 0
 
@@ -78,7 +81,7 @@ class Jobs:
             try:
                 self._send(wire.Returned(call.id, self._run(call)))
             except Exception as error:  # each failure belongs to its call; the worker goes on
-                if not isinstance(error, AppError | OSError):
+                if not isinstance(error, AppError | OSError | MemoryError):
                     log.exception("job.failed name=%s", call.name)
                 self._send(wire.Failed(call.id, problem_of(error)))
             finally:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
+from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus, InstalledModel
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.jobs.client import Channel
 
@@ -70,7 +70,7 @@ class Library(Protocol):
     def folder(self) -> Path: ...
     @property
     def moving(self) -> bool: ...
-    async def add_download(self, download: Download, /, *files: Any) -> object: ...
+    async def add_download(self, download: Download, /, *files: Any) -> InstalledModel | None: ...
 
 
 class Secrets(Protocol):

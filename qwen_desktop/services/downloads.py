@@ -269,8 +269,9 @@ class Downloads:
         done = structs.replace(
             item.download, status=DownloadStatus.DONE, speed=0.0, seconds_left=None, note=None, problem=None
         )
-        await asyncio.shield(self._library.add_download(done, *files, *result["mmproj"]))
-        item.download = done
+        model = await asyncio.shield(self._library.add_download(done, *files, *result["mmproj"]))
+        # What came is what the hub has, to the byte; whether it is a model to chat with is another matter.
+        item.download = done = structs.replace(done, problem=model.problem if model is not None else None)
         self._bus.publish(DownloadChanged(done))
 
     async def _call(self, item: Item) -> Any:

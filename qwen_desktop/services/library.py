@@ -222,16 +222,24 @@ class Library:
         ours = [entry for entry in entries if folder in Path(entry.path).parents]
         paths = await self._copy_in(ours, None)
         fresh: list[Entry] = []
+        parts: dict[str, Entry] = {}
         others = [entry for entry in entries if entry not in ours]
         for entry, there in zip(others, await asyncio.to_thread(_same, others, self._notes.models), strict=True):
             paths.append(there or entry.path)
             if not there:
                 fresh.append(entry)
+            elif entry.mmproj is not None:
+                parts[there] = entry
 
         def add(current: Entries) -> Entries:
-            return {**current, **{entry.path: entry for entry in fresh if entry.path not in current}}
+            with_parts = {
+                path: structs.replace(known, mmproj=parts[path].mmproj)
+                for path, known in current.items()
+                if path in parts and not known.owned and known.mmproj is None
+            }
+            return {**current, **with_parts, **{entry.path: entry for entry in fresh if entry.path not in current}}
 
-        if fresh:
+        if fresh or parts:
             await self._notes.update(add)
         return paths
 

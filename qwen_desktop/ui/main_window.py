@@ -254,8 +254,9 @@ class MainWindow(Frame):
         self.collector.start()
 
     def open_files(self, files: tuple[str, ...]) -> None:
-        """Open a GGUF file that came with a start or was dropped; of several the first."""
-        models = [name for name in files if name.lower().endswith(".gguf")]
+        """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
+        as one: what it is, the file itself says when it is opened."""
+        models = [name for name in files if _may_be_model(Path(name).name)]
         if not models:
             self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
             return
@@ -401,3 +402,9 @@ class MainWindow(Frame):
 
 def _local(url: QUrl) -> str:
     return str(Path(url.toLocalFile()))
+
+
+def _may_be_model(name: str) -> bool:
+    """Whether a file of this name is meant as a model: "x.gguf", a piece of one ("x.gguf.part1of2"), or a name without
+    an ending, as other programs keep their models."""
+    return ".gguf" in name.lower() or "." not in name

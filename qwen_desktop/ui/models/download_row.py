@@ -127,12 +127,13 @@ class DownloadCard(Card):
         self.download = download
         status = download.status
         failed, done = status is DownloadStatus.FAILED, status is DownloadStatus.DONE
+        wrong = failed or (done and download.problem is not None)
         if status is not self._status:
             self._status = status
             self._show_status(status)
-        self.line.setText("" if failed else words.progress(download, ahead))
-        self.problem.setText(words.progress(download) if failed else "")
-        self.problem.setVisible(failed)
+        self.line.setText("" if wrong else words.progress(download, ahead))
+        self.problem.setText(words.progress(download) if wrong else "")
+        self.problem.setVisible(wrong)
         self.meter.show_share(1.0 if done else download.fraction, "bad" if failed else "good" if done else "accent")
         self._several = places > 1 and not done
         self._fit()
@@ -143,10 +144,11 @@ class DownloadCard(Card):
         """The icon and the buttons of a state."""
         name = words.title(self.download)
         done = status is DownloadStatus.DONE
-        self.sign.set_icon(*_ICONS[status])
+        unusable = done and self.download.problem is not None
+        self.sign.set_icon(*_ICONS[DownloadStatus.FAILED if unusable else status])
         self.meter.setVisible(not done)
         self.again.setVisible(status is DownloadStatus.FAILED)
-        self.use.setVisible(done)
+        self.use.setVisible(done and not unusable)
         self.toggle.setVisible(status in (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.PAUSED))
         icon, said = ("play", tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", tr("Pause"))
         self.toggle.set_icon(icon, said)

@@ -73,6 +73,9 @@ class DownloadsWatch(QObject):
     def _finished(self, download: Download) -> None:
         models = self._shell.services.library.models()
         found = next((m for m in models if m.path == download.path), None)
+        if download.problem is not None:
+            self._shell.notify.problem(download.problem)
+            return
         text = put("{name} is here and checked.", name=words.title(download))
         if not download.path and found is None:
             self._shell.notify.toast(text, kind="good")

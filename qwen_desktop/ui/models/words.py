@@ -329,7 +329,7 @@ def rate(bytes_per_s: float) -> str:
 def progress(download: Download, ahead: int = 0) -> str:
     """Where a download is, in one line. ``ahead`` is how many others come first."""
     status = download.status
-    if status is DownloadStatus.FAILED:
+    if status is DownloadStatus.FAILED or (status is DownloadStatus.DONE and download.problem is not None):
         return texts.problem(download.problem) if download.problem is not None else tr("The download stopped.")
     total = texts.size(download.total_bytes)
     say: dict[DownloadStatus, Callable[[Download], list[str]]] = {

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.paths import find_paths
+from tests import gguf_raw
 from tests.fake_hub import FakeHub, Refuse, content
 from tests.integration.cli.test_chat_command import PROGRAM, Shell, sentence, shell
 
@@ -72,6 +73,17 @@ def test_a_model_is_looked_at_fetched_asked_checked_and_removed(shell: Shell, hu
     assert removed.returncode == 0, removed.stderr
     assert not path.exists()
     assert json.loads(shell("models", "list", "--json").stdout)["models"] == []
+
+
+def test_what_answers_nothing_is_said_at_every_door(shell: Shell, hub: FakeHub, home: Path, tmp_path: Path) -> None:
+    """An embedding model is fetched when that is asked for, and nowhere taken for one to chat with."""
+    path = gguf_raw.model(tmp_path / "vectors-Q8_0.gguf", {"llama.pooling_type": 3})
+    hub.add("owner/Vectors-GGUF", {path.name: path.read_bytes()})
+    for arguments in (("models", "pull", "owner/Vectors-GGUF"), ("chat", "--model", str(path), "Hello")):
+        done = shell(*arguments)
+        assert done.returncode == 1, arguments
+        assert "vectors-Q8_0.gguf is an embedding model" in done.stderr, arguments
+    assert (home / "models" / "owner" / "Vectors-GGUF" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_ctrl_c_leaves_a_part_and_the_next_pull_goes_on_with_it(shell: Shell, hub: FakeHub, home: Path) -> None:

@@ -13,7 +13,7 @@ from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from tests import gguf_files
+from tests import gguf_files, gguf_raw
 
 from .conftest import Engine, Files, WithEngine
 from .talk import ask, system
@@ -37,13 +37,25 @@ def _refusal(path: str) -> str:
 def test_files_that_are_no_models(files: Files, tmp_path: Path) -> None:
     text = tmp_path / "letter.gguf"
     text.write_text("Dear model," * 100)
-    assert "letter.gguf is not a GGUF model file." in _refusal(str(text))
+    assert "letter.gguf is a text, not a GGUF model file." in _refusal(str(text))
     whole = Path(files.small()).read_bytes()
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(whole[: len(whole) * 2 // 3])
     assert "the download is not complete. Download it again." in _refusal(str(cut))
     assert "is a folder" in _refusal(str(tmp_path))
     assert "does not exist" in _refusal(str(tmp_path / "none.gguf"))
+
+
+def test_files_that_answer_nothing_and_impossible_ones_never_reach_the_engine(tmp_path: Path) -> None:
+    """llama.cpp would end its process for a layer too many, and load an embedding model as if it could chat."""
+    for changes, words in (
+        ({"llama.block_count": (1 << 32) - 1}, "its block_count is 4,294,967,295, which is impossible"),
+        ({"llama.block_count": 513}, "its block_count is 513, which is impossible"),
+        ({"llama.expert_count": 2000, "llama.expert_used_count": 2}, "its expert_count is 2,000"),
+        ({"llama.pooling_type": 3}, "is an embedding model"),
+        ({"general.architecture": "clip"}, "no model by itself"),
+    ):
+        assert words in _refusal(str(gguf_raw.model(tmp_path / "odd.gguf", changes)))
 
 
 def test_an_unknown_architecture_names_it(tmp_path: Path) -> None:

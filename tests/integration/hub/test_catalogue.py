@@ -22,8 +22,9 @@ from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.events import CatalogueChanged, EventBus
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import SettingsFile
-from tests import gguf_files
+from tests import gguf_files, gguf_raw
 from tests.fake_hub import FakeHub, content
+from tests.peak import peak_bytes
 
 QWEN3 = "Qwen/Qwen3-4B-GGUF"
 FILES = {"Qwen3-4B-Q4_K_M.gguf": b"a" * 300, "Qwen3-4B-Q8_0.gguf": b"b" * 500, "README.md": b"Hello"}
@@ -154,6 +155,69 @@ def test_an_unknown_model_is_read_from_its_own_header(hub: FakeHub, made: Set, t
     assert made.catalogue.find(found.id) == found
     assert made.catalogue.by_repo("Somebody/novel-7b-gguf") == found
     assert found not in made.catalogue.models()
+
+
+def test_a_header_with_impossible_numbers_is_not_believed(hub: FakeHub, made: Set, tmp_path: Path) -> None:
+    for number, changes in enumerate(({"llama.block_count": (1 << 32) - 1}, {"llama.embedding_length": 1 << 62})):
+        path = gguf_raw.model(tmp_path / "lie.gguf", changes)
+        hub.add(f"somebody/Lie-{number}-7B-GGUF", {"Lie-7B-Q8_0.gguf": path.read_bytes()})
+        before = peak_bytes()
+        found = made.lookup(f"somebody/Lie-{number}-7B-GGUF")
+        assert peak_bytes() - before < 100_000_000
+        assert "layers" in found.inferred and 0 < found.shape.layers <= 512  # guessed, not read
+
+
+def test_numbers_that_a_hub_tells_are_bounded(hub: FakeHub, made: Set) -> None:
+    for number, total in enumerate((10**40, -5, True, "many", 1.5e30)):
+        told = {"total": total, "context_length": 10**30, "architecture": "qwen3"}
+        hub.add(f"somebody/Odd-{number}-GGUF", {"odd-Q4_K_M.gguf": content(2000)}, gguf=told)
+        shape = made.lookup(f"somebody/Odd-{number}-GGUF").shape
+        assert 0 < shape.parameters < 1 << 50 and 0 < shape.context_train < 1 << 28
+    long = "9" * 80
+    hub.add(f"somebody/M-{long}B-GGUF", {"m-Q4_K_M.gguf": content(2000)})
+    assert made.lookup(f"somebody/M-{long}B-GGUF").parameters <= 1 << 50
+
+
+def test_models_that_answer_nothing_are_listed_as_such_and_parts_of_models_refused(
+    hub: FakeHub, made: Set, tmp_path: Path
+) -> None:
+    def added(name: str, changes: dict[str, object], file: str = "m-Q8_0.gguf") -> str:
+        path = gguf_raw.model(tmp_path / "m.gguf", changes)
+        hub.add(f"somebody/{name}-GGUF", {file: path.read_bytes()})
+        return f"somebody/{name}-GGUF"
+
+    assert made.lookup(added("Chat", {})).served
+    for reference in (
+        added("Text-Vectors", {"llama.pooling_type": 3}),
+        added("Sorter", {"llama.pooling_type": 4}),
+        added("Bert", {"general.architecture": "bert"}),
+    ):
+        found = made.lookup(reference)
+        assert found.supported and not found.served and not found.purposes, reference
+    painter = made.lookup(added("Painter", {"general.architecture": "flux"}))
+    assert not painter.supported and not painter.served
+    for name, changes, words in (
+        ("Vision", {"general.architecture": "clip"}, "no model by itself"),
+        ("Lora", {"general.type": "adapter"}, "an adapter"),
+        ("Matrix", {"general.type": "imatrix"}, "an importance matrix"),
+    ):
+        with pytest.raises(UserFacing, match=words):
+            made.lookup(added(name, changes))
+
+
+def test_what_cannot_be_read_is_told_by_tags_and_names(hub: FakeHub, made: Set) -> None:
+    hub.add("somebody/Qwen3-Embedding-4B-GGUF", {"e-Q8_0.gguf": content(2000)})
+    hub.add("somebody/Vectors-GGUF", {"e-Q8_0.gguf": content(2000)}, tags=("gguf", "sentence-similarity"))
+    hub.add("somebody/Qwen3-Reranker-4B-GGUF", {"e-Q8_0.gguf": content(2000)})
+    hub.add("somebody/Pangu-Embedded-7B-GGUF", {"e-Q8_0.gguf": content(2000)})
+    names_ = ("Qwen3-Embedding-4B", "Vectors", "Qwen3-Reranker-4B", "Pangu-Embedded-7B")
+    assert [made.lookup(f"somebody/{name}-GGUF").served for name in names_] == [False, False, False, True]
+
+
+def test_a_repository_of_pieces_says_so(hub: FakeHub, made: Set) -> None:
+    hub.add("somebody/Cut-GGUF", {f"Big.Q8_0.gguf.part{n}of2": b"x" * 10 for n in (1, 2)})
+    with pytest.raises(UserFacing, match=r"cut into pieces, such as Big\.Q8_0\.gguf\.part1of2"):
+        made.lookup("somebody/Cut-GGUF")
 
 
 def test_a_file_with_an_unreadable_header_is_guessed_and_says_so(hub: FakeHub, made: Set) -> None:

@@ -83,6 +83,18 @@ def test_verify(user: Path) -> None:
         command(user, models_library.verify, "nonsense")
 
 
+def test_what_answers_nothing_is_said_by_each_command(user: Path, tmp_path: Path) -> None:
+    vectors = {"qwen3.pooling_type": 3}
+    with pytest.raises(UserFacing, match=r"vectors\.gguf is an embedding model"):
+        command(user, models_library.import_models, files=[model(tmp_path / "vectors.gguf", extra=vectors)])
+    installed(find_paths().models, extra=vectors)
+    listed = command(user, models_library.list_models)
+    assert listed.code == 0 and "    Qwen3-0.6B-Q8_0.gguf is an embedding model" in listed.out
+    checked = command(user, models_library.verify, "qwen3 0.6b")
+    assert (checked.code, checked.out) == (1, "Qwen3 0.6B is undamaged.\n")
+    assert "is an embedding model" in checked.err
+
+
 def test_remove_asks_first(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = installed(find_paths().models)
     installed(find_paths().models, quant="F16", seed=2)

@@ -56,6 +56,26 @@ def test_link_use_and_forget(user: Path, tmp_path: Path) -> None:
     run(main())
 
 
+def test_an_mmproj_that_comes_later_is_given_to_its_model(user: Path, tmp_path: Path) -> None:
+    path = model(tmp_path / "elsewhere" / "a-Q8_0.gguf", name="Mine")
+
+    async def main() -> None:
+        async with running(user) as app:
+            (first,) = await app.library.import_files([path])
+            assert first.mmproj == ""
+            part = mmproj(path.with_name("mmproj-a.gguf"), kind="model")
+            with pytest.raises(UserFacing, match="no model by itself") as caught:
+                await app.jobs.call("gguf.header", {"path": str(part)})  # as when it is opened in the window
+            assert "Choose a-Q8_0.gguf, which it belongs to." in caught.value.problem.sentence()
+            with pytest.raises(UserFacing, match="no model by itself") as caught:
+                await app.library.import_files([part])
+            assert "Choose a-Q8_0.gguf, which it belongs to." in caught.value.problem.sentence()
+            (second,) = await app.library.import_files([path])
+            assert second.mmproj == str(part) and len(app.library.models()) == 1
+
+    run(main())
+
+
 def test_what_other_programs_hold_is_linked_without_a_copy(user: Path, tmp_path: Path) -> None:
     blob = ollama_model(
         user / ".ollama" / "models",

@@ -197,6 +197,9 @@ async def test_files_that_are_dropped(make: Make, tmp_path: Path) -> None:
 
     drop(str(tmp_path / "notes.txt"))
     assert ui.toasts() == ["Only GGUF model files can be opened here."]
+    drop(str(tmp_path / "large.gguf.part1of2"))
+    await ui.rest()
+    assert ui.app.models.state.path.endswith("part1of2")  # not refused by its name: what it is, its check says
     drop(ui.app.model_file("dropped.gguf"))
     await ui.rest()
     assert ui.app.models.state.name == "dropped"

@@ -37,7 +37,6 @@ def test_what_the_header_says(model: Path) -> None:
     assert header.size_bytes == model.stat().st_size
     assert header.chat_template is not None and "enable_thinking" in header.chat_template
     assert len(header.fingerprint) == 64 and not header.guide
-    assert header.kv_bytes_per_token(2) == 2 * 2 * (32 + 32) * 2  # layers, heads, key and value, f16
     assert header.parameters == sum(math.prod(t.shape) for t in header.tensors) > 100_000
     assert "tokenizer.ggml.tokens" in header.arrays
 
@@ -60,12 +59,9 @@ def test_full_vocabulary_is_stepped_over_quickly(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 2  # 60 ms on a quiet machine
 
 
-def test_other_kinds_of_files(tmp_path: Path) -> None:
+def test_files_that_are_no_gguf_of_today(tmp_path: Path) -> None:
     other = tmp_path / "a.gguf"
     for content, words in (
-        (b"", "is empty"),
-        (b"GG", "not a GGUF"),
-        (b"PK\x03\x04" + bytes(50), "not a GGUF"),
         (b"GGUF", "ends inside its header"),
         (b"GGUF" + struct.pack("<I", 1) + bytes(50), "version 1"),
         (b"GGUF" + struct.pack(">I", 3) + bytes(50), "big-endian"),
@@ -142,7 +138,7 @@ def test_random_damage_never_does_worse_than_a_sentence(model: Path, tmp_path: P
             read_header(damaged)  # some damage cannot be seen in the header
 
 
-def test_nested_arrays_are_bounded(tmp_path: Path) -> None:
+def test_arrays_of_arrays_are_refused(tmp_path: Path) -> None:
     def text(word: str) -> bytes:
         return struct.pack("<Q", len(word)) + word.encode()
 
@@ -163,8 +159,3 @@ def test_parts_of_a_split_model(tmp_path: Path) -> None:
     (tmp_path / "big-00002-of-00003.gguf").rename(tmp_path / "elsewhere.gguf")
     assert "big-00002-of-00003.gguf" in refusal(tmp_path / "big-00001-of-00003.gguf")
     assert "no longer says which" in refusal(tmp_path / "elsewhere.gguf")
-
-
-def test_companion_files_are_named(tmp_path: Path) -> None:
-    path = gguf_files.write(tmp_path / "mmproj.gguf", vocab=600, extra={"general.type": "mmproj"})
-    assert "kind mmproj" in refusal(path)
