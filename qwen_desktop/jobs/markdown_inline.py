@@ -1,0 +1,190 @@
+"""Emphasis in running text, and where a long paragraph may be cut. No blocks and no looks in here.
+
+CommonMark lets a mark begin or end emphasis by the characters beside it and counts punctuation against it, which suits
+scripts with spaces between words: 是**“重要”**的 stays as it is typed. Beside a Chinese, Japanese or Korean character
+only white space counts against a mark, which is what writers of these scripts (and models) expect.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import isMdAsciiPunct, isPunctChar, isWhiteSpace
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_inline.state_inline import Scanned, StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType
+
+#: Inline text longer than this is parsed in pieces, so that a growing paragraph costs only its last piece.
+PIECE = 1500
+#: A piece is never longer: a mark that is still open after so many characters was none.
+LONGEST = 4 * PIECE
+
+_CJK_FIRST, _CJK_LAST = 0x2E80, 0x1F000
+
+
+class InlineParser(ParserInline):
+    """markdown-it's inline parser with our rule for what may begin and end emphasis."""
+
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        """Append the tokens of ``src`` to ``tokens`` and return them."""
+        state = _State(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
+
+class _State(StateInline):
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N803 - the library's names
+        end, most = start, self.posMax
+        while end < most and self.src[end] == self.src[start]:
+            end += 1
+        before = self.src[start - 1] if start else " "
+        after = self.src[end] if end < most else " "
+        opens, closes = flanks(before, after, in_words=canSplitWord)
+        return Scanned(opens, closes, end - start)
+
+
+def flanks(before: str, after: str, *, in_words: bool) -> tuple[bool, bool]:
+    """Whether marks between these two characters may begin and end emphasis; ``in_words`` also inside a word."""
+    space_before, space_after = isWhiteSpace(ord(before)), isWhiteSpace(ord(after))
+    if in_words and (_is_cjk(before) or _is_cjk(after)):
+        return not space_after, not space_before
+    mark_before, mark_after = _is_punctuation(before), _is_punctuation(after)
+    left = not space_after and (not mark_after or space_before or mark_before)
+    right = not space_before and (not mark_before or space_after or mark_after)
+    if in_words:
+        return left, right
+    return left and (not right or mark_before), right and (not left or mark_after)
+
+
+def _is_punctuation(character: str) -> bool:
+    return isMdAsciiPunct(ord(character)) or isPunctChar(character)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_cjk(character: str) -> bool:
+    """Whether a character belongs to Chinese, Japanese or Korean writing, their punctuation included, emoji not."""
+    if unicodedata.east_asian_width(character) not in ("W", "F", "H"):
+        return False
+    return unicodedata.category(character) not in ("So", "Sk") or _CJK_FIRST <= ord(character) < _CJK_LAST
+
+
+# Cutting -------------------------------------------------------------------------------------------------------------
+
+_MARKS = re.compile(r"\\[(\[]|\\.|`+|\*+|_+|~~+|\$\$?|!?\[|\](?:\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\))?", re.DOTALL)
+#: A place behind white space, or between a CJK stop and what is neither a mark nor white space.
+_BORDER = re.compile(r"(?:(?<=[ \n\u3000])(?<!<br )(?=\S))|(?<=[。！？；，、：])(?=[^\s\\`*_~$!\[\]])")
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Cut long inline text where nothing is open, so that the pieces mean what the whole means."""
+    start = 0
+    while len(text) - start > PIECE:
+        cut = _cut(text[start : start + LONGEST])
+        if not cut:
+            break
+        yield text[start : start + cut]
+        start += cut
+    if start < len(text):
+        yield text[start:]
+
+
+@functools.lru_cache(maxsize=64)
+def _cut(text: str) -> int:
+    """Where to cut ``text``: the last good place before ``PIECE``, else the first one behind it. 0: nowhere."""
+    whole = len(text) < LONGEST  # nothing comes after it that could close what is open
+    last = 0
+    for start, end in _free(text, whole=whole):
+        place = start
+        while (border := _BORDER.search(text, place, end + 1)) is not None and border.start() <= end:
+            place = border.start()
+            if place > PIECE:
+                return last if last >= PIECE // 2 else place
+            last, place = place, place + 1
+    if last or whole:
+        return last
+    spaces = [border.start() for border in _BORDER.finditer(text)]
+    return spaces[-1] if spaces and spaces[-1] else len(text)
+
+
+def _free(text: str, *, whole: bool) -> Iterator[tuple[int, int]]:
+    """The stretches of ``text`` inside which it may be cut: no emphasis, link, code or formula is open there."""
+    emphasis = _Emphasis()
+    brackets = place = start = 0
+    while (mark := _MARKS.search(text, place)) is not None:
+        written, first, place = mark[0], mark.start(), mark.end()
+        if not brackets and not emphasis.open:
+            yield start, first
+        if written[0] in "`$" or written in ("\\(", "\\["):
+            end = _end_of(text, mark)
+            if end < 0 and not whole:
+                return  # it may end in what is not seen
+            place = max(place, end)
+        elif written[0] in "*_~":
+            emphasis.add(written, text[first - 1] if first else " ", text[place] if place < len(text) else " ")
+        elif written.endswith("["):
+            brackets += 1
+        elif written[0] == "]":
+            brackets = max(0, brackets - 1)
+        start = place
+    if not brackets and not emphasis.open:
+        yield start, len(text)
+
+
+def _end_of(text: str, mark: re.Match[str]) -> int:
+    """Where the code or formula that begins with ``mark`` ends; 0 when it is none, -1 when its end does not come."""
+    written, behind = mark[0], mark.end()
+    if written[0] == "\\":
+        end = text.find("\\)" if written == "\\(" else "\\]", behind)
+        return end + 2 if end >= 0 else -1
+    if written[0] == "`":
+        closing = re.compile(f"(?<!`){written}(?!`)").search(text, behind)
+        return closing.end() if closing is not None else -1
+    before, after = text[mark.start() - 1 : mark.start()], text[behind : behind + 1]
+    if before.isdigit() or (len(written) == 1 and (not after or after.isspace())):
+        return 0
+    end = text.find(written, behind)
+    if end < 0:
+        return -1
+    if text[end - 1].isspace() or text[end + len(written) : end + len(written) + 1].isdigit():
+        return 0
+    return end + len(written)
+
+
+class _Emphasis:
+    """Which marks of emphasis still wait for their other half."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, int, int, bool]] = []  # mark, how many are left of how many, may it end too
+
+    @property
+    def open(self) -> bool:
+        """Whether any does."""
+        return bool(self._waiting)
+
+    def add(self, marks: str, before: str, after: str) -> None:
+        """Go on with a run of equal ``marks`` between two characters."""
+        kind, total = marks[0], len(marks)
+        opens, closes = flanks(before, after, in_words=kind != "_")
+        left, at = total, len(self._waiting) - 1
+        while closes and left and at >= 0:
+            other, waiting, length, both = self._waiting[at]
+            odd = (both or opens) and (length + total) % 3 == 0 and (length % 3 or total % 3)
+            if other != kind or (odd and kind != "~"):
+                at -= 1
+                continue
+            used = 2 if waiting > 1 and left > 1 else 1
+            left -= used
+            del self._waiting[at:]
+            if waiting > used:
+                self._waiting.append((other, waiting - used, length, both))
+            else:
+                at -= 1
+        if opens and left:
+            self._waiting.append((kind, left, total, closes))
