@@ -47,7 +47,8 @@ _TASK = re.compile(r"\[([ xX])\]\s+")
 _LIST_OPEN = ("bullet_list_open", "ordered_list_open")
 #: Tokens before which the marker of a list item must stand by itself.
 _UNMARKED = (
-    "fence", "code_block", "math_block", "bracket_math_block", "hr", "table", "list_item_open", "list_item_close",
+    *_LIST_OPEN,
+    "fence", "code_block", "math_block", "bracket_math_block", "hr", "table", "list_item_close",
 )  # fmt: skip
 _BlockRule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 

@@ -112,7 +112,8 @@ def test_no_depth_loses_text(kind: str, depth: int) -> None:
 
 def test_the_numbers_of_items_that_begin_with_something_else_stay() -> None:
     blocks = Markdown().blocks("1. ```\n   code\n   ```\n2. - inner\n3. | a |\n   |---|\n4. ---\n5. > said")
-    assert [block.marker for block in blocks if isinstance(block, TextBlock)] == ["1.", "2.", "•", "3.", "4.", "5."]
+    found = [(block.marker, block.indent) for block in blocks if isinstance(block, TextBlock)]
+    assert found == [("1.", 1), ("2.", 1), ("•", 2), ("3.", 1), ("4.", 1), ("5.", 1)]
 
 
 # Tables --------------------------------------------------------------------------------------------------------------
