@@ -122,6 +122,14 @@ class ThinkingDone(Struct, frozen=True, tag="thinking_done"):
     tokens: int
 
 
+class TextWasThinking(Struct, frozen=True, tag="was_thinking"):
+    """All text so far was thinking, of ``seconds`` and ``tokens``: the model has ended a thought that it never opened.
+    The answer follows."""
+
+    seconds: float
+    tokens: int
+
+
 class PromptProgress(Struct, frozen=True, tag="prompt"):
     """Reading the prompt: ``done`` of ``total`` tokens, with the seconds likely left (None when unknown)."""
 
@@ -146,7 +154,7 @@ class Live(Struct, frozen=True, tag="live"):
     context_size: int
 
 
-Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | PromptProgress | ContextCut | Live
+Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | TextWasThinking | PromptProgress | ContextCut | Live
 
 
 class GenerateResult(Struct, frozen=True):
