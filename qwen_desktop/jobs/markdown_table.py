@@ -8,7 +8,7 @@ import re
 
 from markdown_it.rules_block import StateBlock
 
-_RULER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_RULER = re.compile(r"(?!-[ \t])\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
 _PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 _CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
 _MATH = re.compile(r"(?<![\\$])\$(?![\s$]).+?(?<![\s\\])\$(?![\d$])|\\\(.+?\\\)")

@@ -150,7 +150,9 @@ def test_a_head_with_a_pipe_in_code() -> None:
     assert cells("| 1 | 2 |", "| `a | b` | c |") == ["1", "2"]
 
 
-@pytest.mark.parametrize("text", ["a | b\n---", "a | b\n|---|", "just text\n:--", "> a | b\n|---|---|"])
+@pytest.mark.parametrize(
+    "text", ["a | b\n---", "a |\n---", "a | b\n|---|", "just text\n:--", "> a | b\n|---|---|", "a | b\n- | -"]
+)
 def test_what_is_no_table(text: str) -> None:
     assert not any(isinstance(block, TableBlock) for block in Markdown().blocks(text))
 
