@@ -31,7 +31,7 @@ from qwen_desktop.jobs.blocks import (
 )
 from qwen_desktop.jobs.highlight import spans
 from qwen_desktop.jobs.markdown_code import Fence, fence_of, fence_rule
-from qwen_desktop.jobs.markdown_inline import PIECE, InlineParser, pieces
+from qwen_desktop.jobs.markdown_inline import PIECE, InlineParser, formula_rule, pieces
 from qwen_desktop.jobs.markdown_table import table_rule
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
@@ -153,9 +153,8 @@ def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark")
     md.inline = InlineParser()
     md.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-    dollarmath_plugin(
-        md, allow_labels=False, allow_space=False, allow_digits=False, allow_blank_lines=False, double_inline=True
-    )
+    dollarmath_plugin(md, allow_labels=False, allow_blank_lines=False)
+    md.inline.ruler.at("math_inline", formula_rule)
     md.inline.ruler.before("escape", "bracket_math", _bracket_math)
     block = md.block.ruler
     block.before("fence", "bracket_math_block", _bracket_math_block)
@@ -238,7 +237,7 @@ def _runs(tokens: list[Token]) -> Iterator[Run]:
             yield Run("\n", bold, italic, strike, href=href)
         elif kind == "code_inline":
             yield Run(token.content, bold, italic, strike, code=True, href=href)
-        elif kind.startswith("math_inline"):
+        elif kind == "math_inline":
             if token.markup == "$" and " " in token.content and not _MATHS.search(token.content):
                 yield Run(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
             else:

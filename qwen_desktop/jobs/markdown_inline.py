@@ -125,7 +125,7 @@ def _free(text: str, *, whole: bool) -> Iterator[tuple[int, int]]:
             end = _end_of(text, mark)
             if end < 0 and not whole:
                 return  # it may end in what is not seen
-            place = max(place, end)
+            place = end if end > 0 else first + 1 if written == "$$" else place
         elif written[0] in "*_~":
             emphasis.add(written, text[first - 1] if first else " ", text[place] if place < len(text) else " ")
         elif written.endswith("["):
@@ -146,15 +146,47 @@ def _end_of(text: str, mark: re.Match[str]) -> int:
     if written[0] == "`":
         closing = re.compile(f"(?<!`){written}(?!`)").search(text, behind)
         return closing.end() if closing is not None else -1
-    before, after = text[mark.start() - 1 : mark.start()], text[behind : behind + 1]
-    if before.isdigit() or (len(written) == 1 and (not after or after.isspace())):
+    return _formula_end(text, mark.start())
+
+
+def _formula_end(text: str, start: int) -> int:
+    """The same for a formula in dollars. Amounts of money are none: no blank stands inside the marks, no digit before
+    the first or behind the last."""
+    mark = "$$" if text.startswith("$$", start) else "$"
+    begin = start + len(mark)
+    if text[max(0, start - 1) : start].isdigit() or (mark == "$" and not text[begin : begin + 1].strip()):
         return 0
-    end = text.find(written, behind)
+    end = text.find(mark, begin)
+    while end > 0 and _escaped(text, end):
+        end = text.find(mark, end + 1)
     if end < 0:
         return -1
-    if text[end - 1].isspace() or text[end + len(written) : end + len(written) + 1].isdigit():
-        return 0
-    return end + len(written)
+    behind = end + len(mark)
+    blank = mark == "$" and text[end - 1].isspace()
+    return 0 if end == begin or blank or text[behind : behind + 1].isdigit() else behind
+
+
+def _escaped(text: str, place: int) -> bool:
+    first = place
+    while first and text[first - 1] == "\\":
+        first -= 1
+    return (place - first) % 2 == 1
+
+
+def formula_rule(state: StateInline, silent: bool) -> bool:
+    """The inline rule "math_inline"."""
+    if state.src[state.pos] != "$":
+        return False
+    end = _formula_end(state.src, state.pos)
+    if not 0 < end <= state.posMax:
+        return False
+    if not silent:
+        mark = "$$" if state.src.startswith("$$", state.pos) else "$"
+        token = state.push("math_inline", "math", 0)
+        token.markup = mark
+        token.content = state.src[state.pos + len(mark) : end - len(mark)]
+    state.pos = end
+    return True
 
 
 class _Emphasis:
