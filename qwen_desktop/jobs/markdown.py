@@ -131,7 +131,7 @@ class Markdown:
     def _inline(self, text: str) -> Runs:
         if len(text) <= PIECE:
             return self._piece(text)
-        return tuple(_merged(run for piece in pieces(text) for run in self._piece(piece)))
+        return tuple(run for piece in pieces(text) for run in self._piece(piece))
 
     def _piece(self, text: str) -> Runs:
         runs = self._seen.get(text)

@@ -84,9 +84,13 @@ _BORDER = re.compile(r"(?:(?<=[ \n\u3000])(?<!<br )(?=\S))|(?<=[。！？；，�
 
 def pieces(text: str) -> Iterator[str]:
     """Cut long inline text where nothing is open, so that the pieces mean what the whole means."""
-    start = 0
+    start = cut = 0
     while len(text) - start > PIECE:
-        cut = _cut(text[start : start + LONGEST])
+        for size in (2 * PIECE, LONGEST):  # what is cut in the small window is remembered while the text grows
+            whole = start + size >= len(text)
+            cut = _cut(text[start : start + size], whole=whole, last=whole or size == LONGEST)
+            if cut or whole:
+                break
         if not cut:
             break
         yield text[start : start + cut]
@@ -96,21 +100,47 @@ def pieces(text: str) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _cut(text: str) -> int:
-    """Where to cut ``text``: the last good place before ``PIECE``, else the first one behind it. 0: nowhere."""
-    whole = len(text) < LONGEST  # nothing comes after it that could close what is open
-    last = 0
+def _cut(text: str, *, whole: bool, last: bool) -> int:
+    """Where to cut ``text``: at the last good place before ``PIECE``, else at the first one behind it. 0: nowhere.
+
+    ``whole``: nothing comes after it that could close what is open. ``last``: no larger part of it will be tried, so
+    a place far before ``PIECE`` is good enough, and if it must be, one where something is open.
+    """
+    early = []
+    before = 0
     for start, end in _free(text, whole=whole):
-        place = start
-        while (border := _BORDER.search(text, place, end + 1)) is not None and border.start() <= end:
-            place = border.start()
-            if place > PIECE:
-                return last if last >= PIECE // 2 else place
-            last, place = place, place + 1
-    if last or whole:
-        return last
-    spaces = [border.start() for border in _BORDER.finditer(text)]
-    return spaces[-1] if spaces and spaces[-1] else len(text)
+        if end < PIECE // 2:
+            early.append((start, end))
+            continue
+        if start <= PIECE:
+            before = _last_border(text, start, min(end, PIECE)) or before
+        if end > PIECE:
+            if before >= PIECE // 2:
+                return before
+            border = _BORDER.search(text, max(start, PIECE + 1), end + 1)
+            if border is not None and border.start() <= end:
+                return border.start()
+    if not before:
+        before = next(filter(None, (_last_border(text, start, end) for start, end in reversed(early))), 0)
+    if not last and before < PIECE // 2:
+        return 0
+    if before or whole:
+        return before
+    return _last_border(text, 0, len(text) - 1) or len(text)
+
+
+def _last_border(text: str, start: int, end: int) -> int:
+    """The last good place to cut between two places, 0 where there is none."""
+    first = end
+    while first > start:
+        first = max(start, first - 64)
+        found = 0
+        for border in _BORDER.finditer(text, first, end + 1):
+            if border.start() <= end:
+                found = border.start()
+        if found:
+            return found
+    return 0
 
 
 def _free(text: str, *, whole: bool) -> Iterator[tuple[int, int]]:
