@@ -43,7 +43,11 @@ class Fence:
 
     def part(self, line: str) -> str:
         """A line of the code: as much of its indentation as the fence has belongs to the fence."""
-        return line[min(self.indent, len(line) - len(line.lstrip(" "))) :]
+        column = place = 0
+        while column < self.indent and line[place : place + 1] in (" ", "\t"):
+            column += 4 - column % 4 if line[place] == "\t" else 1
+            place += 1
+        return " " * (column - self.indent) + line[place:]  # a tab may reach further than the fence
 
 
 def fence_of(line: str) -> Fence | None:

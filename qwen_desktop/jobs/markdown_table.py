@@ -25,15 +25,14 @@ def table_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if not align or "|" not in head:
         return False
     cells = row_cells(head, len(align))
-    others = state.md.block.ruler.getRules("blockquote")
-    if len(cells) != len(align) or any(rule(state, start, end, True) for rule in others):
+    if len(cells) != len(align) or _begins_another(state, start, end):
         return False
     if silent:
         return True
     rows = [cells]
     line = start + 2
     while line < end and _line(state, line).strip() and not _outside(state, line):
-        if any(rule(state, line, end, True) for rule in others):
+        if _begins_another(state, line, end):
             break
         cells = row_cells(_line(state, line), len(align))
         cells[len(align) - 1 :] = [" | ".join(cells[len(align) - 1 :])]
@@ -85,6 +84,15 @@ def _alignment(line: str) -> list[str]:
     marks = [mark.strip() for mark in line.strip().removeprefix("|").removesuffix("|").split("|")]
     ends = {(True, True): "center", (True, False): "left", (False, True): "right", (False, False): ""}
     return [ends[mark.startswith(":"), mark.endswith(":")] for mark in marks]
+
+
+def _begins_another(state: StateBlock, line: int, end: int) -> bool:
+    """Whether a list, a quotation, a heading … begins at ``line``, as it would after an empty one."""
+    parent, state.parentType = state.parentType, "table"  # the library forgets to take "paragraph" back
+    try:
+        return any(rule(state, line, end, True) for rule in state.md.block.ruler.getRules("blockquote"))
+    finally:
+        state.parentType = parent
 
 
 def _line(state: StateBlock, line: int) -> str:
