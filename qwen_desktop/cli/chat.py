@@ -24,6 +24,7 @@ from qwen_desktop.core.engine import (
     Sampling,
     Stats,
     TextDelta,
+    TextWasThinking,
     ThinkingDelta,
     ThinkingMode,
 )
@@ -36,6 +37,7 @@ from qwen_desktop.services.events import (
     AnswerCut,
     AnswerDelta,
     AnswerPrompt,
+    AnswerWasThinking,
     ModelChanged,
     ModelStatus,
     Notified,
@@ -231,6 +233,8 @@ async def _unsaved(
                     case ThinkingDelta(text=text):
                         answer.thinking += text
                         _show(console, question, thinking=text)
+                    case TextWasThinking():
+                        _turn(console, question, answer)
                     case PromptProgress(done=done, total=total, seconds_left=left):
                         console.reading(done, total, left)
                     case ContextCut(dropped=dropped):
@@ -264,6 +268,7 @@ async def _saved(
         _show(console, question, text=event.text, thinking=event.thinking)
 
     services.bus.subscribe(AnswerDelta, on_delta)
+    services.bus.subscribe(AnswerWasThinking, lambda _: _turn(console, question, answer))
     services.bus.subscribe(AnswerPrompt, lambda event: console.reading(event.done, event.total, event.seconds_left))
     services.bus.subscribe(AnswerCut, lambda event: _tell_cut(console, event.dropped))
     mode = question.thinking or ThinkingMode(services.preferences.settings.chat.thinking)
@@ -289,6 +294,13 @@ def _show(console: Console, question: Question, *, text: str = "", thinking: str
     if not question.json:
         console.thinking(thinking)
         console.answer(text)
+
+
+def _turn(console: Console, question: Question, answer: Answer) -> None:
+    """What was printed as the answer is thinking: it cannot be taken back from the output, so it is told."""
+    answer.thinking, answer.text = answer.thinking + answer.text.strip(), ""
+    if not question.json:
+        console.warn(QT_TRANSLATE_NOOP("cli", "(What stands above is the model's thinking; the answer follows.)"))
 
 
 def _tell_cut(console: Console, dropped: int) -> None:

@@ -19,9 +19,11 @@ from qwen_desktop.core.engine import (
     Sampling,
     Stats,
 )
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.fit import Pace
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import AbortedError, Context, Sampler
+from qwen_desktop.engine.llama_context import AbortedError, Context, NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.sampling_defaults import resolve
 from qwen_desktop.engine.stream import AnswerStream
@@ -71,13 +73,21 @@ class Answer:
         self._tokens = 0
 
     def make(self) -> GenerateResult:
-        """Make it. The context's flag ends it early, with what there is. Raises ``DecodeError``."""
+        """Make it. The context's flag ends it early, with what there is.
+
+        Raises ``DecodeError``, and ``UserFacing`` when the model computes no numbers.
+        """
         sampler = Sampler(self._model, self._sampling, self._seed)
         try:
             self._read()
             reason = self._write(sampler)
         except AbortedError:
             reason = FinishReason.CANCELLED
+        except NotNumbersError:
+            self._context.forget()  # what is remembered is no better
+            self._stream.finish()
+            self._flush()
+            raise _not_numbers() from None
         finally:
             sampler.close()
         self._stream.finish()
@@ -179,6 +189,24 @@ class Answer:
             seed=self._seed,
             thinking_s=stats.thinking_s,
         )
+
+
+def _not_numbers() -> UserFacing:
+    return UserFacing(
+        Text(
+            "answer.not_numbers",
+            QT_TRANSLATE_NOOP(
+                "engine", "This model cannot go on: what it computes for the next word are no longer numbers."
+            ),
+        ),
+        Text(
+            "answer.not_numbers.hint",
+            QT_TRANSLATE_NOOP(
+                "engine", "Its file is most likely damaged or badly converted; get it again, or choose another one."
+            ),
+        ),
+        action="model.choose",
+    )
 
 
 def memory_bytes() -> int:

@@ -256,8 +256,8 @@ class Models:
                 size_bytes=state.size_bytes if info is None else info.size_bytes,
             )
         )
-        if info is not None and info.notice is not None:
-            self._bus.publish(Notified(info.notice))
+        for notice in info.notices if info is not None else ():
+            self._bus.publish(Notified(notice))
         return engine
 
     def _request(self) -> LoadRequest:

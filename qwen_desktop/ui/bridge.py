@@ -17,6 +17,7 @@ class Bridge(QObject):
     message_changed = Signal(object)
     answer_delta = Signal(object)
     answer_thinking_done = Signal(object)
+    answer_was_thinking = Signal(object)
     answer_prompt = Signal(object)
     answer_cut = Signal(object)
     answer_stage = Signal(object)
@@ -40,6 +41,7 @@ class Bridge(QObject):
             bus.subscribe(events.MessageChanged, self.message_changed.emit),
             bus.subscribe(events.AnswerDelta, self.answer_delta.emit),
             bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit),
+            bus.subscribe(events.AnswerWasThinking, self.answer_was_thinking.emit),
             bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit),
             bus.subscribe(events.AnswerCut, self.answer_cut.emit),
             bus.subscribe(events.AnswerStage, self.answer_stage.emit),

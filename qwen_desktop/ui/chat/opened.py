@@ -53,6 +53,7 @@ class OpenedConversation(QObject):
         bridge.branch_changed.connect(self._on_branch)
         bridge.answer_delta.connect(self._on_delta)
         bridge.answer_thinking_done.connect(self._on_thinking_done)
+        bridge.answer_was_thinking.connect(self._on_was_thinking)
         bridge.answer_prompt.connect(self._on_prompt)
         bridge.answer_cut.connect(self._on_cut)
         bridge.answer_stage.connect(self._on_stage)
@@ -216,6 +217,10 @@ class OpenedConversation(QObject):
     def _on_thinking_done(self, event: events.AnswerThinkingDone) -> None:
         if self._shows(event.conversation_id, event.message_id):
             self._transcript.thinking_done(event.message_id, event.seconds, event.tokens)
+
+    def _on_was_thinking(self, event: events.AnswerWasThinking) -> None:
+        if self._shows(event.conversation_id, event.message_id):
+            self._transcript.text_was_thinking(event.message_id, event.seconds, event.tokens)
 
     def _on_prompt(self, event: events.AnswerPrompt) -> None:
         if self._shows(event.conversation_id, event.message_id):

@@ -18,6 +18,7 @@ from qwen_desktop.services.events import (
     AnswerCut,
     AnswerDelta,
     AnswerStage,
+    AnswerWasThinking,
     BranchChanged,
     ConversationChanged,
     ConversationRemoved,
@@ -66,6 +67,23 @@ def test_an_answer_is_shown_stored_and_knows_what_made_it() -> None:
                 MessageChanged,
             ]
             assert app.events(MessageChanged)[-1].message == answer
+
+    run(main())
+
+
+def test_text_that_turns_out_to_be_thinking_is_kept_as_such() -> None:
+    script = Script(text="It is 4.", thinking="Two and two, hm. ", unopened=True)
+
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(script)) as app:
+            question = await app.chat.send("2+2?", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.chat.idle()
+            _, answer = await app.history.tail(question.conversation_id, 10)
+            assert [type(part) for part in answer.parts] == [ThinkingPart, TextPart]
+            assert thinking_text(answer.parts) == "Two and two, hm." and visible_text(answer.parts) == "It is 4."
+            assert answer.parts[0].tokens == 5 and answer.parts[0].seconds is not None
+            (told,) = app.events(AnswerWasThinking)
+            assert (told.message_id, told.tokens) == (answer.id, 5)
 
     run(main())
 
