@@ -38,6 +38,9 @@ from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
 
+#: A scan during which something was noted is made again, so many times at most.
+_LOOKS = 4
+
 #: Of the user's environment only what says where other programs keep models.
 _VARIABLES = (
     "OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
@@ -139,9 +142,13 @@ class Library:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
         afterwards, in the background. Raises ``AppError`` only when the job worker cannot run."""
         async with self._scanning:
-            params = {"folder": str(self.folder), "file": str(self._notes.inventory.file)}
-            found = await self._jobs.call("library.scan", params)
-            entries = await self._notes.read()
+            for _ in range(_LOOKS):
+                changes, folder = self._notes.changes, self.folder
+                params = {"folder": str(folder), "file": str(self._notes.inventory.file)}
+                found = await self._jobs.call("library.scan", params)
+                entries = await self._notes.read()
+                if (changes, folder) == (self._notes.changes, self.folder):
+                    break  # else it saw the models as they were before a change that is shown already
             self._notes.show(msgspec.convert(found, tuple[InstalledModel, ...]))
         unexamined = self._templates.unexamined(entries)
         if unexamined:

@@ -59,7 +59,9 @@ class Preferences:
                 raise UserFacing(complaint(entry, wanted)) from error
             written[key] = wanted
         self._apply(after)
-        await self._write(written)
+        self._unwritten.update(written)
+        # A caller that goes away must not let a later change overtake this one on its way to the file.
+        await asyncio.shield(asyncio.create_task(self._write(), name="settings.write"))
 
     async def reset(self, key: str) -> None:
         """Set one back to its default."""
@@ -75,14 +77,13 @@ class Preferences:
         if keys:
             self._bus.publish(SettingsChanged(before, after, keys))
 
-    async def _write(self, values: dict[str, Any]) -> None:
-        self._unwritten.update(values)
+    async def _write(self) -> None:
         async with self._writing:
             changes, self._unwritten = self._unwritten, {}
             if not changes:
                 return
             try:
-                kept = await asyncio.shield(asyncio.to_thread(self._file.write, changes))
+                kept = await asyncio.to_thread(self._file.write, changes)
             except OSError as error:
                 self._unwritten = {**changes, **self._unwritten}
                 self._tell_unwritten(error)
