@@ -12,6 +12,7 @@ from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
+from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.empty import EmptyChat
@@ -24,6 +25,8 @@ from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.surface import SHADOW
 
+#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
+_SHOWN, _COPIED = "chat.shown", "clipboard"
 #: Share of the window's height that the message box may take.
 _COMPOSER_SHARE = 0.40
 
@@ -135,6 +138,8 @@ class ChatPage(QWidget):
         )
         view.action_requested.connect(self.command_wanted)
         view.link_activated.connect(self._notify.link)
+        # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
+        QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
 
     def _align(self) -> None:
         """Keep the composer under the transcript's column: its scroll bar takes room at the right."""
@@ -163,6 +168,7 @@ class ChatPage(QWidget):
 
     def open(self, conversation_id: str) -> None:
         """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for."""
+        self._operations.withdraw(_SHOWN)
         self._keep_draft()
         if conversation_id and conversation_id == self.current:
             return
@@ -206,6 +212,7 @@ class ChatPage(QWidget):
                     self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
                 ),
                 on_done=lambda text: self._copy(text, self.tr("The chat is copied.")),
+                wish=_COPIED,
             )
 
     def step(self, step: int) -> None:
@@ -227,7 +234,8 @@ class ChatPage(QWidget):
         history = self._services.history
 
         def undo() -> None:
-            self._operations.run(history.undo_delete(conversation_id), on_done=lambda _: self.open(conversation_id))
+            restored = history.undo_delete(conversation_id)
+            self._operations.run(restored, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
 
         self._operations.run(
             history.delete(conversation_id),
@@ -239,10 +247,11 @@ class ChatPage(QWidget):
     def send(self, text: str) -> None:
         """Send a message in the chat on show; a text that cannot be sent comes back into the box."""
         where = self.current
-        self.opened.expect_new(not where)
+        made_as = "" if where else new_id()
+        self.opened.expect_new(made_as)
 
         def failed(_error: BaseException) -> None:
-            self.opened.expect_new(False)
+            self.opened.expect_none(made_as)
             self._show_running()
             if self.current == where:
                 self.composer.restore(text)
@@ -253,7 +262,8 @@ class ChatPage(QWidget):
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
         self._operations.run(
-            self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking()), on_error=failed
+            self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking(), made_as=made_as),
+            on_error=failed,
         )
 
     def stop(self) -> None:
@@ -289,6 +299,9 @@ class ChatPage(QWidget):
         if self.opened.last_own:
             self.composer.set_draft(Draft())
             self.composer.restore(self.opened.last_own)
+
+    def _forget_copy(self) -> None:
+        self._operations.withdraw(_COPIED)
 
     def _copy(self, text: str, told: str = "") -> None:
         QGuiApplication.clipboard().setText(text)
