@@ -7,6 +7,7 @@ last ``scan`` found; whoever changes something here publishes ``LibraryChanged``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.manifest import find_manifests
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -109,6 +111,11 @@ class Library:
     def models(self) -> tuple[InstalledModel, ...]:
         """What the last scan found, by name; those that cannot be used now carry a ``problem``."""
         return self._notes.models
+
+    async def has_any(self) -> bool:
+        """Whether there is a model, as a glance tells: what is noted, else what lies in the folder. The window's first
+        page cannot wait for a scan."""
+        return await asyncio.to_thread(_any_model, self._notes.inventory, self.folder)
 
     def find(self, model_id: str) -> InstalledModel | None:
         """The model with this id or this path."""
@@ -366,6 +373,14 @@ async def _quiet(work: Callable[[], Awaitable[object]]) -> None:
         await work()
     except AppError as error:
         log.warning("library.background code=%s", error.problem.what.code)
+
+
+def _any_model(inventory: Inventory, folder: Path) -> bool:
+    if inventory.read():
+        return True
+    with contextlib.suppress(OSError):
+        return next(iter(find_manifests(folder)), None) is not None
+    return False
 
 
 def _absolute(path: str | Path) -> str:

@@ -23,6 +23,8 @@ from qwen_desktop.ui.widgets.switch import SegmentedControl
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
 _SHOW_LOADING_MS = 250
 _MODEL_WIDTH = 230
+#: A longer name does not stand in the empty box, in characters.
+_SHORT_NAME = 40
 
 
 class Draft(NamedTuple):
@@ -145,7 +147,9 @@ class Composer(FloatingFrame):
         """Name the model, and show its loading when that takes a while."""
         self.model.set_name(state.name)
         guide = self.tr("Ask the guide: how do I start a new chat?")
-        self.edit.setPlaceholderText(guide if state.guide else self.tr("Ask anything."))
+        named = self.tr("Ask {name}").replace("{name}", state.name)
+        short = len(state.name) <= _SHORT_NAME
+        self.edit.setPlaceholderText(guide if state.guide else named if short else self.tr("Ask anything."))
         self.loading.show_state(state)
         if state.status is not ModelStatus.LOADING:
             self._late.stop()

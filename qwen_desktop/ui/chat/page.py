@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -36,6 +38,10 @@ class ChatPage(QWidget):
 
     command_wanted = Signal(str)
     list_shown = Signal(bool)
+    #: The path of a model file that was chosen here.
+    model_opened = Signal(str)
+    #: The id of the conversation that is on show now, "" for a new one.
+    conversation_shown = Signal(str)
 
     def __init__(self, shell: Shell) -> None:
         super().__init__()
@@ -119,7 +125,7 @@ class ChatPage(QWidget):
         self.composer.recall_wanted.connect(self._recall)
         self.composer.model_wanted.connect(self.choose_model)
         self.composer.thinking_chosen.connect(self._thinking_chosen)
-        self.model_menu.chosen.connect(self.open_model)
+        self.model_menu.chosen.connect(self.model_opened)
         self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
         self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
         self.opened.adopted.connect(self._adopted)
@@ -147,10 +153,13 @@ class ChatPage(QWidget):
         taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
         self._foot.setContentsMargins(18, 4, 18 + taken, 0)
 
+    def show_list_of(self, chats: Iterable[Conversation]) -> None:
+        """Show these chats in the side list."""
+        self.sidelist.model.set_all(chats)
+
     async def start(self) -> None:
-        """Read the list of chats, then look after the chosen model: the guide is loaded at once, since it is tiny, a
-        large model when the user begins to write. Raises ``AppError`` when the history cannot be read."""
-        self.sidelist.model.set_all(await self._services.history.list())
+        """Look after the chosen model: the guide is loaded at once, since it is tiny, a large model when the user
+        begins to write."""
         await self._services.models.start()
         if self._services.models.state.guide:
             self._operations.run(self._services.models.warm())
@@ -166,19 +175,22 @@ class ChatPage(QWidget):
         """The id of the chat on show, "" for a new one."""
         return self.opened.id
 
-    def open(self, conversation_id: str) -> None:
-        """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for."""
+    def open(self, conversation_id: str) -> asyncio.Task[None] | None:
+        """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for. The task, if
+        there is one, ends when the end of the chat is on show."""
         self._operations.withdraw(_SHOWN)
         self._keep_draft()
         if conversation_id and conversation_id == self.current:
-            return
-        self.opened.open(conversation_id)
+            return None
+        opening = self.opened.open(conversation_id)
         self.sidelist.choose(conversation_id)
         self.composer.set_draft(self._drafts.get(conversation_id, Draft()))
         self.status.set_speed(0.0)
         self.status.set_note("")
         self._show_conversation()
         self._show_running()
+        self.conversation_shown.emit(conversation_id)
+        return opening
 
     def new_chat(self) -> None:
         """Begin a new chat."""
@@ -331,7 +343,7 @@ class ChatPage(QWidget):
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.open_model)
+        dialog.fileSelected.connect(self.model_opened)
         dialog.open()
         self._dialog = dialog
 
@@ -354,6 +366,7 @@ class ChatPage(QWidget):
         self._drafts.pop("", None)
         self.sidelist.choose(conversation_id)
         self._show_conversation()
+        self.conversation_shown.emit(conversation_id)
 
     def _model_changed(self, event: events.ModelChanged) -> None:
         self.composer.set_model(event.state)

@@ -76,7 +76,6 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     assert ui.window.pages.currentWidget() is ui.chat
     assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
-    assert ui.app.preferences.settings.storage.welcome_seen
 
 
 async def test_closing_without_an_answer_ends_at_once_and_keeps_the_geometry(make: Make) -> None:
