@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
 
 from qwen_desktop.ui import icons
+from qwen_desktop.ui.blending import can_blend
 from qwen_desktop.ui.theme import Theme
 
 
@@ -35,7 +36,8 @@ class Select(QComboBox):
 
 
 class Menu(QMenu):
-    """A menu with the theme's corners. Open it with ``popup``: ``exec`` would nest event loops."""
+    """A menu with the theme's corners, square ones where they could not be blended with what lies below. Open it with
+    ``popup``: ``exec`` would nest event loops."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,3 +45,11 @@ class Menu(QMenu):
         self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
+        self.aboutToShow.connect(self._fit_corners)
+
+    def _fit_corners(self) -> None:
+        rounded = can_blend()
+        if self.property("rounded") != rounded:
+            self.setProperty("rounded", rounded)
+            self.style().unpolish(self)
+            self.style().polish(self)
