@@ -88,6 +88,7 @@ class MainWindow(Frame):
         self._built = True
         self.setAcceptDrops(True)
         self.rail.mark("view.chat")
+        self.rail_width = self.rail.minimumWidth()
         self.pages.currentChanged.connect(self._leave_skeleton)
         self._skeleton.box.setFocus()
 
@@ -339,6 +340,7 @@ class MainWindow(Frame):
         self._theme.set_motion(look.motion)
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
+        self.rail_width = self.rail.minimumWidth()
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint

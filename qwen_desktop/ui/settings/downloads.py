@@ -55,7 +55,7 @@ class FolderRow(QWidget):
         theme = shell.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
-        self.note = Label(
+        self.note = Paragraph(
             theme,
             self.tr("Changing it moves the models, also to another drive."),
             self,

@@ -66,7 +66,6 @@ class SettingsPage(QWidget):
         body = QWidget()
         body.setObjectName("pageBody")
         self._column = QWidget(body)
-        self._column.setMaximumWidth(theme.size("settings_column"))
         self._inner = QVBoxLayout(self._column)
         self._inner.setContentsMargins(0, 0, 0, 0)
         self._inner.setSpacing(24)
@@ -92,10 +91,15 @@ class SettingsPage(QWidget):
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._fill_list()
         self._split()
+        self._fit()
+        theme.changed.connect(self._fit)
         shell.bridge.settings_changed.connect(self._settings_changed)
         shell.bridge.model_changed.connect(self._model_changed)
         self._model_changed(events.ModelChanged(shell.services.models.state))
         self.show_section(next(iter(self._pages)))
+
+    def _fit(self) -> None:
+        self._column.setMaximumWidth(self._shell.theme.scaled("settings_column"))
 
     def _split(self) -> None:
         splitter = QSplitter(Qt.Orientation.Horizontal, self)

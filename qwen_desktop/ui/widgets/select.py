@@ -31,8 +31,9 @@ class Select(QComboBox):
         super().paintEvent(event)
         painter = QPainter(self)
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
-        sign = icons.pixmap("chevron-down", ink, 16, self.devicePixelRatioF())
-        painter.drawPixmap(self.width() - 27, (self.height() - 16) // 2, sign)
+        side = self._theme.grown(16)
+        sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
+        painter.drawPixmap(self.width() - side - 11, (self.height() - side) // 2, sign)
 
 
 class Menu(QMenu):
