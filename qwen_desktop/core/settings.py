@@ -362,7 +362,6 @@ class Storage(Struct, frozen=True):
     recent_models: Annotated[
         tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True)
     ] = ()
-    welcome_seen: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Welcome page seen"), hidden=True)] = False
 
 
 class Settings(Struct, frozen=True):

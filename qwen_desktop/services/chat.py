@@ -66,12 +66,15 @@ class Chat:
 
     # What one can ask for ----------------------------------------------------------------------------------------
 
-    async def send(self, text: str, *, conversation_id: str | None, thinking: ThinkingMode) -> Message:
+    async def send(
+        self, text: str, *, conversation_id: str | None, thinking: ThinkingMode, made_as: str = ""
+    ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
-        Without a ``conversation_id`` a conversation is made. Publishes ``ConversationChanged`` and ``MessageAdded``
-        for the message and for the (still empty) answer. Raises ``UserFacing`` when the text is empty or an answer is
-        still running here, ``Environment`` when the disk refuses; then nothing has changed.
+        Without a ``conversation_id`` a conversation is made, with the id ``made_as`` if one is given. Publishes
+        ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
+        ``UserFacing`` when the text is empty or an answer is still running here, ``Environment`` when the disk
+        refuses; then nothing has changed.
         """
         text = clean(text).replace("\r\n", "\n").strip("\r\n").rstrip()
         if not text.strip():
@@ -79,7 +82,9 @@ class Chat:
         if len(text) > LONGEST:
             raise _too_long()
         # A caller that goes away must not leave a message without its answer.
-        return await asyncio.shield(asyncio.create_task(self._send(text, conversation_id, thinking), name="chat.send"))
+        return await asyncio.shield(
+            asyncio.create_task(self._send(text, conversation_id, thinking, made_as), name="chat.send")
+        )
 
     async def regenerate(self, message_id: str) -> None:
         """Answer again: a new version beside this answer, or one under this question.
@@ -148,12 +153,11 @@ class Chat:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode) -> Message:
+    async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode, made_as: str) -> Message:
         new: Conversation | None = None
         if conversation_id is None:
-            new = self._history.fresh(
-                thinking=thinking, system_prompt=self._preferences.settings.chat.system_prompt.strip()
-            )
+            prompt = self._preferences.settings.chat.system_prompt.strip()
+            new = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=made_as)
             conversation_id = new.id
         with self._reservation(conversation_id):
             leaf = None if new is not None else await self._leaf(conversation_id)

@@ -80,13 +80,15 @@ class Secrets(Protocol):
 
 
 class Item:
-    """One download and what runs for it. ``agreed``: on a metered network too; ``after``: its status once stopped."""
+    """One download and what runs for it. ``agreed``: on a metered network too; ``stopping``: it was told to stop, and
+    ``after`` is its status then."""
 
     def __init__(self, download: Download, *, agreed: bool) -> None:
         self.download = download
         self.agreed = agreed
         self.task: asyncio.Task[None] | None = None
         self.channel = Channel()
+        self.stopping = False
         self.after = DownloadStatus.WAITING
         self.told_at = 0.0
         self.crashes = 0

@@ -109,6 +109,8 @@ class Downloads:
     async def resume(self, download_id: str) -> None:
         """Let a paused or failed one go on when its turn comes, on a metered network too."""
         item = self._find(download_id)
+        if item.stopping:
+            item.after = DownloadStatus.WAITING  # it is being paused just now: what was asked for last counts
         if item.download.status not in (DownloadStatus.PAUSED, DownloadStatus.FAILED):
             return
         item.agreed = True
@@ -145,7 +147,7 @@ class Downloads:
         running = self._running
         first = next((i for i in self._items if i is running or i.download.status is DownloadStatus.WAITING), None)
         if running is not None and first is not running:
-            await self._stop(running, DownloadStatus.WAITING)
+            await self._stop(running)
         await self._keep()
         self._kick()
 
@@ -183,13 +185,13 @@ class Downloads:
     async def still(self) -> None:
         """Stop what runs until the models folder has been moved (see ``Library.before_move``)."""
         if self._running is not None:
-            await self._stop(self._running, DownloadStatus.WAITING)
+            await self._stop(self._running)
 
     async def aclose(self) -> None:
         """Stop; what runs or waits goes on after the next start. Safe to call twice."""
         self._closed = True
         if self._running is not None:
-            await self._stop(self._running, DownloadStatus.WAITING)
+            await self._stop(self._running)
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
@@ -207,18 +209,22 @@ class Downloads:
             return
         self._running = item
         item.after = DownloadStatus.WAITING
+        item.stopping = False
         item.task = asyncio.get_running_loop().create_task(self._work(item), name="download")
         self._tasks.add(item.task)
         item.task.add_done_callback(self._tasks.discard)
 
-    async def _stop(self, item: Item, after: DownloadStatus) -> None:
-        """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment)."""
-        item.after = after
+    async def _stop(self, item: Item, after: DownloadStatus | None = None) -> None:
+        """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment).
+        Without one it waits for its next turn, unless the user is pausing it just now."""
+        item.after = after or item.after
         task = item.task
         if task is not None and not task.done():
-            task.cancel()
+            if not item.stopping:
+                item.stopping = True
+                task.cancel()
             await asyncio.wait({task})
-        elif item.download.status is not DownloadStatus.DONE:
+        elif item.download.status is not DownloadStatus.DONE and after is not None:
             self._set(item, status=after)
 
     async def _work(self, item: Item) -> None:
@@ -230,6 +236,7 @@ class Downloads:
             self._failed(item, error)
         finally:
             item.task = None
+            item.stopping = False
             if self._running is item:
                 self._running = None
             if not self._closed:
@@ -377,6 +384,6 @@ class Downloads:
             return
         if "downloads.speed_limit" in event.keys:
             item.channel.tell(limit=limit_of(event.after.downloads.speed_limit))
-        if "downloads.folder" in event.keys and item.task is not None:  # it goes on where the parts are now
-            item.after = DownloadStatus.WAITING
-            item.task.cancel()
+        if "downloads.folder" in event.keys and item.task is not None and not item.stopping:
+            item.stopping = True
+            item.task.cancel()  # it goes on where the parts are now

@@ -6,6 +6,7 @@ Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
+from qwen_desktop.ui.first_page import first_page
 from qwen_desktop.ui.frame import Frame
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 NARROW = 1000
 #: How long closing waits for what was just asked for (a rename, a setting), in seconds.
 _SETTLE_S = 1.0
+#: How long the first page waits for its conversation, in seconds.
+_FIRST_S = 0.5
 _TEXT_SIZES = (80, 200, 10)
 
 
@@ -68,7 +72,7 @@ class MainWindow(Frame):
 
         self._services = services
         self._theme = theme
-        parts = assemble(self, services, theme)
+        parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
         self.shell = parts.shell
         self.collector = parts.collector
         self.rail = parts.rail
@@ -84,6 +88,9 @@ class MainWindow(Frame):
         self._built = True
         self.setAcceptDrops(True)
         self.rail.mark("view.chat")
+        self.rail_width = self.rail.minimumWidth()
+        self.pages.currentChanged.connect(self._leave_skeleton)
+        self._skeleton.box.setFocus()
 
     # Commands ---------------------------------------------------------------------------------------------------------
 
@@ -125,7 +132,6 @@ class MainWindow(Frame):
         self.notify.action_requested.connect(self.actions_.trigger)
         self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action, event.hint))
         self.bridge.settings_changed.connect(self._settings_changed)
-        self.bridge.model_changed.connect(self._model_changed)
         self._models.use_wanted.connect(self._use_model)
         self._models.shown_wanted.connect(self.show_models)
 
@@ -147,6 +153,8 @@ class MainWindow(Frame):
             self._chat = ChatPage(self.shell)
             self._chat.command_wanted.connect(self.actions_.trigger)
             self._chat.list_shown.connect(self._keep_list)
+            self._chat.model_opened.connect(self._use_model)
+            self._chat.conversation_shown.connect(self._keep_conversation)
             self.pages.addWidget(self._chat)
             width = self._state.list_width
             self._chat.splitter.setSizes([width, max(400, self.width() - width)])
@@ -155,8 +163,10 @@ class MainWindow(Frame):
         return self._chat
 
     def show_chat(self) -> None:
-        """Show the chat page."""
-        self.pages.setCurrentWidget(self.chat)
+        """Show the chat page; who comes from another one can write at once."""
+        if self.pages.currentWidget() is not self.chat:
+            self.pages.setCurrentWidget(self.chat)
+            self.chat.focus_composer()
         self.rail.mark("view.chat")
 
     def show_settings(self) -> None:
@@ -193,8 +203,8 @@ class MainWindow(Frame):
         page.search.setFocus()
 
     def _use_model(self, path: str) -> None:
-        self._see_welcome()
         self._in_chat(lambda chat: chat.open_model(path))
+        self.chat.focus_composer()
 
     @property
     def models_page(self) -> ModelsPage | None:
@@ -212,46 +222,62 @@ class MainWindow(Frame):
         return self._welcome
 
     def _ask_guide(self, question: str) -> None:
-        self._leave_welcome()
-        self.chat.open("")
+        self._in_chat(lambda chat: chat.new_chat())
         self.chat.use_guide()
         self.chat.send(question)
 
-    def _leave_welcome(self) -> None:
-        self._see_welcome()
-        self._in_chat(lambda chat: chat.new_chat())
+    def _keep_conversation(self, conversation_id: str) -> None:
+        """The next start shows it again, also after a kill."""
+        write = self.keep_conversation(conversation_id)
+        if write is not None:
+            self.operations.run(asyncio.to_thread(write))
 
-    def _see_welcome(self) -> None:
-        if not self._services.preferences.settings.storage.welcome_seen:
-            self.operations.run(self._services.preferences.set("storage.welcome_seen", True))
-
-    def _model_changed(self, event: events.ModelChanged) -> None:
-        opened = event.state.info is not None and not event.state.guide
-        if opened and self._welcome is not None and self.pages.currentWidget() is self._welcome:
-            self._leave_welcome()
+    def _leave_skeleton(self) -> None:
+        """The first page is there: what was typed before belongs to it."""
+        self.pages.currentChanged.disconnect(self._leave_skeleton)
+        typed = self._skeleton.take()
+        if self._welcome is not None and self.pages.currentWidget() is self._welcome:
+            self._welcome.box.edit.set_text(typed)
+        elif typed:
+            self.chat.composer.restore(typed)
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Build the first page, read the history and tell what was wrong with the settings file.
+    async def start(self, files: tuple[str, ...] = ()) -> None:
+        """Open ``files``, read the history, show the first page (``first_page`` says which) and tell what was wrong
+        with the settings file.
 
         Failures are shown, not raised.
         """
-        if self.pages.currentWidget() is self._skeleton:
-            if self._services.preferences.settings.storage.welcome_seen:
-                self.show_chat()
-            else:
-                self.show_welcome()
+        if files:
+            self.open_files(files)
         try:
+            await self._show_first()
             await self.chat.start()
         except Exception as error:  # the window stays usable for settings and for the report
             self.report_error(error)
+            if self.pages.currentWidget() is self._skeleton:
+                self.show_chat()
         for text in self._services.preferences.problems:
             self.notify.told(text)
-        if self.pages.currentWidget() is self.chat:
-            self.chat.focus_composer()
         self.notify.arrange()  # toasts of before stood where the page was not laid out yet
         self.collector.start()
+
+    async def _show_first(self) -> None:
+        """Read the list of chats and show the first page, unless the user has asked for another one meanwhile."""
+        chats = await self._services.history.list()
+        self.chat.show_list_of(chats)
+        model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
+        if self.pages.currentWidget() is not self._skeleton:
+            return
+        first = first_page(chats=chats, last=self._state.conversation, model=model)
+        if first.welcome:
+            self.show_welcome()
+            return
+        if (opening := self.chat.open(first.conversation)) is not None:
+            await asyncio.wait({opening}, timeout=_FIRST_S)  # else the page would stand empty for a moment
+        if self.pages.currentWidget() is self._skeleton:
+            self.show_chat()
 
     def open_files(self, files: tuple[str, ...]) -> None:
         """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
@@ -315,6 +341,7 @@ class MainWindow(Frame):
         self._theme.set_motion(look.motion)
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
+        self.rail_width = self.rail.minimumWidth()
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint

@@ -20,7 +20,6 @@ class Rail(QWidget):
         super().__init__(parent)
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedWidth(theme.size("rail_width"))
         self._group = QButtonGroup(self)
         self._buttons: dict[str, RailButton] = {}
         column = QVBoxLayout(self)
@@ -38,6 +37,16 @@ class Rail(QWidget):
             self.menu_button.clicked.connect(self._open_menu)
             column.addWidget(self.menu_button)
         self._add(column, theme, actions, ("view.settings", "settings"))
+        self._fit()
+        theme.changed.connect(self._fit)
+
+    def _fit(self) -> None:
+        """As wide as the longest label needs, and all buttons alike."""
+        buttons = self.findChildren(RailButton)
+        width = max(button.sizeHint().width() for button in buttons)
+        for button in buttons:
+            button.setFixedWidth(width)
+        self.setFixedWidth(width + 12)
 
     def _add(self, column: QVBoxLayout, theme: Theme, actions: Actions, page: tuple[str, str]) -> None:
         command, icon = page

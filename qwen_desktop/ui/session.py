@@ -83,12 +83,10 @@ class _Session(QObject):
             await self._services.open()
             self._listener = Listener(self._paths.runtime, self)
             self._listener.heard.connect(self._heard)
-            await self._window.start()
+            self._app.file_opened.connect(lambda path: self._heard(HandOver((path,))))
+            await self._window.start((*files, *self._app.take()))
             if crashed is not None:
                 self._window.offer_crash_report(crashed)
-            self._app.file_opened.connect(lambda path: self._heard(HandOver((path,))))
-            if wanted := (*files, *self._app.take()):
-                self._window.open_files(wanted)
             await self._done.wait()
         finally:
             if self._listener is not None:

@@ -49,7 +49,7 @@ async def compare(seconds: float, folder: Path) -> bool:
     home = folder / "home"
     home.mkdir()
     os.environ["QWEN_DESKTOP_HOME"] = str(home)
-    settings = f'[downloads]\nendpoint = "{server.address}"\nsource = "huggingface"\n[storage]\nwelcome_seen = true\n'
+    settings = f'[downloads]\nendpoint = "{server.address}"\nsource = "huggingface"\n'
     (home / "settings.toml").write_text(settings, encoding="utf-8")
     bare = QMainWindow()
     bare.show()

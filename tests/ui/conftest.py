@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
@@ -20,11 +20,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.services import advisor, network
+from qwen_desktop.services.models import FileCheck
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
-from tests.app import App, running_app
+from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine
 from tests.ui.models import scripted
 from tests.ui.models.scripted import attach
@@ -140,7 +141,19 @@ class Make:
         self.load_s = 0.0
         self.context = 4096
 
-    async def __call__(self, *, welcome: bool = False, size: tuple[int, int] = (1280, 820), **values: Any) -> Ui:
+    async def __call__(
+        self,
+        *,
+        welcome: bool = False,
+        size: tuple[int, int] = (1280, 820),
+        files: tuple[str, ...] = (),
+        typed: str = "",
+        check: FileCheck = any_file,
+        prepare: Callable[[App], Awaitable[None]] | None = None,
+        **values: Any,
+    ) -> Ui:
+        """``welcome`` leaves it to the window what it shows first, else it is the chat page with a new chat. ``typed``
+        is typed before the window has its first page; ``prepare`` sees the services before the window does."""
         engines: list[ScriptedEngine] = []
 
         def engine() -> ScriptedEngine:
@@ -148,9 +161,10 @@ class Make:
             engines.append(made)
             return made
 
-        app = await self._stack.enter_async_context(running_app(engine))
+        app = await self._stack.enter_async_context(running_app(engine, check=check))
         attach(app)
-        await app.preferences.set("storage.welcome_seen", not welcome)
+        if prepare is not None:
+            await prepare(app)
         for key, value in values.items():
             await app.preferences.set(key.replace("__", "."), value)
         theme = Theme(app.paths.resources)
@@ -163,7 +177,12 @@ class Make:
         window.resize(*size)
         window.show()
         QTest.qWaitForWindowExposed(window)
-        await window.start()
+        if not welcome:
+            window.show_chat()  # as a user who is quicker than the start
+        focused = window.focusWidget()
+        assert focused is not None
+        QTest.keyClicks(focused, typed)
+        await window.start(files)
         await asyncio.sleep(0.01)
         return ui
 

@@ -20,7 +20,7 @@ from qwen_desktop.ui.actions import Actions, native_keys
 from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationList, Index
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
@@ -179,7 +179,7 @@ class SideList(QWidget):
         foot.setContentsMargins(10, 6, 10, 8)
         foot.setSpacing(8)
         foot.addWidget(IconLabel(theme, "lock", self))
-        promise = Label(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
+        promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
         foot.addWidget(promise, 1)
         column.addLayout(foot)

@@ -213,8 +213,8 @@ class Board(QObject):
         await self.compute()
 
     def recompute(self) -> None:
-        """Compute all verdicts again, if they were ever asked for."""
-        if self.rows is not None:
+        """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
+        if self._turn:
             self._shell.operations.run(self.compute())
 
     async def compute(self) -> None:

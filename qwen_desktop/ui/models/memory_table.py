@@ -42,7 +42,7 @@ class MemoryTable(QWidget):
         for tokens in sorted({*(n for n in _CONTEXTS if n <= most), min(asked, most)}):
             self.context.addItem(put("{n} tokens", n=texts.number(tokens)), tokens)
         self.context.setCurrentIndex(self.context.findData(min(asked, most)))
-        self.context.activated.connect(lambda _row: self.show_fit())
+        self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
         self.meter = Meter(theme, tr("Memory"), self, role="good")
         self.figures = QGridLayout()
@@ -161,8 +161,9 @@ class MemoryTable(QWidget):
 
             if not isinstance(error, AppError):
                 return False
-            self.problem.setText(texts.problem(error.problem))
-            self.problem.show()
+            if self._key() == key:  # else another size or context is on show by now
+                self.problem.setText(texts.problem(error.problem))
+                self.problem.show()
             return True
 
         self._shell.operations.run(

@@ -51,7 +51,8 @@ class ModelsPage(QScrollArea):
         body = QWidget(self)
         body.setObjectName("pageBody")
         self.column = QWidget(body)
-        self.column.setMaximumWidth(theme.size("models_column"))
+        self._fit()
+        theme.changed.connect(self._fit)
         self._build()
         self._lay_out()
         middle = QHBoxLayout(body)
@@ -67,6 +68,9 @@ class ModelsPage(QScrollArea):
         self._connect()
         self._show_downloads()
         self._show_installed()
+
+    def _fit(self) -> None:
+        self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
 
     def _build(self) -> None:
         theme, column = self._shell.theme, self.column

@@ -120,6 +120,9 @@ class NumberControl(Control):
 
     def show_value(self, value: Any) -> None:
         self._value = value
+        edit = self.field.lineEdit()
+        if edit is not None and edit.hasFocus() and edit.isModified():
+            return  # what is being typed is newer
         self.field.setCurrentIndex(self.field.findData(value))
         self.field.setEditText(self._auto if value is None else self._words(value))
         self.show_bad(False)
@@ -185,6 +188,9 @@ class NumberControl(Control):
         return float(value)
 
     def _take(self, value: Any) -> None:
+        edit = self.field.lineEdit()
+        if edit is not None:
+            edit.setModified(False)
         if value != self._value or type(value) is not type(self._value):
             self._value = value
             self.changed.emit(value)
@@ -246,6 +252,8 @@ class TextControl(Control):
 
     def show_value(self, value: Any) -> None:
         self._known = str(value)
+        if self._timer.isActive() and self.field.hasFocus():
+            return  # what is being typed is newer
         if self._text() != self._known:
             self.field.blockSignals(True)
             if isinstance(self.field, QLineEdit):

@@ -55,7 +55,7 @@ class FolderRow(QWidget):
         theme = shell.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
-        self.note = Label(
+        self.note = Paragraph(
             theme,
             self.tr("Changing it moves the models, also to another drive."),
             self,
@@ -213,7 +213,9 @@ class TokenRow(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._shell.operations.run(self._secrets.get(TOKEN), on_done=self._tell, on_error=lambda _error: True)
+        self._shell.operations.run(
+            self._secrets.get(TOKEN), on_done=self._tell, on_error=lambda _error: True, wish=TOKEN
+        )
 
     def _tell(self, token: str | None) -> None:
         self._stored = bool(token)
@@ -239,11 +241,11 @@ class TokenRow(QWidget):
             self._tell(token)
             self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
 
-        self._shell.operations.run(self._secrets.set(TOKEN, token), busy=self.save, on_done=done)
+        self._shell.operations.run(self._secrets.set(TOKEN, token), busy=self.save, on_done=done, wish=TOKEN)
 
     def _remove(self) -> None:
         def done(_: object) -> None:
             self._tell(None)
             self._shell.notify.toast(self.tr("The access token is removed."))
 
-        self._shell.operations.run(self._secrets.delete(TOKEN), busy=self.remove, on_done=done)
+        self._shell.operations.run(self._secrets.delete(TOKEN), busy=self.remove, on_done=done, wish=TOKEN)

@@ -15,6 +15,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.surface import Card
@@ -38,15 +39,13 @@ class RecommendedCard(Card):
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self.title)
-        head.addWidget(self.chip)
-        head.addStretch(1)
+        self._head = head = FoldingRow(self, spacing=10)
+        head.add(self.title)
+        head.add(self.chip)
         said = QVBoxLayout()
         said.setSpacing(5)
         said.addStretch(1)
-        said.addLayout(head)
+        said.addWidget(head)
         said.addWidget(self.line)
         said.addWidget(self._bars)
         said.addStretch(1)
@@ -92,7 +91,7 @@ class RecommendedCard(Card):
         advice = self._advice
         waiting = advice is None and not reason and self._board.rows is None
         self._bars.setVisible(waiting)
-        for part in (self.title, self.chip, self.get):
+        for part in (self._head, self.get):
             part.setVisible(advice is not None)
         self.line.setVisible(not waiting)
         if self.property("best") != (not reason):

@@ -298,6 +298,9 @@ class ScriptedLibrary:
     def models(self) -> tuple[InstalledModel, ...]:
         return tuple(self.items)
 
+    async def has_any(self) -> bool:
+        return bool(self.items)
+
     async def scan(self) -> None:
         await asyncio.sleep(0)
 

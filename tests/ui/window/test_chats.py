@@ -228,7 +228,7 @@ async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
     assert ui.chat.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     assert not ui.chat.header.chip.isVisible()
-    assert ui.chat.composer.edit.placeholderText() == "Ask anything."
+    assert ui.chat.composer.edit.placeholderText() == f"Ask {ui.app.models.state.name}"
 
 
 async def test_loading_shows_in_the_composer_and_typing_goes_on(make: Make) -> None:
