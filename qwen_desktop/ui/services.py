@@ -136,5 +136,5 @@ class Services(Protocol):
     async def open(self) -> None:
         """Open the history and repair what a killed run left. Raises ``AppError``."""
 
-    async def aclose(self) -> None:
-        """End everything in order, within 3 s."""
+    async def aclose(self, seconds: float = 3.0) -> None:
+        """End everything in order, within so many seconds."""
