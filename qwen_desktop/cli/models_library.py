@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.interrupt import answer_line
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
@@ -185,7 +186,7 @@ def _agreed(question: str, console: Console) -> bool:
         console.warn(f"{question} {QT_TRANSLATE_NOOP('library', 'Nobody can answer here; --yes agrees.')}")
         return False
     console.warn(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return answer_line().strip().lower() in ("y", "yes")
 
 
 def _line(model: InstalledModel) -> str:

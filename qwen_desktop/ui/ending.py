@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
@@ -26,6 +25,7 @@ from PySide6.QtCore import (
     qInstallMessageHandler,
 )
 
+from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui.crash_report import CrashWatch
 from qwen_desktop.ui.file_open import Application
 
@@ -34,38 +34,12 @@ LIMIT_S = 2.8
 #: Of that for the services to end in order, and for what was just asked for (a rename, a setting).
 SERVICES_S = 2.0
 SETTLE_S = 0.2
-#: What no thread of Python could end by then, the system's alarm does, in seconds after the limit.
-_GRACE_S = 0.1
 #: Between two turns of the event loop while the system waits for us, in seconds.
 _TURN_S = 0.002
 #: Signals that end a program; those that the system at hand does not have are passed over.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 #: What Qt says before it ends the process, since the X server or the Wayland compositor has gone.
 _DISPLAY_GONE = "connection broke"
-
-
-class LastResort:
-    """Ends the process when its end hangs, whatever holds it: a thread that is joined, the event loop.
-
-    Where the system has such a clock, also what holds the interpreter itself.
-    """
-
-    def __init__(self) -> None:
-        self._until: float | None = None
-        self._lock = threading.Lock()
-
-    def arm(self, seconds: float) -> None:
-        """End the process in ``seconds``. A later wish can only bring that forward. Any thread may call it."""
-        until = time.monotonic() + seconds
-        with self._lock:
-            if self._until is not None and self._until <= until:
-                return
-            self._until = until
-            timer = threading.Timer(seconds, os._exit, (1,))
-            timer.daemon = True
-            timer.start()
-            if sys.platform != "win32":
-                signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_S)
 
 
 class Ending(QObject):
@@ -90,7 +64,7 @@ class Ending(QObject):
         app.aboutToQuit.connect(self.wait)
         app.session_over.connect(self.wait)
         qInstallMessageHandler(self._on_message)
-        self._signals = _on_signals(self._from_thread)
+        self._signals = _on_signals(self._prepare, self._heard.emit)
 
     def over(self) -> None:
         """The run has ended and everything is saved."""
@@ -133,22 +107,19 @@ class Ending(QObject):
         with contextlib.suppress(OSError, ValueError):
             print(text, file=sys.stderr, flush=True)
 
-    def _from_thread(self) -> None:
-        self._prepare()  # here, for a window whose event loop hangs
-        self._heard.emit()
-
     def _begin(self) -> None:
         if not self.begun:
             self.begun = True
             self.asked.emit()
 
 
-def _on_signals(heard: Callable[[], None]) -> frozenset[int]:
-    """Call ``heard`` in a thread of its own at the first signal that ends programs; later ones do nothing. Returns the
-    signals.
+def _on_signals(prepare: Callable[[], None], heard: Callable[[], None]) -> frozenset[int]:
+    """At the first signal that ends programs call ``heard`` in a thread of its own, and at each one ``prepare``, there
+    and in the main thread. Returns the signals.
 
-    Python runs its handlers only between its own instructions, and Qt's loop may not run any for long. So the handlers
-    do nothing, and a thread reads from the socket that the interpreter's C handler writes to, on every system.
+    Python runs its handlers only between its own instructions, and Qt's loop may not run any for long; a thread needs
+    the interpreter, which the main thread may hold. So the thread reads from the socket that the interpreter's C
+    handler writes to, on every system, and the handlers do what can be done there.
     """
     found = (int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
     # Those that are ignored stay so: nohup, or a shell's job in the background.
@@ -156,13 +127,14 @@ def _on_signals(heard: Callable[[], None]) -> frozenset[int]:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in numbers:
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, lambda _number, _frame: prepare())
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
 
     def listen() -> None:
         with reader, writer:
             while not numbers.intersection(reader.recv(64)):
                 pass
+            prepare()
             heard()
             while reader.recv(64):  # both ends stay open: the interpreter goes on writing
                 pass

@@ -15,9 +15,10 @@ from PySide6.QtCore import QLockFile, QObject
 from PySide6.QtGui import QIcon
 
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
-from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, Ending, LastResort
+from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, Ending
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow

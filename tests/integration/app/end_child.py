@@ -203,6 +203,8 @@ async def _play(services: Services, story: Callable[[App], Awaitable[None]], arg
 
 
 def main() -> int:
+    for number in (signal.SIGINT, signal.SIGHUP):  # whoever runs the tests may ignore them, and so would we
+        signal.signal(number, signal.SIG_DFL)
     story: Callable[[App], Awaitable[None]] = globals()[sys.argv[1]]
 
     def build(paths: Paths) -> Services:
