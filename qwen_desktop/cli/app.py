@@ -135,7 +135,7 @@ def _prompt(words: str) -> str:
     """The message: the argument, or standard input for ``-``. An empty one is a mistake of usage."""
     if words == _STDIN:
         if sys.stdin.isatty():
-            print(QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D."), file=sys.stderr, flush=True)
+            print(how_to_end(sys.platform), file=sys.stderr, flush=True)
         words = sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8-sig", "replace")
     words = clean(words).rstrip("\r\n")
     if not words.strip():
@@ -145,6 +145,13 @@ def _prompt(words: str) -> str:
             )
         )
     return words
+
+
+def how_to_end(platform: str) -> str:
+    """How the end of standard input is typed on this system."""
+    if platform == "win32":
+        return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+Z and Enter on a line of its own.")
+    return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D.")
 
 
 def _guarded(work: Callable[[], Coroutine[Any, Any, int]], console: Console, paths: Paths) -> None:
