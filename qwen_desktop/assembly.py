@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from qwen_desktop.core.errors import AppError
@@ -90,27 +91,30 @@ class Services:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
-    async def aclose(self) -> None:
-        """Refuse new work, stop answers, flush, end the workers, close the database: in this order, 3 s at most."""
-        for step, limit in (
-            (self._stop_restoring, SHUTDOWN_S * 0.02),
-            (self.chat.aclose, SHUTDOWN_S * 0.4),
-            (self.downloads.aclose, SHUTDOWN_S * 0.12),
-            (self.models.aclose, SHUTDOWN_S * 0.08),
-            (self.fits.aclose, SHUTDOWN_S * 0.02),
-            (self.library.aclose, SHUTDOWN_S * 0.02),
-            (self.sessions.aclose, SHUTDOWN_S * 0.16),
-            (self.transfers.aclose, SHUTDOWN_S * 0.04),
-            (self.jobs.aclose, SHUTDOWN_S * 0.04),
-            (self.database.aclose, SHUTDOWN_S * 0.1),
+    async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
+        """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
+        most."""
+        for name, step, share in (
+            ("restore", self._stop_restoring, 0.02),
+            ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
+            ("downloads", self.downloads.aclose, 0.12),
+            ("models", self.models.aclose, 0.08),
+            ("fits", self.fits.aclose, 0.02),
+            ("library", self.library.aclose, 0.02),
+            ("sessions", self.sessions.aclose, 0.16),
+            ("transfers", self.transfers.aclose, 0.04),
+            ("jobs", self.jobs.aclose, 0.04),
+            ("database", self.database.aclose, 0.1),
         ):
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(seconds * share):
                     await step()
             except TimeoutError:
-                log.warning("shutdown.slow step=%s", step.__qualname__)
+                log.warning("shutdown.slow step=%s", name)
             except AppError as error:
-                log.warning("shutdown.failed code=%s", error.problem.what.code)
+                log.warning("shutdown.failed step=%s code=%s", name, error.problem.what.code)
+            except Exception as error:  # what follows must be closed all the same
+                log.error("shutdown.failed step=%s kind=%s", name, type(error).__name__)
         self.awake.close()
 
     async def _restore(self) -> None:

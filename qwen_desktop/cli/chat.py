@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-from collections.abc import Awaitable, Callable
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct, structs
 
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings, Services
 from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.engine import (
@@ -44,7 +43,7 @@ from qwen_desktop.services.events import (
 )
 
 #: Exit codes besides 2 for usage.
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED = 0, 1
 
 #: The figures that ``--json`` prints.
 FIGURES = (
@@ -107,43 +106,6 @@ class Answer:
         return json.dumps(shown, ensure_ascii=False)
 
 
-class Interrupt:
-    """Ctrl+C: the first one asks the answer to stop (or gives up what comes before it), the second ends at once."""
-
-    def __init__(self, work: asyncio.Task[None]) -> None:
-        self.pressed = False
-        self._work = work
-        self._loop = asyncio.get_running_loop()
-        self._stop: Callable[[], Awaitable[None]] | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
-
-    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """From now on the first Ctrl+C calls this instead of cancelling."""
-        self._stop = stop
-
-    def restore(self) -> None:
-        """Give the signal back."""
-        signal.signal(signal.SIGINT, self._before)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # loop.add_signal_handler does not exist on Windows; this form works everywhere.
-        self._loop.call_soon_threadsafe(self._press)
-
-    def _press(self) -> None:
-        first, self.pressed = not self.pressed, True
-        if first and self._stop is not None:
-            self._stopping = self._loop.create_task(self._call(self._stop))
-        else:
-            self._work.cancel()
-
-    async def _call(self, stop: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await stop()
-        except Exception:  # the engine is gone: there is nothing left to wait for
-            self._work.cancel()
-
-
 async def ask(question: Question, paths: Paths, build: Build, console: Console) -> int:
     """Ask, print, and return the exit code. Failures are printed as one sentence, never raised."""
     answer = Answer()
@@ -156,6 +118,8 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
     finally:
         interrupt.restore()
     error = None if work.cancelled() else work.exception()
+    if interrupt.ended(error):
+        error = None
     if work.cancelled():
         answer.finish_reason = FinishReason.CANCELLED
     elif error is not None:
@@ -170,7 +134,7 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
         console.warn(answer.problem.sentence())
         return FAILED
     if interrupt.pressed:
-        return INTERRUPTED
+        return interrupt.code
     if answer.finish_reason is FinishReason.LENGTH:
         template = QT_TRANSLATE_NOOP("cli", "The answer ends here: its limit of {tokens} tokens was reached.")
         console.note(fill(template, {"tokens": answer.stats.completion_tokens}))

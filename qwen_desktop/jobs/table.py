@@ -16,7 +16,7 @@ JOBS: dict[str, str] = {
     "hub.merge": "qwen_desktop.hub.catalog_jobs:merge",
     "hub.refresh": "qwen_desktop.hub.catalog_jobs:refresh",
     "library.copy": "qwen_desktop.hub.copying:copy_in",
-    "library.delete": "qwen_desktop.hub.copying:delete_model",
+    "library.delete": "qwen_desktop.hub.deleting:delete_model",
     "library.find_importable": "qwen_desktop.hub.importers:find",
     "library.hash": "qwen_desktop.hub.copying:hash_files",
     "library.inspect": "qwen_desktop.hub.importers:inspect",

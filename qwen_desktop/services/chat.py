@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 
 #: A stopped engine has so long to end by itself, then its run is left, in seconds.
 STOP_S = 2.0
-#: ``aclose``: for the answers to end by themselves, and for each step of saving them, in seconds.
-CLOSE_STOP_S = 0.6
-CLOSE_SAVE_S = 0.25
+#: ``aclose``: its time in seconds, and the shares for the answers to end by themselves and for each step of saving.
+CLOSE_S = 1.2
+_STOP_SHARE, _SAVE_SHARE = 0.4, 0.15
 #: No token has more characters than this on average, not even in code full of spaces.
 CHARACTERS_A_TOKEN = 12
 #: Longest message, in characters; a frame to the worker has room for 64 MiB.
@@ -130,26 +130,27 @@ class Chat:
         while tasks := self._tasks(self._answers.values()):
             await asyncio.wait(tasks)
 
-    async def aclose(self) -> None:
-        """Refuse new messages, stop the answers and save them. Takes 1.5 s at most, whatever the engine does."""
+    async def aclose(self, seconds: float = CLOSE_S) -> None:
+        """Refuse new messages, stop the answers and save them, in ``seconds`` at most, whatever the engine does."""
         self._closing = True
+        save_s = seconds * _SAVE_SHARE
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*(e.wait() for e in self._reserved.values())), CLOSE_SAVE_S)
+            await asyncio.wait_for(asyncio.gather(*(e.wait() for e in self._reserved.values())), save_s)
         answers = list(self._answers.values())
         tasks = self._tasks(answers)
         if tasks:
             stops = {asyncio.create_task(self._ask_to_stop(answer)) for answer in answers}
-            await asyncio.wait(tasks, timeout=CLOSE_STOP_S)
+            await asyncio.wait(tasks, timeout=seconds * _STOP_SHARE)
             for answer in answers:
                 self._leave(answer)
             for stop in stops:
                 stop.cancel()
-            await asyncio.wait({*tasks, *stops}, timeout=CLOSE_SAVE_S)
+            await asyncio.wait({*tasks, *stops}, timeout=save_s)
             # Where an engine does not even let go, what was shown is saved without it.
             with contextlib.suppress(TimeoutError):
                 stuck = (self._give_up(answer) for answer in answers if not answer.over)
-                await asyncio.wait_for(asyncio.gather(*stuck), CLOSE_SAVE_S)
-        await self._saver.aclose()
+                await asyncio.wait_for(asyncio.gather(*stuck), save_s)
+        await self._saver.aclose(save_s)
 
     # Inside ------------------------------------------------------------------------------------------------------
 

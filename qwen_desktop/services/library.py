@@ -22,6 +22,8 @@ from msgspec import structs
 from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import Text
+from qwen_desktop.hub import deleting
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import find_manifests
@@ -309,6 +311,14 @@ class Library:
 
         await self._notes.change(entry.path, learned)
         return not wrong
+
+    async def why_no_bin(self, model_id: str) -> Text | None:
+        """Why deleting this model would be for good; None when its files go to the bin, as far as that can be known
+        before, or when only a link is forgotten. Raises ``AppError`` for an unknown one."""
+        model = self._notes.known(model_id)
+        if not model.owned:
+            return None
+        return await asyncio.to_thread(deleting.of_model, await self._notes.entry(model.path))
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         """Remove a model: the files of ours go to the bin, of a linked one only the link is forgotten.

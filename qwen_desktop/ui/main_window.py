@@ -405,15 +405,22 @@ class MainWindow(Frame):
     def _answered(self) -> None:
         self._closing = None
 
-    def _finish(self) -> None:
+    def end(self, settle: float) -> None:
+        """Close without a question, whatever is open: the session ends, and nobody may be there to answer.
+
+        ``settle`` is how long what was just asked for is waited for, in seconds.
+        """
+        self._finish(settle)
+
+    def _finish(self, settle: float = _SETTLE_S) -> None:
         if not self._finished:
             self._finished = True
             listed = self._chat is not None and not self._chat.sidelist.isHidden()
             width = self._chat.sidelist.width() if listed and self._chat is not None else 0
             self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
-            self.operations.run(self._end())
+            self.operations.run(self._end(settle))
 
-    async def _end(self) -> None:
+    async def _end(self, settle: float) -> None:
         """Let what is being saved be saved, then say that the app may end."""
         focused = self.focusWidget()
         if focused is not None:
@@ -422,7 +429,7 @@ class MainWindow(Frame):
             asked.reject()  # whoever waits for its answer gets one
         if self._chat is not None:
             self._chat.leave()
-        await self.operations.settle(_SETTLE_S)
+        await self.operations.settle(settle)
         self.collector.stop()
         self.finished.emit()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qwen_desktop.core.hardware import Machine
     from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, ImportCandidate, InstalledModel
     from qwen_desktop.core.paths import Paths
+    from qwen_desktop.core.text import Text
     from qwen_desktop.jobs.client import JobWorker
     from qwen_desktop.services.chat import Chat
     from qwen_desktop.services.events import EventBus
@@ -76,6 +77,7 @@ class Library(Protocol):
         self, paths: tuple[str, ...], /, *, copy: bool, progress: Report | None = None
     ) -> tuple[InstalledModel, ...]: ...
     async def verify(self, model_id: str, progress: Report, /) -> bool: ...
+    async def why_no_bin(self, model_id: str, /) -> Text | None: ...
     async def delete(self, model_id: str, /, *, permanent: bool = False) -> object: ...
     async def move_folder(self, target: Path, progress: Report, /) -> object: ...
     async def repair_template(self, model_id: str, /) -> object: ...
@@ -137,5 +139,5 @@ class Services(Protocol):
     async def open(self) -> None:
         """Open the history and repair what a killed run left. Raises ``AppError``."""
 
-    async def aclose(self) -> None:
-        """End everything in order, within 3 s."""
+    async def aclose(self, seconds: float = 3.0) -> None:
+        """End everything in order, within so many seconds."""

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from qwen_desktop.core.engine import ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
@@ -75,9 +76,10 @@ class StatusLine(QWidget):
     def set_send_with(self, send_with: str) -> None:
         """Say which key sends."""
         if send_with == "enter":
-            self.keys.setText(self.tr("Enter to send · Shift+Enter for a new line"))
+            words = self.tr("Enter to send · Shift+Enter for a new line")
         else:
-            self.keys.setText(self.tr("Ctrl+Enter to send · Enter for a new line"))
+            words = self.tr("Ctrl+Enter to send · Enter for a new line")
+        self.keys.setText(with_native_keys(words))
         self._fit()
 
     def _show(self) -> None:

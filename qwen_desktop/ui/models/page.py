@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
+from qwen_desktop.core.text import Text
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.advice_cards import AdviceCards
@@ -324,12 +325,21 @@ class ModelsPage(QScrollArea):
 
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""
+        self._shell.operations.run(
+            self._services.library.why_no_bin(model.id), on_done=lambda reason: self._ask_delete(model, reason)
+        )
 
+    def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
         where = words.origin(model.origin) or tr("another folder")
-        text = put("Its files, {size}, go to the bin.", size=words.size(model.size_bytes))
+        size = words.size(model.size_bytes)
+        text, yes = put("Its files, {size}, go to the bin.", size=size), tr("Delete")
         if not model.owned:
             text = put("Only the entry in this list goes. The file itself stays in {program}.", program=where)
-        self._shell.notify.ask(put("Delete {name}?", name=model.name), text, tr("Delete"), lambda: self._delete(model))
+        elif no_bin is not None:
+            text = f"{texts.text(no_bin)} {put('Its files, {size}, are deleted for good.', size=size)}"
+            yes = tr("Delete for good")
+        title = put("Delete {name}?", name=model.name)
+        self._shell.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
     def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
         def failed(error: BaseException) -> bool:

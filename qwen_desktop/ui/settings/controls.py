@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
@@ -76,7 +77,7 @@ class ChoiceControl(Control):
         self.field = Select(theme, self._title(), self)
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.info.choices:
-            self.field.addItem(texts.source(label, "settings"), value)
+            self.field.addItem(with_native_keys(texts.source(label, "settings")), value)
         self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
         self._row.addWidget(self.field)
         self.setFocusProxy(self.field)

@@ -294,6 +294,7 @@ class ScriptedLibrary:
         self.gate.set()
         self.calls: list[tuple[Any, ...]] = []
         self.fails: Problem | None = None
+        self.no_bin: Text | None = None
 
     def models(self) -> tuple[InstalledModel, ...]:
         return tuple(self.items)
@@ -331,6 +332,9 @@ class ScriptedLibrary:
         progress(1 * GB, 2 * GB)
         await self.gate.wait()
         return self.verdicts.get(model_id, True)
+
+    async def why_no_bin(self, _model_id: str) -> Text | None:
+        return self.no_bin
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         self.calls.append(("delete", model_id, permanent))
