@@ -73,12 +73,6 @@ class Library(Protocol):
     async def add_download(self, download: Download, /, *files: Any) -> object: ...
 
 
-class Secrets(Protocol):
-    """What downloads need of the keyring."""
-
-    async def get(self, name: str, /) -> str | None: ...
-
-
 class Item:
     """One download and what runs for it. ``agreed``: on a metered network too; ``after``: its status once stopped."""
 
@@ -112,4 +106,11 @@ def metered_problem() -> Problem:
             QT_TRANSLATE_NOOP("downloads", "The download waits, since this network says that data costs money."),
         ),
         Text("download.metered.hint", QT_TRANSLATE_NOOP("downloads", "Resume it to go on all the same.")),
+    )
+
+
+def offline_note() -> Text:
+    """Why nothing moves while the network is switched off."""
+    return Text(
+        "download.offline", QT_TRANSLATE_NOOP("downloads", "Waits: the network is switched off for Qwen Desktop.")
     )

@@ -113,6 +113,7 @@ class MainWindow(Frame):
             "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": self._full_screen,
+            "network.online": self._go_online,
             "help.shortcuts": self._show_shortcuts,
             "help.welcome": self.show_welcome,
             "help.about": self._show_about,
@@ -128,6 +129,14 @@ class MainWindow(Frame):
         self.bridge.model_changed.connect(self._model_changed)
         self._models.use_wanted.connect(self._use_model)
         self._models.shown_wanted.connect(self.show_models)
+        self._show_network()
+
+    def _go_online(self) -> None:
+        self.operations.run(self._services.preferences.set("downloads.offline", False))
+
+    def _show_network(self) -> None:
+        """The way back stands in the menu only while the network is switched off."""
+        self.actions_["network.online"].setVisible(self._services.preferences.settings.downloads.offline)
 
     def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
         self.show_chat()
@@ -314,6 +323,7 @@ class MainWindow(Frame):
         self._theme.set_motion(look.motion)
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
+        self._show_network()
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
