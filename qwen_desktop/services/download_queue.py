@@ -110,7 +110,5 @@ def metered_problem() -> Problem:
 
 
 def offline_note() -> Text:
-    """Why nothing moves while the network is switched off."""
-    return Text(
-        "download.offline", QT_TRANSLATE_NOOP("downloads", "Waits: the network is switched off for Qwen Desktop.")
-    )
+    """Why nothing moves while the network is switched off; stands in one line with figures, so it has no full stop."""
+    return Text("download.offline", QT_TRANSLATE_NOOP("downloads", "Waits: the network is switched off"))

@@ -93,7 +93,7 @@ async def test_a_waiting_download_says_why(make: Make) -> None:
     services(ui).downloads.add(item)
     await ui.rest()
     card = next(card for card in page.downloads.cards if card.download.id == item.id)
-    assert card.line.text() == "Waits: the network is switched off for Qwen Desktop."
+    assert card.line.text() == "Waits: the network is switched off"
 
 
 async def test_the_settings_have_the_switch(make: Make) -> None:
