@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QFileDialog
 
 from qwen_desktop.core.models import DownloadStatus
 from tests.window_driver import Driver, drive
@@ -47,8 +47,15 @@ async def story(app: Driver) -> None:
         window.settings_page.show_section(name)
         await asyncio.sleep(0.02)
     window.show_chat()
-    answer = await app.ask("How do I start a new chat?")
-    assert answer.parts
+    window.chat.ask_for_model()
+    await app.until(lambda: window.findChildren(QFileDialog))
+    for chooser in window.findChildren(QFileDialog):
+        chooser.reject()
+    await app.until(lambda: not window.findChildren(QFileDialog))
+    window.chat.send("How do I start a new chat?")  # without keys: those run the loop inside the loop
+    await app.until(lambda: window.chat.transcript.last_answer_id() is not None)
+    await services.chat.idle()
+    assert (await app.last_answer()).parts
     await asyncio.sleep(1.0)
     print("done", flush=True)
 

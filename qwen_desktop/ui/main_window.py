@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QDialog
 
@@ -68,6 +68,10 @@ class MainWindow(Frame):
 
         self._services = services
         self._theme = theme
+        # Qt's own file dialog remembers folders: with our settings, and not in a file beside everybody's.
+        QSettings.setPath(
+            QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(services.paths.config / "dialogs")
+        )
         parts = assemble(self, services, theme)
         self.shell = parts.shell
         self.collector = parts.collector
