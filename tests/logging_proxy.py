@@ -112,6 +112,11 @@ class LoggingProxy:
                     kept = [line for line in lines[1:] if not line.lower().startswith(("proxy-", "connection:"))]
                     first = f"{method} {path or '/'} HTTP/1.1"
                     other.sendall("\r\n".join([first, "Connection: close", *kept]).encode("latin-1"))
+                    answer = b""
+                    while b"\r\n" not in answer and (more := other.recv(_LONGEST)):
+                        answer += more
+                    # Said, so that nobody asks again on a connection that ends with this answer.
+                    connection.sendall(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
                 _join(connection, other)
             return
 
