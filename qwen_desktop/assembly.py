@@ -25,6 +25,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.library import Library
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
+from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
@@ -49,6 +50,7 @@ class Services:
         self.jobs = JobWorker(worker_command("jobs"))
         # Downloads, hashing and copying take hours: a worker of their own, so that Markdown never waits for them.
         self.transfers = JobWorker(worker_command("jobs"))
+        self.offline = OfflineSwitch(self.transfers, self.bus)
         self.secrets = Secrets(paths.config / "secrets.json")
         self.machines = Machines(self.jobs, self.bus, paths)
         self.catalogue = Catalogue(paths, self.transfers, self.preferences, self.bus, self.secrets)

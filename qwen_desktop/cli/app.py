@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,13 @@ log = logging.getLogger(__name__)
 #: More than this is no message any more, in bytes.
 LONGEST_INPUT = 64 * 1024 * 1024
 _STDIN = "-"
+
+
+class Turn(StrEnum):
+    """Of the offline switch."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def main(arguments: Sequence[str], build: Build) -> int:
@@ -120,6 +128,21 @@ def application(build: Build, paths: Paths) -> typer.Typer:
 
         console = Console(quiet=as_json)
         _guarded(lambda: show(paths, build, console, as_json=as_json, refresh=refresh), console, paths)
+
+    @app.command()
+    def offline(
+        turn: Annotated[
+            Turn | None,
+            typer.Argument(metavar="[on|off]", help="on: no connection at all; off: models may be fetched."),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    ) -> None:
+        """Say whether the network may be used, or switch that."""
+        from qwen_desktop.cli.offline import offline as work  # noqa: PLC0415 - only for this command
+
+        console = Console(quiet=as_json)
+        wanted = None if turn is None else turn is Turn.ON
+        _guarded(lambda: work(wanted, paths, console, as_json=as_json), console, paths)
 
     app.add_typer(models_app(build, paths, _guarded), name="models")
     return app

@@ -25,6 +25,7 @@ from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing,
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
 from qwen_desktop.services.catalogue import Catalogue
@@ -75,6 +76,9 @@ class _Pull:
 
     async def run(self, services: _Services, interrupt: Interrupt) -> None:
         console, wanted = self._console, self.wanted
+        problem = offline_problem(services.preferences.settings.downloads)
+        if problem is not None:
+            raise problem
         console.progress(QT_TRANSLATE_NOOP("pull", "Looking for the model …"))
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)

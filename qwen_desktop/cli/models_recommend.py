@@ -25,6 +25,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.core.verdict import fit
+from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.services.advisor import CONTEXT
 from qwen_desktop.services.advisor import recommend as advise
 from qwen_desktop.store.settings_file import SettingsFile
@@ -40,11 +41,15 @@ async def recommend(
     paths: Paths, build: Build, console: Console, *, purpose: Purpose = Purpose.EVERYDAY, as_json: bool = False
 ) -> int:
     """Print the recommendation. Returns 0, also when there is none: then the sentence says why."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    file = SettingsFile(paths.settings_file)
+    async with build(paths, history=False, settings_file=file) as services:
         console.progress(QT_TRANSLATE_NOOP("advice", "Looking at this machine …"))
         machine = await services.machines.machine()
         await services.catalogue.load()
         found = advise(services.catalogue.models(), machine, purpose)
+    problem = offline_problem(file.load().settings.downloads)
+    if problem is not None:  # the list is here; what it names is not
+        console.note(problem.problem.sentence())
     if as_json:
         console.line(json.dumps(as_object(found, machine), ensure_ascii=False, indent=1))
         return 0

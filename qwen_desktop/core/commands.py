@@ -71,6 +71,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.smaller", QT_TRANSLATE_NOOP("commands", "Smaller text"), "Ctrl+-", "app"),
     Command("view.normal", QT_TRANSLATE_NOOP("commands", "Normal text size"), "Ctrl+0", "app"),
     Command("view.fullscreen", QT_TRANSLATE_NOOP("commands", "Full screen"), "F11", "app", mac=("Meta+Ctrl+F",)),
+    Command("network.online", QT_TRANSLATE_NOOP("commands", "Go online"), "", "app"),
     Command("help.shortcuts", QT_TRANSLATE_NOOP("commands", "Keyboard shortcuts"), "Ctrl+/", "app"),
     Command("help.welcome", QT_TRANSLATE_NOOP("commands", "Welcome page"), "F1", "app"),
     Command("help.about", QT_TRANSLATE_NOOP("commands", "About Qwen Desktop"), "", "app"),

@@ -25,16 +25,16 @@ from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.settings import Downloads
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.verdict import fit
 from qwen_desktop.hub import api
-from qwen_desktop.hub.access import Access, access_of
+from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelStatus
+from qwen_desktop.services.hub_access import Tokens, hub_access
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
 
@@ -54,12 +54,6 @@ class Lookup(Protocol):
     """The catalogue as far as it is needed here."""
 
     async def lookup(self, reference: str, /) -> CatalogModel: ...
-
-
-class Tokens(Protocol):
-    """Where access tokens are kept."""
-
-    async def get(self, name: str, /) -> str | None: ...
 
 
 class Fits:
@@ -151,7 +145,7 @@ class Fits:
     async def _header(self, reference: str, use: Use) -> tuple[Found, Use]:
         if not _URL.match(reference) and (await asyncio.to_thread(_is_there, reference) or _is_path(reference)):
             return await self._call(self._jobs, {"file": _absolute(reference)}), use
-        access = await self._access()
+        access = await hub_access(self._preferences, self._secrets)
         if _URL.match(reference) and is_gguf(urlsplit(reference).path):
             urls = [[_direct(reference)]]
             params: dict[str, Any] = {"urls": urls, "access": access.as_params()}
@@ -175,13 +169,6 @@ class Fits:
 
     async def _call(self, worker: JobWorker, params: dict[str, Any]) -> Found:
         return msgspec.convert(await worker.call("hub.header", params), Found)
-
-    async def _access(self) -> Access:
-        downloads = self._preferences.settings.downloads if self._preferences is not None else Downloads()
-        return access_of(downloads, await self._token("hf_token"), await self._token("modelscope_token"))
-
-    async def _token(self, name: str) -> str:
-        return (await self._secrets.get(name) or "") if self._secrets is not None else ""
 
     # Learning --------------------------------------------------------------------------------------------------------
 

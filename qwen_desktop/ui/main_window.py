@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QDialog
 
@@ -72,6 +72,10 @@ class MainWindow(Frame):
 
         self._services = services
         self._theme = theme
+        # Qt's own file dialog remembers folders: with our settings, and not in a file beside everybody's.
+        QSettings.setPath(
+            QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(services.paths.config / "dialogs")
+        )
         parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
         self.shell = parts.shell
         self.collector = parts.collector
@@ -120,6 +124,7 @@ class MainWindow(Frame):
             "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": self._full_screen,
+            "network.online": self._go_online,
             "help.shortcuts": self._show_shortcuts,
             "help.welcome": self.show_welcome,
             "help.about": self._show_about,
@@ -134,6 +139,14 @@ class MainWindow(Frame):
         self.bridge.settings_changed.connect(self._settings_changed)
         self._models.use_wanted.connect(self._use_model)
         self._models.shown_wanted.connect(self.show_models)
+        self._show_network()
+
+    def _go_online(self) -> None:
+        self.operations.run(self._services.preferences.set("downloads.offline", False))
+
+    def _show_network(self) -> None:
+        """The way back stands in the menu only while the network is switched off."""
+        self.actions_["network.online"].setVisible(self._services.preferences.settings.downloads.offline)
 
     def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
         self.show_chat()
@@ -342,6 +355,7 @@ class MainWindow(Frame):
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
         self.rail_width = self.rail.minimumWidth()
+        self._show_network()
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint

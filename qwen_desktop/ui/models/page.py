@@ -22,6 +22,7 @@ from qwen_desktop.ui.models.download_row import DownloadCards
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.installed_list import InstalledList
 from qwen_desktop.ui.models.machine_card import MachineCard
+from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
@@ -79,6 +80,7 @@ class ModelsPage(QScrollArea):
         self.import_button = TextButton(theme, tr("Import"), column, icon="folder-input")
         self.import_button.setToolTip(tr("Models of other programs, and files of your own"))
         self.search = SearchField(theme, tr("Name, purpose or repository"), column)
+        self.offline = OfflineBar(self._shell, column)
         self.machine = MachineCard(theme, column)
         self.purposes = PurposeBar(theme, column)
         self.advice = AdviceCards(theme, self.board, self._getting, column)
@@ -100,6 +102,7 @@ class ModelsPage(QScrollArea):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(18)
         inner.addLayout(head)
+        inner.addWidget(self.offline)
         inner.addWidget(self.machine)
         inner.addWidget(self.purposes)
         inner.addWidget(self.advice)

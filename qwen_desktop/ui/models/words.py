@@ -350,6 +350,8 @@ def _running(download: Download) -> list[str]:
 
 
 def _waiting(download: Download, ahead: int) -> list[str]:
+    if download.note is not None:
+        return [texts.text(download.note), arrived(download) if download.done_bytes else ""]
     if not ahead:
         return [tr("Starting"), arrived(download) if download.done_bytes else ""]
     waits = tr("Waits for another download") if ahead == 1 else put("Waits for {n} downloads", n=str(ahead))
