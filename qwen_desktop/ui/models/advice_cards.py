@@ -86,8 +86,7 @@ class AdviceCard(Card):
     def _connect(self) -> None:
         model, quant = self.advice.model, self.advice.quant
         getting = self._getting
-        fit = self._board.fit
-        self.get.get_wanted.connect(lambda: getting.get(model, quant, known=fit(model, quant)))
+        self.get.get_wanted.connect(lambda: getting.get(model, quant))
         self.get.use_wanted.connect(self._use)
         self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
         self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
@@ -110,7 +109,7 @@ class AdviceCard(Card):
         if fit is None:
             return
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-        self.meter.show_share(share, words.memory_tone(fit) or "good")
+        self.meter.show_share(share, words.verdict(fit)[1])
         self.memory.setText(words.used(fit))
         self.speed.setText(words.speed(fit.decode_tokens_per_s))
         self.setToolTip(words.fit_sentence(fit))

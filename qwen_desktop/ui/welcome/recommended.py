@@ -133,8 +133,7 @@ class RecommendedCard(Card):
 
     def _get(self) -> None:
         if self._advice is not None:
-            model, quant = self._advice.model, self._advice.quant
-            self._getting.get(model, quant, known=self._board.fit(model, quant))
+            self._getting.get(self._advice.model, self._advice.quant)
 
     def _use(self) -> None:
         found = self._board.installed(self._advice.model, self._advice.quant) if self._advice is not None else None
