@@ -35,6 +35,7 @@ class RecommendedCard(Card):
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
         self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
@@ -42,6 +43,7 @@ class RecommendedCard(Card):
         head.setSpacing(10)
         head.addWidget(self.title)
         head.addWidget(self.chip)
+        head.addWidget(self.verdict)
         head.addStretch(1)
         said = QVBoxLayout()
         said.setSpacing(5)
@@ -101,9 +103,12 @@ class RecommendedCard(Card):
             self.style().polish(self)
         self.setVisible(waiting or advice is not None or bool(reason))
         if advice is None:
+            self.verdict.hide()
             self.line.setText(reason)
             return
         fit = self._board.fit(advice.model, advice.quant)
+        self.verdict.setVisible(fit is not None)
+        self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.name_it(advice.model.name)
         parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]

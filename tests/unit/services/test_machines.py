@@ -232,8 +232,8 @@ def test_the_disk_is_that_of_the_folder_where_models_lie_now() -> None:
         assert desk.machines.known is not None and desk.machines.known.disk is None
         jobs.machine = replace(LAPTOP, disk=Disk("/elsewhere/models", GIB, 2 * GIB, "network"))
         jobs.gate.set()
-        while len(desk.told) < 3:  # nobody had to ask
-            await asyncio.sleep(0.001)
+        assert desk.machines._looking is not None  # nobody had to ask
+        await desk.machines._looking
         assert desk.machines.known == jobs.machine == desk.told[-1]
         assert [machine.disk for machine in desk.told] == [LAPTOP.disk, None, jobs.machine.disk]
         assert jobs.calls[-1]["folder"] == "/elsewhere/models"
