@@ -4,8 +4,9 @@ A measurement keeps what was predicted for just what was done (how far the conte
 was), so that a short chat teaches as well as a full context.
 
 Other programs only ever make an answer slower, so a file's speed is the best that its newest answers reached: a busy
-hour changes nothing, a computer that has become slower for good shows after a while. That an answer was slower than
-predicted counts when several were; a faster one is proof at once.
+hour changes nothing, a computer that has become slower for good shows after a while. That answers are slower than
+predicted counts when many were; a faster one is proof at once. What is near the prediction confirms it: others always
+take a little, and advice should not waver with that.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _LEAST_EXTRA = 0.2
 _SPEED_RANGE = (0.02, 50.0)
 _NEWEST = 5
 #: Answers whose speed is remembered for a file and its settings, and how many it takes to believe that it is slow.
-_ANSWERS, _SEVERAL = 32, 5
+_ANSWERS, _SEVERAL = 32, 12
+#: Between these a speed is as predicted.
+_NEAR = (0.85, 1.15)
 
 
 class Measurement(Struct, frozen=True, omit_defaults=True):
@@ -115,7 +118,9 @@ def _prompts(known: Measurement) -> tuple[float, ...]:
 def _reached(ratios: Sequence[float]) -> float:
     """How many times the predicted speed is reached; 0 while that is not known."""
     best = max(ratios, default=0.0)
-    return best if best >= 1.0 or len(ratios) >= _SEVERAL else 0.0
+    if _NEAR[0] <= best <= _NEAR[1]:
+        return 1.0
+    return best if best > 1.0 or len(ratios) >= _SEVERAL else 0.0
 
 
 def correction(

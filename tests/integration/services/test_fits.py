@@ -259,7 +259,7 @@ def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model
         async with Joined(paths, installed=(mine,)) as services:
             told: list[FitsChanged] = []
             services.bus.subscribe(FitsChanged, told.append)
-            for _ in range(5):  # one slow answer says nothing about the speed
+            for _ in range(12):  # one slow answer says nothing about the speed
                 answered(services, info, short)
                 await services.fits.settled()
             assert told

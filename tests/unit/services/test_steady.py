@@ -143,7 +143,7 @@ def test_a_machine_that_really_changed_gets_its_own_recommendation(noisy: Noisy)
 def test_the_speed_that_answers_reached_corrects_the_recommendation(noisy: Noisy) -> None:
     async def main() -> None:
         before = await noisy.look()
-        for _ in range(3):
+        for _ in range(8):
             await noisy.answer(*before, 0.3)
         assert await noisy.look() == before  # a few slow answers are other programs' doing
         for _ in range(40):
