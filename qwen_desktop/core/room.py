@@ -13,9 +13,9 @@ from qwen_desktop.core.hardware import Gpu, Machine, Memory
 _GIB = 1 << 30
 #: What stays for other programs: a share of the memory, within bounds, and never more than a quarter of what is free.
 _RESERVE_SHARE, _RESERVE_LEAST, _RESERVE_MOST = 0.08, 768 << 20, 4 << 30
-#: What system and programs hold on a usual day grows with the root of the memory: 2.4 GiB of 4, 4.8 of 16, 9.6 of 64,
+#: What system and programs hold on a usual day grows with the root of the memory, 5.2 GiB of 16 and 10.4 of 64,
 #: but no more than this share of it. Within a container's limit there is little besides.
-_HELD_GIB, _HELD_MOST, _HELD_LIMITED = 1.2, 0.6, 0.1
+_HELD_GIB, _HELD_MOST, _HELD_LIMITED = 1.3, 0.6, 0.1
 #: A graphics card shows a picture too; of memory that is shared with the processor the system keeps less.
 _CARD_HELD, _SHARED_HELD = 0.06, 0.03
 #: A computer whose speed was not measured is thought to read its memory this fast, in bytes per second.

@@ -234,7 +234,7 @@ def test_a_usual_day_does_not_depend_on_what_is_free_now() -> None:
 def test_more_memory_leaves_more_room_on_a_usual_day() -> None:
     sizes = [room.usual(Machine(memory=Memory(n << 30, 0))).memory.free_bytes or 0 for n in range(1, 200)]
     assert sizes == sorted(sizes)
-    assert [round(sizes[n - 1] / (1 << 30), 1) for n in (4, 16, 64)] == [1.6, 11.2, 54.4]
+    assert [round(sizes[n - 1] / (1 << 30), 1) for n in (4, 16, 64)] == [1.6, 10.8, 53.6]
 
 
 # Load options --------------------------------------------------------------------------------------------------------
