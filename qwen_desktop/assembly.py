@@ -52,11 +52,11 @@ class Services:
         self.transfers = JobWorker(worker_command("jobs"))
         self.offline = OfflineSwitch(self.transfers, self.bus)
         self.secrets = Secrets(paths.config / "secrets.json")
-        self.machines = Machines(self.jobs, self.bus, paths)
         self.catalogue = Catalogue(paths, self.transfers, self.preferences, self.bus, self.secrets)
         self.library = Library(
             self.jobs, self.transfers, self.preferences, self.bus, paths, catalog_id=self._catalogue_id
         )
+        self.machines = Machines(self.jobs, self.bus, paths, lambda: self.library.folder)
         self.downloads = Downloads(self.transfers, self.library, self.preferences, self.secrets, self.bus, paths)
         self.library.before_move(self.downloads.still)
         self.fits = Fits(
@@ -68,6 +68,7 @@ class Services:
             catalogue=self.catalogue,
             preferences=self.preferences,
             secrets=self.secrets,
+            installed=self.library.models,
         )
         self.awake = Awake(self.bus)
         self._restoring: asyncio.Task[None] | None = None
@@ -122,7 +123,6 @@ class Services:
     async def _restore(self) -> None:
         """Behind the window: the machine, the catalogue, what is installed, and downloads that were under way."""
         await asyncio.sleep(RESTORE_AFTER_S)
-        self.machines.set_folder(self.library.folder)
         for step in (self.machines.machine, self.catalogue.load, self.library.restore, self.downloads.restore):
             try:
                 await step()

@@ -20,7 +20,6 @@ from qwen_desktop.core.engine import (
     GenerateRequest,
     ModelInfo,
     PromptProgress,
-    Sampling,
     Stats,
     TextDelta,
     TextWasThinking,
@@ -41,6 +40,7 @@ from qwen_desktop.services.events import (
     ModelStatus,
     Notified,
 )
+from qwen_desktop.services.prompt import asked_sampling
 
 #: Exit codes besides 2 for usage.
 DONE, FAILED = 0, 1
@@ -214,12 +214,11 @@ def _request(question: Question, settings: Settings) -> GenerateRequest:
     system = settings.chat.system_prompt
     messages = [ChatMessage(Role.SYSTEM, (TextPart(system),))] if system.strip() else []
     messages.append(ChatMessage(Role.USER, (TextPart(question.prompt),)))
-    chosen = {name: getattr(settings.sampling, name) for name in Sampling.__struct_fields__}
     return GenerateRequest(
         messages=tuple(messages),
         thinking=question.thinking or ThinkingMode(settings.chat.thinking),
         max_tokens=settings.sampling.max_tokens,
-        sampling=Sampling(**chosen),
+        sampling=asked_sampling(settings.sampling),
     )
 
 

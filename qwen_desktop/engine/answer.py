@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 
-import msgspec
 import psutil
 
 from qwen_desktop.core.engine import (
@@ -25,7 +23,6 @@ from qwen_desktop.engine.fit import Pace
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
-from qwen_desktop.engine.sampling_defaults import resolve
 from qwen_desktop.engine.stream import AnswerStream
 
 #: One frame to the app per this many seconds at most.
@@ -47,7 +44,7 @@ class Answer:
         context: Context,
         prompt: Prompt,
         request: GenerateRequest,
-        default: Sampling,
+        sampling: Sampling,
         *,
         marks: tuple[int | None, int | None],
         pace: Pace | None,
@@ -61,9 +58,8 @@ class Answer:
         self._began = began
         self._pace = pace
         self._open, self._close = marks
-        asked = request.sampling.seed
-        self._seed = asked if asked is not None else secrets.randbelow(0xFFFFFFFF)
-        self._sampling = resolve(request.sampling, default, self._seed)
+        self._sampling = sampling
+        self._seed = sampling.seed or 0
         room = context.size - len(prompt.tokens)
         self._limit = room if request.max_tokens is None else min(room, request.max_tokens)
         self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
@@ -185,7 +181,7 @@ class Answer:
             thinking=stream.thinking_text,
             finish_reason=reason,
             stats=stats,
-            sampling=msgspec.structs.replace(self._sampling, seed=self._seed),
+            sampling=self._sampling,
             seed=self._seed,
             thinking_s=stats.thinking_s,
         )

@@ -100,7 +100,8 @@ def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> in
         [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus
     )  # llama.cpp leaves integrated graphics out beside cards
     context = fit.ladder(request.context, shape.context_train)[0]
-    return verdict.layers_on(shape, Use(context=context, kv_type=request.kv_type), cards)
+    use = Use(context=context, kv_type=request.kv_type, flash_attention=request.flash_attention)
+    return verdict.layers_on(shape, use, cards)
 
 
 def _kept(before: Session | None, header: GgufHeader, request: LoadRequest, library: Library) -> Model | None:

@@ -33,7 +33,7 @@ from qwen_desktop.services.events import (
 from qwen_desktop.services.history import History, gone, new_id
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.prompt import cut_of, request_messages
+from qwen_desktop.services.prompt import asked_sampling, cut_of, request_messages
 from qwen_desktop.services.saver import Saver
 
 log = logging.getLogger(__name__)
@@ -301,25 +301,11 @@ class Chat:
     ) -> GenerateRequest:
         settings = self._preferences.settings.sampling
         info = engine.info
-        guide = info is not None and info.guide
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
         branch, answer.left_out = await self._history.prompt_messages(answer.question_id, characters)
         messages = request_messages(branch, conversation.system_prompt)
-        # The guide is trained to be read greedily: the sampling for real models would only make it stumble.
-        sampling = (
-            Sampling(seed=settings.seed)
-            if guide
-            else Sampling(
-                settings.temperature,
-                settings.top_p,
-                settings.top_k,
-                settings.min_p,
-                settings.presence_penalty,
-                settings.repeat_penalty,
-                settings.seed,
-            )
-        )
+        sampling = asked_sampling(settings)
         if info is not None:
             answer.made_by(info, sampling, thinking, settings.max_tokens)
         return GenerateRequest(

@@ -177,6 +177,11 @@ class MachineChanged(Struct, frozen=True):
     machine: Machine
 
 
+class FitsChanged(Struct, frozen=True):
+    """Verdicts may be other ones: of the machine, the settings, what loads taught or a file's own header. Whoever shows
+    one asks again."""
+
+
 class CatalogueChanged(Struct, frozen=True):
     """The list of models that can be fetched is another one."""
 

@@ -26,6 +26,7 @@ class Bridge(QObject):
     settings_changed = Signal(object)
     notified = Signal(object)
     machine_changed = Signal(object)
+    fits_changed = Signal(object)
     catalogue_changed = Signal(object)
     library_changed = Signal(object)
     download_changed = Signal(object)
@@ -50,6 +51,7 @@ class Bridge(QObject):
             bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
             bus.subscribe(events.Notified, self.notified.emit),
             bus.subscribe(events.MachineChanged, self.machine_changed.emit),
+            bus.subscribe(events.FitsChanged, self.fits_changed.emit),
             bus.subscribe(events.CatalogueChanged, self.catalogue_changed.emit),
             bus.subscribe(events.LibraryChanged, self.library_changed.emit),
             bus.subscribe(events.DownloadChanged, self.download_changed.emit),

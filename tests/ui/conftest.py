@@ -19,7 +19,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
-from qwen_desktop.services import advisor, network
+from qwen_desktop.services import network
 from qwen_desktop.services.models import FileCheck
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
@@ -27,7 +27,6 @@ from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
 from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine
-from tests.ui.models import scripted
 from tests.ui.models.scripted import attach
 
 
@@ -42,13 +41,12 @@ def loop(qapp: QApplication) -> Iterator[EventLoop]:
 
 
 @pytest.fixture(autouse=True)
-def no_real_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Advice without the advisor, and a network that costs nothing: what the window does with them is tested here."""
+def no_metered_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that costs nothing: what the window does with them is tested here."""
 
     async def metered() -> bool:
         return False
 
-    monkeypatch.setattr(advisor, "recommend", scripted.recommend)
     monkeypatch.setattr(network, "metered", metered)
 
 

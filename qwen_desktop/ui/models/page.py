@@ -237,7 +237,7 @@ class ModelsPage(QScrollArea):
 
     def _download(self, row: Row) -> None:
         if row.quant is not None:
-            self._getting.get(row.model, row.quant, known=row.fit)
+            self._getting.get(row.model, row.quant)
 
     def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
         """Open all about a model of the catalogue."""

@@ -407,13 +407,15 @@ def test_the_system_prompt_is_kept_with_the_conversation() -> None:
     run(main())
 
 
-def test_the_guide_ignores_sampling_and_models_get_it() -> None:
+def test_what_the_settings_ask_for_is_handed_on_as_it_is() -> None:
+    """Whether a model heeds it is decided in the engine (``sampling_defaults.decide``), for every face alike."""
+
     async def main() -> None:
         engine = ScriptedEngine()
         async with running_app(lambda: engine) as app:
             await app.preferences.set_many({"sampling.temperature": 1.5, "sampling.seed": 3, "sampling.max_tokens": 9})
             await app.ask("To the guide")
-            assert engine.requests[-1].sampling.temperature is None and engine.requests[-1].sampling.seed == 3
+            assert engine.requests[-1].sampling.temperature == 1.5 and engine.requests[-1].sampling.seed == 3
             assert engine.requests[-1].max_tokens == 9
             await app.models.open_file(app.model_file("some.gguf"))
             await app.ask("To a model")
