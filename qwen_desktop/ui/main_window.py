@@ -323,14 +323,14 @@ class MainWindow(Frame):
     def _keep_list(self, shown: bool) -> None:
         self.chat.show_list(shown)
         if not self._narrow and self._services.preferences.settings.appearance.sidelist != shown:
-            self.operations.run(self._services.preferences.set("appearance.sidelist", shown))
+            self.operations.run(self._services.preferences.change({"appearance.sidelist": shown}))
 
     def _scale(self, step: int) -> None:
         low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
-            self.operations.run(self._services.preferences.set("appearance.text_size", wanted))
+            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}))
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
