@@ -200,7 +200,7 @@ class Details(Dialog):
         return None if self.memory.from_file else self._board.fit(self.model, self.quant)
 
     def open(self) -> None:
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         super().open()
 
     def show_memory(self) -> None:
