@@ -162,11 +162,17 @@ class Models:
     async def ensure(self) -> LocalEngine:
         """The engine with the chosen model, loaded first when it is not, or when settings of loading have changed.
 
-        Waits for a file that is being looked at. Raises ``AppError``. A cancelled caller does not end the load: the
-        next one finds it further on.
+        Waits for a file that is being looked at, and raises what is wrong with it. Raises ``AppError``. A cancelled
+        caller does not end the load: the next one finds it further on.
         """
+        return await self._ensure(asked=True)
+
+    async def _ensure(self, *, asked: bool) -> LocalEngine:
+        """``asked``: for a message, which was meant for the file that is being looked at and for no other."""
         while True:
-            await self._wishes_ended()
+            problem = await self._wishes_ended()
+            if problem is not None and asked:
+                raise problem
             request = self._request()
             ready = self._sessions.find(request)
             if ready is not None:
@@ -255,12 +261,12 @@ class Models:
         if wish is not None and not wish.ended.done():
             wish.ended.set_result(problem)
 
-    async def _wishes_ended(self) -> None:
-        """Wait until no file is being looked at. Raises what is wrong with the last one, which was to answer."""
+    async def _wishes_ended(self) -> Exception | None:
+        """Wait until no file is being looked at; returns what is wrong with the last one, None for nothing."""
+        problem = None
         while self._wishes:
             problem = await asyncio.shield(next(reversed(self._wishes.values())).ended)
-            if problem is not None and not self._wishes:
-                raise problem
+        return problem
 
     def _kept(self, path: str) -> ModelState | None:
         """The state as it is, where this file is chosen and loaded or being loaded already."""
@@ -278,7 +284,7 @@ class Models:
             await self._end_load()  # a large model that is not wanted any more would keep everybody waiting
         async with self.turn():
             if self._state.path == path:  # else another choice came meanwhile
-                await self.ensure()
+                await self._ensure(asked=False)
 
     async def _end_load(self) -> None:
         load, self._load, self._load_request = self._load, None, None

@@ -6,7 +6,6 @@ Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
-from qwen_desktop.ui.first_page import first_page
 from qwen_desktop.ui.frame import Frame
 
 if TYPE_CHECKING:
@@ -241,6 +239,8 @@ class MainWindow(Frame):
 
     def _keep_conversation(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""
+        import asyncio  # noqa: PLC0415 - not before the first paint
+
         write = self.keep_conversation(conversation_id)
         if write is not None:
             self.operations.run(asyncio.to_thread(write))
@@ -278,6 +278,10 @@ class MainWindow(Frame):
 
     async def _show_first(self) -> None:
         """Read the list of chats and show the first page, unless the user has asked for another one meanwhile."""
+        import asyncio  # noqa: PLC0415 - not before the first paint
+
+        from qwen_desktop.ui.first_page import first_page  # noqa: PLC0415
+
         chats = await self._services.history.list()
         self.chat.show_list_of(chats)
         model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
@@ -337,14 +341,14 @@ class MainWindow(Frame):
     def _keep_list(self, shown: bool) -> None:
         self.chat.show_list(shown)
         if not self._narrow and self._services.preferences.settings.appearance.sidelist != shown:
-            self.operations.run(self._services.preferences.set("appearance.sidelist", shown))
+            self.operations.run(self._services.preferences.change({"appearance.sidelist": shown}))
 
     def _scale(self, step: int) -> None:
         low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
-            self.operations.run(self._services.preferences.set("appearance.text_size", wanted))
+            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}))
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

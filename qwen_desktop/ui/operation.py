@@ -59,6 +59,10 @@ class Operations(QObject):
         task.add_done_callback(partial(self._ended, busy=busy, on_done=on_done, on_error=on_error, wish=wish))
         return task
 
+    def pending(self, wish: str) -> bool:
+        """Whether what was wished for last is still on its way."""
+        return wish in self._wishes
+
     def withdraw(self, wish: str) -> None:
         """Something else is wished for now, and it is there already."""
         self._wishes.pop(wish, None)

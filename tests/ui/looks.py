@@ -35,7 +35,8 @@ def cut_off(root: QWidget) -> list[str]:
     for widget in root.findChildren(QWidget):
         if not widget.isVisible() or widget.objectName().startswith("qt_"):
             continue
-        name = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
+        text = getattr(widget, "text", "")
+        name = f"{type(widget).__name__} {text() if callable(text) else text!r}"
         found += [f"{name}: {wrong}" for wrong in filter(None, (_too_narrow(widget), _too_low(widget)))]
         parent = widget.parentWidget()
         inside = parent is None or parent.objectName() == "qt_scrollarea_viewport" or widget.isWindow()

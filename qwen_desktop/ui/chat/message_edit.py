@@ -164,6 +164,7 @@ class MessageEdit(QPlainTextEdit):
         hint = self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room)
         if hint != self.placeholderText():
             self.setPlaceholderText(hint)
+            self.viewport().update()  # Qt does so only where one comes or goes
         height = self._height()
         scrolls = height >= self._limit
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff

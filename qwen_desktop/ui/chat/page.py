@@ -27,8 +27,8 @@ from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.surface import SHADOW
 
-#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
-_SHOWN, _COPIED = "chat.shown", "clipboard"
+#: Wishes of which the last one counts: the chat on show, how it thinks, and what lies in the clipboard.
+_SHOWN, _THINKING, _COPIED = "chat.shown", "chat.thinking", "clipboard"
 #: Share of the window's height that the message box may take.
 _COMPOSER_SHARE = 0.40
 
@@ -179,6 +179,7 @@ class ChatPage(QWidget):
         """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for. The task, if
         there is one, ends when the end of the chat is on show."""
         self._operations.withdraw(_SHOWN)
+        self._operations.withdraw(_THINKING)
         self._keep_draft()
         if conversation_id and conversation_id == self.current:
             return None
@@ -390,7 +391,12 @@ class ChatPage(QWidget):
     def _thinking_chosen(self, value: str) -> None:
         mode = ThinkingMode(value)
         if self.current:
-            self._operations.run(self._services.history.set_thinking(self.current, mode))
+            self._operations.run(
+                self._services.history.set_thinking(self.current, mode),
+                on_done=lambda _: self._show_thinking(),
+                on_error=lambda _: self._show_thinking(),
+                wish=_THINKING,
+            )
         else:
             self._new_thinking = mode
 
@@ -400,6 +406,8 @@ class ChatPage(QWidget):
         return ThinkingMode(self.composer.thinking.value or ThinkingMode.AUTO)
 
     def _show_thinking(self) -> None:
+        if self._operations.pending(_THINKING):
+            return  # the switch says already what is being stored
         info = self._services.models.state.info
         found = self._conversation()
         mode = found.thinking if found is not None else self._new_thinking

@@ -135,7 +135,7 @@ class CatalogueDelegate(RowsDelegate):
         running = self._board.action(row) == "running"
         if running:
             text = tr("Download")  # its progress takes no more room than the button did
-        if rect.width() < _TIGHT and icon:
+        if rect.width() < self._theme.grown(_TIGHT) and icon:
             text = ""
         width = max(button_width(self._theme, text, icon), 48 if running else 34)
         height = self._theme.scaled("control_height")
@@ -209,7 +209,7 @@ class CatalogueDelegate(RowsDelegate):
 
     def _paint_verdict(self, painter: QPainter, rect: QRectF, row: Row, right: float) -> float:
         theme = self._theme
-        if rect.width() >= _NARROW:
+        if rect.width() >= theme.grown(_NARROW):
             font = theme.font("small", tabular=True)
             column = max(78.0, width_of(font, "888.8 GB") + 12)
             # Sizes stand in one column: as far from the edge as the widest button needs.
@@ -223,7 +223,8 @@ class CatalogueDelegate(RowsDelegate):
         if not text:
             return right
         width = min(chip_width(theme, text, bold=bool(tone)), max(60.0, rect.width() * 0.42))
-        room = QRectF(right - width - (0 if rect.width() >= _NARROW else 12), rect.top(), width, rect.height())
+        gap = 0 if rect.width() >= theme.grown(_NARROW) else 12
+        room = QRectF(right - width - gap, rect.top(), width, rect.height())
         draw_chip(painter, theme, room, text, tone)
         return room.left()
 

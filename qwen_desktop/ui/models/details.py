@@ -206,7 +206,7 @@ class Details(Dialog):
             self._getting.get(self.model, self.quant)
 
     def open(self) -> None:
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         super().open()
 
     def show_memory(self) -> None:

@@ -48,6 +48,7 @@ class ScrollBody(QScrollArea):
             wrapped = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else 0
             needed = max(wrapped, layout.totalSizeHint().height()) + 4
             self.setMinimumHeight(min(self._room, needed))
+            self.setMinimumWidth(layout.totalMinimumSize().width())  # nothing scrolls sideways
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
@@ -75,7 +76,7 @@ def facts(theme: Theme, rows: Iterable[tuple[str, str]], parent: QWidget, *, pai
         for part, at in ((title, 2 * column), (said, 2 * column + 1)):
             grid.addWidget(part, row, at, Qt.AlignmentFlag.AlignTop)
     for column in range(pairs):
-        grid.setColumnMinimumWidth(2 * column, 84 if pairs > 1 else 126)
+        grid.setColumnMinimumWidth(2 * column, theme.grown(84 if pairs > 1 else 126))
         grid.setColumnStretch(2 * column + 1, 1)
     return grid
 

@@ -141,7 +141,7 @@ class ImportDialog(Dialog):
         self._count()
         if self.go.isEnabled():
             self.go.setFocus()
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         self.adjustSize()
 
     def _add(self, candidate: ImportCandidate) -> None:
@@ -189,7 +189,7 @@ class ImportDialog(Dialog):
             self._add(ImportCandidate(path, file.stem, "", size, "file"))
         self.nothing.hide()
         self._count()
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         self.adjustSize()
 
     # Importing --------------------------------------------------------------------------------------------------------

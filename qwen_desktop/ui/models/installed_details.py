@@ -72,7 +72,7 @@ class InstalledDetails(Dialog):
             self.add_button(tr("Use it"), self.use_wanted.emit, kind="primary", default=True)
 
     def open(self) -> None:
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         super().open()
 
 

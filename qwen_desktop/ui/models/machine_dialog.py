@@ -75,7 +75,7 @@ class MachineDialog(Dialog):
             self._shell.notify.toast(tr("The facts are copied."))
 
     def open(self) -> None:
-        self.area.fit(WIDTH - 48)
+        self.area.fit(self.inner_width)
         super().open()
 
 

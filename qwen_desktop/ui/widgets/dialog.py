@@ -23,11 +23,12 @@ class Dialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._width = width
+        # Wider for larger text, but never wider than the screen.
+        self._width = max(width, min(theme.grown(width), self.screen().availableGeometry().width() - 48))
         self.setWindowTitle(title)
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setMinimumWidth(width)
+        self.setMinimumWidth(self._width)
         column = QVBoxLayout(self)
         column.setContentsMargins(24 - inset, 20, 24, 20)
         column.setSpacing(8)
@@ -50,16 +51,24 @@ class Dialog(QDialog):
         self._row.addStretch(1)
         column.addLayout(self._row)
 
+    @property
+    def inner_width(self) -> int:
+        """The width of its content in px."""
+        return self._width - 48
+
     def open(self) -> None:
-        """Show it at the height that its texts need at its width (Qt would take the height of a wider one)."""
+        for child in self.findChildren(QWidget):
+            child.ensurePolished()
+        self.adjustSize()
+        super().open()
+
+    def adjustSize(self) -> None:
+        """Take the height that its texts need at its width (Qt would take the height of a wider one)."""
         layout = self.layout()
         if layout is not None:
-            for child in self.findChildren(QWidget):
-                child.ensurePolished()
             layout.activate()
             width = max(self._width, layout.totalMinimumSize().width())
-            self.resize(width, layout.totalHeightForWidth(width))
-        super().open()
+            self.resize(width, max(layout.totalHeightForWidth(width), layout.totalMinimumSize().height()))
 
     def fold(self, title: str, content: QWidget) -> TextButton:
         """Add ``content`` under a link that shows and hides it."""

@@ -13,7 +13,7 @@ from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 
-#: How long a toast stays, in milliseconds, and how wide it gets, in px.
+#: How long a toast stays, in milliseconds, and how wide it gets, in px at normal text size.
 STAYS_MS = 6000
 MAX_WIDTH = 480
 
@@ -61,7 +61,7 @@ class Toast(FloatingFrame):
 
     def fit(self, room: int) -> None:
         """Take the width of the text, at most ``MAX_WIDTH`` and the room there is."""
-        self.setFixedWidth(max(160, min(self._natural, MAX_WIDTH, room)))
+        self.setFixedWidth(max(160, min(self._natural, self._theme.grown(MAX_WIDTH), room)))
         layout = self.layout()
         if layout is not None:
             self.setFixedHeight(max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height()))

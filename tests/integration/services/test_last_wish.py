@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from pathlib import Path
 
 import pytest
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.engine import LocalEngine, ThinkingMode
-from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.services.models import ModelFile
-from qwen_desktop.store.settings_file import SettingsFile
-from tests.app import App, run, running_app
-from tests.scripted_engine import ScriptedEngine
-
-GUIDE = ""
-
-
-class Slow:
-    """A check that takes as long as the file's own delay, in seconds; the name ``bad…`` is refused."""
-
-    def __init__(self) -> None:
-        self.delays: dict[str, list[float]] = {}
-
-    async def __call__(self, path: Path) -> ModelFile:
-        delays = self.delays.get(path.name, [])
-        await asyncio.sleep(delays.pop(0) if delays else 0.0)
-        if path.name.startswith("bad"):
-            raise UserFacing(Text("bad", "This file is no model."))
-        return ModelFile(path.stem, 1_000_000)
-
-
-def engine() -> LocalEngine:
-    return ScriptedEngine(load_s=0.004)
+from tests.app import run, running_app
+from tests.last_wishes import Slow, engine, random_choices
 
 
 def test_of_two_files_the_later_one_wins_over_a_slower_check() -> None:
@@ -71,6 +45,23 @@ def test_a_wish_that_cannot_be_fulfilled_leaves_the_one_before_it() -> None:
                 await app.models.open_file(bad)
             await slow
             assert app.models.state.path == good
+
+    run(main())
+
+
+def test_a_file_that_is_being_loaded_is_loaded_although_a_later_one_is_no_good() -> None:
+    check = Slow()
+
+    async def main() -> None:
+        async with running_app(engine, check=check) as app:
+            good, bad = app.model_file("good.gguf"), app.model_file("bad.gguf")
+            check.delays["bad.gguf"] = [0.05]
+            opening = asyncio.create_task(app.models.open_file(good))
+            await asyncio.sleep(0)
+            with pytest.raises(UserFacing):
+                await app.models.open_file(bad)
+            await opening
+            assert (app.models.state.path, app.models.state.status) == (good, ModelStatus.READY)
 
     run(main())
 
@@ -116,43 +107,9 @@ def test_what_is_asked_of_a_file_that_is_no_good_says_so_and_is_not_answered_by_
     run(main())
 
 
-async def choose(app: App, rng: random.Random, check: Slow, names: list[str]) -> str:
-    """Choose at random moments; returns the last choice that can be fulfilled."""
-    tasks: list[asyncio.Task[None]] = []
-    wanted = GUIDE
-    for _ in range(rng.randint(2, 6)):
-        name = rng.choice(names)
-        if name == GUIDE:
-            tasks.append(asyncio.create_task(app.models.use_guide()))
-        else:
-            check.delays.setdefault(name, []).append(rng.choice([0.0, 0.002, 0.01]))
-            tasks.append(asyncio.create_task(app.models.open_file(app.model_file(name))))
-        if not name.startswith("bad"):
-            wanted = name
-        if rng.random() < 0.3:
-            tasks.append(asyncio.create_task(app.models.warm()))
-        await asyncio.sleep(rng.choice([0.0, 0.0, 0.001, 0.006]))
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        assert result is None or isinstance(result, AppError), result
-    return wanted
-
-
 def test_random_choices_end_with_the_last_one() -> None:
     async def main() -> None:
         for seed in range(12):
-            rng = random.Random(seed)
-            check = Slow()
-            async with running_app(engine, check=check) as app:
-                await app.models.use_guide()
-                wanted = await choose(app, rng, check, ["a.gguf", "b.gguf", "c.gguf", "bad.gguf", GUIDE])
-                state = app.models.state
-                assert Path(state.path).name == wanted, f"seed {seed}"
-                assert state.status is ModelStatus.READY, f"seed {seed}"
-                assert state.info is not None and Path(state.info.path).name == (wanted or "guide.gguf"), f"seed {seed}"
-                kept = app.preferences.settings.engine.model
-                assert Path(kept).name == wanted, f"seed {seed}"
-                assert SettingsFile(app.paths.settings_file).load().settings.engine.model == kept, f"seed {seed}"
-                await app.chat.send("Hello", conversation_id=None, thinking=ThinkingMode.AUTO)
-                await app.chat.idle()
+            await random_choices(seed)
 
     run(main())

@@ -33,6 +33,7 @@ async def shown(make: Make) -> tuple[Ui, ModelsPage]:
     services(ui).library.items = scripted.installed()
     page = await opened(ui)
     page._show_installed()
+    await ui.rest()  # a simulated pointer runs Qt's events inside the test, which no other task may be waiting for
     return ui, page
 
 

@@ -201,3 +201,25 @@ async def test_who_is_gone_when_the_answer_comes_is_told_nothing(make: Make) -> 
     found.set_result(None)
     await ui.rest()
     assert errors == []
+
+
+async def test_steps_that_come_faster_than_they_are_stored_all_count(make: Make) -> None:
+    ui = await make()
+    ids = await stored(ui, "alpha")
+    ui.chat.open(ids[0])
+    await ui.rest()
+    for _ in range(3):
+        ui.window.actions_.trigger("view.larger")
+    assert ui.app.preferences.settings.appearance.text_size == 130
+    stalled = [stall(ui, 0.01) for _ in range(2)]
+    for wanted in ("think", "direct", "auto", "think", "direct"):
+        ui.chat.cycle_thinking()
+        assert ui.chat.composer.thinking.value == wanted
+        stalled.append(stall(ui, 0.01))
+        await asyncio.sleep(0.012)
+        assert ui.chat.composer.thinking.value == wanted
+    await asyncio.gather(*stalled)
+    await ui.rest()
+    assert ui.chat.composer.thinking.value == "direct"
+    (found,) = await ui.app.history.list()
+    assert found.thinking == "direct"

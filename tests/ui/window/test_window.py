@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
 from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
-from tests.ui.looks import walk
+from tests.ui.looks import stays_cut_off, walk
+from tests.ui.models import scripted
+from tests.ui.models.helpers import opened, services
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -160,6 +163,33 @@ async def test_nothing_is_cut_off(make: Make) -> None:
         assert status.mapTo(ui.window, status.rect().topRight()).x() < width, percent
         hint = ui.chat.composer.edit.placeholderText()
         assert ui.chat.composer.edit.fontMetrics().horizontalAdvance(hint) < ui.chat.composer.edit.width(), percent
+
+
+@pytest.mark.parametrize("percent", [100, 200])
+async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
+    ui = await make(size=(900, 760), appearance__text_size=percent)
+    ui.theme.set_text_size(percent)
+    services(ui).library.items = scripted.installed()
+    page = await opened(ui)
+    installed = services(ui).library.items
+    opening: list[Callable[[], object]] = [
+        lambda: page.details(page.board.rows[0].model),  # type: ignore[index] # it is loaded
+        page.show_machine,
+        page.import_models,
+        lambda: page.installed_details(installed[3]),
+        lambda: page.delete(installed[0]),
+        ui.window._show_shortcuts,
+        ui.window._show_about,
+        lambda: ui.window.notify.link("https://example.org/a/long/address/of/a/page"),
+    ]
+    for number, show in enumerate(opening):
+        show()
+        await asyncio.sleep(0.02)
+        (shown,) = dialogs(ui)
+        cut = await stays_cut_off(shown)
+        assert not cut, "\n".join([str(number), *cut])
+        shown.reject()
+        await asyncio.sleep(0.02)
 
 
 async def test_the_rail_grows_with_the_text(make: Make) -> None:
