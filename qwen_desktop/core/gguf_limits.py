@@ -61,7 +61,7 @@ _NUMBERS: dict[str, _Number] = {
     "attention.head_count_kv": _Number(_HEADS, listed=True),
     "attention.key_length": _Number(_WIDEST),
     "attention.value_length": _Number(_WIDEST),
-    "attention.recurrent_layers": _Number(1, listed=True),
+    "attention.recurrent_layers": _Number(MOST_LAYERS, listed=True),
     "expert_count": _Number(MOST_EXPERTS),
     "expert_used_count": _Number(MOST_EXPERTS, listed=True),
     "expert_feed_forward_length": _Number(_FEED_FORWARD, listed=True),

@@ -141,15 +141,18 @@ def test_counts_lengths_and_amounts_of_a_file_with_room_for_them(tmp_path: Path)
         assert damage(_sparse(tmp_path / "large.gguf", content, room)), what
 
 
-def test_many_kept_texts_are_too_many(tmp_path: Path) -> None:
-    entries = {**ENTRIES, **{f"general.note{n}": "x" * (3 << 20) for n in range(12)}}
+def test_a_long_text_is_stepped_over(tmp_path: Path) -> None:
+    path = model(tmp_path / "a.gguf", {"tokenizer.huggingface.json": "{" * (9 << 20), "general.license": "mit"})
+    found = read_header(path)
+    assert found.metadata["general.license"] == "mit" and "tokenizer.huggingface.json" not in found.metadata
+    assert found.arrays["tokenizer.huggingface.json"].count == 9 << 20
+
+
+def test_many_kept_entries_are_too_many(tmp_path: Path) -> None:
+    start = header(ENTRIES, counts=(0, len(ENTRIES) + 900))
+    grown = struct.pack("<IQ", TEXT, 1 << 20) + b"\xff" * (1 << 20)  # two bytes in memory for each of the file
+    listed = struct.pack("<IIQ", ARRAY, 0, 1000) + bytes(1000)
     path = tmp_path / "wordy.gguf"
-    made = header(entries, TENSORS)
-    path.write_bytes(made + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
-    binary = {**ENTRIES, **{f"general.note{n}": b"\xff" * (3 << 20) for n in range(6)}}  # grow as they are decoded
-    path.write_bytes(header(binary, TENSORS) + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
-    lists = {**ENTRIES, **{f"x{n}": Typed(ARRAY, [1] * 1000, 0) for n in range(900)}}
-    path.write_bytes(header(lists, TENSORS) + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
+    for entry, count in ((grown, 20), (listed, 900)):
+        path.write_bytes(start + b"".join(text(f"x{n}") + entry for n in range(count)) + bytes(20_000))
+        assert "entries are impossibly large" in damage(path)
