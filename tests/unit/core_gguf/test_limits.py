@@ -14,7 +14,7 @@ from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.memory import estimate
 from qwen_desktop.core.shape import shape_of
-from tests.gguf_raw import ARRAY, ENTRIES, TENSORS, TEXT, Table, Typed, header, model, text
+from tests.gguf_raw import ARRAY, ENTRIES, TEXT, Table, Typed, header, model, text
 from tests.peak import peak_bytes
 
 HUGE = (1 << 32) - 1
