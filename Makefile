@@ -3,18 +3,19 @@
 PYTHON ?= python3
 DEV := $(PYTHON) tools/dev.py
 
-.PHONY: help run test setup lint bench installer clean-cache
+.PHONY: help run test long setup lint bench installer clean-cache
 
 help:
 	@echo "make run          set up (the first time some minutes) and open the window"
 	@echo "make test         set up, then ruff, mypy, import-linter and all tests"
+	@echo "make long         look for faults with random inputs, for 20 minutes"
 	@echo "make setup        set up only"
 	@echo "make lint         the checks without the tests"
 	@echo "make bench        the measurements (about speed; not part of the tests)"
 	@echo "make installer    build this system's installers into dist/ (the first time some 20 minutes)"
 	@echo "make clean-cache  forget the built wheel and the test model"
 
-run test setup lint bench clean-cache:
+run test long setup lint bench clean-cache:
 	@$(DEV) $@
 
 installer:

@@ -10,14 +10,13 @@ import contextlib
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 from dev_console import Failed
 from smoke_linux_install import Form, form_of
 from smoke_picture import Picture, from_xwd
-from smoke_platform import MARK, Installed, Platform, ended, run, until
+from smoke_platform import MARK, Installed, Platform, ended, kill, run, until
 
 _WIDTH, _HEIGHT = 1400, 900
 _COVER = "Event Tester"
@@ -90,8 +89,7 @@ class Linux(Platform):
 
     def close(self) -> None:
         for process in self.processes() if MARK in self.environment else ():
-            with contextlib.suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+            kill(process)
         helpers = getattr(self, "_helpers", [])
         cover = getattr(self, "_cover", None)
         for helper in reversed([*helpers, *([cover] if cover else [])]):

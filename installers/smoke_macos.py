@@ -7,9 +7,7 @@ permissions "Accessibility" and "Screen Recording", since keys are typed and the
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import product
 import smoke_files
 from dev_console import Failed
 from smoke_picture import Picture, from_bmp
-from smoke_platform import MARK, Installed, Platform, Room, run
+from smoke_platform import MARK, Installed, Platform, Room, kill, run
 
 _REGISTER = "/System/Library/Frameworks/CoreServices.framework/Frameworks/LaunchServices.framework/Support/lsregister"
 _KEYBOARD = {"quit": "q", "message box": "l"}
@@ -86,8 +84,7 @@ class MacOS(Platform):
 
     def close(self) -> None:
         for process in self.processes():
-            with contextlib.suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+            kill(process)
         with contextlib.suppress(Failed):
             self._detach()
             if self.app.exists():

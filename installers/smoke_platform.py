@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -254,6 +255,13 @@ def run(
     except OSError as error:
         raise Failed(f"{command[0]} cannot be started: {error.strerror or error}.") from error
     return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def kill(process: int) -> None:
+    """End a process of the app at once, wherever it hangs; one that is gone is none to end. Not for Windows."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def ended(process: subprocess.Popen[bytes], what: str, seconds: float) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from qwen_desktop.core.errors import AppError
@@ -24,6 +25,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.library import Library
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
+from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
@@ -48,12 +50,13 @@ class Services:
         self.jobs = JobWorker(worker_command("jobs"))
         # Downloads, hashing and copying take hours: a worker of their own, so that Markdown never waits for them.
         self.transfers = JobWorker(worker_command("jobs"))
+        self.offline = OfflineSwitch(self.transfers, self.bus)
         self.secrets = Secrets(paths.config / "secrets.json")
-        self.machines = Machines(self.jobs, self.bus, paths)
         self.catalogue = Catalogue(paths, self.transfers, self.preferences, self.bus, self.secrets)
         self.library = Library(
             self.jobs, self.transfers, self.preferences, self.bus, paths, catalog_id=self._catalogue_id
         )
+        self.machines = Machines(self.jobs, self.bus, paths, lambda: self.library.folder)
         self.downloads = Downloads(self.transfers, self.library, self.preferences, self.secrets, self.bus, paths)
         self.library.before_move(self.downloads.still)
         self.fits = Fits(
@@ -65,6 +68,7 @@ class Services:
             catalogue=self.catalogue,
             preferences=self.preferences,
             secrets=self.secrets,
+            installed=self.library.models,
         )
         self.awake = Awake(self.bus)
         self._restoring: asyncio.Task[None] | None = None
@@ -90,33 +94,35 @@ class Services:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
-    async def aclose(self) -> None:
-        """Refuse new work, stop answers, flush, end the workers, close the database: in this order, 3 s at most."""
-        for step, limit in (
-            (self._stop_restoring, SHUTDOWN_S * 0.02),
-            (self.chat.aclose, SHUTDOWN_S * 0.4),
-            (self.downloads.aclose, SHUTDOWN_S * 0.12),
-            (self.models.aclose, SHUTDOWN_S * 0.08),
-            (self.fits.aclose, SHUTDOWN_S * 0.02),
-            (self.library.aclose, SHUTDOWN_S * 0.02),
-            (self.sessions.aclose, SHUTDOWN_S * 0.16),
-            (self.transfers.aclose, SHUTDOWN_S * 0.04),
-            (self.jobs.aclose, SHUTDOWN_S * 0.04),
-            (self.database.aclose, SHUTDOWN_S * 0.1),
+    async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
+        """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
+        most."""
+        for name, step, share in (
+            ("restore", self._stop_restoring, 0.02),
+            ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
+            ("downloads", self.downloads.aclose, 0.12),
+            ("models", self.models.aclose, 0.08),
+            ("fits", self.fits.aclose, 0.02),
+            ("library", self.library.aclose, 0.02),
+            ("sessions", self.sessions.aclose, 0.16),
+            ("transfers", self.transfers.aclose, 0.04),
+            ("jobs", self.jobs.aclose, 0.04),
+            ("database", self.database.aclose, 0.1),
         ):
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(seconds * share):
                     await step()
             except TimeoutError:
-                log.warning("shutdown.slow step=%s", step.__qualname__)
+                log.warning("shutdown.slow step=%s", name)
             except AppError as error:
-                log.warning("shutdown.failed code=%s", error.problem.what.code)
+                log.warning("shutdown.failed step=%s code=%s", name, error.problem.what.code)
+            except Exception as error:  # what follows must be closed all the same
+                log.error("shutdown.failed step=%s kind=%s", name, type(error).__name__)
         self.awake.close()
 
     async def _restore(self) -> None:
         """Behind the window: the machine, the catalogue, what is installed, and downloads that were under way."""
         await asyncio.sleep(RESTORE_AFTER_S)
-        self.machines.set_folder(self.library.folder)
         for step in (self.machines.machine, self.catalogue.load, self.library.restore, self.downloads.restore):
             try:
                 await step()

@@ -7,8 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# No time limit for one example: these machines are noisy. No folder of examples in the checkout: a fault gets a test.
+hypothesis.settings.register_profile("ours", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("ours")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 

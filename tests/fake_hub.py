@@ -147,17 +147,18 @@ class Pace:
 
 class FakeHub:
     """See the module. ``lives_s`` is how long a signed address of the CDN holds; ``redirects`` False serves bytes
-    without a CDN; ``token`` is the only accepted one; ``account`` its owner."""
+    without a CDN; ``token`` is the only accepted one."""
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.requests: list[Seen] = []
         self.token = "hf_secret"  # noqa: S105 - of nobody
-        self.account = "somebody"
         self.accepted = False
         self.lives_s = 3600.0
         self.redirects: dict[Source, bool] = {"huggingface": True, "modelscope": True}
         self.page_size = 100
+        #: While it is set, questions are taken and not answered.
+        self.silent = threading.Event()
         self.signatures: dict[str, float] = {}
         self.bodies: dict[str, tuple[str, bytes, str]] = {}
         self._hashes: dict[int, tuple[bytes, str]] = {}

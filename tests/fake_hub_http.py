@@ -42,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(
             Seen(self.command, self.headers.get("Host", ""), self.path, {k.lower(): v for k, v in self.headers.items()})
         )
+        while self.hub.silent.is_set():
+            time.sleep(0.02)
         try:
             if self.parts[:1] == ["cdn"]:
                 self._cdn()
@@ -57,12 +59,7 @@ class Handler(BaseHTTPRequestHandler):
     # Hugging Face ------------------------------------------------------------------------------------------------
 
     def _api(self) -> None:
-        if self.parts[1:] == ["whoami-v2"]:
-            if self.headers.get("Authorization") == f"Bearer {self.hub.token}":
-                self._json({"type": "user", "name": self.hub.account, "auth": {"accessToken": {"role": "read"}}})
-            else:
-                self._refuse(401, message="Invalid username or password.")
-        elif self.parts[1:] == ["models"]:
+        if self.parts[1:] == ["models"]:
             self._list()
         elif self.parts[1:2] == ["models"] and len(self.parts) >= 4:
             self._repo_api("/".join(self.parts[2:4]), self.parts[4:])

@@ -124,11 +124,13 @@ def write(
     extra: Mapping[str, Any] | None = None,
     vocab_from: Path | None = None,
     prefer: Mapping[str, float] | None = None,
+    pre: str | None = "qwen2",
 ) -> Path:
     """Write a model to ``path`` and return it.
 
     ``quant`` is "f16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer`` makes some tokens
-    likelier, by their written form (a factor; needs ``tied=False``).
+    likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split before it becomes
+    tokens; None leaves that out, as old converters did.
     """
     if head is None:
         head = 32 if architecture == "qwen3" else width // heads  # Qwen2 derives it
@@ -145,7 +147,7 @@ def write(
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if quant == "q8_0" else gguf.LlamaFileType.MOSTLY_F16)
-    tokens = add_vocabulary(writer, vocab, vocab_from)
+    tokens = add_vocabulary(writer, vocab, vocab_from, pre)
     if template is not None:
         writer.add_chat_template(template)
     for key, value in (extra or {}).items():
@@ -180,7 +182,9 @@ def write(
     return path
 
 
-def add_vocabulary(writer: gguf.GGUFWriter, size: int, other: Path | None = None) -> tuple[str, ...]:
+def add_vocabulary(
+    writer: gguf.GGUFWriter, size: int, other: Path | None = None, pre: str | None = "qwen2"
+) -> tuple[str, ...]:
     """Add a tokenizer of ``size`` tokens, or the one of the file ``other``; returns the tokens."""
     if other is None:
         tokens, types, merges = vocabulary(size)
@@ -190,7 +194,8 @@ def add_vocabulary(writer: gguf.GGUFWriter, size: int, other: Path | None = None
         types = tuple(fields["tokenizer.ggml.token_type"].contents())
         merges = tuple(fields["tokenizer.ggml.merges"].contents())
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    if pre is not None:
+        writer.add_tokenizer_pre(pre)
     writer.add_token_list(list(tokens))
     writer.add_token_types(list(types))
     writer.add_token_merges(list(merges))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import huggingface_hub  # noqa: F401 - the path comes first; imported before the fork
+import httpx2  # noqa: F401 - the path comes first; imported before the fork
 
 from qwen_desktop.hub import api, download, sources  # noqa: F401 - the same
 from tests import pulling

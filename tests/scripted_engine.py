@@ -27,6 +27,7 @@ from qwen_desktop.core.engine import (
     Sampling,
     Stats,
     TextDelta,
+    TextWasThinking,
     ThinkingDelta,
     ThinkingDone,
     ThinkingMode,
@@ -37,12 +38,13 @@ from qwen_desktop.core.errors import AppError
 class Script(Struct, frozen=True):
     """One answer. ``rate`` is deltas per second (0: as fast as the loop turns), ``piece`` characters a delta.
 
-    ``error`` is raised after ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before
-    the first delta.
+    ``unopened``: the thinking comes as text, and only then it shows that it was none. ``error`` is raised after
+    ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before the first delta.
     """
 
     text: str = "Hello."
     thinking: str = ""
+    unopened: bool = False
     rate: float = 0.0
     piece: int = 4
     first_s: float = 0.0
@@ -98,10 +100,11 @@ class ScriptedRun:
             if self._stopped.is_set() and not script.deaf:
                 break
             if thought and not thinking:
-                yield ThinkingDone(time.monotonic() - started, len(said[True]))
+                kind = TextWasThinking if script.unopened else ThinkingDone
+                yield kind(time.monotonic() - started, len(said[True]))
             thought = thinking
             said[thinking].append(part)
-            yield ThinkingDelta(part) if thinking else TextDelta(part)
+            yield ThinkingDelta(part) if thinking and not script.unopened else TextDelta(part)
         else:
             if script.error is not None:
                 raise script.error

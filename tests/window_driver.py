@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import qasync
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
@@ -18,6 +17,7 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.events import ModelStatus
+from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
 
@@ -110,7 +110,7 @@ def drive(story: Callable[[Driver], Awaitable[None]], *, runs: int = 1) -> None:
             async with Driver() as driver:
                 await story(driver)
 
-    loop = qasync.QEventLoop(app)
+    loop = EventLoop(app)
     with loop:
         loop.run_until_complete(asyncio.wait_for(main(), 110))
 

@@ -27,6 +27,11 @@ COMMAND = BIN / ("qwen-desktop.exe" if sys.platform == "win32" else "qwen-deskto
 #: "1" in this variable: the environment is filled from the lock, as for a release.
 LOCKED = "QWEN_DESKTOP_LOCKED"
 LOCK = ROOT / "installers" / "requirements" / "test.txt"
+#: What mypy looks at: the systems of our users, of which any one machine can run only its own.
+PLATFORMS = ("linux", "win32", "darwin")
+#: How long the tests of tests/long search together, in seconds; they read it from this variable.
+LONG = "QWEN_DESKTOP_LONG_S"
+LONG_MINUTES = 20.0
 #: The oldest pip that understands dependency groups.
 PIP = (25, 1)
 
@@ -180,13 +185,16 @@ def _install_project(groups: Sequence[str]) -> None:
 def lint_steps() -> list[tuple[str, list[str | Path]]]:
     """Heading and command of each check that needs no running program."""
     imports = BIN / ("lint-imports.exe" if sys.platform == "win32" else "lint-imports")
-    return [
+    steps: list[tuple[str, list[str | Path]]] = [
         ("ruff check", [PYTHON, "-m", "ruff", "check", "."]),
         ("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
-        ("mypy --strict", [PYTHON, "-m", "mypy"]),
-        ("mypy --strict tools, installers", [PYTHON, "-m", "mypy", "--strict", "tools", "installers"]),
-        ("import-linter", [imports]),
     ]
+    for name in PLATFORMS:  # a cache for each: one that was made for another platform is thrown away
+        mypy: list[str | Path] = [PYTHON, "-m", "mypy", "--platform", name, "--cache-dir", ROOT / ".mypy_cache" / name]
+        if name != PLATFORMS[0]:
+            mypy.append("--no-warn-unreachable")  # what is Linux' own ends early there, and must
+        steps.append((f"mypy --strict for {name}", mypy))
+    return [*steps, ("import-linter", [imports])]
 
 
 def run_steps(steps: Sequence[tuple[str, Sequence[str | Path]]], env: Mapping[str, str] | None = None) -> int:
@@ -230,6 +238,24 @@ def command_test(arguments: Sequence[str]) -> int:
     return code
 
 
+def command_long(arguments: Sequence[str]) -> int:
+    """Set up and search for faults with random inputs for long: ``long [--minutes N] [pytest's arguments]``."""
+    parser = argparse.ArgumentParser(prog="tools/dev.py long", add_help=False)
+    parser.add_argument("--minutes", type=float, default=LONG_MINUTES, help="for all tests of tests/long together")
+    chosen, rest = parser.parse_known_args(list(arguments))
+    setup(["dev"], font=True)
+    env = {
+        "QT_QPA_PLATFORM": "offscreen",
+        dev_model.VARIABLE: str(dev_model.ensure(PYTHON)),
+        LONG: str(chosen.minutes * 60),
+    }
+    # No time limit for one test: each ends when its share of the time is over.
+    command: list[str | Path] = [PYTHON, "-m", "pytest", "--timeout=0", "--durations=0", *rest]
+    if not any((ROOT / word.split("::")[0]).exists() for word in rest):
+        command.append("tests/long")
+    return run_steps([("long", command)], env)
+
+
 def command_setup(_arguments: Sequence[str]) -> int:
     """Set up for running and testing, and start nothing."""
     setup(["dev"], font=True)
@@ -267,6 +293,7 @@ def command_clean_cache(_arguments: Sequence[str]) -> int:
 COMMANDS = {
     "run": command_run,
     "test": command_test,
+    "long": command_long,
     "setup": command_setup,
     "lint": command_lint,
     "bench": command_bench,
@@ -280,8 +307,8 @@ def main(argv: Sequence[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         about = (function.__doc__ or "").strip()
-        added = commands.add_parser(name, help=about, description=about, add_help=name != "test")
-        if name in ("run", "test", "bench"):
+        added = commands.add_parser(name, help=about, description=about, add_help=name not in ("test", "long"))
+        if name in ("run", "test", "long", "bench"):
             added.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on")
     chosen = parser.parse_args(list(argv))
     try:

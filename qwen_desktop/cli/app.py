@@ -1,7 +1,7 @@
 """The commands as typer shows them, and the guard around them: one sentence on stderr, never a traceback.
 
 Adding a command: a function in its own file, one ``@app.command`` here, its word in ``launch.COMMANDS``.
-Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C.
+Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C, 143 SIGTERM, 129 a closed terminal.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ import typer
 from qwen_desktop import __version__
 from qwen_desktop.cli import chat as chats
 from qwen_desktop.cli.console import Console, silence_broken_pipe
+from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
 from qwen_desktop.cli.models_app import models_app
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.engine import ThinkingMode
@@ -32,6 +34,13 @@ log = logging.getLogger(__name__)
 #: More than this is no message any more, in bytes.
 LONGEST_INPUT = 64 * 1024 * 1024
 _STDIN = "-"
+
+
+class Turn(StrEnum):
+    """Of the offline switch."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def main(arguments: Sequence[str], build: Build) -> int:
@@ -120,6 +129,21 @@ def application(build: Build, paths: Paths) -> typer.Typer:
         console = Console(quiet=as_json)
         _guarded(lambda: show(paths, build, console, as_json=as_json, refresh=refresh), console, paths)
 
+    @app.command()
+    def offline(
+        turn: Annotated[
+            Turn | None,
+            typer.Argument(metavar="[on|off]", help="on: no connection at all; off: models may be fetched."),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    ) -> None:
+        """Say whether the network may be used, or switch that."""
+        from qwen_desktop.cli.offline import offline as work  # noqa: PLC0415 - only for this command
+
+        console = Console(quiet=as_json)
+        wanted = None if turn is None else turn is Turn.ON
+        _guarded(lambda: work(wanted, paths, console, as_json=as_json), console, paths)
+
     app.add_typer(models_app(build, paths, _guarded), name="models")
     return app
 
@@ -134,7 +158,7 @@ def _prompt(words: str) -> str:
     """The message: the argument, or standard input for ``-``. An empty one is a mistake of usage."""
     if words == _STDIN:
         if sys.stdin.isatty():
-            print(QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D."), file=sys.stderr, flush=True)
+            print(how_to_end(sys.platform), file=sys.stderr, flush=True)
         words = sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8-sig", "replace")
     words = clean(words).rstrip("\r\n")
     if not words.strip():
@@ -146,12 +170,19 @@ def _prompt(words: str) -> str:
     return words
 
 
+def how_to_end(platform: str) -> str:
+    """How the end of standard input is typed on this system."""
+    if platform == "win32":
+        return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+Z and Enter on a line of its own.")
+    return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D.")
+
+
 def _guarded(work: Callable[[], Coroutine[Any, Any, int]], console: Console, paths: Paths) -> None:
     """Run the command; every failure becomes one sentence. Ends by ``typer.Exit``."""
     try:
-        code = asyncio.run(work())
+        code = asyncio.run(_interruptible(work))
     except KeyboardInterrupt:
-        code = chats.INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         silence_broken_pipe()
         code = chats.FAILED
@@ -164,6 +195,20 @@ def _guarded(work: Callable[[], Coroutine[Any, Any, int]], console: Console, pat
             sentence += fill(template, {"path": str(place)})
         console.warn(sentence)
     raise typer.Exit(code)
+
+
+async def _interruptible(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """The command's exit code, or that of the signal that ended it."""
+    task = asyncio.create_task(work())
+    interrupt = Interrupt(task)
+    try:
+        await asyncio.wait({task})
+    finally:
+        interrupt.restore()
+    error = None if task.cancelled() else task.exception()
+    if (task.cancelled() or error is not None) and interrupt.ended(error):
+        return interrupt.code
+    return task.result()
 
 
 def _keep_details(error: Exception, paths: Paths) -> Path | None:

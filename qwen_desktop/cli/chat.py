@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-from collections.abc import Awaitable, Callable
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct, structs
 
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings, Services
 from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.engine import (
@@ -21,9 +20,9 @@ from qwen_desktop.core.engine import (
     GenerateRequest,
     ModelInfo,
     PromptProgress,
-    Sampling,
     Stats,
     TextDelta,
+    TextWasThinking,
     ThinkingDelta,
     ThinkingMode,
 )
@@ -36,13 +35,15 @@ from qwen_desktop.services.events import (
     AnswerCut,
     AnswerDelta,
     AnswerPrompt,
+    AnswerWasThinking,
     ModelChanged,
     ModelStatus,
     Notified,
 )
+from qwen_desktop.services.prompt import asked_sampling
 
 #: Exit codes besides 2 for usage.
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED = 0, 1
 
 #: The figures that ``--json`` prints.
 FIGURES = (
@@ -105,43 +106,6 @@ class Answer:
         return json.dumps(shown, ensure_ascii=False)
 
 
-class Interrupt:
-    """Ctrl+C: the first one asks the answer to stop (or gives up what comes before it), the second ends at once."""
-
-    def __init__(self, work: asyncio.Task[None]) -> None:
-        self.pressed = False
-        self._work = work
-        self._loop = asyncio.get_running_loop()
-        self._stop: Callable[[], Awaitable[None]] | None = None
-        self._stopping: asyncio.Task[None] | None = None
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
-
-    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
-        """From now on the first Ctrl+C calls this instead of cancelling."""
-        self._stop = stop
-
-    def restore(self) -> None:
-        """Give the signal back."""
-        signal.signal(signal.SIGINT, self._before)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # loop.add_signal_handler does not exist on Windows; this form works everywhere.
-        self._loop.call_soon_threadsafe(self._press)
-
-    def _press(self) -> None:
-        first, self.pressed = not self.pressed, True
-        if first and self._stop is not None:
-            self._stopping = self._loop.create_task(self._call(self._stop))
-        else:
-            self._work.cancel()
-
-    async def _call(self, stop: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await stop()
-        except Exception:  # the engine is gone: there is nothing left to wait for
-            self._work.cancel()
-
-
 async def ask(question: Question, paths: Paths, build: Build, console: Console) -> int:
     """Ask, print, and return the exit code. Failures are printed as one sentence, never raised."""
     answer = Answer()
@@ -154,6 +118,8 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
     finally:
         interrupt.restore()
     error = None if work.cancelled() else work.exception()
+    if interrupt.ended(error):
+        error = None
     if work.cancelled():
         answer.finish_reason = FinishReason.CANCELLED
     elif error is not None:
@@ -168,7 +134,7 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
         console.warn(answer.problem.sentence())
         return FAILED
     if interrupt.pressed:
-        return INTERRUPTED
+        return interrupt.code
     if answer.finish_reason is FinishReason.LENGTH:
         template = QT_TRANSLATE_NOOP("cli", "The answer ends here: its limit of {tokens} tokens was reached.")
         console.note(fill(template, {"tokens": answer.stats.completion_tokens}))
@@ -231,6 +197,8 @@ async def _unsaved(
                     case ThinkingDelta(text=text):
                         answer.thinking += text
                         _show(console, question, thinking=text)
+                    case TextWasThinking():
+                        _turn(console, question, answer)
                     case PromptProgress(done=done, total=total, seconds_left=left):
                         console.reading(done, total, left)
                     case ContextCut(dropped=dropped):
@@ -246,12 +214,11 @@ def _request(question: Question, settings: Settings) -> GenerateRequest:
     system = settings.chat.system_prompt
     messages = [ChatMessage(Role.SYSTEM, (TextPart(system),))] if system.strip() else []
     messages.append(ChatMessage(Role.USER, (TextPart(question.prompt),)))
-    chosen = {name: getattr(settings.sampling, name) for name in Sampling.__struct_fields__}
     return GenerateRequest(
         messages=tuple(messages),
         thinking=question.thinking or ThinkingMode(settings.chat.thinking),
         max_tokens=settings.sampling.max_tokens,
-        sampling=Sampling(**chosen),
+        sampling=asked_sampling(settings.sampling),
     )
 
 
@@ -264,6 +231,7 @@ async def _saved(
         _show(console, question, text=event.text, thinking=event.thinking)
 
     services.bus.subscribe(AnswerDelta, on_delta)
+    services.bus.subscribe(AnswerWasThinking, lambda _: _turn(console, question, answer))
     services.bus.subscribe(AnswerPrompt, lambda event: console.reading(event.done, event.total, event.seconds_left))
     services.bus.subscribe(AnswerCut, lambda event: _tell_cut(console, event.dropped))
     mode = question.thinking or ThinkingMode(services.preferences.settings.chat.thinking)
@@ -289,6 +257,13 @@ def _show(console: Console, question: Question, *, text: str = "", thinking: str
     if not question.json:
         console.thinking(thinking)
         console.answer(text)
+
+
+def _turn(console: Console, question: Question, answer: Answer) -> None:
+    """What was printed as the answer is thinking: it cannot be taken back from the output, so it is told."""
+    answer.thinking, answer.text = answer.thinking + answer.text.strip(), ""
+    if not question.json:
+        console.warn(QT_TRANSLATE_NOOP("cli", "(What stands above is the model's thinking; the answer follows.)"))
 
 
 def _tell_cut(console: Console, dropped: int) -> None:

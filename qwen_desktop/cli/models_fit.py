@@ -8,8 +8,9 @@ The JSON object of ``--json``; bytes are bytes:
   ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``, ``mmproj_bytes``, ``overhead_bytes``, together
   ``total_bytes``
 - ``free_bytes``: what is free here now, graphics memory included; ``missing_bytes``: what lacks when nothing fits
-- ``verdict``: fits, smaller_context, slow, too_large; ``fitting_context``: the context it is about; ``max_context``:
-  the largest that fits (0 for none); ``gpu_layers``: how many layers go to graphics cards
+- ``verdict``: fits, tight (it leaves little memory to other programs), smaller_context, slow, too_large;
+  ``fitting_context``: the context it is about; ``max_context``: the largest that fits (0 for none); ``gpu_layers``: how
+  many layers go to graphics cards
 - ``decode_tokens_per_s``, ``prompt_tokens_per_s``: predicted, null when the machine's speed is unknown
 - ``fetched_bytes``: what came over the network for this; ``measured``: loads on this machine corrected it;
   ``inferred``: names of facts that are not from the file itself
@@ -23,9 +24,10 @@ from typing import Any
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.fit import FileFit, Use, Verdict
+from qwen_desktop.core.fit import FileFit
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.services import fit_words
 from qwen_desktop.store.settings_file import SettingsFile
 
 #: Types of the KV cache that the engine makes.
@@ -51,26 +53,19 @@ async def fit(
     if kv_type is not None and kv_type not in KV_TYPES:
         raise _unknown_type(kv_type)
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        engine = services.preferences.settings.engine
-        use = Use(
-            context=context or engine.context or Use().context,
-            kv_type=kv_type or engine.kv_type,
-            gpu_layers=engine.gpu_layers,
-            flash_attention=engine.flash_attention == "on",
-        )
         console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
         memory_bytes = None if memory is None else int(memory * _GB)
-        found = await services.fits.of_reference(reference, use, memory_bytes)
+        found = await services.fits.of_reference(reference, context=context, kv_type=kv_type, memory_bytes=memory_bytes)
     if as_json:
-        console.line(json.dumps(as_object(found, use), ensure_ascii=False, indent=1))
+        console.line(json.dumps(as_object(found), ensure_ascii=False, indent=1))
     else:
         for name, value in rows(found):
             console.line(f"{name:16}{harmless(value)}")
-        console.line(sentence(found))
+        console.line(str(fit_words.sentence(found.fit)))
     return 0
 
 
-def as_object(found: FileFit, use: Use) -> dict[str, Any]:
+def as_object(found: FileFit) -> dict[str, Any]:
     """What ``--json`` prints."""
     shape, memory, verdict = found.shape, found.asked, found.fit
     return {
@@ -82,7 +77,7 @@ def as_object(found: FileFit, use: Use) -> dict[str, Any]:
         "active_parameters": shape.active_parameters,
         "size_bytes": found.size_bytes,
         "context": found.context,
-        "kv_type": use.kv_type,
+        "kv_type": found.use.kv_type,
         "weights_bytes": memory.weights_bytes,
         "kv_bytes": memory.kv_bytes,
         "state_bytes": memory.state_bytes,
@@ -137,23 +132,6 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
     if found.fetched_bytes:
         shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), f"{found.fetched_bytes / 1e6:.1f} MB"))
     return [row for row in shown if row[1]]
-
-
-def sentence(found: FileFit) -> str:
-    """The verdict in one sentence."""
-    verdict = found.fit
-    values: dict[str, str | int | float] = {
-        "context": f"{verdict.context:,}",
-        "missing": _gb(verdict.missing_bytes),
-        "speed": f"{verdict.decode_tokens_per_s or 0:.1f}",
-    }
-    template = {
-        Verdict.FITS: QT_TRANSLATE_NOOP("fit", "It fits well."),
-        Verdict.SMALLER_CONTEXT: QT_TRANSLATE_NOOP("fit", "It fits with {context} tokens of context."),
-        Verdict.SLOW: QT_TRANSLATE_NOOP("fit", "It fits, but answers slowly: some {speed} tokens a second."),
-        Verdict.TOO_LARGE: QT_TRANSLATE_NOOP("fit", "It does not fit: {missing} more must be free."),
-    }[verdict.verdict]
-    return fill(template, values)
 
 
 def _gb(count: int) -> str:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.interrupt import answer_line
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
 from qwen_desktop.services.events import EventBus, Notified
 from qwen_desktop.services.library import Library
 from qwen_desktop.store.settings_file import SettingsFile
@@ -147,10 +148,11 @@ async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes
         library = _library(services)
         await library.scan()
         model = library.named(name)
-        if not yes and not _agreed(_question(model), console):
+        no_bin = await library.why_no_bin(model.id)
+        if not yes and not _agreed(_question(model, no_bin), console):
             return 1
         try:
-            await library.delete(model.id)
+            await library.delete(model.id, permanent=no_bin is not None)
         except Exception as error:
             problem = getattr(error, "problem", None)
             if problem is None or problem.action != "delete_permanently":
@@ -175,8 +177,10 @@ def _progress(console: Console) -> Any:
     return report
 
 
-def _question(model: InstalledModel) -> str:
-    if not model.owned:
+def _question(model: InstalledModel, no_bin: Text | None) -> str:
+    if no_bin is not None:
+        template = f"{no_bin} {QT_TRANSLATE_NOOP('library', 'Delete {name} ({size}) for good?')}"
+    elif not model.owned:
         template = QT_TRANSLATE_NOOP("library", "Remove {name} from the list? Its file stays where it is.")
     else:
         template = QT_TRANSLATE_NOOP("library", "Move {name} ({size}) to the bin?")
@@ -189,7 +193,7 @@ def _agreed(question: str, console: Console) -> bool:
         console.warn(f"{question} {QT_TRANSLATE_NOOP('library', 'Nobody can answer here; --yes agrees.')}")
         return False
     console.warn(f"{question} [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return answer_line().strip().lower() in ("y", "yes")
 
 
 def _line(model: InstalledModel) -> str:

@@ -17,13 +17,15 @@ from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from qwen_desktop.cli.chat import DONE, FAILED, INTERRUPTED, Interrupt
+from qwen_desktop.cli.chat import DONE, FAILED
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.interrupt import Interrupt, answer_line
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
 from qwen_desktop.services.catalogue import Catalogue
@@ -74,6 +76,9 @@ class _Pull:
 
     async def run(self, services: _Services, interrupt: Interrupt) -> None:
         console, wanted = self._console, self.wanted
+        problem = offline_problem(services.preferences.settings.downloads)
+        if problem is not None:
+            raise problem
         console.progress(QT_TRANSLATE_NOOP("pull", "Looking for the model …"))
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)
@@ -147,8 +152,8 @@ class _Pull:
 async def pull(
     wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
 ) -> int:
-    """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence) or 130
-    after Ctrl+C."""
+    """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence), or the
+    code of the signal that ended it (130 after Ctrl+C)."""
     if wanted.source and wanted.source not in SOURCES:
         raise _unknown_source(wanted.source)
     run = _Pull(wanted, console, patience_s)
@@ -159,6 +164,8 @@ async def pull(
     finally:
         interrupt.restore()
     error = None if work.cancelled() else work.exception()
+    if interrupt.ended(error):
+        error = None
     if error is not None:
         run.problem = problem_of(error)
     console.end()
@@ -170,7 +177,7 @@ async def pull(
     if stopped:
         if run.download is not None and run.download.done_bytes:
             console.note(QT_TRANSLATE_NOOP("pull", "What has arrived is kept: the same command goes on from there."))
-        return INTERRUPTED
+        return interrupt.code
     if not run.done or run.download is None:
         if run.problem is not None:
             console.warn(run.problem.sentence())
@@ -256,8 +263,7 @@ async def _metered_or_asked(services: _Services, console: Console, *, yes: bool)
         return
     if sys.stdin.isatty():
         console.warn(QT_TRANSLATE_NOOP("pull", "This network is metered: data may cost money. Go on? [y/N]"))
-        answer = await asyncio.to_thread(sys.stdin.readline)
-        if answer.strip().lower() in ("y", "yes"):
+        if answer_line().strip().lower() in ("y", "yes"):
             return
     raise UserFacing(
         Text("pull.metered", QT_TRANSLATE_NOOP("pull", "Nothing was fetched, since this network is metered.")),

@@ -4,7 +4,7 @@ The JSON object of ``--json``: ``purpose``; ``best``, ``lighter`` and ``stronger
 
 - ``id``, ``name``, ``repo``, ``quant``, ``licence``; ``download``: what ``models pull`` takes
 - ``size_bytes`` of its files, ``total_bytes`` of memory with ``context`` tokens, ``decode_tokens_per_s`` (null when
-  the machine's speed is unknown), ``verdict`` (fits, smaller_context, slow, too_large)
+  the machine's speed is unknown), ``verdict`` (now, as of ``models fit``; null when the memory is unknown)
 - ``inferred``: names of facts that are not from a verified source
 - ``reason``: one sentence
 
@@ -18,15 +18,12 @@ from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
-from qwen_desktop.core.fit import Use
-from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import Advice, Purpose, Recommendation
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
-from qwen_desktop.core.verdict import fit
-from qwen_desktop.services.advisor import CONTEXT
-from qwen_desktop.services.advisor import recommend as advise
+from qwen_desktop.hub.access import offline_problem
+from qwen_desktop.services import fit_words
+from qwen_desktop.services.fits import Fits
 from qwen_desktop.store.settings_file import SettingsFile
 
 _KINDS = {
@@ -40,35 +37,42 @@ async def recommend(
     paths: Paths, build: Build, console: Console, *, purpose: Purpose = Purpose.EVERYDAY, as_json: bool = False
 ) -> int:
     """Print the recommendation. Returns 0, also when there is none: then the sentence says why."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    file = SettingsFile(paths.settings_file)
+    async with build(paths, history=False, settings_file=file) as services:
         console.progress(QT_TRANSLATE_NOOP("advice", "Looking at this machine …"))
-        machine = await services.machines.machine()
+        await services.machines.machine()
         await services.catalogue.load()
-        found = advise(services.catalogue.models(), machine, purpose)
-    if as_json:
-        console.line(json.dumps(as_object(found, machine), ensure_ascii=False, indent=1))
-        return 0
-    for advice in (found.best, found.lighter, found.stronger):
-        if advice is not None:
-            _print(advice, machine, console)
+        fits = services.fits
+        found = fits.recommend(services.catalogue.models(), purpose) or Recommendation(purpose)
+        problem = offline_problem(file.load().settings.downloads)
+        if problem is not None:  # the list is here; what it names is not
+            console.note(problem.problem.sentence())
+        if as_json:
+            console.line(json.dumps(as_object(found, fits), ensure_ascii=False, indent=1))
+            return 0
+        for advice in (found.best, found.lighter, found.stronger):
+            if advice is not None:
+                _print(advice, fits, console)
     if found.reason is not None and (found.best is None or found.reason != found.best.reason):
         console.line(harmless(str(found.reason)))
     return 0
 
 
-def as_object(found: Recommendation, machine: Machine) -> dict[str, Any]:
+def as_object(found: Recommendation, fits: Fits) -> dict[str, Any]:
     """What ``--json`` prints."""
     shown: dict[str, Any] = {"purpose": str(found.purpose)}
     for kind in ("best", "lighter", "stronger"):
         advice: Advice | None = getattr(found, kind)
-        shown[kind] = None if advice is None else _object(advice, machine)
+        shown[kind] = None if advice is None else _object(advice, fits)
     shown["reason"] = None if found.reason is None else str(found.reason)
     return shown
 
 
-def _object(advice: Advice, machine: Machine) -> dict[str, Any]:
+def _object(advice: Advice, fits: Fits) -> dict[str, Any]:
     model, quant = advice.model, advice.quant
-    told = fit(for_quant(model.shape, quant.size_bytes or 0), Use(context=CONTEXT), machine)
+    now = fits.of(model, quant)
+    told = now or fits.usual(model, quant)
+    inferred = {*model.inferred, *(told.inferred if told else ()), *(["size_bytes"] if quant.inferred else [])}
     return {
         "id": model.id,
         "name": model.name,
@@ -77,17 +81,18 @@ def _object(advice: Advice, machine: Machine) -> dict[str, Any]:
         "licence": model.licence,
         "download": f"{model.repo}:{quant.name}",
         "size_bytes": quant.size_bytes,
-        "total_bytes": told.memory.total_bytes,
-        "context": told.context,
-        "decode_tokens_per_s": told.decode_tokens_per_s,
-        "verdict": str(told.verdict),
-        "inferred": sorted({*model.inferred, *told.inferred, *(["size_bytes"] if quant.inferred else [])}),
+        "total_bytes": told.memory.total_bytes if told else None,
+        "context": told.context if told else None,
+        "decode_tokens_per_s": told.decode_tokens_per_s if told else None,
+        "verdict": str(now.verdict) if now else None,
+        "inferred": sorted(inferred),
         "reason": str(advice.reason),
     }
 
 
-def _print(advice: Advice, machine: Machine, console: Console) -> None:
-    shown = _object(advice, machine)
+def _print(advice: Advice, fits: Fits, console: Console) -> None:
+    shown = _object(advice, fits)
+    now = fits.of(advice.model, advice.quant)
     heading = fill(
         QT_TRANSLATE_NOOP("advice", "{kind}: {name} {quant}, {size} GB on the disk, {memory} GB of memory"),
         {
@@ -95,9 +100,9 @@ def _print(advice: Advice, machine: Machine, console: Console) -> None:
             "name": advice.model.name,
             "quant": advice.quant.name,
             "size": f"{(shown['size_bytes'] or 0) / 1e9:.1f}",
-            "memory": f"{shown['total_bytes'] / 1e9:.1f}",
+            "memory": f"{(shown['total_bytes'] or 0) / 1e9:.1f}",
         },
     )
-    console.line(harmless(heading))
+    console.line(harmless(f"{heading}: {fit_words.word(now)}" if now else heading))
     console.line(f"  {harmless(str(advice.reason))}")
     console.line(f"  qwen-desktop models pull {harmless(shown['download'])}")

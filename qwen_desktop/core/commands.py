@@ -2,10 +2,12 @@
 
 Adding a command: add a row to ``COMMANDS``, connect its id in ``ui/main_window.py`` (a test fails until both exist).
 The shortcuts page, the menus and the tooltips read this table, and so does the test that keeps the guide's facts true.
-"Ctrl" means the Command key on macOS, as everywhere in Qt.
+"Ctrl" means the Command key on macOS, as everywhere in Qt, and "Meta" its Control key.
 """
 
 from __future__ import annotations
+
+import sys
 
 from msgspec import Struct
 
@@ -15,12 +17,21 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 class Command(Struct, frozen=True):
     """One command. ``menu`` is the menu that lists it: "app" (the menu button of the rail and, on macOS, the menu
     bar), "chat" (the ... menu of a conversation), "model" (the model selector), "message" (the row under an answer)
-    or "" for a key only."""
+    or "" for a key only. ``also`` are further keys, for keyboards where the first is awkward; ``mac`` are all keys on
+    macOS where the others belong to the system."""
 
     id: str
     title: str
     shortcut: str = ""
     menu: str = ""
+    also: tuple[str, ...] = ()
+    mac: tuple[str, ...] = ()
+
+    def keys_on(self, platform: str = sys.platform) -> tuple[str, ...]:
+        """The keys on this system; the first is the one to show."""
+        if platform == "darwin" and self.mac:
+            return self.mac
+        return (self.shortcut, *self.also) if self.shortcut else ()
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -29,25 +40,38 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
-    Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown"),
-    Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp"),
+    Command(
+        "chat.next",
+        QT_TRANSLATE_NOOP("commands", "Next chat"),
+        "Ctrl+PgDown",
+        also=("Ctrl+Tab",),
+        mac=("Meta+Tab", "Ctrl+PgDown"),
+    ),
+    Command(
+        "chat.previous",
+        QT_TRANSLATE_NOOP("commands", "Previous chat"),
+        "Ctrl+PgUp",
+        also=("Ctrl+Shift+Tab",),
+        mac=("Meta+Shift+Tab", "Ctrl+PgUp"),
+    ),
     Command("answer.copy", QT_TRANSLATE_NOOP("commands", "Copy answer"), "Ctrl+Shift+C", "message"),
     Command("answer.regenerate", QT_TRANSLATE_NOOP("commands", "Regenerate answer"), "Ctrl+R", "message"),
     Command("answer.stop", QT_TRANSLATE_NOOP("commands", "Stop the answer"), "Esc"),
     Command("composer.focus", QT_TRANSLATE_NOOP("commands", "Go to the message box"), "Ctrl+L"),
     Command("thinking.cycle", QT_TRANSLATE_NOOP("commands", "Switch Auto, Think, Direct"), "Ctrl+T"),
     Command("model.open", QT_TRANSLATE_NOOP("commands", "Open GGUF…"), "Ctrl+O", "model"),
-    Command("model.choose", QT_TRANSLATE_NOOP("commands", "Choose a model"), "Ctrl+M"),
+    Command("model.choose", QT_TRANSLATE_NOOP("commands", "Choose a model"), "Ctrl+M", mac=("Ctrl+Shift+M",)),
     Command("model.get", QT_TRANSLATE_NOOP("commands", "Get more models…"), "", "model"),
     Command("model.guide", QT_TRANSLATE_NOOP("commands", "Use the guide"), "", "model"),
     Command("view.chat", QT_TRANSLATE_NOOP("commands", "Chat"), "Ctrl+1", "app"),
     Command("view.models", QT_TRANSLATE_NOOP("commands", "Models"), "Ctrl+2", "app"),
     Command("view.settings", QT_TRANSLATE_NOOP("commands", "Settings"), "Ctrl+,", "app"),
     Command("view.sidelist", QT_TRANSLATE_NOOP("commands", "Show or hide the list"), "Ctrl+B", "app"),
-    Command("view.larger", QT_TRANSLATE_NOOP("commands", "Larger text"), "Ctrl++", "app"),
+    Command("view.larger", QT_TRANSLATE_NOOP("commands", "Larger text"), "Ctrl++", "app", also=("Ctrl+=",)),
     Command("view.smaller", QT_TRANSLATE_NOOP("commands", "Smaller text"), "Ctrl+-", "app"),
     Command("view.normal", QT_TRANSLATE_NOOP("commands", "Normal text size"), "Ctrl+0", "app"),
-    Command("view.fullscreen", QT_TRANSLATE_NOOP("commands", "Full screen"), "F11", "app"),
+    Command("view.fullscreen", QT_TRANSLATE_NOOP("commands", "Full screen"), "F11", "app", mac=("Meta+Ctrl+F",)),
+    Command("network.online", QT_TRANSLATE_NOOP("commands", "Go online"), "", "app"),
     Command("help.shortcuts", QT_TRANSLATE_NOOP("commands", "Keyboard shortcuts"), "Ctrl+/", "app"),
     Command("help.welcome", QT_TRANSLATE_NOOP("commands", "Welcome page"), "F1", "app"),
     Command("help.about", QT_TRANSLATE_NOOP("commands", "About Qwen Desktop"), "", "app"),
@@ -61,7 +85,10 @@ WIDGET_KEYS: tuple[Command, ...] = (
     Command("composer.edit_last", QT_TRANSLATE_NOOP("commands", "Bring back the last message"), "Up"),
     Command("transcript.copy", QT_TRANSLATE_NOOP("commands", "Copy the selection"), "Ctrl+C"),
     Command("transcript.select_all", QT_TRANSLATE_NOOP("commands", "Select the whole chat"), "Ctrl+A"),
-    Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete"),
+    # The key that a Mac's keyboard calls Delete is Backspace.
+    Command(
+        "list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete", mac=("Backspace", "Delete")
+    ),
     Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo a deletion"), "Ctrl+Z"),
 )
 

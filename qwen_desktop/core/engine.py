@@ -122,6 +122,14 @@ class ThinkingDone(Struct, frozen=True, tag="thinking_done"):
     tokens: int
 
 
+class TextWasThinking(Struct, frozen=True, tag="was_thinking"):
+    """All text so far was thinking, of ``seconds`` and ``tokens``: the model has ended a thought that it never opened.
+    The answer follows."""
+
+    seconds: float
+    tokens: int
+
+
 class PromptProgress(Struct, frozen=True, tag="prompt"):
     """Reading the prompt: ``done`` of ``total`` tokens, with the seconds likely left (None when unknown)."""
 
@@ -146,7 +154,7 @@ class Live(Struct, frozen=True, tag="live"):
     context_size: int
 
 
-Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | PromptProgress | ContextCut | Live
+Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | TextWasThinking | PromptProgress | ContextCut | Live
 
 
 class GenerateResult(Struct, frozen=True):
@@ -235,7 +243,8 @@ class LoadProgress(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """A loaded model, as the window shows it and as an answer's provenance keeps it.
 
-    ``notice`` says in one sentence why something asked for was not given (a smaller context, say). ``cpu`` is the kind
+    ``notices`` say in a sentence each why something asked for was not given (a smaller context, say) or what is wrong
+    with the file. ``cpu`` is the kind
     of processor that the computing library was built for ("haswell" …), "native" in a build for this computer alone.
     ``held_bytes`` is what the model took of main memory by being loaded: the process's own and the touched pages of
     the file, less what the worker held before. ``batch`` is how many tokens of a prompt are evaluated at once.
@@ -261,7 +270,7 @@ class ModelInfo(Struct, frozen=True):
     engine: str
     load_s: float
     memory_bytes: int
-    notice: Text | None = None
+    notices: tuple[Text, ...] = ()
     cpu: str = ""
     held_bytes: int = 0
     batch: int = 0

@@ -11,6 +11,8 @@ class Verdict(StrEnum):
     """The answer in one word. A face always shows it as a sentence, with the numbers one click away."""
 
     FITS = "fits"
+    #: it fits, but leaves little memory to other programs
+    TIGHT = "tight"
     SMALLER_CONTEXT = "smaller_context"
     SLOW = "slow"
     TOO_LARGE = "too_large"
@@ -61,13 +63,15 @@ class Shape(Struct, frozen=True):
 
 class Use(Struct, frozen=True):
     """How a model shall be loaded: tokens of context, type of the KV cache, tokens evaluated at once (0: as the engine
-    chooses), layers on graphics cards (None: as many as fit), companions' bytes (mmproj)."""
+    chooses), flash attention ("auto", "on", "off"), layers on graphics cards (None: as many as fit), threads (None: as
+    the engine chooses), companions' bytes (mmproj)."""
 
     context: int = 8192
     kv_type: str = "f16"
     batch: int = 0
-    flash_attention: bool = False
+    flash_attention: str = "auto"
     gpu_layers: int | None = None
+    threads: int | None = None
     mmproj_bytes: int = 0
 
 
@@ -106,22 +110,26 @@ UNCORRECTED = Correction()
 class Fit(Struct, frozen=True):
     """The whole verdict about one model on one machine.
 
-    ``context`` is the context it fits with (smaller than asked for ``SMALLER_CONTEXT``), ``max_context`` the largest
-    that fits, ``missing_bytes`` what memory lacks for ``TOO_LARGE``, ``free_bytes`` what was held against it.
-    ``decode_tokens_per_s`` is None while the machine's bandwidth is unknown. ``measured`` says that a load on this
-    machine corrected it; ``inferred`` names facts that are not from the file itself.
+    ``context`` is the context it fits with (smaller than ``asked`` for ``SMALLER_CONTEXT``), ``max_context`` the
+    largest that fits, ``missing_bytes`` what memory lacks for ``TOO_LARGE``, ``free_bytes`` what was held against it.
+    ``tight``: with that context it leaves less to other programs than it should. ``decode_tokens_per_s`` is None while
+    the machine's bandwidth is unknown. ``measured`` says that a load on this machine corrected it; ``exact`` that the
+    file's own header was read; ``inferred`` names facts that are not from the file itself.
     """
 
     verdict: Verdict
     memory: Memory
     context: int
     max_context: int
+    asked: int = 0
+    tight: bool = False
     gpu_layers: int = 0
     free_bytes: int = 0
     missing_bytes: int = 0
     decode_tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None
     measured: bool = False
+    exact: bool = False
     inferred: tuple[str, ...] = ()
 
 
@@ -129,8 +137,8 @@ class FileFit(Struct, frozen=True):
     """The fit of one file, read from its own header, with what the header says.
 
     ``asked`` is the memory for the context that was asked for, which ``fit.memory`` is not where only a smaller one
-    fits. ``fetched_bytes`` came over the network for it, 0 for a local file. ``size_bytes`` is the whole size of all
-    parts.
+    fits. ``use`` is how it would be loaded. ``fetched_bytes`` came over the network for it, 0 for a local file.
+    ``size_bytes`` is the whole size of all parts.
     """
 
     reference: str
@@ -140,5 +148,6 @@ class FileFit(Struct, frozen=True):
     fit: Fit
     asked: Memory
     context: int
+    use: Use = Use()
     size_bytes: int = 0
     fetched_bytes: int = 0

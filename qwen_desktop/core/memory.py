@@ -75,9 +75,14 @@ def padded(context: int) -> int:
     return -(-max(1, context) // _STEP) * _STEP
 
 
-def flash(use: Use) -> bool:
-    """Whether flash attention is used: where it was asked for, and always with a quantized cache."""
-    return use.flash_attention or use.kv_type not in ("f16", "f32", "bf16")
+def flash(use: Use, *, gpu: bool = False) -> bool:
+    """Whether flash attention is used: where it was asked for, by itself on graphics cards (it halves the speed of
+    processors, see ``engine.llama_context``), and always with a quantized cache."""
+    return (
+        use.kv_type not in ("f16", "f32", "bf16")
+        or use.flash_attention == "on"
+        or (gpu and use.flash_attention == "auto")
+    )
 
 
 def kv_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
@@ -164,7 +169,7 @@ def estimate(
 ) -> Memory:
     """What the model takes in all, on whatever devices. ``filled`` is how many tokens of the context were ever used:
     buffers for longer ones are reserved but not touched (None: all)."""
-    with_flash = flash(use)
+    with_flash = flash(use, gpu=gpu)
     batch = use.batch or chunk(shape.parameters, gpu=gpu)
     touched = use.context if filled is None else min(filled, use.context)
     kv = kv_bytes(shape, use.context, use.kv_type)

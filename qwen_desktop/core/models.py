@@ -223,6 +223,11 @@ class InstalledModel(Struct, frozen=True):
     template_repaired: bool = False
     template_repairable: bool = False
 
+    def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
+        """Whether it is this entry of the catalogue (in this quant)."""
+        known = self.catalog_id == model.id or (self.repo and self.repo in (model.repo, *model.alternatives))
+        return bool(known) and (quant is None or self.quant.upper() == quant.name.upper())
+
 
 class ImportCandidate(Struct, frozen=True):
     """A GGUF found in another program's folder, or chosen by the user; ``known`` says it is in the library already."""

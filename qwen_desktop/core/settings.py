@@ -289,6 +289,16 @@ class Downloads(Struct, frozen=True):
             hidden=True,  # the page has a row of its own for it, since a change moves files
         ),
     ] = ""
+    offline: Annotated[
+        bool,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Stay offline"),
+            QT_TRANSLATE_NOOP(
+                "settings",
+                "No connection at all: nothing is looked up, and downloads wait. Installed models answer as ever.",
+            ),
+        ),
+    ] = False
     source: Annotated[
         Literal["auto", "huggingface", "modelscope"],
         Info(
@@ -323,10 +333,12 @@ class Downloads(Struct, frozen=True):
     ] = None
     proxy: Annotated[
         str,
-        Meta(max_length=2000, pattern=r"^$|^(https?|socks5h?)://[^\s/]+"),
+        Meta(max_length=2000, pattern=r"^$|^(https?|socks(5h?)?)://[^\s/]+"),
         Info(
             QT_TRANSLATE_NOOP("settings", "Proxy"),
-            QT_TRANSLATE_NOOP("settings", "Such as http://proxy:8080. Empty means as the system says."),
+            QT_TRANSLATE_NOOP(
+                "settings", "Such as http://proxy:8080 or socks5://proxy:1080. Empty means as the system says."
+            ),
             applies="next download",
         ),
     ] = ""
@@ -362,7 +374,6 @@ class Storage(Struct, frozen=True):
     recent_models: Annotated[
         tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True)
     ] = ()
-    welcome_seen: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Welcome page seen"), hidden=True)] = False
 
 
 class Settings(Struct, frozen=True):

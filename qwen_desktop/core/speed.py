@@ -44,11 +44,13 @@ def decode(
     *,
     depth: int = _USUAL_DEPTH,
     kv_type: str = "f16",
+    threads: int | None = None,
     layers_on_cards: float = 0.0,
     correction: Correction = UNCORRECTED,
 ) -> float | None:
     """Tokens written per second after ``depth`` tokens; ``layers_on_cards`` is the share 0..1 of the model on graphics
-    cards. None while the machine's bandwidth is unknown (and some of the model is on the processor)."""
+    cards, ``threads`` how many were asked for. None while the machine's bandwidth is unknown (and some of the model is
+    on the processor)."""
     weights = float(shape.active_bytes + shape.state_bytes)
     on_cards = min(1.0, max(0.0, layers_on_cards))
     seconds = 0.0
@@ -56,8 +58,10 @@ def decode(
         bandwidth = machine.bandwidth_bytes_per_s
         if not bandwidth:
             return None
-        needed = weights / (bandwidth * _WEIGHTS_SHARE) + shape.layers * _LAYER_S
-        needed += _look_back(shape, machine, depth, kv_type)
+        needed = weights / (bandwidth * _WEIGHTS_SHARE)
+        if threads and (each := _processor_gflops(machine.cpu, threads)):  # few threads cannot keep up with the memory
+            needed = max(needed, 2 * _computed(shape) / (each * 1e9))
+        needed += shape.layers * _LAYER_S + _look_back(shape, machine, depth, kv_type, threads)
         seconds += (1.0 - on_cards) * needed
     if on_cards > 0.0:
         cache = kv_bytes_per_token(shape, kv_type) * depth
@@ -67,11 +71,11 @@ def decode(
     return correction.speed_factor / seconds
 
 
-def _look_back(shape: Shape, machine: Machine, depth: int, kv_type: str) -> float:
+def _look_back(shape: Shape, machine: Machine, depth: int, kv_type: str, threads: int | None) -> float:
     """Seconds of a processor for the attention of one token to ``depth`` tokens before it."""
     bandwidth = machine.bandwidth_bytes_per_s or 1.0
     each = next((rate for name, rate in _CORE_LOOK if name in machine.cpu.features), _PLAIN_LOOK)
-    rate = each * (_cores(machine.cpu) or 1)
+    rate = each * (_cores(machine.cpu, threads) or 1)
     if kv_type not in ("f16", "bf16", "f32"):
         rate *= _FLASH_LOOK
     heads = shape.attention_layers * shape.heads * (shape.key_length + shape.value_length) * KV_BYTES["f16"]
@@ -88,14 +92,19 @@ def card_bandwidth(machine: Machine) -> float:
 
 
 def prompt(
-    shape: Shape, machine: Machine, *, layers_on_cards: float = 0.0, correction: Correction = UNCORRECTED
+    shape: Shape,
+    machine: Machine,
+    *,
+    threads: int | None = None,
+    layers_on_cards: float = 0.0,
+    correction: Correction = UNCORRECTED,
 ) -> float | None:
     """Tokens of a prompt read per second, roughly. None when nothing is known of the processor."""
-    active = max(1, shape.active_parameters - shape.vocab * shape.hidden)  # the embedding is looked up, not computed
+    active = _computed(shape)
     on_cards = min(1.0, max(0.0, layers_on_cards))
     seconds = 0.0
     if on_cards < 1.0:
-        speed = _processor_gflops(machine.cpu)
+        speed = _processor_gflops(machine.cpu, threads)
         if speed is None:
             return None
         if shape.experts:
@@ -106,20 +115,27 @@ def prompt(
     return correction.prompt_factor / seconds if seconds > 0 else None
 
 
-def _processor_gflops(cpu: Cpu) -> float | None:
-    cores = _cores(cpu)
+def _computed(shape: Shape) -> int:
+    """Parameters that are computed with for each token: the embedding is looked up."""
+    return max(1, shape.active_parameters - shape.vocab * shape.hidden)
+
+
+def _processor_gflops(cpu: Cpu, threads: int | None) -> float | None:
+    cores = _cores(cpu, threads)
     if not cores:
         return None
     return cores * next((speed for name, speed in _CORE_GFLOPS if name in cpu.features), _PLAIN_GFLOPS)
 
 
-def _cores(cpu: Cpu) -> int | None:
-    """The cores that compute: one is left to other programs where there are more than two."""
+def _cores(cpu: Cpu, threads: int | None) -> int | None:
+    """The cores that compute: one is left to other programs where there are more than two, and no more than asked for
+    are used."""
     cores = cpu.performance or cpu.physical or cpu.usable
     if not cores:
         return None
     cores = min(cores, cpu.usable or cores)
-    return cores - 1 if cores > 2 else cores
+    cores = cores - 1 if cores > 2 else cores
+    return min(cores, threads) if threads else cores
 
 
 def _cards_gflops(gpus: Sequence[Gpu]) -> float:

@@ -11,17 +11,16 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core import speed
+from qwen_desktop.core import room, speed
 from qwen_desktop.core.fit import UNCORRECTED, Correction, Fit, Memory, Shape, Use, Verdict
 from qwen_desktop.core.hardware import Gpu, Machine
-from qwen_desktop.core.memory import MARGIN, SHARE, compute_bytes, estimate, needed, work_bytes
+from qwen_desktop.core.memory import MARGIN, SHARE, chunk, compute_bytes, estimate, flash, needed, work_bytes
 
 #: Slower than this, in tokens per second, an answer comes slower than people read.
 SLOW = 4.0
 #: With less context than this a model is of no use, in tokens: then it does not fit.
 SMALLEST = 2048
 _STEP = 256
-_CARD_BATCH = 512
 
 
 class _Placed(Struct, frozen=True):
@@ -46,17 +45,18 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
     smallest = min(SMALLEST, asked)
     most = shape.context_train or max(asked, use.context)
 
-    def place(context: int) -> _Placed:
-        return _place(shape, structs.replace(use, context=context), machine, correction)
+    def place(context: int, here: Machine = machine) -> _Placed:
+        return _place(shape, structs.replace(use, context=context), here, correction)
 
     context = asked
     placed = whole = place(asked)
     while not placed.fits and context // 2 >= smallest:
         context //= 2
         placed = place(context)
-    largest = 0
+    largest, tight = 0, False
     if placed.fits:
         largest = _largest(context, max(most, asked), place)
+        tight = not place(context, _with_reserve(machine)).fits
     else:
         context, placed = asked, whole
     share = placed.layers / (shape.layers + 1)
@@ -65,18 +65,21 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
         machine,
         depth=min(1024, asked // 4),
         kv_type=use.kv_type,
+        threads=use.threads,
         layers_on_cards=share,
         correction=correction,
     )
-    reading = speed.prompt(shape, machine, layers_on_cards=share, correction=correction)
+    reading = speed.prompt(shape, machine, threads=use.threads, layers_on_cards=share, correction=correction)
     inferred = shape.inferred
     if machine.memory.free_bytes is None:
         inferred = (*inferred, "memory.free")
     return Fit(
-        verdict=_verdict(largest > 0, smaller=context < asked, writing=writing),
+        verdict=_verdict(largest > 0, smaller=context < asked, tight=tight, writing=writing),
         memory=placed.memory,
         context=context,
         max_context=largest,
+        asked=asked,
+        tight=tight,
         gpu_layers=placed.layers,
         free_bytes=_free(machine) + sum(gpu.free_bytes or 0 for gpu in machine.gpus if not gpu.unified),
         missing_bytes=0 if largest else max(0, place(smallest).lacking),
@@ -92,12 +95,19 @@ def _asked(shape: Shape, use: Use) -> int:
     return max(1, min(use.context, shape.context_train) if shape.context_train else use.context)
 
 
-def _verdict(fits: bool, *, smaller: bool, writing: float | None) -> Verdict:
+def _verdict(fits: bool, *, smaller: bool, tight: bool, writing: float | None) -> Verdict:
     if not fits:
         return Verdict.TOO_LARGE
     if writing is not None and writing < SLOW:
         return Verdict.SLOW
-    return Verdict.SMALLER_CONTEXT if smaller else Verdict.FITS
+    if smaller:
+        return Verdict.SMALLER_CONTEXT
+    return Verdict.TIGHT if tight else Verdict.FITS
+
+
+def _with_reserve(machine: Machine) -> Machine:
+    left = _free(machine) - room.reserve(machine.memory)
+    return structs.replace(machine, memory=structs.replace(machine.memory, free_bytes=left))
 
 
 def _largest(fitting: int, most: int, place: Callable[[int], _Placed]) -> int:
@@ -122,12 +132,11 @@ def _place(shape: Shape, use: Use, machine: Machine, correction: Correction) -> 
     if not gpus or use.gpu_layers == 0:
         memory = estimate(shape, use, correction)
         return _Placed(0, memory, needed(memory) - _free(machine))
-    use = structs.replace(use, flash_attention=True, batch=use.batch or _CARD_BATCH)
     memory = estimate(shape, use, correction, gpu=True)
     layers = use.gpu_layers if use.gpu_layers is not None else layers_on(shape, use, gpus)
     layers = min(layers, shape.layers + 1)
     if not layers:
-        return _place(shape, structs.replace(use, gpu_layers=0, batch=0, flash_attention=False), machine, correction)
+        return _place(shape, structs.replace(use, gpu_layers=0), machine, correction)
     device = _device_bytes(shape, use, memory, layers)
     extra = shape.embedding_bytes if not shape.output_bytes else 0  # a tied output has a copy of its own there
     host_weights, host_rest = _host_bytes(shape, use, memory, layers)
@@ -145,7 +154,6 @@ def layers_on(shape: Shape, use: Use, gpus: Sequence[Gpu]) -> int:
     known = [gpu for gpu in gpus if gpu.free_bytes is not None]
     if not known:
         return shape.layers + 1
-    use = structs.replace(use, flash_attention=True, batch=use.batch or _CARD_BATCH)
     memory = estimate(shape, use, gpu=True)
     low, high = 0, shape.layers + 1
     while low < high:
@@ -177,8 +185,9 @@ def _host_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> tuple[in
     weights = shape.embedding_bytes + int(staying * _layer(shape))
     rest = memory.overhead_bytes + (memory.kv_bytes + memory.state_bytes) * staying // max(1, shape.layers)
     if staying:
-        rest += compute_bytes(shape, use.context, batch=use.batch, flash=True)
-        rest += work_bytes(shape, use.context, batch=use.batch, flash=True)
+        batch, with_flash = use.batch or chunk(shape.parameters, gpu=True), flash(use, gpu=True)
+        rest += compute_bytes(shape, use.context, batch=batch, flash=with_flash)
+        rest += work_bytes(shape, use.context, batch=batch, flash=with_flash)
     return weights, rest
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 
-import msgspec
 import psutil
 
 from qwen_desktop.core.engine import (
@@ -19,11 +17,12 @@ from qwen_desktop.core.engine import (
     Sampling,
     Stats,
 )
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.fit import Pace
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import AbortedError, Context, Sampler
+from qwen_desktop.engine.llama_context import AbortedError, Context, NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
-from qwen_desktop.engine.sampling_defaults import resolve
 from qwen_desktop.engine.stream import AnswerStream
 
 #: One frame to the app per this many seconds at most.
@@ -45,7 +44,7 @@ class Answer:
         context: Context,
         prompt: Prompt,
         request: GenerateRequest,
-        default: Sampling,
+        sampling: Sampling,
         *,
         marks: tuple[int | None, int | None],
         pace: Pace | None,
@@ -59,9 +58,8 @@ class Answer:
         self._began = began
         self._pace = pace
         self._open, self._close = marks
-        asked = request.sampling.seed
-        self._seed = asked if asked is not None else secrets.randbelow(0xFFFFFFFF)
-        self._sampling = resolve(request.sampling, default, self._seed)
+        self._sampling = sampling
+        self._seed = sampling.seed or 0
         room = context.size - len(prompt.tokens)
         self._limit = room if request.max_tokens is None else min(room, request.max_tokens)
         self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
@@ -71,13 +69,21 @@ class Answer:
         self._tokens = 0
 
     def make(self) -> GenerateResult:
-        """Make it. The context's flag ends it early, with what there is. Raises ``DecodeError``."""
+        """Make it. The context's flag ends it early, with what there is.
+
+        Raises ``DecodeError``, and ``UserFacing`` when the model computes no numbers.
+        """
         sampler = Sampler(self._model, self._sampling, self._seed)
         try:
             self._read()
             reason = self._write(sampler)
         except AbortedError:
             reason = FinishReason.CANCELLED
+        except NotNumbersError:
+            self._context.forget()  # what is remembered is no better
+            self._stream.finish()
+            self._flush()
+            raise _not_numbers() from None
         finally:
             sampler.close()
         self._stream.finish()
@@ -175,10 +181,28 @@ class Answer:
             thinking=stream.thinking_text,
             finish_reason=reason,
             stats=stats,
-            sampling=msgspec.structs.replace(self._sampling, seed=self._seed),
+            sampling=self._sampling,
             seed=self._seed,
             thinking_s=stats.thinking_s,
         )
+
+
+def _not_numbers() -> UserFacing:
+    return UserFacing(
+        Text(
+            "answer.not_numbers",
+            QT_TRANSLATE_NOOP(
+                "engine", "This model cannot go on: what it computes for the next word are no longer numbers."
+            ),
+        ),
+        Text(
+            "answer.not_numbers.hint",
+            QT_TRANSLATE_NOOP(
+                "engine", "Its file is most likely damaged or badly converted; get it again, or choose another one."
+            ),
+        ),
+        action="model.choose",
+    )
 
 
 def memory_bytes() -> int:

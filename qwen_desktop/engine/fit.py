@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from pathlib import Path
 
 import psutil
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hardware.memory import read as read_memory
 
 #: What "automatic" gives where memory allows: long enough for a long talk, short enough to stay quick on processors.
 USUAL_CONTEXT = 8192
 SMALLEST_CONTEXT = 512
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_CGROUP_USED = (Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))
 
 
 def cores() -> int:
@@ -34,16 +32,9 @@ def usual_threads() -> int:
 
 
 def available_memory() -> int:
-    """Bytes that can be used without swapping, within the limit of a container."""
-    free = int(psutil.virtual_memory().available)
-    for limit_file, used_file in zip(_CGROUP_LIMITS, _CGROUP_USED, strict=True):
-        try:
-            limit, used = int(limit_file.read_text()), int(used_file.read_text())
-        except (OSError, ValueError):
-            continue
-        if limit < 1 << 60:
-            free = min(free, max(0, limit - used))
-    return free
+    """Bytes that can be used without swapping, within the limit of a container: what the verdicts are held against."""
+    free = read_memory().free_bytes
+    return int(psutil.virtual_memory().available) if free is None else free
 
 
 def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: int) -> int:

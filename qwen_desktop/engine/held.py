@@ -123,6 +123,8 @@ class _Mapping(NamedTuple):
 def _mappings(paths: Iterable[str]) -> Iterator[_Mapping]:
     """Each read-only mapping of one of the files, known by their names or inodes: the device
     number in the table is another one than ``stat``'s on some file systems."""
+    if sys.platform == "win32":
+        return
     names, inodes = set(), set()
     for path in paths:
         found = Path(path).stat()

@@ -26,6 +26,8 @@ CONTROL = 3
 _PICKED = re.compile(r"loaded CPU backend from .*ggml-cpu(?:-([\w.]+))?\.(?:so|dll|dylib)$")
 #: What llama.cpp logs of each buffer with weights; one that maps the file is called …_Mapped.
 _BUFFER = re.compile(r"(\S+) model buffer size =\s+([\d.]+) MiB")
+#: What llama.cpp logs when a file does not say how its text is split before it becomes tokens.
+_DEGRADED = "GENERATION QUALITY WILL BE DEGRADED"
 #: GGUF's number for arrays of 32-bit numbers.
 _INT32 = 5
 
@@ -72,12 +74,14 @@ class Library:
     def __init__(self, sink: Callable[[str], None]) -> None:
         self.log: deque[str] = deque(maxlen=400)
         self.cpu = ""
+        self._degraded = False
 
         @api.llama_log_callback  # type: ignore[untyped-decorator]  # llama_cpp has no types
         def receive(level: int, text: bytes, _data: Any) -> None:
             line = text.decode("utf-8", "replace").rstrip()
             if line and line != ".":
                 self.log.append(line)
+                self._degraded = self._degraded or _DEGRADED in line
                 if level in (3, 4):  # warnings and errors
                     sink(line)
 
@@ -155,12 +159,15 @@ class Library:
         layers = gpu_layers if gpu_layers is not None else (999 if self.gpu else 0)
         set_fields(params, n_gpu_layers=layers, progress_callback=report, use_extra_bufts=self.repacks)
         self.log.clear()
+        self._degraded = False
         pointer = api.llama_model_load_from_file(header.path.encode("utf-8", "surrogateescape"), params)
         if not pointer:
             if stopped:
                 raise load_errors.cancelled()
             raise load_errors.from_log(header, tuple(self.log))
-        return Model(pointer, header, layers if self.gpu else 0, copied_bytes=self._copied_bytes())
+        model = Model(pointer, header, layers if self.gpu else 0, copied_bytes=self._copied_bytes())
+        model.degraded = self._degraded
+        return model
 
     def _copied_bytes(self) -> int:
         """Of the weights loaded last, how many are not used where the file is mapped; read off the log."""
@@ -172,6 +179,7 @@ class Model:
     """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed.
 
     ``copied_bytes`` of the weights are not used where the file is mapped: rearranged, or on a graphics card.
+    ``degraded``: the file does not say how text is split into words before it becomes tokens, so answers get worse.
     """
 
     def __init__(self, pointer: Any, header: GgufHeader, gpu_layers: int, *, copied_bytes: int = 0) -> None:
@@ -180,6 +188,7 @@ class Model:
         self.gpu_layers = gpu_layers
         self.asked_layers: int | None = gpu_layers
         self.copied_bytes = copied_bytes
+        self.degraded = False
         self.vocab = api.llama_model_get_vocab(pointer)
         self.vocab_size = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_train = int(api.llama_model_n_ctx_train(pointer))

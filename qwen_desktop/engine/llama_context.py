@@ -7,6 +7,8 @@ the same logits whether its beginning was remembered or not.
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +37,10 @@ class DecodeError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"llama_decode returned {code}")
         self.code = code
+
+
+class NotNumbersError(Exception):
+    """What was computed for the next token are no numbers, or none that count."""
 
 
 class Shape(Struct, frozen=True):
@@ -173,6 +179,8 @@ class Sampler:
     """The native chain that chooses the next token; free it (``close``) before its model."""
 
     def __init__(self, model: Model, sampling: Sampling, seed: int) -> None:
+        self._fresh = True
+        self._row = ctypes.POINTER(ctypes.c_float * model.vocab_size)
         self.pointer = chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
         add = api.llama_sampler_chain_add
         repeat, presence = sampling.repeat_penalty or 1.0, sampling.presence_penalty or 0.0
@@ -197,8 +205,21 @@ class Sampler:
         add(chain, api.llama_sampler_init_dist(seed & 0xFFFFFFFF))
 
     def next(self, context: Context) -> int:
-        """The next token, which the chain remembers."""
-        return int(api.llama_sampler_sample(self.pointer, context.pointer, -1))
+        """The next token, which the chain remembers.
+
+        Raises ``NotNumbersError`` where there is nothing to choose by. All values are looked at for the first token (a
+        few milliseconds), later only the chosen one's.
+        """
+        values = api.llama_get_logits_ith(context.pointer, -1)
+        if self._fresh:
+            self._fresh = False
+            total = sum(memoryview(ctypes.cast(values, self._row).contents).cast("B").cast("f"))
+            if math.isnan(total) or total == math.inf:  # minus infinity only forbids a token
+                raise NotNumbersError
+        token = int(api.llama_sampler_sample(self.pointer, context.pointer, -1))
+        if token < 0 or not math.isfinite(values[token]):
+            raise NotNumbersError
+        return token
 
     def close(self) -> None:
         """Free the chain and its parts."""

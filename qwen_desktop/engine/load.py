@@ -48,6 +48,8 @@ def load(
     try:
         header = read_header(request.path)
         shape = shape_of(header)
+        template = Template(request.template or header.chat_template)
+        template.fit()  # before gigabytes are read for a model that would not see the question
         model = _kept(before, header, request, library)
         if before is not None:
             before.context.close()
@@ -69,7 +71,7 @@ def load(
     try:
         if not model.can_generate:
             raise load_errors.cannot_chat(Path(request.path).name)
-        template = Template(request.template or header.chat_template, bos=model.bos, eos=model.eos)
+        template.set_tokens(bos=model.bos, eos=model.eos)
         threads = request.threads or fit.usual_threads()
         context = _context(model, shape, request, threads=threads, free=free, flag=flag, gpu=library.gpu)
     except BaseException:
@@ -98,7 +100,8 @@ def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> in
         [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus
     )  # llama.cpp leaves integrated graphics out beside cards
     context = fit.ladder(request.context, shape.context_train)[0]
-    return verdict.layers_on(shape, Use(context=context, kv_type=request.kv_type), cards)
+    use = Use(context=context, kv_type=request.kv_type, flash_attention=request.flash_attention)
+    return verdict.layers_on(shape, use, cards)
 
 
 def _kept(before: Session | None, header: GgufHeader, request: LoadRequest, library: Library) -> Model | None:
@@ -165,7 +168,15 @@ def _info(
         batch=context.shape.chunk,
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
-        notice=fit.notice(request.context, context.size, model.context_train) or _template_notice(template),
+        notices=tuple(
+            notice
+            for notice in (
+                fit.notice(request.context, context.size, model.context_train),
+                _template_notice(template),
+                _tokenizer_notice(model),
+            )
+            if notice is not None
+        ),
     )
 
 
@@ -178,5 +189,19 @@ def _template_notice(template: Template) -> Text | None:
         QT_TRANSLATE_NOOP(
             "engine",
             "This file has no chat template, so Qwen's is used. If the answers are odd, open a chat (Instruct) model.",
+        ),
+    )
+
+
+def _tokenizer_notice(model: Model) -> Text | None:
+    """The sentence for a file that was converted without saying how text becomes words."""
+    if not model.degraded:
+        return None
+    return Text(
+        "tokenizer.degraded",
+        QT_TRANSLATE_NOOP(
+            "engine",
+            "This file does not say how its text is split into tokens, so the answers are worse than the model's own;"
+            " get a newer file of it.",
         ),
     )

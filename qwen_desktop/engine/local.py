@@ -26,6 +26,7 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
     TextDelta,
+    TextWasThinking,
     ThinkingDelta,
 )
 from qwen_desktop.core.errors import Bug, Problem, UserFacing, error_of
@@ -101,6 +102,9 @@ class _Run:
                     self._text.append(event.text)
                 elif isinstance(event, ThinkingDelta):
                     self._thinking.append(event.text)
+                elif isinstance(event, TextWasThinking):
+                    self._thinking.append("".join(self._text).strip())
+                    self._text.clear()
             return reply.events
         if isinstance(reply, wire.Done):
             self._result = reply.result

@@ -9,6 +9,7 @@ guide, ``qwen_desktop.sampling.*``; those win over the table, and what the user 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +78,16 @@ _RANGES = {
     "presence_penalty": (0.0, 2.0),
     "repeat_penalty": (1.0, 2.0),
 }
+
+
+def decide(header: GgufHeader, asked: Sampling, *, thinking: bool) -> Sampling:
+    """What the next answer of this model is sampled with: the one place that says so, whatever face asks.
+
+    The guide is trained to be read greedily, so of what was asked only the seed concerns it. A seed is drawn where
+    none was asked for.
+    """
+    seed = asked.seed if asked.seed is not None else secrets.randbelow(0xFFFFFFFF)
+    return resolve(Sampling() if header.guide else asked, defaults(header, thinking=thinking), seed)
 
 
 def defaults(header: GgufHeader, *, thinking: bool) -> Sampling:

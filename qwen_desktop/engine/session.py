@@ -85,13 +85,13 @@ class Session:
         )
         if made.cut is not None:
             emit((made.cut,))
-        default = sampling_defaults.defaults(self.model.header, thinking=self._will_think(mode, made))
+        sampling = sampling_defaults.decide(self.model.header, request.sampling, thinking=self._will_think(mode, made))
         answer = Answer(
             self.model,
             self.context,
             made,
             request,
-            default,
+            sampling,
             marks=self._marks,
             pace=self._pace,
             emit=emit,

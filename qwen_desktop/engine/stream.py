@@ -7,12 +7,14 @@ thinking mark or of a character is held back until it is known.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Sequence
 
-from qwen_desktop.core.engine import Event, TextDelta, ThinkingDelta, ThinkingDone
+from qwen_desktop.core.engine import Event, TextDelta, TextWasThinking, ThinkingDelta, ThinkingDone
 from qwen_desktop.core.text import clean
 
 OPEN, CLOSE = "<think>", "</think>"
+_LINES = re.compile(r"\s*\n")
 
 
 class AnswerStream:
@@ -20,7 +22,8 @@ class AnswerStream:
 
     ``thinking`` tells whether the prompt ended inside an open ``<think>``. Where the vocabulary has single tokens for
     the marks, call ``mark``; written marks are recognised too: the opening one only at the very beginning of an
-    answer, since later it is text about thinking. ``clock`` gives seconds.
+    answer, since later it is text about thinking. A closing one without its opening, at the border of a line, makes
+    all text before it a thought: some models leave the opening out, some templates too. ``clock`` gives seconds.
     """
 
     def __init__(self, *, thinking: bool, stop: Sequence[str], clock: Callable[[], float]) -> None:
@@ -30,7 +33,8 @@ class AnswerStream:
         self._held = ""
         self._events: list[Event] = []
         self._thinking = thinking
-        self._began = clock()
+        self._began: float | None = None  # with the first token: before it the prompt was read
+        self._thought = thinking  # there is or was a thought of its own
         self._at_start = True  # nothing but white space of the answer has come
         self._tokens = 0
         self.text = ""
@@ -46,13 +50,12 @@ class AnswerStream:
 
     def piece(self, data: bytes) -> None:
         """One token's bytes."""
-        if self._thinking:
-            self._tokens += 1
+        self._count()
         if data:
             self._take(self._decoder.decode(data))
 
     def mark(self, opening: bool) -> bool:
-        """A thinking mark that is a token of its own; False when it is only text here."""
+        """A thinking mark that is a token of its own; False when it is only text here, to be given as a ``piece``."""
         if opening and not self._thinking and self._at_start and not self._held.strip():
             self._open()
             return True
@@ -60,7 +63,7 @@ class AnswerStream:
             self._take(self._decoder.decode(b"", final=True))
             self._decoder.reset()
             self._emit_thinking(self._held, final=True)
-            self._tokens += 1
+            self._count()
             self._close()
             return True
         return False
@@ -73,7 +76,11 @@ class AnswerStream:
             self._emit_thinking(held, final=True)
             self._end_thinking()
         elif not self.stopped:
-            self._emit_text(held)
+            self._held = held
+            self._take_text(final=True)
+            if not self._at_start or self._held.strip():
+                self._emit_text(self._held)
+            self._held = ""
 
     def events(self) -> tuple[Event, ...]:
         """What happened since the last call; neighbouring deltas are joined."""
@@ -85,8 +92,13 @@ class AnswerStream:
         """Whether there are events to fetch."""
         return bool(self._events)
 
+    def _count(self) -> None:
+        if self._began is None:
+            self._began = self._clock()
+        self._tokens += 1
+
     def _open(self) -> None:
-        self._thinking, self._held = True, ""
+        self._thinking, self._thought, self._held = True, True, ""
         self._began = self._clock()
         self._tokens = 1
 
@@ -96,9 +108,13 @@ class AnswerStream:
         self._thinking = False
 
     def _end_thinking(self) -> None:
-        self.thinking_tokens, self.thinking_s = self._tokens, self._clock() - self._began
+        self._measure()
         if self.thinking_text:
             self._events.append(ThinkingDone(round(self.thinking_s, 3), self.thinking_tokens))
+
+    def _measure(self) -> None:
+        now = self._clock()
+        self.thinking_tokens, self.thinking_s = self._tokens, now - (now if self._began is None else self._began)
 
     def _take(self, text: str) -> None:
         if not text or self.stopped:
@@ -130,29 +146,63 @@ class AnswerStream:
             self.thinking_text += text
             self._add(text, thinking=True)
 
-    def _take_text(self) -> None:
-        if self._at_start:
-            begun = self._held.lstrip()
-            if not begun:
-                self._held = ""
-                return
-            if begun.startswith(OPEN) and not self.thinking_text:
-                self._open()
-                self._take(begun[len(OPEN) :])
-                return
-            if OPEN.startswith(begun) and not self.thinking_text:
-                self._held = begun
-                return
-            self._held = begun
+    def _take_text(self, *, final: bool = False) -> None:
+        if self._at_start and not self._begins(final=final):
+            return
         first = min((at for s in self._stop if (at := self._held.find(s)) >= 0), default=-1)
+        if not self._thought and 0 <= (close := self._held.find(CLOSE)) < (first if first >= 0 else len(self._held)):
+            self._emit_text(self._held[:close])
+            self._held = self._held[close:]
+            self._take_close(final=final)
+            return
         if first >= 0:
             self._emit_text(self._held[:first])
             self._held, self.stopped = "", True
             return
-        keep = _beginning(self._held, self._stop)
+        if final:
+            return
+        keep = _beginning(self._held, self._stop if self._thought else (*self._stop, CLOSE))
         cut = len(self._held) - keep
         self._emit_text(self._held[:cut])
         self._held = self._held[cut:]
+
+    def _begins(self, *, final: bool) -> bool:
+        """Whether the answer has begun: empty lines before it and marks of thinking are not part of it, the
+        indentation of its first line is."""
+        lines = _LINES.match(self._held)
+        held = self._held[lines.end() :] if lines is not None else self._held
+        begun = held.lstrip()
+        if begun.startswith(OPEN) and not self.thinking_text:
+            self._open()
+            self._take(begun[len(OPEN) :])
+            return False
+        if begun.startswith(CLOSE):  # the end of a thought that is empty
+            self._held = begun[len(CLOSE) :]
+            return self._begins(final=final)
+        self._held = begun if begun and held == " " + begun else held  # one blank is no indentation
+        if final:
+            return bool(begun)
+        marks = (CLOSE,) if self.thinking_text else (OPEN, CLOSE)
+        return bool(begun) and not any(mark.startswith(begun) for mark in marks)
+
+    def _take_close(self, *, final: bool) -> None:
+        """What is held begins with a closing mark. At the border of a line it ends a thought; else it is text."""
+        behind = self._held[len(CLOSE) :]
+        line = behind.lstrip(" \t")
+        if not line and not final:
+            return
+        alone = not line or line[0] == "\n" or not self.text.rstrip(" \t") or self.text.rstrip(" \t")[-1] == "\n"
+        if alone and OPEN not in self.text and not _in_code(self.text):
+            self.thinking_text, self.text = self.text.strip(), ""
+            self._thought = self._at_start = True
+            self._measure()
+            self._events.append(TextWasThinking(round(self.thinking_s, 3), self.thinking_tokens))
+            self._held = behind
+        else:
+            self._emit_text(CLOSE)
+            self._held = behind
+        if self._held:
+            self._take_text(final=final)
 
     def _emit_text(self, text: str) -> None:
         if text:
@@ -167,6 +217,11 @@ class AnswerStream:
             self._events[-1] = kind(last.text + text)
         else:
             self._events.append(kind(text))
+
+
+def _in_code(text: str) -> bool:
+    """Whether what comes after ``text`` stands in code."""
+    return text.count("```") % 2 == 1 or text[text.rfind("\n") + 1 :].count("`") % 2 == 1
 
 
 def _beginning(text: str, marks: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.engine.template_form import Form, form_of
 
 T = TypeVar("T")
 
@@ -62,11 +64,23 @@ class Template:
     def __init__(self, source: str | None, *, bos: str = "", eos: str = "", limit_s: float = LIMIT_S) -> None:
         self.own = source is not None
         self.source = source if source is not None else FALLBACK
-        self._tokens = {"bos_token": bos, "eos_token": eos}
+        self.set_tokens(bos=bos, eos=eos)
         self._limit_s = limit_s
         self._compiled = self._bounded(lambda: _environment().from_string(self.source))
+        self.form = Form()
         self.thinking = self._thinking()
-        self.opens_thinking = self.thinking == (ThinkingMode.THINK,)
+
+    def fit(self) -> None:
+        """Find the form in which this template keeps all that is said, and hand it messages so from now on.
+
+        Takes milliseconds. Raises ``UserFacing`` where there is no such form.
+        """
+        self.form = form_of(lambda messages: self.render(messages, ThinkingMode.AUTO, form=Form()))
+        self.thinking = self._thinking()
+
+    def set_tokens(self, *, bos: str, eos: str) -> None:
+        """The written forms of the tokens that begin and end a text, for templates that put them in themselves."""
+        self._tokens = {"bos_token": bos, "eos_token": eos}
 
     def render(
         self,
@@ -75,14 +89,16 @@ class Template:
         *,
         answer: bool = True,
         tools: Sequence[Mapping[str, Any]] = (),
+        form: Form | None = None,
     ) -> str:
-        """The prompt for ``messages``; ``answer`` adds the beginning of the model's turn.
+        """The prompt for ``messages`` (content as text); ``answer`` adds the beginning of the model's turn.
 
+        ``form`` is how they are handed over, as a rule the one that ``fit`` has found.
         ``tools`` are functions as OpenAI's API describes them. Auto leaves ``enable_thinking`` undefined, Think and
         Direct set it. Raises ``UserFacing``.
         """
         values: dict[str, Any] = {
-            "messages": [dict(message) for message in messages],
+            "messages": (form or self.form).shape(messages),
             "add_generation_prompt": answer,
             **self._tokens,
         }
@@ -141,13 +157,16 @@ def _join(thread: threading.Thread, limit_s: float) -> None:
 @contextlib.contextmanager
 def _limited_memory() -> Iterator[None]:
     """While a template runs, the process may grow by 1 GiB at most (Linux; elsewhere the other bounds must do)."""
-    try:
-        import resource  # noqa: PLC0415 - not on Windows
+    if sys.platform == "win32":
+        yield
+        return
+    import resource  # noqa: PLC0415 - not on Windows
 
+    try:
         with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - pathlib is slower and this runs every time
             used = int(statm.read().split()[0]) * resource.getpagesize()
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):
         yield
         return
     limit = used + _MEMORY

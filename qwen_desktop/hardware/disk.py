@@ -54,6 +54,8 @@ def existing(folder: Path) -> Path:
 
 def linux_kind(folder: str, device: int, root: Path = files.ROOT) -> DiskKind:
     """What holds ``folder``: ``device`` is its st_dev."""
+    if sys.platform == "win32":
+        return "unknown"
     number = f"{os.major(device)}:{os.minor(device)}"
     file_system, source = _mount(folder, number, root)
     if file_system in _NETWORK:

@@ -22,6 +22,8 @@ _VERSION = 1
 #: asked each time, since their free memory changes.
 _NONE_S = 86_400.0
 _FAILED_S = 600.0
+#: A bandwidth that was measured while others kept the processor busy is believed for so long, in seconds.
+_DISTURBED_S = 3_600.0
 #: Variables that hide devices from the drivers or change what they tell.
 _CHOOSING = (
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
@@ -32,7 +34,11 @@ _CHOOSING = (
 
 class Facts(Struct, frozen=True):
     """``gpus`` is what ggml listed, ``drivers`` what NVIDIA's driver did, without what was free. ``gpus`` None and
-    ``bandwidth`` None: tried at that time (seconds of the epoch) and not found out."""
+    ``bandwidth`` None: tried at that time (seconds of the epoch) and not found out.
+
+    The bandwidth holds for ``computer`` (see ``computer``), whatever else the key says. ``calm`` is False when it was
+    measured on a busy machine and so may be too low.
+    """
 
     key: str
     cpu: Cpu
@@ -41,6 +47,8 @@ class Facts(Struct, frozen=True):
     bandwidth: float | None
     bandwidth_at: float
     drivers: tuple[Gpu, ...] = ()
+    computer: str = ""
+    calm: bool = True
 
     def gpus_hold(self, now: float) -> bool:
         """Whether drivers need not be asked again."""
@@ -49,7 +57,16 @@ class Facts(Struct, frozen=True):
 
     def bandwidth_holds(self, now: float) -> bool:
         """Whether the measurement need not be made again."""
-        return self.bandwidth is not None or 0 <= now - self.bandwidth_at < _FAILED_S
+        if self.bandwidth is not None and self.calm:
+            return True
+        return 0 <= now - self.bandwidth_at < (_FAILED_S if self.bandwidth is None else _DISTURBED_S)
+
+
+def computer(cpu: Cpu, memory: Memory) -> str:
+    """What the bandwidth depends on, in one line: processor, how much of it we may use, and memory. Neither a kernel
+    nor a driver changes it."""
+    gibibytes = round((memory.total_bytes or 0) / (1 << 30))
+    return "|".join(map(str, (cpu.model, cpu.architecture, cpu.physical, cpu.usable, gibibytes)))
 
 
 def key(memory: Memory, root: Path = files.ROOT, environ: Mapping[str, str] = os.environ) -> str:

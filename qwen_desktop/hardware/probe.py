@@ -18,7 +18,7 @@ import msgspec
 
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.hardware import battery, cpu, disk, files, gpus, memory, wire
-from qwen_desktop.hardware.facts import Facts, key, without_free
+from qwen_desktop.hardware.facts import Facts, computer, key, without_free
 from qwen_desktop.process import once
 from qwen_desktop.process.spawn import worker_command
 
@@ -88,7 +88,10 @@ def probe(
     devices = _part(
         "join", lambda: gpus.join(listed, seen, free_memory=room.free_bytes, apple=apple), gpus.Found(None, ())
     )
-    speed, measured_at = _speed(known, children, now, refresh=refresh)
+    here = computer(chip, room)
+    same = facts is not None and (facts.computer == here or (known is not None and not facts.computer))
+    reading = _speed(facts if same else None, children, now, refresh=refresh)
+    speed = reading.bytes_per_s
     drive: Disk | None = _part("disk", lambda: disk.read(folder, root, system), None)
     power: Battery | None = _part("battery", lambda: battery.read(root, system), None, unknown=unknown)
     unknown += _missing(chip, room, devices, drive, speed)
@@ -111,8 +114,10 @@ def probe(
         gpus=None if ggml is None else tuple(without_free(gpu) for gpu in ggml),
         gpus_at=0.0 if ggml else asked_at,  # cards are asked each time anyway
         bandwidth=speed,
-        bandwidth_at=measured_at,
+        bandwidth_at=reading.at,
         drivers=tuple(without_free(gpu) for gpu in listed.get("nvml", ())),
+        computer=here,
+        calm=reading.calm,
     )
 
 
@@ -149,25 +154,36 @@ def _cpu(known: Cpu | None, root: Path, system: str) -> Cpu:
     return _part("cpu", lambda: cpu.read(root, system), Cpu(), _CPU_S)
 
 
-def _speed(known: Facts | None, children: Children, now: float, *, refresh: bool) -> tuple[float | None, float]:
-    """The bandwidth and when it was tried. Other programs only ever make a measurement lower, so that on the same
-    machine the best one holds."""
+class _Reading(NamedTuple):
+    """The bandwidth, when it was tried, and whether the machine was calm then."""
+
+    bytes_per_s: float | None
+    at: float
+    calm: bool = True
+
+
+def _speed(known: Facts | None, children: Children, now: float, *, refresh: bool) -> _Reading:
+    """The bandwidth of this computer. Other programs only ever make a measurement lower, so that on the same computer
+    the best one holds."""
     before = known.bandwidth if known is not None else None
     if known is not None and not refresh and known.bandwidth_holds(now):
-        return before, known.bandwidth_at
+        return _Reading(before, known.bandwidth_at, known.calm)
     found = _part("bandwidth", lambda: measured(children.bandwidth), None, _BANDWIDTH_S + 3)
-    return max((speed for speed in (before, found) if speed is not None), default=None), now
+    speeds = (before, None if found is None else found.bytes_per_s)
+    best = max((speed for speed in speeds if speed is not None), default=None)
+    calm = (found is not None and found.calm) or (known is not None and before is not None and known.calm)
+    return _Reading(best, now, calm)
 
 
-def measured(command: Sequence[str], seconds: float = _BANDWIDTH_S) -> float | None:
-    """The bandwidth that the child measured, None when it did not. Never raises."""
+def measured(command: Sequence[str], seconds: float = _BANDWIDTH_S) -> wire.Measured | None:
+    """What the child measured, None when it did not. Never raises."""
     for payload in once.ask(command, seconds).payloads:
         try:
             finding = wire.decode(payload)
         except ValueError:
             return None
         if isinstance(finding, wire.Measured) and _SLOWEST <= finding.bytes_per_s <= _FASTEST:
-            return finding.bytes_per_s
+            return finding
     return None
 
 

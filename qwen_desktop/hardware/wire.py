@@ -18,9 +18,11 @@ class Listed(Struct, frozen=True, tag="listed", tag_field="t"):
 
 
 class Measured(Struct, frozen=True, tag="measured", tag_field="t"):
-    """How fast main memory can be read by the threads that answers use."""
+    """How fast main memory can be read by the threads that answers use. ``calm`` is False when other programs kept the
+    processor busy all the while, so that it may be too low."""
 
     bytes_per_s: float
+    calm: bool = True
 
 
 Finding: TypeAlias = Listed | Measured

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.settings import Downloads
+from qwen_desktop.hub import failures
 
 HUGGING_FACE = "https://huggingface.co"
 MODELSCOPE = "https://www.modelscope.cn"
 
+OFFLINE = "HF_HUB_OFFLINE"
 _ON = {"1", "ON", "YES", "TRUE"}
 
 
@@ -21,7 +25,8 @@ class Access(Struct, frozen=True):
     """Everything a request needs besides its address. ``repr`` hides the tokens, so that no log can hold one.
 
     A token goes only to its own hub (``endpoint``, ``modelscope``), see ``client``. ``certificates`` is a PEM file
-    that is trusted besides the system's.
+    that is trusted besides the system's. ``offline_by`` names the variable that switched the network off, where it was
+    not the setting.
     """
 
     endpoint: str = HUGGING_FACE
@@ -31,6 +36,7 @@ class Access(Struct, frozen=True):
     proxy: str = ""
     certificates: str = ""
     offline: bool = False
+    offline_by: str = ""
 
     def __repr__(self) -> str:
         token = "***" if self.token else ""
@@ -61,17 +67,51 @@ def access_of(
     """The access that settings and environment describe.
 
     ``HF_ENDPOINT`` holds where the setting is empty, ``MODELSCOPE_DOMAIN`` (a host or an address) names another
-    ModelScope, ``HF_HUB_OFFLINE`` forbids the network. A token given here goes before ``HF_TOKEN``.
+    ModelScope, ``HF_HUB_OFFLINE`` forbids the network. A token given here goes before ``HF_TOKEN``, which belongs to
+    the hub that the environment names and goes to no other.
     """
+    endpoint = endpoint_of(downloads, environ)
+    own = environ.get("HF_TOKEN", "").strip() if endpoint == endpoint_of(Downloads(), environ) else ""
     return Access(
-        endpoint=_address(downloads.endpoint or environ.get("HF_ENDPOINT", ""), HUGGING_FACE),
+        endpoint=endpoint,
         modelscope=_address(environ.get("MODELSCOPE_DOMAIN", ""), MODELSCOPE),
-        token=token or environ.get("HF_TOKEN", "").strip(),
+        token=token or own,
         modelscope_token=modelscope_token or environ.get("MODELSCOPE_API_TOKEN", "").strip(),
         proxy=downloads.proxy.strip(),
         certificates=downloads.certificates.strip(),
-        offline=environ.get("HF_HUB_OFFLINE", "").strip().upper() in _ON,
+        offline=is_offline(downloads, environ),
+        offline_by="" if downloads.offline else offline_variable(environ),
     )
+
+
+def endpoint_of(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> str:
+    """Hugging Face's address, or that of the mirror of the settings or the environment."""
+    return _address(downloads.endpoint or environ.get("HF_ENDPOINT", ""), HUGGING_FACE)
+
+
+def is_offline(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the network is switched off, by the setting or by the environment."""
+    return downloads.offline or bool(offline_variable(environ))
+
+
+def offline_variable(environ: Mapping[str, str] = os.environ) -> str:
+    """The variable that switches the network off; "" when none does."""
+    return OFFLINE if environ.get(OFFLINE, "").strip().upper() in _ON else ""
+
+
+def offline_problem(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> AppError | None:
+    """The sentence for what needs the network while it is switched off; None while it is not."""
+    if not is_offline(downloads, environ):
+        return None
+    return failures.offline("" if downloads.offline else offline_variable(environ))
+
+
+def token_name(endpoint: str) -> str:
+    """The name under which the keyring keeps the token for this hub: a mirror never gets that of Hugging Face."""
+    if endpoint == HUGGING_FACE:
+        return "hf_token"
+    parts = urlsplit(endpoint)
+    return f"hf_token@{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
 def _address(text: str, default: str) -> str:

@@ -1,33 +1,31 @@
 """What the hubs know of models: files with sizes and hashes, search, whose token this is.
 
-Hugging Face and its mirrors are asked through huggingface_hub, ModelScope by plain HTTP. Everything blocks and belongs
-into the job worker. Whatever fails is an ``AppError`` from ``failures``; nothing a hub sends is trusted to have the
-right form, and paths are not checked here (``names.safe_path`` does, where they become files).
+Plain requests, and no others: the hub's own library fetches and sends more than it is asked to (what runs it, for one)
+and writes below the home folder. Everything blocks and belongs into the job worker. Whatever fails is an ``AppError``
+from ``failures``; nothing a hub sends is trusted to have the right form or an end, and paths are not checked here
+(``names.safe_path`` does, where they become files).
 """
 
 from __future__ import annotations
 
-import functools
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import msgspec
 from msgspec import Struct
 
-from qwen_desktop import __version__
 from qwen_desktop.core.models import RemoteFile
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import DEFAULT, Access
 from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.names import is_repo
 
 if TYPE_CHECKING:
     import httpx2
-    from huggingface_hub import HfApi
 
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 #: Nobody waits longer for one answer, in seconds.
@@ -35,6 +33,9 @@ PATIENCE_S = 20.0
 #: ModelScope lists no more files than this, without a word.
 MODELSCOPE_MOST = 3000
 _LARGEST = 1 << 50
+#: A list of a thousand repositories, or of three thousand files, has some megabytes.
+_LONGEST = 64 << 20
+_MOST_PAGES = 100
 
 
 class RepoInfo(Struct, frozen=True):
@@ -64,25 +65,35 @@ class FoundRepo(Struct, frozen=True):
     updated: str = ""
 
 
-def repo_info(repo: str, revision: str = "main", *, access: Access = DEFAULT) -> RepoInfo:
-    """All that Hugging Face (or the mirror) says of ``repo``, files with sizes and SHA-256."""
-    with _hub(access, repo, revision) as hub:
-        info = hub.model_info(repo, revision=revision or None, files_metadata=True, timeout=PATIENCE_S, token=False)
-        card: Any = info.card_data or {}
-        tags = tuple(t for t in info.tags or () if isinstance(t, str))
-        return RepoInfo(
-            repo=_text(info.id) or repo,
-            commit=_text(info.sha),
-            files=tuple(_sibling(s) for s in info.siblings or () if _text(s.rfilename)),
-            gated=bool(info.gated),
-            licence=_text(card.get("license_name")) or _text(card.get("license")) or _tag(tags, "license:"),
-            licence_url=_text(card.get("license_link")),
-            tags=tags,
-            base_repo=_first(card.get("base_model")) or _tag(tags, "base_model:"),
-            updated=info.last_modified.isoformat() if info.last_modified else "",
-            downloads=info.downloads or 0,
-            gguf=info.gguf if isinstance(info.gguf, dict) else {},
-        )
+def repo_info(
+    repo: str, revision: str = "main", *, access: Access = DEFAULT, http: httpx2.Client | None = None
+) -> RepoInfo:
+    """All that Hugging Face (or the mirror) says of ``repo``, files with sizes and SHA-256.
+
+    ``http`` is a client of ``access`` for many questions, also from several threads.
+    """
+    if not is_repo(repo):
+        raise failures.no_repository(repo, failures.host_of(access.endpoint))
+    url = f"{access.endpoint}/api/models/{repo}"
+    if revision:
+        url += f"/revision/{quote(revision, safe='')}"
+    with _asking(access, http) as ask:
+        said = ask.one(url, [("blobs", "true")], repo, revision)[0]
+    card = _dict(said.get("cardData"))
+    tags = _texts(said.get("tags"))
+    return RepoInfo(
+        repo=_text(said.get("id")) or repo,
+        commit=_text(said.get("sha")),
+        files=tuple(_sibling(s) for s in _dicts(said.get("siblings")) if _text(s.get("rfilename"))),
+        gated=bool(said.get("gated")),
+        licence=_text(card.get("license_name")) or _text(card.get("license")) or _tag(tags, "license:"),
+        licence_url=_text(card.get("license_link")),
+        tags=tags,
+        base_repo=_first(card.get("base_model")) or _tag(tags, "base_model:"),
+        updated=_text(said.get("lastModified")),
+        downloads=_size(said.get("downloads")),
+        gguf=_dict(said.get("gguf")),
+    )
 
 
 def repo_files(repo: str, revision: str = "main", *, access: Access = DEFAULT) -> list[RemoteFile]:
@@ -90,55 +101,54 @@ def repo_files(repo: str, revision: str = "main", *, access: Access = DEFAULT) -
     return list(repo_info(repo, revision, access=access).files)
 
 
-def search_models(*, author: str = "", search: str = "", limit: int = 500, access: Access = DEFAULT) -> list[FoundRepo]:
+def search_models(
+    *,
+    author: str = "",
+    search: str = "",
+    limit: int = 500,
+    access: Access = DEFAULT,
+    http: httpx2.Client | None = None,
+) -> list[FoundRepo]:
     """Repositories with GGUF files, of one author or by words, most downloaded first."""
-    with _hub(access, author or search) as hub:
-        found = hub.list_models(
-            author=author or None, search=search or None, filter="gguf", sort="downloads", token=False
-        )
-        return [
-            FoundRepo(
-                repo=info.id,
-                tags=tuple(t for t in info.tags or () if isinstance(t, str)),
-                gated=bool(info.gated),
-                downloads=info.downloads or 0,
-                updated=info.last_modified.isoformat() if info.last_modified else "",
-            )
-            for info in islice(found, limit)
-        ]
+    wanted = {"author": author, "search": search, "filter": "gguf", "sort": "downloads", "limit": str(limit)}
+    query = [(name, value) for name, value in wanted.items() if value]
+    found: list[FoundRepo] = []
+    with _asking(access, http) as ask:
+        for _ in range(_MOST_PAGES):
+            lines, answer = ask.many(f"{access.endpoint}/api/models", query, author or search)
+            found += [
+                FoundRepo(
+                    repo=_text(line.get("id")),
+                    tags=_texts(line.get("tags")),
+                    gated=bool(line.get("gated")),
+                    downloads=_size(line.get("downloads")),
+                    updated=_text(line.get("lastModified")),
+                )
+                for line in lines
+            ]
+            # Only the query of the next page is taken: a mirror may pass on the address of the hub behind it.
+            following = parse_qsl(urlsplit(answer.links.get("next", {}).get("url", "")).query)
+            if len(found) >= limit or not lines or not following or following == query:
+                break
+            query = following
+    return found[:limit]
 
 
-def whoami(*, access: Access) -> str:
-    """The name of the account whose token this is. Raises ``UserFacing`` for a token that is not accepted."""
-    with _hub(access) as hub:
-        # The header is put in by the client; the library only has to be told that there is one.
-        return _text(hub.whoami(token=access.token or False).get("name"))
-
-
-def modelscope_files(repo: str, revision: str = "", *, access: Access = DEFAULT) -> list[RemoteFile]:
+def modelscope_files(
+    repo: str, revision: str = "", *, access: Access = DEFAULT, http: httpx2.Client | None = None
+) -> list[RemoteFile]:
     """The files of ``repo`` at ModelScope."""
     url = f"{access.modelscope}/api/v1/models/{quote(repo)}/repo/files"
-    host = failures.host_of(access.modelscope)
-    import httpx2  # noqa: PLC0415
-
-    with client(access, read_s=PATIENCE_S) as http:
-        try:
-            answer = http.get(url, params={"Revision": revision or "master", "Recursive": "True"})
-        except httpx2.TooManyRedirects as error:
-            raise failures.circle(host) from error
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, host) from error
-    raise_for(answer, repo, access)
-    try:
-        files = answer.json()["Data"]["Files"]
-        found = [
-            RemoteFile(_text(f["Path"]), _size(f.get("Size")), _hash(f.get("Sha256")))
-            for f in files[:MODELSCOPE_MOST]
-            if f.get("Type") != "tree" and _text(f["Path"])
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise failures.strange(host, type(error).__name__) from error
-    return found
+    with _asking(access, http) as ask:
+        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)[0]
+    files = _dict(said.get("Data")).get("Files")
+    if not isinstance(files, list):
+        raise failures.strange(failures.host_of(access.modelscope), "Files")
+    return [
+        RemoteFile(_text(f.get("Path")), _size(f.get("Size")), _hash(f.get("Sha256")))
+        for f in _dicts(files[:MODELSCOPE_MOST])
+        if f.get("Type") != "tree" and _text(f.get("Path"))
+    ]
 
 
 def modelscope_url(repo: str, path: str, revision: str = "", *, access: Access = DEFAULT) -> str:
@@ -166,6 +176,8 @@ def raise_for(answer: httpx2.Response, repo: str, access: Access, *, path: str =
         raise failures.no_file(repo, path, host)
     if code == "RepoNotFound" or status in (404, 410):
         raise failures.no_repository(repo, host)
+    if status == 407:
+        raise failures.proxy_login()
     if status == 401:
         raise failures.token_refused(host) if access.token else failures.no_repository(repo, host)
     if status == 403:
@@ -191,71 +203,82 @@ def retry_after(answer: httpx2.Response) -> float:
     return 0.0
 
 
-# huggingface_hub -----------------------------------------------------------------------------------------------------
+# Asking --------------------------------------------------------------------------------------------------------------
 
-_lock = threading.Lock()
-_in_use: Access | None = None
+Query: TypeAlias = list[tuple[str, str]]
+
+
+class _Asking:
+    """Questions to a hub's API by one client, with whatever fails as ``AppError``."""
+
+    def __init__(self, access: Access, http: httpx2.Client) -> None:
+        self._access = access
+        self._http = http
+
+    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> tuple[dict[str, Any], httpx2.Response]:
+        """The object that a hub answers with."""
+        said, answer = self._said(url, query, repo, revision)
+        if not isinstance(said, dict):
+            raise failures.strange(answer.url.host, "no object")
+        return said, answer
+
+    def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
+        """The objects of the list that a hub answers with."""
+        said, answer = self._said(url, query, repo, "")
+        if not isinstance(said, list):
+            raise failures.strange(answer.url.host, "no list")
+        return _dicts(said), answer
+
+    def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
+        import httpx2  # noqa: PLC0415
+
+        host = failures.host_of(url)
+        try:
+            with self._http.stream("GET", url, params=urlencode(query)) as answer:
+                host = answer.url.host
+                raise_for(answer, repo, self._access, revision=revision)
+                body = bytearray()
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if len(body) > _LONGEST:
+                        raise failures.strange(host, "endless")
+                return msgspec.json.decode(body), answer
+        except httpx2.TooManyRedirects as error:
+            raise failures.circle(host) from error
+        except httpx2.TransportError as error:
+            raise why_no_connection(error, host) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
+            raise failures.strange(host, type(error).__name__) from error
 
 
 @contextmanager
-def _hub(access: Access, repo: str = "", revision: str = "") -> Iterator[HfApi]:
-    """The library's API for ``access``, with its exceptions turned into ours."""
-    import httpx2  # noqa: PLC0415
-    from huggingface_hub import HfApi, errors, set_client_factory  # noqa: PLC0415 - 0.4 s
-
-    global _in_use  # noqa: PLW0603 - the library keeps one client for the whole process; so this is its state, not ours
-    with _lock:
-        if _in_use != access:
-            set_client_factory(functools.partial(_library_client, access))
-            _in_use = access
-    host = failures.host_of(access.endpoint)
-    try:
-        yield HfApi(endpoint=access.endpoint, token=False, library_name="qwen-desktop", library_version=__version__)
-    except errors.GatedRepoError as error:  # first: it is a kind of the next
-        raise failures.gated(repo, access.endpoint, has_token=bool(access.token)) from error
-    except errors.RepositoryNotFoundError as error:
-        raise failures.no_repository(repo, host) from error
-    except errors.RevisionNotFoundError as error:
-        raise failures.no_revision(repo, revision, host) from error
-    except errors.HfHubHTTPError as error:
-        raise_for(error.response, repo, access, revision=revision)
-        raise failures.strange(host, type(error).__name__) from error
-    except errors.HFValidationError as error:
-        raise failures.no_repository(repo, host) from error
-    except httpx2.TooManyRedirects as error:
-        raise failures.circle(host) from error
-    except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise failures.strange(host, type(error).__name__) from error
-
-
-def _library_client(access: Access) -> httpx2.Client:
-    import httpx2  # noqa: PLC0415
-
-    made = client(access, read_s=PATIENCE_S)
-    send: Callable[..., httpx2.Response] = made.send
-
-    def send_once(request: httpx2.Request, **options: Any) -> httpx2.Response:
-        # The library repeats what fails for 23 s before it says so. As errors of ours they go through at once.
-        host = request.url.host
-        try:
-            answer = send(request, **options)
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, host) from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise failures.busy(host, answer.status_code, retry_after(answer))
-        return answer
-
-    made.send = send_once  # type: ignore[method-assign]
-    return made
+def _asking(access: Access, http: httpx2.Client | None) -> Iterator[_Asking]:
+    if http is not None:
+        yield _Asking(access, http)
+        return
+    with client(access, read_s=PATIENCE_S) as own:
+        yield _Asking(access, own)
 
 
 # Reading what was sent -----------------------------------------------------------------------------------------------
 
 
-def _sibling(sibling: Any) -> RemoteFile:
-    lfs = sibling.lfs
-    sha256 = _hash(getattr(lfs, "sha256", "")) if lfs else ""
-    return RemoteFile(_text(sibling.rfilename), _size(sibling.size or (lfs and lfs.size)), sha256)
+def _sibling(sibling: dict[str, Any]) -> RemoteFile:
+    lfs = _dict(sibling.get("lfs"))
+    size = _size(sibling.get("size")) or _size(lfs.get("size"))
+    return RemoteFile(_text(sibling.get("rfilename")), size, _hash(lfs.get("sha256")))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(entry) for entry in value if isinstance(entry, str)) if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:
@@ -267,7 +290,7 @@ def _first(value: Any) -> str:
 
 
 def _size(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value < _LARGEST else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST else 0
 
 
 def _hash(value: Any) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import structs
@@ -37,8 +37,12 @@ from qwen_desktop.hub.catalog_guess import (
     parameters_told,
     shown_name,
 )
+from qwen_desktop.hub.client import client
 from qwen_desktop.hub.names import Reference, find_quant, is_repo, quants_of
 from qwen_desktop.hub.remote_header import read_remote
+
+if TYPE_CHECKING:
+    import httpx2
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +109,17 @@ def _look_up(
     return entry_of(info, known.models, access, source), False
 
 
-def ask(repo: str, revision: str, access: Access, order: tuple[str, ...] = HUBS) -> tuple[api.RepoInfo, str]:
+def ask(
+    repo: str, revision: str, access: Access, order: tuple[str, ...] = HUBS, http: httpx2.Client | None = None
+) -> tuple[api.RepoInfo, str]:
     """What a hub says of ``repo``, and which one said it. The next in ``order`` is asked when one is away, and when
     ModelScope (which has fewer) does not have it. Raises the ``AppError`` of the one asked first."""
     problem: AppError | None = None
     for source in order:
         try:
             if source == "huggingface":
-                return api.repo_info(repo, revision or "main", access=access), source
-            return api.RepoInfo(repo, "", tuple(api.modelscope_files(repo, access=access))), source
+                return api.repo_info(repo, revision or "main", access=access, http=http), source
+            return api.RepoInfo(repo, "", tuple(api.modelscope_files(repo, access=access, http=http))), source
         except AppError as error:
             problem = problem or error
             if source == "huggingface" and not _is_away(error):
@@ -278,13 +284,15 @@ def refresh(
     before = catalog.read_overlay(Path(cache))
     repos = list(dict.fromkeys(m.repo for m in (*shipped.models, *before.models)))
     tell = report or (lambda _done, _total: None)
-    states, problems = _ask_all(repos, way, tell, _reachable(hubs(first), way, repos[0]))
-    if not states:
-        raise problems[0]
-    new: tuple[CatalogModel, ...] = ()
-    if any(state.source == "huggingface" for state in states.values()):
-        new, more = _new_models(shipped, before, way, tell, done=len(repos))
-        problems += more
+    with client(way, read_s=api.PATIENCE_S) as http:
+        order = _reachable(hubs(first), way, repos[0], http)
+        states, problems = _ask_all(repos, way, tell, order, http)
+        if not states:
+            raise problems[0]
+        new: tuple[CatalogModel, ...] = ()
+        if any(state.source == "huggingface" for state in states.values()):
+            new, more = _new_models(shipped, before, way, tell, http, done=len(repos))
+            problems += more
     kept = {repo: state for repo, state in before.repos.items() if repo in repos}
     overlay = Overlay(
         updated_at=time.time(),
@@ -295,7 +303,7 @@ def refresh(
     return {"answered": len(states), "failed": len(problems), "new": len(new)}
 
 
-def _reachable(order: tuple[str, ...], access: Access, repo: str) -> tuple[str, ...]:
+def _reachable(order: tuple[str, ...], access: Access, repo: str, http: httpx2.Client) -> tuple[str, ...]:
     """The hubs of ``order`` that answer at all, so that one that is away is waited for once and not for each model.
     Raises the first one's ``AppError`` when none does."""
     found = []
@@ -303,9 +311,9 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str) -> tuple[str, 
     for hub in order:
         try:
             if hub == "huggingface":
-                api.search_models(author=MAKER, limit=1, access=access)
+                api.search_models(author=MAKER, limit=1, access=access, http=http)
             else:
-                api.modelscope_files(repo, access=access)
+                api.modelscope_files(repo, access=access, http=http)
         except AppError as error:
             problem = problem or error
             if _is_away(error) or error.problem.what.code == "hub.offline":
@@ -317,7 +325,7 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str) -> tuple[str, 
 
 
 def _ask_all(
-    repos: list[str], access: Access, report: Report, order: tuple[str, ...]
+    repos: list[str], access: Access, report: Report, order: tuple[str, ...], http: httpx2.Client
 ) -> tuple[dict[str, RepoState], list[AppError]]:
     """The states of ``repos``, several asked at once. When the hubs go away meanwhile, no more is asked."""
     states: dict[str, RepoState] = {}
@@ -331,7 +339,7 @@ def _ask_all(
                 repo = next(waiting, None)
                 if repo is None:
                     break
-                running[pool.submit(ask, repo, "", access, order)] = repo
+                running[pool.submit(ask, repo, "", access, order, http)] = repo
             if not running:
                 return states, problems
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -349,7 +357,7 @@ def _ask_all(
 
 
 def _new_models(
-    shipped: Catalog, before: Overlay, access: Access, report: Report, *, done: int
+    shipped: Catalog, before: Overlay, access: Access, report: Report, http: httpx2.Client, *, done: int
 ) -> tuple[tuple[CatalogModel, ...], list[AppError]]:
     """Models of the maker that the list lacks: from its own GGUF repositories, else from the chosen publishers'."""
     listed = (*shipped.models, *before.models)
@@ -359,7 +367,8 @@ def _new_models(
     problems: list[AppError] = []
     for author in (MAKER, *PUBLISHERS):
         try:
-            for line in api.search_models(author=author, search="" if author == MAKER else "Qwen", access=access):
+            words = "" if author == MAKER else "Qwen"
+            for line in api.search_models(author=author, search=words, access=access, http=http):
                 base = _base_of(line)
                 if line.repo in repos or not base or base in bases or base in found or not is_repo(line.repo):
                     continue
@@ -370,7 +379,7 @@ def _new_models(
     for number, (base, repo) in enumerate(list(found.items())[:_MOST_NEW]):
         report(done, done + 1 + len(found) - number)
         try:
-            info = api.repo_info(repo, access=access)
+            info = api.repo_info(repo, access=access, http=http)
             model = entry_of(structs.replace(info, base_repo=info.base_repo or base), listed)
         except AppError as error:
             log.info("catalog.new repo=%s code=%s", repo, error.problem.what.code)

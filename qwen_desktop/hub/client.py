@@ -5,19 +5,20 @@ httpx2 is imported when a client is made, never before the first paint.
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import logging
+import os
 import ssl
 from collections.abc import Callable
-from pathlib import Path
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from qwen_desktop import __version__
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.hub import failures
+from qwen_desktop.hub import certificates, failures, proxies, switch
 from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.proxies import Routes
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,24 +37,26 @@ def client(
     """A client for one thread. ``read_s`` is the longest silence, in seconds.
 
     Tokens are put in here and nowhere else: each goes to its own hub only (scheme, host and port must agree), on
-    redirects too, and over plain HTTP only to this computer. Raises ``AppError`` when proxy or certificates of the
-    settings cannot be used.
+    redirects too, and over plain HTTP only to this computer and through no proxy. Cookies of others are neither kept
+    nor sent. Raises ``AppError`` when the proxy of the settings, or the certificates, cannot be used.
     """
     import httpx2  # noqa: PLC0415 - 0.2 s, only where the network is used
 
+    from qwen_desktop.hub.transport import Transport  # noqa: PLC0415 - it imports httpx2
+
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs whole addresses, and signed ones are keys
-    try:
-        return httpx2.Client(
-            verify=_tls(access.certificates),
-            proxy=access.proxy or None,
-            timeout=httpx2.Timeout(read_s, connect=connect_s),
-            follow_redirects=follow,
-            max_redirects=10,
-            headers={"User-Agent": f"qwen-desktop/{__version__}"},
-            event_hooks={"request": [_guard(access)]},
-        )
-    except (ValueError, ImportError, httpx2.InvalidURL) as error:  # of the settings, or of the environment
-        raise failures.proxy_unusable(type(error).__name__) from error
+    ways = proxies.routes(access.proxy, os.environ)
+    made = httpx2.Client(
+        transport=Transport(access, ways, certificates.trust(access.certificates)),
+        trust_env=False,  # the variables are read by ``proxies`` and ``certificates``
+        timeout=httpx2.Timeout(read_s, connect=connect_s),
+        follow_redirects=follow,
+        max_redirects=10,
+        headers={"User-Agent": f"qwen-desktop/{__version__}"},
+        event_hooks={"request": [_guard(access, ways)]},
+    )
+    made.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # nobody is told apart by them
+    return made
 
 
 def origin_of(url: str) -> Origin:
@@ -70,6 +73,8 @@ def why_no_connection(error: Exception, host: str) -> AppError:
     """The sentence for httpx2's ``TransportError``: a certificate, a proxy, or just no connection."""
     import httpx2  # noqa: PLC0415
 
+    if switch.is_offline():  # what was under way was cut
+        return failures.offline()
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -77,13 +82,14 @@ def why_no_connection(error: Exception, host: str) -> AppError:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.UnsupportedProtocol):
         return failures.strange(host, type(error).__name__)
-    if isinstance(error, httpx2.ProxyError) and "407" in str(error):  # any other: the proxy has no network either
-        return failures.proxy_unusable("407")
+    # Of HTTP proxies, then of SOCKS ones; any other: the proxy has no network either.
+    if isinstance(error, httpx2.ProxyError) and any(sign in str(error) for sign in ("407", "password", "Requested ")):
+        return failures.proxy_login()
     return failures.unreachable(host, type(error).__name__)
 
 
-def _guard(access: Access) -> Callable[[httpx2.Request], None]:
-    bearers = {
+def _guard(access: Access, ways: Routes) -> Callable[[httpx2.Request], None]:
+    tokens = {
         origin: token
         for address, token in ((access.endpoint, access.token), (access.modelscope, access.modelscope_token))
         if token and _private(origin := origin_of(address))
@@ -91,10 +97,11 @@ def _guard(access: Access) -> Callable[[httpx2.Request], None]:
     modelscope = origin_of(access.modelscope)
 
     def guard(request: httpx2.Request) -> None:
-        if access.offline:
-            raise failures.offline()
         origin = origin_of(str(request.url))
-        token = bearers.get(origin)
+        token = tokens.get(origin)
+        if token is not None and origin[0] == "http" and ways.of(*origin) is not None:
+            token = None  # a proxy would read it
+        request.headers.pop("Cookie", None)
         if token is None:
             request.headers.pop("Authorization", None)
         else:
@@ -114,29 +121,3 @@ def _private(origin: Origin) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _tls(certificates: str) -> ssl.SSLContext:
-    if not certificates:
-        return _system_tls()
-    path = Path(certificates).expanduser()
-    try:
-        return _own_tls(str(path), path.stat().st_mtime_ns)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise failures.certificates_unusable(str(path), type(error).__name__) from error
-
-
-@functools.lru_cache(maxsize=1)
-def _system_tls() -> ssl.SSLContext:
-    import httpx2  # noqa: PLC0415
-
-    return httpx2.create_ssl_context()
-
-
-@functools.lru_cache(maxsize=2)
-def _own_tls(path: str, _changed: int) -> ssl.SSLContext:
-    import httpx2  # noqa: PLC0415
-
-    context = httpx2.create_ssl_context()
-    context.load_verify_locations(cafile=path)
-    return context

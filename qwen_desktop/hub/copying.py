@@ -1,4 +1,4 @@
-"""Big files: hashing them, copying them into the models folder, deleting them. Runs in the transfers worker.
+"""Big files: hashing them, copying them into the models folder. Runs in the transfers worker.
 
 A copy is hashed while it is read, flushed to the disk, read back and compared, and only then gets its name. ``report``
 is called often: it raises ``Cancelled`` when nobody waits any more.
@@ -7,11 +7,11 @@ is called often: it raises ``Cancelled`` when nobody waits any more.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,7 +97,7 @@ def copy_file(source: Path, target: Path, meter: Meter) -> str:
                     left = left[writing.write(left) :]
                 meter.add(count)
             os.fsync(writing.fileno())
-            if hasattr(os, "posix_fadvise"):  # else the reading back would only see the memory
+            if sys.platform == "linux":  # else the reading back would only see the memory
                 os.posix_fadvise(writing.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if sha256_of(part, meter) != hashed.hexdigest():
             raise errors.copy_differs(source.name)
@@ -253,62 +253,3 @@ def _free_quant(home: Path, quant: str, file: str) -> str:
 
 def _inside(path: Path, root: Path) -> bool:
     return root in path.parents
-
-
-# Deleting ------------------------------------------------------------------------------------------------------------
-
-
-def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None:
-    """The job ``library.delete``: the files of a model of ours, its manifest last, to the bin or for good.
-
-    A folder that holds nothing else goes as a whole. An mmproj that another model of the folder uses stays. Raises
-    ``Environment`` with action "delete_permanently" where there is no bin, and ``OSError``.
-    """
-    wanted = msgspec.convert(entry, Entry)
-    root = Path(wanted.folder)
-    first = Path(wanted.path)
-    home, manifests, kept = first.parent, [], set()
-    for place in (first.parent, *first.parent.parents):
-        found = [(path, note) for path in sorted(place.glob("model-*.json")) if (note := read_manifest(path))]
-        for path, note in found:
-            if any(place / file.path == first for file in note.files):
-                manifests.append(path)
-                home = place
-            else:
-                kept |= {place / file.path for file in (*note.files, *note.mmproj)}
-        if place == root:
-            break
-    files = [Path(wanted.absolute(file)) for file in (*wanted.files, *([wanted.mmproj] if wanted.mmproj else []))]
-    going = [path for path in files if path not in kept and os.path.lexists(path)] + manifests
-    others = [path for path in home.rglob("*") if path not in going and not path.is_dir()] if home.is_dir() else []
-    whole = home != root and not others and home.is_dir()
-    for number, path in enumerate([home] if whole else going):
-        report(number, len(going))
-        (_erase if permanent else _to_bin)(path, first.name)
-    for folder in (home, home.parent):
-        if folder != root and root in folder.parents:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _erase(path: Path, _shown: str) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _to_bin(path: Path, shown: str) -> None:
-    from send2trash import send2trash  # type: ignore[import-untyped]  # noqa: PLC0415 - only when something is deleted
-
-    try:
-        send2trash(str(path))
-    except FileNotFoundError:
-        if os.path.lexists(path):
-            raise
-    except OSError as error:
-        if getattr(error, "winerror", 0) in (32, 33):  # a program has it open
-            raise errors.in_use(shown) from error
-        if error.errno in (errno.ENOSPC, errno.EROFS):
-            raise
-        raise errors.no_bin(shown, f"{type(error).__name__} {error.errno}") from error

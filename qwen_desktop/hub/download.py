@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import AppError, Environment, error_of
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub import failures, library_errors
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.download_disk import PartFile
@@ -85,8 +85,11 @@ def state(request: dict[str, Any], folder: str) -> dict[str, int]:
 
 
 def discard(request: dict[str, Any], folder: str) -> None:
-    """The job ``hub.download_discard``: remove the unfinished files, once nobody works on them. Raises ``AppError``
-    only for names that cannot be files."""
+    """The job ``hub.download_discard``: remove the unfinished files, once nobody works on them.
+
+    Raises ``AppError`` for names that cannot be files, and for a file that cannot be removed; its journal stays then,
+    so that getting the model goes on from there.
+    """
     targets = _targets(plain(request), Path(folder))
     if not Path(folder).exists():
         return
@@ -97,10 +100,14 @@ def discard(request: dict[str, Any], folder: str) -> None:
             raise Environment(_other(), action="retry")
 
     begun = [t for t in targets if t.parent.exists()]
+    stays: list[OSError] = []
     for target in begun:
         with contextlib.suppress(AppError), locked([target], waiting):  # one that another download shares is left to it
-            with contextlib.suppress(OSError):
-                part_path(target).unlink(missing_ok=True)
+            try:
+                _remove(part_path(target), until)
+            except OSError as error:
+                stays.append(error)
+                continue
             remove_journal(target)
             remove_lock(target)
     for target in begun:
@@ -109,6 +116,22 @@ def discard(request: dict[str, Any], folder: str) -> None:
                 break
             with contextlib.suppress(OSError):
                 place.rmdir()  # only an empty one goes
+    if stays:
+        raise _left_behind(str(stays[0].filename)) from stays[0]
+
+
+def _remove(path: Path, until: float) -> None:
+    """Remove a file that a thread which has been stopped, or a virus scanner, may still have open: Windows refuses that
+    while they do. Raises ``OSError`` when that is still so at ``until``."""
+    while True:
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 class _Download:
@@ -215,19 +238,21 @@ class _Download:
         others = sum(identities[t].size for t in later if not part_path(t).exists() and not t.exists())
         part.open(others)
         journal = Journal(journal_path(target), file, head)
-        if 0 <= present < file.size:
-            journal.forget(present, file.size)
-        if journal.rebooted:
-            _drop_unwritten(part, journal)
-        journal.save()
-        if not journal.verified:
-            limiter = Limiter(self._limit)
-            download = FileDownload(
-                part, journal, self._sources, self.access, limiter=limiter, patience_s=self.options.patience_s
-            )
-            download.run(lambda d: self._tick(d, seeker))
-            self._received_before += download.received
-        journal.close()
+        try:
+            if 0 <= present < file.size:
+                journal.forget(present, file.size)
+            if journal.rebooted:
+                _drop_unwritten(part, journal)
+            journal.save()
+            if not journal.verified:
+                limiter = Limiter(self._limit)
+                download = FileDownload(
+                    part, journal, self._sources, self.access, limiter=limiter, patience_s=self.options.patience_s
+                )
+                download.run(lambda d: self._tick(d, seeker))
+                self._received_before += download.received
+        finally:
+            journal.close()  # open, it could not be removed on Windows
         names = journal.sources()
         self._used.update(names[number] for _, _, number in journal.pieces() if number < len(names))
         self._done_before += file.size
@@ -298,6 +323,22 @@ def _targets(request: DownloadRequest, folder: Path) -> dict[Path, RemoteFile]:
     if not request.files:
         raise failures.no_file(request.repo, request.quant or "*.gguf", "?")
     return targets
+
+
+def _left_behind(path: str) -> Environment:
+    return Environment(
+        Text(
+            "download.left",
+            QT_TRANSLATE_NOOP("downloads", "The unfinished file {path} cannot be removed."),
+            {"path": clean(path)},
+        ),
+        Text(
+            "download.left.hint",
+            QT_TRANSLATE_NOOP(
+                "downloads", "Another program has it open. Delete it later, or get the model: that goes on from there."
+            ),
+        ),
+    )
 
 
 def _other() -> Text:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from qwen_desktop.core.errors import AppError, Environment, error_of, os_problem
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.hub import windows_files
 
 #: Left free on the disk, in bytes: a full system disk harms everything.
 SPARE = 128 << 20
@@ -51,7 +52,8 @@ class Handle:
     def read(self, place: int, buffer: memoryview) -> int:
         """Fill ``buffer`` from byte ``place`` on; returns how many bytes there were. Raises ``OSError``."""
         if hasattr(os, "preadv"):
-            return os.preadv(self._file, [buffer], place)
+            count: int = os.preadv(self._file, [buffer], place)
+            return count
         os.lseek(self._file, place, os.SEEK_SET)
         data = os.read(self._file, len(buffer))
         buffer[: len(data)] = data
@@ -95,10 +97,10 @@ class PartFile:
         except OSError as error:
             raise of_disk(error, self.path) from error
         try:
-            check_space(self.path.parent, self.size - _allocated(file, self.size) + others)
+            check_space(self.path.parent, self.size - min(self.size, allocated(self.path)) + others)
             _allocate(file, self.size)
             if os.fstat(file).st_size != self.size:
-                os.ftruncate(file, self.size)
+                set_size(file, self.size)
             self._inode = os.fstat(file).st_ino
         except OSError as error:
             raise of_disk(error, self.path) from error
@@ -117,8 +119,10 @@ class PartFile:
             raise gone(self.path.parent) from error
         if status.st_ino != self._inode:
             raise gone(self.path.parent)
-        blocks = getattr(status, "st_blocks", None)
-        missing = 0 if blocks is None else max(0, self.size - blocks * 512)
+        try:
+            missing = self.size - allocated(self.path)
+        except OSError as error:
+            raise gone(self.path.parent) from error
         if missing > SPARE:
             check_space(self.path.parent, missing)
 
@@ -204,9 +208,20 @@ def of_disk(error: OSError, path: Path) -> AppError:
     return error_of(os_problem(error))
 
 
-def _allocated(file: int, size: int) -> int:
-    blocks = getattr(os.fstat(file), "st_blocks", None)
-    return min(size, os.fstat(file).st_size if blocks is None else blocks * 512)
+def allocated(path: Path) -> int:
+    """Bytes of the disk that the file takes already. Raises ``OSError``."""
+    if sys.platform == "win32":
+        return windows_files.allocated(path)
+    else:  # noqa: RET505 - mypy knows platforms by branches
+        return path.stat().st_blocks * 512
+
+
+def set_size(file: int, size: int) -> None:
+    """Make the open file so long; nothing is written for what is missing. Raises ``OSError``."""
+    if sys.platform == "win32":
+        windows_files.set_size(file, size)
+    else:
+        os.ftruncate(file, size)
 
 
 def _allocate(file: int, size: int) -> None:
@@ -214,12 +229,11 @@ def _allocate(file: int, size: int) -> None:
 
     ``os.posix_fallocate`` would write zeros to every block where it cannot (network disks, FAT): minutes for nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        fallocate = ctypes.CDLL(None, use_errno=True).fallocate
-    except (OSError, AttributeError):
-        return
-    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if fallocate(file, 0, 0, size) != 0 and ctypes.get_errno() in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    if sys.platform.startswith("linux"):
+        try:
+            fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+        except (OSError, AttributeError):
+            return
+        fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+        if fallocate(file, 0, 0, size) != 0 and ctypes.get_errno() in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

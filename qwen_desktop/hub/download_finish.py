@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.core.files import write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
@@ -87,11 +88,7 @@ def finish(
     home = home_of(request, folder)
     old = home / manifest_name(request.quant)
     try:
-        if any(part_path(target).exists() and target.exists() for target in identities):
-            old.unlink(missing_ok=True)  # it would describe a mixture of an old and a new version
-        for target in identities:
-            if part_path(target).exists():
-                _rename(part_path(target), target)
+        _name_all(list(identities), old)
         for place in {target.parent for target in identities}:
             flush_folder(place)
         wanted = {file.path for file in request.mmproj}
@@ -122,6 +119,22 @@ def finish(
     size = sum(file.size for file in identities.values())
     log.info("download.done bytes=%d fetched=%d", size, fetched)
     return _result(request, folder, ", ".join(dict.fromkeys(sources)), size, fetched)
+
+
+def _name_all(targets: Sequence[Path], manifest: Path) -> None:
+    """Give the parts their names. The old ``manifest`` would describe a mixture of an old and a new version, so it goes
+    before that; where not even the first name can be given (an old file is in use), the old version stays whole."""
+    parts = [target for target in targets if part_path(target).exists()]
+    before = manifest.read_bytes() if any(target.exists() for target in parts) and manifest.exists() else None
+    if before is not None:
+        manifest.unlink()
+    for number, target in enumerate(parts):
+        try:
+            _rename(part_path(target), target)
+        except (OSError, AppError):
+            if before is not None and not number:
+                write_atomic(manifest, before)
+            raise
 
 
 def _rename(part: Path, target: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.hub import failures
+from qwen_desktop.hub import failures, switch
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.client import client
 from qwen_desktop.hub.download_board import Standing
@@ -83,8 +81,7 @@ class Worker(threading.Thread):
         """Wake the thread out of waiting for the network: its connection ends."""
         connection = self._socket
         if connection is not None:
-            with contextlib.suppress(OSError, TypeError, ValueError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # also under TLS: without a farewell
+            switch.end(connection)
 
     def run(self) -> None:
         handle: Handle | None = None
@@ -171,7 +168,7 @@ class Worker(threading.Thread):
         self._orders.arrived(run, start, end, different)
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
+        if event.endswith("connect_tcp.complete"):  # also of a proxy
             self._socket = info["return_value"].get_extra_info("socket")
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qwen_desktop.core.errors import AppError, Environment, UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 
 #: Opens the page where the access token is kept.
 SETTINGS = "view.settings"
+#: Turns the offline switch off.
+ONLINE = "network.online"
 
 
 def host_of(url: str) -> str:
@@ -43,14 +45,26 @@ def unreachable(host: str, details: str = "") -> Unreachable:
     )
 
 
-def offline() -> AppError:
-    """The offline switch is on."""
+def offline(variable: str = "") -> AppError:
+    """The offline switch is on: the setting, or a ``variable`` of the environment."""
+    hint = (
+        Text(
+            "hub.offline.variable",
+            QT_TRANSLATE_NOOP("hub", "Remove {variable} from the environment, then start again."),
+            {"variable": variable},
+        )
+        if variable
+        else Text(
+            "hub.offline.hint",
+            QT_TRANSLATE_NOOP(
+                "hub", "Turn off “Stay offline” under Settings, Downloads, or call: qwen-desktop offline off."
+            ),
+        )
+    )
     return UserFacing(
         Text("hub.offline", QT_TRANSLATE_NOOP("hub", "The network is switched off for Qwen Desktop.")),
-        Text(
-            "hub.offline.hint",
-            QT_TRANSLATE_NOOP("hub", "Remove HF_HUB_OFFLINE from the environment, then start again."),
-        ),
+        hint,
+        action="" if variable else ONLINE,
     )
 
 
@@ -71,25 +85,100 @@ def untrusted(host: str, details: str = "") -> AppError:
     )
 
 
-def certificates_unusable(path: str, details: str = "") -> AppError:
-    """The PEM file of the settings cannot be used."""
+def certificates_unusable(path: str, variable: str = "", details: str = "") -> AppError:
+    """The certificates of the settings, or those that a ``variable`` of the environment names, cannot be used."""
+    if variable:
+        return UserFacing(
+            Text(
+                "hub.pem.variable",
+                QT_TRANSLATE_NOOP("hub", "{variable} names {path}, which cannot be used as certificates."),
+                {"variable": variable, "path": clean(path)},
+            ),
+            Text(
+                "hub.pem.variable.hint",
+                QT_TRANSLATE_NOOP(
+                    "hub",
+                    "Correct or remove {variable}, then start again, or name a PEM file under Settings, Downloads, "
+                    "Certificates.",
+                ),
+                {"variable": variable},
+            ),
+            details=details,
+            action=SETTINGS,
+        )
     return UserFacing(
-        Text("hub.pem", QT_TRANSLATE_NOOP("hub", "{path} cannot be used as certificates."), {"path": path}),
+        Text("hub.pem", QT_TRANSLATE_NOOP("hub", "{path} cannot be used as certificates."), {"path": clean(path)}),
         Text("hub.pem.hint", QT_TRANSLATE_NOOP("hub", "Name a PEM file under Settings, Downloads, Certificates.")),
         details=details,
         action=SETTINGS,
     )
 
 
-def proxy_unusable(details: str = "") -> AppError:
-    """The proxy's address is wrong or of a kind that is not supported."""
-    return UserFacing(
-        Text("hub.proxy", QT_TRANSLATE_NOOP("hub", "The proxy cannot be used.")),
-        Text(
-            "hub.proxy.hint",
-            QT_TRANSLATE_NOOP("hub", "Correct its address under Settings, Downloads, or in the system."),
+def proxy_unusable(value: str, where: str = "settings") -> AppError:
+    """The proxy's address is wrong or of a kind that is not supported. ``value`` is without name and password,
+    ``where`` a variable, "settings" or "system"."""
+    params: dict[str, Any] = {"value": value, "variable": where}
+    what, hint = {
+        "settings": (
+            Text("hub.proxy", QT_TRANSLATE_NOOP("hub", "The proxy {value} cannot be used."), params),
+            Text(
+                "hub.proxy.hint",
+                QT_TRANSLATE_NOOP(
+                    "hub",
+                    "Correct it under Settings, Downloads, Proxy, such as http://proxy:8080 or socks5://proxy:1080.",
+                ),
+            ),
         ),
+        "system": (
+            Text("hub.proxy.system", QT_TRANSLATE_NOOP("hub", "The system's proxy {value} cannot be used."), params),
+            Text(
+                "hub.proxy.system.hint",
+                QT_TRANSLATE_NOOP(
+                    "hub", "Correct it in the system's settings, or name a proxy under Settings, Downloads, Proxy."
+                ),
+            ),
+        ),
+    }.get(
+        where,
+        (
+            Text(
+                "hub.proxy.variable",
+                QT_TRANSLATE_NOOP("hub", "{variable} names the proxy {value}, which cannot be used."),
+                params,
+            ),
+            Text(
+                "hub.proxy.variable.hint",
+                QT_TRANSLATE_NOOP(
+                    "hub",
+                    "Correct or remove {variable}, then start again, or name a proxy under Settings, Downloads, Proxy.",
+                ),
+                params,
+            ),
+        ),
+    )
+    return UserFacing(what, hint, action=SETTINGS)
+
+
+def proxy_away(value: str, details: str = "") -> Unreachable:
+    """The proxy itself does not answer. ``value`` is its address without name and password."""
+    return Unreachable(
+        Text("hub.proxy.away", QT_TRANSLATE_NOOP("hub", "The proxy {value} cannot be reached."), {"value": value}),
+        Text("hub.proxy.away.hint", QT_TRANSLATE_NOOP("hub", "Check its address and the network, then try again.")),
         details=details,
+        action="retry",
+    )
+
+
+def proxy_login() -> AppError:
+    """The proxy asks who we are, or does not accept what it was told."""
+    return UserFacing(
+        Text("hub.proxy.login", QT_TRANSLATE_NOOP("hub", "The proxy does not accept the name and password.")),
+        Text(
+            "hub.proxy.login.hint",
+            QT_TRANSLATE_NOOP(
+                "hub", "Put them into its address under Settings, Downloads, Proxy: http://name:password@proxy:8080."
+            ),
+        ),
         action=SETTINGS,
     )
 

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 #: The template doctor's edition: what an older one found is looked at again.
-DOCTOR = 1
+DOCTOR = 2
 #: Another process holds the lock for a fraction of a second; more than this many seconds means that it hangs.
 _PATIENCE_S = 5.0
 #: What this edition says of a file's header: models that an older one let pass are looked at again.

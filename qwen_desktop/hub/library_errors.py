@@ -117,10 +117,11 @@ def several(name: str, found: Sequence[str]) -> UserFacing:
     )
 
 
-def no_bin(file: str, details: str = "") -> Environment:
-    """The drive has no bin, so only deleting for good is possible; ``action`` says so to faces."""
+def no_bin(file: str, why: Text | None = None, *, details: str = "") -> Environment:
+    """There is no bin for it, so only deleting for good is possible; ``action`` says so to faces."""
     return Environment(
-        Text("library.no_bin", QT_TRANSLATE_NOOP("library", "{file} cannot go to the bin."), {"file": clean(file)}),
+        why
+        or Text("library.no_bin", QT_TRANSLATE_NOOP("library", "{file} cannot go to the bin."), {"file": clean(file)}),
         Text("library.no_bin.hint", QT_TRANSLATE_NOOP("library", "It can only be deleted for good.")),
         details=details,
         action="delete_permanently",

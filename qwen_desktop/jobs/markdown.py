@@ -8,13 +8,13 @@ itself for short ones, one block at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -30,28 +30,38 @@ from qwen_desktop.jobs.blocks import (
     TextBlock,
 )
 from qwen_desktop.jobs.highlight import spans
+from qwen_desktop.jobs.markdown_code import Fence, fence_of, fence_rule
+from qwen_desktop.jobs.markdown_inline import PIECE, InlineParser, formula_rule, pieces
+from qwen_desktop.jobs.markdown_table import table_rule
 
-#: Inline text longer than this is parsed in pieces, so that a growing paragraph costs only its last piece.
-PIECE = 1500
+#: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
+DEEPEST = 64
 _CACHED = 400
 _URL = re.compile(r"https?://[^\s<>\"'`，。；：！？、（）【】「」『』《》]+")
 _TRAILING = ".,;:!?*_~'\""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _MATHS = re.compile(r"[\\^_={}+*/<>|]")
+_EMPTY = re.compile(r"\n[ \t]*(?=\n)")
+_FORMULA = re.compile(r"(?:\$\$|\\\[)")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _LIST_OPEN = ("bullet_list_open", "ordered_list_open")
+#: Tokens before which the marker of a list item must stand by itself.
+_UNMARKED = (
+    *_LIST_OPEN,
+    "fence", "code_block", "math_block", "bracket_math_block", "hr", "table", "list_item_close",
+)  # fmt: skip
+_BlockRule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 
 
 class Markdown:
     """A parser with a small memory of inline texts it has seen, so that parsing a growing message again is cheap."""
 
     def __init__(self) -> None:
-        self._md = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-        dollarmath_plugin(self._md, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-        self._md.inline.ruler.before("escape", "bracket_math", _bracket_math)
-        self._md.block.ruler.before("fence", "bracket_math_block", _bracket_math_block)
+        self._md = _parser()
         # Inline parsing is most of the cost: it is done by ``_inline``, lazily and remembered.
         self._md.core.ruler.disable(["inline", "linkify", "text_join"], ignoreInvalid=True)
+        self._md.options["maxNesting"] = DEEPEST + 4  # there the library leaves out what follows
+        self._spans = _parser()  # by itself, since the library has one bound for the depth of both
         self._seen: dict[str, Runs] = {}
         self._seen_before: dict[str, Runs] = {}
 
@@ -61,8 +71,7 @@ class Markdown:
 
     def iter_blocks(self, text: str, *, highlight: bool = False) -> Iterator[Block]:
         """The same one by one, so that the caller can stop between two of them."""
-        env: dict[str, Any] = {}
-        for block in self._walk(self._md.parse(text, env), env, None):
+        for block in self._walk(self._md.parse(text), None):
             if highlight and isinstance(block, CodeBlock):
                 yield msgspec.structs.replace(block, spans=spans(block.text, block.language))
             else:
@@ -74,92 +83,93 @@ class Markdown:
         Returns (finished, open, offset in ``text`` where the open part starts, number of the list item that it
         starts with or None). ``first_number`` continues the numbering of an ordered list cut by the last call.
         """
-        env: dict[str, Any] = {}
-        tokens = self._md.parse(text, env)
-        index, line, number = _last_block(tokens, first_number)
+        tokens = self._md.parse(text)
+        index, line, number = _last_block(tokens, first_number, _settled(text))
         opened = [t for t in tokens[:index] if t.level == 0 and t.nesting == 1 and t.type in _LIST_OPEN]
         closed = sum(1 for t in tokens[:index] if t.level == 0 and t.nesting == -1 and t.type.endswith("_list_close"))
         inside = len(opened) > closed
-        finished = list(self._walk(tokens[:index], env, first_number)) if index else []
+        finished = list(self._walk(tokens[:index], first_number)) if index else []
         rest = tokens[index:]
         if inside:  # the tail begins inside a list: give it the list's opening again
             rest = [opened[-1], *rest]
-        tail = list(self._walk(rest, env, number if inside else (first_number if not index else None)))
+        tail = list(self._walk(rest, number if inside else (first_number if not index else None)))
         return finished, tail, _offset_of_line(text, line), number if inside else None
 
-    def _walk(self, tokens: list[Token], env: dict[str, Any], first_number: int | None) -> Iterator[Block]:
+    def fence(self, line: str) -> Fence | None:
+        """The code block that a line at the top level opens, None when it opens none."""
+        return fence_of(line)
+
+    def _walk(self, tokens: list[Token], first_number: int | None) -> Iterator[Block]:
         nest = _Nesting(first_number)
-        position = 0
-        while position < len(tokens):
-            token = tokens[position]
-            position += 1
+        for position, token in enumerate(tokens):
             kind = token.type
             if kind == "inline":
                 marker, content = nest.take_marker(), token.content
                 if marker == "•" and (task := _TASK.match(content)):
                     marker = "☐" if task[1] == " " else "☑"
                     content = content[task.end() :]
-                yield TextBlock(self._inline(content, env), nest.level, nest.indent, nest.quote, marker)
-            elif kind in ("fence", "code_block"):
+                yield TextBlock(self._inline(content), nest.level, nest.indent, nest.quote, marker)
+                continue
+            if nest.marker and kind in _UNMARKED:  # what comes cannot carry it
+                yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker())
+            if kind in ("fence", "code_block"):
                 words = token.info.split(maxsplit=1)
                 code = token.content.removesuffix("\n")
                 yield CodeBlock(code, words[0] if words else "", None, nest.indent, nest.quote)
-                nest.take_marker()
-            elif kind.startswith("math_block") or kind == "bracket_math_block":
+            elif kind in ("math_block", "bracket_math_block"):
                 yield MathBlock(token.content.strip(), nest.indent, nest.quote)
-                nest.take_marker()
             elif kind == "hr":
                 yield RuleBlock(nest.indent, nest.quote)
-            elif kind == "table_open":
-                table, position = self._table(tokens, position, env)
-                yield msgspec.structs.replace(table, indent=nest.indent, quote=nest.quote)
-            elif kind == "list_item_close" and nest.marker:
-                yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker())  # an item that is still empty
+            elif kind == "table":
+                rows = tuple(tuple(map(self._inline, row)) for row in token.meta["rows"])
+                yield TableBlock(rows, tuple(token.meta["align"]), nest.indent, nest.quote)
             else:
-                nest.enter(token, first=position == 1)
-
-    def _table(self, tokens: list[Token], position: int, env: dict[str, Any]) -> tuple[TableBlock, int]:
-        rows: list[tuple[Runs, ...]] = []
-        row: list[Runs] = []
-        align: list[str] = []
-        while position < len(tokens) and tokens[position].type != "table_close":
-            token = tokens[position]
-            if token.type in ("th_open", "td_open") and not rows:
-                align.append(str(token.attrGet("style") or "").removeprefix("text-align:"))
-            elif token.type == "inline":
-                row.append(self._inline(token.content, env))
-            elif token.type == "tr_close":
-                rows.append(tuple(row))
-                row = []
-            position += 1
-        return TableBlock(tuple(rows), tuple(align)), position + 1
+                nest.enter(token, first=position == 0)
 
     # Inline ----------------------------------------------------------------------------------------------------------
 
-    def _inline(self, text: str, env: dict[str, Any]) -> Runs:
+    def _inline(self, text: str) -> Runs:
         if len(text) <= PIECE:
-            return self._piece(text, env)
-        runs: list[Run] = []
-        for piece in pieces(text):
-            runs += self._piece(piece, env)
-        return tuple(runs)
+            return self._piece(text)
+        return tuple(run for piece in pieces(text) for run in self._piece(piece))
 
-    def _piece(self, text: str, env: dict[str, Any]) -> Runs:
-        # With link definitions the same text may mean something else, so only texts without them are remembered.
-        remember = not env.get("references")
-        runs = self._seen.get(text) if remember else None
+    def _piece(self, text: str) -> Runs:
+        runs = self._seen.get(text)
         if runs is not None:
             return runs
-        runs = self._seen_before.get(text) if remember else None
+        runs = self._seen_before.get(text)
         if runs is None:
             tokens: list[Token] = []
-            self._md.inline.parse(text, self._md, env, tokens)
+            self._spans.inline.parse(text, self._spans, {}, tokens)
             runs = tuple(_merged(_runs(tokens)))
-        if remember:
-            if len(self._seen) >= _CACHED:  # two generations: what is still asked for survives
-                self._seen_before, self._seen = self._seen, {}
-            self._seen[text] = runs
+        if len(self._seen) >= _CACHED:  # two generations: what is still asked for survives
+            self._seen_before, self._seen = self._seen, {}
+        self._seen[text] = runs
         return runs
+
+
+def _parser() -> MarkdownIt:
+    """markdown-it with our grammar."""
+    md = MarkdownIt("commonmark")
+    md.inline = InlineParser()
+    md.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    dollarmath_plugin(md, allow_labels=False, allow_blank_lines=False)
+    md.inline.ruler.at("math_inline", formula_rule)
+    md.inline.ruler.before("escape", "bracket_math", _bracket_math)
+    block = md.block.ruler
+    block.before("fence", "bracket_math_block", _bracket_math_block)
+    block.at("fence", fence_rule, {"alt": ["paragraph", "blockquote", "list"]})
+    block.at("table", table_rule, {"alt": ["paragraph"]})
+    block.at("blockquote", _bounded(blockquote), {"alt": ["paragraph", "blockquote", "list"]})
+    block.at("list", _bounded(list_block), {"alt": ["paragraph", "blockquote"]})
+    # A definition may come long after what refers to it is on show, and one that nobody refers to is text too.
+    block.disable("reference")
+    return md
+
+
+def _bounded(rule: _BlockRule) -> _BlockRule:
+    """``rule``, but only down to ``DEEPEST``."""
+    return lambda state, start, end, silent: state.level < DEEPEST and rule(state, start, end, silent)
 
 
 class _Nesting:
@@ -206,29 +216,6 @@ class _Nesting:
         return 1 if start is None else int(start)
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Cut long inline text at spaces where no mark is open; the same prefix is always cut in the same way."""
-    start = 0
-    while len(text) - start > PIECE:
-        window = text[start : start + PIECE]
-        cut = PIECE
-        for end in ("\n", ". ", "。", " "):
-            place = window.rfind(end, PIECE // 2)
-            while place > 0 and not _balanced(window[: place + len(end)]):
-                place = window.rfind(end, PIECE // 2, place)
-            if place > 0:
-                cut = place + len(end)
-                break
-        yield text[start : start + cut]
-        start += cut
-    if start < len(text):
-        yield text[start:]
-
-
-def _balanced(text: str) -> bool:
-    return not (text.count("`") % 2 or text.count("*") % 2 or text.count("$") % 2 or text.count("[") != text.count("]"))
-
-
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 
 
@@ -250,7 +237,7 @@ def _runs(tokens: list[Token]) -> Iterator[Run]:
             yield Run("\n", bold, italic, strike, href=href)
         elif kind == "code_inline":
             yield Run(token.content, bold, italic, strike, code=True, href=href)
-        elif kind.startswith("math_inline"):
+        elif kind == "math_inline":
             if token.markup == "$" and " " in token.content and not _MATHS.search(token.content):
                 yield Run(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
             else:
@@ -264,7 +251,7 @@ def _runs(tokens: list[Token]) -> Iterator[Run]:
                 yield Run(piece, bold, italic, strike, href=address)
 
 
-def _merged(runs: Iterator[Run]) -> Iterator[Run]:
+def _merged(runs: Iterable[Run]) -> Iterator[Run]:
     last: Run | None = None
     for run in runs:
         if last is not None and not (last.code or last.math) and run == msgspec.structs.replace(last, text=run.text):
@@ -351,12 +338,17 @@ def _bracket_math_block(state: StateBlock, start: int, end: int, silent: bool) -
 # Growing texts -------------------------------------------------------------------------------------------------------
 
 
-def _last_block(tokens: list[Token], first_number: int | None) -> tuple[int, int, int | None]:
-    """Index and line of the last top-level block, or of the last item of a list that stands last; its number."""
+def _last_block(tokens: list[Token], first_number: int | None, most: int) -> tuple[int, int, int | None]:
+    """Index and line of the last top-level block, or of the last item of a list that stands last; its number.
+
+    Blocks that begin behind the line ``most`` do not count.
+    """
     index = line = 0
     number: int | None = None
     counter: int | None = None
     for position, token in enumerate(tokens):
+        if token.map and token.map[0] > most:
+            break
         if token.level == 0 and token.nesting >= 0 and token.map:
             index, line, number = position, token.map[0], None
             counter = None
@@ -372,6 +364,23 @@ def _last_block(tokens: list[Token], first_number: int | None) -> tuple[int, int
             if counter is not None:
                 counter += 1
     return index, line, number
+
+
+def _settled(text: str) -> int:
+    """The last line that surely begins a block, if it begins one at all.
+
+    What is being typed may turn out to go on with the paragraph above it ("#" may become "#1"), or to make the line
+    above it the head of a table; lines below the beginning of a formula may turn out to be inside it. None of this
+    reaches over an empty line.
+    """
+    stretch = 0
+    for empty in _EMPTY.finditer(text):
+        stretch = empty.end() + 1
+    first, last = text.count("\n", 0, stretch), text.count("\n")
+    begun = _FORMULA.search(text, stretch)
+    if begun is not None:
+        last = min(last, 2 + text.count("\n", 0, begun.start()))
+    return max(first, last - 2)
 
 
 def _offset_of_line(text: str, line: int) -> int:

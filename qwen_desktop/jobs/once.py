@@ -51,7 +51,7 @@ def _bandwidth() -> wire.Finding:
     from qwen_desktop.engine.fit import usual_threads  # noqa: PLC0415 - as above
     from qwen_desktop.hardware.bandwidth import measure  # noqa: PLC0415
 
-    return wire.Measured(measure(usual_threads()))
+    return measure(usual_threads())
 
 
 #: NVIDIA's library before ggml's backends: of the two it is the one that does not crash.

@@ -8,6 +8,9 @@ caller has told meanwhile (``client.Channel``), and raises ``Cancelled`` once th
 
 from __future__ import annotations
 
+#: Instant ones that must not wait behind others: they run where calls are read, in the order of the calls.
+AT_ONCE = frozenset({"hub.switch"})
+
 JOBS: dict[str, str] = {
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
     "gguf.header": "qwen_desktop.hub.importers:header",
@@ -15,8 +18,9 @@ JOBS: dict[str, str] = {
     "hub.lookup": "qwen_desktop.hub.catalog_jobs:lookup",
     "hub.merge": "qwen_desktop.hub.catalog_jobs:merge",
     "hub.refresh": "qwen_desktop.hub.catalog_jobs:refresh",
+    "hub.switch": "qwen_desktop.hub.switch:turn",
     "library.copy": "qwen_desktop.hub.copying:copy_in",
-    "library.delete": "qwen_desktop.hub.copying:delete_model",
+    "library.delete": "qwen_desktop.hub.deleting:delete_model",
     "library.find_importable": "qwen_desktop.hub.importers:find",
     "library.hash": "qwen_desktop.hub.copying:hash_files",
     "library.inspect": "qwen_desktop.hub.importers:inspect",

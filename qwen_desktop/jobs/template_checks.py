@@ -17,6 +17,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.template_families import Family
+from qwen_desktop.engine.template_form import Form
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 Message = dict[str, Any]
@@ -32,8 +33,12 @@ FAULTS: dict[str, str] = {
     "roles": QT_TRANSLATE_NOOP("library", "The chat template of this file mixes up who said what."),
     "end": QT_TRANSLATE_NOOP("library", "The chat template of this file does not mark where a message ends."),
     "no_prompt": QT_TRANSLATE_NOOP("library", "The chat template of this file does not ask the model to answer."),
-    "system_refused": QT_TRANSLATE_NOOP("library", "The chat template of this file refuses instructions."),
-    "system_lost": QT_TRANSLATE_NOOP("library", "The chat template of this file leaves your instructions out."),
+    "system_refused": QT_TRANSLATE_NOOP(
+        "library", "The chat template of this file refuses instructions, so they go into your first question."
+    ),
+    "system_lost": QT_TRANSLATE_NOOP(
+        "library", "The chat template of this file leaves instructions out, so they go into your first question."
+    ),
     "always_prompt": QT_TRANSLATE_NOOP(
         "library", "The chat template of this file asks for an answer where none is wanted."
     ),
@@ -51,6 +56,9 @@ FAULTS: dict[str, str] = {
         "library", "The chat template of this file repeats the thinking of earlier answers, which fills the context."
     ),
     "tools_lost": QT_TRANSLATE_NOOP("library", "The chat template of this file leaves out the tools it is given."),
+    "tools_system": QT_TRANSLATE_NOOP(
+        "library", "The chat template of this file leaves instructions out when there are tools."
+    ),
     "tool_form": QT_TRANSLATE_NOOP(
         "library", "The chat template of this file writes tool calls in another form than this model knows."
     ),
@@ -154,6 +162,11 @@ class Renderings:
         """The template's own text."""
         return self._template.source
 
+    @property
+    def form(self) -> Form:
+        """How the conversations are handed to the template."""
+        return self._template.form
+
     def get(self, name: str) -> str | None:
         """The prompt of conversation ``name``, None when the template refuses it."""
         if name not in self._made:
@@ -195,13 +208,13 @@ def _words(made: Renderings, _family: Family) -> Iterator[str]:
                 break
 
 
-def _instructions(made: Renderings, _family: Family) -> Iterator[str]:
-    prompt = made.get("system")
-    if prompt is not None and _PIRATE["content"] not in prompt:
-        yield "system_lost"
-
-
 # Checks for ChatML ---------------------------------------------------------------------------------------------------
+
+
+def _instructions(made: Renderings, _family: Family) -> Iterator[str]:
+    """These models are trained with instructions of their own; for others the first question is a fine place."""
+    if made.form.system != "own":
+        yield f"system_{made.form.system}"
 
 
 def _shape(made: Renderings, _family: Family) -> Iterator[str]:
@@ -280,8 +293,8 @@ def _tools(made: Renderings, family: Family) -> Iterator[str]:
         spoken = "".join(turn.body for turn in turns if turn.role == "user")
         if "look_at_sky" not in head or "Tells whether it rains" not in head:
             yield "tools_lost"
-        if _PIRATE["content"] not in head:
-            yield "system_lost"
+        if _PIRATE["content"] not in offered:
+            yield "tools_system"
         if "Does it rain in Zürich?" not in spoken:
             yield "text"
     used = made.get("tool_use")
@@ -312,5 +325,5 @@ def _is_xml_call(text: str) -> bool:
 
 
 Check = Callable[[Renderings, Family], Iterator[str]]
-_ANY: tuple[Check, ...] = (_words, _instructions)
+_ANY: tuple[Check, ...] = (_words,)
 _CHATML: tuple[Check, ...] = (_words, _instructions, _shape, _thinking, _earlier, _tools)

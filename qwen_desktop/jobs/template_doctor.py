@@ -22,6 +22,8 @@ from qwen_desktop.jobs.template_checks import examine, sentence
 #: One rendering takes milliseconds; a template that needs longer than this many seconds is of no use to a chat.
 LIMIT_S = 1.0
 _LONGEST_TOKEN = 1 << 16
+#: The engine's sentence about a template that cannot be used -> ours.
+_CODES = {"template.syntax": "syntax", "template.endless": "endless", "template.loses": "text"}
 
 
 def check_file(path: str) -> dict[str, Any]:
@@ -61,10 +63,10 @@ def diagnose(source: str | None, family: Family, *, begin: str = "", end: str = 
 def _faults(source: str, family: Family, begin: str, end: str) -> list[str]:
     try:
         template = Template(source, bos=begin, eos=end, limit_s=LIMIT_S)
+        template.fit()
         return examine(template, family)
     except UserFacing as error:
-        code = error.problem.what.code
-        return ["syntax" if code == "template.syntax" else "endless" if code == "template.endless" else "refuses"]
+        return [_CODES.get(error.problem.what.code, "refuses")]
 
 
 def _family(header: GgufHeader) -> Family:

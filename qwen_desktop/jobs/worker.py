@@ -18,7 +18,7 @@ from typing import Any
 from qwen_desktop.core.errors import AppError, Bug, Cancelled, problem_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.jobs import wire
-from qwen_desktop.jobs.table import JOBS
+from qwen_desktop.jobs.table import AT_ONCE, JOBS
 from qwen_desktop.process import memory_limit
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.frames import PROTOCOL, FrameError
@@ -64,6 +64,9 @@ class Jobs:
         except ValueError:
             log.warning("request.unknown")
             return
+        if isinstance(request, wire.Call) and request.name in AT_ONCE:
+            self._do(request)
+            return
         with self._lock:
             if isinstance(request, wire.Call):
                 self._open.add(request.id)
@@ -77,18 +80,20 @@ class Jobs:
 
     def _work(self) -> None:
         while True:
-            call = self._calls.get()
-            try:
-                self._send(wire.Returned(call.id, self._run(call)))
-            except Exception as error:  # each failure belongs to its call; the worker goes on
-                if not isinstance(error, AppError | OSError | MemoryError):
-                    log.exception("job.failed name=%s", call.name)
-                self._send(wire.Failed(call.id, problem_of(error)))
-            finally:
-                with self._lock:
-                    self._open.discard(call.id)
-                    self._cancelled.discard(call.id)
-                    self._told.pop(call.id, None)
+            self._do(self._calls.get())
+
+    def _do(self, call: wire.Call) -> None:
+        try:
+            self._send(wire.Returned(call.id, self._run(call)))
+        except Exception as error:  # each failure belongs to its call; the worker goes on
+            if not isinstance(error, AppError | OSError | MemoryError):
+                log.exception("job.failed name=%s", call.name)
+            self._send(wire.Failed(call.id, problem_of(error)))
+        finally:
+            with self._lock:
+                self._open.discard(call.id)
+                self._cancelled.discard(call.id)
+                self._told.pop(call.id, None)
 
     def _run(self, call: wire.Call) -> Any:
         if call.id in self._cancelled:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def _code(process: subprocess.Popen[bytes]) -> int | None:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
-        if os.name == "nt":
+        if sys.platform == "win32":
             process.kill()
         else:  # with whatever it has started: its group is its own
             os.killpg(process.pid, signal.SIGKILL)

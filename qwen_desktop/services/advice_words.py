@@ -55,8 +55,26 @@ def tight() -> Text:
     """Nothing fits with room to spare: the one that needs least."""
     return Text(
         "advice.tight",
-        QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes nearly all free memory of this computer."),
+        QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes most of this computer's memory."),
     )
+
+
+def not_now(model: str, missing_bytes: int) -> Text:
+    """The best one for the computer does not fit what is free at the moment."""
+    return Text(
+        "advice.not_now",
+        QT_TRANSLATE_NOOP(
+            "advice",
+            "{model} suits this computer, but {missing} GB more must be free to use it: other programs hold a lot of "
+            "memory now.",
+        ),
+        {"model": model, "missing": gigabytes(max(missing_bytes, 100_000_000), up=True)},
+    )
+
+
+def lighter_now() -> Text:
+    """The best one that fits at the moment, beside one that does not."""
+    return Text("advice.lighter.now", QT_TRANSLATE_NOOP("advice", "Fits beside the programs that run now."))
 
 
 def lighter(room_bytes: int, *, quicker: bool, on_battery: bool) -> Text:
@@ -99,20 +117,11 @@ def stronger(speed: float, *, slower: bool) -> Text:
     )
 
 
-def stronger_context(context: int) -> Text:
-    """Better, but with less context."""
-    return Text(
-        "advice.stronger.context",
-        QT_TRANSLATE_NOOP("advice", "Better answers, but a context of {context} tokens at most."),
-        {"context": f"{context:,}"},
-    )
-
-
 def stronger_memory() -> Text:
-    """Better, but it fits only just."""
+    """Better, but it fits only just on a usual day, or with less context. How it fits now stands beside it."""
     return Text(
         "advice.stronger.memory",
-        QT_TRANSLATE_NOOP("advice", "Better answers, but it leaves little memory to other programs."),
+        QT_TRANSLATE_NOOP("advice", "Better answers, but large for the memory of this computer."),
     )
 
 

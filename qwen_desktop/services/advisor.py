@@ -9,37 +9,31 @@ computers, and newer series where they are better at the same size. This module 
 - the disk has room for it.
 
 Of the comfortable ones the best is recommended. More memory only adds candidates, so it never leads to a worse one.
+
+A model is got for months, so all of this is judged by the machine as it is on a usual day (``core.room``), never by
+what happens to run at the moment. Whether it fits *now* is another question, and its answer stands beside the advice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from qwen_desktop.core.fit import Correction, Fit, Use, Verdict
-from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core import room
+from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import Advice, CatalogModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.quants import SMALL_MODEL
-from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import Text
-from qwen_desktop.core.verdict import fit
 from qwen_desktop.services import advice_words as words
 
-#: Tokens of context that a recommended model must have room for.
-CONTEXT = 8192
 #: Tokens per second that are comfortable in the middle of a talk; people read 4 to 6, and thinking is waited for.
 COMFORTABLE = 8.0
 _SPEED = {Purpose.CODE: 9.0, Purpose.REASONING: 12.0, Purpose.MATHS: 12.0}
 #: Slower than this is not offered as a stronger one, in tokens per second.
 _BEARABLE = 4.0
-#: What stays for other programs: a share of the memory, within bounds, and never more than a quarter of what is free.
-_RESERVE_SHARE, _RESERVE_LEAST, _RESERVE_MOST = 0.08, 768 << 20, 4 << 30
-#: Where free memory was not read now, this much of all of it is thought to be free.
-_USUALLY_FREE = 0.6
-#: A computer whose speed was not measured is thought to read its memory this fast, in bytes per second.
-_MODEST_BANDWIDTH = 20e9
 #: Kept free on the disk, in bytes.
 _DISK_RESERVE = 2 << 30
 #: Points (8 are one doubling of the parameters) for quants beside the usual one, and for a licence with conditions.
@@ -48,7 +42,19 @@ _SMALL_QUANT, _LARGE_QUANT, _CONDITIONS = -6, 1, -4
 _LIGHTER, _STRONGER = 0.65, 3
 #: The large quant is for machines with room to waste: it may take this share of the memory.
 _SPACIOUS = 0.25
-_AS_ESTIMATED = Correction()
+
+
+class Verdicts(Protocol):
+    """Who answers whether a model fits: ``services.fits``. None where that cannot be said."""
+
+    def usual(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
+        """On a usual day."""
+
+    def of(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
+        """Now."""
+
+    def has(self, model: CatalogModel, quant: Quant, /) -> bool:
+        """Whether it is on the disk already."""
 
 
 class _Candidate(Struct, frozen=True):
@@ -65,7 +71,7 @@ class _Candidate(Struct, frozen=True):
 
 
 class _Tried(Struct, frozen=True):
-    """A candidate with its fit on the machine."""
+    """A candidate with its fit on a usual day."""
 
     candidate: _Candidate
     fit: Fit
@@ -75,49 +81,55 @@ class _Tried(Struct, frozen=True):
         return self.fit.decode_tokens_per_s or 0.0
 
 
-def recommend(
-    models: Iterable[CatalogModel], machine: Machine, purpose: Purpose, *, correction: Correction = _AS_ESTIMATED
-) -> Recommendation:
+def recommend(models: Iterable[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Verdicts) -> Recommendation:
     """The recommendation. Some milliseconds for the whole catalogue.
 
-    Without a ``best`` one ``reason`` says why: the purpose is not served yet, or nothing fits. With one it may say what
-    had to be guessed, or what a fuller disk would have allowed.
+    Without a ``best`` one ``reason`` says why: the purpose is not served yet, or nothing fits. With one it may say that
+    it does not fit now, what had to be guessed, or what a fuller disk would have allowed.
     """
     listed = tuple(models)
     if not any(purpose in m.purposes for m in listed):
-        return Recommendation(purpose, reason=_unserved(listed, machine, purpose, correction))
+        return Recommendation(purpose, reason=_unserved(listed, machine, purpose, verdicts))
     candidates = _candidates(listed, purpose)
     if machine.memory.total_bytes is None and machine.memory.free_bytes is None:
         return _blind(candidates, purpose)
-    return _Advisor(machine, purpose, correction).advise(candidates)
+    return _Advisor(machine, purpose, verdicts).advise(candidates)
 
 
 class _Advisor:
-    """One question. Each candidate is tried at most once with a reserve and once without."""
+    """One question."""
 
-    def __init__(self, machine: Machine, purpose: Purpose, correction: Correction) -> None:
+    def __init__(self, machine: Machine, purpose: Purpose, verdicts: Verdicts) -> None:
         self._purpose = purpose
-        self._correction = correction
+        self._verdicts = verdicts
         self._guessed_speed = not machine.bandwidth_bytes_per_s
-        self._machine = _complete(machine)
-        self._roomy = _with_reserve(self._machine)
+        self._machine = room.usual(machine)
         self._disk = machine.disk.free_bytes if machine.disk is not None else None
-        self._tried: dict[tuple[str, str], _Tried] = {}
 
     def advise(self, candidates: Sequence[_Candidate]) -> Recommendation:
         """Best first, then one below and one above it."""
         best = self._best(candidates)
         if best is None:
             return Recommendation(self._purpose, reason=self._nothing(candidates))
+        missing = self._missing(best.candidate)
         lighter = self._lighter(best, candidates)
+        why_lighter = None if lighter is None else self._why_lighter(lighter, best)
+        if missing and (lighter is None or self._missing(lighter.candidate)):
+            lighter = self._for_now(best, candidates) or lighter
+            why_lighter = words.lighter_now() if lighter and not self._missing(lighter.candidate) else why_lighter
         stronger = self._stronger(best, candidates)
         return Recommendation(
             self._purpose,
             best=_advice("best", best, self._why(best)),
-            lighter=None if lighter is None else _advice("lighter", lighter, self._why_lighter(lighter, best)),
+            lighter=None if lighter is None or why_lighter is None else _advice("lighter", lighter, why_lighter),
             stronger=None if stronger is None else _advice("stronger", stronger, self._why_stronger(stronger, best)),
-            reason=self._remark(best, candidates),
+            reason=words.not_now(best.candidate.model.name, missing) if missing else self._remark(best, candidates),
         )
+
+    def _missing(self, candidate: _Candidate) -> int:
+        """What memory lacks for it now, in bytes; 0 where it fits or what is free is unknown."""
+        now = self._verdicts.of(candidate.model, candidate.quant)
+        return max(1, now.missing_bytes) if now is not None and now.verdict is Verdict.TOO_LARGE else 0
 
     # Choosing --------------------------------------------------------------------------------------------------------
 
@@ -126,12 +138,11 @@ class _Advisor:
             if self._on_disk(candidate) and (tried := self._comfortable(candidate)):
                 return tried
         # Nothing is comfortable: the one that answers soonest, then the one that needs least.
-        fitting = [t for c in candidates if self._on_disk(c) and self._fits(t := self._try(c))]
+        there = [t for c in candidates if self._on_disk(c) and (t := self._try(c))]
+        fitting = [t for t in there if self._fits(t)]
         if fitting:
             return max(fitting, key=lambda t: (t.speed, -t.candidate.size))
-        tight = [
-            t for c in candidates if self._on_disk(c) and (t := self._try_all(c)).fit.verdict is not Verdict.TOO_LARGE
-        ]
+        tight = [t for t in there if t.fit.verdict is not Verdict.TOO_LARGE]
         return min(tight, key=lambda t: t.fit.memory.total_bytes, default=None)
 
     def _comfortable(self, candidate: _Candidate) -> _Tried | None:
@@ -139,7 +150,7 @@ class _Advisor:
             return None
         tried = self._try(candidate)
         needed = _needed_speed(candidate.model, self._purpose)
-        if not self._fits(tried) or tried.speed < needed:
+        if tried is None or not self._fits(tried) or tried.speed < needed:
             return None
         if candidate.quant.recommended:
             return tried
@@ -150,7 +161,8 @@ class _Advisor:
         usual = candidate.usual
         if usual is None or candidate.model.parameters <= SMALL_MODEL:
             return tried
-        return tried if self._try(usual).speed >= needed else None
+        whole = self._try(usual)
+        return tried if whole is not None and whole.speed >= needed else None
 
     def _lighter(self, best: _Tried, candidates: Sequence[_Candidate]) -> _Tried | None:
         most = best.fit.memory.total_bytes * _LIGHTER
@@ -159,8 +171,19 @@ class _Advisor:
                 continue
             if candidate.quant.recommended and self._on_disk(candidate):
                 tried = self._try(candidate)
-                quick = tried.speed >= min(best.speed, _needed_speed(candidate.model, self._purpose))
-                if self._fits(tried) and quick and tried.fit.memory.total_bytes <= most:
+                if tried is None or not self._fits(tried) or tried.fit.memory.total_bytes > most:
+                    continue
+                if tried.speed >= min(best.speed, _needed_speed(candidate.model, self._purpose)):
+                    return tried
+        return None
+
+    def _for_now(self, best: _Tried, candidates: Sequence[_Candidate]) -> _Tried | None:
+        """The best one that fits the memory that is free now."""
+        for candidate in candidates:
+            smaller = candidate.size < best.candidate.size and candidate.model.id != best.candidate.model.id
+            if smaller and candidate.quant.recommended and self._on_disk(candidate) and not self._missing(candidate):
+                tried = self._try(candidate)
+                if tried is not None and tried.speed >= _BEARABLE:
                     return tried
         return None
 
@@ -172,48 +195,48 @@ class _Advisor:
                 continue
             if candidate.model.id == best.candidate.model.id or candidate.size < best.candidate.size:
                 continue  # a smaller one that answers better on paper would only puzzle people
-            tried = self._try_all(candidate)
-            if tried.fit.verdict in (Verdict.FITS, Verdict.SMALLER_CONTEXT) and tried.speed >= _BEARABLE:
-                return tried
+            tried = self._try(candidate)
+            if tried is None or tried.fit.verdict in (Verdict.TOO_LARGE, Verdict.SLOW) or tried.speed < _BEARABLE:
+                continue
+            return tried
         return None
 
-    def _try(self, candidate: _Candidate) -> _Tried:
-        key = (candidate.model.id, candidate.quant.name)
-        if key not in self._tried:
-            self._tried[key] = self._judge(candidate, self._roomy)
-        return self._tried[key]
-
-    def _try_all(self, candidate: _Candidate) -> _Tried:
-        return self._judge(candidate, self._machine)
-
-    def _judge(self, candidate: _Candidate, machine: Machine) -> _Tried:
-        shape = for_quant(candidate.model.shape, candidate.size)
-        return _Tried(candidate, fit(shape, Use(context=CONTEXT), machine, self._correction))
+    def _try(self, candidate: _Candidate) -> _Tried | None:
+        fit = self._verdicts.usual(candidate.model, candidate.quant)
+        return None if fit is None else _Tried(candidate, fit)
 
     def _fits(self, tried: _Tried) -> bool:
-        """With the context asked for; models trained for less have all of theirs. Slowness is another question."""
-        asked = min(CONTEXT, tried.candidate.model.shape.context_train or CONTEXT)
-        return tried.fit.verdict is not Verdict.TOO_LARGE and tried.fit.context >= asked
+        """With the context asked for and room for others. Slowness is another question."""
+        fit = tried.fit
+        return fit.verdict is not Verdict.TOO_LARGE and fit.context >= fit.asked and not fit.tight
 
     def _on_disk(self, candidate: _Candidate) -> bool:
+        if self._disk is None or self._verdicts.has(candidate.model, candidate.quant):
+            return True
         mmproj = sum(f.size_bytes for f in candidate.model.mmproj)
-        return self._disk is None or candidate.size + mmproj + _DISK_RESERVE <= self._disk
+        return candidate.size + mmproj + _DISK_RESERVE <= self._disk
 
     def _most(self) -> int:
         """No model of more bytes can fit: saves the arithmetic."""
-        cards = sum(g.free_bytes or g.total_bytes or 0 for g in self._roomy.gpus if not g.unified)
-        return (self._roomy.memory.free_bytes or 0) + cards
+        cards = sum(g.free_bytes or g.total_bytes or 0 for g in self._machine.gpus if not g.unified)
+        return (self._machine.memory.free_bytes or 0) + cards
 
     # Words -----------------------------------------------------------------------------------------------------------
 
     def _why(self, best: _Tried) -> Text:
         if not self._fits(best):
             return words.tight()
-        if self._guessed_speed:
-            return words.best(self._purpose, None)
-        if best.speed < _needed_speed(best.candidate.model, self._purpose):
+        needed = _needed_speed(best.candidate.model, self._purpose)
+        if best.speed < needed and not self._guessed_speed:
             return words.slow(best.speed)
-        return words.best(self._purpose, best.speed)
+        speed = self._said(best)
+        return words.best(self._purpose, speed if speed is not None and speed >= needed else None)
+
+    def _said(self, tried: _Tried) -> float | None:
+        """The speed to name: as it is on a usual day, and not above what the verdict of now says beside it."""
+        now = self._verdicts.of(tried.candidate.model, tried.candidate.quant)
+        here = tried.speed if now is None else min(tried.speed, now.decode_tokens_per_s or tried.speed)
+        return None if self._guessed_speed else here
 
     def _why_lighter(self, tried: _Tried, best: _Tried) -> Text:
         battery = self._machine.battery
@@ -224,13 +247,12 @@ class _Advisor:
         )
 
     def _why_stronger(self, tried: _Tried, best: _Tried) -> Text:
-        if tried.fit.verdict is Verdict.SMALLER_CONTEXT:
-            return words.stronger_context(tried.fit.context)
-        if self._guessed_speed:
-            return words.stronger_unmeasured()
-        if not self._fits(self._try(tried.candidate)):
+        if not self._fits(tried):
             return words.stronger_memory()
-        return words.stronger(tried.speed, slower=tried.speed < best.speed)
+        speed = self._said(tried)
+        if speed is None:
+            return words.stronger_unmeasured()
+        return words.stronger(speed, slower=tried.speed < best.speed)
 
     def _remark(self, best: _Tried, candidates: Sequence[_Candidate]) -> Text | None:
         for candidate in candidates:
@@ -242,9 +264,9 @@ class _Advisor:
 
     def _nothing(self, candidates: Sequence[_Candidate]) -> Text:
         least = min(candidates, key=lambda c: c.size)
-        missing = self._try_all(least).fit.missing_bytes
-        if missing > 0:
-            return words.no_memory(least.model.name, missing)
+        tried = self._try(least)
+        if tried is not None and tried.fit.missing_bytes > 0:
+            return words.no_memory(least.model.name, tried.fit.missing_bytes)
         return words.no_room(least.model.name, least.size)
 
 
@@ -280,23 +302,6 @@ def _needed_speed(model: CatalogModel, purpose: Purpose) -> float:
     return _SPEED.get(purpose, COMFORTABLE)
 
 
-def _complete(machine: Machine) -> Machine:
-    """``machine`` with modest guesses where something could not be read."""
-    memory = machine.memory
-    if memory.free_bytes is None:
-        memory = structs.replace(memory, free_bytes=int((memory.total_bytes or 0) * _USUALLY_FREE))
-    bandwidth = machine.bandwidth_bytes_per_s or _MODEST_BANDWIDTH
-    return structs.replace(machine, memory=memory, bandwidth_bytes_per_s=bandwidth)
-
-
-def _with_reserve(machine: Machine) -> Machine:
-    free = machine.memory.free_bytes or 0
-    total = machine.memory.total_bytes or free
-    reserve = int(min(max(total * _RESERVE_SHARE, _RESERVE_LEAST), _RESERVE_MOST, free / 4))
-    memory: Memory = structs.replace(machine.memory, free_bytes=free - reserve)
-    return structs.replace(machine, memory=memory)
-
-
 def _blind(candidates: Sequence[_Candidate], purpose: Purpose) -> Recommendation:
     """Nothing is known of the memory: the smallest, and it is said so."""
     least = min((c for c in candidates if c.quant.recommended), key=lambda c: c.size)
@@ -304,11 +309,11 @@ def _blind(candidates: Sequence[_Candidate], purpose: Purpose) -> Recommendation
     return Recommendation(purpose, best=Advice("best", least.model, least.quant, why), reason=why)
 
 
-def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose, correction: Correction) -> Text:
+def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Verdicts) -> Text:
     """What to say of a purpose that a later version will serve, with the model for it where one will do."""
     candidates = _candidates(models, purpose, planned=True)
     known = machine.memory.total_bytes is not None or machine.memory.free_bytes is not None
-    found = _Advisor(machine, purpose, correction).advise(candidates).best if candidates and known else None
+    found = _Advisor(machine, purpose, verdicts).advise(candidates).best if candidates and known else None
     if purpose is Purpose.PICTURES:
         return words.pictures("" if found is None else found.model.name)
     return words.no_model()

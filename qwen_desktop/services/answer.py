@@ -18,6 +18,7 @@ from qwen_desktop.core.engine import (
     Run,
     Sampling,
     TextDelta,
+    TextWasThinking,
     ThinkingDelta,
     ThinkingDone,
     ThinkingMode,
@@ -31,6 +32,7 @@ from qwen_desktop.services.events import (
     AnswerLive,
     AnswerPrompt,
     AnswerThinkingDone,
+    AnswerWasThinking,
     EventBus,
 )
 
@@ -137,6 +139,8 @@ class Answer:
                     break
             self._touch()
             self._bus.publish(AnswerThinkingDone(self.conversation_id, self.id, event.seconds, event.tokens))
+        elif isinstance(event, TextWasThinking):
+            self._become_thinking(event)
         elif isinstance(event, PromptProgress):
             self._bus.publish(AnswerPrompt(self.conversation_id, self.id, event.done, event.total, event.seconds_left))
         elif isinstance(event, ContextCut):
@@ -196,6 +200,14 @@ class Answer:
         self._bus.publish(
             AnswerDelta(self.conversation_id, self.id, text="" if thinking else text, thinking=text if thinking else "")
         )
+
+    def _become_thinking(self, event: TextWasThinking) -> None:
+        thought = _Piece(thinking=True)
+        thought.chunks = ["".join(chunk for piece in self._pieces for chunk in piece.chunks).strip()]
+        thought.seconds, thought.tokens = event.seconds, event.tokens
+        self._pieces = [thought]
+        self._touch()
+        self._bus.publish(AnswerWasThinking(self.conversation_id, self.id, event.seconds, event.tokens))
 
     def _touch(self) -> None:
         self._changes += 1

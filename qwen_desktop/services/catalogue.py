@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -14,10 +14,10 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import Catalog, CatalogModel
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.hub import catalog
-from qwen_desktop.hub.access import access_of
 from qwen_desktop.hub.names import Reference, normal_quant, parse_reference
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import CatalogueChanged, EventBus
+from qwen_desktop.services.hub_access import Tokens, hub_access
 from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,6 @@ log = logging.getLogger(__name__)
 _SLICE_S = 0.002
 
 Progress = Callable[[int, int], None]
-
-
-class Tokens(Protocol):
-    """Where the access token is kept (``services.secrets``)."""
-
-    async def get(self, name: str, /) -> str | None: ...
 
 
 class Catalogue:
@@ -133,13 +127,10 @@ class Catalogue:
         return None if model is None else Reference(model.repo, normal_quant(quant) if quant else "")
 
     async def _params(self) -> dict[str, Any]:
-        downloads = self._preferences.settings.downloads
-        access = access_of(downloads, await self._token("hf_token"), await self._token("modelscope_token"))
-        first = downloads.source if downloads.source != "auto" else ""
+        source = self._preferences.settings.downloads.source
+        access = await hub_access(self._preferences, self._secrets)
+        first = source if source != "auto" else ""
         return {"access": access.as_params(), "resources": str(self._paths.resources), "first": first}
-
-    async def _token(self, name: str) -> str:
-        return (await self._secrets.get(name) or "") if self._secrets is not None else ""
 
     # Reading ---------------------------------------------------------------------------------------------------------
 

@@ -33,16 +33,16 @@ from qwen_desktop.services.events import (
 from qwen_desktop.services.history import History, gone, new_id
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.prompt import cut_of, request_messages
+from qwen_desktop.services.prompt import asked_sampling, cut_of, request_messages
 from qwen_desktop.services.saver import Saver
 
 log = logging.getLogger(__name__)
 
 #: A stopped engine has so long to end by itself, then its run is left, in seconds.
 STOP_S = 2.0
-#: ``aclose``: for the answers to end by themselves, and for each step of saving them, in seconds.
-CLOSE_STOP_S = 0.6
-CLOSE_SAVE_S = 0.25
+#: ``aclose``: its time in seconds, and the shares for the answers to end by themselves and for each step of saving.
+CLOSE_S = 1.2
+_STOP_SHARE, _SAVE_SHARE = 0.4, 0.15
 #: No token has more characters than this on average, not even in code full of spaces.
 CHARACTERS_A_TOKEN = 12
 #: Longest message, in characters; a frame to the worker has room for 64 MiB.
@@ -66,12 +66,15 @@ class Chat:
 
     # What one can ask for ----------------------------------------------------------------------------------------
 
-    async def send(self, text: str, *, conversation_id: str | None, thinking: ThinkingMode) -> Message:
+    async def send(
+        self, text: str, *, conversation_id: str | None, thinking: ThinkingMode, made_as: str = ""
+    ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
-        Without a ``conversation_id`` a conversation is made. Publishes ``ConversationChanged`` and ``MessageAdded``
-        for the message and for the (still empty) answer. Raises ``UserFacing`` when the text is empty or an answer is
-        still running here, ``Environment`` when the disk refuses; then nothing has changed.
+        Without a ``conversation_id`` a conversation is made, with the id ``made_as`` if one is given. Publishes
+        ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
+        ``UserFacing`` when the text is empty or an answer is still running here, ``Environment`` when the disk
+        refuses; then nothing has changed.
         """
         text = clean(text).replace("\r\n", "\n").strip("\r\n").rstrip()
         if not text.strip():
@@ -79,7 +82,9 @@ class Chat:
         if len(text) > LONGEST:
             raise _too_long()
         # A caller that goes away must not leave a message without its answer.
-        return await asyncio.shield(asyncio.create_task(self._send(text, conversation_id, thinking), name="chat.send"))
+        return await asyncio.shield(
+            asyncio.create_task(self._send(text, conversation_id, thinking, made_as), name="chat.send")
+        )
 
     async def regenerate(self, message_id: str) -> None:
         """Answer again: a new version beside this answer, or one under this question.
@@ -125,35 +130,35 @@ class Chat:
         while tasks := self._tasks(self._answers.values()):
             await asyncio.wait(tasks)
 
-    async def aclose(self) -> None:
-        """Refuse new messages, stop the answers and save them. Takes 1.5 s at most, whatever the engine does."""
+    async def aclose(self, seconds: float = CLOSE_S) -> None:
+        """Refuse new messages, stop the answers and save them, in ``seconds`` at most, whatever the engine does."""
         self._closing = True
+        save_s = seconds * _SAVE_SHARE
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*(e.wait() for e in self._reserved.values())), CLOSE_SAVE_S)
+            await asyncio.wait_for(asyncio.gather(*(e.wait() for e in self._reserved.values())), save_s)
         answers = list(self._answers.values())
         tasks = self._tasks(answers)
         if tasks:
             stops = {asyncio.create_task(self._ask_to_stop(answer)) for answer in answers}
-            await asyncio.wait(tasks, timeout=CLOSE_STOP_S)
+            await asyncio.wait(tasks, timeout=seconds * _STOP_SHARE)
             for answer in answers:
                 self._leave(answer)
             for stop in stops:
                 stop.cancel()
-            await asyncio.wait({*tasks, *stops}, timeout=CLOSE_SAVE_S)
+            await asyncio.wait({*tasks, *stops}, timeout=save_s)
             # Where an engine does not even let go, what was shown is saved without it.
             with contextlib.suppress(TimeoutError):
                 stuck = (self._give_up(answer) for answer in answers if not answer.over)
-                await asyncio.wait_for(asyncio.gather(*stuck), CLOSE_SAVE_S)
-        await self._saver.aclose()
+                await asyncio.wait_for(asyncio.gather(*stuck), save_s)
+        await self._saver.aclose(save_s)
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode) -> Message:
+    async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode, made_as: str) -> Message:
         new: Conversation | None = None
         if conversation_id is None:
-            new = self._history.fresh(
-                thinking=thinking, system_prompt=self._preferences.settings.chat.system_prompt.strip()
-            )
+            prompt = self._preferences.settings.chat.system_prompt.strip()
+            new = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=made_as)
             conversation_id = new.id
         with self._reservation(conversation_id):
             leaf = None if new is not None else await self._leaf(conversation_id)
@@ -296,25 +301,11 @@ class Chat:
     ) -> GenerateRequest:
         settings = self._preferences.settings.sampling
         info = engine.info
-        guide = info is not None and info.guide
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
         branch, answer.left_out = await self._history.prompt_messages(answer.question_id, characters)
         messages = request_messages(branch, conversation.system_prompt)
-        # The guide is trained to be read greedily: the sampling for real models would only make it stumble.
-        sampling = (
-            Sampling(seed=settings.seed)
-            if guide
-            else Sampling(
-                settings.temperature,
-                settings.top_p,
-                settings.top_k,
-                settings.min_p,
-                settings.presence_penalty,
-                settings.repeat_penalty,
-                settings.seed,
-            )
-        )
+        sampling = asked_sampling(settings)
         if info is not None:
             answer.made_by(info, sampling, thinking, settings.max_tokens)
         return GenerateRequest(

@@ -73,20 +73,16 @@ class Library(Protocol):
     async def add_download(self, download: Download, /, *files: Any) -> InstalledModel | None: ...
 
 
-class Secrets(Protocol):
-    """What downloads need of the keyring."""
-
-    async def get(self, name: str, /) -> str | None: ...
-
-
 class Item:
-    """One download and what runs for it. ``agreed``: on a metered network too; ``after``: its status once stopped."""
+    """One download and what runs for it. ``agreed``: on a metered network too; ``stopping``: it was told to stop, and
+    ``after`` is its status then."""
 
     def __init__(self, download: Download, *, agreed: bool) -> None:
         self.download = download
         self.agreed = agreed
         self.task: asyncio.Task[None] | None = None
         self.channel = Channel()
+        self.stopping = False
         self.after = DownloadStatus.WAITING
         self.told_at = 0.0
         self.crashes = 0
@@ -113,3 +109,8 @@ def metered_problem() -> Problem:
         ),
         Text("download.metered.hint", QT_TRANSLATE_NOOP("downloads", "Resume it to go on all the same.")),
     )
+
+
+def offline_note() -> Text:
+    """Why nothing moves while the network is switched off; stands in one line with figures, so it has no full stop."""
+    return Text("download.offline", QT_TRANSLATE_NOOP("downloads", "Waits: the network is switched off"))

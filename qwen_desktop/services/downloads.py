@@ -20,11 +20,19 @@ from qwen_desktop.core.errors import AppError, Cancelled, UserFacing, problem_of
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.hub.access import access_of
+from qwen_desktop.hub.access import is_offline, offline_problem
 from qwen_desktop.jobs.client import Channel, JobWorker
 from qwen_desktop.services import download_queue, network
-from qwen_desktop.services.download_queue import Item, Library, Secrets, limit_of, metered_problem, plain
+from qwen_desktop.services.download_queue import (
+    Item,
+    Library,
+    limit_of,
+    metered_problem,
+    offline_note,
+    plain,
+)
 from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, SettingsChanged
+from qwen_desktop.services.hub_access import Tokens, hub_access
 from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
@@ -47,7 +55,7 @@ class Downloads:
         transfers: JobWorker,
         library: Library,
         preferences: Preferences,
-        secrets: Secrets,
+        secrets: Tokens,
         bus: EventBus,
         paths: Paths,
         *,
@@ -79,8 +87,10 @@ class Downloads:
     async def start(self, request: DownloadRequest) -> Download:
         """Add a download at the end of the queue; one that is there already goes on, or is returned as it is.
 
-        The caller has asked about a metered network (``network.metered``), licence and size.
+        The caller has asked about a metered network (``network.metered``), licence and size. Raises ``UserFacing``
+        while the network is switched off.
         """
+        self._need_network()
         number = download_queue.identifier(request)
         known = next((item for item in self._items if item.download.id == number), None)
         if known is not None and known.download.status is DownloadStatus.DONE:
@@ -107,8 +117,12 @@ class Downloads:
         await self._keep()
 
     async def resume(self, download_id: str) -> None:
-        """Let a paused or failed one go on when its turn comes, on a metered network too."""
+        """Let a paused or failed one go on when its turn comes, on a metered network too. Raises ``UserFacing`` while
+        the network is switched off."""
         item = self._find(download_id)
+        self._need_network()
+        if item.stopping:
+            item.after = DownloadStatus.WAITING  # it is being paused just now: what was asked for last counts
         if item.download.status not in (DownloadStatus.PAUSED, DownloadStatus.FAILED):
             return
         item.agreed = True
@@ -145,7 +159,7 @@ class Downloads:
         running = self._running
         first = next((i for i in self._items if i is running or i.download.status is DownloadStatus.WAITING), None)
         if running is not None and first is not running:
-            await self._stop(running, DownloadStatus.WAITING)
+            await self._stop(running)
         await self._keep()
         self._kick()
 
@@ -183,13 +197,13 @@ class Downloads:
     async def still(self) -> None:
         """Stop what runs until the models folder has been moved (see ``Library.before_move``)."""
         if self._running is not None:
-            await self._stop(self._running, DownloadStatus.WAITING)
+            await self._stop(self._running)
 
     async def aclose(self) -> None:
         """Stop; what runs or waits goes on after the next start. Safe to call twice."""
         self._closed = True
         if self._running is not None:
-            await self._stop(self._running, DownloadStatus.WAITING)
+            await self._stop(self._running)
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
@@ -199,26 +213,35 @@ class Downloads:
     # Running -----------------------------------------------------------------------------------------------------
 
     def _kick(self) -> None:
-        """Start the next one when none runs."""
+        """Start the next one when none runs; while the network is switched off they wait."""
         if self._running is not None or self._closed:
+            return
+        if is_offline(self._preferences.settings.downloads):
+            for other in self._items:
+                if other.download.status is DownloadStatus.WAITING:
+                    self._set(other, note=offline_note())
             return
         item = next((i for i in self._items if i.download.status is DownloadStatus.WAITING), None)
         if item is None:
             return
         self._running = item
         item.after = DownloadStatus.WAITING
+        item.stopping = False
         item.task = asyncio.get_running_loop().create_task(self._work(item), name="download")
         self._tasks.add(item.task)
         item.task.add_done_callback(self._tasks.discard)
 
-    async def _stop(self, item: Item, after: DownloadStatus) -> None:
-        """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment)."""
-        item.after = after
+    async def _stop(self, item: Item, after: DownloadStatus | None = None) -> None:
+        """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment).
+        Without one it waits for its next turn, unless the user is pausing it just now."""
+        item.after = after or item.after
         task = item.task
         if task is not None and not task.done():
-            task.cancel()
+            if not item.stopping:
+                item.stopping = True
+                task.cancel()
             await asyncio.wait({task})
-        elif item.download.status is not DownloadStatus.DONE:
+        elif item.download.status is not DownloadStatus.DONE and after is not None:
             self._set(item, status=after)
 
     async def _work(self, item: Item) -> None:
@@ -230,6 +253,7 @@ class Downloads:
             self._failed(item, error)
         finally:
             item.task = None
+            item.stopping = False
             if self._running is item:
                 self._running = None
             if not self._closed:
@@ -254,7 +278,7 @@ class Downloads:
         if not item.agreed and settings.ask_metered and await self._metered():
             self._set(item, status=DownloadStatus.PAUSED, problem=metered_problem())
             return
-        self._set(item, status=DownloadStatus.RUNNING, problem=None)
+        self._set(item, status=DownloadStatus.RUNNING, problem=None, note=None)
         result = await self._call(item)
         files = tuple(result["files"])
         size = int(result["size_bytes"])
@@ -295,13 +319,11 @@ class Downloads:
 
     async def _params(self, request: DownloadRequest) -> dict[str, Any]:
         settings = self._preferences.settings.downloads
-        token = await self._secrets.get("hf_token") or ""
-        modelscope_token = await self._secrets.get("modelscope_token") or ""
         chosen = request.source or ("" if settings.source == "auto" else settings.source)
         return {
             "request": plain(structs.replace(request, source=chosen)),
             "folder": str(self._library.folder),
-            "access": access_of(settings, token, modelscope_token).as_params(),
+            "access": (await hub_access(self._preferences, self._secrets)).as_params(),
             "options": {
                 "limit": limit_of(settings.speed_limit),
                 "patience_s": self._patience_s,
@@ -339,6 +361,11 @@ class Downloads:
             item.told_at = now
             self._bus.publish(DownloadChanged(item.download))
 
+    def _need_network(self) -> None:
+        problem = offline_problem(self._preferences.settings.downloads)
+        if problem is not None:
+            raise problem
+
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _find(self, download_id: str) -> Item:
@@ -372,11 +399,16 @@ class Downloads:
                 log.warning("downloads.unwritten kind=%s", type(error).__name__)
 
     def _on_settings(self, event: SettingsChanged) -> None:
+        if "downloads.offline" in event.keys and not event.after.downloads.offline:
+            for other in self._items:
+                self._set(other, note=None)
+            self._kick()
         item = self._running
         if item is None:
             return
         if "downloads.speed_limit" in event.keys:
             item.channel.tell(limit=limit_of(event.after.downloads.speed_limit))
-        if "downloads.folder" in event.keys and item.task is not None:  # it goes on where the parts are now
-            item.after = DownloadStatus.WAITING
-            item.task.cancel()
+        stops = "downloads.offline" in event.keys and event.after.downloads.offline
+        if (stops or "downloads.folder" in event.keys) and item.task is not None and not item.stopping:
+            item.stopping = True
+            item.task.cancel()  # it goes on where the parts are then, once it may

@@ -74,6 +74,15 @@ class AnswerThinkingDone(Struct, frozen=True):
     tokens: int
 
 
+class AnswerWasThinking(Struct, frozen=True):
+    """All text of the answer so far was thinking, of ``seconds`` and ``tokens``; the answer itself follows."""
+
+    conversation_id: str
+    message_id: str
+    seconds: float
+    tokens: int
+
+
 class AnswerPrompt(Struct, frozen=True):
     """The prompt is being read: tokens ``done`` of ``total``, seconds likely left or None."""
 
@@ -166,6 +175,11 @@ class MachineChanged(Struct, frozen=True):
     """The probe found something new about this machine."""
 
     machine: Machine
+
+
+class FitsChanged(Struct, frozen=True):
+    """Verdicts may be other ones: of the machine, the settings, what loads taught or a file's own header. Whoever shows
+    one asks again."""
 
 
 class CatalogueChanged(Struct, frozen=True):

@@ -1,5 +1,8 @@
-"""Does a model fit this machine: quick verdicts for lists, exact ones from a file's own header, and what measured
-loads teach about both (``measurements.json`` in the data folder).
+"""Does a model fit this machine: the one place that answers, for cards, lists, details, downloads, advice and commands.
+
+Each verdict comes from the same four things: the machine as ``Machines`` knows it, how the settings load a model, what
+measured loads taught (``measurements.json`` in the data folder), and the file's shape, which is exact from when its own
+header was read. ``FitsChanged`` tells when one of them is another.
 """
 
 from __future__ import annotations
@@ -8,14 +11,16 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core import corrections, memory, speed
+from qwen_desktop.core import corrections, memory, room, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import ModelInfo, Stats
@@ -23,18 +28,29 @@ from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.files import write_atomic
 from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
-from qwen_desktop.core.models import CatalogModel
+from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.settings import Downloads
+from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.verdict import fit
 from qwen_desktop.hub import api
-from qwen_desktop.hub.access import Access, access_of
+from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelStatus
+from qwen_desktop.services import advisor
+from qwen_desktop.services.events import (
+    CatalogueChanged,
+    EventBus,
+    FitsChanged,
+    MachineChanged,
+    MessageChanged,
+    ModelChanged,
+    ModelStatus,
+    SettingsChanged,
+)
+from qwen_desktop.services.hub_access import Tokens, hub_access
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
 
@@ -44,8 +60,7 @@ log = logging.getLogger(__name__)
 _LONGEST_FILE = 1 << 20
 #: Shorter answers and prompts say little about the speed, in tokens.
 _FEWEST_WRITTEN, _FEWEST_READ = 16, 64
-#: A figure that moved by less is not worth a write.
-_WORTH = 0.02
+_DEFAULTS = Settings()
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _HUB = re.compile(r"^(?:www\.)?(?:hf\.co|huggingface\.co|modelscope\.(?:cn|ai))/", re.IGNORECASE)
 
@@ -56,16 +71,18 @@ class Lookup(Protocol):
     async def lookup(self, reference: str, /) -> CatalogModel: ...
 
 
-class Tokens(Protocol):
-    """Where access tokens are kept."""
+class _Header(Struct, frozen=True):
+    """A file's own header, with the bytes of its companions."""
 
-    async def get(self, name: str, /) -> str | None: ...
+    found: Found
+    mmproj_bytes: int = 0
 
 
 class Fits:
     """Verdicts for this machine. The measurements (a small file) are read in the constructor.
 
-    It learns by itself from the bus: a model that got ready, an answer that ended.
+    It learns by itself from the bus: a model that got ready, an answer that ended. ``installed`` lists the models of
+    the library.
     """
 
     def __init__(
@@ -79,63 +96,143 @@ class Fits:
         catalogue: Lookup | None = None,
         preferences: Preferences | None = None,
         secrets: Tokens | None = None,
+        installed: Callable[[], Iterable[InstalledModel]] = tuple,
     ) -> None:
         self._machines = machines
         self._jobs = jobs
         self._transfers = transfers
         self._file = paths.data / "measurements.json"
+        self._bus = bus
         self._catalogue = catalogue
         self._preferences = preferences
         self._secrets = secrets
+        self._installed = installed
         self._known = _read(self._file)
-        self._corrections: dict[tuple[str, str, int], Correction] = {}
+        self._headers: dict[str, _Header] = {}
+        self._verdicts: dict[tuple[Any, ...], Fit] = {}
+        self._basis: tuple[Any, ...] = ()
         self._loaded: dict[str, ModelInfo] = {}
-        self._shapes: dict[str, Shape] = {}
+        self._read_for: dict[str, tuple[_Header, str]] = {}
         self._learning: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
         self._leave = (
             bus.subscribe(ModelChanged, self._on_model),
             bus.subscribe(MessageChanged, lambda event: self._on_message(event.message)),
+            bus.subscribe(MachineChanged, lambda _event: self._tell()),
+            bus.subscribe(SettingsChanged, self._on_settings),
+            bus.subscribe(CatalogueChanged, lambda _event: self._verdicts.clear()),
         )
 
     # Verdicts --------------------------------------------------------------------------------------------------------
 
-    def of(self, shape: Shape, *, quant_bytes: int | None = None, use: Use | None = None, key: str = "") -> Fit | None:
-        """The verdict about a shape, for lists: under a millisecond. None while the machine, or what is free on it, is
-        unknown.
+    def use(self, context: int | None = None, *, kv_type: str | None = None, mmproj_bytes: int = 0) -> Use:
+        """How a model would be loaded with the settings in force, but for what is given."""
+        engine = self._settings.engine
+        return Use(
+            context=context or engine.context or Use().context,
+            kv_type=kv_type or engine.kv_type,
+            flash_attention=engine.flash_attention,
+            gpu_layers=engine.gpu_layers,
+            threads=engine.threads,
+            mmproj_bytes=mmproj_bytes,
+        )
 
-        ``quant_bytes`` is the size of the quantization in question, ``key`` the file's fingerprint where it is known.
-        """
+    def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
+        """The verdict about a file of the catalogue now: under a millisecond. None while the machine, what is free on
+        it, or the size of the file is unknown."""
         machine = self._machines.known
         if machine is None or machine.memory.free_bytes is None:
             return None
-        use = use or Use()
-        if quant_bytes:
-            shape = for_quant(shape, quant_bytes)
-        return fit(shape, use, machine, self._correction(machine, key, use.context))
+        return self._judged(model, quant, context, machine)
 
-    def correction(self, *, key: str = "", context: int = 0) -> Correction:
-        """What loads on this machine taught, about one file or about any."""
+    def usual(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
+        """The same on a usual day of this machine, whatever runs at the moment: what to get is chosen by that."""
         machine = self._machines.known
-        return Correction() if machine is None else self._correction(machine, key, context)
+        return None if machine is None else self._judged(model, quant, context, machine, usual=True)
 
-    async def of_reference(self, reference: str, use: Use | None = None, memory_bytes: int | None = None) -> FileFit:
+    def has(self, model: CatalogModel, quant: Quant) -> bool:
+        """Whether a file of the catalogue is installed."""
+        return any(item.is_of(model, quant) for item in self._installed())
+
+    def recommend(self, models: Iterable[CatalogModel], purpose: Purpose) -> Recommendation | None:
+        """What to take for a purpose; None while the machine is unknown. Some milliseconds."""
+        machine = self._machines.known
+        return None if machine is None else advisor.recommend(models, machine, purpose, self)
+
+    def _judged(
+        self, model: CatalogModel, quant: Quant | None, context: int | None, machine: Machine, *, usual: bool = False
+    ) -> Fit | None:
+        basis = (machine, self._settings.engine, self._known)
+        if len(self._basis) != len(basis) or any(a is not b for a, b in zip(self._basis, basis, strict=True)):
+            self._basis = basis
+            self._verdicts.clear()
+        if quant is None:
+            return None
+        key = (model.repo, quant.name, quant.size_bytes, context, usual)
+        found = self._verdicts.get(key)
+        if found is None:
+            header = self._headers.get(_name(model.repo, quant.name))
+            if header is not None:
+                shape, mmproj_bytes = header.found.shape, header.mmproj_bytes
+            elif quant.size_bytes:
+                shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
+            else:
+                return None
+            here = room.usual(machine) if usual else machine
+            use = self.use(context, mmproj_bytes=mmproj_bytes)
+            correction = self._correction(machine, header, _name(model.repo, quant.name), use)
+            found = replace(fit(shape, use, here, correction), exact=header is not None)
+            self._verdicts[key] = found
+        return found
+
+    def _correction(self, machine: Machine, header: _Header | None, name: str, use: Use) -> Correction:
+        return corrections.correction(
+            self._known,
+            corrections.machine_name(machine),
+            key=header.found.fingerprint if header is not None else "",
+            model=name,
+            context=use.context,
+            bandwidth=machine.bandwidth_bytes_per_s,
+        )
+
+    @property
+    def _settings(self) -> Settings:
+        return self._preferences.settings if self._preferences is not None else _DEFAULTS
+
+    def _on_settings(self, event: SettingsChanged) -> None:
+        if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
+            self._tell()
+
+    def _tell(self) -> None:
+        self._bus.publish(FitsChanged())
+
+    # Files and addresses ---------------------------------------------------------------------------------------------
+
+    async def of_reference(
+        self,
+        reference: str,
+        *,
+        context: int | None = None,
+        kv_type: str | None = None,
+        memory_bytes: int | None = None,
+    ) -> FileFit:
         """The verdict about one file, from its own header: a path (also of a file that is only partly there), the
-        address of a GGUF, or a repository with or without a quant.
+        address of a GGUF, or a repository with or without a quant. Loaded as the settings say, but for what is given.
 
         ``memory_bytes`` stands for this machine's free memory, without its graphics devices. Raises ``AppError``.
         """
-        use = use or Use()
-        found, use = await self._header(reference.strip(), use)
+        header, name = await self._header(reference.strip())
+        found = header.found
         machine = await self._machines.machine()
         if memory_bytes is not None:
             machine = replace(machine, memory=Memory(memory_bytes, memory_bytes), gpus=(), unused_gpus=())
-        correction = self._correction(machine, found.fingerprint, use.context)
-        verdict = fit(found.shape, use, machine, correction)
-        context = min(use.context, found.shape.context_train or use.context)
+        use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes)
+        correction = self._correction(machine, header, name, use)
+        verdict = replace(fit(found.shape, use, machine, correction), exact=True)
         asked = verdict.memory
-        if verdict.context != context:
-            asked = memory.estimate(found.shape, replace(use, context=context), correction, gpu=verdict.gpu_layers > 0)
+        if verdict.context != verdict.asked:
+            asked_for = replace(use, context=verdict.asked)
+            asked = memory.estimate(found.shape, asked_for, correction, gpu=verdict.gpu_layers > 0)
         return FileFit(
             reference=reference,
             name=found.name,
@@ -143,45 +240,59 @@ class Fits:
             shape=found.shape,
             fit=verdict,
             asked=asked,
-            context=context,
+            context=verdict.asked,
+            use=use,
             size_bytes=found.size_bytes,
             fetched_bytes=found.fetched_bytes,
         )
 
-    async def _header(self, reference: str, use: Use) -> tuple[Found, Use]:
+    async def _header(self, reference: str) -> tuple[_Header, str]:
+        """The header that a reference means, and the file's name in the catalogue ("" where it is not of one)."""
+        kept = self._headers.get(reference.lower())
+        if kept is not None:
+            return _Header(replace(kept.found, fetched_bytes=0), kept.mmproj_bytes), reference.lower()
         if not _URL.match(reference) and (await asyncio.to_thread(_is_there, reference) or _is_path(reference)):
-            return await self._call(self._jobs, {"file": _absolute(reference)}), use
-        access = await self._access()
+            return await self._local(_absolute(reference))
+        access = await hub_access(self._preferences, self._secrets)
         if _URL.match(reference) and is_gguf(urlsplit(reference).path):
             urls = [[_direct(reference)]]
             params: dict[str, Any] = {"urls": urls, "access": access.as_params()}
-            return await self._call(self._transfers, params), use
+            return _Header(await self._call(self._transfers, params)), ""
         if self._catalogue is None:
             raise _not_found(reference)
         model = await self._catalogue.lookup(reference)
         quant = model.recommended_quant
         if quant is None or not quant.files:
             raise _not_found(reference)
-        if model.mmproj and not use.mmproj_bytes:
-            use = replace(use, mmproj_bytes=sum(file.size_bytes for file in model.mmproj))
         params = {
             "urls": _sources(model, tuple(file.path for file in quant.files), access),
             "access": access.as_params(),
             "repo": model.repo,
             "path": quant.files[0].path,
         }
-        found = await self._call(self._transfers, params)
-        return replace(found, name=model.name, quant=quant.name), use
+        found = replace(await self._call(self._transfers, params), name=model.name, quant=quant.name)
+        return self._keep(_name(model.repo, quant.name), _Header(found, _mmproj_bytes(model)))
+
+    async def _local(self, path: str) -> tuple[_Header, str]:
+        """The header of a file on this computer; of an installed model it is that of its entry in the catalogue too."""
+        found = await self._call(self._jobs, {"file": path})
+        item = next((item for item in self._installed() if item.path == path), None)
+        if item is None:
+            return _Header(found), ""
+        mmproj_bytes = await asyncio.to_thread(_size, item.mmproj) if item.mmproj else 0
+        if not item.repo or not item.quant:
+            return _Header(found, mmproj_bytes), ""
+        return self._keep(_name(item.repo, item.quant), _Header(found, mmproj_bytes))
+
+    def _keep(self, name: str, header: _Header) -> tuple[_Header, str]:
+        if self._headers.get(name) != header:
+            self._headers[name] = header
+            self._verdicts.clear()
+            self._tell()
+        return header, name
 
     async def _call(self, worker: JobWorker, params: dict[str, Any]) -> Found:
         return msgspec.convert(await worker.call("hub.header", params), Found)
-
-    async def _access(self) -> Access:
-        downloads = self._preferences.settings.downloads if self._preferences is not None else Downloads()
-        return access_of(downloads, await self._token("hf_token"), await self._token("modelscope_token"))
-
-    async def _token(self, name: str) -> str:
-        return (await self._secrets.get(name) or "") if self._secrets is not None else ""
 
     # Learning --------------------------------------------------------------------------------------------------------
 
@@ -196,7 +307,11 @@ class Fits:
         """Finish what is being written."""
         for leave in self._leave:
             leave()
-        if self._learning:
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until all that was heard of is learned."""
+        while self._learning:
             await asyncio.wait(self._learning)
 
     def _on_model(self, event: ModelChanged) -> None:
@@ -215,44 +330,46 @@ class Fits:
 
     async def _learn(self, info: ModelInfo, stats: Stats) -> None:
         machine = self._machines.known or await self._machines.machine()
-        shape = self._shapes.get(info.sha256)
-        if shape is None:
-            shape = (await self._call(self._jobs, {"file": info.path})).shape
-            self._shapes = {info.sha256: shape}
-        new = measurement(shape, machine, info, stats)
+        if info.sha256 not in self._read_for:
+            self._read_for = {info.sha256: await self._local(info.path)}
+        header, name = self._read_for[info.sha256]
+        new = measurement(header.found.shape, machine, info, stats, threads=self._settings.engine.threads, model=name)
         if not (new.held_bytes or new.decode or new.prompt):
             return
-        before = next((m for m in self._known if m.settings == new.settings), None)
-        known = corrections.learned(self._known, new)
-        if before is not None and not _differs(before, known[-1]):
-            return
+        before = self._taught(machine, new)
         async with self._writing:
             self._known = await asyncio.to_thread(_add, self._file, self._known, new)
-            self._corrections.clear()
+        if self._taught(machine, new) != before:
+            self._tell()
 
-    def _correction(self, machine: Machine, key: str, context: int) -> Correction:
-        name = corrections.machine_name(machine)
-        found = self._corrections.get((name, key, context))
-        if found is None:
-            found = corrections.correction(self._known, name, key=key, context=context)
-            self._corrections[name, key, context] = found
-        return found
+    def _taught(self, machine: Machine, new: Measurement) -> list[Correction]:
+        """What is known about this file and about others."""
+        return [
+            corrections.correction(
+                self._known, new.machine, key=key, context=new.context, bandwidth=machine.bandwidth_bytes_per_s
+            )
+            for key in (new.key, "")
+        ]
 
 
-def measurement(shape: Shape, machine: Machine, info: ModelInfo, stats: Stats) -> Measurement:
-    """What one answer of a loaded model says, beside what was predicted for just that.
+def measurement(
+    shape: Shape, machine: Machine, info: ModelInfo, stats: Stats, *, threads: int | None = None, model: str = ""
+) -> Measurement:
+    """What one answer of a loaded model says, beside what was predicted for just that. ``threads`` are those that were
+    asked for.
 
     On graphics cards the memory is not ours to measure: only the speed is kept.
     """
-    use = Use(context=info.context_size, kv_type=info.kv_type, batch=info.batch, flash_attention=info.flash_attention)
+    flash = "on" if info.flash_attention else "off"
+    use = Use(context=info.context_size, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
     weighed = stats.held_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
     share = min(1.0, info.gpu_layers / (shape.layers + 1))
     written = stats.completion_tokens >= _FEWEST_WRITTEN
     read = stats.prompt_tokens - stats.cached_tokens >= _FEWEST_READ
     depth = max(0, stats.context_used - stats.completion_tokens // 2)
-    decode = speed.decode(shape, machine, depth=depth, kv_type=info.kv_type, layers_on_cards=share)
-    prompt = speed.prompt(shape, machine, layers_on_cards=share)
+    decode = speed.decode(shape, machine, depth=depth, kv_type=info.kv_type, threads=threads, layers_on_cards=share)
+    prompt = speed.prompt(shape, machine, threads=threads, layers_on_cards=share)
     return Measurement(
         key=info.sha256,
         machine=corrections.machine_name(machine),
@@ -268,15 +385,25 @@ def measurement(shape: Shape, machine: Machine, info: ModelInfo, stats: Stats) -
         prompt=stats.prompt_tokens_per_s if read and prompt else 0.0,
         predicted_prompt=prompt or 0.0,
         taken_at=time.time(),
+        bandwidth=machine.bandwidth_bytes_per_s or 0.0,
+        model=model,
     )
 
 
-def _differs(before: Measurement, after: Measurement) -> bool:
-    """Whether a correction would be another one."""
-    old, new = (corrections.correction((m,), m.machine, key=m.key) for m in (before, after))
-    pairs = ((old.speed_factor, new.speed_factor), (old.prompt_factor, new.prompt_factor))
-    moved = abs(old.extra_bytes - new.extra_bytes) > _WORTH * after.held_bytes
-    return moved or any(abs(a - b) > _WORTH * b for a, b in pairs)
+def _name(repo: str, quant: str) -> str:
+    """What a file of the catalogue is known by."""
+    return f"{repo}:{quant}".lower()
+
+
+def _mmproj_bytes(model: CatalogModel) -> int:
+    return sum(file.size_bytes for file in model.mmproj)
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _read(file: Path) -> tuple[Measurement, ...]:

@@ -80,13 +80,24 @@ class History:
         return entry
 
     def fresh(
-        self, *, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
+        self,
+        *,
+        title: str = "",
+        thinking: ThinkingMode = ThinkingMode.AUTO,
+        system_prompt: str = "",
+        conversation_id: str = "",
     ) -> Conversation:
         """A conversation that is not stored yet (``add`` stores it with its first message)."""
         now = self._clock()
         title = " ".join(clean(title).split())
         return Conversation(
-            new_id(), title, now, now, titled=bool(title), thinking=thinking, system_prompt=clean(system_prompt)
+            conversation_id or new_id(),
+            title,
+            now,
+            now,
+            titled=bool(title),
+            thinking=thinking,
+            system_prompt=clean(system_prompt),
         )
 
     async def rename(self, conversation_id: str, title: str) -> None:

@@ -7,6 +7,7 @@ last ``scan`` found; whoever changes something here publishes ``LibraryChanged``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -21,8 +22,11 @@ from msgspec import structs
 from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.text import Text
+from qwen_desktop.hub import deleting
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.manifest import find_manifests
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -37,6 +41,9 @@ from qwen_desktop.services.library_notes import Notes, Templates
 from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
+
+#: A scan during which something was noted is made again, so many times at most.
+_LOOKS = 4
 
 #: Of the user's environment only what says where other programs keep models.
 _VARIABLES = (
@@ -107,6 +114,11 @@ class Library:
         """What the last scan found, by name; those that cannot be used now carry a ``problem``."""
         return self._notes.models
 
+    async def has_any(self) -> bool:
+        """Whether there is a model, as a glance tells: what is noted, else what lies in the folder. The window's first
+        page cannot wait for a scan."""
+        return await asyncio.to_thread(_any_model, self._notes.inventory, self.folder)
+
     def find(self, model_id: str) -> InstalledModel | None:
         """The model with this id or this path."""
         return self._notes.find(model_id)
@@ -139,9 +151,13 @@ class Library:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
         afterwards, in the background. Raises ``AppError`` only when the job worker cannot run."""
         async with self._scanning:
-            params = {"folder": str(self.folder), "file": str(self._notes.inventory.file)}
-            found = await self._jobs.call("library.scan", params)
-            entries = await self._notes.read()
+            for _ in range(_LOOKS):
+                changes, folder = self._notes.changes, self.folder
+                params = {"folder": str(folder), "file": str(self._notes.inventory.file)}
+                found = await self._jobs.call("library.scan", params)
+                entries = await self._notes.read()
+                if (changes, folder) == (self._notes.changes, self.folder):
+                    break  # else it saw the models as they were before a change that is shown already
             self._notes.show(msgspec.convert(found, tuple[InstalledModel, ...]))
         unexamined = self._templates.unexamined(entries)
         if unexamined:
@@ -296,6 +312,14 @@ class Library:
         await self._notes.change(entry.path, learned)
         return not wrong
 
+    async def why_no_bin(self, model_id: str) -> Text | None:
+        """Why deleting this model would be for good; None when its files go to the bin, as far as that can be known
+        before, or when only a link is forgotten. Raises ``AppError`` for an unknown one."""
+        model = self._notes.known(model_id)
+        if not model.owned:
+            return None
+        return await asyncio.to_thread(deleting.of_model, await self._notes.entry(model.path))
+
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         """Remove a model: the files of ours go to the bin, of a linked one only the link is forgotten.
 
@@ -367,6 +391,14 @@ async def _quiet(work: Callable[[], Awaitable[object]]) -> None:
         await work()
     except AppError as error:
         log.warning("library.background code=%s", error.problem.what.code)
+
+
+def _any_model(inventory: Inventory, folder: Path) -> bool:
+    if inventory.read():
+        return True
+    with contextlib.suppress(OSError):
+        return next(iter(find_manifests(folder)), None) is not None
+    return False
 
 
 def _absolute(path: str | Path) -> str:

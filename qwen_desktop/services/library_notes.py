@@ -29,6 +29,9 @@ class Notes:
         self._catalog_id = catalog_id
         self._bus = bus
         self.models: tuple[InstalledModel, ...] = ()
+        #: Grows with each change: who read before and shows after one would show the past.
+        self.changes = 0
+        self._turn = asyncio.Lock()
         self._used: dict[str, float] = {}
 
     def find(self, model_id: str) -> InstalledModel | None:
@@ -64,26 +67,40 @@ class Notes:
         return found
 
     async def change(self, path: str, change: Callable[[Entry], Entry]) -> None:
-        """Change what is noted of one model, and what is shown of it. Raises ``AppError``."""
+        """Change what is noted of one model, and what is shown of it. Changes are made in the order in which they are
+        asked for, also when a caller goes away. Raises ``AppError``."""
 
         def apply(current: Entries) -> Entries:
             return {key: change(entry) if key == path else entry for key, entry in current.items()}
 
-        entries = await self.update(apply)
-        self.show(
-            tuple(
-                shown(entries[m.path], _lasting(m.problem)) if m.path == path and path in entries else m
-                for m in self.models
+        def show(entries: Entries) -> None:
+            self.show(
+                tuple(
+                    shown(entries[m.path], _lasting(m.problem)) if m.path == path and path in entries else m
+                    for m in self.models
+                )
             )
-        )
+
+        await asyncio.shield(asyncio.create_task(self._update(apply, show), name="library.note"))
 
     async def update(self, change: Callable[[Entries], Entries]) -> Entries:
         """Change the notes of all. Raises ``AppError``."""
-        try:
-            return await asyncio.shield(asyncio.to_thread(self.inventory.update, change))
-        except OSError as error:
-            problem = os_problem(error)
-            raise Environment(problem.what, problem.hint) from error
+        return await asyncio.shield(asyncio.create_task(self._update(change), name="library.note"))
+
+    async def _update(
+        self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None = None
+    ) -> Entries:
+        async with self._turn:
+            self.changes += 1
+            try:
+                entries = await asyncio.to_thread(self.inventory.update, change)
+            except OSError as error:
+                problem = os_problem(error)
+                raise Environment(problem.what, problem.hint) from error
+            self.changes += 1
+            if show is not None:
+                show(entries)
+            return entries
 
     def use(self, path: str, now: float) -> None:
         """The model at ``path`` was used: shown at once, noted by ``write_uses``."""
@@ -118,6 +135,7 @@ class Templates:
         self._notes = notes
         self._jobs = jobs
         self._turn = asyncio.Lock()
+        self._wished: dict[str, int] = {}
 
     def override(self, path: str) -> str | None:
         """The repaired template of the model at ``path``, None when the file's own is used."""
@@ -142,17 +160,30 @@ class Templates:
                 log.info("template.unchecked code=%s", error.problem.what.code)
                 return
             note = msgspec.convert(found, TemplateNote)
-            if entry.template is not None and note.faults:
-                note = structs.replace(note, override=entry.template.override)
-            await self._notes.change(path, lambda now: structs.replace(now, template=note))
+
+            def noted(now: Entry) -> Entry:
+                # What is used instead may have been chosen while the doctor looked.
+                chosen = now.template.override if now.template is not None and note.faults else ""
+                return structs.replace(now, template=structs.replace(note, override=chosen))
+
+            await self._notes.change(path, noted)
 
     async def repair(self, path: str) -> None:
-        """Use our own template for this model. Raises ``AppError``."""
-        await self._use(path, str(await self._jobs.call("template.repair", {"path": path})))
+        """Use our own template for this model, unless something else is wished before it is made. Raises
+        ``AppError``."""
+        wish = self._wish(path)
+        source = str(await self._jobs.call("template.repair", {"path": path}))
+        if wish == self._wished[path]:
+            await self._use(path, source)
 
     async def unrepair(self, path: str) -> None:
         """Use the file's own template. Raises ``AppError``."""
+        self._wish(path)
         await self._use(path, "")
+
+    def _wish(self, path: str) -> int:
+        number = self._wished[path] = self._wished.get(path, 0) + 1
+        return number
 
     async def _use(self, path: str, source: str) -> None:
         def change(entry: Entry) -> Entry:

@@ -1,10 +1,14 @@
-"""This machine: known at once from the last time, found out anew when asked, told through ``MachineChanged``."""
+"""This machine: known at once from the last time, found out anew when asked, told through ``MachineChanged``.
+
+What is known changes only together with that event, so whoever judges by it and whoever was told agree.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,12 @@ from msgspec.structs import replace
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.hardware import Gpu, Machine
+from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware.facts import Facts, lasting
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.services.events import EventBus, MachineChanged
+from qwen_desktop.services.events import EventBus, MachineChanged, SettingsChanged
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ log = logging.getLogger(__name__)
 _FRESH_S = 1.0
 #: A real cache file has some kilobytes.
 _LONGEST_FILE = 1 << 20
-#: Listeners hear of free memory and disk in steps of this many bytes: the last few megabytes change all the time.
+#: Other free memory or disk is told from this many bytes on: the last few megabytes change all the time.
 _STEP = 64 << 20
 
 
@@ -39,33 +43,32 @@ class _Kept(Struct, frozen=True):
 
 
 class Machines:
-    """What is known of this machine. The cache file (a few kilobytes) is read in the constructor."""
+    """What is known of this machine. The cache file (a few kilobytes) is read in the constructor.
 
-    def __init__(self, jobs: JobWorker, bus: EventBus, paths: Paths) -> None:
+    ``folder`` tells where models lie by the settings: the disk in question is always that one's.
+    """
+
+    def __init__(self, jobs: JobWorker, bus: EventBus, paths: Paths, folder: Callable[[], Path] | None = None) -> None:
         self._jobs = jobs
         self._bus = bus
         self._file = paths.cache / "machine.json"
-        self._folder = paths.models
+        self._folder = folder or (lambda: paths.models)
+        self._disk_of = self._folder()
         self._kept = _read(self._file)
         self._machine = self._kept.machine if self._kept is not None else None
         self._facts = self._kept.facts if self._kept is not None else None
         self._asking = asyncio.Lock()
         self._asked_at = float("-inf")
+        self._looking: asyncio.Task[Machine] | None = None
+        bus.subscribe(SettingsChanged, self._on_settings)
 
     @property
     def known(self) -> Machine | None:
         """The last result, None before the first one ever. Until ``machine`` was asked in this run it is the one of
-        an earlier run: free bytes and the battery are None then, since they have changed."""
+        an earlier run: free bytes and the battery are None then, since they have changed. ``disk`` is None from when
+        the models folder has moved until its disk was looked at."""
+        self._follow()
         return self._machine
-
-    def set_folder(self, path: Path) -> None:
-        """Where models lie from now on: ``disk`` is None until ``machine`` is asked again."""
-        if path == self._folder:
-            return
-        self._folder = path
-        self._asked_at = float("-inf")
-        if self._machine is not None:
-            self._machine = replace(self._machine, disk=None)
 
     async def machine(self, *, refresh: bool = False) -> Machine:
         """This machine, with what is free now. Never raises; what cannot be read is None and named in ``unknown``.
@@ -75,21 +78,39 @@ class Machines:
         new. Who asks meanwhile waits for the same answer.
         """
         async with self._asking:
+            self._follow()
             if not refresh and self._machine is not None and time.monotonic() - self._asked_at < _FRESH_S:
                 return self._machine
-            folder = self._folder
+            folder = self._disk_of
             found, facts = await self._probe(folder, refresh=refresh)
-            if folder != self._folder:  # set meanwhile
-                found = replace(found, disk=None)
-            else:
-                self._asked_at = time.monotonic()
-            before, self._machine = self._machine, found
+            self._asked_at = time.monotonic()
             if facts is not None:
                 self._facts = facts
                 await self._keep(_Kept(lasting(found), facts))
-        if before is None or _rounded(before) != _rounded(found):
-            self._bus.publish(MachineChanged(found))
+            if self._folder() != folder:  # it has moved meanwhile
+                found = replace(found, disk=None)
+                self._asked_at = float("-inf")
+            before = self.known
+            if before is not None and not _worth_telling(before, found):
+                return before
+            self._machine = found
+        self._bus.publish(MachineChanged(found))
         return found
+
+    def _follow(self) -> None:
+        """Forget the disk of a folder where models do not lie any more."""
+        folder = self._folder()
+        if folder == self._disk_of:
+            return
+        self._disk_of, self._asked_at = folder, float("-inf")
+        if self._machine is not None:
+            self._machine = replace(self._machine, disk=None)
+
+    def _on_settings(self, event: SettingsChanged) -> None:
+        """The models folder has moved, perhaps to another disk: say so, and look at that one."""
+        if "downloads.folder" in event.keys and self.known is not None:
+            self._bus.publish(MachineChanged(self.known))
+            self._looking = asyncio.get_running_loop().create_task(self.machine(), name="machine.disk")
 
     async def _probe(self, folder: Path, *, refresh: bool) -> tuple[Machine, Facts | None]:
         params: dict[str, Any] = {
@@ -140,20 +161,18 @@ def _nothing(machine: Machine | None) -> Machine:
     return replace(lasting(machine), unknown=tuple(unknown), taken_at=time.time())
 
 
-def _rounded(machine: Machine) -> Machine:
-    """``machine`` as far as a change in it is worth telling."""
+def _worth_telling(before: Machine, after: Machine) -> bool:
+    """Whether something is another one, or something free changed by more than it always does."""
+    if _without_free(before) != _without_free(after):
+        return True
+    pairs = zip(_free(before), _free(after), strict=True)
+    return any(a != b and (a is None or b is None or abs(a - b) >= _STEP) for a, b in pairs)
 
-    def step(count: int | None) -> int | None:
-        return None if count is None else count // _STEP
 
-    def gpus(listed: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
-        return tuple(replace(gpu, free_bytes=step(gpu.free_bytes)) for gpu in listed)
+def _without_free(machine: Machine) -> Machine:
+    return replace(lasting(machine), battery=machine.battery, taken_at=0.0)
 
-    return replace(
-        machine,
-        memory=replace(machine.memory, free_bytes=step(machine.memory.free_bytes)),
-        gpus=gpus(machine.gpus),
-        unused_gpus=gpus(machine.unused_gpus),
-        disk=None if machine.disk is None else replace(machine.disk, free_bytes=step(machine.disk.free_bytes)),
-        taken_at=0.0,
-    )
+
+def _free(machine: Machine) -> list[int | None]:
+    disk = None if machine.disk is None else machine.disk.free_bytes
+    return [machine.memory.free_bytes, disk, *(gpu.free_bytes for gpu in (*machine.gpus, *machine.unused_gpus))]

@@ -1,7 +1,8 @@
 """The chosen model: the built-in guide or a GGUF file, and what it is doing (``ModelState``, ``ModelChanged``).
 
 Answers and loads take turns through one lock, first come, first served: a model is never taken out of memory under
-a running answer.
+a running answer. Choices are wishes: the last one that can be fulfilled wins, however long the file of an earlier one
+takes to be looked at, and until then the state names what is wished for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -38,6 +40,13 @@ class ModelFile(Struct, frozen=True):
 
 
 FileCheck = Callable[[Path], Awaitable[ModelFile]]
+
+
+class _Wish(NamedTuple):
+    """A file that was chosen and is being looked at. ``ended`` gets what is wrong with it, None for nothing."""
+
+    state: ModelState
+    ended: asyncio.Future[Exception | None]
 
 
 class Models:
@@ -67,15 +76,20 @@ class Models:
         self._closed = False
         self._load: asyncio.Task[LocalEngine] | None = None
         self._load_request: LoadRequest | None = None
+        #: what was chosen for good; ``state`` shows the last wish before it
         self._state = self._chosen(preferences.settings.engine.model)
+        self._told = self._state
+        self._wishes: dict[int, _Wish] = {}
+        self._wished = 0
+        self._fulfilled = 0
         bus.subscribe(SettingsChanged, self._on_settings)
 
     # What is chosen ----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> ModelState:
-        """The chosen model and what it is doing."""
-        return self._state
+        """The chosen model and what it is doing. A file that is still being looked at counts as chosen and loading."""
+        return next(reversed(self._wishes.values())).state if self._wishes else self._state
 
     @property
     def waiting(self) -> int:
@@ -110,8 +124,8 @@ class Models:
             self._set(structs.replace(self._state, name=found.name or self._state.name, size_bytes=found.size_bytes))
 
     async def open_file(self, path: str | Path, *, remember: bool = True) -> None:
-        """Choose a GGUF file and load it; returns when it is ready. Without ``remember`` (a command's ``--model``)
-        the settings stay as they are.
+        """Choose a GGUF file and load it; returns when it is ready, or when a later choice has taken its place. Without
+        ``remember`` (a command's ``--model``) the settings stay as they are.
 
         Raises ``AppError`` with a sentence when the file is no good (the choice stays as it was) or does not load
         (it stays chosen, its state is FAILED).
@@ -125,17 +139,19 @@ class Models:
         if path == self._guide:
             await self.use_guide(remember=remember)
             return
-        found = await self._check(Path(path))
-        recent = (path, *(entry for entry in self.recent() if entry != path))[:RECENT]
-        self._set(
-            ModelState(ModelStatus.IDLE, path, found.name or Path(path).stem, guide=False, size_bytes=found.size_bytes)
-        )
+        number, found = await self._look_at(path)
+        if not self._fulfil(number):
+            return
+        self._set(self._kept(path) or self._named(path, found))
         if remember:
+            recent = (path, *(entry for entry in self.recent() if entry != path))[:RECENT]
             await self._preferences.set_many({"engine.model": path, "storage.recent_models": recent})
         await self._load_in_turn(path)
 
     async def use_guide(self, *, remember: bool = True) -> None:
         """Choose the built-in guide and load it."""
+        self._wished += 1
+        self._fulfil(self._wished)
         self._set(self._chosen(""))
         if remember:
             await self._preferences.set("engine.model", "")
@@ -146,9 +162,11 @@ class Models:
     async def ensure(self) -> LocalEngine:
         """The engine with the chosen model, loaded first when it is not, or when settings of loading have changed.
 
-        Raises ``AppError``. A cancelled caller does not end the load: the next one finds it further on.
+        Waits for a file that is being looked at. Raises ``AppError``. A cancelled caller does not end the load: the
+        next one finds it further on.
         """
         while True:
+            await self._wishes_ended()
             request = self._request()
             ready = self._sessions.find(request)
             if ready is not None:
@@ -175,7 +193,7 @@ class Models:
 
     async def warm(self) -> None:
         """Have the chosen model loaded ahead of the next message. A failure shows in the state and is not raised."""
-        if self._state.status is ModelStatus.IDLE and not self._waiting:
+        if self._state.status is ModelStatus.IDLE and not self._waiting and not self._wishes:
             with contextlib.suppress(AppError, OSError):
                 async with self.lease():
                     pass
@@ -202,6 +220,56 @@ class Models:
                 yield
         finally:
             self._waiting -= 1
+
+    # Wishes ------------------------------------------------------------------------------------------------------
+
+    async def _look_at(self, path: str) -> tuple[int, ModelFile]:
+        """Have a file checked; its wish stands first until another one comes or it proves to be no good."""
+        self._wished += 1
+        number = self._wished
+        state = self._kept(path) or ModelState(ModelStatus.LOADING, path, Path(path).stem, guide=False)
+        self._wishes[number] = _Wish(state, asyncio.get_running_loop().create_future())
+        self._tell()
+        try:
+            return number, await self._check(Path(path))
+        except Exception as error:
+            self._drop(number, error)
+            self._tell()
+            raise
+        except asyncio.CancelledError:
+            self._drop(number)
+            self._tell()
+            raise
+
+    def _fulfil(self, number: int) -> bool:
+        """This wish can be fulfilled: earlier ones are void. False when it is void itself."""
+        if number < self._fulfilled:
+            return False
+        self._fulfilled = number
+        for earlier in [known for known in self._wishes if known <= number]:
+            self._drop(earlier)
+        return True
+
+    def _drop(self, number: int, problem: Exception | None = None) -> None:
+        wish = self._wishes.pop(number, None)
+        if wish is not None and not wish.ended.done():
+            wish.ended.set_result(problem)
+
+    async def _wishes_ended(self) -> None:
+        """Wait until no file is being looked at. Raises what is wrong with the last one, which was to answer."""
+        while self._wishes:
+            problem = await asyncio.shield(next(reversed(self._wishes.values())).ended)
+            if problem is not None and not self._wishes:
+                raise problem
+
+    def _kept(self, path: str) -> ModelState | None:
+        """The state as it is, where this file is chosen and loaded or being loaded already."""
+        busy = self._state.status in (ModelStatus.READY, ModelStatus.LOADING)
+        return self._state if busy and self._state.path == path else None
+
+    def _named(self, path: str, found: ModelFile) -> ModelState:
+        name = found.name or Path(path).stem
+        return ModelState(ModelStatus.IDLE, path, name, guide=False, size_bytes=found.size_bytes)
 
     # Inside ------------------------------------------------------------------------------------------------------
 
@@ -256,8 +324,8 @@ class Models:
                 size_bytes=state.size_bytes if info is None else info.size_bytes,
             )
         )
-        if info is not None and info.notice is not None:
-            self._bus.publish(Notified(info.notice))
+        for notice in info.notices if info is not None else ():
+            self._bus.publish(Notified(notice))
         return engine
 
     def _request(self) -> LoadRequest:
@@ -293,9 +361,13 @@ class Models:
             )
 
     def _set(self, state: ModelState) -> None:
-        if state != self._state:
-            self._state = state
-            self._bus.publish(ModelChanged(state))
+        self._state = state
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.state != self._told:
+            self._told = self.state
+            self._bus.publish(ModelChanged(self._told))
 
     async def _look_for(self, path: str) -> None:
         """Raise ``UserFacing`` and tell it when the chosen file is gone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -48,6 +48,10 @@ class Preferences:
 
     async def set_many(self, values: Mapping[str, Any]) -> None:
         """Set several at once: all of them or, when one is not allowed, none."""
+        await self.change(values)
+
+    def change(self, values: Mapping[str, Any]) -> Coroutine[Any, Any, None]:
+        """As ``set_many``, but refused or in force when this returns; what is returned waits for the file."""
         after = self._settings
         written: dict[str, Any] = {}
         for key, value in values.items():
@@ -59,15 +63,16 @@ class Preferences:
                 raise UserFacing(complaint(entry, wanted)) from error
             written[key] = wanted
         self._apply(after)
-        await self._write(written)
+        self._unwritten.update(written)
+        return self._written()
 
-    async def reset(self, key: str) -> None:
-        """Set one back to its default."""
-        await self.set(key, setting(key).default)
+    def reset(self, key: str) -> Coroutine[Any, Any, None]:
+        """Set one back to its default; in force at once, as with ``change``."""
+        return self.change({key: setting(key).default})
 
-    async def reset_section(self, section: str) -> None:
+    def reset_section(self, section: str) -> Coroutine[Any, Any, None]:
         """Set a whole section back, but for what the app remembers there by itself (hidden settings)."""
-        await self.set_many({e.key: e.default for e in declared() if e.section == section and not e.info.hidden})
+        return self.change({e.key: e.default for e in declared() if e.section == section and not e.info.hidden})
 
     def _apply(self, after: Settings) -> None:
         before, self._settings = self._settings, after
@@ -75,14 +80,17 @@ class Preferences:
         if keys:
             self._bus.publish(SettingsChanged(before, after, keys))
 
-    async def _write(self, values: dict[str, Any]) -> None:
-        self._unwritten.update(values)
+    async def _written(self) -> None:
+        # A caller that goes away must not let a later change overtake this one on its way to the file.
+        await asyncio.shield(asyncio.create_task(self._write(), name="settings.write"))
+
+    async def _write(self) -> None:
         async with self._writing:
             changes, self._unwritten = self._unwritten, {}
             if not changes:
                 return
             try:
-                kept = await asyncio.shield(asyncio.to_thread(self._file.write, changes))
+                kept = await asyncio.to_thread(self._file.write, changes)
             except OSError as error:
                 self._unwritten = {**changes, **self._unwritten}
                 self._tell_unwritten(error)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qwen_desktop.core import settings
 from qwen_desktop.core.chat import Message, Status
-from qwen_desktop.core.engine import ChatMessage
+from qwen_desktop.core.engine import ChatMessage, Sampling
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
 SYSTEM_ID = "system"
+
+
+def asked_sampling(chosen: settings.Sampling) -> Sampling:
+    """What the settings ask for. What a model makes of it is the engine's to decide, for all faces alike."""
+    return Sampling(**{name: getattr(chosen, name) for name in Sampling.__struct_fields__})
 
 
 def usable(entry: Message) -> bool:

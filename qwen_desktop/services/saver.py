@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 EVERY_S = 0.4
 #: Between attempts when the disk refuses, in seconds.
 AGAIN_S = 2.0
-#: The last attempt at closing, in seconds.
-CLOSE_S = 0.2
 
 
 class Saver:
@@ -72,13 +70,13 @@ class Saver:
             self._history.release(message.id)
             self._works()
 
-    async def aclose(self) -> None:
-        """Try once more what could not be saved; 0.2 s at most."""
+    async def aclose(self, seconds: float) -> None:
+        """Try once more what could not be saved, in ``seconds`` at most."""
         if self._again is not None:
             self._again.cancel()
         if self._kept:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._save_kept(), CLOSE_S)
+                await asyncio.wait_for(self._save_kept(), seconds)
         if self._kept:
             log.warning("answers.unsaved count=%d", len(self._kept))
 

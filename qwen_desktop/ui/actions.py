@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QKeyCombination, QObject, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from qwen_desktop.core.commands import COMMANDS
+from qwen_desktop.core.commands import command as find
 from qwen_desktop.ui import texts
 
-#: Further keys for a command, for keyboards where the first is awkward.
-_ALSO = {"view.larger": ("Ctrl+=",), "chat.next": ("Ctrl+Tab",), "chat.previous": ("Ctrl+Shift+Tab",)}
+#: Keys in a sentence: "Ctrl+Enter".
+_KEYS = re.compile(r"(?:(?:Ctrl|Shift|Alt|Meta)\+)+\w+")
 _ROLES = {
     "app.quit": QAction.MenuRole.QuitRole,
     "view.settings": QAction.MenuRole.PreferencesRole,
@@ -33,8 +35,7 @@ class Actions(QObject):
         for command in COMMANDS:
             action = QAction(texts.source(command.title, "commands"), self)
             action.setObjectName(command.id)
-            keys = [command.shortcut, *_ALSO.get(command.id, ())] if command.shortcut else []
-            action.setShortcuts([QKeySequence(key) for key in keys])
+            action.setShortcuts([QKeySequence(key) for key in command.keys_on()])
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
             action.setMenuRole(_ROLES.get(command.id, QAction.MenuRole.NoRole))
             window.addAction(action)
@@ -75,6 +76,18 @@ class Actions(QObject):
 
 def native_keys(shortcut: str) -> str:
     """A shortcut of the table as this system writes it: "Ctrl+N", on macOS "⌘N"."""
-    if sys.platform == "darwin":
-        return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
-    return shortcut
+    # The Enter that Qt knows by that name is the one of the number pad.
+    native = QKeySequence(shortcut.replace("Enter", "Return")).toString(QKeySequence.SequenceFormat.NativeText)
+    return native if sys.platform == "darwin" else shortcut
+
+
+def with_native_keys(text: str) -> str:
+    """A sentence with the keys that it names as this system writes them."""
+    return _KEYS.sub(lambda found: native_keys(found[0]), text)
+
+
+def pressed(event: QKeyEvent, command_id: str) -> bool:
+    """Whether this is a key of a command that the focused widget handles itself (``WIDGET_KEYS``)."""
+    modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    keys = QKeySequence(QKeyCombination(modifiers, Qt.Key(event.key())))
+    return any(keys == QKeySequence(key) for key in find(command_id).keys_on())

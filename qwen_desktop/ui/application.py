@@ -6,6 +6,7 @@ is there almost as soon as an empty one would be.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -96,5 +97,24 @@ def _hand_over(paths: Paths, files: tuple[str, ...]) -> int:
 
     if hand_over(paths.runtime, HandOver(files, foreground.passed_on())):
         return 0
-    print("Qwen Desktop is already open with this data folder but does not answer. End it first.", file=sys.stderr)
+    _tell("Qwen Desktop is already open with this data folder but does not answer. End it first.")
     return 1
+
+
+def _tell(sentence: str) -> None:
+    """Say why no window opens: on the terminal, or in a box of its own where nobody would read it there."""
+    if sys.stderr is not None:  # Python has none in a windowed build
+        with contextlib.suppress(OSError, ValueError):
+            print(sentence, file=sys.stderr, flush=True)
+    if _needs_box():
+        from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415 - rare
+
+        QMessageBox.warning(None, APP, sentence)
+
+
+def _needs_box() -> bool:
+    try:
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        terminal = False
+    return not terminal and QGuiApplication.platformName() not in ("offscreen", "minimal")

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWi
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.bridge import Bridge
+from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.collector import Collector
 from qwen_desktop.ui.models.part import ModelsPart
 from qwen_desktop.ui.notify import Notify
@@ -33,14 +34,14 @@ class Assembly(NamedTuple):
     models: ModelsPart
 
 
-def assemble(window: QMainWindow, services: Services, theme: Theme) -> Assembly:
-    """Build the parts into ``window`` and join them."""
+def assemble(window: QMainWindow, services: Services, theme: Theme, *, with_list: bool) -> Assembly:
+    """Build the parts into ``window`` and join them. ``with_list``: a list of chats is going to be shown."""
     notify = Notify(theme, window)
     actions = Actions(window)
     shell = Shell(services, theme, actions, Bridge(services.bus, window), notify, Operations(notify, window))
     rail = Rail(theme, actions, window)
     pages = QStackedWidget(window)
-    skeleton = Skeleton(theme, pages, with_list=services.preferences.settings.storage.welcome_seen)
+    skeleton = Skeleton(theme, _early_box(theme, pages), pages, with_list=with_list)
     pages.addWidget(skeleton)
     centre = QWidget(window)
     row = QHBoxLayout(centre)
@@ -57,3 +58,12 @@ def assemble(window: QMainWindow, services: Services, theme: Theme) -> Assembly:
         FocusRing(app, theme)
     collector = Collector(services.chat.running, window)
     return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, window))
+
+
+def _early_box(theme: Theme, parent: QWidget) -> MessageEdit:
+    """A message box for before the first page: nothing can be sent yet, so that Enter begins a new line."""
+    box = MessageEdit(theme, parent)
+    box.setAccessibleName(box.tr("Message"))
+    box.send_wanted.connect(lambda: box.insertPlainText("\n"))
+    box.long_paste.connect(box.insertPlainText)
+    return box

@@ -17,6 +17,7 @@ class Bridge(QObject):
     message_changed = Signal(object)
     answer_delta = Signal(object)
     answer_thinking_done = Signal(object)
+    answer_was_thinking = Signal(object)
     answer_prompt = Signal(object)
     answer_cut = Signal(object)
     answer_stage = Signal(object)
@@ -25,6 +26,7 @@ class Bridge(QObject):
     settings_changed = Signal(object)
     notified = Signal(object)
     machine_changed = Signal(object)
+    fits_changed = Signal(object)
     catalogue_changed = Signal(object)
     library_changed = Signal(object)
     download_changed = Signal(object)
@@ -40,6 +42,7 @@ class Bridge(QObject):
             bus.subscribe(events.MessageChanged, self.message_changed.emit),
             bus.subscribe(events.AnswerDelta, self.answer_delta.emit),
             bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit),
+            bus.subscribe(events.AnswerWasThinking, self.answer_was_thinking.emit),
             bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit),
             bus.subscribe(events.AnswerCut, self.answer_cut.emit),
             bus.subscribe(events.AnswerStage, self.answer_stage.emit),
@@ -48,6 +51,7 @@ class Bridge(QObject):
             bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
             bus.subscribe(events.Notified, self.notified.emit),
             bus.subscribe(events.MachineChanged, self.machine_changed.emit),
+            bus.subscribe(events.FitsChanged, self.fits_changed.emit),
             bus.subscribe(events.CatalogueChanged, self.catalogue_changed.emit),
             bus.subscribe(events.LibraryChanged, self.library_changed.emit),
             bus.subscribe(events.DownloadChanged, self.download_changed.emit),

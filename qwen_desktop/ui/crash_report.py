@@ -52,6 +52,11 @@ class CrashWatch:
             self._file = None
         return report
 
+    def leaving(self) -> None:
+        """The system wants the run to end: however that goes, it is no crash. Any thread may call it."""
+        with contextlib.suppress(OSError):
+            self._marker.unlink(missing_ok=True)
+
     def end(self) -> None:
         """The run ended as it should."""
         faulthandler.disable()

@@ -53,7 +53,7 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
     grid.setHorizontalSpacing(16)
     for row, command in enumerate(commands):
         name = Label(theme, texts.source(command.title, "commands"), parent, role="small")
-        keys = QLabel(native_keys(command.shortcut), parent)
+        keys = QLabel(native_keys(command.keys_on()[0]), parent)
         keys.setObjectName("keycap")
         keys.setAccessibleName(f"{name.text()}: {keys.text()}")
         grid.addWidget(name, row, 0)

@@ -1,4 +1,4 @@
-"""The application object, which hears what macOS asks to open.
+"""The application object, which hears what the system asks for: on macOS a file to open, everywhere to quit.
 
 Finder gives a file that was double-clicked not on the command line but as an event, also to an app that runs already.
 """
@@ -9,11 +9,17 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
+from qwen_desktop.ui.quit_reason import session_ends
+
 
 class Application(QApplication):
     """Keeps what it is asked to open until somebody listens; ``file_opened`` tells the path from then on."""
 
     file_opened = Signal(str)
+    #: the session is over: all must be saved when the emission returns
+    session_over = Signal()
+    #: somebody chose Quit outside the window (the Dock's menu)
+    quit_chosen = Signal()
 
     def __init__(self, arguments: list[str]) -> None:
         super().__init__(arguments)
@@ -28,7 +34,19 @@ class Application(QApplication):
             else:
                 self._waiting.append(event.file())
             return True
+        if event.type() is QEvent.Type.Quit:
+            return self._quit(event)
         return super().event(event)
+
+    def _quit(self, event: QEvent) -> bool:
+        # Qt would close the windows and give up when one has a question.
+        if session_ends():
+            self.session_over.emit()
+            event.accept()
+        else:
+            self.quit_chosen.emit()
+            event.ignore()  # the window ends the run when it wants to
+        return True
 
     def take(self) -> tuple[str, ...]:
         """What was asked for so far; from now on ``file_opened`` tells."""

@@ -6,16 +6,15 @@ the window is there almost as soon as an empty one would be. ``MainWindow`` fill
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import structs
 from PySide6.QtCore import QRect, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow
 
-from qwen_desktop.ui import window_state
-
-#: Width of the rail in px, as in tokens.json (which is not read this early).
-_RAIL = 68
+from qwen_desktop.ui.window_state import StateFile, encoded
 
 
 class Frame(QMainWindow):
@@ -23,8 +22,10 @@ class Frame(QMainWindow):
 
     def __init__(self, state_file: Path) -> None:
         super().__init__()
-        self._state_file = state_file
-        self._state = window_state.read(state_file)
+        self._state_file = StateFile(state_file)
+        self._state = self._state_file.read()
+        #: Width of the rail in px: what the last run had until there is one.
+        self.rail_width = self._state.rail_width
         self.setMinimumSize(QSize(520, 420))
         # Never larger than the screen: with a scale of 200 % a laptop's is not.
         self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize()))
@@ -34,8 +35,21 @@ class Frame(QMainWindow):
 
     def keep_state(self, sidelist: int, grounds: dict[str, str]) -> None:
         """Remember geometry, the side list's width in px (0 for the last one) and the grounds by their role."""
-        blob = bytes(self.saveGeometry().data())
-        window_state.write(self._state_file, blob, sidelist or self._state.list_width, grounds)
+        self._state = structs.replace(
+            self._state,
+            geometry=encoded(bytes(self.saveGeometry().data())),
+            sidelist=sidelist or self._state.list_width,
+            rail=self.rail_width,
+            grounds=grounds,
+        )
+        self._state_file.writing(self._state)()
+
+    def keep_conversation(self, conversation_id: str) -> Callable[[], None] | None:
+        """Remember which conversation is open. Returns the work of writing it, for a thread; None where it is known."""
+        if not conversation_id or conversation_id == self._state.conversation:
+            return None
+        self._state = structs.replace(self._state, conversation=conversation_id)
+        return self._state_file.writing(self._state)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.centralWidget() is not None:
@@ -45,5 +59,6 @@ class Frame(QMainWindow):
         grounds = self._state.grounds
         painter.fillRect(self.rect(), QColor(grounds.get("window", self.palette().window().color().name())))
         if grounds:
-            painter.fillRect(QRect(0, 0, _RAIL, self.height()), QColor(grounds.get("rail", "")))
-            painter.fillRect(QRect(_RAIL - 1, 0, 1, self.height()), QColor(grounds.get("border", "")))
+            width = self.rail_width
+            painter.fillRect(QRect(0, 0, width, self.height()), QColor(grounds.get("rail", "")))
+            painter.fillRect(QRect(width - 1, 0, 1, self.height()), QColor(grounds.get("border", "")))

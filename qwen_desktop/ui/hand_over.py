@@ -1,12 +1,17 @@
 """One window per data folder: a second start hands its file to the first and ends.
 
 The lock of the data folder (``application``) decides who is first, not the socket: the socket file of a killed process
-may linger. Commands (``qwen-desktop chat …``) take no lock, so they run beside the window.
+may linger. Where the first one hears stands in a file of that folder, so that it is found however the folder is spelled
+(links, capitals, short names, another mount) and whatever the second start's temporary folder is; and since the name is
+a new one each time, nobody else on the computer can take it first. Commands (``qwen-desktop chat …``) take no lock, so
+they run beside the window.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import logging
+import secrets
 import time
 from pathlib import Path
 
@@ -14,9 +19,12 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+log = logging.getLogger(__name__)
+
 #: How long a second start waits for the first one's answer, in milliseconds (the first may still be starting).
 WAIT_MS = 5000
 _LIMIT = 64 * 1024
+_LONGEST_NAME = 1024
 
 
 class HandOver(msgspec.Struct, frozen=True):
@@ -26,9 +34,17 @@ class HandOver(msgspec.Struct, frozen=True):
     proof: str = ""
 
 
+def _place(runtime: Path) -> Path:
+    return runtime / "window.socket"
+
+
 def _name(runtime: Path) -> str:
-    # A hash of the folder keeps the name under the 107 bytes that a socket's path may have.
-    return "qwen-desktop-" + hashlib.sha256(str(runtime.absolute()).encode()).hexdigest()[:16]
+    """Where the window of this data folder hears, "" when it does not say. Never raises."""
+    try:
+        with _place(runtime).open("rb") as file:
+            return file.read(_LONGEST_NAME).decode("utf-8", "strict").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 class Listener(QObject):
@@ -39,15 +55,27 @@ class Listener(QObject):
     def __init__(self, runtime: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._buffers: dict[QLocalSocket, bytearray] = {}
-        QLocalServer.removeServer(_name(runtime))
+        self._place = _place(runtime)
+        if old := _name(runtime):
+            QLocalServer.removeServer(old)  # of a killed process: we have its lock now
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._accept)
-        self._server.listen(_name(runtime))
+        # Short: a socket's path may have 107 bytes.
+        if not self._server.listen(f"qwen-desktop-{secrets.token_hex(8)}"):
+            log.warning("window.deaf")
+            return
+        try:
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+            self._place.write_bytes(self._server.fullServerName().encode())  # half of it is tried in vain, then again
+        except OSError as error:  # nothing can be written there, so that no second window is kept out either
+            log.warning("window.deaf kind=%s", type(error).__name__)
 
     def close(self) -> None:
         """Stop hearing."""
         self._server.close()
+        with contextlib.suppress(OSError):
+            self._place.unlink(missing_ok=True)
 
     def _accept(self) -> None:
         while (socket := self._server.nextPendingConnection()) is not None:
@@ -86,8 +114,10 @@ def hand_over(runtime: Path, message: HandOver, *, wait_ms: int = WAIT_MS) -> bo
     deadline = time.monotonic() + wait_ms / 1000
     while time.monotonic() < deadline:
         socket = QLocalSocket()
-        socket.connectToServer(_name(runtime))
-        if socket.waitForConnected(200):
+        name = _name(runtime)  # again each time: the first may still be starting
+        if name:
+            socket.connectToServer(name)
+        if name and socket.waitForConnected(200):
             socket.write(msgspec.json.encode(message) + b"\n")
             socket.flush()
             answered = socket.waitForReadyRead(1000) and socket.readAll().data() == b"ok\n"

@@ -6,15 +6,17 @@ Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
+from qwen_desktop.ui.first_page import first_page
 from qwen_desktop.ui.frame import Frame
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 NARROW = 1000
 #: How long closing waits for what was just asked for (a rename, a setting), in seconds.
 _SETTLE_S = 1.0
+#: How long the first page waits for its conversation, in seconds.
+_FIRST_S = 0.5
 _TEXT_SIZES = (80, 200, 10)
 
 
@@ -68,7 +72,11 @@ class MainWindow(Frame):
 
         self._services = services
         self._theme = theme
-        parts = assemble(self, services, theme)
+        # Qt's own file dialog remembers folders: with our settings, and not in a file beside everybody's.
+        QSettings.setPath(
+            QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(services.paths.config / "dialogs")
+        )
+        parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
         self.shell = parts.shell
         self.collector = parts.collector
         self.rail = parts.rail
@@ -84,6 +92,9 @@ class MainWindow(Frame):
         self._built = True
         self.setAcceptDrops(True)
         self.rail.mark("view.chat")
+        self.rail_width = self.rail.minimumWidth()
+        self.pages.currentChanged.connect(self._leave_skeleton)
+        self._skeleton.box.setFocus()
 
     # Commands ---------------------------------------------------------------------------------------------------------
 
@@ -113,6 +124,7 @@ class MainWindow(Frame):
             "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": self._full_screen,
+            "network.online": self._go_online,
             "help.shortcuts": self._show_shortcuts,
             "help.welcome": self.show_welcome,
             "help.about": self._show_about,
@@ -125,9 +137,16 @@ class MainWindow(Frame):
         self.notify.action_requested.connect(self.actions_.trigger)
         self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action, event.hint))
         self.bridge.settings_changed.connect(self._settings_changed)
-        self.bridge.model_changed.connect(self._model_changed)
         self._models.use_wanted.connect(self._use_model)
         self._models.shown_wanted.connect(self.show_models)
+        self._show_network()
+
+    def _go_online(self) -> None:
+        self.operations.run(self._services.preferences.set("downloads.offline", False))
+
+    def _show_network(self) -> None:
+        """The way back stands in the menu only while the network is switched off."""
+        self.actions_["network.online"].setVisible(self._services.preferences.settings.downloads.offline)
 
     def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
         self.show_chat()
@@ -147,6 +166,8 @@ class MainWindow(Frame):
             self._chat = ChatPage(self.shell)
             self._chat.command_wanted.connect(self.actions_.trigger)
             self._chat.list_shown.connect(self._keep_list)
+            self._chat.model_opened.connect(self._use_model)
+            self._chat.conversation_shown.connect(self._keep_conversation)
             self.pages.addWidget(self._chat)
             width = self._state.list_width
             self._chat.splitter.setSizes([width, max(400, self.width() - width)])
@@ -155,8 +176,10 @@ class MainWindow(Frame):
         return self._chat
 
     def show_chat(self) -> None:
-        """Show the chat page."""
-        self.pages.setCurrentWidget(self.chat)
+        """Show the chat page; who comes from another one can write at once."""
+        if self.pages.currentWidget() is not self.chat:
+            self.pages.setCurrentWidget(self.chat)
+            self.chat.focus_composer()
         self.rail.mark("view.chat")
 
     def show_settings(self) -> None:
@@ -193,8 +216,8 @@ class MainWindow(Frame):
         page.search.setFocus()
 
     def _use_model(self, path: str) -> None:
-        self._see_welcome()
         self._in_chat(lambda chat: chat.open_model(path))
+        self.chat.focus_composer()
 
     @property
     def models_page(self) -> ModelsPage | None:
@@ -212,46 +235,62 @@ class MainWindow(Frame):
         return self._welcome
 
     def _ask_guide(self, question: str) -> None:
-        self._leave_welcome()
-        self.chat.open("")
+        self._in_chat(lambda chat: chat.new_chat())
         self.chat.use_guide()
         self.chat.send(question)
 
-    def _leave_welcome(self) -> None:
-        self._see_welcome()
-        self._in_chat(lambda chat: chat.new_chat())
+    def _keep_conversation(self, conversation_id: str) -> None:
+        """The next start shows it again, also after a kill."""
+        write = self.keep_conversation(conversation_id)
+        if write is not None:
+            self.operations.run(asyncio.to_thread(write))
 
-    def _see_welcome(self) -> None:
-        if not self._services.preferences.settings.storage.welcome_seen:
-            self.operations.run(self._services.preferences.set("storage.welcome_seen", True))
-
-    def _model_changed(self, event: events.ModelChanged) -> None:
-        opened = event.state.info is not None and not event.state.guide
-        if opened and self._welcome is not None and self.pages.currentWidget() is self._welcome:
-            self._leave_welcome()
+    def _leave_skeleton(self) -> None:
+        """The first page is there: what was typed before belongs to it."""
+        self.pages.currentChanged.disconnect(self._leave_skeleton)
+        typed = self._skeleton.take()
+        if self._welcome is not None and self.pages.currentWidget() is self._welcome:
+            self._welcome.box.edit.set_text(typed)
+        elif typed:
+            self.chat.composer.restore(typed)
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Build the first page, read the history and tell what was wrong with the settings file.
+    async def start(self, files: tuple[str, ...] = ()) -> None:
+        """Open ``files``, read the history, show the first page (``first_page`` says which) and tell what was wrong
+        with the settings file.
 
         Failures are shown, not raised.
         """
-        if self.pages.currentWidget() is self._skeleton:
-            if self._services.preferences.settings.storage.welcome_seen:
-                self.show_chat()
-            else:
-                self.show_welcome()
+        if files:
+            self.open_files(files)
         try:
+            await self._show_first()
             await self.chat.start()
         except Exception as error:  # the window stays usable for settings and for the report
             self.report_error(error)
+            if self.pages.currentWidget() is self._skeleton:
+                self.show_chat()
         for text in self._services.preferences.problems:
             self.notify.told(text)
-        if self.pages.currentWidget() is self.chat:
-            self.chat.focus_composer()
         self.notify.arrange()  # toasts of before stood where the page was not laid out yet
         self.collector.start()
+
+    async def _show_first(self) -> None:
+        """Read the list of chats and show the first page, unless the user has asked for another one meanwhile."""
+        chats = await self._services.history.list()
+        self.chat.show_list_of(chats)
+        model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
+        if self.pages.currentWidget() is not self._skeleton:
+            return
+        first = first_page(chats=chats, last=self._state.conversation, model=model)
+        if first.welcome:
+            self.show_welcome()
+            return
+        if (opening := self.chat.open(first.conversation)) is not None:
+            await asyncio.wait({opening}, timeout=_FIRST_S)  # else the page would stand empty for a moment
+        if self.pages.currentWidget() is self._skeleton:
+            self.show_chat()
 
     def open_files(self, files: tuple[str, ...]) -> None:
         """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
@@ -315,6 +354,8 @@ class MainWindow(Frame):
         self._theme.set_motion(look.motion)
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
+        self.rail_width = self.rail.minimumWidth()
+        self._show_network()
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
@@ -378,15 +419,22 @@ class MainWindow(Frame):
     def _answered(self) -> None:
         self._closing = None
 
-    def _finish(self) -> None:
+    def end(self, settle: float) -> None:
+        """Close without a question, whatever is open: the session ends, and nobody may be there to answer.
+
+        ``settle`` is how long what was just asked for is waited for, in seconds.
+        """
+        self._finish(settle)
+
+    def _finish(self, settle: float = _SETTLE_S) -> None:
         if not self._finished:
             self._finished = True
             listed = self._chat is not None and not self._chat.sidelist.isHidden()
             width = self._chat.sidelist.width() if listed and self._chat is not None else 0
             self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
-            self.operations.run(self._end())
+            self.operations.run(self._end(settle))
 
-    async def _end(self) -> None:
+    async def _end(self, settle: float) -> None:
         """Let what is being saved be saved, then say that the app may end."""
         focused = self.focusWidget()
         if focused is not None:
@@ -395,7 +443,7 @@ class MainWindow(Frame):
             asked.reject()  # whoever waits for its answer gets one
         if self._chat is not None:
             self._chat.leave()
-        await self.operations.settle(_SETTLE_S)
+        await self.operations.settle(settle)
         self.collector.stop()
         self.finished.emit()
 

@@ -1,4 +1,8 @@
-"""Running a service's coroutine from a Qt slot: kept, cancellable, its failure shown once."""
+"""Running a service's coroutine from a Qt slot: kept, cancellable, its failure shown once.
+
+What was wished for last counts: of operations with the same ``wish`` only the newest one's end is told, and whoever
+has been deleted meanwhile is told nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+import shiboken6
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
@@ -26,6 +31,7 @@ class Operations(QObject):
         super().__init__(parent)
         self._notify = notify
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._wishes: dict[str, asyncio.Task[Any]] = {}
 
     def run(
         self,
@@ -34,18 +40,28 @@ class Operations(QObject):
         busy: QWidget | None = None,
         on_done: Callable[[T], object] | None = None,
         on_error: Callable[[BaseException], bool | None] | None = None,
+        wish: str = "",
     ) -> asyncio.Task[T]:
         """Run ``work``. ``busy`` is disabled meanwhile; ``on_done`` gets the result.
+
+        A later ``run`` with the same ``wish``, or ``withdraw``, makes this one old news: it goes on, but its end is
+        told to nobody.
 
         A failure goes to ``on_error``, which returns True when it showed it; otherwise it is shown as a toast (what
         the user or the machine can mend) or a dialog (our own faults). Cancelling the task shows nothing.
         """
         task: asyncio.Task[T] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
+        if wish:
+            self._wishes[wish] = task
         if busy is not None:
             busy.setEnabled(False)
-        task.add_done_callback(partial(self._ended, busy=busy, on_done=on_done, on_error=on_error))
+        task.add_done_callback(partial(self._ended, busy=busy, on_done=on_done, on_error=on_error, wish=wish))
         return task
+
+    def withdraw(self, wish: str) -> None:
+        """Something else is wished for now, and it is there already."""
+        self._wishes.pop(wish, None)
 
     async def settle(self, seconds: float) -> None:
         """Wait until nothing else runs (the caller's own operation aside), ``seconds`` at most."""
@@ -65,13 +81,22 @@ class Operations(QObject):
         busy: QWidget | None,
         on_done: Callable[[T], object] | None,
         on_error: Callable[[BaseException], bool | None] | None,
+        wish: str,
     ) -> None:
         self._tasks.discard(task)
-        if busy is not None:
+        asked = [receiver for receiver in (busy, *map(_owner, (on_done, on_error))) if isinstance(receiver, QObject)]
+        gone = not all(map(shiboken6.isValid, asked))
+        if wish:
+            gone = gone or self._wishes.get(wish) is not task
+            if not gone:
+                del self._wishes[wish]
+        if busy is not None and shiboken6.isValid(busy):
             busy.setEnabled(True)
         if task.cancelled():
             return
         error = task.exception()
+        if gone:
+            return
         if error is None:
             if on_done is not None:
                 on_done(task.result())
@@ -83,3 +108,8 @@ class Operations(QObject):
         if not isinstance(error, AppError | OSError):
             log.error("operation.failed type=%s", type(error).__name__, exc_info=error)
         self._notify.problem(problem_of(error))
+
+
+def _owner(call: Callable[..., object] | None) -> object:
+    """Whose method this is."""
+    return getattr(call, "__self__", None)

@@ -20,7 +20,6 @@ class Rail(QWidget):
         super().__init__(parent)
         self.setObjectName("rail")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedWidth(theme.size("rail_width"))
         self._group = QButtonGroup(self)
         self._buttons: dict[str, RailButton] = {}
         column = QVBoxLayout(self)
@@ -29,6 +28,7 @@ class Rail(QWidget):
         self._add(column, theme, actions, ("view.chat", "message-square"))
         self._add(column, theme, actions, ("view.models", "boxes"))
         column.addStretch(1)
+        self._menu: Menu | None = None
         self.menu_button: RailButton | None = None
         if sys.platform != "darwin":
             self._menu = Menu(self)
@@ -37,6 +37,16 @@ class Rail(QWidget):
             self.menu_button.clicked.connect(self._open_menu)
             column.addWidget(self.menu_button)
         self._add(column, theme, actions, ("view.settings", "settings"))
+        self._fit()
+        theme.changed.connect(self._fit)
+
+    def _fit(self) -> None:
+        """As wide as the longest label needs, and all buttons alike."""
+        buttons = self.findChildren(RailButton)
+        width = max(button.sizeHint().width() for button in buttons)
+        for button in buttons:
+            button.setFixedWidth(width)
+        self.setFixedWidth(width + 12)
 
     def _add(self, column: QVBoxLayout, theme: Theme, actions: Actions, page: tuple[str, str]) -> None:
         command, icon = page
@@ -57,6 +67,6 @@ class Rail(QWidget):
         return self._buttons[command]
 
     def _open_menu(self) -> None:
-        if self.menu_button is not None:
+        if self._menu is not None and self.menu_button is not None:
             corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width() + 6, self.menu_button.height()))
             self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))

@@ -5,15 +5,25 @@ The services around models are named here by what the window calls, so that a sc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from qwen_desktop.core.fit import Fit, Shape, Use
+    from qwen_desktop.core.fit import Fit, Use
     from qwen_desktop.core.hardware import Machine
-    from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, ImportCandidate, InstalledModel
+    from qwen_desktop.core.models import (
+        CatalogModel,
+        Download,
+        DownloadRequest,
+        ImportCandidate,
+        InstalledModel,
+        Purpose,
+        Quant,
+        Recommendation,
+    )
     from qwen_desktop.core.paths import Paths
+    from qwen_desktop.core.text import Text
     from qwen_desktop.jobs.client import JobWorker
     from qwen_desktop.services.chat import Chat
     from qwen_desktop.services.events import EventBus
@@ -54,13 +64,15 @@ class FileFit(Protocol):
 
 
 class Fits(Protocol):
-    """Does a model fit? ``of`` is quick and None while the machine is unknown; ``of_reference`` reads the header of a
-    file or an address and raises ``AppError``."""
+    """Does a model fit, loaded as the settings say? ``of`` (now), ``usual`` (on a usual day) and ``recommend`` are
+    quick and None while the machine is unknown; ``of_reference`` reads the header of a file or an address and raises
+    ``AppError``."""
 
-    def of(
-        self, shape: Shape, *, quant_bytes: int | None = None, use: Use | None = None, key: str = ""
-    ) -> Fit | None: ...
-    async def of_reference(self, reference: str, use: Use, /) -> FileFit: ...
+    def use(self) -> Use: ...
+    def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None, /) -> Fit | None: ...
+    def usual(self, model: CatalogModel, quant: Quant | None, context: int | None = None, /) -> Fit | None: ...
+    def recommend(self, models: Iterable[CatalogModel], purpose: Purpose, /) -> Recommendation | None: ...
+    async def of_reference(self, reference: str, /) -> FileFit: ...
 
 
 class Library(Protocol):
@@ -69,12 +81,14 @@ class Library(Protocol):
     @property
     def folder(self) -> Path: ...
     def models(self) -> tuple[InstalledModel, ...]: ...
+    async def has_any(self) -> bool: ...
     async def scan(self) -> object: ...
     async def find_importable(self) -> tuple[ImportCandidate, ...]: ...
     async def import_files(
         self, paths: tuple[str, ...], /, *, copy: bool, progress: Report | None = None
     ) -> tuple[InstalledModel, ...]: ...
     async def verify(self, model_id: str, progress: Report, /) -> bool: ...
+    async def why_no_bin(self, model_id: str, /) -> Text | None: ...
     async def delete(self, model_id: str, /, *, permanent: bool = False) -> object: ...
     async def move_folder(self, target: Path, progress: Report, /) -> object: ...
     async def repair_template(self, model_id: str, /) -> object: ...
@@ -136,5 +150,5 @@ class Services(Protocol):
     async def open(self) -> None:
         """Open the history and repair what a killed run left. Raises ``AppError``."""
 
-    async def aclose(self) -> None:
-        """End everything in order, within 3 s."""
+    async def aclose(self, seconds: float = 3.0) -> None:
+        """End everything in order, within so many seconds."""

@@ -1,24 +1,24 @@
-"""The windowed run, from the first paint to the orderly end: event loop (qasync), services, crash offer, signals."""
+"""The windowed run, from the first paint to the orderly end: event loop (qasync), services, crash offer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import qasync
-from PySide6.QtCore import QLockFile, QObject, QSocketNotifier, QTimer
+from PySide6.QtCore import QLockFile, QObject
 from PySide6.QtGui import QIcon
 
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, Ending
+from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow
@@ -26,6 +26,9 @@ from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
 
 log = logging.getLogger(__name__)
+
+#: After a click the services end within 3 s; what holds the process longer is left behind, in seconds.
+_CLOSE_S = 4.0
 
 
 def run(
@@ -39,10 +42,12 @@ def run(
 ) -> int:
     """Fill the window and run until it is closed; returns the process's exit code."""
     watch = CrashWatch(paths)
+    last_resort = LastResort()
+    ending = Ending(app, watch, last_resort)
     crashed = watch.begin()
     try:
-        with qasync.QEventLoop(app) as loop:
-            session = _Session(app, window, paths, build(paths), watch)
+        with EventLoop(app) as loop:
+            session = _Session(app, window, paths, build(paths), watch, ending, last_resort)
             loop.set_exception_handler(session.on_loop_error)
             sys.excepthook = session.on_error
             loop.run_until_complete(session.main(files, crashed))
@@ -55,8 +60,15 @@ def run(
 class _Session(QObject):
     """One run of the window."""
 
-    def __init__(
-        self, app: Application, window: MainWindow, paths: Paths, services: Services, watch: CrashWatch
+    def __init__(  # noqa: PLR0917 - made once, above
+        self,
+        app: Application,
+        window: MainWindow,
+        paths: Paths,
+        services: Services,
+        watch: CrashWatch,
+        ending: Ending,
+        last_resort: LastResort,
     ) -> None:
         super().__init__()
         self._app = app
@@ -64,6 +76,8 @@ class _Session(QObject):
         self._paths = paths
         self._services = services
         self._watch = watch
+        self._ending = ending
+        self._last_resort = last_resort
         self._listener: Listener | None = None
         self._done = asyncio.Event()
         look = services.preferences.settings.appearance
@@ -75,26 +89,42 @@ class _Session(QObject):
         app.setWindowIcon(QIcon(str(paths.resources / "icons" / "app.svg")))
         window.build(services, self._theme)
         window.finished.connect(self._done.set)
-        self._wake = _on_signals(self, window.close)
+        ending.asked.connect(self._end)
+        app.quit_chosen.connect(window.close)
 
     async def main(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
         """Open the history behind the window, wait for the end, close everything in order."""
+        if self._ending.begun:  # a signal while the program was being read
+            self._end()
+        opening = asyncio.create_task(self._open(files, crashed), name="session.open")
+        done = asyncio.create_task(self._done.wait(), name="session.done")
         try:
-            await self._services.open()
-            self._listener = Listener(self._paths.runtime, self)
-            self._listener.heard.connect(self._heard)
-            await self._window.start()
-            if crashed is not None:
-                self._window.offer_crash_report(crashed)
-            self._app.file_opened.connect(lambda path: self._heard(HandOver((path,))))
-            if wanted := (*files, *self._app.take()):
-                self._window.open_files(wanted)
-            await self._done.wait()
+            await asyncio.wait({opening, done}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()
+                await done
         finally:
+            self._last_resort.arm(_CLOSE_S)
+            for task in (opening, done):
+                task.cancel()
             if self._listener is not None:
                 self._listener.close()
-            await self._services.aclose()
+            await (self._services.aclose(SERVICES_S) if self._ending.begun else self._services.aclose())
             self._window.hide()
+            self._watch.leaving()  # all is saved: what hangs from here on is left behind
+            self._ending.over()
+
+    async def _open(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
+        await self._services.open()
+        self._listener = Listener(self._paths.runtime, self)
+        self._listener.heard.connect(self._heard)
+        self._app.file_opened.connect(lambda path: self._heard(HandOver((path,))))
+        await self._window.start((*files, *self._app.take()))
+        if crashed is not None:
+            self._window.offer_crash_report(crashed)
+
+    def _end(self) -> None:
+        self._window.end(SETTLE_S)
 
     def _heard(self, message: HandOver) -> None:
         foreground.bring(self._window, message.proof)
@@ -115,26 +145,3 @@ class _Session(QObject):
             self.on_error(type(error), error, error.__traceback__)
         else:
             log.error("loop.error")
-
-
-def _on_signals(owner: QObject, stop: Callable[[], object]) -> QObject:
-    """Let Ctrl+C and a session's end (SIGTERM) close the window as a click would.
-
-    Python runs signal handlers only between its own instructions, and Qt's loop may not run any for long: the wake-up
-    socket makes the loop run some. Windows has no such socket notifier for signals: a timer does the same there.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: QTimer.singleShot(0, stop))
-    if sys.platform == "win32":
-        timer = QTimer(owner)
-        timer.timeout.connect(lambda: None)
-        timer.start(250)
-        return timer
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read, owner)
-    # The closure keeps both sockets alive as long as the notifier.
-    notifier.activated.connect(lambda: (reader.recv(512), writer)[0])
-    return notifier

@@ -8,7 +8,7 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.text import Text, fill
 
 #: The contexts in which ``core``, ``engine``, ``store`` and ``services`` mark their sources for translation.
-_CONTEXTS = ("errors", "history", "models", "chat", "engine", "gguf", "store", "settings", "commands")
+_CONTEXTS = ("errors", "history", "models", "chat", "engine", "gguf", "store", "settings", "commands", "fit", "advice")
 
 
 def source(english: str, *contexts: str) -> str:

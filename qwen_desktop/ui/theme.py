@@ -88,8 +88,11 @@ class Theme(QObject):
 
     def scaled(self, name: str) -> int:
         """``size`` grown with the text, for heights that hold a line of it; never below the size itself."""
-        value = self.size(name)
-        return max(value, round(value * (0.5 + self._text_size / 200)))
+        return self.grown(self.size(name))
+
+    def grown(self, pixels: int) -> int:
+        """So many pixels grown with the text, half as much as that: for signs beside it. Never fewer."""
+        return max(pixels, round(pixels * (0.5 + self._text_size / 200)))
 
     def radius(self, name: str) -> int:
         """A corner's radius: "small", "control", "card" or "composer"."""
@@ -222,6 +225,8 @@ class Theme(QObject):
             {f"type_{k}": f"{max(8, round(v * self._text_size / 100))}px" for k, v in self._sizes["type"].items()}
         )
         places["control"] = f"{self.scaled('control_height') - 2}px"
+        places["with_icon"] = f"{self.grown(18) + 22}px"
+        places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)
 

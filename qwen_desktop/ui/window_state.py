@@ -1,10 +1,13 @@
-"""Where the window was: a small JSON file in the config folder, written atomically, ignored when broken."""
+"""Where the window was and what it showed: a small JSON file in the config folder, written atomically, ignored when
+broken."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import logging
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,17 +16,25 @@ log = logging.getLogger(__name__)
 
 
 class WindowState(msgspec.Struct, frozen=True):
-    """Qt's own geometry blob (screens and maximising included) as base64, the side list's width in px, and the colours
-    of the grounds by role, for the first paint of the next start."""
+    """Qt's own geometry blob (screens and maximising included) as base64, the side list's width and the rail's in px,
+    the colours of the grounds by role, for the first paint of the next start, and the id of the conversation that was
+    open last, "" while there was none."""
 
     geometry: str = ""
     sidelist: int = 272
+    rail: int = 68
     grounds: dict[str, str] = {}
+    conversation: str = ""
 
     @property
     def list_width(self) -> int:
         """The side list's width within sensible bounds."""
         return max(200, min(self.sidelist, 420))
+
+    @property
+    def rail_width(self) -> int:
+        """The rail's width within sensible bounds."""
+        return max(48, min(self.rail, 240))
 
     def blob(self) -> bytes:
         """The geometry for ``restoreGeometry``; empty when there is none."""
@@ -33,20 +44,43 @@ class WindowState(msgspec.Struct, frozen=True):
             return b""
 
 
-def read(path: Path) -> WindowState:
-    """The stored state, or the default one."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=WindowState)
-    except (OSError, msgspec.MsgspecError):
-        return WindowState()
+class StateFile:
+    """The file. It may be written from any thread: what was to be kept last stays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        self._made = 0
+        self._written = 0
+
+    def read(self) -> WindowState:
+        """The stored state, or the default one."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=WindowState)
+        except (OSError, msgspec.MsgspecError):
+            return WindowState()
+
+    def writing(self, state: WindowState) -> Callable[[], None]:
+        """The work of keeping ``state``, to be done once. It never raises: a folder that cannot be written is no
+        reason to trouble anyone. Where a later state has been written before, it does nothing."""
+        self._made += 1
+        number = self._made
+
+        def write() -> None:
+            from qwen_desktop.core.files import write_atomic  # noqa: PLC0415 - reading is before the first paint
+
+            with self._turn:
+                if number < self._written:
+                    return
+                self._written = number
+                try:
+                    write_atomic(self._path, msgspec.json.encode(state))
+                except OSError as error:
+                    log.warning("window_state.not_saved errno=%s", error.errno)
+
+        return write
 
 
-def write(path: Path, geometry: bytes, sidelist: int, grounds: dict[str, str]) -> None:
-    """Keep the state; a folder that cannot be written is no reason to trouble anyone."""
-    from qwen_desktop.core.files import write_atomic  # noqa: PLC0415 - reading is before the first paint
-
-    state = WindowState(base64.b64encode(geometry).decode("ascii"), sidelist, grounds)
-    try:
-        write_atomic(path, msgspec.json.encode(state))
-    except OSError as error:
-        log.warning("window_state.not_saved errno=%s", error.errno)
+def encoded(geometry: bytes) -> str:
+    """Qt's blob as it is stored."""
+    return base64.b64encode(geometry).decode("ascii")

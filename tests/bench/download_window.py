@@ -21,12 +21,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-import qasync  # noqa: E402 - the path comes first
 from download import NAME, Server, make_file  # noqa: E402
 from PySide6.QtWidgets import QApplication, QMainWindow  # noqa: E402
 from stream import Heartbeat, percentile, show  # noqa: E402
 
 from qwen_desktop.core.models import DownloadRequest, DownloadStatus, RemoteFile  # noqa: E402
+from qwen_desktop.ui.event_loop import EventLoop  # noqa: E402
 from tests.window_driver import Driver  # noqa: E402
 
 ROUNDS = 4
@@ -49,7 +49,7 @@ async def compare(seconds: float, folder: Path) -> bool:
     home = folder / "home"
     home.mkdir()
     os.environ["QWEN_DESKTOP_HOME"] = str(home)
-    settings = f'[downloads]\nendpoint = "{server.address}"\nsource = "huggingface"\n[storage]\nwelcome_seen = true\n'
+    settings = f'[downloads]\nendpoint = "{server.address}"\nsource = "huggingface"\n'
     (home / "settings.toml").write_text(settings, encoding="utf-8")
     bare = QMainWindow()
     bare.show()
@@ -92,7 +92,7 @@ def main() -> int:
     """Print the figures and a verdict; 1 when they are missed."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 16.0
     app = QApplication(sys.argv[:1])
-    with tempfile.TemporaryDirectory(prefix="qwen-desktop-bench-") as name, qasync.QEventLoop(app) as loop:
+    with tempfile.TemporaryDirectory(prefix="qwen-desktop-bench-") as name, EventLoop(app) as loop:
         return 0 if loop.run_until_complete(compare(seconds, Path(name))) else 1
 
 

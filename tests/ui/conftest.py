@@ -8,32 +8,32 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import pytest
-import qasync
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
-from qwen_desktop.services import advisor, network
+from qwen_desktop.services import network
+from qwen_desktop.services.models import FileCheck
+from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
-from tests.app import App, running_app
+from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine
-from tests.ui.models import scripted
 from tests.ui.models.scripted import attach
 
 
 @pytest.fixture
-def loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
+def loop(qapp: QApplication) -> Iterator[EventLoop]:
     """The window's kind of event loop."""
-    loop = qasync.QEventLoop(qapp, already_running=False)
+    loop = EventLoop(qapp, already_running=False)
     asyncio.set_event_loop(loop)
     yield loop
     loop.close()
@@ -41,13 +41,12 @@ def loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
 
 
 @pytest.fixture(autouse=True)
-def no_real_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Advice without the advisor, and a network that costs nothing: what the window does with them is tested here."""
+def no_metered_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that costs nothing: what the window does with them is tested here."""
 
     async def metered() -> bool:
         return False
 
-    monkeypatch.setattr(advisor, "recommend", scripted.recommend)
     monkeypatch.setattr(network, "metered", metered)
 
 
@@ -65,8 +64,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             await asyncio.wait_for(pyfuncitem.obj(**arguments), 30)
         finally:
             # In the same run of the loop: qasync forgets what is scheduled when it stops.
+            # A time limit here too: the one of pytest cannot wake a loop in which nothing happens any more.
             if isinstance(maker := arguments.get("make"), Make):
-                await maker.aclose()
+                await asyncio.wait_for(maker.aclose(), 30)
 
     loop.run_until_complete(whole())
     return True
@@ -139,7 +139,19 @@ class Make:
         self.load_s = 0.0
         self.context = 4096
 
-    async def __call__(self, *, welcome: bool = False, size: tuple[int, int] = (1280, 820), **values: Any) -> Ui:
+    async def __call__(
+        self,
+        *,
+        welcome: bool = False,
+        size: tuple[int, int] = (1280, 820),
+        files: tuple[str, ...] = (),
+        typed: str = "",
+        check: FileCheck = any_file,
+        prepare: Callable[[App], Awaitable[None]] | None = None,
+        **values: Any,
+    ) -> Ui:
+        """``welcome`` leaves it to the window what it shows first, else it is the chat page with a new chat. ``typed``
+        is typed before the window has its first page; ``prepare`` sees the services before the window does."""
         engines: list[ScriptedEngine] = []
 
         def engine() -> ScriptedEngine:
@@ -147,9 +159,10 @@ class Make:
             engines.append(made)
             return made
 
-        app = await self._stack.enter_async_context(running_app(engine))
+        app = await self._stack.enter_async_context(running_app(engine, check=check))
         attach(app)
-        await app.preferences.set("storage.welcome_seen", not welcome)
+        if prepare is not None:
+            await prepare(app)
         for key, value in values.items():
             await app.preferences.set(key.replace("__", "."), value)
         theme = Theme(app.paths.resources)
@@ -162,7 +175,12 @@ class Make:
         window.resize(*size)
         window.show()
         QTest.qWaitForWindowExposed(window)
-        await window.start()
+        if not welcome:
+            window.show_chat()  # as a user who is quicker than the start
+        focused = window.focusWidget()
+        assert focused is not None
+        QTest.keyClicks(focused, typed)
+        await window.start(files)
         await asyncio.sleep(0.01)
         return ui
 
@@ -183,7 +201,7 @@ class Make:
 
 
 @pytest.fixture
-def make(loop: qasync.QEventLoop, qapp: QApplication) -> Iterator[Make]:
+def make(loop: EventLoop, qapp: QApplication) -> Iterator[Make]:
     """A maker of windows; they are closed after the test."""
     maker = Make(qapp)
     gc.disable()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QWidget
 
-from qwen_desktop.ui.chat.composer import ModelButton
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.widgets.buttons import IconButton, RailButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Paragraph
 from qwen_desktop.ui.widgets.tick import Tick
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Ui
 
 
 async def stays_cut_off(root: QWidget, seconds: float = 2.0) -> list[str]:
@@ -32,16 +36,58 @@ def cut_off(root: QWidget) -> list[str]:
         if not widget.isVisible() or widget.objectName().startswith("qt_"):
             continue
         name = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
-        needs = widget.sizeHint()
-        if isinstance(widget, ElidedLabel | IconButton | RailButton | Tick | SideProgress):
-            pass
-        elif isinstance(widget, Paragraph):
-            if widget.height() < widget.heightForWidth(widget.width()):
-                found.append(f"{name}: {widget.height()} px high")
-        elif isinstance(widget, QLabel | ModelButton | QAbstractButton) and widget.width() < needs.width():
-            found.append(f"{name}: {widget.width()} of {needs.width()} px")
+        found += [f"{name}: {wrong}" for wrong in filter(None, (_too_narrow(widget), _too_low(widget)))]
         parent = widget.parentWidget()
         inside = parent is None or parent.objectName() == "qt_scrollarea_viewport" or widget.isWindow()
         if not inside and parent is not None and widget.geometry().right() > parent.rect().right():
             found.append(f"{name}: reaches out of {type(parent).__name__}")
     return found
+
+
+def _too_narrow(widget: QWidget) -> str:
+    """A text may be cut short where the whole of it is the tooltip."""
+    if isinstance(widget, ElidedLabel):
+        wide = widget.fontMetrics().horizontalAdvance(widget.text()) > widget.contentsRect().width()
+        return "cut short without a tooltip" if wide and widget.text() not in widget.toolTip() else ""
+    if isinstance(widget, Tick):
+        wide = widget.sizeHint().width() > widget.width()
+        return "cut short without a tooltip" if wide and widget.text() not in widget.toolTip() else ""
+    if isinstance(widget, RailButton):
+        needed = QFontMetrics(widget.label_font()).horizontalAdvance(widget.text())
+    elif isinstance(widget, Paragraph | IconButton | SideProgress) or not isinstance(widget, QLabel | QAbstractButton):
+        return ""
+    else:
+        needed = widget.sizeHint().width()
+    return f"{widget.width()} of {needed} px" if widget.width() < needed else ""
+
+
+def _too_low(widget: QWidget) -> str:
+    if isinstance(widget, Paragraph):
+        needed = widget.heightForWidth(widget.width())
+    elif isinstance(widget, RailButton):
+        needed = widget.sizeHint().height()
+    elif (isinstance(widget, QLabel | QAbstractButton | QLineEdit) and widget.text()) or isinstance(widget, QComboBox):
+        needed = widget.fontMetrics().height()
+    else:
+        return ""
+    return f"{widget.height()} of {needed} px high" if widget.height() < needed else ""
+
+
+async def walk(ui: Ui) -> list[str]:
+    """What is cut off on any page of the window."""
+    ui.window.show_chat()
+    cut = [f"chat: {text}" for text in await stays_cut_off(ui.window)]
+    ui.window.show_settings()
+    page = ui.window.settings_page
+    assert page is not None
+    for name in [*page.sections, "about"]:
+        page.show_section(name)
+        cut += [f"{name}: {text}" for text in await stays_cut_off(page)]
+    ui.window.show_welcome()
+    ui.window.show_models()
+    for there in (ui.window.models_page, ui.window.welcome_page):
+        assert there is not None
+        ui.window.pages.setCurrentWidget(there)
+        cut += [f"{type(there).__name__}: {text}" for text in await stays_cut_off(there)]
+    ui.window.show_chat()
+    return cut

@@ -88,9 +88,17 @@ class BlockLayout(ABC):
         self.y = 0.0
 
     @property
+    def quotes(self) -> int:
+        """How many enclosing quotations are drawn. Depth takes half of the width at most, quotations before lists; what
+        is deeper is drawn as the last that fits."""
+        return min(self.block.quote, int(self.width / 2 / self.style.px(QUOTE))) if self.width else self.block.quote
+
+    @property
     def indentation(self) -> float:
         """Pixels taken by enclosing lists and quotations."""
-        return float(self.block.indent * self.style.px(INDENT) + self.block.quote * self.style.px(QUOTE))
+        quotes, indent = self.quotes * self.style.px(QUOTE), self.style.px(INDENT)
+        lists = min(self.block.indent, int((self.width / 2 - quotes) / indent)) if self.width else self.block.indent
+        return float(quotes + max(0, lists) * indent)
 
     @abstractmethod
     def set_width(self, width: float) -> None:

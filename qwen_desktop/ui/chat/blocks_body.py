@@ -205,10 +205,10 @@ class Body:
                 part = (selected[0] - start, min(selected[1] - start, self._lengths[number] + 1))
                 outside = part[1] <= 0 or part[0] > self._lengths[number]
                 part = None if outside else (max(0, part[0]), part[1])
-            if number and layout.block.quote and self.layouts[number - 1].block.quote:
-                before = self.layouts[number - 1]
+            before = self.layouts[number - 1]
+            if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
-                depth = min(layout.block.quote, before.block.quote)
+                depth = min(layout.quotes, before.quotes)
                 bars = QRectF(x, y + layout.y - between - 2, 0, between + 4)
                 paint_quote_bars(painter, self.style, bars, depth)
             layout.paint(painter, context, at.moved(0, layout.y), part, f"b{number}.")

@@ -200,8 +200,8 @@ class CodeLayout(BlockLayout):
     ) -> None:
         x, y, top, bottom = at
         style = self.style
-        if self.block.quote:
-            paint_quote_bars(painter, style, QRectF(x, y, 0, self.height), self.block.quote)
+        if self.quotes:
+            paint_quote_bars(painter, style, QRectF(x, y, 0, self.height), self.quotes)
         left = x + self.indentation
         frame = QRectF(left, y, self.width - self.indentation, self.height)
         card(painter, frame, style.color("sunken"), style.color("border"), 10)

@@ -116,8 +116,8 @@ class TableLayout(BlockLayout):
         prefix: str,
     ) -> None:
         x, y, top, bottom = at
-        if self.block.quote:
-            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.block.quote)
+        if self.quotes:
+            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
         left = x + self.indentation
         room = self.width - self.indentation
         painter.save()

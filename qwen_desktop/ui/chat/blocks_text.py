@@ -80,8 +80,8 @@ class TextLayoutBlock(BlockLayout):
         x, y = at.x, at.y
         block = self._block
         left = x + self.indentation
-        if block.quote:
-            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), block.quote)
+        if self.quotes:
+            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
         if block.marker:
             self._paint_marker(painter, block.marker, left, y)
         if selected is not None:
@@ -161,8 +161,8 @@ class MathLayout(BlockLayout):
         prefix: str,
     ) -> None:
         x, y = at.x, at.y
-        if self.block.quote:
-            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.block.quote)
+        if self.quotes:
+            paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
         self.flow.paint(painter, at.moved(self.indentation, 4), selected)
 
     def offset_at(self, x: float, y: float) -> int:

@@ -16,6 +16,7 @@ from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
+from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 from qwen_desktop.ui.widgets.switch import SegmentedControl
@@ -23,6 +24,8 @@ from qwen_desktop.ui.widgets.switch import SegmentedControl
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
 _SHOW_LOADING_MS = 250
 _MODEL_WIDTH = 230
+#: A longer name does not stand in the empty box, in characters.
+_SHORT_NAME = 40
 
 
 class Draft(NamedTuple):
@@ -93,14 +96,18 @@ class Composer(FloatingFrame):
         column.addLayout(self._chips)
         column.addWidget(self.edit)
         column.addSpacing(22)
-        row = QHBoxLayout()
+        right = QWidget(self)
+        row = QHBoxLayout(right)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        row.addWidget(self.thinking)
         row.addWidget(self.loading, 1)
         row.addStretch(0)
         row.addWidget(self.model)
         row.addWidget(self.button)
-        column.addLayout(row)
+        tools = FoldingRow(self)
+        tools.add(self.thinking)
+        tools.add(right, wide=True)
+        column.addWidget(tools)
         column.setStretch(1, 0)
 
     # Content ----------------------------------------------------------------------------------------------------------
@@ -145,7 +152,9 @@ class Composer(FloatingFrame):
         """Name the model, and show its loading when that takes a while."""
         self.model.set_name(state.name)
         guide = self.tr("Ask the guide: how do I start a new chat?")
-        self.edit.setPlaceholderText(guide if state.guide else self.tr("Ask anything."))
+        named = self.tr("Ask {name}").replace("{name}", state.name)
+        short = len(state.name) <= _SHORT_NAME
+        self.edit.set_hint(guide if state.guide else named if short else self.tr("Ask anything."))
         self.loading.show_state(state)
         if state.status is not ModelStatus.LOADING:
             self._late.stop()
@@ -247,13 +256,15 @@ class ModelButton(TextButton):
         self.name = name
         self.setAccessibleName(self.tr("Model: {name}").replace("{name}", name))
         self.setToolTip(self.tr("Choose a model ({name})").replace("{name}", name))
-        shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _MODEL_WIDTH - 44)
+        room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
+        shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(shown.replace("&", "&&"))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        sign = icons.pixmap("chevron-down", self._theme.color("text"), 16, self.devicePixelRatioF())
-        QPainter(self).drawPixmap(self.width() - 25, (self.height() - 16) // 2, sign)
+        side = self._theme.grown(16)
+        sign = icons.pixmap("chevron-down", self._theme.color("text"), side, self.devicePixelRatioF())
+        QPainter(self).drawPixmap(self.width() - side - 9, (self.height() - side) // 2, sign)
 
 
 class LoadingRow(QWidget):

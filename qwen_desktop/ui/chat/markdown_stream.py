@@ -9,12 +9,12 @@ from qwen_desktop.jobs.blocks import Block, CodeBlock
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown import Markdown
+    from qwen_desktop.jobs.markdown_code import Fence
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
 #: A table is text until the row of dashes below its head has come.
 _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
-_FENCE: Final = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^`\n]*)\n")
 
 
 class GrowingText:
@@ -26,7 +26,8 @@ class GrowingText:
         self._finished: list[Block] = []
         self._tail = 0
         self._number: int | None = None
-        self._fence: tuple[str, str, int] | None = None
+        self._fence: Fence | None = None
+        self._code: list[str] = []
         self._looked = 0
         if text:
             self.add(text)
@@ -50,9 +51,9 @@ class GrowingText:
             shown = _mended(tail)
             if shown != tail:
                 _, open_blocks, _, _ = self._reparsed(shown)
-            if (match := _FENCE.match(tail)) is not None:
-                self._fence = (match[2], match[3].split(maxsplit=1)[0] if match[3].strip() else "", match.end())
-                self._looked = match.end()
+            if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
+                self._fence, self._code = fence, []
+                self._looked = self._tail + end + 1
                 opened = self._open_fence()
                 if opened is not None:
                     open_blocks = [opened]
@@ -65,28 +66,20 @@ class GrowingText:
 
     def _open_fence(self) -> CodeBlock | None:
         """The code block that is open at the top level; looks only at what came since the last call."""
-        if self._fence is None:
+        fence = self._fence
+        if fence is None:
             return None
-        mark, language, body = self._fence
-        start = self._tail + self._looked
-        while (end := self.text.find("\n", start)) >= 0:
-            if _closes(self.text[start:end], mark):
+        while (end := self.text.find("\n", self._looked)) >= 0:
+            line = self.text[self._looked : end]
+            if fence.ends(line):
                 self._fence = None
                 return None
-            start = end + 1
-        self._looked = start - self._tail
-        last = self.text[start:]
-        code = self.text[self._tail + body : start]
-        if _closes(last, mark):  # complete, but the line may still go on: the parser knows
-            return CodeBlock(code.removesuffix("\n"), language)
-        if not last or last.strip() in (mark[:1], mark[:2]):
-            return CodeBlock(code.removesuffix("\n"), language)
-        return CodeBlock(code + last, language)
-
-
-def _closes(line: str, mark: str) -> bool:
-    bare = line.strip()
-    return len(bare) >= len(mark) and set(bare) == {mark[0]} and len(line) - len(line.lstrip(" ")) < 4
+            self._code.append(fence.part(line))
+            self._looked = end + 1
+        last = self.text[self._looked :]
+        if not last.strip() or not last.strip().strip(fence.mark[0]):  # empty, or a closing fence that is being typed
+            return CodeBlock("\n".join(self._code), fence.language)
+        return CodeBlock("\n".join([*self._code, fence.part(last)]), fence.language)
 
 
 def _mended(tail: str) -> str:

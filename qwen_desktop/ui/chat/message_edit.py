@@ -31,6 +31,7 @@ class MessageEdit(QPlainTextEdit):
         self._theme = theme
         self._lines = lines
         self._limit = 300
+        self._hint = ""
         self.send_with: Literal["enter", "ctrl_enter"] = "enter"
         self.setObjectName("message")
         self.setProperty("ownFocus", True)
@@ -50,6 +51,11 @@ class MessageEdit(QPlainTextEdit):
         if pixels != self._limit:
             self._limit = pixels
             self._fit()
+
+    def set_hint(self, text: str) -> None:
+        """Show what can be written while the box is empty; cut short where it has no room on one line."""
+        self._hint = text
+        self._fit()
 
     def composing(self) -> bool:
         """Whether an input method has uncommitted text in the box."""
@@ -154,6 +160,10 @@ class MessageEdit(QPlainTextEdit):
         return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
 
     def _fit(self) -> None:
+        room = self.viewport().width() - 2
+        hint = self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room)
+        if hint != self.placeholderText():
+            self.setPlaceholderText(hint)
         height = self._height()
         scrolls = height >= self._limit
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff

@@ -46,13 +46,15 @@ class OpenedConversation(QObject):
         self._cut: str | None = None
         self._loading = False
         self._meanwhile: list[Message] = []
-        self._adopting = False
+        self._adopting = ""
+        self._turn = 0
         self.id = ""
         bridge.message_added.connect(self._on_added)
         bridge.message_changed.connect(self._on_changed)
         bridge.branch_changed.connect(self._on_branch)
         bridge.answer_delta.connect(self._on_delta)
         bridge.answer_thinking_done.connect(self._on_thinking_done)
+        bridge.answer_was_thinking.connect(self._on_was_thinking)
         bridge.answer_prompt.connect(self._on_prompt)
         bridge.answer_cut.connect(self._on_cut)
         bridge.answer_stage.connect(self._on_stage)
@@ -72,8 +74,9 @@ class OpenedConversation(QObject):
     def open(self, conversation_id: str) -> asyncio.Task[None] | None:
         """Show a conversation, "" for a new chat. The task ends when the end of it is on show."""
         self._cancel()
+        self._turn += 1
         self.id = conversation_id
-        self._adopting = False
+        self._adopting = ""
         self._forget()
         if not conversation_id:
             self._transcript.clear()
@@ -81,26 +84,33 @@ class OpenedConversation(QObject):
             self.emptied.emit()
             return None
         self._loading = True
-        self._task = self._operations.run(self._load(conversation_id))
+        self._task = self._operations.run(self._load(conversation_id, self._turn))
         return self._task
 
     def leave(self) -> None:
         """Stop reading ahead."""
         self._cancel()
 
-    def expect_new(self, expected: bool) -> None:
-        """A message is being sent from a new chat: the conversation made for it is the one on show."""
-        self._adopting = expected
+    def expect_new(self, conversation_id: str) -> None:
+        """A message is being sent from this new chat: the conversation with this id, made for it, is the one on show.
+        Empty where none is made."""
+        self._adopting = conversation_id
+
+    def expect_none(self, conversation_id: str) -> None:
+        """The message was not sent, so that no such conversation comes."""
+        if self._adopting == conversation_id:
+            self._adopting = ""
 
     # Opening ----------------------------------------------------------------------------------------------------------
 
-    async def _load(self, conversation_id: str) -> None:
+    async def _load(self, conversation_id: str, turn: int) -> None:
         try:
             messages = await self._services.history.tail(conversation_id, TAIL)
         finally:
-            if self.id == conversation_id:
+            # The same conversation may have been opened again meanwhile (another branch): that turn reads it.
+            if self._turn == turn:
                 self._loading = False
-        if self.id != conversation_id:
+        if self._turn != turn:
             return
         known = {m.id for m in messages}
         late = {m.id: m for m in self._meanwhile}
@@ -118,16 +128,16 @@ class OpenedConversation(QObject):
         else:
             self.emptied.emit()
         self.running_changed.emit()
-        self._older = self._operations.run(self._fill(conversation_id))
+        self._older = self._operations.run(self._fill(turn))
 
-    async def _fill(self, conversation_id: str) -> None:
+    async def _fill(self, turn: int) -> None:
         """Read the versions of what is shown, then everything above it, with pauses."""
-        await self._learn_versions(conversation_id, tuple(self._ids))
-        while self._more and self.id == conversation_id:
+        await self._learn_versions(turn, tuple(self._ids))
+        while self._more and self._turn == turn:
             await asyncio.sleep(_BREATH_S)
             first = self._ids[0]
             chunk = await self._services.history.before(first, CHUNK)
-            if self.id != conversation_id or self._ids[0] != first:
+            if self._turn != turn or self._ids[0] != first:
                 return
             self._more = bool(chunk) and chunk[0].parent_id is not None
             self._ids[:0] = [m.id for m in chunk]
@@ -135,19 +145,19 @@ class OpenedConversation(QObject):
                 own = next((m for m in reversed(chunk) if m.role is Role.USER), None)
                 self._last_own = visible_text(own.parts) if own is not None else ""
             self._transcript.prepend(chunk, more_above=self._more)
-            await self._learn_versions(conversation_id, tuple(m.id for m in chunk))
-        if self._cut is not None and self.id == conversation_id:
+            await self._learn_versions(turn, tuple(m.id for m in chunk))
+        if self._cut is not None and self._turn == turn:
             self._show_cut()
 
-    async def _learn_versions(self, conversation_id: str, ids: tuple[str, ...]) -> None:
+    async def _learn_versions(self, turn: int, ids: tuple[str, ...]) -> None:
         found = await self._services.history.versions(ids)
-        if found and self.id == conversation_id:
+        if found and self._turn == turn:
             self._versions.update(found)
             self._transcript.set_versions(dict(self._versions))
 
     def _on_older_wanted(self, _first: str) -> None:
         if self.id and self._more and not self._loading and (self._older is None or self._older.done()):
-            self._older = self._operations.run(self._fill(self.id))
+            self._older = self._operations.run(self._fill(self._turn))
 
     def _cancel(self) -> None:
         for task in (self._task, self._older):
@@ -168,8 +178,8 @@ class OpenedConversation(QObject):
 
     def _on_added(self, event: events.MessageAdded) -> None:
         message = event.message
-        if self._adopting and not self.id and message.role is Role.USER:
-            self._adopting = False
+        if self._adopting == message.conversation_id and not self.id:
+            self._adopting = ""
             self.id = message.conversation_id
             self.adopted.emit(self.id)
         self.running_changed.emit()
@@ -216,6 +226,10 @@ class OpenedConversation(QObject):
     def _on_thinking_done(self, event: events.AnswerThinkingDone) -> None:
         if self._shows(event.conversation_id, event.message_id):
             self._transcript.thinking_done(event.message_id, event.seconds, event.tokens)
+
+    def _on_was_thinking(self, event: events.AnswerWasThinking) -> None:
+        if self._shows(event.conversation_id, event.message_id):
+            self._transcript.text_was_thinking(event.message_id, event.seconds, event.tokens)
 
     def _on_prompt(self, event: events.AnswerPrompt) -> None:
         if self._shows(event.conversation_id, event.message_id):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -12,6 +14,7 @@ from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
+from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.empty import EmptyChat
@@ -24,6 +27,8 @@ from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.surface import SHADOW
 
+#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
+_SHOWN, _COPIED = "chat.shown", "clipboard"
 #: Share of the window's height that the message box may take.
 _COMPOSER_SHARE = 0.40
 
@@ -33,6 +38,10 @@ class ChatPage(QWidget):
 
     command_wanted = Signal(str)
     list_shown = Signal(bool)
+    #: The path of a model file that was chosen here.
+    model_opened = Signal(str)
+    #: The id of the conversation that is on show now, "" for a new one.
+    conversation_shown = Signal(str)
 
     def __init__(self, shell: Shell) -> None:
         super().__init__()
@@ -116,7 +125,7 @@ class ChatPage(QWidget):
         self.composer.recall_wanted.connect(self._recall)
         self.composer.model_wanted.connect(self.choose_model)
         self.composer.thinking_chosen.connect(self._thinking_chosen)
-        self.model_menu.chosen.connect(self.open_model)
+        self.model_menu.chosen.connect(self.model_opened)
         self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
         self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
         self.opened.adopted.connect(self._adopted)
@@ -135,6 +144,8 @@ class ChatPage(QWidget):
         )
         view.action_requested.connect(self.command_wanted)
         view.link_activated.connect(self._notify.link)
+        # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
+        QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
 
     def _align(self) -> None:
         """Keep the composer under the transcript's column: its scroll bar takes room at the right."""
@@ -142,10 +153,13 @@ class ChatPage(QWidget):
         taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
         self._foot.setContentsMargins(18, 4, 18 + taken, 0)
 
+    def show_list_of(self, chats: Iterable[Conversation]) -> None:
+        """Show these chats in the side list."""
+        self.sidelist.model.set_all(chats)
+
     async def start(self) -> None:
-        """Read the list of chats, then look after the chosen model: the guide is loaded at once, since it is tiny, a
-        large model when the user begins to write. Raises ``AppError`` when the history cannot be read."""
-        self.sidelist.model.set_all(await self._services.history.list())
+        """Look after the chosen model: the guide is loaded at once, since it is tiny, a large model when the user
+        begins to write."""
         await self._services.models.start()
         if self._services.models.state.guide:
             self._operations.run(self._services.models.warm())
@@ -161,18 +175,22 @@ class ChatPage(QWidget):
         """The id of the chat on show, "" for a new one."""
         return self.opened.id
 
-    def open(self, conversation_id: str) -> None:
-        """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for."""
+    def open(self, conversation_id: str) -> asyncio.Task[None] | None:
+        """Show a chat, "" for a new one; what is in the composer stays with the chat it was written for. The task, if
+        there is one, ends when the end of the chat is on show."""
+        self._operations.withdraw(_SHOWN)
         self._keep_draft()
         if conversation_id and conversation_id == self.current:
-            return
-        self.opened.open(conversation_id)
+            return None
+        opening = self.opened.open(conversation_id)
         self.sidelist.choose(conversation_id)
         self.composer.set_draft(self._drafts.get(conversation_id, Draft()))
         self.status.set_speed(0.0)
         self.status.set_note("")
         self._show_conversation()
         self._show_running()
+        self.conversation_shown.emit(conversation_id)
+        return opening
 
     def new_chat(self) -> None:
         """Begin a new chat."""
@@ -206,6 +224,7 @@ class ChatPage(QWidget):
                     self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
                 ),
                 on_done=lambda text: self._copy(text, self.tr("The chat is copied.")),
+                wish=_COPIED,
             )
 
     def step(self, step: int) -> None:
@@ -227,7 +246,8 @@ class ChatPage(QWidget):
         history = self._services.history
 
         def undo() -> None:
-            self._operations.run(history.undo_delete(conversation_id), on_done=lambda _: self.open(conversation_id))
+            restored = history.undo_delete(conversation_id)
+            self._operations.run(restored, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
 
         self._operations.run(
             history.delete(conversation_id),
@@ -239,10 +259,11 @@ class ChatPage(QWidget):
     def send(self, text: str) -> None:
         """Send a message in the chat on show; a text that cannot be sent comes back into the box."""
         where = self.current
-        self.opened.expect_new(not where)
+        made_as = "" if where else new_id()
+        self.opened.expect_new(made_as)
 
         def failed(_error: BaseException) -> None:
-            self.opened.expect_new(False)
+            self.opened.expect_none(made_as)
             self._show_running()
             if self.current == where:
                 self.composer.restore(text)
@@ -253,7 +274,8 @@ class ChatPage(QWidget):
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
         self._operations.run(
-            self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking()), on_error=failed
+            self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking(), made_as=made_as),
+            on_error=failed,
         )
 
     def stop(self) -> None:
@@ -290,6 +312,9 @@ class ChatPage(QWidget):
             self.composer.set_draft(Draft())
             self.composer.restore(self.opened.last_own)
 
+    def _forget_copy(self) -> None:
+        self._operations.withdraw(_COPIED)
+
     def _copy(self, text: str, told: str = "") -> None:
         QGuiApplication.clipboard().setText(text)
         if told:
@@ -318,7 +343,7 @@ class ChatPage(QWidget):
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.open_model)
+        dialog.fileSelected.connect(self.model_opened)
         dialog.open()
         self._dialog = dialog
 
@@ -341,6 +366,7 @@ class ChatPage(QWidget):
         self._drafts.pop("", None)
         self.sidelist.choose(conversation_id)
         self._show_conversation()
+        self.conversation_shown.emit(conversation_id)
 
     def _model_changed(self, event: events.ModelChanged) -> None:
         self.composer.set_model(event.state)

@@ -16,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from qwen_desktop.ui.actions import Actions, native_keys
+from qwen_desktop.core.commands import command
+from qwen_desktop.ui.actions import Actions, native_keys, pressed
 from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationList, Index
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
@@ -95,7 +96,7 @@ class _View(QListView):
             super().keyPressEvent(event)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit(chosen)
-        elif event.key() == Qt.Key.Key_Delete:
+        elif pressed(event, "list.delete"):
             self.delete_wanted.emit(chosen)
         else:
             super().keyPressEvent(event)
@@ -139,7 +140,7 @@ class SideList(QWidget):
         self.new_button = TextButton(theme, actions["chat.new"].text(), self, icon="square-pen", kind="new")
         self.new_button.setToolTip(actions.tooltip("chat.new"))
         self.new_button.clicked.connect(actions["chat.new"].trigger)
-        keys = native_keys("Ctrl+K").replace("+", " ")
+        keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
         self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
         self.field.setToolTip(actions.tooltip("chat.find"))
         self.field.textChanged.connect(self._filtered)
@@ -179,7 +180,7 @@ class SideList(QWidget):
         foot.setContentsMargins(10, 6, 10, 8)
         foot.setSpacing(8)
         foot.addWidget(IconLabel(theme, "lock", self))
-        promise = Label(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
+        promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
         foot.addWidget(promise, 1)
         column.addLayout(foot)

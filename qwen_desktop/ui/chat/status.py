@@ -8,12 +8,14 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from qwen_desktop.core.engine import ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
 
-#: Below this width, in px, the key hint gives way.
-_NARROW = 560
+#: The engine's facts keep so much room, in px at normal text size, before the key hint gives way.
+_FACTS = 120
+_GAP = 5
 
 
 class StatusLine(QWidget):
@@ -27,6 +29,7 @@ class StatusLine(QWidget):
         self._speed = 0.0
         self._note = ""
         self._failed = False
+        self._theme = theme
         self.ring = ContextRing(theme, self)
         self.tokens = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -34,12 +37,13 @@ class StatusLine(QWidget):
         self.keys = Label(theme, "", self, role="small", color="text_muted")
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 0, 10, 12)
-        row.setSpacing(5)
+        row.setSpacing(_GAP)
         row.addWidget(self.ring)
         row.addWidget(self.tokens)
         row.addSpacing(11)
         row.addWidget(self.facts, 1)
         row.addWidget(self.keys)
+        theme.changed.connect(self._fit)
 
     def set_model(self, state: ModelState) -> None:
         """Show what runs the model."""
@@ -72,9 +76,11 @@ class StatusLine(QWidget):
     def set_send_with(self, send_with: str) -> None:
         """Say which key sends."""
         if send_with == "enter":
-            self.keys.setText(self.tr("Enter to send · Shift+Enter for a new line"))
+            words = self.tr("Enter to send · Shift+Enter for a new line")
         else:
-            self.keys.setText(self.tr("Ctrl+Enter to send · Enter for a new line"))
+            words = self.tr("Ctrl+Enter to send · Enter for a new line")
+        self.keys.setText(with_native_keys(words))
+        self._fit()
 
     def _show(self) -> None:
         known = self._size > 0
@@ -94,6 +100,7 @@ class StatusLine(QWidget):
             self.facts.setText(self.tr("The model is not loaded."))
         else:
             self.facts.setText("" if self._info is None else " · ".join(self._describe(self._info)))
+        self._fit()
 
     def _describe(self, info: ModelInfo) -> list[str]:
         threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
@@ -109,4 +116,14 @@ class StatusLine(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.keys.setVisible(event.size().width() >= _NARROW)
+        self._fit()
+
+    def _fit(self) -> None:
+        """What is used of the context comes first, then the engine's facts, which may be cut short, then the keys."""
+        taken = self.keys.sizeHint().width() + 20 + 4 * _GAP
+        if self._size > 0:
+            taken += self.ring.sizeHint().width() + self.tokens.sizeHint().width() + 11
+        if self.facts.text():
+            wanted = min(self.facts.fontMetrics().horizontalAdvance(self.facts.text()), self._theme.grown(_FACTS))
+            taken += wanted
+        self.keys.setVisible(taken <= self.width())

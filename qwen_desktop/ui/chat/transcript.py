@@ -196,6 +196,10 @@ class TranscriptView(TranscriptCanvas):
         """The thinking ended after ``seconds`` and ``tokens``."""
         self.live.thinking_done(message_id, seconds, tokens)
 
+    def text_was_thinking(self, message_id: str, seconds: float, tokens: int) -> None:
+        """All text of the answer so far was thinking, which has ended after ``seconds`` and ``tokens``."""
+        self.live.was_thinking(message_id, seconds, tokens)
+
     def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
         """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
         item = self._by_id.get(message_id)

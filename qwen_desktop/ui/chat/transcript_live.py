@@ -121,6 +121,16 @@ class LiveAnswers(QObject):
             if not self._frame.isActive():
                 self._frame.start(FRAME_MS)
 
+    def was_thinking(self, message_id: str, seconds: float, tokens: int) -> None:
+        """The text so far becomes a thought that has ended."""
+        live = self._live.get(message_id)
+        if live is not None:
+            live.new_thinking.append("".join((live.growing.text, *live.new_text)).strip())
+            live.new_text.clear()
+            live.growing = GrowingText(self._markdown.get())
+            live.colouring.clear()
+            self.thinking_done(message_id, seconds, tokens)
+
     def _show(self) -> None:
         started = time.perf_counter()
         for live in tuple(self._live.values()):
@@ -197,6 +207,8 @@ class LiveAnswers(QObject):
 
     def _coloured(self, live: Live, number: int, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
         start = state.safe
+        if live.colouring.get(number) is not state:
+            return  # the text has become a thought meanwhile
         state.waiting = False
         state.done = start + len(code)
         body = live.item.body

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF
-from PySide6.QtWidgets import QMenu
 
 from qwen_desktop.ui.chat.blocks import translate
+from qwen_desktop.ui.widgets.select import Menu
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript import TranscriptView
 
 
-def menu_for(view: TranscriptView, point: QPointF) -> QMenu:
+def menu_for(view: TranscriptView, point: QPointF) -> Menu:
     """A menu for what is at a point of the viewport; it deletes itself when it closes."""
-    menu = QMenu(view)
+    menu = Menu(view)
     copy = menu.addAction(translate("transcript", "Copy"), view.copy)
     copy.setEnabled(not view.selection.empty)
     menu.addAction(translate("transcript", "Select all"), view.select_all)

@@ -52,6 +52,7 @@ class AdviceCard(Card):
         self.quant = ElidedLabel(theme, quant.name, self, role="small", color="text_muted")
         self.quant.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reason = Paragraph(theme, texts.text(advice.reason), self, role="small", color="text_muted")
+        self.verdict = Chip(theme, "", self)
         self.meter = Meter(theme, put("Memory for {name}", name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -76,6 +77,7 @@ class AdviceCard(Card):
         column.addLayout(name)
         column.addWidget(self.reason)
         column.addStretch(1)
+        column.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.meter)
         column.addLayout(self._figures)
         column.addWidget(self.get)
@@ -86,8 +88,7 @@ class AdviceCard(Card):
     def _connect(self) -> None:
         model, quant = self.advice.model, self.advice.quant
         getting = self._getting
-        fit = self._board.fit
-        self.get.get_wanted.connect(lambda: getting.get(model, quant, known=fit(model, quant)))
+        self.get.get_wanted.connect(lambda: getting.get(model, quant))
         self.get.use_wanted.connect(self._use)
         self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
         self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
@@ -105,12 +106,14 @@ class AdviceCard(Card):
     def show_fit(self) -> None:
         """Show memory and speed as they are now."""
         fit = self._board.fit(self.advice.model, self.advice.quant)
-        for label in (self.meter, self.memory, self.speed):
+        for label in (self.verdict, self.meter, self.memory, self.speed):
             label.setVisible(fit is not None)
         if fit is None:
             return
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-        self.meter.show_share(share, words.memory_tone(fit) or "good")
+        said, tone = words.verdict(fit)
+        self.verdict.show_word(said, tone)
+        self.meter.show_share(share, tone)
         self.memory.setText(words.used(fit))
         self.speed.setText(words.speed(fit.decode_tokens_per_s))
         self.setToolTip(words.fit_sentence(fit))

@@ -1,6 +1,7 @@
 """What the page knows: catalogue, verdicts, installed models and downloads, joined. No widget.
 
-Verdicts of the whole catalogue are computed in slices of a few milliseconds, so that the window never waits for them.
+Verdicts are ``services.fits``'; those of the whole catalogue are asked for in slices of a few milliseconds, so that the
+window never waits for them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from PySide6.QtCore import QObject, Signal
 
-from qwen_desktop.core.fit import Fit, Use, Verdict
+from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import (
     CatalogModel,
@@ -42,8 +43,6 @@ class Row(NamedTuple):
     model: CatalogModel
     quant: Quant | None
     fit: Fit | None
-    #: The context that was asked for, in tokens.
-    asked: int = Use().context
 
     @property
     def usable(self) -> bool:
@@ -71,19 +70,18 @@ class Board(QObject):
         self._shell = shell
         self._services = shell.services
         self.rows: tuple[Row, ...] | None = None
-        self._fits: dict[tuple[str, str], Fit | None] = {}
         self._computed_at = 0.0
         self._comfort: tuple[CatalogModel, int] | None = None
         self._turn = 0
         self._loading: asyncio.Task[None] | None = None
         self._downloads: dict[str, Download] = {item.id: item for item in self._services.downloads.items()}
         bridge = shell.bridge
-        bridge.machine_changed.connect(self._machine_changed)
+        bridge.machine_changed.connect(lambda _event: self.machine_changed.emit())
+        bridge.fits_changed.connect(lambda _event: self.recompute())
         bridge.catalogue_changed.connect(lambda _event: self.recompute())
         bridge.library_changed.connect(self._library_changed)
         bridge.downloads_changed.connect(self._downloads_changed)
         bridge.download_changed.connect(self._download_changed)
-        bridge.settings_changed.connect(self._settings_changed)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -92,28 +90,9 @@ class Board(QObject):
         """This computer, None while it is being looked at."""
         return self._services.machines.known
 
-    def use(self, context: int | None = None, model: CatalogModel | None = None) -> Use:
-        """How a model would be loaded with the settings in force."""
-        engine = self._services.preferences.settings.engine
-        return Use(
-            context=context or engine.context or Use().context,
-            kv_type=engine.kv_type,
-            flash_attention=engine.flash_attention == "on",
-            gpu_layers=engine.gpu_layers,
-            mmproj_bytes=sum(file.size_bytes for file in model.mmproj) if model is not None else 0,
-        )
-
     def fit(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
         """The verdict about one quant; None while the computer is unknown or the quant's size is."""
-        if quant is None:
-            return None
-        key = (model.repo, quant.name)
-        if context is None and key in self._fits:
-            return self._fits[key]
-        found = self._services.fits.of(model.shape, quant_bytes=quant.size_bytes, use=self.use(context, model))
-        if context is None and found is not None:
-            self._fits[key] = found
-        return found
+        return self._services.fits.of(model, quant, context)
 
     def best_quant(self, model: CatalogModel) -> Quant | None:
         """The recommended quant, or the largest other one that fits where that does not."""
@@ -133,11 +112,7 @@ class Board(QObject):
 
     def recommend(self, purpose: Purpose) -> Recommendation | None:
         """What to take for a purpose; None while the computer is unknown."""
-        if self.machine is None:
-            return None
-        from qwen_desktop.services import advisor  # noqa: PLC0415 - only once the page asks
-
-        return advisor.recommend(self._services.catalogue.models(), self.machine, purpose)
+        return self._services.fits.recommend(self._services.catalogue.models(), purpose)
 
     @property
     def comfort(self) -> tuple[CatalogModel, int] | None:
@@ -148,13 +123,7 @@ class Board(QObject):
 
     def installed(self, model: CatalogModel, quant: Quant | None = None) -> InstalledModel | None:
         """The installed model of this entry (of this quant), a usable one first."""
-        repos = {model.repo, *model.alternatives}
-        found = [
-            item
-            for item in self._services.library.models()
-            if (item.catalog_id == model.id or (item.repo and item.repo in repos))
-            and (quant is None or item.quant.upper() == quant.name.upper())
-        ]
+        found = [item for item in self._services.library.models() if item.is_of(model, quant)]
         return min(found, key=lambda item: item.problem is not None, default=None)
 
     def downloads(self) -> tuple[Download, ...]:
@@ -213,21 +182,21 @@ class Board(QObject):
         await self.compute()
 
     def recompute(self) -> None:
-        """Compute all verdicts again, if they were ever asked for."""
-        if self.rows is not None:
+        """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
+        if self._turn:
             self._shell.operations.run(self.compute())
 
     async def compute(self) -> None:
         """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""
         self._turn += 1
         turn = self._turn
-        self._fits = {}
         pace = _Pace()
-        asked = self.use().context
         rows: list[Row] = []
         for model in self._services.catalogue.models():
             quant = self.best_quant(model)
-            rows.append(Row(model, quant, self.fit(model, quant), asked))
+            rows.append(Row(model, quant, self.fit(model, quant)))
+            await pace.rest()
+            self._services.fits.usual(model, model.recommended_quant)  # the advice will ask for it
             await pace.rest()
             if turn != self._turn:
                 return
@@ -240,24 +209,20 @@ class Board(QObject):
         self.rows_changed.emit()
 
     async def _find_comfort(self, rows: list[Row], pace: _Pace) -> tuple[CatalogModel, int] | None:
-        """The largest dense model that at four bits fits well and writes faster than people read."""
+        """The largest dense model that at four bits fits well and writes faster than people read, on a usual day."""
         from qwen_desktop.services.advisor import COMFORTABLE  # noqa: PLC0415 - only once the page asks
 
-        dense = [row.model for row in rows if row.fits and not row.model.shape.experts]
+        dense = [row.model for row in rows if row.usable and not row.model.shape.experts]
         dense.sort(key=lambda model: -model.parameters)
         for context in COMFORT:
             for model in dense:
                 quant = next((quant for quant in model.quants if "Q4" in quant.name), None)
-                fit = self.fit(model, quant, context)
+                fit = self._services.fits.usual(model, quant, context)
                 quick = fit is not None and (fit.decode_tokens_per_s or COMFORTABLE) >= COMFORTABLE
                 if fit is not None and fit.verdict is Verdict.FITS and quick:
                     return model, context
                 await pace.rest()
         return None
-
-    def _machine_changed(self, _event: events.MachineChanged) -> None:
-        self.machine_changed.emit()
-        self.recompute()
 
     def _library_changed(self, _event: events.LibraryChanged) -> None:
         self.library_changed.emit()
@@ -270,10 +235,6 @@ class Board(QObject):
         if event.download.id in self._downloads:
             self._downloads[event.download.id] = event.download
             self.download_changed.emit(event.download)
-
-    def _settings_changed(self, event: events.SettingsChanged) -> None:
-        if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
-            self.recompute()
 
 
 class _Pace:
@@ -291,8 +252,8 @@ class _Pace:
 
 def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
     """What fits well first, of these the best (for a purpose), of equals the newest."""
-    ranks = {Verdict.FITS: 0, Verdict.SMALLER_CONTEXT: 1, Verdict.SLOW: 2, Verdict.TOO_LARGE: 3}
-    rank = 4 if not row.usable else 0 if row.fit is None else ranks[row.fit.verdict]
+    ranks = {Verdict.FITS: 0, Verdict.TIGHT: 1, Verdict.SMALLER_CONTEXT: 2, Verdict.SLOW: 3, Verdict.TOO_LARGE: 4}
+    rank = 5 if not row.usable else 0 if row.fit is None else ranks[row.fit.verdict]
     newest = "".join(chr(0x10FFFF - ord(sign)) for sign in row.model.released)
     quality = row.model.qualities.get(purpose, row.model.quality) if purpose else row.model.quality
     return rank, -quality, newest, -row.model.parameters, row.model.name

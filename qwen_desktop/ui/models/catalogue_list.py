@@ -9,7 +9,6 @@ from PySide6.QtCore import QAbstractListModel, QObject, QRect, QRectF, Qt
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
-from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board, Row
@@ -90,7 +89,7 @@ def chip(row: Row) -> tuple[str, words.Tone]:
     """What the verdict's chip says."""
     if not row.usable:
         return tr("not usable here yet"), ""
-    return words.verdict(row.fit, row.asked)
+    return words.verdict(row.fit)
 
 
 def label(row: Row, board: Board) -> tuple[str, str]:
@@ -248,8 +247,3 @@ class CatalogueDelegate(RowsDelegate):
         painter.setFont(theme.font("small"))
         painter.setPen(theme.color("text_muted"))
         draw_words(painter, QRectF(room.left(), top + upper + 3, room.width(), lower), second_line(row))
-
-
-def too_large(row: Row) -> bool:
-    """Whether the computer lacks memory for it."""
-    return row.fit is not None and row.fit.verdict is Verdict.TOO_LARGE

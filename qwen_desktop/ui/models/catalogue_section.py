@@ -250,12 +250,13 @@ class CatalogueSection(QWidget):
             self.show_rows()
             if not isinstance(error, AppError | OSError):
                 return False
-            self.show_problem(texts.problem(problem_of(error)))
+            if self._words.strip() == asked:  # else something else is looked for by now
+                self.show_problem(texts.problem(problem_of(error)))
             return True
 
         def done(model: CatalogModel) -> None:
             self.show_rows()
-            if self._words.strip() == asked:
+            if self._words.strip() == asked and self.isVisible():
                 self.details_wanted.emit(model)
 
         self._shell.operations.run(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
-from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
@@ -59,6 +59,7 @@ class Details(Dialog):
         self._column.addStretch(1)
         self._foot()
         self._choose(self.quant)
+        board.rows_changed.connect(self._rows_changed)
 
     # What it is -------------------------------------------------------------------------------------------------------
 
@@ -138,13 +139,22 @@ class Details(Dialog):
         title = f"{words.step(quant)} · {quant.name}" if quant.step else quant.name
         tag = tr("recommended") if quant.recommended else ""
         row = OptionRow(self._shell.theme, title, parent, tag=tag)
-        size = words.size(quant.size_bytes) or tr("size unknown")
-        asked = min(self._board.use().context, self.model.shape.context_train or 1 << 30)
-        row.say(words.step_note(quant), size, words.verdict(self._board.fit(self.model, quant), asked))
         row.clicked.connect(lambda: self._choose(quant))
         self._group.addButton(row)
         self.options[quant.name] = row
+        self._say(quant)
         return row
+
+    def _say(self, quant: Quant) -> None:
+        size = words.size(quant.size_bytes) or tr("size unknown")
+        self.options[quant.name].say(words.step_note(quant), size, words.verdict(self._board.fit(self.model, quant)))
+
+    def _rows_changed(self) -> None:
+        """Verdicts may be other ones."""
+        for quant in self.model.quants:
+            self._say(quant)
+        self.memory.show_fit()
+        self._show_button()
 
     def _names(self, body: QWidget) -> QPlainTextEdit:
         files = QPlainTextEdit(body)
@@ -193,11 +203,7 @@ class Details(Dialog):
         if installed is not None:
             self._getting.use_it(installed)
         elif self.quant is not None:
-            self._getting.get(self.model, self.quant, known=self._known())
-
-    def _known(self) -> Fit | None:
-        """The verdict that was on show: once the file itself was read, nothing needs to be read again."""
-        return None if self.memory.from_file else self._board.fit(self.model, self.quant)
+            self._getting.get(self.model, self.quant)
 
     def open(self) -> None:
         self.area.fit(WIDTH - 48)

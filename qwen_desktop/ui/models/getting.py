@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QWidget
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.fit import Fit, Use, Verdict
+from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.words import put, tr
@@ -39,28 +39,26 @@ class Getting(QObject):
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    def get(self, model: CatalogModel, quant: Quant, *, known: Fit | None = None, asker: QWidget | None = None) -> None:
+    def get(self, model: CatalogModel, quant: Quant, *, asker: QWidget | None = None) -> None:
         """Download ``quant`` of ``model``: asks about cost, licence and memory first, where there is something to ask.
 
-        ``known`` is the verdict that the user has seen; ``asker`` the widget over which questions stand.
+        ``asker`` is the widget over which questions stand.
         """
         if not self.preparing(model, quant):
-            self._shell.operations.run(self._get(model, quant, known, asker))
+            self._shell.operations.run(self._get(model, quant, asker))
 
     def preparing(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether a start of this model is being prepared."""
         return any(repo == model.repo and (quant is None or name == quant.name) for repo, name in self._preparing)
 
-    async def _get(self, model: CatalogModel, quant: Quant, known: Fit | None, asker: QWidget | None) -> None:
+    async def _get(self, model: CatalogModel, quant: Quant, asker: QWidget | None) -> None:
         key = (model.repo, quant.name)
         self._preparing.add(key)
         self.pending.emit()
         try:
-            for ask in (self._ask_metered, self._ask_licence):
+            for ask in (self._ask_metered, self._ask_licence, self._ask_fit):
                 if not await ask(model, quant, asker):
                     return
-            if not await self._ask_fit(model, quant, known, asker):
-                return
             await self._services.downloads.start(DownloadRequest.of(model, quant))
         finally:
             self._preparing.discard(key)
@@ -90,14 +88,14 @@ class Getting(QObject):
         self._agreed.add(model.repo)
         return True
 
-    async def _ask_fit(self, model: CatalogModel, quant: Quant, known: Fit | None, asker: QWidget | None) -> bool:
+    async def _ask_fit(self, model: CatalogModel, quant: Quant, asker: QWidget | None) -> bool:
         """Hold the file's own header against this computer, where the estimate said that it fits."""
-        if known is None or known.verdict is Verdict.TOO_LARGE:
-            return True  # nothing was promised, or the user knows
+        known = self._services.fits.of(model, quant)
+        if known is None or known.exact or known.verdict is Verdict.TOO_LARGE:
+            return True  # nothing was promised, the promise holds, or the user knows
         try:
             async with asyncio.timeout(_HEADER_S):
-                reference = f"{model.repo}:{quant.name}"
-                found = await self._services.fits.of_reference(reference, self.use(model))
+                found = await self._services.fits.of_reference(f"{model.repo}:{quant.name}")
         except (AppError, OSError, TimeoutError) as error:
             log.info("fit.not_read type=%s", type(error).__name__)  # the download itself tells what is wrong
             return True
@@ -105,13 +103,6 @@ class Getting(QObject):
             return True
         title = put("{name} does not fit after all", name=model.name)
         return await self._asked(title, words.fit_sentence(found.fit), tr("Download anyway"), tr("Cancel"), asker)
-
-    def use(self, model: CatalogModel) -> Use:
-        """How the model would be loaded with the settings in force."""
-        engine = self._services.preferences.settings.engine
-        mmproj = sum(file.size_bytes for file in model.mmproj)
-        context = engine.context or Use().context
-        return Use(context=context, kv_type=engine.kv_type, gpu_layers=engine.gpu_layers, mmproj_bytes=mmproj)
 
     async def _asked(self, title: str, text: str, yes: str, no: str, asker: QWidget | None) -> bool:
         return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no, parent=asker))

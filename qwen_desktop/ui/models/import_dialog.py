@@ -137,7 +137,7 @@ class ImportDialog(Dialog):
         self.nothing.setText(
             tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
         )
-        self.nothing.setVisible(not found)
+        self.nothing.setVisible(not self.rows)
         self._count()
         if self.go.isEnabled():
             self.go.setFocus()

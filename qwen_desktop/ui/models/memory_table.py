@@ -19,7 +19,6 @@ from qwen_desktop.ui.widgets.select import Select
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.board import Board
-    from qwen_desktop.ui.services import FileFit
     from qwen_desktop.ui.shell import Shell
 
 _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
@@ -34,15 +33,14 @@ class MemoryTable(QWidget):
         self._board = board
         self._model = model
         self._quant: Quant | None = None
-        self._read: dict[tuple[str, int], Fit] = {}
         theme = shell.theme
         self.context = Select(theme, tr("Context for which memory is shown"), self)
         most = model.shape.context_train or 8192
-        asked = board.use().context
+        asked = shell.services.fits.use().context
         for tokens in sorted({*(n for n in _CONTEXTS if n <= most), min(asked, most)}):
             self.context.addItem(put("{n} tokens", n=texts.number(tokens)), tokens)
         self.context.setCurrentIndex(self.context.findData(min(asked, most)))
-        self.context.activated.connect(lambda _row: self.show_fit())
+        self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
         self.meter = Meter(theme, tr("Memory"), self, role="good")
         self.figures = QGridLayout()
@@ -72,14 +70,6 @@ class MemoryTable(QWidget):
         column.addWidget(self.check, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.problem)
 
-    @property
-    def from_file(self) -> bool:
-        """Whether the verdict on show comes from the file's own header."""
-        return self._key() in self._read
-
-    def _key(self) -> tuple[str, int]:
-        return self._quant.name if self._quant is not None else "", int(self.context.currentData() or 0)
-
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""
         self._quant = quant
@@ -88,8 +78,7 @@ class MemoryTable(QWidget):
 
     def show_fit(self) -> None:
         """Show the numbers for the chosen context."""
-        name, context = self._key()
-        fit = self._read.get((name, context)) or self._board.fit(self._model, self._quant, context or None)
+        fit = self._board.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
         self._clear()
         for part in (self.meter, self.note, self.check):
             part.setVisible(fit is not None)
@@ -102,7 +91,7 @@ class MemoryTable(QWidget):
             return
         self.sentence.setText(words.fit_sentence(fit))
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-        self.meter.show_share(share, words.memory_tone(fit) or "good")
+        self.meter.show_share(share, words.verdict(fit)[1])
         self.meter.setAccessibleDescription(words.fit_sentence(fit))
         for place, (title, value) in enumerate(figures(fit)):
             strong = title == tr("Together")
@@ -120,7 +109,7 @@ class MemoryTable(QWidget):
             self.figures.addWidget(name_label, place, 0)
             self.figures.addWidget(value_label, place, 1, Qt.AlignmentFlag.AlignRight)
         self.note.setText(self._basis(fit))
-        self.check.setVisible(not self.from_file)
+        self.check.setVisible(not fit.exact)
 
     def _basis(self, fit: Fit) -> str:
         said = [words.speed(fit.decode_tokens_per_s).capitalize()] if fit.decode_tokens_per_s else []
@@ -129,7 +118,7 @@ class MemoryTable(QWidget):
         if fit.max_context:
             said.append(put("at most {n} tokens of context fit", n=texts.number(fit.max_context)))
         basis = tr("estimated from the catalogue")
-        if self.from_file:
+        if fit.exact:
             basis = tr("from the file's own header")
         if fit.measured:
             basis = tr("corrected by what was measured on this computer")
@@ -147,26 +136,24 @@ class MemoryTable(QWidget):
         quant = self._quant
         if quant is None:
             return
-        key = self._key()
         reference = f"{self._model.repo}:{quant.name}"
-        use = self._board.use(key[1] or None, self._model)
         self.problem.hide()
-
-        def done(found: FileFit) -> None:
-            self._read[key] = found.fit
-            self.show_fit()
 
         def failed(error: BaseException) -> bool:
             from qwen_desktop.core.errors import AppError  # noqa: PLC0415 - rare
 
             if not isinstance(error, AppError):
                 return False
-            self.problem.setText(texts.problem(error.problem))
-            self.problem.show()
+            if self._quant == quant:  # else another size is on show by now
+                self.problem.setText(texts.problem(error.problem))
+                self.problem.show()
             return True
 
         self._shell.operations.run(
-            self._shell.services.fits.of_reference(reference, use), busy=self.check, on_done=done, on_error=failed
+            self._shell.services.fits.of_reference(reference),
+            busy=self.check,
+            on_done=lambda _found: self.show_fit(),
+            on_error=failed,
         )
 
 

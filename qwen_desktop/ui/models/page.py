@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
+from qwen_desktop.core.text import Text
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.advice_cards import AdviceCards
@@ -21,6 +22,7 @@ from qwen_desktop.ui.models.download_row import DownloadCards
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.installed_list import InstalledList
 from qwen_desktop.ui.models.machine_card import MachineCard
+from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
@@ -51,7 +53,8 @@ class ModelsPage(QScrollArea):
         body = QWidget(self)
         body.setObjectName("pageBody")
         self.column = QWidget(body)
-        self.column.setMaximumWidth(theme.size("models_column"))
+        self._fit()
+        theme.changed.connect(self._fit)
         self._build()
         self._lay_out()
         middle = QHBoxLayout(body)
@@ -68,12 +71,16 @@ class ModelsPage(QScrollArea):
         self._show_downloads()
         self._show_installed()
 
+    def _fit(self) -> None:
+        self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
+
     def _build(self) -> None:
         theme, column = self._shell.theme, self.column
         self.title = Label(theme, tr("Models"), column, role="heading", weight=700)
         self.import_button = TextButton(theme, tr("Import"), column, icon="folder-input")
         self.import_button.setToolTip(tr("Models of other programs, and files of your own"))
         self.search = SearchField(theme, tr("Name, purpose or repository"), column)
+        self.offline = OfflineBar(self._shell, column)
         self.machine = MachineCard(theme, column)
         self.purposes = PurposeBar(theme, column)
         self.advice = AdviceCards(theme, self.board, self._getting, column)
@@ -95,6 +102,7 @@ class ModelsPage(QScrollArea):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(18)
         inner.addLayout(head)
+        inner.addWidget(self.offline)
         inner.addWidget(self.machine)
         inner.addWidget(self.purposes)
         inner.addWidget(self.advice)
@@ -229,7 +237,7 @@ class ModelsPage(QScrollArea):
 
     def _download(self, row: Row) -> None:
         if row.quant is not None:
-            self._getting.get(row.model, row.quant, known=row.fit)
+            self._getting.get(row.model, row.quant)
 
     def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
         """Open all about a model of the catalogue."""
@@ -320,12 +328,21 @@ class ModelsPage(QScrollArea):
 
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""
+        self._shell.operations.run(
+            self._services.library.why_no_bin(model.id), on_done=lambda reason: self._ask_delete(model, reason)
+        )
 
+    def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
         where = words.origin(model.origin) or tr("another folder")
-        text = put("Its files, {size}, go to the bin.", size=words.size(model.size_bytes))
+        size = words.size(model.size_bytes)
+        text, yes = put("Its files, {size}, go to the bin.", size=size), tr("Delete")
         if not model.owned:
             text = put("Only the entry in this list goes. The file itself stays in {program}.", program=where)
-        self._shell.notify.ask(put("Delete {name}?", name=model.name), text, tr("Delete"), lambda: self._delete(model))
+        elif no_bin is not None:
+            text = f"{texts.text(no_bin)} {put('Its files, {size}, are deleted for good.', size=size)}"
+            yes = tr("Delete for good")
+        title = put("Delete {name}?", name=model.name)
+        self._shell.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
     def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
         def failed(error: BaseException) -> bool:

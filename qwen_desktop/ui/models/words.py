@@ -9,9 +9,10 @@ from typing import Literal, TypeAlias
 
 from PySide6.QtCore import QCoreApplication
 
-from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.hardware import Gpu, Machine
 from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, Origin, Purpose, Quant
+from qwen_desktop.services import fit_words
 from qwen_desktop.ui import texts
 
 Tone: TypeAlias = Literal["good", "warn", "bad", "accent", ""]
@@ -46,18 +47,13 @@ def size(count: float | None, *, unit: bool = True) -> str:
     """Bytes as people compare them: "640 MB", "2.5 GB", "118 GB"; empty for unknown."""
     if count is None:
         return ""
-    if count >= 999.5e6:
-        value, name = count / 1e9, "GB"
-        decimals = 0 if value >= 99.95 else 1
-    else:
-        value, name, decimals = count / 1e6, "MB", 0
-    shown = texts.number(value, decimals)
-    return f"{shown} {name}" if unit else shown
+    shown = fit_words.size(count, texts.number)
+    return shown if unit else shown.rpartition(" ")[0]
 
 
 def whole(count: float) -> str:
     """Bytes in whole GB, in tenths below ten: "21 GB", "3.4 GB"."""
-    return f"{texts.number(count / 1e9, 1 if count < 9.95e9 else 0)} GB"
+    return fit_words.whole(count, texts.number)
 
 
 def exact(count: float) -> str:
@@ -74,9 +70,7 @@ def memory(total: int) -> str:
 
 def context(tokens: int) -> str:
     """Tokens of context: "8k", "128k", "1M"."""
-    if tokens >= 1_000_000:
-        return f"{texts.number(tokens / 1_000_000)}M"
-    return f"{texts.number(tokens // 1024)}k" if tokens >= 1024 else texts.number(tokens)
+    return fit_words.tokens(tokens, texts.number)
 
 
 def parameters(count: int) -> str:
@@ -200,51 +194,19 @@ def origin(value: Origin) -> str:
     }.get(value, "")
 
 
-def verdict(fit: Fit | None, asked: int) -> tuple[str, Tone]:
-    """The verdict as a sentence and its tone; empty while the computer is unknown. ``asked`` is the context wanted."""
-    if fit is None:
-        return "", ""
-    if fit.verdict is Verdict.TOO_LARGE:
-        return put("needs {size} more", size=whole(max(fit.missing_bytes, 100_000_000))), "bad"
-    smaller = put("fits with {n} context", n=context(fit.context))
-    if fit.verdict is Verdict.SLOW:
-        cut = fit.context < asked
-        return (put("{fits}, slow", fits=smaller) if cut else tr("slow")), "warn"
-    if fit.verdict is Verdict.SMALLER_CONTEXT:
-        return smaller, "warn"
-    return tr("fits well"), "good"
+def verdict(fit: Fit | None) -> tuple[str, Tone]:
+    """The verdict in a few words and its tone; empty while the computer is unknown."""
+    return ("", "") if fit is None else (texts.text(fit_words.word(fit, texts.number)), fit_words.tone(fit))
 
 
 def fit_sentence(fit: Fit) -> str:
     """The verdict in a whole sentence, for details."""
-    free = put("{size} are free", size=size(fit.free_bytes))
-    needs = size(fit.memory.total_bytes)
-    if fit.verdict is Verdict.TOO_LARGE:
-        text = "It needs {needs} of memory; {free} now. {missing} are missing."
-        return put(text, needs=needs, free=free, missing=whole(max(fit.missing_bytes, 100_000_000)))
-    if fit.verdict is Verdict.SMALLER_CONTEXT:
-        return put(
-            "It fits with {n} tokens of context: it uses {needs} of memory; {free} now.",
-            n=texts.number(fit.context),
-            needs=needs,
-            free=free,
-        )
-    if fit.verdict is Verdict.SLOW:
-        return put("It fits, but answers slowly: {speed}.", speed=speed(fit.decode_tokens_per_s) or tr("slow"))
-    return put("It fits well: it uses {needs} of memory; {free} now.", needs=needs, free=free)
+    return texts.text(fit_words.sentence(fit, texts.number))
 
 
 def used(fit: Fit) -> str:
     """Memory used of what is free: "4.9 GB of 21 GB"."""
     return put("{used} of {free}", used=size(fit.memory.total_bytes), free=whole(fit.free_bytes))
-
-
-def memory_tone(fit: Fit) -> Tone:
-    """The colour of the memory bar; what it means stands beside it in words."""
-    if fit.verdict is Verdict.TOO_LARGE:
-        return "bad"
-    share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-    return "good" if fit.verdict is Verdict.FITS and share <= 0.85 else "warn"
 
 
 # This computer ----------------------------------------------------------------------------------------------------
@@ -350,6 +312,8 @@ def _running(download: Download) -> list[str]:
 
 
 def _waiting(download: Download, ahead: int) -> list[str]:
+    if download.note is not None:
+        return [texts.text(download.note), arrived(download) if download.done_bytes else ""]
     if not ahead:
         return [tr("Starting"), arrived(download) if download.done_bytes else ""]
     waits = tr("Waits for another download") if ahead == 1 else put("Waits for {n} downloads", n=str(ahead))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
@@ -76,7 +77,7 @@ class ChoiceControl(Control):
         self.field = Select(theme, self._title(), self)
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.info.choices:
-            self.field.addItem(texts.source(label, "settings"), value)
+            self.field.addItem(with_native_keys(texts.source(label, "settings")), value)
         self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
         self._row.addWidget(self.field)
         self.setFocusProxy(self.field)
@@ -120,6 +121,9 @@ class NumberControl(Control):
 
     def show_value(self, value: Any) -> None:
         self._value = value
+        edit = self.field.lineEdit()
+        if edit is not None and edit.hasFocus() and edit.isModified():
+            return  # what is being typed is newer
         self.field.setCurrentIndex(self.field.findData(value))
         self.field.setEditText(self._auto if value is None else self._words(value))
         self.show_bad(False)
@@ -185,6 +189,9 @@ class NumberControl(Control):
         return float(value)
 
     def _take(self, value: Any) -> None:
+        edit = self.field.lineEdit()
+        if edit is not None:
+            edit.setModified(False)
         if value != self._value or type(value) is not type(self._value):
             self._value = value
             self.changed.emit(value)
@@ -246,6 +253,8 @@ class TextControl(Control):
 
     def show_value(self, value: Any) -> None:
         self._known = str(value)
+        if self._timer.isActive() and self.field.hasFocus():
+            return  # what is being typed is newer
         if self._text() != self._known:
             self.field.blockSignals(True)
             if isinstance(self.field, QLineEdit):

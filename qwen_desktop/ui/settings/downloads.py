@@ -10,6 +10,9 @@ from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
+from qwen_desktop.hub.access import HUGGING_FACE, endpoint_of, token_name
+from qwen_desktop.hub.failures import host_of
+from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.shell import Shell
@@ -18,8 +21,8 @@ from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.surface import Card, Line
 
-#: The name under which the keyring keeps the token.
-TOKEN = "hf_token"  # noqa: S105 - a name, no token
+#: Looking for the token, saving and removing it are one wish: the last one's end is shown.
+_TOKEN = "token"  # noqa: S105 - a name, no token
 
 
 class DownloadsCard(Card):
@@ -55,7 +58,7 @@ class FolderRow(QWidget):
         theme = shell.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
-        self.note = Label(
+        self.note = Paragraph(
             theme,
             self.tr("Changing it moves the models, also to another drive."),
             self,
@@ -177,7 +180,8 @@ class FolderRow(QWidget):
 
 
 class TokenRow(QWidget):
-    """The token for repositories that ask for an account's permission. It is never shown again once it is saved."""
+    """The token for repositories that ask for an account's permission, of the hub in use: a mirror has one of its own.
+    It is never shown again once it is saved."""
 
     def __init__(self, shell: Shell, parent: QWidget) -> None:
         super().__init__(parent)
@@ -209,15 +213,33 @@ class TokenRow(QWidget):
         row.addLayout(said, 1)
         for part in (self.field, self.save, self.remove):
             row.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
+        shell.bridge.settings_changed.connect(self._settings_changed)
         self._tell(None)
+
+    @property
+    def _endpoint(self) -> str:
+        return endpoint_of(self._shell.services.preferences.settings.downloads)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._shell.operations.run(self._secrets.get(TOKEN), on_done=self._tell, on_error=lambda _error: True)
+        self._look()
+
+    def _settings_changed(self, event: SettingsChanged) -> None:
+        if "downloads.endpoint" in event.keys:
+            self._look()
+
+    def _look(self) -> None:
+        name = token_name(self._endpoint)
+        self._shell.operations.run(
+            self._secrets.get(name), on_done=self._tell, on_error=lambda _error: True, wish=_TOKEN
+        )
 
     def _tell(self, token: str | None) -> None:
         self._stored = bool(token)
         use = self.tr("For models whose publisher asks for an account's permission.")
+        if self._endpoint != HUGGING_FACE:
+            only = self.tr("It is for {host} and goes to no other.").replace("{host}", host_of(self._endpoint))
+            use = f"{use} {only}"
         kept = self.tr("It is kept in the system's keyring.")
         if not self._secrets.persistent:
             kept = self.tr("There is no keyring here: it is kept until the app is closed.")
@@ -239,11 +261,13 @@ class TokenRow(QWidget):
             self._tell(token)
             self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
 
-        self._shell.operations.run(self._secrets.set(TOKEN, token), busy=self.save, on_done=done)
+        name = token_name(self._endpoint)
+        self._shell.operations.run(self._secrets.set(name, token), busy=self.save, on_done=done, wish=_TOKEN)
 
     def _remove(self) -> None:
         def done(_: object) -> None:
             self._tell(None)
             self._shell.notify.toast(self.tr("The access token is removed."))
 
-        self._shell.operations.run(self._secrets.delete(TOKEN), busy=self.remove, on_done=done)
+        name = token_name(self._endpoint)
+        self._shell.operations.run(self._secrets.delete(name), busy=self.remove, on_done=done, wish=_TOKEN)

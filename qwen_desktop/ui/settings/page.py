@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.settings import SECTION_TITLES, declared, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
@@ -65,7 +66,6 @@ class SettingsPage(QWidget):
         body = QWidget()
         body.setObjectName("pageBody")
         self._column = QWidget(body)
-        self._column.setMaximumWidth(theme.size("settings_column"))
         self._inner = QVBoxLayout(self._column)
         self._inner.setContentsMargins(0, 0, 0, 0)
         self._inner.setSpacing(24)
@@ -91,10 +91,15 @@ class SettingsPage(QWidget):
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._fill_list()
         self._split()
+        self._fit()
+        theme.changed.connect(self._fit)
         shell.bridge.settings_changed.connect(self._settings_changed)
         shell.bridge.model_changed.connect(self._model_changed)
         self._model_changed(events.ModelChanged(shell.services.models.state))
         self.show_section(next(iter(self._pages)))
+
+    def _fit(self) -> None:
+        self._column.setMaximumWidth(self._shell.theme.scaled("settings_column"))
 
     def _split(self) -> None:
         splitter = QSplitter(Qt.Orientation.Horizontal, self)
@@ -205,26 +210,24 @@ class SettingsPage(QWidget):
         """The row of a setting; raises ``KeyError`` for one that is not shown."""
         return self.sections[key.partition(".")[0]].rows[key]
 
-    def _change(self, key: str, value: object) -> None:
-        self._shell.operations.run(
-            self._preferences.set(key, value),
-            on_done=lambda _: self.row(key).show_problem(""),
-            on_error=self.row(key).refused,
-        )
+    def _change(self, key: str, wanted: object) -> None:
+        # In force or refused before anything else can be entered; only the file is waited for.
+        row = self.row(key)
+        row.show_problem("")
+        try:
+            self._shell.operations.run(self._preferences.change({key: wanted}))
+        except UserFacing as error:
+            row.refused(error)
 
     def _reset(self, key: str) -> None:
-        def done(_: None) -> None:
-            # A refused entry may stand in the field while the value in force is the default already.
-            self.row(key).show_value(self.row(key).setting.default)
-            self.row(key).control.setFocus()
-
-        self._shell.operations.run(self._preferences.reset(key), on_done=done)
+        # A refused entry may stand in the field while the value in force is the default already.
+        self.row(key).show_value(value(self._preferences.settings, key))
+        self.row(key).control.setFocus()
+        self._shell.operations.run(self._preferences.reset(key))
 
     def _reset_section(self, name: str) -> None:
-        self._shell.operations.run(
-            self._preferences.reset_section(name),
-            on_done=lambda _: self.sections[name].show_settings(self._preferences.settings),
-        )
+        self.sections[name].show_settings(self._preferences.settings)
+        self._shell.operations.run(self._preferences.reset_section(name))
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():

@@ -45,10 +45,11 @@ class StorageCard(Card):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._shell.operations.run(self._measure(), on_error=lambda _error: True)
+        measured = asyncio.to_thread(_sizes, self._history, self._folder)
+        self._shell.operations.run(measured, on_done=self._tell, on_error=lambda _error: True, wish="storage.sizes")
 
-    async def _measure(self) -> None:
-        history, everything = await asyncio.to_thread(_sizes, self._history, self._folder)
+    def _tell(self, sizes: tuple[int, int]) -> None:
+        history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
         self.sizes.setText(sentence.replace("{history}", texts.size(history)).replace("{all}", texts.size(everything)))
 

@@ -16,6 +16,7 @@ from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
 from qwen_desktop.ui.widgets.buttons import RoundButton, TextButton
+from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
@@ -40,7 +41,7 @@ class WelcomePage(QScrollArea):
         body = QWidget(self)
         body.setObjectName("pageBody")
         column = QWidget(body)
-        column.setMaximumWidth(_WIDTH + 2 * SHADOW)
+        self._column = column
         column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.advice = RecommendedCard(shell, board, getting, column)
         self._lay_out(column, shell.theme, shell.actions)
@@ -54,8 +55,13 @@ class WelcomePage(QScrollArea):
         outer.addLayout(middle)
         outer.addStretch(1)
         self.setWidget(body)
+        self._fit()
+        shell.theme.changed.connect(self._fit)
         board.machine_changed.connect(self._tell_machine)
         board.rows_changed.connect(self._tell_machine)
+
+    def _fit(self) -> None:
+        self._column.setMaximumWidth(self._theme.grown(_WIDTH) + 2 * SHADOW)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -92,23 +98,21 @@ class WelcomePage(QScrollArea):
             inner.addSpacing(20)
         inner.addWidget(self.advice)
         inner.addSpacing(20)
-        inner.addLayout(self._buttons(theme, actions, column))
+        inner.addWidget(self._buttons(theme, actions, column))
         self.box = _AskBox(theme, column)
         self.box.sent.connect(self.asked)
         outer.addWidget(self.box)
 
-    def _buttons(self, theme: Theme, actions: Actions, column: QWidget) -> QHBoxLayout:
+    def _buttons(self, theme: Theme, actions: Actions, column: QWidget) -> FoldingRow:
         self.choose_button = TextButton(theme, self.tr("Choose another model"), column)
         self.choose_button.setToolTip(actions.tooltip("model.get"))
         self.choose_button.clicked.connect(actions["model.get"].trigger)
         self.open_button = TextButton(theme, self.tr("I have a GGUF file"), column, icon="file-up")
         self.open_button.setToolTip(actions.tooltip("model.open"))
         self.open_button.clicked.connect(actions["model.open"].trigger)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(10)
-        buttons.addWidget(self.choose_button)
-        buttons.addWidget(self.open_button)
-        buttons.addStretch(1)
+        buttons = FoldingRow(column, spacing=10)
+        buttons.add(self.choose_button)
+        buttons.add(self.open_button)
         return buttons
 
     def _tell_machine(self) -> None:
@@ -181,7 +185,7 @@ class _AskBox(FloatingFrame):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(theme, parent)
         self.edit = MessageEdit(theme, self)
-        self.edit.setPlaceholderText(self.tr("Ask the guide: how do I start a new chat?"))
+        self.edit.set_hint(self.tr("Ask the guide: how do I start a new chat?"))
         self.edit.setAccessibleName(self.tr("Question for the guide"))
         self.edit.set_limit(160)
         self.button = RoundButton(theme, "arrow-up", self.tr("Ask the guide"), self)

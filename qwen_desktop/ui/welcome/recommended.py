@@ -15,6 +15,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.surface import Card
@@ -35,18 +36,18 @@ class RecommendedCard(Card):
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
         self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self.title)
-        head.addWidget(self.chip)
-        head.addStretch(1)
+        self._head = head = FoldingRow(self, spacing=10)
+        head.add(self.title)
+        head.add(self.chip)
+        head.add(self.verdict)
         said = QVBoxLayout()
         said.setSpacing(5)
         said.addStretch(1)
-        said.addLayout(head)
+        said.addWidget(head)
         said.addWidget(self.line)
         said.addWidget(self._bars)
         said.addStretch(1)
@@ -92,7 +93,7 @@ class RecommendedCard(Card):
         advice = self._advice
         waiting = advice is None and not reason and self._board.rows is None
         self._bars.setVisible(waiting)
-        for part in (self.title, self.chip, self.get):
+        for part in (self._head, self.get):
             part.setVisible(advice is not None)
         self.line.setVisible(not waiting)
         if self.property("best") != (not reason):
@@ -101,9 +102,12 @@ class RecommendedCard(Card):
             self.style().polish(self)
         self.setVisible(waiting or advice is not None or bool(reason))
         if advice is None:
+            self.verdict.hide()
             self.line.setText(reason)
             return
         fit = self._board.fit(advice.model, advice.quant)
+        self.verdict.setVisible(fit is not None)
+        self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.name_it(advice.model.name)
         parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]
@@ -133,8 +137,7 @@ class RecommendedCard(Card):
 
     def _get(self) -> None:
         if self._advice is not None:
-            model, quant = self._advice.model, self._advice.quant
-            self._getting.get(model, quant, known=self._board.fit(model, quant))
+            self._getting.get(self._advice.model, self._advice.quant)
 
     def _use(self) -> None:
         found = self._board.installed(self._advice.model, self._advice.quant) if self._advice is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QEnterEvent, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
@@ -63,7 +63,8 @@ class IconButton(_Painted):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(self._side, self._side)
+        side = self._theme.grown(self._side)
+        return QSize(side, side)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -77,7 +78,8 @@ class IconButton(_Painted):
         role = "text_muted" if self.isEnabled() else "disabled_text"
         if self.isEnabled() and (self.underMouse() or self.isChecked()):
             role = "accent" if self.isChecked() else "text"
-        _draw_icon(painter, self, (self._icon, self._theme.color(role), self._icon_size), QPointF(self.rect().center()))
+        drawn = (self._icon, self._theme.color(role), self._theme.grown(self._icon_size))
+        _draw_icon(painter, self, drawn, QPointF(self.rect().center()))
 
 
 class RoundButton(_Painted):
@@ -103,7 +105,7 @@ class RoundButton(_Painted):
         return self._icon
 
     def sizeHint(self) -> QSize:
-        side = self._theme.size("control_height")
+        side = self._theme.scaled("control_height")
         return QSize(side, side)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -119,9 +121,10 @@ class RoundButton(_Painted):
         centre = QPointF(self.width() / 2, self.height() / 2)
         if self._icon == "square":
             painter.setBrush(ink)
-            painter.drawRoundedRect(QRectF(centre.x() - 5.5, centre.y() - 5.5, 11, 11), 2, 2)
+            half = self._theme.grown(11) / 2
+            painter.drawRoundedRect(QRectF(centre.x() - half, centre.y() - half, 2 * half, 2 * half), 2, 2)
         else:
-            _draw_icon(painter, self, (self._icon, ink, 18), QPointF(self.rect().center()))
+            _draw_icon(painter, self, (self._icon, ink, self._theme.grown(18)), QPointF(self.rect().center()))
 
 
 class RailButton(_Painted):
@@ -145,8 +148,19 @@ class RailButton(_Painted):
             self._progress = share
             self.update()
 
+    def label_font(self) -> QFont:
+        """The font of the label as it is now."""
+        font = self._theme.font("caption", weight=600 if self.isChecked() else 400)
+        font.setPixelSize(font.pixelSize() - 1)
+        return font
+
     def sizeHint(self) -> QSize:
-        return QSize(self._theme.size("rail_width") - 12, self._theme.scaled("control_height") + 18)
+        font = self._theme.font("caption", weight=600)
+        font.setPixelSize(font.pixelSize() - 1)
+        words = QFontMetrics(font)
+        width = max(self._theme.size("rail_width") - 12, words.horizontalAdvance(self.text()) + 8)
+        height = self._theme.grown(20) + 2 + words.height() + 16
+        return QSize(width, max(self._theme.scaled("control_height") + 18, height))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -158,19 +172,17 @@ class RailButton(_Painted):
             radius = self._theme.radius("composer")
             painter.drawRoundedRect(QRectF(self.rect()), radius - 4, radius - 4)
         ink = self._theme.color("accent" if self.isChecked() else "text_muted")
-        font = self._theme.font("caption", weight=600 if self.isChecked() else 400)
-        font.setPixelSize(min(font.pixelSize() - 1, 13))
-        painter.setFont(font)
-        while painter.fontMetrics().horizontalAdvance(self.text()) > self.width() - 4 and font.pixelSize() > 9:
-            font.setPixelSize(font.pixelSize() - 1)
-            painter.setFont(font)
+        painter.setFont(self.label_font())
         line = painter.fontMetrics().height()
-        top = (self.height() - 20 - 2 - line) / 2
-        _draw_icon(painter, self, (self._icon, ink, 20), QPointF(self.width() / 2, top + 10))
+        sign = self._theme.grown(20)
+        top = (self.height() - sign - 2 - line) / 2
+        _draw_icon(painter, self, (self._icon, ink, sign), QPointF(self.width() / 2, top + sign / 2))
         painter.setPen(ink)
-        painter.drawText(QRectF(0, top + 22, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
+        painter.drawText(QRectF(0, top + sign + 2, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
         if self._progress is not None:
-            self._draw_ring(painter, QRectF(self.width() / 2 + 5, max(1.0, top - 5), 14, 14), self._progress)
+            ring = self._theme.grown(14)
+            place = QRectF(self.width() / 2 + sign / 4, max(1.0, top - ring / 2 + 2), ring, ring)
+            self._draw_ring(painter, place, self._progress)
 
     def _draw_ring(self, painter: QPainter, room: QRectF, share: float) -> None:
         """A disc in the ground's colour, so that the icon does not touch the ring, then the ring."""
@@ -214,11 +226,12 @@ class TextButton(QPushButton):
         if self._icon_name:
             role = {"primary": "on_accent", "link": "accent"}.get(self._kind, "text")
             ink = self._theme.color(role if self.isEnabled() else "disabled_text")
-            # The style sheet keeps 40 px left of the text and 14 right of it, and centres the text between them.
-            spare = self.width() - 54 - self.fontMetrics().horizontalAdvance(self.text())
+            # The style sheet keeps room for it left of the text and 14 px right, and centres the text between them.
+            sign = self._theme.grown(18)
+            spare = self.width() - sign - 36 - self.fontMetrics().horizontalAdvance(self.text())
             left = 14.0 + (max(0.0, spare / 2) if self._kind not in {"new", "link", "title"} else 0.0)
-            middle = QPointF(left + 10, self.height() / 2 - 0.5)
-            _draw_icon(QPainter(self), self, (self._icon_name, ink, 18), middle)
+            middle = QPointF(left + sign / 2 + 1, self.height() / 2 - 0.5)
+            _draw_icon(QPainter(self), self, (self._icon_name, ink, sign), middle)
 
 
 def _draw_icon(painter: QPainter, widget: QWidget, drawn: tuple[str, QColor, int], centre: QPointF) -> None:

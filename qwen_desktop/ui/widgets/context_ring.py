@@ -21,10 +21,11 @@ class ContextRing(QWidget):
         self._theme = theme
         self._share = 0.0
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.update)
+        theme.changed.connect(self.updateGeometry)
 
     def sizeHint(self) -> QSize:
-        return QSize(16, 16)
+        side = self._theme.grown(16)
+        return QSize(side, side)
 
     @property
     def role(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QPainter,
@@ -145,8 +145,20 @@ class ElidedLabel(Label):
         shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
 
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._tell_cut()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._tell_cut()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._tell_cut()
+
+    def _tell_cut(self) -> None:
         wide = self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()
         self.setToolTip(self.text() if wide else "")
 
@@ -171,7 +183,8 @@ class IconLabel(QLabel):
         self._draw()
 
     def _draw(self) -> None:
-        self.setPixmap(icons.pixmap(self._icon, self._theme.color(self._color), self._size, self.devicePixelRatioF()))
+        size = self._theme.grown(self._size)
+        self.setPixmap(icons.pixmap(self._icon, self._theme.color(self._color), size, self.devicePixelRatioF()))
 
 
 class Chip(QWidget):

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
 
 from qwen_desktop.ui import icons
+from qwen_desktop.ui.blending import can_blend
 from qwen_desktop.ui.theme import Theme
 
 
@@ -30,12 +31,14 @@ class Select(QComboBox):
         super().paintEvent(event)
         painter = QPainter(self)
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
-        sign = icons.pixmap("chevron-down", ink, 16, self.devicePixelRatioF())
-        painter.drawPixmap(self.width() - 27, (self.height() - 16) // 2, sign)
+        side = self._theme.grown(16)
+        sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
+        painter.drawPixmap(self.width() - side - 11, (self.height() - side) // 2, sign)
 
 
 class Menu(QMenu):
-    """A menu with the theme's corners. Open it with ``popup``: ``exec`` would nest event loops."""
+    """A menu with the theme's corners, square ones where they could not be blended with what lies below. Open it with
+    ``popup``: ``exec`` would nest event loops."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,3 +46,11 @@ class Menu(QMenu):
         self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
+        self.aboutToShow.connect(self._fit_corners)
+
+    def _fit_corners(self) -> None:
+        rounded = can_blend()
+        if self.property("rounded") != rounded:
+            self.setProperty("rounded", rounded)
+            self.style().unpolish(self)
+            self.style().polish(self)

@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
+
+#: Room for the tools in the message box and for the status line below it, in px.
+_TOOLS, _STATUS = 56, 28
 
 
 class Skeleton(QWidget):
-    """The chat page's grounds, or the plain page where the welcome comes."""
+    """The chat page's grounds, or the plain page where the welcome comes.
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, with_list: bool) -> None:
+    Its ``box`` stands where the message box comes and takes what is typed before that is there.
+    """
+
+    def __init__(self, theme: Theme, box: QPlainTextEdit, parent: QWidget | None = None, *, with_list: bool) -> None:
         super().__init__(parent)
         self._theme = theme
         self._with_list = with_list
+        self.box = box
+        frame = FloatingFrame(theme, self)
+        frame.setMaximumWidth(theme.size("text_column") + 2 * SHADOW)
+        inner = QVBoxLayout(frame)
+        inner.setContentsMargins(17, 13, 12, 10)
+        inner.addWidget(box)
+        inner.addSpacing(_TOOLS)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(frame, 1000)
+        row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18 + (theme.size("sidebar_width") if with_list else 0), 0, 18, _STATUS)
+        column.addStretch(1)
+        column.addLayout(row)
+
+    def take(self) -> str:
+        """What was typed so far; the box is left empty."""
+        QGuiApplication.inputMethod().commit()
+        typed = self.box.toPlainText().rstrip()
+        self.box.clear()
+        return typed
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

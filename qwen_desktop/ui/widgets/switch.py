@@ -77,8 +77,11 @@ class _Segment(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         self.setFont(self._theme.font("small", weight=600))
-        width = self.fontMetrics().horizontalAdvance(self.text()) + 22 + (22 if self._icon else 0)
+        width = self.fontMetrics().horizontalAdvance(self.text()) + 22 + self._sign_room()
         return QSize(width, self._theme.scaled("control_height") - 4)
+
+    def _sign_room(self) -> int:
+        return self._theme.grown(16) + 6 if self._icon else 0
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -91,11 +94,12 @@ class _Segment(QAbstractButton):
         ink = self._theme.color("accent" if checked else "text_muted")
         painter.setFont(self._theme.font("small", weight=600 if checked else 400))
         words = painter.fontMetrics().horizontalAdvance(self.text())
-        left = (self.width() - words - (22 if self._icon else 0)) / 2
+        left = (self.width() - words - self._sign_room()) / 2
         if self._icon:
-            sign = icons.pixmap(self._icon, ink, 16, self.devicePixelRatioF())
-            painter.drawPixmap(round(left), (self.height() - 16) // 2, sign)
-            left += 22
+            side = self._theme.grown(16)
+            sign = icons.pixmap(self._icon, ink, side, self.devicePixelRatioF())
+            painter.drawPixmap(round(left), (self.height() - side) // 2, sign)
+            left += self._sign_room()
         painter.setPen(ink)
         painter.drawText(QRectF(left, 0, words + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, self.text())
 

@@ -45,6 +45,13 @@ def test_without_a_chat_template_it_answers_all_the_same(tmp_path: Path) -> None
     assert found["finish_reason"] in ("length", "stop")
 
 
+def test_a_file_without_its_pre_tokenizer_warns_and_answers(tmp_path: Path) -> None:
+    code, found, said = ask(gguf_files.write(tmp_path / "old.gguf", vocab=600, pre=None))
+    assert code == 0
+    assert "split into tokens" in said and said.count("\n") == 1
+    assert found["finish_reason"] in ("length", "stop")
+
+
 @pytest.mark.parametrize(
     ("name", "how", "word"),
     [
@@ -53,6 +60,7 @@ def test_without_a_chat_template_it_answers_all_the_same(tmp_path: Path) -> None
         ("endless", {"template": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"},
          "template"),
         ("syntax", {"template": "{% if x %}{{ unclosed"}, "template"),
+        ("loses", {"template": "Say something."}, "leaves out what you write"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_one_sentence(tmp_path: Path, name: str, how: dict[str, Any], word: str) -> None:

@@ -266,18 +266,18 @@ def test_counting_works_while_an_answer_runs(files: Files, with_engine: WithEngi
 def test_context_asked_is_context_given_or_told(files: Files, with_engine: WithEngine) -> None:
     async def exact(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and (info.context_size, info.notice) == (1000, None)
+        assert info is not None and (info.context_size, info.notices) == (1000, ())
 
     async def more_than_trained(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and info.context_size == 2048 and info.notice is not None
-        assert str(info.notice) == (
+        assert info is not None and info.context_size == 2048 and len(info.notices) == 1
+        assert str(info.notices[0]) == (
             "The context is 2,048 tokens instead of 100,000: this model was not trained for more."
         )
 
     async def automatic(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and (info.context_size, info.notice) == (2048, None)
+        assert info is not None and (info.context_size, info.notices) == (2048, ())
 
     with_engine(files.small(), exact, context=1000)
     with_engine(files.small(), more_than_trained, context=100_000)
@@ -294,9 +294,9 @@ def test_too_little_memory_for_the_context_gives_less_and_says_so(files: Files, 
 
     async def test(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and info.notice is not None
+        assert info is not None and len(info.notices) == 1
         assert 512 <= info.context_size < 65_536
-        assert str(info.notice) == (
+        assert str(info.notices[0]) == (
             f"The context is {info.context_size:,} tokens instead of 65,536: there is not enough free memory for more."
         )
         assert (await engine.answer(ask("hello", lively=False, max_tokens=3))).stats.completion_tokens == 3

@@ -100,14 +100,14 @@ def test_a_file_without_template_chats_in_chatml(files: Files, with_engine: With
 
 def test_a_template_that_raises_is_told_and_survived(files: Files, with_engine: WithEngine) -> None:
     template = (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported!') }}{% endif %}"
+        "{% if 'picture' in messages[-1].content %}{{ raise_exception('Pictures are not supported!') }}{% endif %}"
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     )
 
     async def test(engine: Engine) -> None:
         with pytest.raises(UserFacing) as caught:
-            await engine.answer(ask(system("be kind"), "hello"))
-        assert "System role not supported" in caught.value.problem.sentence()
+            await engine.answer(ask(system("be kind"), "a picture, please"))
+        assert "Pictures are not supported" in caught.value.problem.sentence()
         assert (await engine.answer(ask("hello", lively=False, max_tokens=2))).stats.completion_tokens == 2
 
     with_engine(files.get("raises", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS, template=template), test)
@@ -124,6 +124,11 @@ def test_a_template_that_raises_is_told_and_survived(files: Files, with_engine: 
     ids=["loops", "recursion", "multiplication", "doubling"],
 )
 def test_a_template_without_an_end_is_ended(files: Files, with_engine: WithEngine, template: str) -> None:
+    # Only for one message: one that never ends is refused when it is loaded.
+    template = (
+        "{% if messages[-1].content == 'hello' %}" + template + "{% endif %}{{ messages | join(attribute='content') }}"
+    )
+
     async def test(engine: Engine) -> None:
         began = time.monotonic()
         with pytest.raises(UserFacing) as caught:

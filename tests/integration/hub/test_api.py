@@ -42,12 +42,6 @@ def test_a_search_follows_the_pages(hub: FakeHub, access: Access) -> None:
     assert [f.repo for f in api.search_models(search="m5", access=access)] == ["Qwen/M5-GGUF"]
 
 
-def test_a_token_is_checked(hub: FakeHub, access: Access) -> None:
-    assert api.whoami(access=structs.replace(access, token=hub.token)) == "somebody"
-    with pytest.raises(AppError, match="does not accept the access token"):
-        api.whoami(access=structs.replace(access, token="hf_wrong"))  # noqa: S106 - of nobody
-
-
 @pytest.mark.parametrize(
     ("repo", "revision", "code"),
     [

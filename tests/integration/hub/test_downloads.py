@@ -360,3 +360,18 @@ def test_a_spoilt_list_is_an_empty_list(run: Callable[..., None], home: Path) ->
             assert app.downloads.items() == ()
 
     run(test)
+
+
+def test_a_download_that_is_asked_for_again_while_it_is_being_paused_goes_on(run: Callable[..., None]) -> None:
+    async def main(app: App) -> None:
+        download = await app.downloads.start(wanted())
+        await app.reached(download, 1)
+        for wishes in (("pause", "resume"), ("pause", "resume", "pause"), ("resume", "pause", "pause", "resume")):
+            asked = [asyncio.create_task(getattr(app.downloads, wish)(download.id)) for wish in wishes]
+            await asyncio.gather(*asked)
+            if wishes[-1] == "pause":
+                assert app.status(download) is S.PAUSED, wishes
+            else:
+                assert app.status(download) in (S.WAITING, S.RUNNING, S.CHECKING, S.DONE), wishes
+
+    run(main)

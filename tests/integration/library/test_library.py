@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -285,6 +287,29 @@ def test_a_faulty_template_is_repaired_at_load_without_touching_the_file(user: P
                 assert now.template_fault is not None and not now.template_repaired
         finally:
             await engine.aclose()
+
+    run(main())
+
+
+def test_of_several_choices_of_a_template_the_last_one_counts(user: Path, tmp_path: Path) -> None:
+    path = model(tmp_path / "a.gguf", name="Qwen3 0.6B", template=FAULTY)
+
+    async def main() -> None:
+        async with running(user) as app:
+            library = app.library
+            (it,) = await library.import_files([path])
+            for seed in range(6):
+                rng = random.Random(seed)
+                tasks: list[asyncio.Task[Any]] = []
+                for _ in range(rng.randint(2, 5)):
+                    repaired = rng.random() < 0.5
+                    ask = library.repair_template if repaired else library.unrepair_template
+                    tasks.append(asyncio.create_task(ask(it.id)))
+                    tasks += [asyncio.create_task(library.scan())] if rng.random() < 0.5 else []
+                    await asyncio.sleep(rng.choice([0.0, 0.0, 0.003]))
+                await asyncio.gather(*tasks)
+                assert (library.template_override(it.path) is not None) == repaired, f"seed {seed}"
+                assert library.models()[0].template_repaired == repaired, f"seed {seed}"
 
     run(main())
 

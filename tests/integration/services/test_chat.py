@@ -18,6 +18,7 @@ from qwen_desktop.services.events import (
     AnswerCut,
     AnswerDelta,
     AnswerStage,
+    AnswerWasThinking,
     BranchChanged,
     ConversationChanged,
     ConversationRemoved,
@@ -66,6 +67,23 @@ def test_an_answer_is_shown_stored_and_knows_what_made_it() -> None:
                 MessageChanged,
             ]
             assert app.events(MessageChanged)[-1].message == answer
+
+    run(main())
+
+
+def test_text_that_turns_out_to_be_thinking_is_kept_as_such() -> None:
+    script = Script(text="It is 4.", thinking="Two and two, hm. ", unopened=True)
+
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(script)) as app:
+            question = await app.chat.send("2+2?", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.chat.idle()
+            _, answer = await app.history.tail(question.conversation_id, 10)
+            assert [type(part) for part in answer.parts] == [ThinkingPart, TextPart]
+            assert thinking_text(answer.parts) == "Two and two, hm." and visible_text(answer.parts) == "It is 4."
+            assert answer.parts[0].tokens == 5 and answer.parts[0].seconds is not None
+            (told,) = app.events(AnswerWasThinking)
+            assert (told.message_id, told.tokens) == (answer.id, 5)
 
     run(main())
 
@@ -389,13 +407,15 @@ def test_the_system_prompt_is_kept_with_the_conversation() -> None:
     run(main())
 
 
-def test_the_guide_ignores_sampling_and_models_get_it() -> None:
+def test_what_the_settings_ask_for_is_handed_on_as_it_is() -> None:
+    """Whether a model heeds it is decided in the engine (``sampling_defaults.decide``), for every face alike."""
+
     async def main() -> None:
         engine = ScriptedEngine()
         async with running_app(lambda: engine) as app:
             await app.preferences.set_many({"sampling.temperature": 1.5, "sampling.seed": 3, "sampling.max_tokens": 9})
             await app.ask("To the guide")
-            assert engine.requests[-1].sampling.temperature is None and engine.requests[-1].sampling.seed == 3
+            assert engine.requests[-1].sampling.temperature == 1.5 and engine.requests[-1].sampling.seed == 3
             assert engine.requests[-1].max_tokens == 9
             await app.models.open_file(app.model_file("some.gguf"))
             await app.ask("To a model")

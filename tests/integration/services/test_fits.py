@@ -20,14 +20,14 @@ from qwen_desktop.core.fit import Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
 from qwen_desktop.core.memory import estimate
-from qwen_desktop.core.models import CatalogModel, Quant, RemoteFile
+from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.events import EventBus, FitsChanged, MessageChanged, ModelChanged, ModelState, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
@@ -74,13 +74,26 @@ class OneModel:
 class Joined:
     """The services that ``models fit`` needs."""
 
-    def __init__(self, paths: Paths, machine: Machine | None = HERE, catalogue: OneModel | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        machine: Machine | None = HERE,
+        catalogue: OneModel | None = None,
+        installed: tuple[InstalledModel, ...] = (),
+    ) -> None:
         self.bus = EventBus()
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
         self.jobs = JobWorker(worker_command("jobs"))
         machines = cast("Machines", FixedMachines(machine))
         self.fits = Fits(
-            machines, self.jobs, self.jobs, paths, self.bus, catalogue=catalogue, preferences=self.preferences
+            machines,
+            self.jobs,
+            self.jobs,
+            paths,
+            self.bus,
+            catalogue=catalogue,
+            preferences=self.preferences,
+            installed=lambda: installed,
         )
 
     async def __aenter__(self) -> Joined:
@@ -126,11 +139,11 @@ def test_a_local_file_whole_and_in_part(paths: Paths, model: Path, tmp_path: Pat
     async def work() -> None:
         async with Joined(paths) as services:
             for path in (model, part):
-                found = await services.fits.of_reference(str(path), Use(8192))
+                found = await services.fits.of_reference(str(path), context=8192)
                 assert found.shape == exact and found.size_bytes == size
                 assert (found.fit.verdict, found.fetched_bytes) == (Verdict.FITS, 0)
                 assert found.asked == found.fit.memory == estimate(exact, Use(8192))
-            small = await services.fits.of_reference(str(model), Use(8192), 5_500_000_000)
+            small = await services.fits.of_reference(str(model), context=8192, memory_bytes=5_500_000_000)
             assert small.fit.verdict is Verdict.SMALLER_CONTEXT and small.fit.free_bytes == 5_500_000_000
             assert small.asked == estimate(exact, Use(8192))  # what was asked for, though it does not fit
             assert small.fit.memory.kv_bytes == small.asked.kv_bytes * small.fit.context // 8192
@@ -147,10 +160,14 @@ def test_addresses_and_repositories(paths: Paths, hub: FakeHub, tmp_path: Path) 
         async with Joined(paths, catalogue=OneModel(shape, hub)) as services:
             direct = await services.fits.of_reference(f"{hub.endpoint}/{REPO}/blob/main/{NAME}")
             assert direct.shape == shape and direct.fetched_bytes == hub.sent(NAME) > 0
-            found = await services.fits.of_reference(f"{REPO}:Q8_0", Use(1024))
+            found = await services.fits.of_reference(f"{REPO}:Q8_0", context=1024)
             assert found.shape == shape and (found.name, found.quant) == ("Test Model", "Q8_0")
             assert found.asked.mmproj_bytes == 123_456
+            sent = hub.sent(NAME)
+            again = await services.fits.of_reference(f"{REPO}:Q8_0")
+            assert (again.shape, again.fetched_bytes, hub.sent(NAME)) == (shape, 0, sent)  # a header is read once
             hub.unplug("huggingface")
+        async with Joined(paths, catalogue=OneModel(shape, hub)) as services:
             other = await services.fits.of_reference(REPO)
             assert other.shape == shape  # from ModelScope
 
@@ -179,20 +196,30 @@ def test_what_cannot_be_judged_is_told(paths: Paths, reference: str, words: str)
 # Lists and learning --------------------------------------------------------------------------------------------------
 
 
+def entry(shape: Shape) -> tuple[CatalogModel, Quant]:
+    """A model of the catalogue with that shape."""
+    quant = Quant("Q8_0", (RemoteFile(NAME),), shape.weights_bytes, recommended=True)
+    return CatalogModel("test", "Test Model", "Qwen3", REPO, "main", (quant,), shape, "apache-2.0"), quant
+
+
 def test_lists_wait_for_the_machine(paths: Paths, model: Path) -> None:
     shape = shape_of(read_header(model))
+    listed, quant = entry(shape)
 
     async def work() -> None:
         async with Joined(paths, None) as services:
-            assert services.fits.of(shape) is None
+            assert services.fits.of(listed, quant) is None
         stale = structs.replace(HERE, memory=Memory(16 * GB, None))
         async with Joined(paths, stale) as services:
-            assert services.fits.of(shape) is None  # from an earlier run: what is free now is not known
+            assert services.fits.of(listed, quant) is None  # from an earlier run: what is free now is not known
+            assert services.fits.usual(listed, quant) is not None
         async with Joined(paths) as services:
-            whole, half = services.fits.of(shape), services.fits.of(shape, quant_bytes=shape.weights_bytes // 2)
+            half_size = structs.replace(quant, name="Q4_0", size_bytes=shape.weights_bytes // 2)
+            whole, half = services.fits.of(listed, quant), services.fits.of(listed, half_size)
             assert whole is not None and half is not None
             assert half.memory.weights_bytes == shape.weights_bytes // 2
             assert (half.decode_tokens_per_s or 0) > 1.5 * (whole.decode_tokens_per_s or 0)
+            assert services.fits.of(listed, structs.replace(quant, name="F16", size_bytes=None)) is None
 
     run(work)
 
@@ -225,24 +252,36 @@ def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model
         held_bytes=estimate(shape, use, filled=540).total_bytes + more,
     )  # fmt: skip
 
+    listed, quant = entry(shape)
+    mine = InstalledModel("x", str(model), "Test", "Q8_0", 1, (str(model),), repo=REPO)
+
     async def first() -> None:
-        async with Joined(paths) as services:
-            answered(services, info, short)
+        async with Joined(paths, installed=(mine,)) as services:
+            told: list[FitsChanged] = []
+            services.bus.subscribe(FitsChanged, told.append)
+            for _ in range(12):  # one slow answer says nothing about the speed
+                answered(services, info, short)
+                await services.fits.settled()
+            assert told
 
     async def later() -> None:
         async with Joined(paths) as services:
-            same = services.fits.of(shape, use=use, key=info.sha256)
-            assert same is not None and same.measured
-            assert same.memory.total_bytes == estimate(shape, use).total_bytes + more
-            assert (same.decode_tokens_per_s or 0) == pytest.approx(2.0, rel=0.05)
-            other = services.fits.of(shape, use=use)
-            assert other is not None and other.measured
+            same = await services.fits.of_reference(str(model))
+            in_list = services.fits.of(listed, quant)  # known there by its name, though no header was read
+            assert in_list is not None
+            for found in (same.fit, in_list):
+                assert found.measured
+                assert found.memory.total_bytes == estimate(shape, use).total_bytes + more
+                assert (found.decode_tokens_per_s or 0) == pytest.approx(2.0, rel=0.05)
+            stranger = structs.replace(listed, repo="other/GGUF")
+            unknown = services.fits.of(stranger, quant)
+            assert unknown is not None and unknown.measured
             beside = estimate(shape, use).total_bytes - shape.weights_bytes
-            assert 0 < other.memory.total_bytes - estimate(shape, use).total_bytes < 0.2 * beside
+            assert 0 < unknown.memory.total_bytes - estimate(shape, use).total_bytes < 0.2 * beside
         elsewhere = structs.replace(HERE, cpu=Cpu("Another", physical=8, usable=16))
         async with Joined(paths, elsewhere) as services:
-            same = services.fits.of(shape, use=use, key=info.sha256)
-            assert same is not None and not same.measured
+            found = services.fits.of(listed, quant)
+            assert found is not None and not found.measured
 
     run(first)
     run(later)
@@ -315,6 +354,6 @@ def test_the_command_prints_one_object(paths: Paths, model: Path, capsys: pytest
 
 def test_the_command_says_it_in_words(paths: Paths, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = command(paths, str(model), capsys, context=8192, memory=5.5)
-    assert "qwen3" in told and "It fits with 4,096 tokens of context." in told
+    assert "qwen3" in told and "It fits with 4,096 tokens of context: it uses" in told
     with pytest.raises(AppError, match="no type of the KV cache"):
         command(paths, str(model), capsys, kv_type="f13")

@@ -54,10 +54,11 @@ def test_opening_a_file_shows_progress_and_is_remembered() -> None:
             path = app.model_file("tiny.gguf")
             await app.models.open_file(path)
             told = [event.state for event in app.events(ModelChanged)]
-            assert [s.status for s in told][:2] == [ModelStatus.IDLE, ModelStatus.LOADING]
-            fractions = [s.fraction for s in told if s.status is ModelStatus.LOADING]
+            assert [s.status for s in told][:3] == [ModelStatus.LOADING, ModelStatus.IDLE, ModelStatus.LOADING]
+            assert all(s.name == "tiny" and s.path == path for s in told)
+            fractions = [s.fraction for s in told[1:] if s.status is ModelStatus.LOADING]
             assert fractions == sorted(fractions) and len(fractions) == 11
-            assert all(s.size_bytes == 1_000_000 for s in told)
+            assert all(s.size_bytes == 1_000_000 for s in told[1:])
             assert told[-2].seconds > 0.03
             assert (told[-1].status, told[-1].name, told[-1].path) == (ModelStatus.READY, "tiny", path)
         async with running_app(Factory()) as app:

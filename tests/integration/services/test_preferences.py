@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -136,5 +137,30 @@ def test_what_no_text_can_hold_is_cleaned(home: Path) -> None:
         await one.preferences.set("storage.recent_models", ["x\ud800"])
         found = Listener(home / "settings.toml").preferences.settings
         assert found.chat.system_prompt == "ab\ufffdc" and found.storage.recent_models == ("x\ufffd",)
+
+    run(main())
+
+
+def test_the_last_of_several_changes_is_what_the_file_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow each write is, and when whoever asked for an earlier one has gone away meanwhile."""
+    write = SettingsFile.write
+
+    def slow(file: SettingsFile, changes: Any) -> Path | None:
+        time.sleep(0.02 if changes.get("appearance.text_size") == 110 else 0.0)
+        return write(file, changes)
+
+    monkeypatch.setattr(SettingsFile, "write", slow)
+
+    async def main() -> None:
+        one = Listener(home / "settings.toml")
+        first = asyncio.create_task(one.preferences.set("appearance.text_size", 110))
+        await asyncio.sleep(0.005)
+        first.cancel()
+        await asyncio.sleep(0)
+        await one.preferences.set("appearance.text_size", 120)
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        assert one.preferences.settings.appearance.text_size == 120
+        assert Listener(home / "settings.toml").preferences.settings.appearance.text_size == 120
 
     run(main())

@@ -10,14 +10,17 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.ui import application
 from qwen_desktop.ui.application import _lock
-from qwen_desktop.ui.hand_over import HandOver, Listener
+from qwen_desktop.ui.hand_over import HandOver, Listener, hand_over
 
 
-def start_second(runtime: Path, file: str) -> subprocess.Popen[str]:
+def start_second(runtime: Path, file: str, **environment: str) -> subprocess.Popen[str]:
     """A second start in a process of its own, as a double click on a file makes it."""
     code = f"""
         from pathlib import Path
@@ -26,7 +29,12 @@ def start_second(runtime: Path, file: str) -> subprocess.Popen[str]:
         app = QCoreApplication([])
         print(hand_over(Path({str(runtime)!r}), HandOver(files=({file!r},))), flush=True)
     """
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
 
 
 def test_a_second_start_hands_its_file_to_the_first(qtbot: QtBot, tmp_path: Path) -> None:
@@ -37,6 +45,61 @@ def test_a_second_start_hands_its_file_to_the_first(qtbot: QtBot, tmp_path: Path
     out, _ = second.communicate(timeout=15)
     assert out.strip() == "True"
     first.close()
+
+
+def spellings(folder: Path, elsewhere: Path) -> list[Path]:
+    """Other names of one folder."""
+    link = elsewhere / "a link"
+    link.symlink_to(folder)
+    over = elsewhere / "over"
+    over.symlink_to(folder.parent)
+    return [link, over / folder.name, folder / ".." / folder.name, Path(os.path.relpath(folder)), folder / "."]
+
+
+def test_a_folder_by_any_other_name_has_the_same_window(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "run"
+    folder.mkdir(parents=True)
+    first = Listener(folder)
+    for number, other in enumerate(spellings(folder, tmp_path)):
+        with qtbot.waitSignal(first.heard, timeout=15_000) as heard:
+            # also when its temporary folder, where Qt would look for the socket, is another one
+            second = start_second(other, f"{number}.gguf", TMPDIR=str(tmp_path))
+        assert heard.args == [HandOver(files=(f"{number}.gguf",))]
+        assert second.communicate(timeout=15)[0].strip() == "True"
+    first.close()
+    assert not list(folder.iterdir())
+
+
+def test_each_window_hears_under_a_new_name(qtbot: QtBot, tmp_path: Path) -> None:
+    names = set()
+    for _ in range(3):
+        listener = Listener(tmp_path)
+        names.add((tmp_path / "window.socket").read_text())
+        listener.close()
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\xfe", b"/nowhere/at/all", b"x" * 5000])
+def test_a_damaged_note_of_where_it_hears_keeps_nobody_waiting_for_ever(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "window.socket").write_bytes(left)
+    assert hand_over(tmp_path, HandOver(), wait_ms=100) is False
+
+
+def test_a_failed_hand_over_is_told_where_there_is_no_terminal(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the windowed build Python has no standard error; on Linux it leads into a log when started from a menu."""
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(application.QGuiApplication, "platformName", staticmethod(lambda: "windows"))
+    assert application._needs_box()
+    seen: list[str] = []
+
+    def read() -> None:
+        (box,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMessageBox)]
+        seen.append(box.text())
+        box.accept()
+
+    QTimer.singleShot(50, read)
+    application._tell("It does not answer.")
+    assert seen == ["It does not answer."]
 
 
 def test_only_one_window_holds_a_data_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from qwen_desktop.core.models import (
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.preferences import Preferences
 
 DAY = 86400.0
 GB = 1_000_000_000
@@ -238,45 +240,64 @@ class FoundFit(NamedTuple):
 class ScriptedFits:
     """A rough formula in the place of the real one; ``truth`` are verdicts that headers give, by reference."""
 
-    def __init__(self, machines: ScriptedMachines) -> None:
+    def __init__(self, machines: ScriptedMachines, bus: EventBus, preferences: Preferences) -> None:
         self._machines = machines
+        self._bus = bus
+        self._preferences = preferences
         self.truth: dict[str, Fit] = {}
         self.read: list[str] = []
+        bus.subscribe(events.MachineChanged, lambda _event: bus.publish(events.FitsChanged()))
 
-    def of(self, shape: Shape, *, quant_bytes: int | None = None, use: Use | None = None, key: str = "") -> Fit | None:
-        machine = self._machines.known
-        if machine is None or machine.memory.free_bytes is None:
+    def use(self) -> Use:
+        return Use(context=self._preferences.settings.engine.context or 8192)
+
+    def recommend(self, models: Iterable[CatalogModel], purpose: Purpose) -> Recommendation | None:
+        return None if self._machines.known is None else recommend(tuple(models), self._machines.known, purpose)
+
+    def usual(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
+        return self.of(model, quant, context)
+
+    def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
+        machine, shape = self._machines.known, model.shape
+        if machine is None or machine.memory.free_bytes is None or quant is None:
             return None
-        use = use or Use()
-        weights = quant_bytes or shape.weights_bytes
+        name = f"{model.repo}:{quant.name}"
+        if name in self.read and name in self.truth:
+            return structs.replace(self.truth[name], exact=True)
+        asked = min(context or self.use().context, shape.context_train)
+        weights = quant.size_bytes or shape.weights_bytes
         token = int(shape.attention_layers * shape.kv_heads * (shape.key_length + shape.value_length) * 2)
-        rest = 310_000_000 + use.mmproj_bytes
+        eyes = sum(file.size_bytes for file in model.mmproj)
+        rest = 310_000_000 + eyes
         free = machine.memory.free_bytes
-        memory = Memory(weights, token * use.context, 0, 180_000_000, use.mmproj_bytes, 130_000_000, 0)
-        memory = structs.replace(memory, total_bytes=weights + token * use.context + rest)
+        memory = Memory(weights, token * asked, 0, 180_000_000, eyes, 130_000_000, weights + token * asked + rest)
         most = max(0, (free - weights - rest) // token)
         speed = (machine.bandwidth_bytes_per_s or 0) / max(1, weights * shape.active_parameters / shape.parameters)
-        verdict, context, missing = Verdict.FITS, use.context, 0
+        verdict, context, missing = Verdict.FITS, asked, 0
         if most < 2048:
             verdict, missing = Verdict.TOO_LARGE, weights + token * 2048 + rest - free
-        elif most < use.context:
+        elif most < asked:
             verdict, context = Verdict.SMALLER_CONTEXT, 1 << (most.bit_length() - 1)
         elif speed < 4:
             verdict = Verdict.SLOW
+        elif memory.total_bytes > 0.85 * free:
+            verdict = Verdict.TIGHT
         return Fit(
             verdict,
             memory,
             context,
             min(most, shape.context_train),
+            asked=asked,
             free_bytes=free,
             missing_bytes=missing,
             decode_tokens_per_s=speed * 0.7,
         )
 
-    async def of_reference(self, reference: str, use: Use) -> FoundFit:
+    async def of_reference(self, reference: str) -> FoundFit:
         self.read.append(reference)
         await asyncio.sleep(0)
         if reference in self.truth:
+            self._bus.publish(events.FitsChanged())
             return FoundFit(self.truth[reference])
         raise UserFacing(Text("hub.offline", "The hub cannot be reached."))
 
@@ -294,9 +315,13 @@ class ScriptedLibrary:
         self.gate.set()
         self.calls: list[tuple[Any, ...]] = []
         self.fails: Problem | None = None
+        self.no_bin: Text | None = None
 
     def models(self) -> tuple[InstalledModel, ...]:
         return tuple(self.items)
+
+    async def has_any(self) -> bool:
+        return bool(self.items)
 
     async def scan(self) -> None:
         await asyncio.sleep(0)
@@ -328,6 +353,9 @@ class ScriptedLibrary:
         progress(1 * GB, 2 * GB)
         await self.gate.wait()
         return self.verdicts.get(model_id, True)
+
+    async def why_no_bin(self, _model_id: str) -> Text | None:
+        return self.no_bin
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         self.calls.append(("delete", model_id, permanent))
@@ -495,7 +523,7 @@ def attach(app: Any, machine: Machine | None = None) -> None:
     """Give ``app`` the scripted services."""
     app.machines = ScriptedMachines(app.bus, machine)
     app.catalogue = ScriptedCatalogue(app.bus, catalogue())
-    app.fits = ScriptedFits(app.machines)
+    app.fits = ScriptedFits(app.machines, app.bus, app.preferences)
     app.library = ScriptedLibrary(app.bus, app.paths.models)
     app.downloads = ScriptedDownloads(app.bus, app.library)
     app.secrets = ScriptedSecrets()

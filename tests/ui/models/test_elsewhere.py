@@ -46,7 +46,6 @@ async def test_the_welcome_looks_at_the_computer_and_offers_the_best_model(make:
     await ui.rest()
     assert ui.app.models.state.path.endswith("Qwen3-4B-Q4_K_M.gguf")
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.app.preferences.settings.storage.welcome_seen
 
 
 async def test_the_welcome_says_when_nothing_fits_and_leads_on(make: Make) -> None:

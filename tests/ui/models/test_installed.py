@@ -86,10 +86,12 @@ async def test_verify_shows_progress_and_its_finding(make: Make) -> None:
 async def test_deleting_asks_and_says_what_goes(make: Make) -> None:
     ui, page = await shown(make)
     choose(page, 0, "Delete")
+    await asyncio.sleep(0.01)
     assert "Its files, 4.7 GB, go to the bin." in says(dialog(ui))
     button(dialog(ui), "Cancel").click()
     await asyncio.sleep(0.01)
     choose(page, 1, "Delete")
+    await asyncio.sleep(0.01)
     assert "Only the entry in this list goes. The file itself stays in Ollama." in says(dialog(ui))
     button(dialog(ui), "Delete").click()
     await ui.rest()
@@ -104,6 +106,7 @@ async def test_a_drive_without_a_bin_is_asked_about(make: Make) -> None:
     no_bin = Text("library.no_bin", "This drive has no bin.")
     library.fails = Problem("environment", no_bin, action="delete_permanently")
     choose(page, 0, "Delete")
+    await asyncio.sleep(0.01)
     button(dialog(ui), "Delete").click()
     await asyncio.sleep(0.02)
     assert "This drive has no bin." in says(dialog(ui))
@@ -111,6 +114,18 @@ async def test_a_drive_without_a_bin_is_asked_about(make: Make) -> None:
     await ui.rest()
     assert library.calls[-1] == ("delete", "coder", True)
     assert "coder" not in [row.id for row in page.installed.model.rows]
+
+
+async def test_what_is_deleted_for_good_is_said_before(make: Make) -> None:
+    ui, page = await shown(make)
+    library = services(ui).library
+    library.no_bin = Text("library.no_bin.network", "A network drive has no bin.")
+    choose(page, 0, "Delete")
+    await asyncio.sleep(0.01)
+    assert "A network drive has no bin. Its files, 4.7 GB, are deleted for good." in says(dialog(ui))
+    button(dialog(ui), "Delete for good").click()
+    await ui.rest()
+    assert library.calls == [("delete", "coder", True)]
 
 
 async def test_a_template_is_repaired_and_unrepaired(make: Make) -> None:

@@ -12,13 +12,14 @@ from qwen_desktop.ui.models.board import reference
 from tests.ui.models import scripted
 
 MEMORY = Memory(1, 1, 0, 1, 0, 0, 4_900_000_000)
-FIT = Fit(Verdict.FITS, MEMORY, 8192, 32768, free_bytes=21_000_000_000, decode_tokens_per_s=18.2)
+FIT = Fit(Verdict.FITS, MEMORY, 8192, 32768, asked=16384, free_bytes=21_000_000_000, decode_tokens_per_s=18.2)
 
 
 @pytest.mark.parametrize(
     ("fit", "said"),
     [
         (FIT, ("fits well", "good")),
+        (structs.replace(FIT, verdict=Verdict.TIGHT), ("leaves little memory", "warn")),
         (structs.replace(FIT, verdict=Verdict.SMALLER_CONTEXT), ("fits with 8k context", "warn")),
         (structs.replace(FIT, verdict=Verdict.SLOW, context=16384), ("slow", "warn")),
         (structs.replace(FIT, verdict=Verdict.SLOW), ("fits with 8k context, slow", "warn")),
@@ -27,7 +28,7 @@ FIT = Fit(Verdict.FITS, MEMORY, 8192, 32768, free_bytes=21_000_000_000, decode_t
     ],
 )
 def test_a_verdict_is_a_sentence(fit: Fit | None, said: tuple[str, str]) -> None:
-    assert words.verdict(fit, 16384) == said
+    assert words.verdict(fit) == said
 
 
 def test_numbers_are_written_as_people_compare_them() -> None:

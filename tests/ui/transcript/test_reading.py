@@ -251,3 +251,16 @@ def test_a_code_card_of_ten_thousand_lines_lays_out_few(seen, say):
     assert isinstance(layout.block, CodeBlock)
     assert layout.block.text == code
     assert 5 < len(layout._layouts) < 200
+
+
+@pytest.mark.parametrize("width", [420, 900])
+def test_deep_lists_and_quotations_keep_room_for_their_text(seen, say, width):
+    lists = "\n".join(f"{'  ' * n}- level {n}" for n in range(31))
+    quotes = "\n".join(f"{'>' * (n + 1)} reply {n}" for n in range(60))
+    seen.view.resize(width, 600)
+    seen.show([say("user", "q"), say("assistant", f"{lists}\n\n{quotes}\n\n{'> - ' * 15}both")])
+    body = seen.item("m2").body
+    depths = [layout.indentation for layout in body.layouts]
+    assert len(depths) > 91 and max(depths) <= body.layouts[0].width / 2
+    assert depths[:5] == sorted(depths[:5]) and depths[0] < depths[3] and depths[30] == depths[29]
+    assert "level 30" in seen.view.message_text("m2") and "reply 59" in seen.view.message_text("m2")

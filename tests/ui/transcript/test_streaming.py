@@ -113,6 +113,20 @@ def test_thinking_runs_then_folds(live):
     assert item.thinking.title()[1] == "40 tokens"
 
 
+def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
+    item = live.item("m2")
+    live.view.append_delta("m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm", "")
+    live.qtbot.waitUntil(lambda: "hm" in live.view.message_text("m2"))
+    live.view.append_delta("m2", ", four.\n", "")
+    live.view.text_was_thinking("m2", 2.5, 30)
+    live.view.append_delta("m2", "It is **4**.", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "It is 4.")
+    assert item.thinking.title()[0].startswith("Thought for 2.5")
+    assert item.thinking.title()[1] == "30 tokens"
+    assert item.thinking.text == "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm, four."
+    assert [type(part) for part in item.message.parts] == [ThinkingPart, TextPart]
+
+
 def test_reading_the_prompt_is_shown_until_the_first_word(live):
     item = live.item("m2")
     live.view.prompt_progress("m2", 1024, 4096, 12.0)

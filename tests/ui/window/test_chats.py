@@ -189,6 +189,21 @@ async def test_copying_the_answer_and_the_chat(make: Make) -> None:
     assert "secret thought" not in copied
 
 
+async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None:
+    ui = await make()
+    make.script = Script(text="It is 4. " * 30, thinking="Two and two, hm. " * 12, unopened=True, rate=200)
+    ui.type("2+2?")
+    ui.key(ui.chat.composer.edit, Qt.Key.Key_Return)
+    transcript = ui.chat.transcript
+    await ui.until(lambda: len(transcript.items) == 2 and "Two and two" in transcript.items[-1].source)
+    item = transcript.items[-1]
+    await ui.until(lambda: item.thinking is not None and bool(item.source))
+    assert item.streaming and "Two and two" not in item.source and item.thinking is not None
+    assert item.thinking.text == ("Two and two, hm. " * 12).strip() and not item.thinking.running
+    await ui.rest()
+    assert transcript.message_text(item.message.id).strip() == ("It is 4. " * 30).strip()
+
+
 async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
     ui = await make()
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
@@ -213,7 +228,7 @@ async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
     assert ui.chat.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     assert not ui.chat.header.chip.isVisible()
-    assert ui.chat.composer.edit.placeholderText() == "Ask anything."
+    assert ui.chat.composer.edit.placeholderText() == f"Ask {ui.app.models.state.name}"
 
 
 async def test_loading_shows_in_the_composer_and_typing_goes_on(make: Make) -> None:

@@ -19,7 +19,7 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
 from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
-from tests.ui.looks import stays_cut_off
+from tests.ui.looks import walk
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -76,7 +76,6 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     assert ui.window.pages.currentWidget() is ui.chat
     assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
-    assert ui.app.preferences.settings.storage.welcome_seen
 
 
 async def test_closing_without_an_answer_ends_at_once_and_keeps_the_geometry(make: Make) -> None:
@@ -147,24 +146,33 @@ async def test_hiding_the_list_is_remembered(make: Make) -> None:
     assert not ui.app.preferences.settings.appearance.sidelist
 
 
-@pytest.mark.parametrize("size", [(900, 700), (1280, 820)])
-@pytest.mark.parametrize("percent", [100, 150])
-async def test_nothing_is_cut_off(make: Make, size: tuple[int, int], percent: int) -> None:
-    ui = await make(size=size, appearance__text_size=percent)
-    ui.theme.set_text_size(percent)
+async def test_nothing_is_cut_off(make: Make) -> None:
+    ui = await make()
     await ui.app.models.open_file(ui.app.model_file("Qwen3-4B-Instruct-2507-Q4_K_M.gguf"))
     await ui.say("A question with a title")
-    cut = await stays_cut_off(ui.window)
-    ui.window.show_settings()
-    page = ui.window.settings_page
-    assert page is not None
-    for name in [*page.sections, "about"]:
-        page.show_section(name)
-        cut += await stays_cut_off(page)
-    ui.window.show_welcome()
-    assert ui.window.welcome_page is not None
-    cut += await stays_cut_off(ui.window.welcome_page)
-    assert cut == []
+    for width, percent in ((900, 200), (1000, 180), (1280, 150), (2560, 80)):
+        await ui.app.preferences.set("appearance.text_size", percent)
+        ui.window.resize(width, 760)
+        cut = await walk(ui)
+        assert not cut, "\n".join([f"{percent} %, {width} px", *cut])
+        assert ui.window.width() == width, percent
+        status = ui.chat.status
+        assert status.mapTo(ui.window, status.rect().topRight()).x() < width, percent
+        hint = ui.chat.composer.edit.placeholderText()
+        assert ui.chat.composer.edit.fontMetrics().horizontalAdvance(hint) < ui.chat.composer.edit.width(), percent
+
+
+async def test_the_rail_grows_with_the_text(make: Make) -> None:
+    ui = await make()
+    rail, button = ui.window.rail, ui.window.rail.button("view.settings")
+    before = (rail.width(), button.height(), button.label_font().pixelSize())
+    await ui.app.preferences.set("appearance.text_size", 180)
+    await asyncio.sleep(0.02)
+    assert all(
+        now > then
+        for now, then in zip((rail.width(), button.height(), button.label_font().pixelSize()), before, strict=True)
+    )
+    assert ui.window.rail_width == rail.width()  # for the next start's first paint
 
 
 async def test_targets_are_large_enough_and_have_names(make: Make) -> None:

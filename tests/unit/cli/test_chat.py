@@ -250,3 +250,13 @@ def test_a_damaged_history_is_told_before_a_new_one_is_used(command: Command, ho
     ending = command("chat", "--save", "Hi")
     assert ending.code == 0
     assert "history.broken-1.sqlite3" in ending.err
+
+
+@pytest.mark.parametrize("saved", [(), ("--save",)])
+def test_a_thought_that_was_never_opened_is_none_of_the_answer(command: Command, saved: tuple[str, ...]) -> None:
+    script = Script("It is 4.", "Two and two, hm.", unopened=True)
+    found = json.loads(command("chat", "--json", *saved, "2+2?", script=script).out)
+    assert (found["text"], found["thinking"]) == ("It is 4.", "Two and two, hm.")
+    ending = command("chat", *saved, "2+2?", script=script)
+    assert ending.out == "Two and two, hm.\nIt is 4.\n"  # what is out cannot be taken back, so it is told
+    assert ending.err == "(What stands above is the model's thinking; the answer follows.)\n"

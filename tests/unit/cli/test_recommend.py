@@ -18,6 +18,7 @@ from qwen_desktop.core.models import Purpose
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -34,6 +35,9 @@ def run(capsys: pytest.CaptureFixture[str], machine: Machine, **options: Any) ->
     paths = find_paths()
 
     class Machines:
+        def __init__(self) -> None:
+            self.known = machine
+
         async def machine(self, *, refresh: bool = False) -> Machine:
             return machine
 
@@ -42,8 +46,11 @@ def run(capsys: pytest.CaptureFixture[str], machine: Machine, **options: Any) ->
         assert not history
         bus = EventBus()
         no_worker: Any = None
-        catalogue = Catalogue(paths, no_worker, Preferences(settings_file, bus), bus)
-        yield SimpleNamespace(machines=Machines(), catalogue=catalogue)
+        preferences = Preferences(settings_file, bus)
+        catalogue = Catalogue(paths, no_worker, preferences, bus)
+        machines: Any = Machines()
+        fits = Fits(machines, no_worker, no_worker, paths, bus, preferences=preferences)
+        yield SimpleNamespace(machines=machines, catalogue=catalogue, fits=fits)
 
     whole: Any = build
     code = asyncio.run(recommend(paths, whole, Console(quiet=True), **options))

@@ -47,9 +47,9 @@ def test_pages_that_the_system_took_back_do_not_make_a_model_smaller() -> None:
 
 def test_speed_follows_the_typical_answer() -> None:
     known = [
-        load(str(number), decode=speed, predicted_decode=10.0) for number, speed in enumerate((8.0, 9.0, 1.0, 8.5))
+        load(str(number), decode=speed, predicted_decode=10.0) for number, speed in enumerate((8.0, 8.2, 1.0, 8.4))
     ]
-    assert correction(known, "here", key="new").speed_factor == pytest.approx(0.825)
+    assert correction(known, "here", key="new").speed_factor == pytest.approx(0.81)
     assert correction(known, "here", key="2").speed_factor == pytest.approx(0.1)
     assert correction(known, "here", key="2").prompt_factor == 1.0
 
@@ -59,6 +59,7 @@ def test_another_machine_learns_nothing() -> None:
     one = Machine(system="Linux", cpu=Cpu("A", usable=4), memory=Memory(1, 1))
     assert machine_name(one) == machine_name(Machine(system="Linux", cpu=Cpu("A", usable=4), memory=Memory(1, 9)))
     assert machine_name(one) != machine_name(Machine(system="Linux", cpu=Cpu("B", usable=4)))
+    assert machine_name(one) == machine_name(Machine(system="Linux, updated", cpu=Cpu("A", usable=4)))
 
 
 def test_the_fuller_context_stays() -> None:
@@ -71,12 +72,49 @@ def test_the_fuller_context_stays() -> None:
     assert (kept.held_bytes, kept.filled) == (1200, 4000)
 
 
-def test_one_slow_answer_does_not_count_for_all() -> None:
-    usual = load(decode=10.0, predicted_decode=10.0, prompt=50.0, predicted_prompt=100.0)
+def answers(*speeds: float, **more: Any) -> tuple[Measurement, ...]:
+    """What is kept after answers of so many times the predicted speed."""
+    known: tuple[Measurement, ...] = ()
+    for speed in speeds:
+        known = learned(known, load(decode=10.0 * speed, predicted_decode=10.0, **more))
+    return known
+
+
+def speed(known: tuple[Measurement, ...], key: str = "a", **more: Any) -> float:
+    return correction(known, "here", key=key, **more).speed_factor
+
+
+def test_busy_answers_change_nothing_and_a_slower_computer_shows() -> None:
+    assert speed(answers(0.3)) == speed(answers(*[0.3] * 11)) == 1.0  # answers beside other programs
+    assert speed(answers(*[0.7] + [0.2] * 20)) == 0.7
+    assert speed(answers(*[0.7] + [0.5] * 40)) == 0.5  # for good
+    assert speed(answers(1.4)) == 1.4  # faster than predicted is proof at once
+    assert speed(answers(*[0.9] * 40)) == speed(answers(1.1)) == 1.0  # as predicted
+    assert speed(answers(*[0.8] + [0.6] * 20), key="other") == 0.8
+
+
+def test_a_speed_of_another_bandwidth_says_nothing() -> None:
+    known = answers(2.5, bandwidth=8e9)  # measured while others read memory
+    assert speed(known, bandwidth=8e9) == 2.5
+    assert speed(known, bandwidth=20e9) == 1.0
+    again = learned(known, load(decode=11.0, predicted_decode=5.0, bandwidth=20e9))
+    assert speed(again, bandwidth=20e9) == 2.2
+    assert correction(again, "here", key="a", bandwidth=20e9).extra_bytes == 100  # memory is another matter
+
+
+def test_an_average_of_an_older_version_still_counts() -> None:
+    usual = load(decode=8.0, predicted_decode=10.0, prompt=50.0, predicted_prompt=100.0)
+    assert speed((usual,)) == 0.8
     (kept,) = learned((usual,), load(decode=1.0, predicted_decode=20.0))
     found = correction((kept,), "here", key="a")
-    assert found.speed_factor == pytest.approx((2 * 1.0 + 0.05) / 3)
+    assert found.speed_factor == pytest.approx(0.8)
     assert found.prompt_factor == pytest.approx(0.5)  # this answer's prompt was too short to say anything
+
+
+def test_a_file_of_the_catalogue_is_known_by_its_name_too() -> None:
+    known = learned((), load("fingerprint", model="qwen/x:q4_k_m", held_bytes=1100))
+    assert correction(known, "here", model="qwen/x:q4_k_m", context=4096).extra_bytes == 100
+    assert correction(known, "here", model="qwen/x:q8_0", context=4096).extra_bytes == 0
 
 
 def test_only_so_many_are_kept() -> None:

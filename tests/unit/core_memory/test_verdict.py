@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core import memory, speed
+from qwen_desktop.core import memory, room, speed
+from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.fit import Correction, Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine, Memory
@@ -62,7 +63,7 @@ def test_less_memory_means_less_context(shapes: dict[str, Shape]) -> None:
     assert found.context <= found.max_context < 32768
     assert found.memory == memory.estimate(shape, Use(16384))
     again = fit(shape, Use(found.max_context), here)
-    assert (again.verdict, again.context) == (Verdict.FITS, found.max_context)
+    assert (again.verdict, again.context) == (Verdict.TIGHT, found.max_context)
     assert fit(shape, Use(found.max_context + 256), here).verdict is Verdict.SMALLER_CONTEXT
 
 
@@ -72,7 +73,7 @@ def test_too_large_says_how_much_is_missing(shapes: dict[str, Shape]) -> None:
     assert found.verdict is Verdict.TOO_LARGE and found.max_context == 0
     assert 15 * GB < found.missing_bytes < 19 * GB
     with_that = fit(shape, Use(2048), machine(16 + found.missing_bytes / GB))
-    assert with_that.verdict is Verdict.FITS
+    assert with_that.verdict is Verdict.TIGHT
     just_less = fit(shape, Use(2048), machine(16 + found.missing_bytes / GB - 0.01))
     assert just_less.verdict is Verdict.TOO_LARGE
 
@@ -129,7 +130,7 @@ def test_what_fits_leaves_the_margin_on_every_machine(shapes: dict[str, Shape]) 
 def test_what_was_measured_changes_the_verdict(shapes: dict[str, Shape]) -> None:
     shape = shapes["Qwen3-4B"]
     free = memory.needed(memory.estimate(shape, Use(8192))) / GB + 0.05
-    assert fit(shape, Use(8192), machine(free)).verdict is Verdict.FITS
+    assert fit(shape, Use(8192), machine(free)).verdict is Verdict.TIGHT
     learned = fit(shape, Use(8192), machine(free), Correction(extra_bytes=400_000_000, loads=1))
     assert learned.verdict is Verdict.SMALLER_CONTEXT and learned.measured
     slower = fit(shape, Use(2048), machine(64), Correction(speed_factor=0.3, loads=2))
@@ -202,3 +203,59 @@ def test_writing_is_near_what_was_measured_here(shapes: dict[str, Shape]) -> Non
     for depth, measured in ((2039, 41.9), (8187, 22.5)):
         predicted = speed.decode(full, here, depth=depth)
         assert predicted is not None and measured * 0.7 < predicted < measured * 1.3
+
+
+# Room for others, and the machine on a usual day ---------------------------------------------------------------------
+
+
+def test_what_leaves_too_little_to_others_is_tight_not_well(shapes: dict[str, Shape]) -> None:
+    shape = shapes["Qwen3-4B"]
+    needed = memory.needed(memory.estimate(shape, Use(8192))) / GB
+    for free in (needed + 0.1, needed + 0.5):
+        found = fit(shape, Use(8192), machine(free))
+        assert (found.verdict, found.tight, found.context) == (Verdict.TIGHT, True, 8192)
+    found = fit(shape, Use(8192), machine(needed + 1.0))
+    assert (found.verdict, found.tight) == (Verdict.FITS, False)
+
+
+def test_a_usual_day_does_not_depend_on_what_is_free_now() -> None:
+    days = {room.usual(machine(8, card(6))).memory.free_bytes}
+    for free in (0.2, 3, 7.9, 11):
+        now = structs.replace(machine(8, card(6)), memory=Memory(12 * GB, int(free * GB)))
+        days.add(room.usual(now).memory.free_bytes)
+    assert len(days) == 1
+    day = room.usual(machine(8, structs.replace(card(6), free_bytes=1 * GB)))
+    assert day.gpus == room.usual(machine(8, card(6))).gpus
+    assert room.usual(Machine(memory=Memory(None, 5 * GB))).memory.free_bytes == 5 * GB
+    limited = room.usual(Machine(memory=Memory(8 * GB, 1 * GB, limited=True))).memory.free_bytes
+    assert limited is not None and limited > (room.usual(Machine(memory=Memory(8 * GB, GB))).memory.free_bytes or 0)
+
+
+def test_more_memory_leaves_more_room_on_a_usual_day() -> None:
+    sizes = [room.usual(Machine(memory=Memory(n << 30, 0))).memory.free_bytes or 0 for n in range(1, 200)]
+    assert sizes == sorted(sizes)
+    assert [round(sizes[n - 1] / (1 << 30), 1) for n in (4, 16, 64)] == [1.6, 10.8, 53.6]
+
+
+# Load options --------------------------------------------------------------------------------------------------------
+
+
+def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None:
+    """Another value of any option of a load is another memory or speed, on the processor or on a card."""
+    shape = shapes["Qwen3-8B"]
+    others: dict[str, Any] = {
+        "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
+    }  # fmt: skip
+    options = set(LoadRequest.__struct_fields__) - {"path", "template"}
+    assert set(others) == options
+    for name, value in others.items():
+        here = machine(40, card(7)) if name == "gpu_layers" else machine(40)
+        plain, other = fit(shape, Use(), here), fit(shape, Use(**{name: value}), here)
+        assert (plain.memory, plain.decode_tokens_per_s) != (other.memory, other.decode_tokens_per_s), name
+
+
+def test_flash_attention_that_was_forbidden_costs_memory_on_a_card_too(shapes: dict[str, Shape]) -> None:
+    here = machine(40, card(24))
+    auto, off, on = (fit(shapes["Qwen3-8B"], Use(16384, flash_attention=how), here) for how in ("auto", "off", "on"))
+    assert auto.memory == on.memory
+    assert off.memory.device_bytes > on.memory.device_bytes

@@ -10,7 +10,7 @@ import pytest
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.gguf import GgufHeader
 from qwen_desktop.engine import fit
-from qwen_desktop.engine.sampling_defaults import defaults, resolve
+from qwen_desktop.engine.sampling_defaults import decide, defaults, resolve
 
 
 def header(name: str = "", architecture: str = "qwen3", **metadata: Any) -> GgufHeader:
@@ -45,6 +45,17 @@ def test_a_file_with_its_own_values_wins_over_the_table() -> None:
     guide = header("Guide", qwen_desktop__sampling__temperature=0.0, general__sampling__temp=0.9)
     assert defaults(guide, thinking=False).temperature == 0.0
     assert defaults(header("Qwen3", general__sampling__temp=99.0), thinking=True).temperature == 0.6
+
+
+def test_the_guide_is_read_greedily_whatever_is_asked() -> None:
+    guide = header("Guide", qwen_desktop__guide=True, qwen_desktop__sampling__temperature=0.0)
+    asked = Sampling(1.4, 0.5, 7, 0.2, 1.9, 1.3, 42)
+    assert decide(guide, asked, thinking=False) == decide(guide, Sampling(seed=42), thinking=False)
+    used = decide(guide, asked, thinking=False)
+    assert (used.temperature, used.presence_penalty, used.repeat_penalty, used.seed) == (0.0, 0.0, 1.0, 42)
+    assert decide(header("Qwen3"), asked, thinking=False) == asked  # any other model heeds it
+    drawn = {decide(guide, Sampling(), thinking=False).seed for _ in range(4)}
+    assert len(drawn) > 1 and None not in drawn
 
 
 def test_the_user_wins_and_greedy_is_plain() -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from qwen_desktop.core.engine import Event, TextDelta, ThinkingDelta, ThinkingDone
+from qwen_desktop.core.engine import Event, TextDelta, TextWasThinking, ThinkingDelta, ThinkingDone
 from qwen_desktop.engine.stream import AnswerStream
 
 
@@ -118,3 +118,84 @@ def test_deltas_between_two_fetches_are_joined() -> None:
         stream.piece(piece)
     assert stream.events() == (TextDelta("abc"),)
     assert stream.events() == ()
+
+
+def shown(events: list[Event]) -> tuple[str, str]:
+    """Thinking and text as somebody sees them who follows the events."""
+    thinking = text = ""
+    for event in events:
+        if isinstance(event, TextDelta):
+            text += event.text
+        elif isinstance(event, ThinkingDelta):
+            thinking += event.text
+        elif isinstance(event, TextWasThinking):
+            assert event.tokens > 0 and event.seconds >= 0
+            thinking, text = thinking + text.strip(), ""
+    return thinking, text
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    ("written", "thought", "answer"),
+    [
+        ("Okay, 2+2 is 4.\n</think>\n\nIt is 4.", "Okay, 2+2 is 4.", "It is 4."),
+        ("Okay.</think>\n\nIt is 4.", "Okay.", "It is 4."),
+        ("Okay.\n</think>It is 4.", "Okay.", "It is 4."),
+        ("Okay.\n</think>", "Okay.", ""),
+        ("Okay.</think> \t", "Okay.", ""),
+        ("\n</think>\n\nIt is 4.", "", "It is 4."),
+        ("<think>\nOkay.\n</think>\n\n</think>\n\nIt is 4.", "Okay.", "It is 4."),
+        ("<think>\nOkay.\n</think>\n\nThe mark\n</think>\nends it.", "Okay.", "The mark\n</think>\nends it."),
+        ("The </think> mark ends it.", "", "The </think> mark ends it."),
+        ("Write `</think>`\nto end it.", "", "Write `</think>`\nto end it."),
+        ("```\n<think>\n</think>\n```", "", "```\n<think>\n</think>\n```"),
+        ("```\nx\n</think>\n```", "", "```\nx\n</think>\n```"),
+        ("In <think> it thinks,\n</think>\nends it.", "", "In <think> it thinks,\n</think>\nends it."),
+        ("a < b </thi", "", "a < b </thi"),
+        ("Hm </think> hm\n</think>\nYes </think>\n", "Hm </think> hm", "Yes </think>\n"),
+    ],
+)
+def test_a_thought_that_nobody_opened(written: str, thought: str, answer: str, size: int) -> None:
+    stream = make()
+    data = written.encode()
+    events = run(stream, [data[at : at + size] for at in range(0, len(data), size)])
+    assert (stream.thinking_text, stream.text) == shown(events) == (thought, answer)
+    assert sum(isinstance(e, TextWasThinking) for e in events) == ("<think>\nO" not in written and bool(thought))
+
+
+def test_its_mark_as_a_token_is_the_same_mark() -> None:
+    stream = make()
+    stream.piece(b"Hm, yes.")
+    assert not stream.mark(False)
+    events = run(stream, [b"</think>", b"\n\n", b"Yes."])
+    assert shown(events) == ("Hm, yes.", "Yes.")
+    assert stream.thinking_tokens == 3  # the mark among them, and the one that showed it to stand at the end of a line
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("before", ["", "\n", " \n\n", "<think>\nHm.\n</think>\n\n", "</think>\n"])
+@pytest.mark.parametrize("line", ["    print(1)\n    print(2)", "\tif x:", "  two", "none", "  ```py\n  x\n  ```"])
+def test_the_first_line_keeps_its_indentation(line: str, before: str, size: int) -> None:
+    stream = make()
+    data = (before + line).encode()
+    run(stream, [data[at : at + size] for at in range(0, len(data), size)])
+    assert stream.text == line
+
+
+def test_one_blank_before_the_first_word_is_the_tokenizers() -> None:
+    for pieces in ([b" Hello"], [b" ", b"Hello"], [b"\n", b" ", b"Hello"]):
+        stream = make()
+        run(stream, list(pieces))
+        assert stream.text == "Hello"
+    empty = make()
+    assert run(empty, [b"  ", b"\n ", b" "]) == [] and empty.text == ""
+
+
+def test_reading_the_prompt_is_no_thinking() -> None:
+    now = [0.0]
+    stream = AnswerStream(thinking=True, stop=(), clock=lambda: now[0])
+    now[0] = 30.0  # the prompt was read
+    stream.piece(b"Hm.")
+    now[0] = 31.0
+    stream.mark(False)
+    assert stream.thinking_s == 1.0

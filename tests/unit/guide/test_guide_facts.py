@@ -28,6 +28,7 @@ CLI = {
     "chat",
     "doctor",
     "probe",
+    "offline",
     "models",
     "list",
     "pull",

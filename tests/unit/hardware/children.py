@@ -30,9 +30,9 @@ def devices(*gpus: Gpu, then: str = "") -> list[str]:
     return child(f"say({listed('nvml')!r})\nsay({listed('ggml', *gpus)!r})\n{then}\n")
 
 
-def speed(bytes_per_s: float) -> list[str]:
+def speed(bytes_per_s: float, *, calm: bool = True) -> list[str]:
     """A child that has measured this."""
-    return child(f"say({frames.pack(wire.encode(wire.Measured(bytes_per_s)))!r})\n")
+    return child(f"say({frames.pack(wire.encode(wire.Measured(bytes_per_s, calm)))!r})\n")
 
 
 CRASH = "os.kill(os.getpid(), signal.SIGSEGV)"

@@ -11,7 +11,7 @@ from tests.unit.hardware.trees import GIB
 
 
 def test_a_short_measurement_gives_a_speed_that_memory_can_have() -> None:
-    assert 1e8 < bandwidth.measure(2, window_s=0.002, most_bytes=16 << 20) < 1e13
+    assert 1e8 < bandwidth.measure(2, window_s=0.002, most_bytes=16 << 20, most_s=0.2).bytes_per_s < 1e13
 
 
 def test_with_little_free_memory_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,7 @@ def test_a_thread_that_fails_does_not_leave_the_others_waiting(monkeypatch: pyte
         run(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bandwidth._Reader, "_run", fail_once)
-    assert bandwidth.measure(2, window_s=0.002, most_bytes=16 << 20) == 0.0
+    assert bandwidth.measure(2, window_s=0.002, most_bytes=16 << 20).bytes_per_s == 0.0
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,26 @@ def test_a_thread_that_fails_does_not_leave_the_others_waiting(monkeypatch: pyte
     ],
 )
 def test_only_a_speed_that_memory_can_have_is_believed(command: list[str], expected: float | None) -> None:
-    assert probe.measured(command, 0.5) == expected
+    found = probe.measured(command, 0.5)
+    assert (found and found.bytes_per_s) == expected
+
+
+def test_a_calm_machine_is_measured_in_five_windows_and_a_busy_one_until_some_agree() -> None:
+    calm = bandwidth.Windows()
+    for number in range(5):
+        assert not calm.over
+        calm.add(40e9 * (1 - 0.001 * number), 1.0)
+    assert calm.over and calm.calm and calm.best == 40e9
+    busy = bandwidth.Windows()
+    for rate in (18e9, 25e9, 31e9, 22e9, 27e9, 40e9, 12e9, 39.5e9, 30e9):
+        busy.add(rate, 1.0)
+        assert busy.pause is (rate not in (18e9, 25e9, 31e9, 22e9)) and not busy.over
+    busy.add(39e9, 1.0)
+    assert busy.over and busy.calm and busy.best == 40e9
+
+
+def test_windows_that_agree_while_others_had_the_processor_prove_nothing() -> None:
+    crowded = bandwidth.Windows(0.05)
+    while not crowded.over:
+        crowded.add(20e9, 0.5)
+    assert not crowded.calm and crowded.best == 20e9

@@ -167,6 +167,33 @@ def test_another_machine_forgets_the_facts(tmp_path: Path) -> None:
     assert found.bandwidth_bytes_per_s is None
 
 
+def test_another_kernel_or_driver_does_not_measure_the_memory_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machine(tmp_path)
+    _found, facts = run(root, how=probe.Children(children.devices(), children.speed(40e9)))
+    monkeypatch.setattr("platform.release", lambda: "99.0")
+    other = probe.Children(children.devices(), children.speed(55e9))
+    found, again = run(root, facts, other)
+    assert again.key != facts.key and found.bandwidth_bytes_per_s == 40e9
+    trees.write(root, trees.meminfo(32 * GIB, 9 * GIB))  # but other memory does
+    assert run(root, again, other)[0].bandwidth_bytes_per_s == 55e9
+
+
+def test_a_bandwidth_that_was_measured_on_a_busy_machine_is_measured_again_later(tmp_path: Path) -> None:
+    root = machine(tmp_path)
+    busy = probe.Children(children.devices(), children.speed(20e9, calm=False))
+    _found, facts = run(root, how=busy)
+    assert not facts.calm and run(root, facts)[1] == facts  # not at once: its children would crash
+    later = msgspec.structs.replace(facts, bandwidth_at=time.time() - 5000)
+    still, again = run(root, later, probe.Children(children.devices(), children.speed(15e9, calm=False)))
+    assert still.bandwidth_bytes_per_s == 20e9 and not again.calm  # the best one holds
+    found, calm = run(root, later, probe.Children(children.devices(), children.speed(40e9)))
+    assert found.bandwidth_bytes_per_s == 40e9 and calm.calm
+    long_ago = msgspec.structs.replace(calm, bandwidth_at=0.0)
+    assert run(root, long_ago)[0].bandwidth_bytes_per_s == 40e9  # for good
+
+
 def test_the_key_changes_with_what_hides_devices_and_with_devices(tmp_path: Path) -> None:
     room = Memory(16 * GIB, 9 * GIB)
     plain = key(room, tmp_path, {"HOME": "/x"})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -14,10 +16,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.settings import Downloads
-from qwen_desktop.hub.access import HUGGING_FACE, Access, access_from, access_of
-from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.access import HUGGING_FACE, Access, access_from, access_of, token_name
+from qwen_desktop.hub.api import raise_for
+from qwen_desktop.hub.client import client, origin_of, why_no_connection
+from tests.logging_proxy import LoggingProxy
 
 TOKEN = "hf_abcdef"  # noqa: S105 - of nobody
 
@@ -64,7 +68,7 @@ def server() -> Iterator[Seen]:
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -149,8 +153,99 @@ def test_the_proxy_of_the_environment_is_used(server: Seen, monkeypatch: pytest.
 
 @pytest.mark.parametrize("proxy", ["ftp://x", "socks9://x:1"])
 def test_a_proxy_that_cannot_be_is_said(proxy: str) -> None:
-    with pytest.raises(UserFacing, match="proxy cannot be used"):
+    with pytest.raises(UserFacing, match=f"The proxy {proxy} cannot be used"):
         client(Access(proxy=proxy))
+
+
+def test_an_unusable_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, server: Seen) -> None:
+    monkeypatch.setenv("all_proxy", "gopher://me:secret@old.example:70")
+    with client(Access()) as http, pytest.raises(UserFacing) as caught:
+        http.get("http://nowhere.invalid/")
+    assert "all_proxy" in str(caught.value) and "gopher://old.example:70" in str(caught.value)
+    assert "secret" not in caught.value.problem.sentence()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+    with client(Access()) as http:
+        assert http.get("http://nowhere.invalid/").status_code == 200
+
+
+@pytest.mark.parametrize("login", [("", ""), ("me", "s3cret")])
+def test_through_a_real_socks_proxy(server: Seen, login: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with LoggingProxy(*login) as proxy:
+        for access, gnome in ((Access(proxy=proxy.socks), ""), (Access(), proxy.socks.replace("socks5:", "socks:"))):
+            monkeypatch.setenv("ALL_PROXY", gnome)
+            with client(access) as http:
+                assert http.get(f"http://localhost:{server.port}/thing").status_code == 200
+        assert [(wish.kind, wish.host, wish.port) for wish in proxy.asked] == [("SOCKS", "localhost", server.port)] * 2
+    assert [path for path, _ in server.asked] == ["/thing", "/thing"]
+
+
+def test_what_fails_on_the_way_through_a_proxy_is_said(server: Seen) -> None:
+    url = f"http://localhost:{server.port}/"
+
+    def said(proxy: str, address: str = url) -> str:
+        with client(Access(proxy=proxy)) as http:
+            try:
+                answer = http.get(address)
+                raise_for(answer, "", Access())
+            except httpx2.TransportError as error:
+                return str(why_no_connection(error, "localhost"))
+            except AppError as error:
+                return str(error)
+        return "nothing"
+
+    with LoggingProxy("me", "s3cret") as proxy:
+        for address in (proxy.address, proxy.socks):
+            bare = address.replace("me:s3cret@", "")
+            assert said(bare) == "The proxy does not accept the name and password."
+        assert said(proxy.socks.replace("s3cret", "wrong")) == "The proxy does not accept the name and password."
+        assert said(proxy.address.replace("me:s3cret@", ""), "https://nowhere.invalid/").endswith("and password.")
+        assert said(proxy.socks, "http://nowhere.invalid/") == "localhost cannot be reached."
+    assert said("socks5://me:s3cret@127.0.0.1:9") == "The proxy socks5://127.0.0.1:9 cannot be reached."
+    assert said("http://me:s3cret@127.0.0.1:9") == "The proxy http://127.0.0.1:9 cannot be reached."
+    with socket.create_server(("127.0.0.1", 0)) as other:  # it speaks HTTP
+        threading.Thread(target=lambda: other.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")).start()
+        assert said(f"socks5://127.0.0.1:{other.getsockname()[1]}") == "localhost cannot be reached."
+
+
+def test_no_proxy_reads_a_token(server: Seen) -> None:
+    here = f"http://localhost:{server.port}"
+    with LoggingProxy() as proxy:
+        for way in (proxy.address, proxy.socks, ""):
+            with client(Access(endpoint=here, token=TOKEN, proxy=way)) as http:
+                http.get(f"{here}/api")
+        assert TOKEN not in str(proxy.asked)
+    assert ["authorization" in headers for _, headers in server.asked] == [False, False, True]
+
+
+def test_along_any_redirects_tokens_stay_with_their_hubs() -> None:
+    """Random chains over origins that look alike: a token is seen by its own origin only, a cookie by nobody's."""
+    draw = random.Random(6)
+    hub, modelscope = "https://hub.example", "https://scope.example"
+    hosts = [hub, modelscope, "http://hub.example", "https://hub.example:8443", "https://a.hub.example",
+             "https://hub.example.evil", "https://hub.example@evil.example", "http://scope.example"]  # fmt: skip
+    access = Access(endpoint=hub, modelscope=modelscope, token=TOKEN, modelscope_token="ms_token")  # noqa: S106 - of nobody
+    for _ in range(150):
+        chain = [f"{draw.choice(hosts)}/{number}" for number in range(draw.randrange(2, 7))]
+        seen: list[httpx2.Request] = []
+
+        def answer(request: httpx2.Request, chain: list[str] = chain, seen: list[httpx2.Request] = seen) -> Any:
+            seen.append(request)
+            following = chain[len(seen) : len(seen) + 1]
+            headers = {
+                "Set-Cookie": "told=apart; Domain=hub.example",
+                **({"Location": following[0]} if following else {}),
+            }
+            return httpx2.Response(302 if following else 200, headers=headers)
+
+        with client(access) as http:
+            http._transport = httpx2.MockTransport(answer)
+            http.get(chain[0], headers={"Authorization": "Bearer other"})
+        assert len(seen) == len(chain)
+        for request in seen:
+            origin = origin_of(str(request.url))
+            mine = {origin_of(hub): TOKEN, origin_of(modelscope): "ms_token"}.get(origin, "")
+            assert request.headers.get("Authorization", "") == (f"Bearer {mine}" if mine else "")
+            assert request.headers.get("Cookie", "") == ("m_session_id=ms_token" if mine == "ms_token" else "")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
@@ -197,3 +292,27 @@ def test_settings_and_environment_make_the_access() -> None:
     assert found.modelscope == "https://www.modelscope.ai" and found.is_mirror
     chosen = access_of(Downloads(endpoint="https://own.example"), "hf_other", environ=environ)
     assert (chosen.endpoint, chosen.token) == ("https://own.example", "hf_other")
+
+
+def test_a_token_of_the_environment_belongs_to_the_hub_that_the_environment_names() -> None:
+    mirror = Downloads(endpoint="https://own.example")
+    assert access_of(mirror, environ={"HF_TOKEN": TOKEN}).token == ""
+    assert access_of(Downloads(), environ={"HF_TOKEN": TOKEN}).token == TOKEN
+    both = {"HF_TOKEN": TOKEN, "HF_ENDPOINT": "https://own.example/"}
+    assert access_of(mirror, environ=both).token == access_of(Downloads(), environ=both).token == TOKEN
+
+
+def test_each_hub_has_a_token_of_its_own() -> None:
+    names = [token_name(e) for e in (HUGGING_FACE, "https://Mirror.example", "http://mirror.example", "https://m:8/x")]
+    assert names[0] == "hf_token" and len(set(names)) == 4
+    assert token_name("https://me:pw@mirror.example") == token_name("https://mirror.example")
+
+
+@pytest.mark.parametrize(("setting", "variable"), [(True, ""), (False, "1"), (True, "1")])
+def test_who_switched_the_network_off_is_said(setting: bool, variable: str) -> None:
+    access = access_of(Downloads(offline=setting), environ={"HF_HUB_OFFLINE": variable})
+    assert access.offline
+    with client(access) as http, pytest.raises(UserFacing) as caught:
+        http.get("http://127.0.0.1:9/")
+    assert ("HF_HUB_OFFLINE" in str(caught.value.problem.hint)) is not setting
+    assert caught.value.problem.action == ("network.online" if setting else "")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from qwen_desktop.core.errors import Cancelled, Environment, UserFacing
+from qwen_desktop.core.errors import Cancelled, Environment
 from qwen_desktop.core.text import Text
 from qwen_desktop.hub import copying, installed
 from qwen_desktop.hub.inventory import Entry
@@ -113,67 +113,3 @@ def test_too_little_space_is_said_before(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(copying.shutil, "disk_usage", lambda path: usage(path)._replace(free=10_000))
     with pytest.raises(Environment, match=r"needs 0\.3 GB of free space"):
         copy_in(linked(model(tmp_path / "a.gguf")), tmp_path / "models")
-
-
-# Deleting ------------------------------------------------------------------------------------------------------------
-
-
-def delete(root: Path, path: Path, **how: Any) -> None:
-    entry = next(seen.entry for seen in installed._owned(root, {})[1] if seen.entry.path == str(path))
-    copying.delete_model(msgspec.to_builtins(entry), how.pop("permanent", True), silent)
-
-
-def test_only_this_model_goes(tmp_path: Path) -> None:
-    root = tmp_path / "models"
-    companion = mmproj(root / "Qwen" / "Qwen3-0.6B-GGUF" / "mmproj-F16.gguf")
-    first = install(root, mmproj=companion)
-    second = install(root, quant="F16", seed=2, mmproj=companion)
-    delete(root, first)
-    assert set(tree(second.parent)) == {second.name, "model-F16.json", "mmproj-F16.gguf"}
-    (second.parent / "notes.txt").write_text("the user's")
-    delete(root, second)
-    assert set(tree(root)) == {"Qwen/Qwen3-0.6B-GGUF/notes.txt"}
-
-
-def test_a_folder_with_nothing_else_goes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = tmp_path / "models"
-    path = install(root)
-    gone: list[str] = []
-    monkeypatch.setattr(copying, "_to_bin", lambda place, _shown: (gone.append(str(place)), copying._erase(place, "")))
-    delete(root, path, permanent=False)
-    assert gone == [str(path.parent)] and root.is_dir() and not (root / "Qwen").exists()
-
-
-def test_a_folder_of_somebody_elses_making_stays(tmp_path: Path) -> None:
-    root = tmp_path / "models"
-    path = install(root)
-    linked_folder = path.parent / "linked"
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "file").write_text("x")
-    linked_folder.symlink_to(tmp_path / "precious", target_is_directory=True)
-    delete(root, path)
-    assert (tmp_path / "precious" / "file").read_text() == "x" and not path.exists()
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "action"),
-    [
-        (PermissionError(errno.EACCES, "no bin here"), Environment, "delete_permanently"),
-        (OSError("Couldn't find mount point"), Environment, "delete_permanently"),
-    ],
-)
-def test_without_a_bin_nothing_is_deleted(
-    error: OSError, kind: type[UserFacing], action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import send2trash  # noqa: PLC0415 - replaced for this test
-
-    def no_bin(_path: str) -> None:
-        raise error
-
-    monkeypatch.setattr(send2trash, "send2trash", no_bin)
-    path = install(tmp_path / "models")
-    with pytest.raises(kind, match="cannot go to the bin") as caught:
-        delete(tmp_path / "models", path, permanent=False)
-    assert caught.value.problem.action == action and path.is_file()
-    delete(tmp_path / "models", path, permanent=True)
-    assert not path.exists()

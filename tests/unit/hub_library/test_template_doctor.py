@@ -187,8 +187,7 @@ def test_what_is_not_known_is_not_blamed() -> None:
         assert faults("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
                       "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}", family) == []  # fmt: skip
     no_system = "{% if messages[0].role == 'system' %}{{ raise_exception('x') }}{% endif %}" + RIGHT["other"]
-    note = template_doctor.diagnose(no_system, FAMILIES["other"])
-    assert [f.code for f in note.faults] == ["template.fault.system_refused"] and not note.repairable
+    assert faults(no_system, "other") == []  # the engine puts instructions into the first question
     thinking = PLAIN.replace("assistant\\n' }}", "assistant\\n<think>\\n' }}").replace("<|im_end|>", "</s>")
     assert not template_doctor.diagnose(thinking, FAMILIES["chatml"]).repairable  # ours would take its thinking away
     assert faults(None, "silent") == faults(RIGHT["other"], "silent") == []

@@ -86,6 +86,13 @@ def test_formulas_keep_their_source(text):
         assert block.runs == (Run("x^2", math=True),)
 
 
+def test_a_formula_may_begin_a_text_that_ends_in_a_digit():
+    assert runs("$x = 5$ and 3") == (Run("x = 5", math=True), Run(" and 3"))
+    assert runs("a $$x$$ and \\$5 and $y \\$ z$") == (
+        Run("a "), Run("x", math=True), Run(" and $5 and "), Run("y \\$ z", math=True),
+    )  # fmt: skip
+
+
 def test_displayed_formulas_over_lines():
     assert one("$$\na\n= b\n$$") == MathBlock("a\n= b")
     assert one("\\[\na\n= b\n\\]") == MathBlock("a\n= b")

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.core.settings import Settings, replaced
 from qwen_desktop.core.text import Text
 from qwen_desktop.hardware.facts import Facts
-from qwen_desktop.services.events import EventBus, MachineChanged
+from qwen_desktop.services.events import EventBus, MachineChanged, SettingsChanged
 from qwen_desktop.services.machines import Machines
 from tests.app import run
 
@@ -58,13 +59,22 @@ class Jobs:
 
 
 class Desk:
-    """The service with what it has published."""
+    """The service with what it has published, and the models folder of the settings."""
 
     def __init__(self, jobs: Jobs) -> None:
+        self.folder = find_paths().models
         self.bus = EventBus()
         self.told: list[Machine] = []
         self.bus.subscribe(MachineChanged, lambda event: self.told.append(event.machine))
-        self.machines = Machines(jobs, self.bus, find_paths())  # type: ignore[arg-type]
+        self.machines = Machines(jobs, self.bus, find_paths(), lambda: self.folder)  # type: ignore[arg-type]
+
+    async def move(self, folder: Path) -> None:
+        """The models folder has moved."""
+        self.folder = folder
+        before = Settings()
+        after = replaced(before, "downloads.folder", str(folder))
+        self.bus.publish(SettingsChanged(before, after, ("downloads.folder",)))
+        await asyncio.sleep(0.01)
 
     async def later(self, *, refresh: bool = False) -> Machine:
         """Ask as if some time had passed."""
@@ -172,8 +182,7 @@ def test_listeners_hear_of_what_is_worth_telling_only() -> None:
         desk = Desk(jobs)
         await desk.machines.machine()
         jobs.machine = replace(LAPTOP, memory=Memory(16 * GIB, 8 * GIB + 9000), taken_at=2000.0)
-        assert await desk.later() == jobs.machine
-        assert desk.machines.known == jobs.machine
+        assert await desk.later() == desk.machines.known == desk.told[0]  # what is known is what was told
         assert len(desk.told) == 1
         jobs.machine = replace(LAPTOP, memory=Memory(16 * GIB, 2 * GIB))
         await desk.later()
@@ -213,28 +222,33 @@ def test_a_caller_that_goes_away_harms_nobody() -> None:
     run(main())
 
 
-def test_another_folder_asks_for_its_disk() -> None:
+def test_the_disk_is_that_of_the_folder_where_models_lie_now() -> None:
     async def main() -> None:
         jobs = Jobs()
         desk = Desk(jobs)
         await desk.machines.machine()
-        desk.machines.set_folder(Path("/elsewhere/models"))
+        jobs.gate.clear()
+        await desk.move(Path("/elsewhere/models"))
         assert desk.machines.known is not None and desk.machines.known.disk is None
         jobs.machine = replace(LAPTOP, disk=Disk("/elsewhere/models", GIB, 2 * GIB, "network"))
-        assert (await desk.machines.machine()).disk == jobs.machine.disk
+        jobs.gate.set()
+        assert desk.machines._looking is not None  # nobody had to ask
+        await desk.machines._looking
+        assert desk.machines.known == jobs.machine == desk.told[-1]
+        assert [machine.disk for machine in desk.told] == [LAPTOP.disk, None, jobs.machine.disk]
         assert jobs.calls[-1]["folder"] == "/elsewhere/models"
 
     run(main())
 
 
-def test_a_folder_that_is_set_during_the_probe_is_not_given_the_old_disk() -> None:
+def test_a_folder_that_moves_during_the_probe_is_not_given_the_old_disk() -> None:
     async def main() -> None:
         jobs = Jobs()
         jobs.gate.clear()
         desk = Desk(jobs)
         asking = asyncio.ensure_future(desk.machines.machine())
         await asyncio.sleep(0.01)
-        desk.machines.set_folder(Path("/elsewhere"))
+        await desk.move(Path("/elsewhere"))
         jobs.gate.set()
         assert (await asking).disk is None
         await desk.machines.machine()
@@ -246,7 +260,7 @@ def test_a_folder_that_is_set_during_the_probe_is_not_given_the_old_disk() -> No
 def test_a_folder_whose_name_is_no_text_can_be_asked_for() -> None:
     async def main() -> None:
         desk = Desk(Jobs())
-        desk.machines.set_folder(Path("/models/\udcff"))
+        desk.folder = Path("/models/\udcff")
         assert await desk.machines.machine() == LAPTOP
 
     run(main())

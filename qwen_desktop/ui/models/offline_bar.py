@@ -1,0 +1,47 @@
+"""What stands above the models while the network is switched off, with the one click that ends it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from qwen_desktop.hub.access import is_offline, offline_variable
+from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
+from qwen_desktop.ui.widgets.surface import Card
+
+
+class OfflineBar(Card):
+    """Shows and hides itself with the setting. What the environment forbids no click allows."""
+
+    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._preferences = shell.services.preferences
+        theme = shell.theme
+        self.text = Paragraph(theme, "", self, role="small")
+        self.button = TextButton(theme, tr("Go online"), self)
+        self.button.clicked.connect(
+            lambda: shell.operations.run(self._preferences.set("downloads.offline", False), busy=self.button)
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 10, 10, 10)
+        row.setSpacing(12)
+        row.addWidget(IconLabel(theme, "info", self, size=18), 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.text, 1, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignVCenter)
+        shell.bridge.settings_changed.connect(lambda _event: self.tell())
+        self.tell()
+
+    def tell(self) -> None:
+        """Say who switched the network off, or hide."""
+        downloads = self._preferences.settings.downloads
+        off = tr("The network is switched off for Qwen Desktop. Nothing is looked up, and downloads wait.")
+        variable = offline_variable()
+        if variable:
+            more = put("Remove {variable} from the environment, then start again, to go online.", variable=variable)
+            off = f"{off} {more}"
+        self.text.setText(off)
+        self.button.setVisible(not variable)
+        self.setVisible(is_offline(downloads))

@@ -1,0 +1,87 @@
+"""Ends of the session at random moments, in every state the app can be in, by every signal, once or several times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from qwen_desktop.core.chat import Status
+from tests.integration.app.ends import CHILD, end_by
+from tests.integration.app.test_session_end import LIMIT_S, hub, in_order
+from tests.smollm2 import model_path
+
+__all__ = ["hub"]
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals; it ends sessions otherwise")
+
+ORDERLY = ("idle", "answering", "queued", "loading", "frozen_worker", "dialog", "asked", "download", "quit_event")
+HANGING = ("hung_database", "hung_thread", "hung_loop", "hung_gil")
+
+
+def test_any_signal_in_any_state(seconds: float, home: Path, monkeypatch: pytest.MonkeyPatch, hub: object) -> None:
+    deadline = time.monotonic() + seconds
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    states = [*ORDERLY, *HANGING]
+    chance.shuffle(states)
+    settings = (home / "settings.toml").read_text()
+    for number, story in enumerate(states * 100):
+        if number and time.monotonic() > deadline:
+            break
+        place = home.with_name(f"home-{number}")
+        place.mkdir()
+        (place / "settings.toml").write_text(settings)
+        monkeypatch.setenv("QWEN_DESKTOP_HOME", str(place))
+        numbers = chance.choices((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), k=chance.choice((1, 1, 2, 5)))
+        after = chance.random() + (0.5 if story in HANGING else 0)
+        ended = end_by(story, *numbers, after=after, pause=chance.random() * 0.3)
+        print(f"seed={seed} {story} {numbers} {ended.code} {ended.seconds:.2f} s")
+        if story in HANGING:
+            # With several signals the time counts from the last one.
+            assert ended.seconds < LIMIT_S + 1.5 and ended.crash is None and not ended.left
+        else:
+            assert in_order(ended)
+            for shown in ended.shown:
+                assert ended.saved(shown)
+            assert all(message.status is not Status.STREAMING for message in ended.answers)
+
+
+def test_a_click_on_close_is_not_held_up_by_a_thread_either(seconds: float, home: Path) -> None:
+    ended = end_by("closed", after=0)
+    assert ended.crash is None and not ended.left
+    assert ended.seconds < 8
+
+
+@pytest.mark.skipif(not Path("/usr/bin/Xvfb").exists(), reason="needs an X server that may be ended")
+def test_a_display_that_goes_away_first_loses_nothing(
+    seconds: float, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.integration.app.ends import look  # noqa: PLC0415
+
+    read, write = os.pipe()
+    with subprocess.Popen(
+        ["/usr/bin/Xvfb", "-displayfd", str(write), "-screen", "0", "1200x800x24"],
+        pass_fds=(write,),
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        display = os.read(read, 16).decode().strip()
+        monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+        monkeypatch.setenv("DISPLAY", f":{display}")
+        command = [sys.executable, str(CHILD), "answering", str(model_path())]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
+            assert process.stdout is not None
+            words = process.stdout.readline()
+            begun = time.monotonic()
+            server.kill()
+            code = process.wait(20)
+    assert code == 0 and time.monotonic() - begun < LIMIT_S + 1
+    answers, crash = look()
+    assert words.startswith("ready") and crash is None
+    assert [message.status for message in answers] == [Status.STOPPED]
