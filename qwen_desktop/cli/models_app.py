@@ -56,7 +56,8 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
             str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
         ] = None,
         memory: Annotated[
-            float | None, typer.Option(min=0.001, metavar="GB", help="As if this much memory were free.")
+            float | None,
+            typer.Option(min=0.001, max=1_000_000, metavar="GB", help="As if this much memory were free."),
         ] = None,
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:

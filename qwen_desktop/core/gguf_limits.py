@@ -61,9 +61,11 @@ _NUMBERS: dict[str, _Number] = {
     "attention.head_count_kv": _Number(_HEADS, listed=True),
     "attention.key_length": _Number(_WIDEST),
     "attention.value_length": _Number(_WIDEST),
-    "attention.recurrent_layers": _Number(1, listed=True),
+    "attention.recurrent_layers": _Number(MOST_LAYERS, listed=True),
     "expert_count": _Number(MOST_EXPERTS),
     "expert_used_count": _Number(MOST_EXPERTS, listed=True),
+    "expert_group_count": _Number(MOST_EXPERTS),
+    "expert_group_used_count": _Number(MOST_EXPERTS),
     "expert_feed_forward_length": _Number(_FEED_FORWARD, listed=True),
     "expert_shared_feed_forward_length": _Number(_FEED_FORWARD),
     "ssm.conv_kernel": _Number(1 << 10),
@@ -92,6 +94,11 @@ def check(architecture: str, metadata: Mapping[str, Any], long_arrays: Mapping[s
         raise Damaged("it has more layers of one kind than in all")
     if of("expert_used_count", 0) > of("expert_count", 0):
         raise Damaged("it uses more experts than it has")
+    groups, used = of("expert_group_count", 0), of("expert_group_used_count", 0)
+    if groups and (groups >= of("expert_count", 0) or (groups > 1 and not 0 < used < groups)):
+        raise Damaged("its groups of experts do not go with its experts")
+    if groups > 1 and of("expert_count", 0) % groups:
+        raise Damaged("its groups of experts do not go with its experts")
     channels = of("ssm.inner_size", 0) + 2 * of("ssm.group_count", 0) * of("ssm.state_size", 0)
     kernel = of("ssm.conv_kernel", 0) * channels
     if max(kernel, of("ssm.state_size", 0) * of("ssm.inner_size", 0)) > _STATE:

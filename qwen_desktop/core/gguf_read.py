@@ -15,9 +15,10 @@ _DEADLINE_S = 10.0
 #: Longer arrays are stepped over and only their place is kept.
 _KEPT_ITEMS = 1024
 _KEPT_STRINGS = 64
-#: A key, and a tensor's name; the longest text that is kept (chat templates have some hundred kilobytes).
+#: A key, and a tensor's name; the longest text that is kept. Chat templates have some hundred kilobytes, while some
+#: files hold their whole tokenizer a second time as one text of many megabytes.
 LONGEST_KEY = 65_535
-_LONGEST_TEXT = 4 << 20
+_LONGEST_TEXT = 2 << 20
 #: What is kept of a header in all, in bytes of memory, and what an item of an array takes there at most.
 _MOST_KEPT = 32 << 20
 _ITEM_BYTES = 40
@@ -48,7 +49,8 @@ class Damaged(Exception):  # noqa: N818 - read as "the file is damaged"
 
 
 class ArrayInfo(Struct, frozen=True):
-    """A long array that was stepped over: ``count`` items of GGUF type ``type`` at ``offset`` in the file."""
+    """A long array that was stepped over: ``count`` items of GGUF type ``type`` at ``offset`` in the file; or a long
+    text of ``count`` bytes, which has type 8 as well."""
 
     type: int
     count: int
@@ -119,15 +121,24 @@ class Reader:
             raise EOFError
 
     def value(self, kind: int) -> Any:
-        """The next value of GGUF type ``kind``; a long array comes back as ``ArrayInfo``."""
+        """The next value of GGUF type ``kind``; a long array or text comes back as ``ArrayInfo``."""
         scalar = _SCALARS.get(kind)
         if scalar is not None:
             return scalar.unpack(self.take(scalar.size))[0]
         if kind == _STRING:
-            return self.text()
+            return self._text_or_place()
         if kind == _ARRAY:
             return self._array()
         raise Damaged("an entry has an unknown type")
+
+    def _text_or_place(self) -> str | ArrayInfo:
+        self._need(8)
+        length = int(_U64.unpack_from(self._buffer, self._at)[0])
+        if length <= _LONGEST_TEXT:
+            return self.text()
+        place = ArrayInfo(_STRING, length, self.position + 8)
+        self._skip(8 + length)
+        return place
 
     def _array(self) -> Any:
         kind, count = self.u32(), self.u64()

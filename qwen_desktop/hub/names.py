@@ -46,7 +46,7 @@ _SAME = {"FP16": "F16", "FP32": "F32"}
 _PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 #: Files beside a model that are none themselves: drafts for speculative decoding, statistics, adapters, vocabularies.
 _NO_MODEL = re.compile(
-    r"^(?:mtp|draft|eagle3?|imatrix|ggml-vocab|clip)[-_.]|[-_.](?:imatrix|lora|adapter|control-?vector|vocab)[-_.]",
+    r"^(?:mtp|draft|eagle3?|imatrix|ggml-vocab|clip)[-_.]|[-_.](?:imatrix|lora|adapter|control-?vector)[-_.]",
     re.IGNORECASE,
 )
 _MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32", "")

@@ -179,7 +179,7 @@ def _through_files(data: bytes, path: Path, dice: random.Random) -> None:
     with path.open("wb") as file:
         file.write(data)
         if dice.random() < 0.1:
-            file.truncate(3 << 30)
+            file.truncate(160 << 20)
     facts(path)
     _believe(read_header(path, partial=dice.random() < 0.3), dice)
     msgspec.msgpack.encode(as_job(file=str(path)))

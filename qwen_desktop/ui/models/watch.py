@@ -74,7 +74,8 @@ class DownloadsWatch(QObject):
         models = self._shell.services.library.models()
         found = next((m for m in models if m.path == download.path), None)
         if download.problem is not None:
-            self._shell.notify.problem(download.problem)
+            if not self.page_shown():
+                self._shell.notify.problem(download.problem)
             return
         text = put("{name} is here and checked.", name=words.title(download))
         if not download.path and found is None:

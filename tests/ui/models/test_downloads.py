@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from qwen_desktop.core.gguf_errors import NotChat
+from qwen_desktop.core.gguf_kind import Kind
 from qwen_desktop.core.models import DownloadStatus
+from tests.ui.looks import stays_cut_off
 from tests.ui.models import scripted
 from tests.ui.models.helpers import button, dialog, no_dialog, opened, says, services
 
@@ -42,6 +46,26 @@ async def test_each_state_has_its_buttons(make: Make) -> None:
     assert not failed.problem.isVisible()
     page.downloads.cards[5].cancel.click()
     assert len(page.downloads.cards) == 5
+
+
+async def test_what_came_whole_but_answers_nothing_is_not_offered_for_use(make: Make) -> None:
+    ui = await make(size=(1280, 1400))
+    page = await opened(ui)
+    downloads = services(ui).downloads
+    running = scripted.every_state()[4]
+    downloads.add(running, scripted.every_state()[5])
+    problem = NotChat(PurePath("nomic-embed-text-v1.5.Q8_0.gguf"), Kind.EMBEDDING).problem
+    downloads.push(running.id, status=DownloadStatus.DONE, problem=problem)
+    await ui.rest()
+    card = page.downloads.cards[0]
+    assert offers(card) == ["Close"]
+    assert "is an embedding model" in card.problem.text() and card.problem.isVisible()
+    assert not ui.toasts()  # the card says it
+    assert not await stays_cut_off(card)
+    ui.window.show_chat()
+    downloads.push(running.id, status=DownloadStatus.CHECKING, problem=None)
+    downloads.push(running.id, status=DownloadStatus.DONE, problem=problem)
+    assert "is an embedding model" in ui.toasts()[-1]
 
 
 async def test_the_order_is_changed_and_shown(make: Make) -> None:

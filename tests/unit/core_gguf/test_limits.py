@@ -14,7 +14,7 @@ from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.memory import estimate
 from qwen_desktop.core.shape import shape_of
-from tests.gguf_raw import ARRAY, ENTRIES, TENSORS, TEXT, Table, Typed, header, model, text
+from tests.gguf_raw import ARRAY, ENTRIES, TEXT, Table, Typed, header, model, text
 from tests.peak import peak_bytes
 
 HUGE = (1 << 32) - 1
@@ -55,6 +55,10 @@ def damage(path: Path) -> str:
         ({"llama.context_length": 1 << 40}, "context_length is"),
         ({"llama.expert_count": 1025, "llama.expert_used_count": 4}, "expert_count is 1,025"),
         ({"llama.expert_count": 4, "llama.expert_used_count": 8}, "more experts than it has"),
+        ({"llama.expert_group_count": 1}, "groups of experts"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": 2, "llama.expert_group_count": 3,
+          "llama.expert_group_used_count": 1}, "groups of experts"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": 2, "llama.expert_group_count": 4}, "groups of experts"),
         ({"llama.nextn_predict_layers": 3}, "more layers of one kind"),
         ({"llama.ssm.state_size": 1 << 20, "llama.ssm.inner_size": 1 << 20}, "recurrent state"),
         ({"split.count": -2}, "number of its parts"),
@@ -126,7 +130,7 @@ def _sparse(path: Path, content: bytes, size: int) -> Path:
 
 def test_counts_lengths_and_amounts_of_a_file_with_room_for_them(tmp_path: Path) -> None:
     """Each of these takes gigabytes when it is believed: the file is (seemingly) large enough."""
-    room = 3 << 30
+    room = 160 << 20  # more than any header may have
     start = b"GGUF" + struct.pack("<I", 3)
     lies = {
         "tensors": start + struct.pack("<QQ", 100_000_000, 0),
@@ -141,15 +145,18 @@ def test_counts_lengths_and_amounts_of_a_file_with_room_for_them(tmp_path: Path)
         assert damage(_sparse(tmp_path / "large.gguf", content, room)), what
 
 
-def test_many_kept_texts_are_too_many(tmp_path: Path) -> None:
-    entries = {**ENTRIES, **{f"general.note{n}": "x" * (3 << 20) for n in range(12)}}
+def test_a_long_text_is_stepped_over(tmp_path: Path) -> None:
+    path = model(tmp_path / "a.gguf", {"tokenizer.huggingface.json": "{" * (9 << 20), "general.license": "mit"})
+    found = read_header(path)
+    assert found.metadata["general.license"] == "mit" and "tokenizer.huggingface.json" not in found.metadata
+    assert found.arrays["tokenizer.huggingface.json"].count == 9 << 20
+
+
+def test_many_kept_entries_are_too_many(tmp_path: Path) -> None:
+    start = header(ENTRIES, counts=(0, len(ENTRIES) + 900))
+    grown = struct.pack("<IQ", TEXT, 1 << 20) + b"\xff" * (1 << 20)  # two bytes in memory for each of the file
+    listed = struct.pack("<IIQ", ARRAY, 0, 1000) + bytes(1000)
     path = tmp_path / "wordy.gguf"
-    made = header(entries, TENSORS)
-    path.write_bytes(made + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
-    binary = {**ENTRIES, **{f"general.note{n}": b"\xff" * (3 << 20) for n in range(6)}}  # grow as they are decoded
-    path.write_bytes(header(binary, TENSORS) + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
-    lists = {**ENTRIES, **{f"x{n}": Typed(ARRAY, [1] * 1000, 0) for n in range(900)}}
-    path.write_bytes(header(lists, TENSORS) + bytes(10_000))
-    assert "entries are impossibly large" in damage(path)
+    for entry, count in ((grown, 20), (listed, 900)):
+        path.write_bytes(start + b"".join(text(f"x{n}") + entry for n in range(count)) + bytes(20_000))
+        assert "entries are impossibly large" in damage(path)
