@@ -43,6 +43,7 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _MATHS = re.compile(r"[\\^_={}+*/<>|]")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
 _FORMULA = re.compile(r"(?:\$\$|\\\[)")
+_NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _LIST_OPEN = ("bullet_list_open", "ordered_list_open")
 #: Tokens before which the marker of a list item must stand by itself.
@@ -371,8 +372,10 @@ def _settled(text: str) -> int:
 
     What is being typed may turn out to go on with the paragraph above it ("#" may become "#1"), or to make the line
     above it the head of a table; lines below the beginning of a formula may turn out to be inside it. None of this
-    reaches over an empty line.
+    reaches over an empty line, but for a number, which may turn out to go on with the list above.
     """
+    if _NUMBER.search(text) is not None:
+        return text.count("\n") - 1
     stretch = 0
     for empty in _EMPTY.finditer(text):
         stretch = empty.end() + 1

@@ -176,7 +176,7 @@ class History:
         blocks: list[str] = []
         for page in reversed(pages):
             for entry in page:
-                text = visible_text(entry.parts).strip()
+                text = visible_text(entry.parts).strip("\n").rstrip()
                 if text:
                     made_by = entry.provenance.model_name if entry.provenance is not None else assistant
                     blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")

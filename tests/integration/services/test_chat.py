@@ -499,9 +499,9 @@ def test_closing_stops_saves_and_refuses_in_a_second_and_a_half(kind: str) -> No
 
 def test_plain_text_is_what_one_copies() -> None:
     async def main() -> None:
-        async with running_app(lambda: ScriptedEngine(Script("An **answer**.", thinking="Hm."))) as app:
+        async with running_app(lambda: ScriptedEngine(Script("    An **answer**.", thinking="Hm."))) as app:
             await app.models.open_file(app.model_file("small.gguf"))
             conversation = await app.ask("A question")
-            assert await app.history.plain_text(conversation) == "You:\nA question\n\nsmall:\nAn **answer**."
+            assert await app.history.plain_text(conversation) == "You:\nA question\n\nsmall:\n    An **answer**."
 
     run(main())

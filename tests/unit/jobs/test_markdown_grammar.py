@@ -49,6 +49,7 @@ def test_a_text_that_grew_has_the_blocks_of_the_whole(seed: int) -> None:
         "$$\na\n# b\n$$",
         "a | b\nc | d\n--|--",
         "1. a\n1. b | c\n|---|---|",
+        "1. a\n\n1. b\n\n1. c",
         "a\nb | c\n---|---\n2) d",
         "Read [the manual][1].\n\n[1]: https://x.org/manual",
         "  ```py\n  code\n    more\n\ttab\n less",
