@@ -1,7 +1,7 @@
 """Markdown to blocks (``jobs.blocks``), with markdown-it-py and without Qt.
 
 Safe by construction: raw HTML is text, pictures are links and never loaded, and a link keeps its address only for
-http, https and mailto. Called in the job worker (``render_job``) for long messages; the window uses ``Markdown``
+http, https and mailto. Called in the job worker (``markdown_jobs``) for long messages; the window uses ``Markdown``
 itself for short ones, one block at a time.
 """
 
@@ -30,6 +30,7 @@ from qwen_desktop.jobs.blocks import (
     TextBlock,
 )
 from qwen_desktop.jobs.highlight import spans
+from qwen_desktop.jobs.markdown_dollars import bound_dollar_blocks
 
 #: Inline text longer than this is parsed in pieces, so that a growing paragraph costs only its last piece.
 PIECE = 1500
@@ -48,6 +49,7 @@ class Markdown:
     def __init__(self) -> None:
         self._md = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
         dollarmath_plugin(self._md, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
+        bound_dollar_blocks(self._md)
         self._md.inline.ruler.before("escape", "bracket_math", _bracket_math)
         self._md.block.ruler.before("fence", "bracket_math_block", _bracket_math_block)
         # Inline parsing is most of the cost: it is done by ``_inline``, lazily and remembered.
@@ -379,11 +381,3 @@ def _offset_of_line(text: str, line: int) -> int:
     for _ in range(line):
         place = text.find("\n", place) + 1
     return place
-
-
-# The worker's side ---------------------------------------------------------------------------------------------------
-
-
-def render_job(text: str) -> list[Any]:
-    """The job "markdown.render": blocks as plain data, highlighted. ``blocks.from_builtins`` reads them."""
-    return [msgspec.to_builtins(block) for block in Markdown().iter_blocks(text, highlight=True)]

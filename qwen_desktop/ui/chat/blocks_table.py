@@ -67,10 +67,8 @@ class TableLayout(BlockLayout):
             self._tops.append(y)
             height = 0.0
             for column, flow in enumerate(row):
-                flow.align = self._block.align[column] if column < len(self._block.align) else ""
-                if flow.width != self._columns[column]:
-                    runs, flow.width = flow.runs, 0.0
-                    flow.set_runs(runs, self._columns[column])
+                align = self._block.align[column] if column < len(self._block.align) else ""
+                flow.set_runs(flow.runs, self._columns[column], align)
                 height = max(height, flow.height)
             y += max(height, self.style.line_height("cell")) + 2 * _PAD
         self.height = y + (8 if self._overflow() > 0 else 0)

@@ -162,10 +162,10 @@ class LiveAnswers(QObject):
             self.changed.emit(item, 0.0)
             return
         blocks, stable = live.growing.blocks()
-        # With the old last block in it: what was open may have turned into something else.
+        # From the old last block on: what was open may have turned into something else.
         item.body.set_blocks(blocks, item.body_width(item.width), stable)
-        from_y = item.changed_body_from()
         item.finish(item.width)
+        from_y = item.body_y(stable - 1)
         if item.thinking is not None and item.thinking.running and live.thinking_since is not None:
             item.thinking.seconds = time.monotonic() - live.thinking_since
         now = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)

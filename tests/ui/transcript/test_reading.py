@@ -227,7 +227,7 @@ def test_any_script_and_nothing_at_all(seen, say, text):
     seen.show([say("user", text or " "), say("assistant", text)])
     assert seen.item("m2").height > 0
     seen.view.select_all()
-    assert seen.view.selected_text().strip() or not text.strip("`\n ")
+    assert seen.selected().strip() or not text.strip("`\n ")
 
 
 def test_right_to_left_text_stands_at_the_right(seen, say):

@@ -7,14 +7,17 @@ import random
 
 import msgspec
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.jobs.markdown import Markdown, render_job
+from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown_jobs import plain, render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from tests import layouts
 
 ANSWER = """# Title
 
@@ -183,7 +186,7 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
     async def renderer(text):
         asked.append(text)
         await asyncio.sleep(0.01)
-        return render_job(text)
+        return render(text)
 
     seen.view.set_renderer(renderer)
     long = "Some **bold** text. " * 200 + "\n\n```python\nimport os\n```"
@@ -205,13 +208,18 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
 
 def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing(seen, say):
     turns = Turns()
+    asked = []
 
     async def renderer(text):
+        asked.append(text)
         await asyncio.sleep(0.4)
         raise RuntimeError("crashed")
 
-    seen.view.set_renderer(renderer)
-    long = "Some **bold** text. " * 200
+    async def plainer(texts):
+        raise RuntimeError("crashed")
+
+    seen.view.set_renderer(renderer, plainer)
+    long = "Some **bold** text.\n\n" * 200
 
     async def opened():
         seen.view.set_messages([say("assistant", long)], more_above=False)
@@ -219,9 +227,97 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
         seen.qtbot.wait(200)
         assert not seen.item("m1").ready
         assert seen.item("m1").body is not None, "plain text is on show"
-        await asyncio.sleep(0.5)
+        assert seen.view.message_text("m1") == long
+        await asyncio.sleep(1.0)
 
     turns.loop.run_until_complete(opened())
     seen.settle()
-    assert tuple(seen.item("m1").body.blocks) == Markdown().blocks(long)
+    assert asked == [long, long], "once more, since another text may have been to blame"
+    assert seen.view.message_text("m1") == long, "not a character is lost"
     turns.loop.close()
+
+
+def test_what_was_never_drawn_is_parsed_by_the_worker_to_be_copied(seen, say):
+    turns = Turns()
+    crash = "crash"
+    calls = []
+
+    async def plainer(texts):
+        calls.append(list(texts))
+        await asyncio.sleep(0.001)
+        if any(crash in text for text in texts):
+            raise RuntimeError("crashed")
+        return plain(texts)
+
+    messages = [say("assistant", f"a_b `__init__` *{n}*" + " word" * 200) for n in range(150)]
+    messages.insert(20, say("assistant", f"**{crash}** it"))
+    seen.show(messages)
+    seen.view.set_renderer(None, plainer)
+
+    async def copied():
+        seen.view.select_all()
+        seen.view.copy()
+        while seen.view.copying:
+            await asyncio.sleep(0.001)
+            seen.qtbot.wait(1)
+
+    turns.loop.run_until_complete(copied())
+    texts = QApplication.clipboard().text().split("\n\n")
+    assert texts.pop(20) == "**crash** it", "what cannot be parsed is copied as it stands"
+    assert texts == [f"a_b __init__ {n}" + " word" * 200 for n in range(150)]
+    assert len(calls) < 150
+    turns.loop.run_until_complete(copied())
+    assert len(calls) > 2
+    turns.loop.close()
+
+
+def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
+    """Its last layout was still to be made then, and never was."""
+    live.view.append_delta("m2", "A **half", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "A half")
+    item = live.item("m2")
+    done = msgspec.structs.replace(item.message, status=Status.STOPPED)
+    live.view.replace(done)
+    live.view.set_messages([live.item("m1").message, done], more_above=False)
+    live.settle()
+    assert live.view.message_text("m2") == "A **half"
+
+
+def test_blocks_that_come_in_one_frame_are_all_painted(live):
+    live.view.append_delta("m2", "One\n\n", "")
+    live.qtbot.wait(60)
+    places = []
+    live.view.live.changed.connect(lambda _item, y: places.append(y))
+    live.view.append_delta("m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix", "")
+    live.qtbot.waitUntil(lambda: bool(places))
+    item = live.item("m2")
+    assert places[0] <= item.body_origin.y() + item.body.layouts[1].y
+
+
+def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
+    live.view.append_delta("m2", "| a | b |\n|---|--", "")
+    live.qtbot.wait(60)
+    live.view.append_delta("m2", "-:|\n| words | 1 |", "")
+    live.qtbot.wait(60)
+    item = live.item("m2")
+    streamed = layouts.seen(live.view, item).pixels
+    item.evict()
+    layouts.settle(live.view, "m2")
+    assert layouts.seen(live.view, item).pixels == streamed
+
+
+def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
+    live.view.append_delta("m2", "", "Hm.")
+    live.qtbot.wait(400)
+    item = live.item("m2")
+    assert item.thinking.seconds is not None
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
+    live.settle()
+    assert item.thinking.title()[0] == "Thoughts"
+
+
+def test_reading_goes_on_where_it_was_in_another_theme(live):
+    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    live.view.restyle()
+    live.settle()
+    assert live.item("m2").progress.done == 1024

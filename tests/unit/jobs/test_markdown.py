@@ -17,10 +17,10 @@ from qwen_desktop.jobs.blocks import (
     TextBlock,
     from_builtins,
     projection,
-    quick_plain,
 )
 from qwen_desktop.jobs.highlight import spans
-from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, render_job, safe_href
+from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, safe_href
+from qwen_desktop.jobs.markdown_jobs import render
 
 
 def one(text: str):
@@ -132,7 +132,7 @@ def test_the_projection_is_what_a_person_would_copy():
 
 def test_blocks_cross_the_pipe():
     text = "A **b**\n\n```python\nimport os\n```\n\n| a |\n|-|\n| 1 |\n\n$$x$$\n\n---"
-    data = msgspec.msgpack.decode(msgspec.msgpack.encode(render_job(text)))
+    data = msgspec.msgpack.decode(msgspec.msgpack.encode(render(text)))
     assert from_builtins(data) == Markdown().blocks(text, highlight=True)
 
 
@@ -181,8 +181,3 @@ def test_any_prefix_of_anything_parses():
         finished, tail, offset, _ = Markdown().open_tail(text)
         assert 0 <= offset <= len(text)
         assert len(finished) + len(tail) >= (1 if blocks else 0)
-
-
-def test_quick_plain_is_clean():
-    assert quick_plain("# T\n\nA **b** `c` [d](https://x.org)\n\n```py\na*b*c\n```") == "T\n\nA b c d\n\na*b*c"
-    assert quick_plain("plain 2 * 3 * 4 and snake_case_name") == "plain 2 * 3 * 4 and snake_case_name"
