@@ -49,7 +49,6 @@ _ANNOUNCED: Final = 2000
 class TranscriptView(TranscriptCanvas):
     """Shows messages. Knows no service: what the user asks for goes out as signals, with message ids."""
 
-    copy_requested = Signal(str)
     regenerate_requested = Signal(str)
     version_requested = Signal(str)
     retry_requested = Signal(str)
@@ -340,7 +339,6 @@ class TranscriptView(TranscriptCanvas):
         """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""
         self._copying.forget()
         QGuiApplication.clipboard().setText(text)
-        self.copy_requested.emit(text)
         if feedback[1]:
             self.copied = frozenset({feedback})
             self._copied_timer.start(_COPIED_MS)

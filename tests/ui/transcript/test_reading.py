@@ -177,9 +177,8 @@ def test_actions_under_the_last_answer(seen, say):
     with seen.qtbot.waitSignal(seen.view.version_requested) as caught:
         seen.click("m4", "version", 1)
     assert caught.args == ["c"]
-    with seen.qtbot.waitSignal(seen.view.copy_requested) as caught:
-        seen.click("m4", "copy")
-    assert caught.args == ["two"]
+    seen.click("m4", "copy")
+    assert QApplication.clipboard().text() == "two"
 
 
 def test_actions_of_other_answers_show_under_the_pointer_only(seen, say, theme):

@@ -17,10 +17,11 @@ from qwen_desktop.jobs.blocks import (
     TextBlock,
     from_builtins,
     projection,
+    verbatim,
 )
 from qwen_desktop.jobs.highlight import spans
 from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, safe_href
-from qwen_desktop.jobs.markdown_jobs import render
+from qwen_desktop.jobs.markdown_jobs import parsed, plain, render
 
 
 def one(text: str):
@@ -181,3 +182,53 @@ def test_any_prefix_of_anything_parses():
         finished, tail, offset, _ = Markdown().open_tail(text)
         assert 0 <= offset <= len(text)
         assert len(finished) + len(tail) >= (1 if blocks else 0)
+
+
+def test_dollars_that_never_close_are_looked_for_once():
+    """Six seconds for these lines, when each looked through all lines below."""
+    started = time.thread_time()
+    blocks = Markdown().blocks("\n\n".join(f"$$a{n}" for n in range(5000)))
+    assert time.thread_time() - started < 2
+    assert len(blocks) == 5000
+    assert blocks[-1] == TextBlock((Run("$$a4999"),))
+
+
+def test_a_dollar_block_closes_wherever_it_is():
+    text = "$$\na\n\nb\n$$\n\n> $$c\n> d$$\n\n- $$\n  e\n  $$\n\n$$f$$\n\n$$g\n\n> h$$"
+    blocks = Markdown().blocks(text)
+    maths = [(b.text, b.indent, b.quote) for b in blocks if isinstance(b, MathBlock)]
+    assert maths == [("a\n\nb", 0, 0), ("c\nd", 0, 1), ("e", 1, 0), ("f", 0, 0), ("g\n\n> h", 0, 0)]
+
+
+def test_the_projection_of_verbatim_text_is_the_text():
+    text = "\n\nline **one**\n" + "x" * 5000 + "\n" + "two\n" * 3000 + "\n"
+    blocks = list(verbatim(text))
+    assert len(blocks) > 4
+    assert projection(blocks) == text
+
+
+def test_a_text_that_takes_too_long_stands_as_it_is(monkeypatch):
+    text = "Some **bold** text.\n\n" * 50
+    assert projection(parsed(text, limit_s=0.0)) == text
+    monkeypatch.setattr(Markdown, "iter_blocks", lambda self, text: (_ for _ in ()).throw(RecursionError()))
+    assert projection(parsed(text)) == text
+    assert plain([text, "a"]) == [text, "a"]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "![", "[a](", "[a](<b", '[a](b "', "[a][b", "*a ", "**a_", "a**b", "~~a", "`a``b", "$a ", "\\(a", "<a", "&a;",
+     "> ", "> a\n", "- a\n", "  - a\n", "1. a\n", "|a|b|\n", "$$a\n\n", "\\[a\n\n", "[a]: b\n", "[\n", "```\n", "# a\n",
+     "    a\n", "a\n===\n", "https://a)", "*[", "[`", "<br", "- > a\n"],
+)  # fmt: skip
+def test_no_text_takes_a_time_that_grows_with_its_square(unit):
+    def took(length: int) -> float:
+        # With numbers in it, since what was seen before is remembered.
+        text = "".join(unit * (60 // len(unit)) + str(n) for n in range(length // 60))
+        started = time.thread_time()
+        Markdown().blocks(text)
+        return time.thread_time() - started
+
+    took(1500)
+    short = took(1500)
+    assert took(12_000) < max(0.3, short * 8 * 3)
