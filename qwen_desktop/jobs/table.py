@@ -27,6 +27,7 @@ JOBS: dict[str, str] = {
     "hub.download": "qwen_desktop.hub.download:fetch",
     "hub.download_discard": "qwen_desktop.hub.download:discard",
     "hub.download_state": "qwen_desktop.hub.download:state",
+    "markdown.grow": "qwen_desktop.jobs.growing:grow_job",
     "markdown.plain": "qwen_desktop.jobs.markdown_jobs:plain",
     "markdown.render": "qwen_desktop.jobs.markdown_jobs:render",
     "template.check": "qwen_desktop.jobs.template_doctor:check_file",

@@ -53,6 +53,7 @@ class ChatPage(QWidget):
         self.transcript.set_renderer(
             lambda text: services.jobs.call("markdown.render", {"text": text}),
             lambda texts: services.jobs.call("markdown.plain", {"texts": texts}),
+            lambda text, number: services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
         self.empty = EmptyChat(theme, actions, self)
         self.composer = Composer(theme, self)

@@ -34,7 +34,7 @@ from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_copying import Copying
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_keys import Keys
-from qwen_desktop.ui.chat.transcript_live import LiveAnswers
+from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_menu import menu_for
 from qwen_desktop.ui.chat.transcript_parts import Progress
 from qwen_desktop.ui.chat.transcript_pointer import Pointer
@@ -74,10 +74,14 @@ class TranscriptView(TranscriptCanvas):
 
     # Messages --------------------------------------------------------------------------------------------------------
 
-    def set_renderer(self, renderer: Renderer | None, plainer: Plainer | None = None) -> None:
-        """Give long texts to ``renderer`` (the job "markdown.render"), and what is copied without having been drawn to
-        ``plainer`` (the job "markdown.plain"); None does all in this process."""
+    def set_renderer(
+        self, renderer: Renderer | None, plainer: Plainer | None = None, grower: Grower | None = None
+    ) -> None:
+        """Give long texts to ``renderer`` (the job "markdown.render"), what is copied without having been drawn to
+        ``plainer`` ("markdown.plain"), and long open ends of answers to ``grower`` ("markdown.grow"). What is None is
+        done in this process."""
         self.queue.set_renderer(renderer)
+        self.live.set_grower(grower)
         self.texts.set_plainer(plainer)
 
     def clear(self) -> None:
@@ -239,8 +243,10 @@ class TranscriptView(TranscriptCanvas):
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
-        blocks = live.growing.blocks()[0] if live is not None else None
-        self.queue.request(item, float(self.column_width), blocks)
+        if live is not None:
+            self.live.request(live, float(self.column_width))
+        else:
+            self.queue.request(item, float(self.column_width))
 
     # Facts around messages -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
+from qwen_desktop.jobs.growing import grow_job
 from qwen_desktop.jobs.markdown import Markdown
 from qwen_desktop.jobs.markdown_jobs import plain, render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
@@ -321,3 +322,72 @@ def test_reading_goes_on_where_it_was_in_another_theme(live):
     live.view.restyle()
     live.settle()
     assert live.item("m2").progress.done == 1024
+
+
+def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypatch):
+    turns = Turns()
+    here = []
+    asked = []
+    open_tail = Markdown.open_tail
+    monkeypatch.setattr(Markdown, "open_tail", lambda *args: here.append(len(args[1])) or open_tail(*args))
+
+    async def grower(text, number):
+        asked.append(len(text))
+        await asyncio.sleep(0.01)
+        count = len(here)
+        grown = grow_job(text, number)
+        del here[count:]
+        return grown
+
+    live.view.set_renderer(None, None, grower)
+    item = live.item("m2")
+    rows = "".join(f"| row {n} | **{n}** |\n" for n in range(250))
+    table = "Before.\n\n| a | b |\n|---|---|\n" + rows
+
+    async def fed():
+        for place in range(0, len(table), 150):
+            live.view.append_delta("m2", table[place : place + 150], "")
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.005)
+        for _ in range(200):
+            live.qtbot.wait(5)
+            await asyncio.sleep(0.005)
+            if not live.view.live.get("m2").asking and not live.view.live.get("m2").dirty:
+                break
+
+    turns.loop.run_until_complete(fed())
+    assert max(here, default=0) < 3200
+    assert max(asked) > 4000
+    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    live.view.resize(700, 600)
+    item.evict()
+
+    async def seen_again():
+        live.view.arrange()
+        await asyncio.sleep(0.05)
+
+    turns.loop.run_until_complete(seen_again())
+    live.settle()
+    assert max(here, default=0) < 3200
+    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    turns.loop.close()
+
+
+def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
+    turns = Turns()
+
+    async def grower(text, number):
+        raise RuntimeError("crashed")
+
+    live.view.set_renderer(None, None, grower)
+
+    async def fed():
+        for n in range(100):
+            live.view.append_delta("m2", f"[**{n}** " * 10, "")
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.002)
+        live.qtbot.wait(60)
+
+    turns.loop.run_until_complete(fed())
+    assert live.view.message_text("m2") == live.item("m2").source
+    turns.loop.close()
