@@ -183,15 +183,13 @@ class LiveAnswers(QObject):
             item.height = max(item.height, item.estimate(item.width)) if item.width else 0.0
             self.changed.emit(item, 0.0)
             return
-        if live.plain:
-            self._take(live, had, *live.growing.take_plain())
-        elif self._elsewhere(live):
+        if self._elsewhere(live):
             self._take(live, had, item.body.blocks, len(item.body.blocks))
             if not live.asking:
                 live.asking = True
                 self._spawn(self._ask(live))
         else:
-            self._take(live, had, *live.growing.blocks())
+            self._take(live, had, *self._parsed(live))
 
     def _take(self, live: Live, had: tuple[bool, bool, bool], blocks: Sequence[Block], stable: int) -> None:
         item = live.item
@@ -211,15 +209,23 @@ class LiveAnswers(QObject):
     def request(self, live: Live, width: float) -> None:
         """Make a growing answer ready for ``width`` after it had no layout."""
         live.item.pending = True
-        if live.plain:
-            self._queue.request(live.item, width, live.growing.take_plain()[0])
-        elif self._elsewhere(live):
+        if self._elsewhere(live):
             self._spawn(self._ask_all(live, width))
         else:
-            self._queue.request(live.item, width, live.growing.blocks()[0])
+            self._queue.request(live.item, width, self._parsed(live)[0])
 
     def _elsewhere(self, live: Live) -> bool:
-        return self._grower is not None and live.growing.heavy and running_loop() is not None
+        return not live.plain and self._grower is not None and live.growing.heavy and running_loop() is not None
+
+    def _parsed(self, live: Live) -> tuple[list[Block], int]:
+        """What there is to show as of now, parsed here."""
+        if not live.plain:
+            try:
+                return live.growing.blocks()
+            except Exception as error:  # a parser's fault is no reason to show nothing
+                log.warning("grow.failed length=%d %s", len(live.growing.text), type(error).__name__)
+                live.plain = True
+        return live.growing.take_plain()
 
     async def _ask(self, live: Live) -> None:
         """Show the open end as of now when the worker has parsed it, and ask again if it grew meanwhile."""

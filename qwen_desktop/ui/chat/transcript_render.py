@@ -101,7 +101,15 @@ class RenderQueue(QObject):
         self._timer.start()
 
     def _own(self, text: str) -> Iterator[Block | None]:
-        for block in self._markdown.get().iter_blocks(text):
+        blocks: list[Block] = []
+        try:
+            for block in self._markdown.get().iter_blocks(text):
+                blocks.append(block)
+                yield None
+        except Exception as error:  # a parser's fault is no reason to show nothing
+            log.warning("parse.failed length=%d %s", len(text), type(error).__name__)
+            blocks = list(verbatim(text))
+        for block in blocks:
             if isinstance(block, CodeBlock) and block.language and self._renderer is None:
                 spans: tuple[Span, ...] = ()
                 for spans in span_steps(block.text, block.language):  # noqa: B007 - the last one counts

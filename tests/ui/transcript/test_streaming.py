@@ -391,3 +391,20 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
     turns.loop.run_until_complete(fed())
     assert live.view.message_text("m2") == live.item("m2").source
     turns.loop.close()
+
+
+def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, monkeypatch):
+    def fail(*_args, **_more):
+        raise RecursionError
+
+    monkeypatch.setattr(Markdown, "iter_blocks", fail)
+    monkeypatch.setattr(Markdown, "open_tail", fail)
+    feed(live, "Some **bold** text.\n\nAnd more.")
+    item = live.item("m2")
+    assert live.view.message_text("m2") == item.source
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE))
+    live.settle()
+    assert item.body.projection() == item.source
+    item.evict()
+    live.view.select_all()
+    assert live.selected() == "q\n\n" + item.source
