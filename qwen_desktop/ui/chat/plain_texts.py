@@ -238,6 +238,7 @@ class Gathering(QObject):
 
     def _end(self) -> None:
         done, self._done = self._done, None
+        found, self._found, self._todo = self._found, [], []
         if done is not None:
-            done(self._found)
+            done(found)
             self.deleteLater()
