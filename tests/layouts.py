@@ -17,7 +17,7 @@ from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from tests import markdown_texts
+from tests import random_messages
 
 MADE = Provenance("/models/q.gguf", "Qwen3 4B", "", "", Sampling(), 1, ThinkingMode.AUTO, "test")
 #: Pixels of a message that are painted, from its top and from its bottom.
@@ -36,12 +36,12 @@ class Layout(NamedTuple):
 
 def message(chance: random.Random, key: str) -> Message:
     """A finished answer, or now and then a question."""
-    parts: list[TextPart | ThinkingPart] = [TextPart(markdown_texts.text(chance))]
+    parts: list[TextPart | ThinkingPart] = [TextPart(random_messages.text(chance))]
     if chance.random() < 0.1:
         return Message(key, "c", None, Role.USER, tuple(parts), 0.0)
     if chance.random() < 0.2:
         known = chance.random() < 0.7
-        parts.insert(0, ThinkingPart(markdown_texts.prose(chance, 30), 2.5 if known else None, 30 if known else None))
+        parts.insert(0, ThinkingPart(random_messages.prose(chance, 30), 2.5 if known else None, 30 if known else None))
     ended = chance.choice(
         ((Status.DONE, FinishReason.STOP), (Status.DONE, FinishReason.LENGTH), (Status.STOPPED, None))
     )
@@ -112,12 +112,12 @@ def streamed(view: TranscriptView, message: Message, chance: random.Random) -> L
     size = view.size()
     for part in message.parts:
         if isinstance(part, ThinkingPart):
-            for piece in markdown_texts.pieces(chance, part.text):
+            for piece in random_messages.pieces(chance, part.text):
                 view.append_delta(message.id, "", piece)
             if part.seconds is not None:
                 view.thinking_done(message.id, part.seconds, part.tokens or 0)
         elif isinstance(part, TextPart):
-            for piece in markdown_texts.pieces(chance, part.text):
+            for piece in random_messages.pieces(chance, part.text):
                 view.append_delta(message.id, piece, "")
                 if chance.random() < 0.5:
                     _show(view, item, chance)

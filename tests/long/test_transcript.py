@@ -18,7 +18,7 @@ from qwen_desktop.jobs.markdown_jobs import plain, render
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_render import as_blocks
 from qwen_desktop.ui.theme import Theme
-from tests import layouts, markdown_texts
+from tests import layouts, random_messages
 
 
 @pytest.fixture
@@ -90,5 +90,7 @@ def test_text_as_it_stands_loses_no_character(seconds: float) -> None:
     while time.monotonic() < deadline:
         seed += 1
         chance = random.Random(seed)
-        text = chance.choice(("\n", "\n\n", " ")).join(markdown_texts.text(chance) for _ in range(chance.randint(1, 6)))
+        text = chance.choice(("\n", "\n\n", " ")).join(
+            random_messages.text(chance) for _ in range(chance.randint(1, 6))
+        )
         assert projection(tuple(verbatim(text))) == text, seed

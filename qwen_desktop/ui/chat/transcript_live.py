@@ -229,33 +229,35 @@ class LiveAnswers(QObject):
 
     async def _ask(self, live: Live) -> None:
         """Show the open end as of now when the worker has parsed it, and ask again if it grew meanwhile."""
-        before, length = live.growing.start, len(live.growing.text)
-        grown = await self._grown(live)
+        growing, before, length = live.growing, live.growing.start, len(live.growing.text)
+        grown = await self._grown(live, growing)
         live.asking = False
         item = live.item
-        if self._live.get(item.message.id) is not live or live.growing.start != before:
+        if self._live.get(item.message.id) is not live:
             return
-        if item.body is not None and item.ready:
-            had = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
-            self._take(live, had, *(live.growing.take_plain() if grown is None else live.growing.take(grown)))
-        if len(live.growing.text) > length:
+        if live.growing is growing and growing.start == before and item.body is not None and item.ready:
+            had = (bool(live.thinking), bool(growing.text), item.thinking is not None and item.thinking.running)
+            self._take(live, had, *(growing.take_plain() if grown is None else growing.take(grown)))
+        if live.growing is not growing or len(growing.text) > length:
             live.dirty = True
             if not self._frame.isActive():
                 self._frame.start(FRAME_MS)
 
     async def _ask_all(self, live: Live, width: float) -> None:
-        grown, before = None, -1
-        while before != live.growing.start:  # else an answer to an earlier question has come in between
-            before = live.growing.start
-            grown = await self._grown(live)
-        if live.item.pending and self._live.get(live.item.message.id) is live:
-            blocks, _ = live.growing.take_plain() if grown is None else live.growing.take(grown)
-            self._queue.request(live.item, width, blocks)
+        while True:
+            growing, before = live.growing, live.growing.start
+            grown = await self._grown(live, growing)
+            if not live.item.pending or self._live.get(live.item.message.id) is not live:
+                return
+            if live.growing is growing and growing.start == before:
+                break  # else an answer to an earlier question has come in between
+        blocks, _ = growing.take_plain() if grown is None else growing.take(grown)
+        self._queue.request(live.item, width, blocks)
 
-    async def _grown(self, live: Live) -> Grown | None:
+    async def _grown(self, live: Live, growing: GrowingText) -> Grown | None:
         from qwen_desktop.jobs.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
-        text, number = live.growing.open_end
+        text, number = growing.open_end
         grower = self._grower
         try:
             if grower is not None:

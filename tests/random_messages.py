@@ -1,4 +1,4 @@
-"""Random Markdown: what models write, what people paste, and what neither should."""
+"""Random texts of messages: what models write, what people paste, and what neither should."""
 
 from __future__ import annotations
 
