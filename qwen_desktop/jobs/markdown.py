@@ -49,7 +49,7 @@ class Markdown:
     def __init__(self) -> None:
         self._md = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
         dollarmath_plugin(self._md, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-        bound_dollar_blocks(self._md)
+        bound_dollar_blocks(self._md, blank_lines=True)
         self._md.inline.ruler.before("escape", "bracket_math", _bracket_math)
         self._md.block.ruler.before("fence", "bracket_math_block", _bracket_math_block)
         # Inline parsing is most of the cost: it is done by ``_inline``, lazily and remembered.

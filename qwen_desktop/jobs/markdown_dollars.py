@@ -16,9 +16,12 @@ from mdit_py_plugins.dollarmath.index import math_block_dollar
 _KNOWN: Final = "lines that end a dollar block"
 
 
-def bound_dollar_blocks(md: MarkdownIt) -> None:
-    """Put the bounded rule into the place of the plugin's "math_block", without labels and with the same results."""
-    find = math_block_dollar(allow_labels=False, allow_blank_lines=True)
+def bound_dollar_blocks(md: MarkdownIt, *, blank_lines: bool) -> None:
+    """Put the bounded rule into the place of the plugin's "math_block", without labels and with the same results.
+
+    ``blank_lines`` says whether a formula may hold them.
+    """
+    find = math_block_dollar(allow_labels=False, allow_blank_lines=blank_lines)
 
     def rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         first = state.bMarks[start] + state.tShift[start]
