@@ -17,6 +17,7 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.growing import grow_job
 from qwen_desktop.jobs.markdown import Markdown
 from qwen_desktop.jobs.markdown_jobs import plain, render
+from qwen_desktop.ui.chat import plain_texts, transcript_render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from tests import layouts
 
@@ -408,3 +409,28 @@ def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, 
     item.evict()
     live.view.select_all()
     assert live.selected() == "q\n\n" + item.source
+
+
+def test_a_worker_that_hangs_holds_up_neither_reading_nor_copying(seen, say, monkeypatch):
+    turns = Turns()
+    monkeypatch.setattr(transcript_render, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(plain_texts, "PATIENCE_S", 0.05)
+
+    async def never(_text):
+        await asyncio.sleep(60)
+
+    seen.view.set_renderer(never, never)
+    long = "Some **bold** text.\n\n" * 100
+
+    async def opened():
+        seen.view.set_messages([say("assistant", long)], more_above=False)
+        seen.view.select_all()
+        seen.view.copy()
+        while seen.view.copying or not seen.item("m1").ready:
+            await asyncio.sleep(0.01)
+            seen.qtbot.wait(1)
+
+    turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
+    assert QApplication.clipboard().text() == long
+    assert seen.view.message_text("m1") == long
+    turns.loop.close()
