@@ -192,7 +192,7 @@ def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
         seen.view.copy()
         assert seen.view.copying
         later()
-        seen.qtbot.wait(500)
+        seen.qtbot.wait(250)
         assert not seen.view.copying
         assert QApplication.clipboard().text() in ("elsewhere", "message 59")
 
