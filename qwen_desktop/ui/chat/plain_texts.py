@@ -205,7 +205,7 @@ class Gathering(QObject):
             return
         until = time.perf_counter() + _STEP_S
         for _ in self._work:
-            if time.perf_counter() > until:
+            if time.perf_counter() > until and len(self._found) < len(self._todo):
                 return
         self._timer.stop()
         loop = running_loop()

@@ -230,9 +230,11 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
         assert not seen.item("m1").ready
         assert seen.item("m1").body is not None, "plain text is on show"
         assert seen.view.message_text("m1") == long
-        await asyncio.sleep(1.0)
+        while not seen.item("m1").ready:
+            await asyncio.sleep(0.01)
+            seen.qtbot.wait(1)
 
-    turns.loop.run_until_complete(opened())
+    turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
     seen.settle()
     assert asked == [long, long], "once more, since another text may have been to blame"
     assert seen.view.message_text("m1") == long, "not a character is lost"
@@ -287,7 +289,7 @@ def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
 
 def test_blocks_that_come_in_one_frame_are_all_painted(live):
     live.view.append_delta("m2", "One\n\n", "")
-    live.qtbot.wait(60)
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One")
     places = []
     live.view.live.changed.connect(lambda _item, y: places.append(y))
     live.view.append_delta("m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix", "")
@@ -297,10 +299,10 @@ def test_blocks_that_come_in_one_frame_are_all_painted(live):
 
 
 def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
-    live.view.append_delta("m2", "| a | b |\n|---|--", "")
-    live.qtbot.wait(60)
-    live.view.append_delta("m2", "-:|\n| words | 1 |", "")
-    live.qtbot.wait(60)
+    live.view.append_delta("m2", "> | a | b |\n> |---|--", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb")
+    live.view.append_delta("m2", "-:|\n> | words | 1 |", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb\nwords\t1")
     item = live.item("m2")
     streamed = layouts.seen(live.view, item).pixels
     item.evict()
@@ -310,9 +312,8 @@ def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
 
 def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
     live.view.append_delta("m2", "", "Hm.")
-    live.qtbot.wait(400)
     item = live.item("m2")
-    assert item.thinking.seconds is not None
+    live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.seconds is not None)
     live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
     live.settle()
     assert item.thinking.title()[0] == "Thoughts"
@@ -387,10 +388,9 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
             live.view.append_delta("m2", f"[**{n}** " * 10, "")
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
-        live.qtbot.wait(60)
 
     turns.loop.run_until_complete(fed())
-    assert live.view.message_text("m2") == live.item("m2").source
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "".join(f"[**{n}** " * 10 for n in range(100)))
     turns.loop.close()
 
 
