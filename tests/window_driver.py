@@ -95,10 +95,9 @@ class Driver:
         return "\n".join(child.text(QAccessible.Text.Name) for child in found if child is not None)
 
     def shown(self) -> str:
-        """All text of the transcript, as select all and copy would give it."""
+        """All text of the transcript."""
         view = self.window.chat.transcript
-        view.select_all()
-        return view.selected_text()
+        return "\n\n".join(view.message_text(item.message.id) for item in view.items)
 
 
 def drive(story: Callable[[Driver], Awaitable[None]], *, runs: int = 1) -> None:

@@ -7,12 +7,13 @@ many of them, none can be part of a cycle, and each that the collector need not 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
+
+_VERBATIM_PIECE: Final = 2000
 
 
 class Run(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
@@ -34,7 +35,8 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     """A paragraph, or a heading when ``level`` is 1..6.
 
     ``indent`` counts enclosing lists, ``quote`` enclosing quotations; ``marker`` ("•", "3.", "☐", "☑") stands
-    before the first paragraph of a list item. A line break is a newline inside a run.
+    before the first paragraph of a list item. A line break is a newline inside a run. ``verbatim`` blocks are pieces
+    of one text without Markdown: each stands on the line after the one before.
     """
 
     runs: Runs
@@ -42,6 +44,7 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     indent: int = 0
     quote: int = 0
     marker: str = ""
+    verbatim: bool = False
 
     @property
     def text(self) -> str:
@@ -120,10 +123,31 @@ def plain(block: Block) -> str:
     return block.text
 
 
+def verbatim(text: str) -> Iterator[TextBlock]:
+    """Text without Markdown as blocks of some 2,000 characters, cut at line ends; their projection is ``text``."""
+    start = 0
+    while True:
+        cut = -1
+        if len(text) - start > _VERBATIM_PIECE:
+            cut = text.rfind("\n", start, start + _VERBATIM_PIECE)
+            if cut < 0:
+                cut = text.find("\n", start + _VERBATIM_PIECE)
+        piece = text[start:] if cut < 0 else text[start:cut]
+        yield TextBlock((Run(piece),) if piece else (), verbatim=True)
+        if cut < 0:
+            return
+        start = cut + 1
+
+
+def follows_verbatim(before: Block, after: Block) -> bool:
+    """Whether two blocks are neighbouring pieces of one verbatim text."""
+    return isinstance(before, TextBlock) and isinstance(after, TextBlock) and before.verbatim and after.verbatim
+
+
 def separator(before: Block, after: Block) -> str:
     """What stands between two blocks in copied text: list items follow each other without an empty line."""
     listed = isinstance(before, TextBlock) and isinstance(after, TextBlock) and before.indent and after.marker
-    return "\n" if listed else "\n\n"
+    return "\n" if listed or follows_verbatim(before, after) else "\n\n"
 
 
 def projection(blocks: Sequence[Block]) -> str:
@@ -139,21 +163,3 @@ def projection(blocks: Sequence[Block]) -> str:
 def from_builtins(data: Any) -> tuple[Block, ...]:
     """Blocks from what came over the pipe. Raises ``msgspec.ValidationError`` when it is not that."""
     return msgspec.convert(data, tuple[Block, ...], strict=True)
-
-
-_MARKS = re.compile(r"(\*\*|__|~~|`+|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w))")
-_LINKS = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
-_HEADS = re.compile(r"^#{1,6}\s+", re.MULTILINE)
-_FENCES = re.compile(r"^[ \t]*(```|~~~).*\n?", re.MULTILINE)
-
-
-def quick_plain(text: str) -> str:
-    """Clean text of a message that was never rendered, for copying thousands of them at once."""
-    if not any(mark in text for mark in "*_`[#~"):
-        return text
-    parts = _FENCES.split(text)
-    # split() keeps the fence marks: prose, mark, code, mark, prose ... so every second piece of text is code.
-    texts = parts[::2]
-    for place in range(0, len(texts), 2):
-        texts[place] = _MARKS.sub("", _LINKS.sub(r"\1", _HEADS.sub("", texts[place])))
-    return "".join(texts).strip()

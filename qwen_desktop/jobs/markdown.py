@@ -1,7 +1,7 @@
 """Markdown to blocks (``jobs.blocks``), with markdown-it-py and without Qt.
 
 Safe by construction: raw HTML is text, pictures are links and never loaded, and a link keeps its address only for
-http, https and mailto. Called in the job worker (``render_job``) for long messages; the window uses ``Markdown``
+http, https and mailto. Called in the job worker (``markdown_jobs``) for long messages; the window uses ``Markdown``
 itself for short ones, one block at a time.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,6 +31,7 @@ from qwen_desktop.jobs.blocks import (
 )
 from qwen_desktop.jobs.highlight import spans
 from qwen_desktop.jobs.markdown_code import Fence, fence_of, fence_rule
+from qwen_desktop.jobs.markdown_dollars import bound_dollar_blocks
 from qwen_desktop.jobs.markdown_inline import PIECE, InlineParser, formula_rule, pieces
 from qwen_desktop.jobs.markdown_table import table_rule
 
@@ -155,6 +156,7 @@ def _parser() -> MarkdownIt:
     md.inline = InlineParser()
     md.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     dollarmath_plugin(md, allow_labels=False, allow_blank_lines=False)
+    bound_dollar_blocks(md, blank_lines=False)
     md.inline.ruler.at("math_inline", formula_rule)
     md.inline.ruler.before("escape", "bracket_math", _bracket_math)
     block = md.block.ruler
@@ -391,11 +393,3 @@ def _offset_of_line(text: str, line: int) -> int:
     for _ in range(line):
         place = text.find("\n", place) + 1
     return place
-
-
-# The worker's side ---------------------------------------------------------------------------------------------------
-
-
-def render_job(text: str) -> list[Any]:
-    """The job "markdown.render": blocks as plain data, highlighted. ``blocks.from_builtins`` reads them."""
-    return [msgspec.to_builtins(block) for block in Markdown().iter_blocks(text, highlight=True)]

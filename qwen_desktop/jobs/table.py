@@ -31,7 +31,9 @@ JOBS: dict[str, str] = {
     "hub.download": "qwen_desktop.hub.download:fetch",
     "hub.download_discard": "qwen_desktop.hub.download:discard",
     "hub.download_state": "qwen_desktop.hub.download:state",
-    "markdown.render": "qwen_desktop.jobs.markdown:render_job",
+    "markdown.grow": "qwen_desktop.jobs.growing:grow_job",
+    "markdown.plain": "qwen_desktop.jobs.markdown_jobs:plain",
+    "markdown.render": "qwen_desktop.jobs.markdown_jobs:render",
     "template.check": "qwen_desktop.jobs.template_doctor:check_file",
     "template.repair": "qwen_desktop.jobs.template_doctor:repair",
 }

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QObject, QPoint, QRect
 from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleInterface, QWindow
 
-from qwen_desktop.jobs.blocks import quick_plain
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 
@@ -137,7 +136,10 @@ class MessageInterface(_Part):
         if kind != QAccessible.Text.Name:
             return ""
         who = translate("transcript", "You") if self.item.user else self.item.name
-        text = self.item.source if self.item.user else quick_plain(self.item.source)
+        text = self._view.texts.known(self.item)
+        if text is None:
+            text = self.item.source  # whole, with its marks, until it is known how it reads
+            self._view.texts.want(self.item)
         pieces = [f"{who}: {text[:_LONGEST]}"] + [note.text for note in self.item.notes]
         if self.item.problem is not None:
             pieces.append(self.item.problem.sentences)

@@ -15,17 +15,17 @@ from qwen_desktop.jobs.blocks import (
     RuleBlock,
     TableBlock,
     TextBlock,
+    follows_verbatim,
     plain,
     separator,
 )
+from qwen_desktop.jobs.blocks import projection as projection_of
 from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
-from qwen_desktop.ui.chat.blocks_flow import At, plain_runs
+from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
 from qwen_desktop.ui.chat.blocks_text import MathLayout, RuleLayout, TextLayoutBlock, paint_quote_bars
-
-_PLAIN_PIECE = 2000
 
 
 def layout_of(style: Style, block: Block) -> BlockLayout:
@@ -43,35 +43,22 @@ def layout_of(style: Style, block: Block) -> BlockLayout:
             return RuleLayout(style, block)
 
 
-def plain_blocks(text: str) -> Iterator[Block]:
-    """Text without Markdown as blocks of some 2,000 characters, cut at line ends; the line ends are dropped."""
-    start = 0
-    while True:
-        if len(text) - start <= _PLAIN_PIECE:
-            yield TextBlock(plain_runs(text[start:]))
-            return
-        cut = text.rfind("\n", start, start + _PLAIN_PIECE)
-        if cut < 0:
-            cut = text.find("\n", start + _PLAIN_PIECE)
-        if cut < 0:
-            yield TextBlock(plain_runs(text[start:]))
-            return
-        yield TextBlock(plain_runs(text[start:cut]))
-        start = cut + 1
-
-
 class Body:
-    """Laid-out blocks. ``raw`` bodies hold a user's text as typed: their pieces join with a plain newline."""
+    """Laid-out blocks. What it looks like follows from the blocks, the width and which code is wrapped alone: layouts
+    of earlier blocks are used again where that gives the same, however they came about.
+    """
 
-    def __init__(self, style: Style, *, raw: bool = False) -> None:
+    def __init__(self, style: Style, wrapped: set[int] | None = None) -> None:
         self.style = style
-        self.raw = raw
+        #: Numbers of the blocks whose long lines of code are broken; outlives the layouts where the caller keeps it.
+        self.wrapped = set() if wrapped is None else wrapped
         self.width = 0.0
         self.height = 0.0
         self.layouts: list[BlockLayout] = []
         self._tops: list[float] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
+        self._text: str | None = None
 
     @property
     def blocks(self) -> list[Block]:
@@ -85,15 +72,9 @@ class Body:
 
     def projection(self) -> str:
         """The plain text that selections count in."""
-        pieces: list[str] = []
-        for number, layout in enumerate(self.layouts):
-            if number:
-                pieces.append(self._separator(self.layouts[number - 1].block, layout.block))
-            pieces.append(plain(layout.block))
-        return "".join(pieces)
-
-    def _separator(self, before: Block, after: Block) -> str:
-        return "\n" if self.raw else separator(before, after)
+        if self._text is None:
+            self._text = projection_of(self.blocks)
+        return self._text
 
     def steps(self, blocks: Iterable[Block | None], width: float) -> Iterator[None]:
         """Lay out ``blocks`` one a step (None is a pause); the body shows what there was until the last step."""
@@ -108,8 +89,7 @@ class Body:
             if layout is not None and layout.block == block:
                 fresh.append(layout)
                 continue
-            layout = self._renewed(layout, block, width)
-            fresh.append(layout)
+            fresh.append(self._renewed(layout, block, width, len(fresh)))
             yield
         self.width = width
         self.layouts = fresh
@@ -127,16 +107,18 @@ class Body:
             block = blocks[number]
             if number < len(self.layouts):
                 if self.layouts[number].block != block:
-                    self.layouts[number] = self._renewed(self.layouts[number], block, width)
+                    self.layouts[number] = self._renewed(self.layouts[number], block, width, number)
             else:
-                self.layouts.append(self._renewed(None, block, width))
+                self.layouts.append(self._renewed(None, block, width, number))
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
 
-    def _renewed(self, layout: BlockLayout | None, block: Block, width: float) -> BlockLayout:
+    def _renewed(self, layout: BlockLayout | None, block: Block, width: float, number: int) -> BlockLayout:
         if layout is not None and layout.update(block):
             return layout
         layout = layout_of(self.style, block)
+        if isinstance(layout, CodeLayout):
+            layout.wrap = number in self.wrapped
         layout.set_width(width)
         return layout
 
@@ -148,11 +130,17 @@ class Body:
                 layout.set_width(width)
             self._place(0)
 
-    def replace_heights(self) -> None:
-        """Place the blocks again after one changed its height (a code card that wraps now)."""
-        self._place(0)
+    def toggle_wrap(self, key: str) -> None:
+        """Break the long lines of the code card that a target's key belongs to, or stop doing so."""
+        number = int(key.partition(".")[0].removeprefix("b"))
+        layout = self.layouts[number]
+        if isinstance(layout, CodeLayout):
+            layout.toggle_wrap()
+            self.wrapped.symmetric_difference_update((number,))
+            self._place(0)
 
     def _place(self, first: int) -> None:
+        self._text = None
         first = min(first, len(self._tops), len(self._starts))
         del self._tops[first:], self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
@@ -161,7 +149,7 @@ class Body:
             start = 0
             if number:
                 before = self.layouts[number - 1]
-                if self.raw:
+                if follows_verbatim(before.block, layout.block):
                     gap = 0.0
                 elif isinstance(before.block, TextBlock) and before.block.level:
                     gap = min(max(before.gap, layout.gap), 8.0) if not _level(layout.block) else layout.gap
@@ -169,7 +157,7 @@ class Body:
                     follows_item = isinstance(before.block, TextBlock) and before.block.indent > 0
                     gap = layout.gap if follows_item else max(layout.gap, 10.0)
                 y = self._tops[-1] + before.height + gap
-                start = self._starts[-1] + self._lengths[-1] + len(self._separator(before.block, layout.block))
+                start = self._starts[-1] + self._lengths[-1] + len(separator(before.block, layout.block))
             layout.y = y
             self._tops.append(y)
             self._starts.append(start)
@@ -233,12 +221,6 @@ class Body:
             for number, layout in enumerate(self.layouts)
             for target in layout.targets()
         ]
-
-    def code_of(self, key: str) -> CodeLayout | None:
-        """The code card that a target's key belongs to."""
-        name = key.partition(".")[0].removeprefix("b")
-        layout = self.layouts[int(name)] if name.isdecimal() and int(name) < len(self.layouts) else None
-        return layout if isinstance(layout, CodeLayout) else None
 
 
 def _level(block: Block) -> int:

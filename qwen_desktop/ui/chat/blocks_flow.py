@@ -70,7 +70,7 @@ def cursor_x(line: QTextLine, unit: int) -> float:
 
 
 class _Chunk:
-    __slots__ = ("end", "height", "layout", "lines", "seen", "start", "units", "y")
+    __slots__ = ("end", "height", "layout", "lines", "natural", "seen", "start", "units", "y")
 
     def __init__(self, start: int, y: float) -> None:
         self.start = start
@@ -80,6 +80,7 @@ class _Chunk:
         self.height = 0.0
         self.layout = QTextLayout()
         self.lines = 0
+        self.natural = 0.0
         self.units = Units("")
 
 
@@ -89,26 +90,36 @@ class TextFlow:
     def __init__(self, style: Style, base: str, *, align: str = "") -> None:
         self.style = style
         self.base = base
-        self.align = align
+        self._align = align
         self.runs: Runs = ()
         self.text = ""
         self.width = 0.0
         self.height = 0.0
-        self.natural = 0.0
         self.rtl = False
         self._line = style.line_height(base)
         self._chunks: list[_Chunk] = []
         self._starts: list[int] = []
         self._run_starts: list[int] = []
 
-    def set_runs(self, runs: Sequence[Run], width: float) -> None:
-        """Show ``runs`` wrapped to ``width`` pixels, keeping what is already laid out where the text only grew."""
+    @property
+    def natural(self) -> float:
+        """Pixels of the widest line."""
+        return max((chunk.natural for chunk in self._chunks), default=0.0)
+
+    def set_runs(self, runs: Sequence[Run], width: float, align: str | None = None) -> None:
+        """Show ``runs`` wrapped to ``width`` pixels, keeping what is already laid out where the text only grew.
+
+        ``align`` ("left", "center", "right" or "") is another alignment from now on.
+        """
         runs = tuple(runs)
-        stable = self._stable(runs) if width == self.width else 0
-        if stable == len(self.text) and runs == self.runs and width == self.width and self._chunks:
+        same = width == self.width and align in (None, self._align)
+        if same and runs == self.runs and self._chunks:
             return
+        stable = self._stable(runs) if same else 0
+        self._align = self._align if align is None else align
         keep = 0
-        while keep < len(self._chunks) - 1 and self._chunks[keep].seen <= stable:
+        # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
+        while keep < len(self._chunks) - 1 and self._chunks[keep].seen < stable:
             keep += 1
         del self._chunks[keep:]
         self.runs = runs
@@ -121,7 +132,6 @@ class TextFlow:
             place += len(run.text)
         if not keep:
             self.rtl = is_rtl(self.text)
-            self.natural = 0.0
         start = self._chunks[-1].end if self._chunks else 0
         y = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
         while True:
@@ -158,7 +168,7 @@ class TextFlow:
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         option.setTextDirection(Qt.LayoutDirection.RightToLeft if self.rtl else Qt.LayoutDirection.LeftToRight)
         align = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}.get(
-            self.align, Qt.AlignmentFlag.AlignRight if self.rtl else Qt.AlignmentFlag.AlignLeft
+            self._align, Qt.AlignmentFlag.AlignRight if self.rtl else Qt.AlignmentFlag.AlignLeft
         )
         option.setAlignment(align)
         layout.setTextOption(option)
@@ -178,7 +188,7 @@ class TextFlow:
             line.setLineWidth(max(1.0, self.width - first))
             bottom = height
             line.setPosition(QPointF(first, height + (self._line - line.height()) / 2))
-            self.natural = max(self.natural, line.naturalTextWidth() + first)
+            chunk.natural = max(chunk.natural, line.naturalTextWidth() + first)
             last_start = line.textStart()
             height += self._line
             chunk.lines += 1

@@ -29,6 +29,10 @@ class TableLayout(BlockLayout):
         self._columns: list[float] = []
         self._tops: list[float] = []
         self._total = 0.0
+        #: Stands in all cells without text: a row of pipes may make thousands of them.
+        self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
+        for flow in self._empty.values():
+            flow.set_runs((), _UNBOUNDED)
         self._sync()
 
     def _sync(self) -> None:
@@ -42,7 +46,7 @@ class TableLayout(BlockLayout):
             for column, runs in enumerate(row):
                 if column < len(flows) and flows[column].runs == runs:
                     continue
-                flow = TextFlow(self.style, base)
+                flow = TextFlow(self.style, base) if runs else self._empty[base]
                 flow.set_runs(runs, _UNBOUNDED)
                 if column < len(flows):
                     flows[column], naturals[column] = flow, flow.natural
@@ -67,10 +71,9 @@ class TableLayout(BlockLayout):
             self._tops.append(y)
             height = 0.0
             for column, flow in enumerate(row):
-                flow.align = self._block.align[column] if column < len(self._block.align) else ""
-                if flow.width != self._columns[column]:
-                    runs, flow.width = flow.runs, 0.0
-                    flow.set_runs(runs, self._columns[column])
+                align = self._block.align[column] if column < len(self._block.align) else ""
+                if flow.runs:
+                    flow.set_runs(flow.runs, self._columns[column], align)
                 height = max(height, flow.height)
             y += max(height, self.style.line_height("cell")) + 2 * _PAD
         self.height = y + (8 if self._overflow() > 0 else 0)

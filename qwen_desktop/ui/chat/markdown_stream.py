@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock
+from qwen_desktop.jobs.blocks import Block, CodeBlock, verbatim
 
 if TYPE_CHECKING:
+    from qwen_desktop.jobs.growing import Grown
     from qwen_desktop.jobs.markdown import Markdown
     from qwen_desktop.jobs.markdown_code import Fence
 
-#: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
-_HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
-#: A table is text until the row of dashes below its head has come.
-_HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
+#: An open end longer than this, or with more marks than prose has, takes too long for the window's own thread.
+_LONG: Final = 3000
+_MANY: Final = 200
+_MARKS: Final = "[*_`$|"
 
 
 class GrowingText:
@@ -36,33 +36,51 @@ class GrowingText:
         """Append what came."""
         self.text += delta
 
+    @property
+    def start(self) -> int:
+        """Where the open end begins: what stands before can no longer change."""
+        return self._tail
+
+    @property
+    def open_end(self) -> tuple[str, int | None]:
+        """What ``grow`` needs to parse the open end."""
+        return self.text[self._tail :], self._number
+
+    @property
+    def heavy(self) -> bool:
+        """Whether parsing the open end would hold the caller's thread for too long."""
+        if self._open_fence() is not None:
+            return False
+        return len(self.text) - self._tail > _LONG or sum(map(self.text[self._tail :].count, _MARKS)) > _MANY
+
     def blocks(self) -> tuple[list[Block], int]:
         """All blocks as of now, and how many at the front can no longer change."""
         opened = self._open_fence()
-        if opened is None:
-            tail = self.text[self._tail :]
-            finished, open_blocks, offset, number = self._markdown.open_tail(tail, self._number)
-            stable = len(self._finished)
-            if finished:
-                self._finished += finished
-                self._tail += offset
-                self._number = number
-                tail = tail[offset:]
-            shown = _mended(tail)
-            if shown != tail:
-                _, open_blocks, _, _ = self._reparsed(shown)
-            if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
-                self._fence, self._code = fence, []
-                self._looked = self._tail + end + 1
-                opened = self._open_fence()
-                if opened is not None:
-                    open_blocks = [opened]
-            return self._finished + open_blocks, stable
-        return [*self._finished, opened], len(self._finished)
+        if opened is not None:
+            return [*self._finished, opened], len(self._finished)
+        from qwen_desktop.jobs.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
 
-    def _reparsed(self, tail: str) -> tuple[list[Block], list[Block], int, int | None]:
-        finished, open_blocks, offset, number = self._markdown.open_tail(tail, self._number)
-        return finished, finished + open_blocks, offset, number
+        return self.take(grow(self._markdown, *self.open_end))
+
+    def take(self, grown: Grown) -> tuple[list[Block], int]:
+        """The same with an open end that was parsed elsewhere; ``start`` must be what it was then."""
+        stable = len(self._finished)
+        self._finished += grown.finished
+        self._tail += grown.offset
+        self._number = grown.number
+        open_blocks: list[Block] = list(grown.opened)
+        tail = self.text[self._tail :]
+        if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
+            self._fence, self._code = fence, []
+            self._looked = self._tail + end + 1
+            opened = self._open_fence()
+            if opened is not None:
+                open_blocks = [opened]
+        return self._finished + open_blocks, stable
+
+    def take_plain(self) -> tuple[list[Block], int]:
+        """The same with the open end as it stands, for one that nothing could parse."""
+        return [*self._finished, *verbatim(self.text[self._tail :])], len(self._finished)
 
     def _open_fence(self) -> CodeBlock | None:
         """The code block that is open at the top level; looks only at what came since the last call."""
@@ -80,21 +98,3 @@ class GrowingText:
         if not last.strip() or not last.strip().strip(fence.mark[0]):  # empty, or a closing fence that is being typed
             return CodeBlock("\n".join(self._code), fence.language)
         return CodeBlock("\n".join([*self._code, fence.part(last)]), fence.language)
-
-
-def _mended(tail: str) -> str:
-    """The open part as it should be shown: half-typed marks left out, open emphasis closed."""
-    match = _HALF_TYPED.search(tail) or _HALF_TABLE.search(tail)
-    if match is not None:
-        return tail[: match.start()]
-    if "```" in tail or "~~~" in tail:
-        return tail
-    last = tail[tail.rfind("\n\n") + 1 :] if "\n\n" in tail else tail
-    if len(last) > 4000:
-        return tail
-    if last.count("`") % 2:
-        return tail[:-1] if tail.endswith("`") else tail + "`"
-    if last.count("**") % 2:
-        bare = tail.rstrip()
-        return bare[:-2] if bare.endswith("**") else bare.removesuffix("*") + "**"
-    return tail

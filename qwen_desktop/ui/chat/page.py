@@ -59,7 +59,11 @@ class ChatPage(QWidget):
         self.transcript = TranscriptView(theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
-        self.transcript.set_renderer(lambda text: services.jobs.call("markdown.render", {"text": text}))
+        self.transcript.set_renderer(
+            lambda text: services.jobs.call("markdown.render", {"text": text}),
+            lambda texts: services.jobs.call("markdown.plain", {"texts": texts}),
+            lambda text, number: services.jobs.call("markdown.grow", {"text": text, "number": number}),
+        )
         self.empty = EmptyChat(theme, actions, self)
         self.composer = Composer(theme, self)
         self.status = StatusLine(theme, self)
@@ -136,7 +140,6 @@ class ChatPage(QWidget):
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
-        view.copy_requested.connect(self._copy)
         view.regenerate_requested.connect(self._regenerate)
         view.retry_requested.connect(self._regenerate)
         view.version_requested.connect(
@@ -287,8 +290,9 @@ class ChatPage(QWidget):
     def copy_answer(self) -> None:
         """Copy the last answer."""
         last = self.transcript.last_answer_id()
-        if last:
-            self._copy(self.transcript.message_text(last), self.tr("The answer is copied."))
+        item = self.transcript.item(last) if last else None
+        if item is not None:
+            self.transcript.copy_message(item, told=lambda: self._notify.toast(self.tr("The answer is copied.")))
 
     def regenerate(self) -> None:
         """Answer the last question again."""

@@ -6,9 +6,12 @@ It survives eviction of layouts and messages being put above, since nothing in i
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+#: The offset after the last character of a message, however long it is.
+END: Final = sys.maxsize
 _WORD: Final = re.compile(r"\w+|\s+|[^\w\s]", re.UNICODE)
 
 

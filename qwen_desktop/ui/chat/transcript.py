@@ -7,13 +7,14 @@ This file is its public face; ``transcript_canvas`` scrolls and paints, ``transc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
+    QAccessibleEvent,
     QContextMenuEvent,
     QFocusEvent,
     QGuiApplication,
@@ -25,15 +26,15 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.parts import Role
-from qwen_desktop.jobs.blocks import projection, quick_plain
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
-from qwen_desktop.ui.chat.selection import Place
-from qwen_desktop.ui.chat.slices import Slices
+from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
+from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
+from qwen_desktop.ui.chat.transcript_copying import Copying
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_keys import Keys
-from qwen_desktop.ui.chat.transcript_live import LiveAnswers
+from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_menu import menu_for
 from qwen_desktop.ui.chat.transcript_parts import Progress
 from qwen_desktop.ui.chat.transcript_pointer import Pointer
@@ -41,12 +42,13 @@ from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
 
 _COPIED_MS: Final = 1500
+#: Characters of an answer that are announced when it ends.
+_ANNOUNCED: Final = 2000
 
 
 class TranscriptView(TranscriptCanvas):
     """Shows messages. Knows no service: what the user asks for goes out as signals, with message ids."""
 
-    copy_requested = Signal(str)
     regenerate_requested = Signal(str)
     version_requested = Signal(str)
     retry_requested = Signal(str)
@@ -64,15 +66,23 @@ class TranscriptView(TranscriptCanvas):
         self._copied_timer = QTimer(self)
         self._copied_timer.setSingleShot(True)
         self._copied_timer.timeout.connect(self._end_copied)
-        self._copying = Slices(self.put_selection, self)
+        self.texts = PlainTexts(self.markdown, self)
+        self.texts.found.connect(self._on_text_found)
+        self._copying = Copying(self)
         self.setAccessibleName(translate("transcript", "Conversation"))
         attach(self)
 
     # Messages --------------------------------------------------------------------------------------------------------
 
-    def set_renderer(self, renderer: Renderer | None) -> None:
-        """Give long texts to ``renderer`` (the job "markdown.render"); None renders all in this process."""
+    def set_renderer(
+        self, renderer: Renderer | None, plainer: Plainer | None = None, grower: Grower | None = None
+    ) -> None:
+        """Give long texts to ``renderer`` (the job "markdown.render"), what is copied without having been drawn to
+        ``plainer`` ("markdown.plain"), and long open ends of answers to ``grower`` ("markdown.grow"). What is None is
+        done in this process."""
         self.queue.set_renderer(renderer)
+        self.live.set_grower(grower)
+        self.texts.set_plainer(plainer)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -140,19 +150,29 @@ class TranscriptView(TranscriptCanvas):
             self.live.end(message.id)
             item.message = message
         item.versions = self._versions.get(message.id)
+        self.queue.drop(item)
         if item.body is not None and item.ready:
             item.finish(item.width)  # at once: actions, notes and the error card; the text follows
-            self.queue.drop(item)
-            self._request(item)
-        else:
-            self.queue.drop(item)
             item.ready = False
+            self._request(item)
+        item.ready = False
         self.mark(item)
         self._find_last()
         self.arrange()
         if ended and QAccessible.isActive():
-            text = translate("transcript", "Answer: {text}").format(text=quick_plain(item.source)[:2000])
-            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+            self.texts.gather([item], self._announce)
+
+    def _announce(self, texts: Sequence[str]) -> None:
+        text = translate("transcript", "Answer: {text}").format(text=texts[0][:_ANNOUNCED])
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+
+    def _on_text_found(self, message_id: str) -> None:
+        """A screen reader that was given a message's text as it is stored can have it as it reads now."""
+        index = self.index_of(message_id)
+        if index is not None and QAccessible.isActive():
+            event = QAccessibleEvent(self, QAccessible.Event.NameChanged)
+            event.setChild(index)
+            QAccessible.updateAccessibility(event)
 
     def _new(self, message: Message) -> MessageItem:
         return MessageItem(message, self.style_, self.options)
@@ -227,8 +247,10 @@ class TranscriptView(TranscriptCanvas):
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
-        blocks = live.growing.blocks()[0] if live is not None else None
-        self.queue.request(item, float(self.column_width), blocks)
+        if live is not None:
+            self.live.request(live, float(self.column_width))
+        else:
+            self.queue.request(item, float(self.column_width))
 
     # Facts around messages -------------------------------------------------------------------------------------------
 
@@ -289,56 +311,44 @@ class TranscriptView(TranscriptCanvas):
         return next((i.message.id for i in reversed(self.items) if i.message.role is Role.ASSISTANT), None)
 
     def message_text(self, message_id: str) -> str:
-        """The clean text of a message, empty for an unknown one."""
+        """The clean text of a message, as it is stored while the clean one is unknown; empty for an unknown message."""
         item = self._by_id.get(message_id)
-        return "" if item is None else self.projection_of(item)
+        if item is None:
+            return ""
+        text = self.texts.known(item)
+        return item.source if text is None else text
 
     # Selecting and copying -------------------------------------------------------------------------------------------
-
-    def projection_of(self, item: MessageItem, *, exact: bool = True) -> str:
-        """The plain text of a message; without ``exact`` a message that was never shown is cleaned quickly."""
-        if item.user:
-            return item.source
-        if item.body is not None and item.ready:
-            return item.body.projection()
-        return projection(self.markdown.get().blocks(item.source)) if exact else quick_plain(item.source)
-
-    def selected_text(self) -> str:
-        """What is selected, as clean text; messages are separated by blank lines."""
-        return "\n\n".join(self._selected_pieces())
-
-    def _selected_pieces(self) -> Iterator[str]:
-        """The selected text of each message, empty where it has none. What is selected later changes nothing here."""
-        ends = self.selection.ends()
-        if ends is None:
-            return
-        (first, start), (last, stop) = ends
-        for index, item in enumerate(self.items[max(0, first) : last + 1], max(0, first)):
-            text = self.projection_of(item, exact=index in (first, last))
-            piece = text[start if index == first else 0 : stop if index == last else len(text)]
-            if piece:
-                yield piece
 
     def select_all(self) -> None:
         """Select the whole conversation, also what will be loaded above."""
         if self.items:
-            last = self.items[-1]
-            self.selection.take(Place("", 0), Place(last.message.id, len(self.projection_of(last))))
+            self.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
             self.viewport().update()
+
+    @property
+    def copying(self) -> bool:
+        """Whether a copy is still being put together."""
+        return self._copying.running
 
     def copy(self) -> None:
         """Copy the selection, if there is one."""
-        self._copying.begin(self._selected_pieces())
+        self._copying.selection()
 
-    def put_selection(self, pieces: Sequence[str]) -> None:
-        """Copy the selected texts of messages."""
-        if pieces:
-            self.put_on_clipboard("\n\n".join(pieces))
+    def copy_message(
+        self, item: MessageItem, feedback: tuple[str, str] = ("", ""), told: Callable[[], object] | None = None
+    ) -> None:
+        """Copy the clean text of a message; ``told`` is called when that is done."""
+        self._copying.message(item, feedback, told)
+
+    def copy_to_primary(self) -> None:
+        """Put the selection where X11's middle click takes it from."""
+        self._copying.to_primary()
 
     def put_on_clipboard(self, text: str, feedback: tuple[str, str] = ("", "")) -> None:
         """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""
+        self._copying.forget()
         QGuiApplication.clipboard().setText(text)
-        self.copy_requested.emit(text)
         if feedback[1]:
             self.copied = frozenset({feedback})
             self._copied_timer.start(_COPIED_MS)
@@ -355,7 +365,7 @@ class TranscriptView(TranscriptCanvas):
         key = item.message.id
         match target.action:
             case "copy":
-                self.put_on_clipboard(self.projection_of(item), (key, target.key))
+                self.copy_message(item, (key, target.key))
             case "code_copy" | "copy_text":
                 self.put_on_clipboard(target.value, (key, target.key))
             case "regenerate":
@@ -382,12 +392,7 @@ class TranscriptView(TranscriptCanvas):
         elif target.action == "details" and item.problem is not None:
             item.details_open = item.problem.details_open = not item.problem.details_open
         elif target.action == "wrap":
-            code = item.body.code_of(target.key)
-            if code is not None:
-                code.toggle_wrap()
-                number = int(target.key.partition(".")[0].removeprefix("b"))
-                item.wrapped = item.wrapped ^ {number}
-                item.body.replace_heights()
+            item.body.toggle_wrap(target.key)
         item.place()
         self.mark(item)
         self._stick = False

@@ -1,7 +1,9 @@
 """One message of the transcript: its parts placed below each other, painted, hit and estimated.
 
-An item always has a height: a guess while it is not laid out (``ready`` False), the true one afterwards. ``evict``
-throws the layout away and keeps the height.
+An item always has a height: a guess while it is not laid out (``ready`` False), the true one afterwards. ``ready``
+says that the layout on show is that of the message, the style and the width as they are now, however it came about;
+until then the body may be missing, plain text, or that of the message before. ``evict`` throws the layout away and
+keeps the height.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from PySide6.QtGui import QPainter, QPainterPath
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Role, ThinkingPart, visible_text
-from qwen_desktop.jobs.blocks import Block
+from qwen_desktop.jobs.blocks import Block, verbatim
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, quiet_button, translate
-from qwen_desktop.ui.chat.blocks_body import Body, plain_blocks
+from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.transcript_parts import (
     Actions,
     Header,
@@ -141,15 +144,15 @@ class MessageItem:
 
     def steps(self, blocks: Iterator[Block | None], width: float) -> Iterator[None]:
         """Lay out in small steps; ready after the last. The old layout stays on show until then."""
-        body = self.body or Body(self._style, raw=self.user)
+        body = self.body or Body(self._style, self.wrapped)
         yield from body.steps(blocks, self.body_width(width))
         self.body = body
         self.finish(width)
 
     def lay_plain(self, width: float, most: int = 6000) -> None:
         """Show the first characters of the text without Markdown, at once, while the real layout is being made."""
-        body = Body(self._style, raw=True)
-        body.set_blocks(list(plain_blocks(self.source[:most])), self.body_width(width))
+        body = Body(self._style, self.wrapped)
+        body.set_blocks(list(verbatim(self.source[:most])), self.body_width(width))
         height = self.height
         self.body = body
         self.finish(width)
@@ -160,13 +163,7 @@ class MessageItem:
         """Make the parts around the body and place all of them; the item is ready afterwards."""
         self.width = width
         if self.body is None:
-            self.body = Body(self._style, raw=self.user)
-        for number in self.wrapped:
-            code = self.body.code_of(f"b{number}")
-            if code is not None and not code.wrap:
-                code.toggle_wrap()
-        if self.wrapped:
-            self.body.replace_heights()
+            self.body = Body(self._style, self.wrapped)
         if not self.user:
             self._make_parts()
         self.place()
@@ -187,6 +184,10 @@ class MessageItem:
             if parts[0].seconds is not None:
                 self.thinking.seconds = sum(part.seconds or 0.0 for part in parts)
                 self.thinking.tokens = sum(part.tokens or 0 for part in parts)
+            elif not self.streaming:  # it was cut off: what the clock said meanwhile is stored nowhere
+                self.thinking.seconds = self.thinking.tokens = None
+        else:
+            self.thinking = None
         self.notes = [Note(style, icon, said) for icon, said in self._said()]
         if message.problem is not None and message.status is not Status.STREAMING:
             self.problem = ProblemCard(style, message.problem)
@@ -275,11 +276,11 @@ class MessageItem:
             return QPointF(self._bubble.left() + _BUBBLE_PAD, self._bubble.top() + _BUBBLE_PAD_Y)
         return QPointF(0, self._places.get("body", 0.0))
 
-    def changed_body_from(self) -> float:
-        """The y below which a streaming answer can have changed: its last block, with the one before."""
-        if self.body is None or len(self.body.layouts) < 2:
+    def body_y(self, number: int) -> float:
+        """The y of block ``number``, or of the nearest one there is."""
+        if self.body is None or not self.body.layouts:
             return 0.0
-        return self.body_origin.y() + self.body.layouts[-2].y
+        return self.body_origin.y() + self.body.layouts[max(0, min(number, len(self.body.layouts) - 1))].y
 
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
@@ -295,7 +296,8 @@ class MessageItem:
     def restyle(self, style: Style) -> None:
         """Fonts, colours or sizes changed: nothing of the layout can stay."""
         self._style = style
-        self.progress = None
+        if self.progress is not None:
+            self.progress = self.progress.restyled(style)
         self.evict()
         self.height = 0.0
 
@@ -398,9 +400,13 @@ class MessageItem:
     # Selecting -------------------------------------------------------------------------------------------------------
 
     def offset_at(self, point: QPointF) -> int:
-        """Offset in the projection nearest to a point of the item."""
-        if self.body is None:
-            return 0
+        """Offset in the projection nearest to a point of the item.
+
+        While that is not laid out, only its two ends are known: places in plain text on show are others than those in
+        the projection.
+        """
+        if self.body is None or not self.ready:
+            return 0 if point.y() < self.height / 2 else END
         inside = point - self.body_origin
         if inside.y() < 0:
             return 0

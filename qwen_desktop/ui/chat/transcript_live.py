@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import Part, TextPart, ThinkingPart, thinking_text, visible_text
-from qwen_desktop.jobs.blocks import CodeBlock, Span
+from qwen_desktop.jobs.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_render import RenderQueue
+from qwen_desktop.ui.chat.transcript_render import RenderQueue, running_loop
+
+if TYPE_CHECKING:
+    from qwen_desktop.jobs.growing import Grown
+
+log = logging.getLogger(__name__)
+
+#: Given an open end and its list's number, gives what ``jobs.growing.grow_job`` (the job "markdown.grow") returns.
+Grower: TypeAlias = Callable[[str, int | None], Awaitable[Any]]
 
 #: Milliseconds between two updates of the picture.
 FRAME_MS = 33
 #: A frame that took this long (seconds) is followed by a pause of ten times that.
 _SLOW = 0.006
+#: How long the worker may take for an open end, in seconds, before the answer grows on as plain text.
+_PATIENCE_S: Final = 10.0
 _COLOUR_MOST = 6000
 _COLOUR_KEEP = 1500
 
@@ -46,6 +60,8 @@ class Live:
     new_text: list[str] = field(default_factory=list)
     new_thinking: list[str] = field(default_factory=list)
     dirty: bool = False
+    asking: bool = False
+    plain: bool = False
     colouring: dict[int, _Colouring] = field(default_factory=dict)
 
 
@@ -59,12 +75,18 @@ class LiveAnswers(QObject):
         self._markdown = markdown
         self._queue = queue
         self._live: dict[str, Live] = {}
+        self._grower: Grower | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
         self._frame.timeout.connect(self._show)
         self._seconds = QTimer(self)
         self._seconds.setInterval(250)
         self._seconds.timeout.connect(self._tick)
+
+    def set_grower(self, grower: Grower | None) -> None:
+        """Where open ends are parsed that are too long for this thread; None keeps everything in this process."""
+        self._grower = grower
 
     def clear(self) -> None:
         """Forget all."""
@@ -171,16 +193,96 @@ class LiveAnswers(QObject):
             item.height = max(item.height, item.estimate(item.width)) if item.width else 0.0
             self.changed.emit(item, 0.0)
             return
-        blocks, stable = live.growing.blocks()
-        # With the old last block in it: what was open may have turned into something else.
+        if self._elsewhere(live):
+            self._take(live, had, item.body.blocks, len(item.body.blocks))
+            if not live.asking:
+                live.asking = True
+                self._spawn(self._ask(live))
+        else:
+            self._take(live, had, *self._parsed(live))
+
+    def _take(self, live: Live, had: tuple[bool, bool, bool], blocks: Sequence[Block], stable: int) -> None:
+        item = live.item
+        assert item.body is not None  # noqa: S101 - callers have looked
+        # From the old last block on: what was open may have turned into something else.
         item.body.set_blocks(blocks, item.body_width(item.width), stable)
-        from_y = item.changed_body_from()
         item.finish(item.width)
+        from_y = item.body_y(stable - 1)
         if item.thinking is not None and item.thinking.running and live.thinking_since is not None:
             item.thinking.seconds = time.monotonic() - live.thinking_since
         now = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
         self._colour(live, max(0, stable - 1))
         self.changed.emit(item, from_y if now == had and not now[2] else 0.0)
+
+    # Open ends that are parsed elsewhere -----------------------------------------------------------------------------
+
+    def request(self, live: Live, width: float) -> None:
+        """Make a growing answer ready for ``width`` after it had no layout."""
+        live.item.pending = True
+        if self._elsewhere(live):
+            self._spawn(self._ask_all(live, width))
+        else:
+            self._queue.request(live.item, width, self._parsed(live)[0])
+
+    def _elsewhere(self, live: Live) -> bool:
+        return not live.plain and self._grower is not None and live.growing.heavy and running_loop() is not None
+
+    def _parsed(self, live: Live) -> tuple[list[Block], int]:
+        """What there is to show as of now, parsed here."""
+        if not live.plain:
+            try:
+                return live.growing.blocks()
+            except Exception as error:  # a parser's fault is no reason to show nothing
+                log.warning("grow.failed length=%d %s", len(live.growing.text), type(error).__name__)
+                live.plain = True
+        return live.growing.take_plain()
+
+    async def _ask(self, live: Live) -> None:
+        """Show the open end as of now when the worker has parsed it, and ask again if it grew meanwhile."""
+        growing, before, length = live.growing, live.growing.start, len(live.growing.text)
+        grown = await self._grown(live, growing)
+        live.asking = False
+        item = live.item
+        if self._live.get(item.message.id) is not live:
+            return
+        if live.growing is growing and growing.start == before and item.body is not None and item.ready:
+            had = (bool(live.thinking), bool(growing.text), item.thinking is not None and item.thinking.running)
+            self._take(live, had, *(growing.take_plain() if grown is None else growing.take(grown)))
+        if live.growing is not growing or len(growing.text) > length:
+            live.dirty = True
+            if not self._frame.isActive():
+                self._frame.start(FRAME_MS)
+
+    async def _ask_all(self, live: Live, width: float) -> None:
+        while True:
+            growing, before = live.growing, live.growing.start
+            grown = await self._grown(live, growing)
+            if not live.item.pending or self._live.get(live.item.message.id) is not live:
+                return
+            if live.growing is growing and growing.start == before:
+                break  # else an answer to an earlier question has come in between
+        blocks, _ = growing.take_plain() if grown is None else growing.take(grown)
+        self._queue.request(live.item, width, blocks)
+
+    async def _grown(self, live: Live, growing: GrowingText) -> Grown | None:
+        from qwen_desktop.jobs.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
+
+        text, number = growing.open_end
+        grower = self._grower
+        try:
+            if grower is not None:
+                return as_grown(await asyncio.wait_for(grower(text, number), _PATIENCE_S))
+        except Exception as error:  # the worker may crash on a text
+            log.warning("grow.failed length=%d %s", len(text), type(error).__name__)
+        live.plain = True
+        return None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = running_loop()
+        assert loop is not None  # noqa: S101 - callers have looked
+        task = loop.create_task(work)
+        self._tasks.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
 
     # Colours ---------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def menu_for(view: TranscriptView, point: QPointF) -> Menu:
         if target is not None and target.action == "link":
             menu.addAction(translate("transcript", "Copy link address"), lambda: view.put_on_clipboard(target.value))
         menu.addSeparator()
-        menu.addAction(translate("transcript", "Copy message"), lambda: view.put_on_clipboard(view.projection_of(item)))
+        menu.addAction(translate("transcript", "Copy message"), lambda: view.copy_message(item))
         if not item.user:
             menu.addAction(translate("transcript", "Copy as Markdown"), lambda: view.put_on_clipboard(item.source))
     menu.aboutToHide.connect(menu.deleteLater)

@@ -181,6 +181,12 @@ class Progress:
         self.seconds_left: float | None = None
         self.height = float(style.px(34))
 
+    def restyled(self, style: Style) -> Progress:
+        """The same in another style."""
+        other = Progress(style)
+        other.done, other.total, other.seconds_left = self.done, self.total, self.seconds_left
+        return other
+
     def text(self) -> str:
         """The sentence of the row."""
         if not self.total:

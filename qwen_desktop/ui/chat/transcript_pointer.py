@@ -6,19 +6,17 @@ import html
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QPointF, QRect, Qt, QTimer
-from PySide6.QtGui import QClipboard, QGuiApplication, QHelpEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QHelpEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
 from qwen_desktop.ui.chat.blocks import Target
-from qwen_desktop.ui.chat.selection import Place, paragraph_at, word_at
+from qwen_desktop.ui.chat.selection import END, Place, paragraph_at, word_at
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript import TranscriptView
 
 _AUTOSCROLL_MS: Final = 25
-#: Dragging a text of this length onto the X11 selection on every release would be slow.
-_PRIMARY_MOST: Final = 200_000
 
 
 class Pointer(QObject):
@@ -113,7 +111,10 @@ class Pointer(QObject):
         item = view.item(place.message_id)
         if item is None:
             return
-        text = view.projection_of(item)
+        text = view.texts.known(item) if item.ready else None
+        if text is None:  # where its words stand is not known yet
+            view.selection.take(Place(place.message_id, 0), Place(place.message_id, END))
+            return
         start, end = word_at(text, place.offset) if border is word_at else paragraph_at(text, place.offset)
         view.selection.take(Place(place.message_id, start), Place(place.message_id, end))
 
@@ -148,11 +149,8 @@ class Pointer(QObject):
         if same and clicked and item is not None and target is not None:
             view.activate(item, target)
             return
-        clipboard = QGuiApplication.clipboard()
-        if dragged and clipboard.supportsSelection():
-            text = view.selected_text()
-            if 0 < len(text) < _PRIMARY_MOST:
-                clipboard.setText(text, QClipboard.Mode.Selection)
+        if dragged:
+            view.copy_to_primary()
 
     def _extend(self) -> None:
         height = self._view.viewport().height()

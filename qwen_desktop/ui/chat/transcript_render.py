@@ -17,20 +17,24 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock, Span, from_builtins
+from qwen_desktop.jobs.blocks import Block, CodeBlock, Span, from_builtins, verbatim
 from qwen_desktop.jobs.highlight import span_steps
-from qwen_desktop.ui.chat.blocks_body import plain_blocks
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 log = logging.getLogger(__name__)
 
-#: Given a Markdown text, gives its blocks (``jobs.blocks``) or what ``jobs.markdown.render_job`` returned for it.
+#: Given a Markdown text, gives its blocks (``jobs.blocks``) or what ``jobs.markdown_jobs.render`` returned for it.
 Renderer: TypeAlias = Callable[[str], Awaitable[Any]]
 
 SLICE_S: Final = 0.004
-#: Texts longer than this, and all with code, go to the worker.
+#: Texts longer than this, all with code, and those with more marks than prose has go to the worker.
 LONG: Final = 1500
+_MANY: Final = 150
+_MARKS: Final = "\n[*_`~|$\\&!<>-"
+#: How long the worker may take for one text, in seconds, before it is shown as it stands. It has a limit of its own
+#: (``markdown_jobs.LIMIT_S``); this one is for a worker that hangs.
+PATIENCE_S: Final = 40.0
 _KEPT: Final = 64
 
 
@@ -75,7 +79,7 @@ class RenderQueue(QObject):
         item.pending = True
         text = item.source
         if item.user:
-            self._start(item, plain_blocks(text), width)
+            self._start(item, verbatim(text), width)
             return
         if blocks is not None:
             self._start(item, iter(blocks), width)
@@ -85,7 +89,7 @@ class RenderQueue(QObject):
             self._kept.move_to_end(item.message.id)
             self._start(item, iter(kept[1]), width)
             return
-        if self._renderer is not None and (len(text) > LONG or "```" in text or "~~~" in text):
+        if self._renderer is not None and for_worker(text):
             loop = running_loop()
             if loop is not None:
                 self._spawn(loop, self._render(self._renderer, item, text, width))
@@ -97,7 +101,15 @@ class RenderQueue(QObject):
         self._timer.start()
 
     def _own(self, text: str) -> Iterator[Block | None]:
-        for block in self._markdown.get().iter_blocks(text):
+        blocks: list[Block] = []
+        try:
+            for block in self._markdown.get().iter_blocks(text):
+                blocks.append(block)
+                yield None
+        except Exception as error:  # a parser's fault is no reason to show nothing
+            log.warning("parse.failed length=%d %s", len(text), type(error).__name__)
+            blocks = list(verbatim(text))
+        for block in blocks:
             if isinstance(block, CodeBlock) and block.language and self._renderer is None:
                 spans: tuple[Span, ...] = ()
                 for spans in span_steps(block.text, block.language):  # noqa: B007 - the last one counts
@@ -107,18 +119,27 @@ class RenderQueue(QObject):
                 yield block
 
     async def _render(self, renderer: Renderer, item: MessageItem, text: str, width: float) -> None:
-        try:
-            blocks = as_blocks(await renderer(text))
-        except Exception:  # the worker may crash on a text: the window shows it all the same
-            log.warning("render.failed length=%d", len(text))
-            if item.pending:
-                self._start(item, self._own(text), width)
-            return
-        self._kept[item.message.id] = (text, blocks)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        blocks = await self._asked(renderer, text)
+        if blocks is None:
+            blocks = tuple(verbatim(text))
+        else:
+            self._kept[item.message.id] = (text, blocks)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
         if item.pending and item.source == text:
             self._start(item, iter(blocks), item.width or width)
+
+    async def _asked(self, renderer: Renderer, text: str) -> tuple[Block, ...] | None:
+        """The worker's blocks. None when it hangs or crashes, twice: the first time another text may be to blame."""
+        for _ in range(2):
+            try:
+                return as_blocks(await asyncio.wait_for(renderer(text), PATIENCE_S))
+            except TimeoutError:
+                log.warning("render.slow length=%d", len(text))
+                return None
+            except Exception:  # whatever happened to the worker: the window shows the text all the same
+                log.warning("render.failed length=%d", len(text))
+        return None
 
     def first(self, items: Sequence[MessageItem]) -> None:
         """Do these before all others, in this order."""
@@ -193,6 +214,13 @@ def _colour_steps(code: str, language: str, done: Callable[[tuple[Span, ...]], N
     for spans in span_steps(code, language):  # noqa: B007 - the last one counts
         yield
     done(spans)
+
+
+def for_worker(text: str) -> bool:
+    """Whether parsing a text could take too long for the window's own thread."""
+    if len(text) > LONG or "```" in text or "~~~" in text:
+        return True
+    return sum(map(text.count, _MARKS)) > _MANY
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

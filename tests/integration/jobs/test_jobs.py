@@ -12,7 +12,10 @@ import psutil
 import pytest
 
 from qwen_desktop.core.errors import Bug, Cancelled, Environment, UserFacing
+from qwen_desktop.jobs.blocks import from_builtins, projection
 from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.jobs.growing import as_grown, grow
+from qwen_desktop.jobs.markdown import Markdown
 from qwen_desktop.jobs.table import JOBS
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
@@ -128,5 +131,23 @@ def test_the_worker_is_not_in_our_folder_or_process_group(tmp_path: Path, monkey
         await jobs.aclose()
         await asyncio.sleep(0.1)
         assert await asyncio.to_thread(content, folder) is None
+
+    asyncio.run(test())
+
+
+def test_markdown_is_the_same_in_the_worker_as_here() -> None:
+    texts = ["Use `__init__` and `**kwargs`.", "# A\n\n- *b*\n- [c](https://example.org)", "[" * 20_000, ""]
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        here = [Markdown().blocks(text) for text in texts]
+        assert await jobs.call("markdown.plain", {"texts": texts}) == [projection(blocks) for blocks in here]
+        for text, blocks in zip(texts, here, strict=True):
+            assert from_builtins(await jobs.call("markdown.render", {"text": text})) == blocks
+        open_end = "3. x\n\n| a | b |\n|---|---|\n| **1** | 2"
+        grown = as_grown(await jobs.call("markdown.grow", {"text": open_end, "number": 7}))
+        assert grown == grow(Markdown(), open_end, 7)
+        assert grown.finished and grown.opened
+        await jobs.aclose()
 
     asyncio.run(test())

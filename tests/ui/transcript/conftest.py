@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.chat import Message, Provenance
@@ -47,6 +48,13 @@ class Seen:
         assert found is not None
         return found
 
+    def selected(self) -> str:
+        """What is selected, as copying gives it."""
+        QApplication.clipboard().setText("")
+        self.view.copy()
+        self.qtbot.waitUntil(lambda: not self.view.copying, timeout=5000)
+        return QApplication.clipboard().text()
+
     def target(self, message_id: str, action: str, number: int = 0) -> Target:
         """Something that can be clicked."""
         return [t for t in self.item(message_id).targets() if t.action == action][number]
@@ -65,7 +73,7 @@ class Seen:
     def text_point(self, message_id: str, words: str, *, after: bool = False) -> QPoint:
         """Where ``words`` begin (or end) on screen, found by asking for the offset at each point."""
         item = self.item(message_id)
-        wanted = self.view.projection_of(item).index(words) + (len(words) if after else 0)
+        wanted = self.view.message_text(message_id).index(words) + (len(words) if after else 0)
         assert item.body is not None
         for y in range(6, int(item.height), 8):
             for x in range(0, int(item.width), 2):

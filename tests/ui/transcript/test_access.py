@@ -135,3 +135,37 @@ def test_the_list_follows_the_conversation(seen, say):
     seen.view.clear()
     assert list_.childCount() == 0
     assert list_.child(0) is None
+
+
+def test_what_was_never_drawn_is_read_as_it_is_copied(seen, say):
+    """As it is stored at first, never damaged; and as it reads as soon as that is known."""
+    stored = "Use `__init__` and `**kwargs`, **really**: `x = y ** 2`."
+    seen.show([say("assistant", stored) for _ in range(80)])
+    first = seen.item("m1")
+    assert first.body is None
+    answer = interface(seen.view).child(0)
+    with seen.qtbot.waitSignal(seen.view.texts.found) as caught:
+        assert name(answer) == f"Qwen3 4B: {stored}"
+    assert caught.args == ["m1"]
+    assert name(answer) == "Qwen3 4B: Use __init__ and **kwargs, really: x = y ** 2."
+    drawn = interface(seen.view).child(79)
+    assert name(drawn) == name(answer)
+
+
+def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch):
+    seen.show([say("assistant", f"message **{n}**") for n in range(300)])
+    parse = seen.view.texts.parse
+    parsed = []
+
+    def noted(message):
+        parsed.append(message.id)
+        return parse(message)
+
+    monkeypatch.setattr(seen.view.texts, "parse", noted)
+    list_ = interface(seen.view)
+    names = [name(list_.child(n)) for n in range(300)]
+    assert parsed == []
+    assert names[0] == "Qwen3 4B: message **0**"
+    seen.qtbot.waitUntil(lambda: name(list_.child(0)) == "Qwen3 4B: message 0")
+    seen.qtbot.waitUntil(lambda: all("*" not in name(list_.child(n)) for n in range(300)))
+    assert len(parsed) == len(set(parsed))

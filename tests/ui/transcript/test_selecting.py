@@ -39,7 +39,7 @@ def drag(seen, start: QPoint, end: QPoint) -> None:
 def test_dragging_over_messages_and_copying(talk):
     drag(talk, talk.text_point("m1", "heapq"), talk.text_point("m4", "welcome"))
     expected = "heapq?\n\nA heap queue.\n\nIt has merge.\n\n- one\n- two\n\nimport heapq\n\nThanks a lot\n\nYou are "
-    assert talk.view.selected_text() == expected
+    assert talk.selected() == expected
     talk.qtbot.keyClick(talk.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QApplication.clipboard().text() == expected
     assert talk.view.theme.color("selection").name() in talk.colours("m2")
@@ -47,7 +47,7 @@ def test_dragging_over_messages_and_copying(talk):
 
 def test_dragging_backwards_gives_the_same(talk):
     drag(talk, talk.text_point("m2", "queue"), talk.text_point("m1", "heapq"))
-    assert talk.view.selected_text() == "heapq?\n\nA heap "
+    assert talk.selected() == "heapq?\n\nA heap "
 
 
 def test_double_click_takes_the_word_and_triple_the_paragraph(talk):
@@ -55,9 +55,9 @@ def test_double_click_takes_the_word_and_triple_the_paragraph(talk):
     port = talk.view.viewport()
     talk.qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=point)
     talk.qtbot.mouseDClick(port, Qt.MouseButton.LeftButton, pos=point)
-    assert talk.view.selected_text() == "heap"
+    assert talk.selected() == "heap"
     talk.qtbot.mouseClick(port, Qt.MouseButton.LeftButton, pos=point)
-    assert talk.view.selected_text() == "A heap queue."
+    assert talk.selected() == "A heap queue."
 
 
 def test_shift_click_extends(talk):
@@ -67,28 +67,28 @@ def test_shift_click_extends(talk):
     talk.qtbot.mouseClick(
         port, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, talk.text_point("m2", "queue")
     )
-    assert talk.view.selected_text() == "heap "
+    assert talk.selected() == "heap "
 
 
 def test_select_all_takes_what_is_loaded_later_too(seen, say):
     older = [say("user", "oldest"), say("assistant", "**old**")]
     seen.show([say("user", "new"), say("assistant", "newest")], more_above=True)
     seen.qtbot.keyClick(seen.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-    assert seen.view.selected_text() == "new\n\nnewest"
+    assert seen.selected() == "new\n\nnewest"
     seen.view.prepend(older, more_above=False)
-    assert seen.view.selected_text() == "oldest\n\nold\n\nnew\n\nnewest"
+    assert seen.selected() == "oldest\n\nold\n\nnew\n\nnewest"
 
 
 def test_a_selection_survives_eviction(seen, say):
     seen.show([say("user" if n % 2 == 0 else "assistant", f"Number **{n}** " + "and more " * 60) for n in range(300)])
     drag(seen, seen.text_point("m300", "Number"), seen.text_point("m300", "and more", after=True))
-    before = seen.view.selected_text()
+    before = seen.selected()
     assert before == "Number 299 and more"
     for _ in range(60):
         seen.view.scroll_by(-1500)
         seen.settle()
     assert seen.item("m300").body is None
-    assert seen.view.selected_text() == before
+    assert seen.selected() == before
 
 
 def test_dragging_beyond_the_edge_scrolls(seen, say):
@@ -109,7 +109,7 @@ def test_dragging_beyond_the_edge_scrolls(seen, say):
     after = seen.view.scroll_value
     seen.qtbot.wait(80)
     assert seen.view.scroll_value == after
-    assert len(seen.view.selected_text()) > 300
+    assert len(seen.selected()) > 300
 
 
 def test_the_context_menu_copies_text_and_markdown(talk):
@@ -131,24 +131,24 @@ def test_the_context_menu_copies_text_and_markdown(talk):
 def test_escape_lets_the_selection_go(talk):
     talk.view.select_all()
     talk.qtbot.keyClick(talk.view, Qt.Key.Key_Escape)
-    assert talk.view.selected_text() == ""
+    assert talk.selected() == ""
 
 
 def test_emoji_before_the_selection_do_not_shift_it(seen, say):
     seen.show([say("assistant", "😀😀 smile **here** 😀 end")])
     drag(seen, seen.text_point("m1", "smile"), seen.text_point("m1", "end"))
-    assert seen.view.selected_text() == "smile here 😀 "
+    assert seen.selected() == "smile here 😀 "
 
 
 def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(400)])
-    plain = seen.view.projection_of
+    parse = seen.view.texts.parse
 
-    def slow(item, *, exact=True):
-        time.sleep(0.001)
-        return plain(item, exact=exact)
+    def slow(message):
+        time.sleep(0.002)
+        return parse(message)
 
-    monkeypatch.setattr(seen.view, "projection_of", slow)
+    monkeypatch.setattr(seen.view.texts, "parse", slow)
     seen.view.select_all()
     QApplication.clipboard().setText("before")
     began = time.perf_counter()
@@ -160,3 +160,51 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     copied = QApplication.clipboard().text().split("\n\n")
     assert len(copied) == 400
     assert (copied[1], copied[-1]) == ("message 1", "message 399")
+
+
+CODE = "Use `__init__` and `**kwargs`; the flag is `_private`, compute `x = y ** 2`."
+
+
+def test_what_was_never_drawn_is_copied_letter_by_letter(seen, say):
+    seen.show([say("user" if n % 2 == 0 else "assistant", CODE) for n in range(80)])
+    assert seen.view.laid_out() < 60
+    seen.view.select_all()
+    pieces = seen.selected().split("\n\n")
+    assert pieces == [CODE, CODE.replace("`", "")] * 40
+
+
+def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
+    seen.show([say("assistant", f"message **{n}**") for n in range(60)])
+    parse = seen.view.texts.parse
+
+    def slow(message):
+        time.sleep(0.006)
+        return parse(message)
+
+    monkeypatch.setattr(seen.view.texts, "parse", slow)
+    for later in (
+        lambda: QApplication.clipboard().setText("elsewhere"),
+        lambda: seen.view.put_on_clipboard("elsewhere"),
+        lambda: seen.view.copy_message(seen.item("m60")),
+    ):
+        seen.view.texts._kept.clear()
+        seen.view.select_all()
+        seen.view.copy()
+        assert seen.view.copying
+        later()
+        seen.qtbot.wait(250)
+        assert not seen.view.copying
+        assert QApplication.clipboard().text() in ("elsewhere", "message 59")
+
+
+def test_a_click_on_text_that_is_not_laid_out_yet_takes_all_of_it(seen, say):
+    """Places in the plain text on show are others than those in the projection."""
+    seen.show([say("assistant", "**a** `b` " * 200 + "end")])
+    item = seen.item("m1")
+    item.evict()
+    item.lay_plain(item.width)
+    corner = seen.view.rect_of(item, item.rect).topLeft()
+    seen.qtbot.mouseDClick(seen.view.viewport(), Qt.MouseButton.LeftButton, pos=corner + QPoint(200, 120))
+    seen.view.arrange(1)
+    seen.settle()
+    assert seen.selected() == "a b " * 200 + "end"

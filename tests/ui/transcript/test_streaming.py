@@ -7,14 +7,19 @@ import random
 
 import msgspec
 import pytest
+from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.jobs.markdown import Markdown, render_job
+from qwen_desktop.jobs.growing import grow_job
+from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown_jobs import plain, render
+from qwen_desktop.ui.chat import plain_texts, transcript_render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from tests import layouts
 
 ANSWER = """# Title
 
@@ -197,7 +202,7 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
     async def renderer(text):
         asked.append(text)
         await asyncio.sleep(0.01)
-        return render_job(text)
+        return render(text)
 
     seen.view.set_renderer(renderer)
     long = "Some **bold** text. " * 200 + "\n\n```python\nimport os\n```"
@@ -219,13 +224,18 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
 
 def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing(seen, say):
     turns = Turns()
+    asked = []
 
     async def renderer(text):
+        asked.append(text)
         await asyncio.sleep(0.4)
         raise RuntimeError("crashed")
 
-    seen.view.set_renderer(renderer)
-    long = "Some **bold** text. " * 200
+    async def plainer(texts):
+        raise RuntimeError("crashed")
+
+    seen.view.set_renderer(renderer, plainer)
+    long = "Some **bold** text.\n\n" * 200
 
     async def opened():
         seen.view.set_messages([say("assistant", long)], more_above=False)
@@ -233,9 +243,208 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
         seen.qtbot.wait(200)
         assert not seen.item("m1").ready
         assert seen.item("m1").body is not None, "plain text is on show"
-        await asyncio.sleep(0.5)
+        assert seen.view.message_text("m1") == long
+        while not seen.item("m1").ready:
+            await asyncio.sleep(0.01)
+            seen.qtbot.wait(1)
 
-    turns.loop.run_until_complete(opened())
+    turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
     seen.settle()
-    assert tuple(seen.item("m1").body.blocks) == Markdown().blocks(long)
+    assert asked == [long, long], "once more, since another text may have been to blame"
+    assert seen.view.message_text("m1") == long, "not a character is lost"
+    turns.loop.close()
+
+
+def test_what_was_never_drawn_is_parsed_by_the_worker_to_be_copied(seen, say):
+    turns = Turns()
+    crash = "crash"
+    calls = []
+
+    async def plainer(texts):
+        calls.append(list(texts))
+        await asyncio.sleep(0.001)
+        if any(crash in text for text in texts):
+            raise RuntimeError("crashed")
+        return plain(texts)
+
+    messages = [say("assistant", f"a_b `__init__` *{n}*" + " word" * 200) for n in range(150)]
+    messages.insert(20, say("assistant", f"**{crash}** it"))
+    seen.show(messages)
+    seen.view.set_renderer(None, plainer)
+
+    async def copied():
+        seen.view.select_all()
+        seen.view.copy()
+        while seen.view.copying:
+            await asyncio.sleep(0.001)
+            seen.qtbot.wait(1)
+
+    turns.loop.run_until_complete(copied())
+    texts = QApplication.clipboard().text().split("\n\n")
+    assert texts.pop(20) == "**crash** it", "what cannot be parsed is copied as it stands"
+    assert texts == [f"a_b __init__ {n}" + " word" * 200 for n in range(150)]
+    assert len(calls) < 150
+    turns.loop.run_until_complete(copied())
+    assert len(calls) > 2
+    turns.loop.close()
+
+
+def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
+    """Its last layout was still to be made then, and never was."""
+    live.view.append_delta("m2", "A **half", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "A half")
+    item = live.item("m2")
+    done = msgspec.structs.replace(item.message, status=Status.STOPPED)
+    live.view.replace(done)
+    live.view.set_messages([live.item("m1").message, done], more_above=False)
+    live.settle()
+    assert live.view.message_text("m2") == "A **half"
+
+
+def test_blocks_that_come_in_one_frame_are_all_painted(live):
+    live.view.append_delta("m2", "One\n\n", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One")
+    places = []
+    live.view.live.changed.connect(lambda _item, y: places.append(y))
+    live.view.append_delta("m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix", "")
+    live.qtbot.waitUntil(lambda: bool(places))
+    item = live.item("m2")
+    assert places[0] <= item.body_origin.y() + item.body.layouts[1].y
+
+
+def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
+    live.view.append_delta("m2", "> | a | b |\n> |---|--", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb")
+    live.view.append_delta("m2", "-:|\n> | words | 1 |", "")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb\nwords\t1")
+    item = live.item("m2")
+    streamed = layouts.seen(live.view, item).pixels
+    item.evict()
+    layouts.settle(live.view, "m2")
+    assert layouts.seen(live.view, item).pixels == streamed
+
+
+def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
+    live.view.append_delta("m2", "", "Hm.")
+    item = live.item("m2")
+    live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.seconds is not None)
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
+    live.settle()
+    assert item.thinking.title()[0] == "Thoughts"
+
+
+def test_reading_goes_on_where_it_was_in_another_theme(live):
+    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    live.view.restyle()
+    live.settle()
+    assert live.item("m2").progress.done == 1024
+
+
+def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypatch):
+    turns = Turns()
+    here = []
+    asked = []
+    open_tail = Markdown.open_tail
+    monkeypatch.setattr(Markdown, "open_tail", lambda *args: here.append(len(args[1])) or open_tail(*args))
+
+    async def grower(text, number):
+        asked.append(len(text))
+        await asyncio.sleep(0.01)
+        count = len(here)
+        grown = grow_job(text, number)
+        del here[count:]
+        return grown
+
+    live.view.set_renderer(None, None, grower)
+    item = live.item("m2")
+    rows = "".join(f"| row {n} | **{n}** |\n" for n in range(250))
+    table = "Before.\n\n| a | b |\n|---|---|\n" + rows
+
+    async def fed():
+        for place in range(0, len(table), 150):
+            live.view.append_delta("m2", table[place : place + 150], "")
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.005)
+        for _ in range(200):
+            live.qtbot.wait(5)
+            await asyncio.sleep(0.005)
+            if not live.view.live.get("m2").asking and not live.view.live.get("m2").dirty:
+                break
+
+    turns.loop.run_until_complete(fed())
+    assert max(here, default=0) < 3200
+    assert max(asked) > 4000
+    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    live.view.resize(700, 600)
+    item.evict()
+
+    async def seen_again():
+        live.view.arrange()
+        await asyncio.sleep(0.05)
+
+    turns.loop.run_until_complete(seen_again())
+    live.settle()
+    assert max(here, default=0) < 3200
+    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    turns.loop.close()
+
+
+def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
+    turns = Turns()
+
+    async def grower(text, number):
+        raise RuntimeError("crashed")
+
+    live.view.set_renderer(None, None, grower)
+
+    async def fed():
+        for n in range(100):
+            live.view.append_delta("m2", f"[**{n}** " * 10, "")
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.002)
+
+    turns.loop.run_until_complete(fed())
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "".join(f"[**{n}** " * 10 for n in range(100)))
+    turns.loop.close()
+
+
+def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, monkeypatch):
+    def fail(*_args, **_more):
+        raise RecursionError
+
+    monkeypatch.setattr(Markdown, "iter_blocks", fail)
+    monkeypatch.setattr(Markdown, "open_tail", fail)
+    feed(live, "Some **bold** text.\n\nAnd more.")
+    item = live.item("m2")
+    assert live.view.message_text("m2") == item.source
+    live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE))
+    live.settle()
+    assert item.body.projection() == item.source
+    item.evict()
+    live.view.select_all()
+    assert live.selected() == "q\n\n" + item.source
+
+
+def test_a_worker_that_hangs_holds_up_neither_reading_nor_copying(seen, say, monkeypatch):
+    turns = Turns()
+    monkeypatch.setattr(transcript_render, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(plain_texts, "PATIENCE_S", 0.05)
+
+    async def never(_text):
+        await asyncio.sleep(60)
+
+    seen.view.set_renderer(never, never)
+    long = "Some **bold** text.\n\n" * 100
+
+    async def opened():
+        seen.view.set_messages([say("assistant", long)], more_above=False)
+        seen.view.select_all()
+        seen.view.copy()
+        while seen.view.copying or not seen.item("m1").ready:
+            await asyncio.sleep(0.01)
+            seen.qtbot.wait(1)
+
+    turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
+    assert QApplication.clipboard().text() == long
+    assert seen.view.message_text("m1") == long
     turns.loop.close()

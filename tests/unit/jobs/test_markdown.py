@@ -17,10 +17,11 @@ from qwen_desktop.jobs.blocks import (
     TextBlock,
     from_builtins,
     projection,
-    quick_plain,
+    verbatim,
 )
 from qwen_desktop.jobs.highlight import spans
-from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, render_job, safe_href
+from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, safe_href
+from qwen_desktop.jobs.markdown_jobs import parsed, plain, render
 
 
 def one(text: str):
@@ -139,7 +140,7 @@ def test_the_projection_is_what_a_person_would_copy():
 
 def test_blocks_cross_the_pipe():
     text = "A **b**\n\n```python\nimport os\n```\n\n| a |\n|-|\n| 1 |\n\n$$x$$\n\n---"
-    data = msgspec.msgpack.decode(msgspec.msgpack.encode(render_job(text)))
+    data = msgspec.msgpack.decode(msgspec.msgpack.encode(render(text)))
     assert from_builtins(data) == Markdown().blocks(text, highlight=True)
 
 
@@ -190,6 +191,51 @@ def test_any_prefix_of_anything_parses():
         assert len(finished) + len(tail) >= (1 if blocks else 0)
 
 
-def test_quick_plain_is_clean():
-    assert quick_plain("# T\n\nA **b** `c` [d](https://x.org)\n\n```py\na*b*c\n```") == "T\n\nA b c d\n\na*b*c"
-    assert quick_plain("plain 2 * 3 * 4 and snake_case_name") == "plain 2 * 3 * 4 and snake_case_name"
+def test_dollars_that_never_close_are_looked_for_once():
+    """Seconds for these lines, when each looked through all lines below."""
+    started = time.thread_time()
+    blocks = Markdown().blocks("\n".join(f"$$a{n}\n# b" for n in range(4000)))
+    assert time.thread_time() - started < 2
+    assert len(blocks) == 8000
+    assert blocks[-2] == TextBlock((Run("$$a3999"),))
+
+
+def test_a_dollar_block_closes_wherever_it_is():
+    text = "$$\na\nb\n$$\n\n> $$c\n> d$$\n\n- $$\n  e\n  $$\n\n$$f$$\n\n# g\n$$h\n# i\nj$$"
+    blocks = Markdown().blocks(text)
+    maths = [(b.text, b.indent, b.quote) for b in blocks if isinstance(b, MathBlock)]
+    assert maths == [("a\nb", 0, 0), ("c\nd", 0, 1), ("e", 1, 0), ("f", 0, 0), ("h\n# i\nj", 0, 0)]
+
+
+def test_the_projection_of_verbatim_text_is_the_text():
+    text = "\n\nline **one**\n" + "x" * 5000 + "\n" + "two\n" * 3000 + "\n"
+    blocks = list(verbatim(text))
+    assert len(blocks) > 4
+    assert projection(blocks) == text
+
+
+def test_a_text_that_takes_too_long_stands_as_it_is(monkeypatch):
+    text = "Some **bold** text.\n\n" * 50
+    assert projection(parsed(text, limit_s=0.0)) == text
+    monkeypatch.setattr(Markdown, "iter_blocks", lambda self, text: (_ for _ in ()).throw(RecursionError()))
+    assert projection(parsed(text)) == text
+    assert plain([text, "a"]) == [text, "a"]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "![", "[a](", "[a](<b", '[a](b "', "[a][b", "*a ", "**a_", "a**b", "~~a", "`a``b", "$a ", "\\(a", "<a", "&a;",
+     "> ", "> a\n", "- a\n", "  - a\n", "1. a\n", "|a|b|\n", "$$a\n\n", "\\[a\n\n", "[a]: b\n", "[\n", "```\n", "# a\n",
+     "    a\n", "a\n===\n", "https://a)", "*[", "[`", "<br", "- > a\n"],
+)  # fmt: skip
+def test_no_text_takes_a_time_that_grows_with_its_square(unit):
+    def took(length: int) -> float:
+        # With numbers in it, since what was seen before is remembered.
+        text = "".join(unit * (60 // len(unit)) + str(n) for n in range(length // 60))
+        started = time.thread_time()
+        Markdown().blocks(text)
+        return time.thread_time() - started
+
+    took(1500)
+    short = took(1500)
+    assert took(12_000) < min(2.0, max(0.3, short * 8 * 3))

@@ -1,0 +1,177 @@
+"""A message laid out in every way there is, and what of it can be told apart."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+import msgspec
+from PySide6.QtGui import QImage, QPainter
+
+from qwen_desktop.core.chat import Message, Provenance, Status
+from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
+from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
+from qwen_desktop.jobs.blocks import Block
+from qwen_desktop.ui.chat.blocks import PaintContext
+from qwen_desktop.ui.chat.blocks_body import Body
+from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.chat.transcript_items import MessageItem
+from tests import random_messages
+
+MADE = Provenance("/models/q.gguf", "Qwen3 4B", "", "", Sampling(), 1, ThinkingMode.AUTO, "test")
+#: Pixels of a message that are painted, from its top and from its bottom.
+_PAINTED = 1200
+
+
+class Layout(NamedTuple):
+    """What a user and a program can see of a laid-out message."""
+
+    blocks: tuple[Block, ...]
+    places: tuple[tuple[float, float], ...]
+    height: float
+    projection: str
+    pixels: tuple[bytes, ...]
+
+
+def message(chance: random.Random, key: str) -> Message:
+    """A finished answer, or now and then a question."""
+    parts: list[TextPart | ThinkingPart] = [TextPart(random_messages.text(chance))]
+    if chance.random() < 0.1:
+        return Message(key, "c", None, Role.USER, tuple(parts), 0.0)
+    if chance.random() < 0.2:
+        known = chance.random() < 0.7
+        parts.insert(0, ThinkingPart(random_messages.prose(chance, 30), 2.5 if known else None, 30 if known else None))
+    ended = chance.choice(
+        ((Status.DONE, FinishReason.STOP), (Status.DONE, FinishReason.LENGTH), (Status.STOPPED, None))
+    )
+    return Message(
+        key, "c", None, Role.ASSISTANT, tuple(parts), 0.0, status=ended[0], finish_reason=ended[1], provenance=MADE
+    )
+
+
+def item_of(view: TranscriptView, key: str) -> MessageItem:
+    """The item of a message that is there."""
+    item = view.item(key)
+    assert item is not None
+    return item
+
+
+def settle(view: TranscriptView, key: str) -> MessageItem:
+    """Do all work that waits for the event loop; the item is laid out then."""
+    item = item_of(view, key)
+    for _ in range(1000):
+        view.arrange(1.0)
+        view.queue.run(1.0)
+        if item.ready and not view.queue.busy:
+            return item
+    raise AssertionError("the message never gets its layout")
+
+
+def seen(view: TranscriptView, item: MessageItem) -> Layout:
+    """What there is to see of an item."""
+    body = item.body
+    assert body is not None
+    pixels = []
+    for top in (0.0, max(0.0, item.height - _PAINTED)):
+        tall = min(_PAINTED, int(item.height) + 1)
+        image = QImage(int(item.width) + 8, tall, QImage.Format.Format_RGB32)
+        image.fill(view.style_.color("window"))
+        painter = QPainter(image)
+        item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall), None)
+        painter.end()
+        pixels.append(bytes(image.constBits()))
+    places = tuple((layout.y, layout.height) for layout in body.layouts)
+    return Layout(tuple(body.blocks), places, item.height, body.projection(), tuple(pixels))
+
+
+def at_once(view: TranscriptView, message: Message) -> Layout:
+    """Laid out when it is opened."""
+    view.set_messages([], more_above=False)
+    view.set_messages([message], more_above=False)
+    return seen(view, settle(view, message.id))
+
+
+def plain_first(view: TranscriptView, message: Message) -> Layout:
+    """Shown as plain text while the layout is being made."""
+    view.set_messages([], more_above=False)
+    view.set_messages([message], more_above=False)
+    item = settle(view, message.id)
+    view.queue.drop(item)
+    item.evict()
+    item.lay_plain(item.width)
+    return seen(view, settle(view, message.id))
+
+
+def streamed(view: TranscriptView, message: Message, chance: random.Random) -> Layout:
+    """Written in pieces of any size, with all that can happen to a window meanwhile."""
+    growing = msgspec.structs.replace(message, parts=(), status=Status.STREAMING, finish_reason=None)
+    view.set_messages([], more_above=False)
+    view.set_messages([growing], more_above=False)
+    item = settle(view, message.id)
+    size = view.size()
+    for part in message.parts:
+        if isinstance(part, ThinkingPart):
+            for piece in random_messages.pieces(chance, part.text):
+                view.append_delta(message.id, "", piece)
+            if part.seconds is not None:
+                view.thinking_done(message.id, part.seconds, part.tokens or 0)
+        elif isinstance(part, TextPart):
+            for piece in random_messages.pieces(chance, part.text):
+                view.append_delta(message.id, piece, "")
+                if chance.random() < 0.5:
+                    _show(view, item, chance)
+                if chance.random() < 0.03:
+                    _happen(view, item, chance)
+    if chance.random() < 0.5:
+        _show(view, item, chance)
+    view.resize(size)
+    view.replace(message)
+    if chance.random() < 0.2:  # opened again before its layout is made
+        view.set_messages([message], more_above=False)
+    return seen(view, settle(view, message.id))
+
+
+def _show(view: TranscriptView, item: MessageItem, chance: random.Random) -> None:
+    """The next frame of a growing answer: it repaints all that it changed, and is laid out as if it were the first."""
+    changed: list[float] = []
+
+    def note(_item: MessageItem, y: float) -> None:
+        changed.append(y)
+
+    view.live.changed.connect(note)
+    body = item.body if item.ready else None
+    before = [] if body is None else [(layout.block, layout.y, layout.height) for layout in body.layouts]
+    origin = item.body_origin.y()
+    view.live._show()
+    view.live.changed.disconnect(note)
+    if item.body is None or not item.ready or not before or not changed:
+        return
+    body = item.body
+    for number, layout in enumerate(body.layouts):
+        if number >= len(before) or before[number] != (layout.block, layout.y, layout.height):
+            assert origin + layout.y >= changed[0] - 1, "something is not painted again"
+    if chance.random() < 0.7:
+        return
+    fresh = Body(view.style_, set(item.wrapped))
+    fresh.set_blocks(body.blocks, body.width)
+    assert [(x.y, x.height) for x in body.layouts] == [(x.y, x.height) for x in fresh.layouts]
+    assert body.natural == fresh.natural
+
+
+def _happen(view: TranscriptView, item: MessageItem, chance: random.Random) -> None:
+    """Something that changes the picture in mid-answer."""
+    match chance.randrange(4):
+        case 0:
+            view.resize(chance.randint(420, 1000), view.height())
+        case 1:
+            view.queue.drop(item)
+            item.evict()
+            item.lay_plain(item.width)
+        case 2:
+            view.restyle()
+        case 3:
+            view.queue.drop(item)
+            item.evict()
+    if chance.random() < 0.7:
+        settle(view, item.message.id)

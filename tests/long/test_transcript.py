@@ -1,0 +1,96 @@
+"""Random messages laid out, copied and parsed in every way there is."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from qwen_desktop.core.chat import Message
+from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.paths import resources_folder
+from qwen_desktop.jobs.blocks import projection, verbatim
+from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown_jobs import plain, render
+from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.chat.transcript_render import as_blocks
+from qwen_desktop.ui.theme import Theme
+from tests import layouts, random_messages
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> TranscriptView:
+    """An empty transcript of 900 x 600 pixels."""
+    theme = Theme(resources_folder())
+    theme.set_mode("light")
+    view = TranscriptView(theme)
+    qtbot.addWidget(view)
+    view.resize(900, 600)
+    view.show()
+    return view
+
+
+def wanted(message: Message) -> str:
+    """What a message is copied like."""
+    source = visible_text(message.parts)
+    return source if message.role is Role.USER else plain([source])[0]
+
+
+def test_a_message_looks_the_same_however_it_came_about(view: TranscriptView, seconds: float) -> None:
+    """2,000 messages are some minutes."""
+    deadline = time.monotonic() + seconds
+    seed = 1_000
+    while time.monotonic() < deadline:
+        seed += 1
+        chance = random.Random(seed)
+        message = layouts.message(chance, f"m{seed}")
+        once = layouts.at_once(view, message)
+        assert layouts.plain_first(view, message) == once, seed
+        assert once.projection == wanted(message), seed
+        if message.role is not Role.USER:
+            assert layouts.streamed(view, message, chance) == once, seed
+    print(f"{seed - 1_000} messages")
+
+
+def test_what_was_never_drawn_reads_like_what_was(view: TranscriptView, seconds: float) -> None:
+    """In this process, by the worker's jobs, drawn, and copied out of a conversation."""
+    deadline = time.monotonic() + seconds
+    seed = 50_000
+    while time.monotonic() < deadline:
+        seed += 20
+        chance = random.Random(seed)
+        messages = [layouts.message(chance, f"n{seed + n}") for n in range(20)]
+        sources = [visible_text(message.parts) for message in messages]
+        view.set_messages(messages, more_above=False)
+        view.select_all()
+        view.copy()
+        while view.copying:
+            QApplication.processEvents()
+        copied = QApplication.clipboard().text()
+        texts = plain(sources)
+        for message, source, text in zip(messages, sources, texts, strict=True):
+            if message.role is Role.USER:
+                continue
+            assert projection(Markdown().blocks(source)) == text, seed
+            assert projection(as_blocks(render(source))) == text, seed
+            assert view.texts.parse(message) == text, seed
+        reads = [wanted(message) for message in messages]
+        # Qt takes a byte order mark at the very beginning away.
+        assert copied == "\n\n".join(filter(None, reads)).removeprefix("\ufeff"), seed
+        drawn = layouts.at_once(view, messages[-1])
+        assert drawn.projection == reads[-1], seed
+
+
+def test_text_as_it_stands_loses_no_character(seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    seed = 0
+    while time.monotonic() < deadline:
+        seed += 1
+        chance = random.Random(seed)
+        text = chance.choice(("\n", "\n\n", " ")).join(
+            random_messages.text(chance) for _ in range(chance.randint(1, 6))
+        )
+        assert projection(tuple(verbatim(text))) == text, seed
