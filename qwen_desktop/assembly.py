@@ -97,6 +97,7 @@ class Services:
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
         most."""
+        self.models.refuse()
         for name, step, share in (
             ("restore", self._stop_restoring, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ def window(arguments: Sequence[str]) -> int:
     if launch.display_missing():
         print(launch.NO_DISPLAY, file=sys.stderr)
         return 1
+    # Nothing is begun yet that would have to be ended; Python's own answer to Ctrl+C, an exception, breaks Qt's start.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from qwen_desktop.ui import application  # noqa: PLC0415 - Qt, only for the window
 
     wanted = launch.window(arguments)

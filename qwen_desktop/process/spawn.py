@@ -113,6 +113,7 @@ class Transport(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._folder: str | None = None
         self._drained = threading.Event()
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
@@ -151,6 +152,8 @@ class Transport(Generic[T]):
             ("err", self._drain, process.stderr),
         ):
             threading.Thread(target=target, args=(stream,), name=f"worker-{name}", daemon=True).start()
+        if self._killed:  # while it was being started
+            self.kill()
 
     def send(self, payload: bytes) -> None:
         """Queue one frame for the child; never blocks. A child that is gone does not get it: see ``on_end``."""
@@ -161,7 +164,8 @@ class Transport(Generic[T]):
         self._out.put(None)
 
     def kill(self) -> None:
-        """End the child at once."""
+        """End the child at once, also one that is just being started."""
+        self._killed = True
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._process.kill()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from qwen_desktop.core.engine import LoadProgress, LoadRequest, LocalEngine
-from qwen_desktop.core.errors import AppError, UserFacing, error_of, problem_of
+from qwen_desktop.core.errors import AppError, Cancelled, UserFacing, error_of, problem_of
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import EventBus, ModelChanged, ModelState, ModelStatus, Notified, SettingsChanged
@@ -173,6 +173,8 @@ class Models:
             problem = await self._wishes_ended()
             if problem is not None and asked:
                 raise problem
+            if self._closed:
+                raise Cancelled(Text("chat.closing", QT_TRANSLATE_NOOP("chat", "Qwen Desktop is closing.")))
             request = self._request()
             ready = self._sessions.find(request)
             if ready is not None:
@@ -212,9 +214,13 @@ class Models:
             if self._state.status in (ModelStatus.READY, ModelStatus.LOADING):
                 self._set(structs.replace(self._state, status=ModelStatus.IDLE, fraction=0.0, info=None))
 
+    def refuse(self) -> None:
+        """Begin no load any more: everybody who waits for one would begin the next, one after the other."""
+        self._closed = True
+
     async def aclose(self) -> None:
         """Give up a load that runs; the sessions are closed by their owner."""
-        self._closed = True
+        self.refuse()
         await self._end_load()
 
     @contextlib.asynccontextmanager

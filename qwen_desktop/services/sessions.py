@@ -30,6 +30,7 @@ class Sessions:
         self._factory = engine_factory
         self._chat_models = chat_models
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._loading: set[LocalEngine] = set()
         self._closed = False
 
     def resident(self) -> tuple[str, ...]:
@@ -54,7 +55,10 @@ class Sessions:
             return engine
         await self.unload(request.path)
         await self._make_room(guide)
+        if self._closed:
+            raise asyncio.CancelledError
         engine = self._factory()
+        self._loading.add(engine)
         try:
             async for progress in engine.load(request):
                 on_progress(progress)
@@ -63,6 +67,8 @@ class Sessions:
         except BaseException:
             await asyncio.shield(engine.aclose())
             raise
+        finally:
+            self._loading.discard(engine)
         self._sessions[request.path] = _Session(engine, request, guide)
         return engine
 
@@ -73,11 +79,11 @@ class Sessions:
             await session.engine.aclose()
 
     async def aclose(self) -> None:
-        """End all workers at once. Safe to call twice."""
+        """End all workers at once, also one that is loading and hangs. Cancelled, it kills them. Safe to call twice."""
         self._closed = True
-        sessions = list(self._sessions.values())
+        engines = [*self._loading, *(session.engine for session in self._sessions.values())]
         self._sessions.clear()
-        results = await asyncio.gather(*(s.engine.aclose() for s in sessions), return_exceptions=True)
+        results = await asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 log.warning("session.close kind=%s", type(result).__name__)

@@ -13,7 +13,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEventLoop, QLockFile, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import (
+    QCoreApplication,
+    QEventLoop,
+    QLockFile,
+    QMessageLogContext,
+    Qt,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QGuiApplication
 
 from qwen_desktop import __version__
@@ -97,19 +105,29 @@ def _hand_over(paths: Paths, files: tuple[str, ...]) -> int:
 
     if hand_over(paths.runtime, HandOver(files, foreground.passed_on())):
         return 0
-    _tell("Qwen Desktop is already open with this data folder but does not answer. End it first.")
+    _tell(paths, "Qwen Desktop is already open with this data folder but does not answer. End it first.")
     return 1
 
 
-def _tell(sentence: str) -> None:
+def _tell(paths: Paths, sentence: str) -> None:
     """Say why no window opens: on the terminal, or in a box of its own where nobody would read it there."""
     if sys.stderr is not None:  # Python has none in a windowed build
         with contextlib.suppress(OSError, ValueError):
             print(sentence, file=sys.stderr, flush=True)
     if _needs_box():
-        from PySide6.QtWidgets import QMessageBox  # noqa: PLC0415 - rare
+        from qwen_desktop.ui.theme import Theme  # noqa: PLC0415 - rare
+        from qwen_desktop.ui.widgets.dialog import Dialog  # noqa: PLC0415
 
-        QMessageBox.warning(None, APP, sentence)
+        theme = Theme(paths.resources)
+        app = QGuiApplication.instance()
+        if isinstance(app, Application):
+            theme.apply(app)
+        box = Dialog(theme, APP, sentence, None)
+        box.add_button(QCoreApplication.translate("application", "Close"), kind="primary", default=True)
+        closed = QEventLoop()
+        box.finished.connect(closed.quit)
+        box.open()
+        closed.exec()
 
 
 def _needs_box() -> bool:

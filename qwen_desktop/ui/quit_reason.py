@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import sys
 
 #: ``kAEQuitReason``: an attribute that the event has when a log-out, a restart or a shutdown is behind it.
@@ -17,6 +15,9 @@ def session_ends() -> bool:
 
 def _has_reason() -> bool:
     """``[[[NSAppleEventManager sharedAppleEventManager] currentAppleEvent] attributeDescriptorForKeyword:'why?']``."""
+    import ctypes  # noqa: PLC0415 - only macOS, and not before the first paint
+    import ctypes.util  # noqa: PLC0415
+
     try:
         objc = ctypes.CDLL(ctypes.util.find_library("objc"))
         objc.objc_getClass.restype = objc.sel_registerName.restype = ctypes.c_void_p

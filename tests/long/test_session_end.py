@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.chat import Status
-from tests.integration.app.ends import CHILD, end_by
+from tests.integration.app.ends import CHILD, crashed, end_by, look
 from tests.integration.app.test_session_end import LIMIT_S, hub, in_order
 from tests.smollm2 import model_path
 
@@ -21,6 +21,14 @@ __all__ = ["hub"]
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals; it ends sessions otherwise")
 
+#: Whoever runs the tests may ignore signals, and so would the program.
+START = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from qwen_desktop.__main__ import main
+sys.exit(main([]))
+"""
 ORDERLY = ("idle", "answering", "queued", "loading", "frozen_worker", "dialog", "asked", "download", "quit_event")
 HANGING = ("hung_database", "hung_thread", "hung_loop", "hung_gil")
 
@@ -53,6 +61,27 @@ def test_any_signal_in_any_state(seconds: float, home: Path, monkeypatch: pytest
             assert all(message.status is not Status.STREAMING for message in ended.answers)
 
 
+def test_a_signal_while_it_starts(seconds: float, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is anything to save the signal itself may end it; nobody is told of a crash either way."""
+    deadline = time.monotonic() + seconds
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    runs = 0
+    while not runs or time.monotonic() < deadline:
+        runs += 1
+        monkeypatch.setenv("QWEN_DESKTOP_HOME", str(home.with_name(f"early-{runs}")))
+        number = chance.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        with subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, encoding="utf-8") as process:
+            time.sleep(chance.uniform(0.2, 3))
+            begun = time.monotonic()
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=20)
+        where = f"seed={seed} run={runs} {number!r} {process.returncode} {errors}"
+        assert process.returncode in (0, 130, -number), where
+        assert time.monotonic() - begun < LIMIT_S and "Traceback" not in errors and "Fatal" not in errors, where
+        assert crashed() is None, where
+
+
 def test_a_click_on_close_is_not_held_up_by_a_thread_either(seconds: float, home: Path) -> None:
     ended = end_by("closed", after=0)
     assert ended.crash is None and not ended.left
@@ -63,8 +92,6 @@ def test_a_click_on_close_is_not_held_up_by_a_thread_either(seconds: float, home
 def test_a_display_that_goes_away_first_loses_nothing(
     seconds: float, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.integration.app.ends import look  # noqa: PLC0415
-
     read, write = os.pipe()
     with subprocess.Popen(
         ["/usr/bin/Xvfb", "-displayfd", str(write), "-screen", "0", "1200x800x24"],

@@ -69,10 +69,15 @@ def end_by(story: str, *numbers: signal.Signals, after: float = 0.0, pause: floa
 
 def look() -> tuple[list[Message], CrashReport | None]:
     """What the next start would find: the answers, and whether it takes the last run for a crash."""
+    return asyncio.run(_answers()), crashed()
+
+
+def crashed() -> CrashReport | None:
+    """What the next start would tell of the last run."""
     watch = CrashWatch(find_paths())
     crash = watch.begin()
     watch.end()
-    return asyncio.run(_answers()), crash
+    return crash
 
 
 async def _answers() -> list[Message]:

@@ -15,6 +15,7 @@ from qwen_desktop.cli import models_library
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.hub import deleting
 from tests.app import run
 from tests.integration.library.rig import Rig, running
 from tests.library_files import installed, model, tree
@@ -116,3 +117,16 @@ def test_remove_where_there_is_no_bin(user: Path) -> None:
     (user / ".local").write_text("no folder for a bin")
     assert command(user, models_library.remove, path.name, yes=True).code == 0
     assert tree(find_paths().models) == {}
+
+
+def test_remove_says_before_when_it_is_for_good(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = installed(find_paths().models)
+    no_bin = deleting.no_bin_on(deleting.Drive(4, bin=False), 1)
+    monkeypatch.setattr(deleting, "why_no_bin", lambda _paths: no_bin)
+    for answer, code in (("n\n", 1), ("y\n", 0)):
+        terminal = io.StringIO(answer)
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", terminal)
+        ending = command(user, models_library.remove, "Qwen3 0.6B:Q8_0")
+        assert "A network drive has no bin. Delete Qwen3 0.6B (0 MB) for good? [y/N]" in ending.err
+        assert ending.code == code and path.is_file() == bool(code)

@@ -255,3 +255,28 @@ def test_a_name_that_no_text_can_hold_is_refused() -> None:
                 await app.models.open_file("/models/\udcff.gguf")
 
     run(main())
+
+
+def test_closing_begins_no_other_load() -> None:
+    """Three wait for a model; when the first load is given up, none of the others may begin its own."""
+
+    async def main() -> None:
+        factory = Factory(load_s=60)
+        async with running_app(factory) as app:
+            path = app.model_file("tiny.gguf")
+            waiting = [asyncio.create_task(app.models.open_file(path))]
+            await asyncio.sleep(0.05)
+            await app.chat.send("Hello", conversation_id=None, thinking=ThinkingMode.AUTO)
+            waiting.append(asyncio.create_task(app.models.open_file(path)))
+            await asyncio.sleep(0.05)
+            app.models.refuse()
+            await app.chat.aclose()
+            await app.models.aclose()
+            await app.sessions.aclose()
+            await asyncio.wait(waiting, timeout=2)
+            assert len(factory.made) == 1
+            assert all(task.done() for task in waiting)
+            for task in waiting:
+                task.cancelled() or task.exception()
+
+    run(main())

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.ui import application
 from qwen_desktop.ui.application import _lock
 from qwen_desktop.ui.hand_over import HandOver, Listener, hand_over
+from qwen_desktop.ui.widgets.dialog import Dialog
 
 
 def start_second(runtime: Path, file: str, **environment: str) -> subprocess.Popen[str]:
@@ -93,12 +94,12 @@ def test_a_failed_hand_over_is_told_where_there_is_no_terminal(qtbot: QtBot, mon
     seen: list[str] = []
 
     def read() -> None:
-        (box,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMessageBox)]
-        seen.append(box.text())
+        (box,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, Dialog) and w.isVisible()]
+        seen.append(box.accessibleDescription())
         box.accept()
 
     QTimer.singleShot(50, read)
-    application._tell("It does not answer.")
+    application._tell(find_paths(), "It does not answer.")
     assert seen == ["It does not answer."]
 
 

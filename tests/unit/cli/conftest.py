@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from qwen_desktop.cli import interrupt
 from qwen_desktop.cli.app import main
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.services.chat import Chat
@@ -70,7 +71,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
 
     def run(*arguments: str, script: Script | None = None, **engine: Any) -> Ending:
         scripted = ScriptedEngine(script, **engine)
-        code = main(arguments, builder(scripted))
+        try:
+            code = main(arguments, builder(scripted))
+        finally:
+            interrupt.last_resort.disarm()  # this process lives on after the command
         printed = capsys.readouterr()
         return Ending(code, printed.out, printed.err, scripted)
 
