@@ -213,6 +213,11 @@ def test_no_proxy_reads_a_token(server: Seen) -> None:
         for way in (proxy.address, proxy.socks, ""):
             with client(Access(endpoint=here, token=TOKEN, proxy=way)) as http:
                 http.get(f"{here}/api")
+        far = "https://nowhere.invalid"  # through a tunnel; what the proxy sees is only who is wanted
+        for way in (proxy.address, proxy.socks):
+            with client(Access(endpoint=far, token=TOKEN, proxy=way)) as http, pytest.raises(httpx2.TransportError):
+                http.get(f"{far}/api")
+        assert [wish.host for wish in proxy.asked][-2:] == ["nowhere.invalid"] * 2
         assert TOKEN not in str(proxy.asked)
     assert ["authorization" in headers for _, headers in server.asked] == [False, False, True]
 
