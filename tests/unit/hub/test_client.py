@@ -200,6 +200,8 @@ def test_what_fails_on_the_way_through_a_proxy_is_said(server: Seen) -> None:
         assert said(proxy.socks.replace("s3cret", "wrong")) == "The proxy does not accept the name and password."
         assert said(proxy.address.replace("me:s3cret@", ""), "https://nowhere.invalid/").endswith("and password.")
         assert said(proxy.socks, "http://nowhere.invalid/") == "localhost cannot be reached."
+    with LoggingProxy() as proxy:  # the far end breaks off when it should speak TLS
+        assert said(proxy.address, f"https://localhost:{server.port}/") == "localhost cannot be reached."
     assert said("socks5://me:s3cret@127.0.0.1:9") == "The proxy socks5://127.0.0.1:9 cannot be reached."
     assert said("http://me:s3cret@127.0.0.1:9") == "The proxy http://127.0.0.1:9 cannot be reached."
     with socket.create_server(("127.0.0.1", 0)) as other:  # it speaks HTTP
