@@ -256,7 +256,9 @@ def test_along_any_redirects_tokens_stay_with_their_hubs() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
-def test_own_certificates_are_trusted_and_unknown_ones_explained(tmp_path: Path, server: Seen) -> None:
+def test_own_certificates_are_trusted_and_unknown_ones_explained(
+    tmp_path: Path, server: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -274,6 +276,10 @@ def test_own_certificates_are_trusted_and_unknown_ones_explained(tmp_path: Path,
     assert error.problem.what.code == "hub.certificate" and "Certificates" in str(error.problem.hint)
     with client(Access(certificates=str(pem))) as http:
         assert http.get(address).status_code == 200
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    with client(Access()) as http:
+        assert http.get(address).status_code == 200
+    assert "SSL_CERT_FILE" in str(why_no_connection(caught.value, "localhost").problem.hint)
 
 
 @pytest.mark.parametrize("text", [None, "not a certificate"])
