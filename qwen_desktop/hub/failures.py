@@ -75,8 +75,8 @@ def untrusted(host: str, details: str = "", variable: str = "") -> AppError:
             "hub.certificate.variable",
             QT_TRANSLATE_NOOP(
                 "hub",
-                "Only the certificates that {variable} names are trusted: correct or remove it, then start again, or name "
-                "those of your network under Settings, Downloads, Certificates.",
+                "Only the certificates that {variable} names are trusted: correct or remove it, then start again, or "
+                "name those of your network under Settings, Downloads, Certificates.",
             ),
             {"variable": variable},
         )
