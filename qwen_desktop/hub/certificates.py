@@ -45,6 +45,11 @@ def trust(setting: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
         raise failures.certificates_unusable(str(own), "", type(error).__name__) from error
 
 
+def variable(environ: Mapping[str, str] = os.environ) -> str:
+    """The variable that names certificates in the place of the system's; "" when none does."""
+    return next((name for name in (FILE, FOLDER) if environ.get(name, "").strip()), "")
+
+
 @functools.lru_cache(maxsize=4)
 def _of(file: str, _changed: int, folder: str) -> ssl.SSLContext:
     return _made(file, folder)

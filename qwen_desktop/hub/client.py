@@ -78,7 +78,7 @@ def why_no_connection(error: Exception, host: str) -> AppError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return failures.untrusted(host, cause.verify_message)
+            return failures.untrusted(host, cause.verify_message, certificates.variable())
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.UnsupportedProtocol):
         return failures.strange(host, type(error).__name__)

@@ -68,18 +68,31 @@ def offline(variable: str = "") -> AppError:
     )
 
 
-def untrusted(host: str, details: str = "") -> AppError:
-    """The certificate of ``host`` is not trusted here."""
-    return UserFacing(
-        Text("hub.certificate", QT_TRANSLATE_NOOP("hub", "The certificate of {host} is not trusted."), {"host": host}),
+def untrusted(host: str, details: str = "", variable: str = "") -> AppError:
+    """The certificate of ``host`` is not trusted here; ``variable`` names what is trusted in the system's place."""
+    hint = (
         Text(
+            "hub.certificate.variable",
+            QT_TRANSLATE_NOOP(
+                "hub",
+                "Only the certificates that {variable} names are trusted: correct or remove it, then start again, or "
+                "name those of your network under Settings, Downloads, Certificates.",
+            ),
+            {"variable": variable},
+        )
+        if variable
+        else Text(
             "hub.certificate.hint",
             QT_TRANSLATE_NOOP(
                 "hub",
                 "If your network inspects connections, name its certificates under Settings, Downloads, Certificates; "
                 "else check the computer's date.",
             ),
-        ),
+        )
+    )
+    return UserFacing(
+        Text("hub.certificate", QT_TRANSLATE_NOOP("hub", "The certificate of {host} is not trusted."), {"host": host}),
+        hint,
         details=details,
         action=SETTINGS,
     )

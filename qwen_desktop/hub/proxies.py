@@ -40,16 +40,15 @@ class Proxy(Struct, frozen=True):
 
 class Routes(Struct, frozen=True):
     """The proxies that hold. ``found`` has those of a scheme ("http", "https"), the preferred first; ``around`` are
-    the entries of ``no_proxy``; ``beside`` says what else the system reaches directly."""
+    the entries of ``no_proxy``."""
 
     found: Mapping[str, tuple[Proxy, ...]]
     around: tuple[str, ...] = ()
-    beside: Callable[[str], object] | None = None
 
     def of(self, scheme: str, host: str, port: int) -> Proxy | None:
         """The proxy for a request, None for the direct way. Raises ``UserFacing`` when none of those set is usable."""
         found = self.found.get(scheme, ())
-        if not found or goes_around(host, port, self.around) or (self.beside is not None and self.beside(host)):
+        if not found or goes_around(host, port, self.around):
             return None
         usable = next((proxy for proxy in found if proxy.address), None)
         if usable is None:
@@ -70,7 +69,7 @@ def routes(setting: str, environ: Mapping[str, str], system: Callable[[], Mappin
         return Routes(found, around)
     told = (system or of_system)()
     found = {scheme: (proxy(told[scheme], "system"),) for scheme in ("http", "https") if told.get(scheme)}
-    return Routes(found, around, urllib.request.proxy_bypass if found else None)
+    return Routes(found, around)
 
 
 def proxy(value: str, where: str) -> Proxy:

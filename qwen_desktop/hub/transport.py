@@ -34,13 +34,14 @@ class Transport(httpx2.BaseTransport):
             raise failures.offline(self._access.offline_by)
         url = request.url
         proxy = self._routes.of(url.scheme, url.host, url.port or PORTS.get(url.scheme, 0))
-        request.extensions = {**request.extensions, "trace": _traced(request.extensions.get("trace"))}
+        trace = _Trace(request.extensions.get("trace"))
+        request.extensions = {**request.extensions, "trace": trace}
         try:
             return self._way(proxy).handle_request(request)
         except AppError:
             raise
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            if proxy is None or isinstance(_root(error), ssl.SSLError):
+            if proxy is None or trace.connected:  # what lies behind it is at fault
                 raise
             raise failures.proxy_away(proxy.shown, type(error).__name__) from error
         except httpx2.HTTPError:
@@ -69,19 +70,18 @@ class Transport(httpx2.BaseTransport):
             return self._ways[address]
 
 
-def _traced(other: Callable[[str, dict[str, Any]], object] | None) -> Callable[[str, dict[str, Any]], None]:
-    def trace(event: str, info: dict[str, Any]) -> None:
+class _Trace:
+    """Hears what httpcore does for one request: each connection is put under the switch as soon as there is one."""
+
+    def __init__(self, other: Callable[[str, dict[str, Any]], object] | None) -> None:
+        self.connected = False
+        self._other = other
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self.connected = True
             connection = info["return_value"].get_extra_info("socket")
             if connection is not None and not switch.watch(connection):
                 raise failures.offline()
-        if other is not None:
-            other(event, info)
-
-    return trace
-
-
-def _root(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
+        if self._other is not None:
+            self._other(event, info)

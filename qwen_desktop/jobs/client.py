@@ -47,6 +47,11 @@ class JobWorker:
         """The worker's process id, None when none runs."""
         return self._supervisor.pid
 
+    @property
+    def started(self) -> bool:
+        """Whether a worker runs, or is being started for a call."""
+        return self._supervisor.running or self._starting.locked()
+
     async def call(
         self,
         name: str,

@@ -16,9 +16,21 @@ class Tokens(Protocol):
 
 
 async def hub_access(preferences: Preferences | None, secrets: Tokens | None) -> Access:
-    """The access for the next job. Without ``preferences`` the defaults hold, without ``secrets`` no token."""
-    downloads = preferences.settings.downloads if preferences is not None else Downloads()
-    if secrets is None:
-        return access_of(downloads)
-    token = await secrets.get(token_name(endpoint_of(downloads))) or ""
-    return access_of(downloads, token, await secrets.get("modelscope_token") or "")
+    """The access for the next job. Without ``preferences`` the defaults hold, without ``secrets`` no token.
+
+    A keyring may take half a minute, in which settings change: what holds at the end counts, and the token is always
+    that of the hub.
+    """
+    while True:
+        endpoint = endpoint_of(_now(preferences))
+        token = modelscope_token = ""
+        if secrets is not None:
+            token = await secrets.get(token_name(endpoint)) or ""
+            modelscope_token = await secrets.get("modelscope_token") or ""
+        downloads = _now(preferences)
+        if endpoint_of(downloads) == endpoint:
+            return access_of(downloads, token, modelscope_token)
+
+
+def _now(preferences: Preferences | None) -> Downloads:
+    return preferences.settings.downloads if preferences is not None else Downloads()

@@ -25,7 +25,7 @@ class OfflineSwitch:
         bus.subscribe(SettingsChanged, self._changed)
 
     def _changed(self, event: SettingsChanged) -> None:
-        if "downloads.offline" not in event.keys or self._transfers.pid is None:
+        if "downloads.offline" not in event.keys or not self._transfers.started:
             return  # a worker that starts later hears of it with each job
         task = asyncio.get_running_loop().create_task(self._tell(offline=event.after.downloads.offline))
         self._tasks.add(task)

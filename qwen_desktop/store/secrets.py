@@ -28,8 +28,6 @@ T = TypeVar("T")
 Names = frozenset[str]
 
 SERVICE = "qwen-desktop"
-#: The names under which tokens are kept.
-HUGGING_FACE, MODELSCOPE = "hf_token", "modelscope_token"
 #: A person may have to unlock the keyring; after so many seconds it counts as unusable.
 PATIENCE_S = 30.0
 _LONGEST = 4096

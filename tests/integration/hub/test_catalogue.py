@@ -15,7 +15,7 @@ from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.hub import catalog, catalog_jobs
-from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.access import Access, token_name
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.catalogue import Catalogue
@@ -499,11 +499,18 @@ def test_it_works_through_the_real_worker(hub: FakeHub) -> None:
 
 def test_the_token_goes_to_its_own_hub_only(hub: FakeHub, made: Set) -> None:
     class Safe:
+        name = "hf_token"
+
         async def get(self, name: str, /) -> str | None:
-            return hub.token if name == "hf_token" else None
+            return hub.token if name == self.name else None
 
     hub.add("closed/Model-GGUF", FILES, private=True)
-    made.catalogue = Catalogue(made.paths, made.jobs, made.preferences, made.bus, Safe())
+    safe = Safe()
+    made.catalogue = Catalogue(made.paths, made.jobs, made.preferences, made.bus, safe)
+    with pytest.raises(AppError, match="or it is private"):  # the hub is a mirror: it never sees that of Hugging Face
+        made.lookup("closed/Model-GGUF")
+    assert not [r for r in hub.requests if "authorization" in {name.lower() for name in r.headers}]
+    safe.name = token_name(hub.endpoint)
     assert names(made.lookup("closed/Model-GGUF")) == ["Q4_K_M", "Q8_0"]
     sent = [r for r in hub.requests if "authorization" in {name.lower() for name in r.headers}]
     assert sent

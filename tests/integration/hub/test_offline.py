@@ -11,8 +11,13 @@ import pytest
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadStatus
+from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.catalogue import Catalogue
+from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.hub_access import hub_access
 from qwen_desktop.services.offline import OfflineSwitch
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_file import SettingsFile
 from tests.fake_hub import FakeHub
 from tests.integration.hub.conftest import BODY
 from tests.integration.hub.test_downloads import App, run, wanted
@@ -98,3 +103,37 @@ def test_what_is_being_looked_up_ends_with_the_switch(hub: FakeHub, run: Callabl
         assert (await catalogue.lookup("owner/Small-GGUF")).repo == "owner/Small-GGUF"
 
     run(test)
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.02, 0.3])
+def test_what_has_just_been_asked_for_does_not_slip_through(
+    hub: FakeHub, run: Callable[..., None], later_s: float
+) -> None:
+    async def test(app: App) -> None:  # the worker is not even started
+        OfflineSwitch(app.transfers, app.bus)
+        hub.silent.set()
+        work = asyncio.create_task(
+            Catalogue(app.paths, app.transfers, app.preferences, app.bus).lookup("owner/Unknown")
+        )
+        await asyncio.sleep(later_s)
+        await app.preferences.set("downloads.offline", True)
+        with pytest.raises(AppError, match="switched off"):
+            await work
+        hub.silent.clear()
+
+    run(test)
+
+
+def test_settings_that_change_while_the_keyring_is_asked_count() -> None:
+    bus = EventBus()
+    preferences = Preferences(SettingsFile(find_paths().settings_file), bus)
+
+    class Slow:
+        async def get(self, name: str, /) -> str | None:
+            if name == "hf_token":
+                await preferences.set_many({"downloads.offline": True, "downloads.endpoint": "https://mirror.example"})
+            return name
+
+    found = asyncio.run(hub_access(preferences, Slow()))
+    assert found.offline
+    assert (found.endpoint, found.token) == ("https://mirror.example", "hf_token@https://mirror.example")

@@ -37,9 +37,10 @@ async def test_the_models_page_says_it_and_one_click_ends_it(make: Make) -> None
 
 async def test_what_the_environment_forbids_no_click_allows(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    ui = await make()
+    ui = await make(size=(900, 700))
     page = await opened(ui)
     assert "HF_HUB_OFFLINE" in says(page.offline)
+    assert not await stays_cut_off(page.offline)
     assert not page.offline.button.isVisible()
     assert not ui.window.actions_["network.online"].isVisible()
 

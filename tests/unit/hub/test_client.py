@@ -200,6 +200,8 @@ def test_what_fails_on_the_way_through_a_proxy_is_said(server: Seen) -> None:
         assert said(proxy.socks.replace("s3cret", "wrong")) == "The proxy does not accept the name and password."
         assert said(proxy.address.replace("me:s3cret@", ""), "https://nowhere.invalid/").endswith("and password.")
         assert said(proxy.socks, "http://nowhere.invalid/") == "localhost cannot be reached."
+    with LoggingProxy() as proxy:  # the far end breaks off when it should speak TLS
+        assert said(proxy.address, f"https://localhost:{server.port}/") == "localhost cannot be reached."
     assert said("socks5://me:s3cret@127.0.0.1:9") == "The proxy socks5://127.0.0.1:9 cannot be reached."
     assert said("http://me:s3cret@127.0.0.1:9") == "The proxy http://127.0.0.1:9 cannot be reached."
     with socket.create_server(("127.0.0.1", 0)) as other:  # it speaks HTTP
@@ -213,6 +215,11 @@ def test_no_proxy_reads_a_token(server: Seen) -> None:
         for way in (proxy.address, proxy.socks, ""):
             with client(Access(endpoint=here, token=TOKEN, proxy=way)) as http:
                 http.get(f"{here}/api")
+        far = "https://nowhere.invalid"  # through a tunnel; what the proxy sees is only who is wanted
+        for way in (proxy.address, proxy.socks):
+            with client(Access(endpoint=far, token=TOKEN, proxy=way)) as http, pytest.raises(httpx2.TransportError):
+                http.get(f"{far}/api")
+        assert [wish.host for wish in proxy.asked][-2:] == ["nowhere.invalid"] * 2
         assert TOKEN not in str(proxy.asked)
     assert ["authorization" in headers for _, headers in server.asked] == [False, False, True]
 
@@ -249,7 +256,9 @@ def test_along_any_redirects_tokens_stay_with_their_hubs() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
-def test_own_certificates_are_trusted_and_unknown_ones_explained(tmp_path: Path, server: Seen) -> None:
+def test_own_certificates_are_trusted_and_unknown_ones_explained(
+    tmp_path: Path, server: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -267,6 +276,10 @@ def test_own_certificates_are_trusted_and_unknown_ones_explained(tmp_path: Path,
     assert error.problem.what.code == "hub.certificate" and "Certificates" in str(error.problem.hint)
     with client(Access(certificates=str(pem))) as http:
         assert http.get(address).status_code == 200
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    with client(Access()) as http:
+        assert http.get(address).status_code == 200
+    assert "SSL_CERT_FILE" in str(why_no_connection(caught.value, "localhost").problem.hint)
 
 
 @pytest.mark.parametrize("text", [None, "not a certificate"])
