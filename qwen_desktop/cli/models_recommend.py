@@ -103,6 +103,6 @@ def _print(advice: Advice, fits: Fits, console: Console) -> None:
             "memory": f"{(shown['total_bytes'] or 0) / 1e9:.1f}",
         },
     )
-    console.line(harmless(f"{heading}: {fit_words.word(now)}" if now else heading))
+    console.line(harmless(f"{heading}, {fit_words.word(now)}" if now else heading))
     console.line(f"  {harmless(str(advice.reason))}")
     console.line(f"  qwen-desktop models pull {harmless(shown['download'])}")

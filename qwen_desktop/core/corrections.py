@@ -135,7 +135,7 @@ def correction(
     """What ``known`` says about the file ``key`` ("" where it is not known) or ``model`` of the catalogue on this
     machine, for a context of about ``context`` tokens. A speed that was predicted from another ``bandwidth`` says
     nothing any more."""
-    here = [m for m in known if m.machine == machine]
+    here = [m for m in known if m.machine == machine or m.machine.endswith(f"|{machine}")]  # older: after the system
     own = [m for m in here if (key and m.key == key) or (model and m.model == model)]
     weighed = [m for m in own if m.held_bytes]
     timed = [m for m in here if not m.bandwidth or not bandwidth or m.bandwidth == bandwidth]

@@ -108,6 +108,8 @@ class Fits:
         self._secrets = secrets
         self._installed = installed
         self._known = _read(self._file)
+        self._taught_by = self._known
+        self._corrections: dict[tuple[Any, ...], Correction] = {}
         self._headers: dict[str, _Header] = {}
         self._verdicts: dict[tuple[Any, ...], Fit] = {}
         self._basis: tuple[Any, ...] = ()
@@ -186,14 +188,18 @@ class Fits:
         return found
 
     def _correction(self, machine: Machine, header: _Header | None, name: str, use: Use) -> Correction:
-        return corrections.correction(
-            self._known,
-            corrections.machine_name(machine),
-            key=header.found.fingerprint if header is not None else "",
-            model=name,
-            context=use.context,
-            bandwidth=machine.bandwidth_bytes_per_s,
-        )
+        fingerprint = header.found.fingerprint if header is not None else ""
+        here, bandwidth = corrections.machine_name(machine), machine.bandwidth_bytes_per_s
+        if not any((fingerprint and m.key == fingerprint) or (name and m.model == name) for m in self._known):
+            fingerprint = name = ""  # one answer for all that were never loaded
+        asked = (here, bandwidth, fingerprint, name, use.context)
+        if self._taught_by is not self._known:
+            self._taught_by, self._corrections = self._known, {}
+        if asked not in self._corrections:
+            self._corrections[asked] = corrections.correction(
+                self._known, here, key=fingerprint, model=name, context=use.context, bandwidth=bandwidth
+            )
+        return self._corrections[asked]
 
     @property
     def _settings(self) -> Settings:

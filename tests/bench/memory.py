@@ -145,7 +145,8 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         stats = run.result.stats
     finally:
         await engine.aclose()
-    use = Use(context=context, kv_type=kv_type, batch=info.batch, flash_attention=info.flash_attention)
+    flash = "on" if info.flash_attention else "off"
+    use = Use(context=context, kv_type=kv_type, batch=info.batch, flash_attention=flash)
     return Result(
         model=model,
         kind=kind,

@@ -72,7 +72,8 @@ def main() -> int:
     cold, remembered, idle, busy = (min(column) for column in zip(*rounds, strict=True))
     print(f"cold {cold:.2f} s, remembered {remembered * 1e3:.1f} ms (best of {times})")
     print(f"loop late (p99): idle {idle * 1e3:.2f} ms, during the probe {busy * 1e3:.2f} ms")
-    speeds = sorted(speed / 1e9 for _ in range(times) if (speed := measured(worker_command("bandwidth"))) is not None)
+    found = [measured(worker_command("bandwidth")) for _ in range(times)]
+    speeds = sorted(one.bytes_per_s / 1e9 for one in found if one is not None)
     if speeds:
         print(f"bandwidth {speeds[0]:.1f} … {speeds[-1]:.1f} GB/s, median {speeds[len(speeds) // 2]:.1f}")
     good = cold <= COLD_TARGET_S and busy - idle <= TARGET_S and bool(speeds)

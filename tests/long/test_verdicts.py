@@ -62,7 +62,7 @@ async def one(case: faces.Case) -> None:
         if advice is not None:
             fit = case.fits.of(advice.model, advice.quant)
             assert fit is not None and shown[kind]["verdict"] == str(fit.verdict)
-            assert f": {fit_words.word(fit)}\n" in lines
+            assert f", {fit_words.word(fit)}\n" in lines
     fresh = case.fresh()
     fresh._headers = case.fits._headers  # headers are read once a run
     for other in case.models():

@@ -177,9 +177,8 @@ class Board(QObject):
             self._shell.operations.run(self._look_again())
 
     async def _look_again(self) -> None:
-        await self._services.machines.machine()
-        self.machine_changed.emit()
-        await self.compute()
+        self._computed_at = time.monotonic()
+        await self._services.machines.machine()  # what is another is told, and judged then
 
     def recompute(self) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""

@@ -14,7 +14,7 @@ from msgspec import structs
 from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import LoadRequest, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
@@ -315,6 +315,24 @@ def test_a_damaged_file_is_begun_anew(paths: Paths, model: Path, content: bytes)
     shape = shape_of(read_header(model))
     assert kept["held_bytes"] == 5 * GB and kept["decode"] == 5.0
     assert kept["predicted_decode"] == pytest.approx(decode(shape, HERE, depth=150))
+
+
+def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(paths: Paths) -> None:
+    values: dict[str, Any] = {
+        "context": 4096, "threads": 2, "gpu_layers": 7, "flash_attention": "off", "kv_type": "q8_0",
+    }  # fmt: skip
+    assert set(values) == set(LoadRequest.__struct_fields__) - {"path", "template"}
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            for name, value in values.items():
+                told: list[FitsChanged] = []
+                leave = services.bus.subscribe(FitsChanged, told.append)
+                await services.preferences.set(f"engine.{name}", value)
+                leave()
+                assert told and getattr(services.fits.use(), name) == value
+
+    run(work)
 
 
 # The command ---------------------------------------------------------------------------------------------------------

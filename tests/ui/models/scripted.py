@@ -280,7 +280,7 @@ class ScriptedFits:
             verdict, context = Verdict.SMALLER_CONTEXT, 1 << (most.bit_length() - 1)
         elif speed < 4:
             verdict = Verdict.SLOW
-        elif memory.total_bytes > 0.85 * free:
+        elif memory.total_bytes > 0.97 * free:
             verdict = Verdict.TIGHT
         return Fit(
             verdict,

@@ -89,7 +89,7 @@ class Look:
         if best is not None:
             found = next(m for m in self.case.models() if m.repo == best["repo"])
             fit, word, _tone = self.now(found, next(q for q in found.quants if q.name == best["quant"]))
-            assert best["verdict"] == str(fit.verdict) and f": {word}\n" in lines
+            assert best["verdict"] == str(fit.verdict) and f", {word}\n" in lines
 
 
 @pytest.mark.parametrize("seed", [random.randrange(1 << 30)])

@@ -75,7 +75,10 @@ async def test_memory_that_is_nearly_full_is_shown_as_a_warning(make: Make) -> N
     assert strong.title.text() == "Qwen3 14B"
     assert strong.memory.text() == "10.6 GB of 11 GB"
     assert strong.meter.role == "warn"
-    assert "It fits well: it uses 10.6 GB of memory; 10.7 GB are free now." in strong.toolTip()
+    assert (strong.verdict.label.text(), strong.verdict.kind) == ("leaves little memory", "warn")
+    assert strong.toolTip() == (
+        "It fits, but leaves little memory to other programs: it uses 10.6 GB; 10.7 GB are free now."
+    )
 
 
 async def test_nothing_that_fits_is_said_in_a_sentence(make: Make) -> None:

@@ -111,6 +111,12 @@ def test_an_average_of_an_older_version_still_counts() -> None:
     assert found.prompt_factor == pytest.approx(0.5)  # this answer's prompt was too short to say anything
 
 
+def test_what_an_older_version_kept_under_the_system_s_name_too_still_counts() -> None:
+    machine = Machine(system="Linux 1", cpu=Cpu("A", usable=4))
+    old = load(machine=f"Linux 1|{machine_name(machine)}", held_bytes=1100)
+    assert correction((old,), machine_name(machine), key="a", context=4096).extra_bytes == 100
+
+
 def test_a_file_of_the_catalogue_is_known_by_its_name_too() -> None:
     known = learned((), load("fingerprint", model="qwen/x:q4_k_m", held_bytes=1100))
     assert correction(known, "here", model="qwen/x:q4_k_m", context=4096).extra_bytes == 100
