@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 _SAME = "QWEN_DESKTOP_LONG_S" not in os.environ
 hypothesis.settings.register_profile("ours", deadline=None, database=None, print_blob=True, derandomize=_SAME)
 hypothesis.settings.load_profile("ours")
+# Run in the background, as by a script, Ctrl+C would be ignored here and in all processes that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 

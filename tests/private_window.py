@@ -32,7 +32,7 @@ async def story(app: Driver) -> None:
     await app.until(lambda: window.findChildren(QDialog))
     details = next(child for child in window.findChildren(QDialog) if child.isVisible())
     details.memory._read_header()
-    await app.until(lambda: details.memory.from_file)
+    await app.until(details.memory.check.isHidden)  # the verdict is from the header now
     details.reject()
     window._models.getting.get(details.model, details.quant)
     await app.until(lambda: [d.status for d in services.downloads.items()] == [DownloadStatus.DONE])

@@ -448,6 +448,7 @@ class MainWindow(Frame):
         if self._chat is not None:
             self._chat.leave()
         await self.operations.settle(settle)
+        self.operations.close()
         self.collector.stop()
         self.finished.emit()
 

@@ -32,6 +32,7 @@ class Operations(QObject):
         self._notify = notify
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wishes: dict[str, asyncio.Task[Any]] = {}
+        self._closed = False
 
     def run(
         self,
@@ -78,6 +79,14 @@ class Operations(QObject):
             await asyncio.wait(others, timeout=left)
             await asyncio.sleep(0)
 
+    def close(self) -> None:
+        """The window ends: what still runs is given up, and nobody is told any more."""
+        self._closed = True
+        own = asyncio.current_task()
+        for task in self._tasks:
+            if task is not own:
+                task.cancel()
+
     def _ended(
         self,
         task: asyncio.Task[T],
@@ -88,6 +97,10 @@ class Operations(QObject):
         wish: str,
     ) -> None:
         self._tasks.discard(task)
+        if self._closed:
+            if not task.cancelled():
+                task.exception()  # looked at, so that nobody complains of one that was never
+            return
         asked = [receiver for receiver in (busy, *map(_owner, (on_done, on_error))) if isinstance(receiver, QObject)]
         gone = not all(map(shiboken6.isValid, asked))
         if wish:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from qwen_desktop.core.paths import find_paths
-from tests.fake_hub import FakeHub, content
+from tests.fake_hub import FakeHub
 from tests.logging_proxy import LoggingProxy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,7 +99,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         guide = find_paths().guide_file.read_bytes()
         hub.add(REPO, {FILE: guide, "README.md": b"# Tiny"})
         hub.add("Qwen/Qwen3-0.6B-GGUF", {"Qwen3-0.6B-Q8_0.gguf": guide})  # of the list, so that a refresh has an answer
-        hub.add(LARGE, {LARGE_FILE: content(6_000_000, seed=3)})
+        hub.add(LARGE, {LARGE_FILE: guide})  # large enough to be interrupted
         yield World(tmp_path, hub, proxy)
 
 

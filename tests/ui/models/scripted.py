@@ -246,7 +246,8 @@ class ScriptedFits:
         self._preferences = preferences
         self.truth: dict[str, Fit] = {}
         self.read: list[str] = []
-        bus.subscribe(events.MachineChanged, lambda _event: bus.publish(events.FitsChanged()))
+        for changed in (events.MachineChanged, events.SettingsChanged):
+            bus.subscribe(changed, lambda _event: bus.publish(events.FitsChanged()))
 
     def use(self) -> Use:
         return Use(context=self._preferences.settings.engine.context or 8192)
