@@ -160,8 +160,12 @@ def test_a_syntax_error_is_said_and_the_file_kept_before_it_is_written(path: Pat
     assert path.with_name("settings.toml.broken-1").read_bytes() == text
     assert file.load() == type(loaded)(replaced(Settings(), "appearance.theme", "dark"))
     assert file.write({"appearance.theme": "light"}) is None
-    path.write_bytes(text)
+    path.write_bytes(text)  # the very same: one copy of it is enough
+    assert file.write({"appearance.theme": "dark"}) == path.with_name("settings.toml.broken-1")
+    path.write_bytes(text + b"?")
     assert file.write({"appearance.theme": "dark"}) == path.with_name("settings.toml.broken-2")
+    assert path.with_name("settings.toml.broken-1").read_bytes() == text
+    assert path.with_name("settings.toml.broken-2").read_bytes() == text + b"?"
 
 
 def test_windows_line_ends_and_a_byte_order_mark(path: Path) -> None:
