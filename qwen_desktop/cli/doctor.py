@@ -73,7 +73,7 @@ async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
     bad = sum(row.state == "bad" for row in rows)
     if as_json:
         shown = {"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]}
-        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+        console.object(shown)
     else:
         _print(rows, console)
     if bad:

@@ -13,7 +13,6 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
         folder = library.folder
     if as_json:
         shown = {"folder": str(folder), "models": [_plain(model) for model in models]}
-        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+        console.object(shown)
         return 0
     if not models:
         console.line(QT_TRANSLATE_NOOP("library", "No models are installed."))

@@ -13,7 +13,6 @@ and ``reason``: a sentence about the whole, null when there is nothing to say. W
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
@@ -46,7 +45,7 @@ async def recommend(
         await services.catalogue.load()
         found = advise(services.catalogue.models(), machine, purpose)
     if as_json:
-        console.line(json.dumps(as_object(found, machine), ensure_ascii=False, indent=1))
+        console.object(as_object(found, machine))
         return 0
     for advice in (found.best, found.lighter, found.stronger):
         if advice is not None:

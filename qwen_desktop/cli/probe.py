@@ -21,11 +21,9 @@ otherwise. Bytes are bytes.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.cli.console import Console, harmless
@@ -58,7 +56,7 @@ async def show(paths: Paths, build: Build, console: Console, *, as_json: bool, r
         console.progress(QT_TRANSLATE_NOOP("probe", "Looking at this machine …"))
         machine = await services.machines.machine(refresh=refresh)
     if as_json:
-        console.line(json.dumps(msgspec.to_builtins(machine), ensure_ascii=False, indent=1))
+        console.object(machine)
     else:
         _print(list(rows(machine)), console)
     return 0

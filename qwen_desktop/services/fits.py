@@ -20,11 +20,12 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import ModelInfo, Stats
 from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
 from qwen_desktop.core.models import CatalogModel
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.packed import from_json, to_json
+from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.settings import Downloads
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -150,7 +151,7 @@ class Fits:
 
     async def _header(self, reference: str, use: Use) -> tuple[Found, Use]:
         if not _URL.match(reference) and (await asyncio.to_thread(_is_there, reference) or _is_path(reference)):
-            return await self._call(self._jobs, {"file": _absolute(reference)}), use
+            return await self._call(self._jobs, {"file": str(absolute(reference))}), use
         access = await self._access()
         if _URL.match(reference) and is_gguf(urlsplit(reference).path):
             urls = [[_direct(reference)]]
@@ -282,8 +283,7 @@ def _differs(before: Measurement, after: Measurement) -> bool:
 def _read(file: Path) -> tuple[Measurement, ...]:
     """What earlier runs measured; nothing when the file is missing or damaged."""
     try:
-        with file.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_LONGEST_FILE), type=tuple[Measurement, ...])
+        return from_json(read_file(file, _LONGEST_FILE), tuple[Measurement, ...])
     except (OSError, ValueError, RecursionError):
         return ()
 
@@ -291,22 +291,15 @@ def _read(file: Path) -> tuple[Measurement, ...]:
 def _add(file: Path, known: tuple[Measurement, ...], new: Measurement) -> tuple[Measurement, ...]:
     """Add to the file as it is now (another window may have written it) and return all."""
     result = corrections.learned(_read(file) or known, new)
-    write_atomic(file, msgspec.json.format(msgspec.json.encode(result), indent=1))
+    write_atomic(file, to_json(result, indent=1))
     return result
 
 
 def _is_there(reference: str) -> bool:
     try:
-        return Path(_absolute(reference)).is_file()
+        return absolute(reference).is_file()
     except (OSError, ValueError, RuntimeError):
         return False
-
-
-def _absolute(reference: str) -> str:
-    try:
-        return str(Path(reference).expanduser().absolute())
-    except RuntimeError:  # "~nobody"
-        return reference
 
 
 def _is_path(reference: str) -> bool:

@@ -20,7 +20,8 @@ from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.paths import Paths, absolute
+from qwen_desktop.core.paths import home as user_home
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
 from qwen_desktop.jobs.client import JobWorker
@@ -73,7 +74,7 @@ class Library:
         self._templates = Templates(self._notes, jobs)
         self._move = FolderMove(transfers, preferences, self._notes.inventory, paths)
         self._around = {
-            "home": str(home or Path.home()),
+            "home": str(home or user_home() or ""),
             "environ": {name: environ[name] for name in _VARIABLES if name in environ},
             "system": system,
         }
@@ -139,6 +140,10 @@ class Library:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
         afterwards, in the background. Raises ``AppError`` only when the job worker cannot run."""
         async with self._scanning:
+            try:
+                await self._notes.set_aside()
+            except AppError as error:  # shown all the same
+                log.warning("library.aside code=%s", error.problem.what.code)
             params = {"folder": str(self.folder), "file": str(self._notes.inventory.file)}
             found = await self._jobs.call("library.scan", params)
             entries = await self._notes.read()
@@ -200,7 +205,7 @@ class Library:
         """
         if copy and self.moving:
             raise errors.moving_already()
-        wanted = [_absolute(path) for path in paths]
+        wanted = [str(absolute(path)) for path in paths]
         told = {path: _told(self._offered[path]) for path in wanted if path in self._offered}
         found = await self._jobs.call("library.inspect", {"paths": wanted, "told": told})
         problems = [msgspec.convert(result["problem"], Problem) for result in found if "problem" in result]
@@ -311,7 +316,7 @@ class Library:
         ``AppError``.
         """
         try:
-            await self._move.move(Path(_absolute(target)), progress)
+            await self._move.move(absolute(target), progress)
         finally:
             if not self._closed:
                 await self.scan()
@@ -359,10 +364,6 @@ async def _quiet(work: Callable[[], Awaitable[object]]) -> None:
         await work()
     except AppError as error:
         log.warning("library.background code=%s", error.problem.what.code)
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())
 
 
 def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ Names = frozenset[str]
 SERVICE = "qwen-desktop"
 #: The names under which tokens are kept.
 HUGGING_FACE, MODELSCOPE = "hf_token", "modelscope_token"
+_ALL: Names = frozenset((HUGGING_FACE, MODELSCOPE))
 #: A person may have to unlock the keyring; after so many seconds it counts as unusable.
 PATIENCE_S = 30.0
 _LONGEST = 4096
@@ -127,11 +128,14 @@ class Secrets:
             return None
 
     def _names(self) -> Names:
+        """The names that were put into the keyring: all there are, where the file does not tell it any more."""
         try:
-            found = json.loads(self._names_file.read_bytes())
-        except (OSError, ValueError):
+            found = json.loads(read_file(self._names_file))
+        except FileNotFoundError:
             return frozenset()
-        return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else frozenset()
+        except (OSError, ValueError, RecursionError):
+            found = None
+        return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else _ALL
 
     async def _remember(self, name: str, *, present: bool) -> None:
         def write() -> None:

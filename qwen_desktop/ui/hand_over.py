@@ -7,12 +7,15 @@ may linger. Commands (``qwen-desktop chat …``) take no lock, so they run besid
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+from qwen_desktop.core.packed import from_json, to_json
 
 #: How long a second start waits for the first one's answer, in milliseconds (the first may still be starting).
 WAIT_MS = 5000
@@ -28,7 +31,7 @@ class HandOver(msgspec.Struct, frozen=True):
 
 def _name(runtime: Path) -> str:
     # A hash of the folder keeps the name under the 107 bytes that a socket's path may have.
-    return "qwen-desktop-" + hashlib.sha256(str(runtime.absolute()).encode()).hexdigest()[:16]
+    return "qwen-desktop-" + hashlib.sha256(os.fsencode(runtime.absolute())).hexdigest()[:16]
 
 
 class Listener(QObject):
@@ -67,8 +70,8 @@ class Listener(QObject):
             socket.abort()
         elif buffer.endswith(b"\n"):
             try:
-                message = msgspec.json.decode(bytes(buffer), type=HandOver)
-            except msgspec.MsgspecError:
+                message = from_json(bytes(buffer), HandOver)
+            except ValueError:
                 socket.abort()
                 return
             socket.write(b"ok\n")
@@ -88,7 +91,7 @@ def hand_over(runtime: Path, message: HandOver, *, wait_ms: int = WAIT_MS) -> bo
         socket = QLocalSocket()
         socket.connectToServer(_name(runtime))
         if socket.waitForConnected(200):
-            socket.write(msgspec.json.encode(message) + b"\n")
+            socket.write(to_json(message) + b"\n")
             socket.flush()
             answered = socket.waitForReadyRead(1000) and socket.readAll().data() == b"ok\n"
             socket.abort()

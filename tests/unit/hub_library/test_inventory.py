@@ -64,7 +64,12 @@ def test_a_damaged_file_is_set_aside_and_costs_only_notes(damage: bytes, tmp_pat
     shelf = Inventory(file)
     assert shelf.read() == {}
     shelf.update(lambda e: {**e, "/a": entry("/a")})
-    assert set(Inventory(file).read()) == {"/a"} and (tmp_path / "library.damaged").read_bytes() == damage
+    assert set(Inventory(file).read()) == {"/a"}
+    (kept,) = shelf.kept()
+    assert kept == tmp_path / "library.json.damaged-1" and kept.read_bytes() == damage and shelf.kept() == []
+    file.write_bytes(damage + b" ")  # a second time: the first copy stays
+    shelf.update(lambda e: e)
+    assert (kept.read_bytes(), (tmp_path / "library.json.damaged-2").read_bytes()) == (damage, damage + b" ")
 
 
 def test_one_damaged_entry_costs_only_itself(tmp_path: Path) -> None:
