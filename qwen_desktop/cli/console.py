@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.streams import output_lost, silence
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill
 
 #: C0 but tab and newline, DEL, C1, and the marks that turn the direction of text around.
 _UNSAFE = dict.fromkeys(
@@ -37,7 +37,11 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 # Redirected on Windows the encoding would be that of an old code page.
                 encoding = locale.getencoding() if stream.isatty() and sys.platform != "win32" else None
-                stream.reconfigure(encoding=encoding if stream.isatty() else "utf-8", errors="replace")
+                # To a program a path is its bytes, to people it is text.
+                stream.reconfigure(
+                    encoding=encoding if stream.isatty() else "utf-8",
+                    errors="replace" if stream.isatty() or stream is self._err else "surrogateescape",
+                )
         self._out_terminal = self._out.isatty()
         self._err_terminal = self._err.isatty()
         self._talks = self._err_terminal and not quiet
@@ -139,7 +143,10 @@ class Console:
         if self._lost is not None:
             return
         try:
-            self._out.write(text)
+            try:
+                self._out.write(text)
+            except UnicodeEncodeError:
+                self._out.write(clean(text))
             self._out.flush()
         except (OSError, ValueError) as error:
             self._lost = error

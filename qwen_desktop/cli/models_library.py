@@ -23,7 +23,7 @@ from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.services.events import EventBus, Notified
 from qwen_desktop.services.library import Library
 from qwen_desktop.store.settings_file import SettingsFile
@@ -55,8 +55,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
         models = await library.scan()
         folder = library.folder
     if as_json:
-        shown = {"folder": str(folder), "models": [_plain(model) for model in models]}
-        console.object(shown)
+        console.object({"folder": str(folder), "models": [_plain(model) for model in models]})
         return 0
     if not models:
         console.line(QT_TRANSLATE_NOOP("library", "No models are installed."))
@@ -67,7 +66,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
         )
         return 0
     for model in models:
-        console.line(harmless(_line(model)))
+        console.line(shown(_line(model), 2000))
         for remark in _remarks(model):
             console.line(f"    {harmless(remark)}")
     return 0
@@ -106,7 +105,7 @@ async def import_models(
             return 1
         added = await library.import_files(wanted, copy=copy, progress=_progress(console))
     for model in added:
-        console.line(harmless(_line(model)))
+        console.line(shown(_line(model), 2000))
         for remark in _remarks(model):
             console.line(f"    {harmless(remark)}")
     return 0 if added else 1

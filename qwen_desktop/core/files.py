@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import itertools
 import os
 import stat
@@ -28,13 +29,18 @@ def open_file(path: str | Path) -> BinaryIO:
 
     Raises ``NotAFile`` for what is no file (``IsADirectoryError`` for a folder) and ``OSError``.
     """
+    return io.BufferedReader(open_raw(path))
+
+
+def open_raw(path: str | Path) -> io.FileIO:
+    """As ``open_file``, without a buffer."""
     _refuse_others(os.stat(path).st_mode, path)  # noqa: PTH116 - some devices do things when they are opened
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | _CLOEXEC)
     try:
         _refuse_others(os.fstat(descriptor).st_mode, path)
         if sys.platform != "win32":
             os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "rb")
+        return io.FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec.msgpack import Ext
 
+from qwen_desktop.core.text import is_text
+
 T = TypeVar("T")
 
 #: Codes of the extensions: a string that is no text, and a map with such strings as keys.
@@ -67,11 +69,6 @@ def from_json(data: bytes, kind: type[T]) -> T:
             return msgspec.convert(json.loads(data), kind)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
-
-
-def is_text(value: str) -> bool:
-    """Whether ``value`` has no lone surrogates."""
-    return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _marked(value: Any) -> Any:

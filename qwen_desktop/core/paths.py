@@ -99,8 +99,11 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
         root = absolute(own)
         return Paths(root, root, root / "cache", root / "logs", root / "run", resources_folder(), portable=True)
     dirs = platformdirs.PlatformDirs(FOLDER, appauthor=False, roaming=False)
-    found = [Path(p) for p in (dirs.user_config_dir, dirs.user_data_dir, dirs.user_cache_dir, dirs.user_log_dir)]
-    if not all(path.is_absolute() for path in found):  # "~" that leads nowhere
+    try:
+        found = [Path(p) for p in (dirs.user_config_dir, dirs.user_data_dir, dirs.user_cache_dir, dirs.user_log_dir)]
+    except RuntimeError:  # "~" leads nowhere; older versions leave it as it is
+        found = []
+    if not found or not all(path.is_absolute() for path in found):
         raise UserFacing(
             Text(
                 "paths.no_home",

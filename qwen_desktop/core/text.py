@@ -72,6 +72,11 @@ def clean(text: str) -> str:
     return text
 
 
+def is_text(value: str) -> bool:
+    """Whether ``value`` has no lone surrogates."""
+    return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
 def shown(text: str, longest: int = LONGEST_NAME) -> str:
     """``text``, which somebody else wrote (the name of a file, a header), as one line that can be shown.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.files import open_raw
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
@@ -65,7 +66,7 @@ def is_whole(target: Path, file: Identity, tick: Callable[[], object]) -> bool:
             return False
         hashed = hashlib.sha256()
         buffer = memoryview(bytearray(_BUFFER))
-        with target.open("rb", buffering=0) as opened:
+        with open_raw(target) as opened:
             while count := opened.readinto(buffer):
                 hashed.update(buffer[:count])
                 tick()

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub.companions import facts
@@ -143,7 +144,7 @@ def _first_part(path: Path) -> bool:
 
 def _has_magic(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4) == b"GGUF"
     except OSError:
         return False

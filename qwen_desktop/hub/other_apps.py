@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
@@ -360,7 +361,7 @@ def _is_folder(path: Path) -> bool:
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(_LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
     except (OSError, ValueError):
         return ""

@@ -297,7 +297,9 @@ def _add(file: Path, known: tuple[Measurement, ...], new: Measurement) -> tuple[
 
 def _is_there(reference: str) -> bool:
     try:
-        return absolute(reference).is_file()
+        place = absolute(reference)
+        # what else is there is no repository either, when it is written as a place: the header's reader says what it is
+        return place.is_file() or (reference.startswith(("/", "~", ".")) and place.exists())
     except (OSError, ValueError, RuntimeError):
         return False
 

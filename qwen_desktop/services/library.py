@@ -22,8 +22,10 @@ from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
+from qwen_desktop.core.text import shown
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -119,7 +121,7 @@ class Library:
         """
         wanted = text.strip().lower()
         for spellings in (
-            lambda m: (m.id, m.path, Path(m.path).name),
+            lambda m: (m.id, m.path, Path(m.path).name, shown(m.id, len(m.id)), shown(Path(m.path).name)),
             lambda m: (f"{m.repo}:{m.quant}", f"{m.name}:{m.quant}", f"{m.name} {m.quant}", Path(m.path).stem),
             lambda m: (m.repo, m.name, m.repo.rpartition("/")[2]),
         ):
@@ -224,7 +226,10 @@ class Library:
     async def _link(self, entries: list[Entry]) -> list[str]:
         """Note linked models and return their paths. A file that lies in our folder becomes ours instead."""
         folder = self.folder
-        ours = [entry for entry in entries if folder in Path(entry.path).parents]
+        # a name that no manifest can hold stays a link
+        ours = [
+            e for e in entries if folder in Path(e.path).parents and all(is_safe(Path(f.path).name) for f in e.files)
+        ]
         paths = await self._copy_in(ours, None)
         fresh: list[Entry] = []
         others = [entry for entry in entries if entry not in ours]

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.local_files import path_of
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
@@ -354,7 +355,7 @@ class MainWindow(Frame):
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.open_files(tuple(_local(url) for url in event.mimeData().urls() if url.isLocalFile()))
+        self.open_files(tuple(path_of(url) for url in event.mimeData().urls() if url.isLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
@@ -397,7 +398,3 @@ class MainWindow(Frame):
         await self.operations.settle(_SETTLE_S)
         self.collector.stop()
         self.finished.emit()
-
-
-def _local(url: QUrl) -> str:
-    return str(Path(url.toLocalFile()))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from qwen_desktop.core.files import read_file, write_atomic
+
 log = logging.getLogger(__name__)
 
 
@@ -36,15 +38,13 @@ class WindowState(msgspec.Struct, frozen=True):
 def read(path: Path) -> WindowState:
     """The stored state, or the default one."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=WindowState)
+        return msgspec.json.decode(read_file(path), type=WindowState)
     except (OSError, msgspec.MsgspecError):
         return WindowState()
 
 
 def write(path: Path, geometry: bytes, sidelist: int, grounds: dict[str, str]) -> None:
     """Keep the state; a folder that cannot be written is no reason to trouble anyone."""
-    from qwen_desktop.core.files import write_atomic  # noqa: PLC0415 - reading is before the first paint
-
     state = WindowState(base64.b64encode(geometry).decode("ascii"), sidelist, grounds)
     try:
         write_atomic(path, msgspec.json.encode(state))
