@@ -72,10 +72,10 @@ def with_value(text: str, entry: Setting, value: Any) -> str:
     lines = [item for item in items if isinstance(item, Entry)]
     for line in lines:
         if line.path == here:
-            if value is None:
-                key = text[line.start : line.value].partition("=")[0].rstrip()
-                return f"{text[: line.start]}# {key} ={text[line.end :]}"
-            return text[: line.value] + settings_text.toml_value(value) + text[line.end :]
+            if value is not None:
+                return _exchanged(text, line.start, line.value, line.end, settings_text.toml_value(value))
+            key = text[line.start : line.value].partition("=")[0].rstrip()
+            return _exchanged(text, line.start, line.start, line.end, f"# {key} =")
         if line.path == (section,) and line.inside is not None:
             return _in_braces(text, line, name, value)
     others = [item for item in items if not isinstance(item, Note) and _path(item)[:2] == here]
@@ -128,7 +128,7 @@ def _in_braces(text: str, line: Entry, name: str, value: Any) -> str:
     written = "" if value is None else settings_text.toml_value(value)
     exact = next((entry for entry in inside if entry.path == (name,)), None)
     if exact is not None and value is not None:
-        return text[: exact.value] + written + text[exact.end :]
+        return _exchanged(text, line.start, exact.value, exact.end, written)
     for number in range(len(inside) - 1, -1, -1):
         if inside[number].path[0] == name:
             text, line = _without(text, line, number)
@@ -150,8 +150,25 @@ def _without(text: str, line: Entry, number: int) -> tuple[str, Entry]:
         start, end = inside[0].start, inside[1].start
     else:
         start, end = inside[0].start, _skip(_COMMA, text, inside[0].end)
-    text = text[:start] + text[end:]
-    return text, next(item for item in _items(text) if isinstance(item, Entry) and item.start == line.start)
+    text = _exchanged(text, line.start, start, end, "")
+    return text, next(item for item in _items(text) if isinstance(item, Entry) and item.path == line.path)
+
+
+def _exchanged(text: str, statement: int, start: int, end: int, new: str) -> str:
+    """``text`` with ``new`` from ``start`` to ``end``. Comments between the values of a list go above the line of the
+    ``statement``."""
+    above = text.rfind("\n", 0, statement) + 1
+    kept = ""
+    place = start
+    while place < end:
+        if text[place] in "\"'":
+            place = _string(text, place)
+        elif text[place] == "#":
+            kept += text[place : _end_of_line(text, place)]
+            place = _end_of_line(text, place)
+        else:
+            place += 1
+    return text[:above] + kept + text[above:start] + new + text[end:]
 
 
 def _commented(text: str, items: Sequence[Item]) -> str:
