@@ -65,7 +65,9 @@ def with_value(text: str, entry: Setting, value: Any) -> str:
     """``text`` (valid TOML) with one setting changed; None takes it away. Raises ``ValueError`` and ``IndexError``
     for a text that is none."""
     section, name = entry.section, entry.name
-    if value is not None and not isinstance(tomllib.loads(text).get(section, {}), dict):
+    if not isinstance(tomllib.loads(text).get(section, {}), dict):
+        if value is None:
+            return text
         text = _commented(text, [item for item in _items(text) if _path(item)[:1] == (section,)])
     items = list(_items(text))
     here = (section, name)

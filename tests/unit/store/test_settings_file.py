@@ -295,6 +295,12 @@ def test_each_spelling_is_changed_in_its_own_way(path: Path, name: str) -> None:
     assert path.read_text(encoding="utf-8") == after
 
 
+def test_what_is_not_set_is_not_taken_away(path: Path) -> None:
+    text = "[[sampling]]\nseed = 'x'\n[[sampling]]\n"
+    written(path, text).write({"sampling.seed": None})
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_a_value_goes_from_between_braces(path: Path) -> None:
     file = written(path, "engine = {context = 2048, threads = 3, kv_type = 'q8_0'} # mine\n")
     for key in ("engine.context", "engine.threads"):
