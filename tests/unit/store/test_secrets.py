@@ -138,6 +138,14 @@ def test_what_cannot_be_a_token_is_refused(names: Path, text: str) -> None:
     asyncio.run(test())
 
 
+def test_a_token_is_found_although_the_list_of_names_is_spoilt(names: Path) -> None:
+    safe = Safe()
+    asyncio.run(secrets(names, safe).set("hf_token", "hf_abc"))
+    for content in (b"{", b"", b"\xff", b'{"a": 1}'):
+        names.write_bytes(content)
+        assert asyncio.run(secrets(names, safe).get("hf_token")) == "hf_abc"
+
+
 def test_a_spoilt_list_of_names_is_no_list(names: Path) -> None:
     names.parent.mkdir(parents=True)
     for content in (b"{", b'{"a": 1}', b"[1, 2]", b"\xff"):
