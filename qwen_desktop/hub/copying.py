@@ -27,7 +27,7 @@ from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import COPYING
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
-from qwen_desktop.hub.names import is_gguf, is_repo, safe_name
+from qwen_desktop.hub.names import is_gguf, is_repo, is_safe, safe_name
 
 Report = Callable[..., Any]
 _CHUNK = 4 << 20
@@ -144,7 +144,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     wanted = msgspec.convert(entry, Entry)
     sources = [*wanted.files, *([wanted.mmproj] if wanted.mmproj else [])]
     root = Path(folder)
-    if _inside(Path(wanted.path), root):
+    if _inside(Path(wanted.path), root) and all(is_safe(Path(file.path).name) for file in wanted.files):
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}
