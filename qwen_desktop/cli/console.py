@@ -5,6 +5,7 @@ A model's text is not trusted: an escape sequence in it could move the cursor, c
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import locale
@@ -27,6 +28,13 @@ def harmless(text: str) -> str:
     return text.translate(_UNSAFE)
 
 
+def _terminal_encoding() -> str | None:
+    """What this terminal reads, as its user's locale says; None as Python has chosen. The locale "C" says nothing."""
+    if sys.platform != "win32" and codecs.lookup(locale.getencoding()).name != "ascii":
+        return locale.getencoding()
+    return None
+
+
 class Console:
     """The streams of this process. ``quiet`` hides thinking, progress and notes (for ``--json``)."""
 
@@ -36,10 +44,9 @@ class Console:
         for stream in (self._out, self._err):
             if isinstance(stream, io.TextIOWrapper):
                 # Redirected on Windows the encoding would be that of an old code page.
-                encoding = locale.getencoding() if stream.isatty() and sys.platform != "win32" else None
                 # To a program a path is its bytes, to people it is text.
                 stream.reconfigure(
-                    encoding=encoding if stream.isatty() else "utf-8",
+                    encoding=_terminal_encoding() if stream.isatty() else "utf-8",
                     errors="replace" if stream.isatty() or stream is self._err else "surrogateescape",
                 )
         self._out_terminal = self._out.isatty()

@@ -15,7 +15,7 @@ import msgspec
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
 from qwen_desktop.core.files import open_file
 from qwen_desktop.core.models import ImportCandidate
-from qwen_desktop.core.text import clean
+from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts
 from qwen_desktop.hub.installed import new_entry, shown
 from qwen_desktop.hub.inventory import Entry
@@ -121,7 +121,7 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
         size = found.path.stat().st_size if found.path.exists() else 0
         name = found.name or found.path.stem
         return ImportCandidate(
-            clean(path), clean(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
+            path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
         )
     model = shown(entry)
     return ImportCandidate(

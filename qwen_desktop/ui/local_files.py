@@ -22,17 +22,19 @@ _LONGEST = 1000
 
 def path_of(url: QUrl) -> str:
     """The file that was dropped, chosen or opened."""
-    if sys.platform == "win32":
-        return str(Path(url.toLocalFile()))
-    raw = unquote_to_bytes(urlsplit(bytes(url.toEncoded().data())).path)
-    return _found(str(Path(os.fsdecode(raw.replace(b"\x00", b"")))))
+    path = url.toLocalFile()
+    if sys.platform != "win32":
+        raw = unquote_to_bytes(urlsplit(bytes(url.toEncoded().data())).path)
+        path = _found(os.fsdecode(raw.replace(b"\x00", b"")))
+    return str(Path(path))
 
 
 def url_of(path: str | Path) -> QUrl:
     """The address of a file or folder, for other programs."""
-    if sys.platform == "win32":
-        return QUrl.fromLocalFile(str(path))
-    return QUrl.fromEncoded(b"file://" + quote_from_bytes(os.fsencode(path)).encode())
+    url = QUrl.fromLocalFile(str(path))
+    if sys.platform != "win32":
+        url = QUrl.fromEncoded(b"file://" + quote_from_bytes(os.fsencode(path)).encode())
+    return url
 
 
 def shown_path(path: str | Path) -> str:
