@@ -9,7 +9,6 @@ import itertools
 import os
 import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -63,6 +62,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     group where the system lets us; ``mode`` is that of a new one. On Windows a virus scanner may hold the target for a
     moment: tried for 1 s. Raises ``OSError``, whose ``filename`` is the place where a link leads.
     """
+    import tempfile  # noqa: PLC0415 - only writes need it, and the first paint reads
+
     target = linked_to(path)
     if target == path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import platformdirs
 from msgspec import Struct
@@ -147,6 +146,8 @@ def text_of_path(path: str) -> str:
         text = "file:"
     if not text.startswith("file:"):
         return text
+    from urllib.parse import quote_from_bytes  # noqa: PLC0415 - hardly ever
+
     lead = "//" if path.startswith("/") else "///" if Path(path).is_absolute() else ""
     return f"file:{lead}{quote_from_bytes(raw.replace(os.sep.encode(), b'/'))}"
 
@@ -155,6 +156,8 @@ def path_of_text(text: str) -> str:
     """The path that ``text_of_path`` wrote, or that a person did: a ``file:`` address is understood too."""
     if not text.startswith("file:"):
         return text
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - hardly ever
+
     place = text.removeprefix("file:")
     if place.startswith("//"):
         place = "/" + place[2:].partition("/")[2]  # the host is this one
