@@ -43,6 +43,14 @@ def read(data: bytes, seed: int) -> str | None:
         return None
 
 
+def valid_utf8(data: bytes) -> str | None:
+    """``data`` as UTF-8 if it is such: a few letters of another encoding may be, and nobody can know it of them."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def test_texts_arrive_exactly_or_are_refused(seconds: float) -> None:
     deadline = time.monotonic() + seconds
     refused = told = 0
@@ -59,8 +67,10 @@ def test_texts_arrive_exactly_or_are_refused(seconds: float) -> None:
             data = start.encode(other)
         except UnicodeEncodeError:
             continue
+        if data.startswith(tuple(MARKED.values())):  # letters of another encoding may look like one
+            continue
         found = read(data, seed)
-        assert found is None or found == start, (seed, other)
+        assert found in (None, start, valid_utf8(data)), (seed, other)
         refused, told = refused + (found is None), told + 1
         # damaged on the way: never something that the sender did not write, unless it still is valid UTF-8
         broken = bytearray(MARKED[encoding] + text.encode(encoding))
