@@ -247,6 +247,11 @@ class ScriptedFits:
         self.truth: dict[str, Fit] = {}
         self.read: list[str] = []
         bus.subscribe(events.MachineChanged, lambda _event: bus.publish(events.FitsChanged()))
+        bus.subscribe(events.SettingsChanged, self._on_settings)
+
+    def _on_settings(self, event: events.SettingsChanged) -> None:
+        if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
+            self._bus.publish(events.FitsChanged())
 
     def use(self) -> Use:
         return Use(context=self._preferences.settings.engine.context or 8192)
