@@ -1,11 +1,13 @@
 """Searches that could go on for ever: each test takes ``seconds`` and tries random inputs until that time is over.
 
-``make test`` gives all of them together some seconds, ``tools/dev.py long`` minutes.
+``make test`` gives all of them together some seconds and always the same seeds, so that it does not fail by chance
+where nothing was changed; ``tools/dev.py long`` gives minutes and new seeds.
 """
 
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
 
@@ -19,3 +21,9 @@ def seconds(request: pytest.FixtureRequest) -> float:
     """How long this test may search: its share of the time for all that were chosen."""
     sharing = sum("seconds" in getattr(item, "fixturenames", ()) for item in request.session.items)
     return float(os.environ.get(TOTAL, DEFAULT_S)) / max(1, sharing)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Where a search takes its seeds from."""
+    random.seed(None if TOTAL in os.environ else 20261130)

@@ -92,7 +92,7 @@ class Look:
             assert best["verdict"] == str(fit.verdict) and f", {word}\n" in lines
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1 << 30)])
+@pytest.mark.parametrize("seed", [20261130])
 async def test_every_face_gives_one_answer(make: Make, seed: int) -> None:
     ui = await make()
     chance = random.Random(seed)
