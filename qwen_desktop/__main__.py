@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from qwen_desktop.core import streams, utf8
+
 #: Exit code of Ctrl+C.
 _INTERRUPTED = 130
 
@@ -12,18 +14,25 @@ _INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point ``qwen-desktop``; ``argv`` without the program's name. Returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        streams.ensure()  # before anything is opened
+        utf8.ensure()
     if len(arguments) == 2 and arguments[0] == "--worker":
         return _worker(arguments[1])
     try:
         from qwen_desktop import bootstrap  # noqa: PLC0415 - a worker needs none of it
 
-        return bootstrap.main(arguments)
+        code = bootstrap.main(arguments)
     except KeyboardInterrupt:  # while the program is still being read; commands look after themselves later
-        return _INTERRUPTED
+        code = _INTERRUPTED
+    return streams.finish(code) if argv is None else code
 
 
 def window(argv: Sequence[str] | None = None) -> int:
     """Entry point ``qwen-desktop-window``, for starting without a console."""
+    if argv is None:
+        streams.ensure()
+        utf8.ensure()
     from qwen_desktop import bootstrap  # noqa: PLC0415 - as above
 
     return bootstrap.window(list(sys.argv[1:] if argv is None else argv))

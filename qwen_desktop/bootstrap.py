@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_desktop.cli import launch
-from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.paths import Paths, find_paths, home
+from qwen_desktop.core.streams import say
 
 if TYPE_CHECKING:
     from qwen_desktop.assembly import Services
@@ -31,14 +31,20 @@ def main(arguments: Sequence[str]) -> int:
     from qwen_desktop.cli import app  # noqa: PLC0415 - typer: only commands pay for it
     from qwen_desktop.core import log  # noqa: PLC0415
 
-    log.to_file(find_paths().logs, "command.log", logging.WARNING)
+    with contextlib.suppress(AppError):  # no place for it: the command says so, if it needs one
+        log.to_file(find_paths().logs, "command.log", logging.WARNING)
     return app.main(arguments, for_command)
 
 
 def window(arguments: Sequence[str]) -> int:
     """The windowed program, also what a double click on a GGUF file starts."""
     if launch.display_missing():
-        print(launch.NO_DISPLAY, file=sys.stderr)
+        say(launch.NO_DISPLAY)
+        return 1
+    try:
+        paths = find_paths()
+    except AppError as error:
+        say(error.problem.sentence())
         return 1
     # Nothing is begun yet that would have to be ended; Python's own answer to Ctrl+C, an exception, breaks Qt's start.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -47,10 +53,9 @@ def window(arguments: Sequence[str]) -> int:
 
     wanted = launch.window(arguments)
     files = (wanted.file,) if wanted is not None and wanted.file else ()
-    paths = find_paths()
-    with contextlib.suppress(OSError, RuntimeError):  # a home that is gone
+    with contextlib.suppress(OSError):  # a home that is gone
         # Out of the folder of a model that was double-clicked: nothing that lies there may be loaded or run.
-        os.chdir(Path.home())
+        os.chdir(home() or paths.resources)
     return application.run(paths, _services, files)
 
 

@@ -20,19 +20,19 @@ import typer
 
 from qwen_desktop import __version__
 from qwen_desktop.cli import chat as chats
-from qwen_desktop.cli.console import Console, silence_broken_pipe
+from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
 from qwen_desktop.cli.models_app import models_app
 from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.standard_input import read_message
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import AppError, problem_of
-from qwen_desktop.core.paths import Paths, find_paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill
+from qwen_desktop.core.paths import Paths, absolute, find_paths
+from qwen_desktop.core.streams import output_lost, say, silence
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill, shown
 
 log = logging.getLogger(__name__)
 
-#: More than this is no message any more, in bytes.
-LONGEST_INPUT = 64 * 1024 * 1024
 _STDIN = "-"
 
 
@@ -47,13 +47,21 @@ def main(arguments: Sequence[str], build: Build) -> int:
     """Run one command and return its exit code. ``build`` makes the services (see ``one_run.Build``)."""
     logging.getLogger().addHandler(logging.NullHandler())  # Python would print warnings to stderr otherwise
     try:
-        application(build, find_paths())(args=list(arguments), prog_name="qwen-desktop")
+        application(build)(args=list(arguments), prog_name="qwen-desktop")
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else int(bool(ending.code))
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return chats.FAILED
+    except OSError as error:  # the help or the version cannot be printed
+        silence(sys.stdout)
+        say(output_lost(error).problem.sentence())
+        return chats.FAILED
     return 0
 
 
-def application(build: Build, paths: Paths) -> typer.Typer:
+def application(build: Build) -> typer.Typer:
+    """All commands. Where things lie is looked for when one runs: the help and the version need no folder."""
     app = typer.Typer(
         add_completion=False,
         no_args_is_help=True,
@@ -94,9 +102,10 @@ def application(build: Build, paths: Paths) -> typer.Typer:
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
         """Ask once and stream the answer. Nothing is kept without --save."""
+        console = Console(quiet=as_json)
         question = chats.Question(
-            prompt=_prompt(prompt),
-            model=None if model is None else str(Path(clean(model)).expanduser().absolute()),
+            prompt=_prompt(prompt, console),
+            model=None if model is None else str(absolute(model)),
             system=None if system is None else clean(system),
             thinking=None if think is None else ThinkingMode.THINK if think else ThinkingMode.DIRECT,
             max_tokens=max_tokens,
@@ -105,8 +114,7 @@ def application(build: Build, paths: Paths) -> typer.Typer:
             save=save,
             json=as_json,
         )
-        console = Console(quiet=as_json)
-        _guarded(lambda: chats.ask(question, paths, build, console), console, paths)
+        _guarded(lambda paths: chats.ask(question, paths, build, console), console)
 
     @app.command()
     def doctor(
@@ -116,7 +124,7 @@ def application(build: Build, paths: Paths) -> typer.Typer:
         from qwen_desktop.cli.doctor import examine  # noqa: PLC0415 - psutil and the store, only for this command
 
         console = Console(quiet=as_json)
-        _guarded(lambda: examine(paths, as_json=as_json, console=console), console, paths)
+        _guarded(lambda paths: examine(paths, as_json=as_json, console=console), console)
 
     @app.command()
     def probe(
@@ -127,7 +135,7 @@ def application(build: Build, paths: Paths) -> typer.Typer:
         from qwen_desktop.cli.probe import show  # noqa: PLC0415 - only for this command
 
         console = Console(quiet=as_json)
-        _guarded(lambda: show(paths, build, console, as_json=as_json, refresh=refresh), console, paths)
+        _guarded(lambda paths: show(paths, build, console, as_json=as_json, refresh=refresh), console)
 
     @app.command()
     def offline(
@@ -142,9 +150,9 @@ def application(build: Build, paths: Paths) -> typer.Typer:
 
         console = Console(quiet=as_json)
         wanted = None if turn is None else turn is Turn.ON
-        _guarded(lambda: work(wanted, paths, console, as_json=as_json), console, paths)
+        _guarded(lambda paths: work(wanted, paths, console, as_json=as_json), console)
 
-    app.add_typer(models_app(build, paths, _guarded), name="models")
+    app.add_typer(models_app(build, _guarded), name="models")
     return app
 
 
@@ -154,12 +162,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-def _prompt(words: str) -> str:
+def _prompt(words: str, console: Console) -> str:
     """The message: the argument, or standard input for ``-``. An empty one is a mistake of usage."""
     if words == _STDIN:
         if sys.stdin.isatty():
-            print(how_to_end(sys.platform), file=sys.stderr, flush=True)
-        words = sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8-sig", "replace")
+            console.warn(how_to_end(sys.platform))
+        try:
+            words = read_message()
+        except (AppError, OSError) as error:
+            console.warn(problem_of(error).sentence())
+            raise typer.Exit(chats.FAILED) from error
     words = clean(words).rstrip("\r\n")
     if not words.strip():
         raise typer.BadParameter(
@@ -177,29 +189,33 @@ def how_to_end(platform: str) -> str:
     return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D.")
 
 
-def _guarded(work: Callable[[], Coroutine[Any, Any, int]], console: Console, paths: Paths) -> None:
+def _guarded(work: Callable[[Paths], Coroutine[Any, Any, int]], console: Console) -> None:
     """Run the command; every failure becomes one sentence. Ends by ``typer.Exit``."""
+    paths: Paths | None = None
     try:
-        code = asyncio.run(_interruptible(work))
+        paths = find_paths()
+        code = asyncio.run(_interruptible(work(paths)))
+        if code in (chats.DONE, chats.FAILED):  # else a signal ended it, perhaps that of a closed terminal
+            console.check()
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        silence_broken_pipe()
         code = chats.FAILED
     except Exception as error:
         code = chats.FAILED
         problem = problem_of(error)
         sentence = problem.sentence()
-        if not isinstance(error, AppError | OSError) and (place := _keep_details(error, paths)):
+        known = isinstance(error, AppError | OSError)
+        if not known and paths is not None and (place := _keep_details(error, paths)):
             template = QT_TRANSLATE_NOOP("cli", " Details are in {path}.")
-            sentence += fill(template, {"path": str(place)})
+            sentence += fill(template, {"path": shown(str(place))})
         console.warn(sentence)
     raise typer.Exit(code)
 
 
-async def _interruptible(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     """The command's exit code, or that of the signal that ended it."""
-    task = asyncio.create_task(work())
+    task = asyncio.create_task(work)
     interrupt = Interrupt(task)
     try:
         await asyncio.wait({task})

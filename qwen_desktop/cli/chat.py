@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.errors import Problem, problem_of
+from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.parts import Role, TextPart, thinking_text, visible_text
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import Settings
@@ -103,7 +103,7 @@ class Answer:
             "model": self.model,
             "stats": {name: figures[name] for name in FIGURES},
         }
-        return json.dumps(shown, ensure_ascii=False)
+        return to_json(shown).decode()
 
 
 async def ask(question: Question, paths: Paths, build: Build, console: Console) -> int:
@@ -190,6 +190,7 @@ async def _unsaved(
         async with engine.generate(_request(question, settings)) as run:
             interrupt.stop_with(run.stop)
             async for event in run:
+                console.check()  # nobody reads it any more, or nobody can
                 match event:
                     case TextDelta(text=text):
                         answer.text += text

@@ -5,13 +5,17 @@ A model's text is not trusted: an escape sequence in it could move the cursor, c
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
+import locale
 import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.packed import to_json
+from qwen_desktop.core.streams import output_lost, silence
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill
 
 #: C0 but tab and newline, DEL, C1, and the marks that turn the direction of text around.
 _UNSAFE = dict.fromkeys(
@@ -24,6 +28,13 @@ def harmless(text: str) -> str:
     return text.translate(_UNSAFE)
 
 
+def _terminal_encoding() -> str | None:
+    """What this terminal reads, as its user's locale says; None as Python has chosen. The locale "C" says nothing."""
+    if sys.platform != "win32" and codecs.lookup(locale.getencoding()).name != "ascii":
+        return locale.getencoding()
+    return None
+
+
 class Console:
     """The streams of this process. ``quiet`` hides thinking, progress and notes (for ``--json``)."""
 
@@ -33,7 +44,11 @@ class Console:
         for stream in (self._out, self._err):
             if isinstance(stream, io.TextIOWrapper):
                 # Redirected on Windows the encoding would be that of an old code page.
-                stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+                # To a program a path is its bytes, to people it is text.
+                stream.reconfigure(
+                    encoding=_terminal_encoding() if stream.isatty() else "utf-8",
+                    errors="replace" if stream.isatty() or stream is self._err else "surrogateescape",
+                )
         self._out_terminal = self._out.isatty()
         self._err_terminal = self._err.isatty()
         self._talks = self._err_terminal and not quiet
@@ -43,6 +58,15 @@ class Console:
         self._progress = 0
         self._thinking = False
         self._line_open = False
+        self._lost: Exception | None = None
+
+    def check(self) -> None:
+        """Raise ``Environment``, or ``BrokenPipeError`` where the reader has gone, once something could not be written
+        to the output. Until then what follows is dropped: an answer that is being saved goes on."""
+        if isinstance(self._lost, BrokenPipeError):
+            raise self._lost
+        if self._lost is not None:
+            raise output_lost(self._lost) from self._lost
 
     def answer(self, text: str) -> None:
         """Some more of the answer, at once."""
@@ -50,8 +74,7 @@ class Console:
             return
         self._end_thinking()
         self._clear_progress()
-        self._out.write(harmless(text) if self._out_terminal else text)
-        self._out.flush()
+        self._print(harmless(text) if self._out_terminal else text)
         self._line_open = not text.endswith("\n")
 
     def thinking(self, text: str) -> None:
@@ -60,47 +83,45 @@ class Console:
             return
         self._clear_progress()
         if not self._thinking:
-            self._err.write(self._dim)
+            self._tell(self._dim)
             self._thinking = True
-        self._err.write(harmless(text))
-        self._err.flush()
+        self._tell(harmless(text))
 
     def end(self) -> None:
         """The answer is over: what follows begins on a line of its own."""
         self._end_thinking()
         self._clear_progress()
         if self._line_open:
-            self._out.write("\n")
+            self._print("\n")
             self._line_open = False
-        self._out.flush()
 
     def line(self, text: str) -> None:
         """One line of a result, or a JSON object."""
         self._clear_progress()
-        self._out.write(text + "\n")
-        self._out.flush()
+        self._print(text + "\n")
+
+    def object(self, value: Any, *, indent: int | None = 1) -> None:
+        """One JSON object. Names of files that are no text come as JSON's escapes for their bytes."""
+        self.line(to_json(value, indent=indent).decode())
 
     def progress(self, text: str) -> None:
         """One line on stderr that is replaced by the next; only on a terminal."""
         if not self._talks:
             return
         text = harmless(text)
-        self._err.write("\r" + text.ljust(self._progress))
-        self._err.flush()
+        self._tell("\r" + text.ljust(self._progress))
         self._progress = len(text)
 
     def note(self, text: str) -> None:
         """A sentence beside the answer, dim, on stderr; only on a terminal."""
         if self._talks:
             self.end()
-            self._err.write(f"{self._dim}{harmless(text)}{self._normal}\n")
-            self._err.flush()
+            self._tell(f"{self._dim}{harmless(text)}{self._normal}\n")
 
     def warn(self, text: str) -> None:
         """A sentence that must be read, on stderr wherever that leads."""
         self.end()
-        self._err.write(harmless(text) + "\n")
-        self._err.flush()
+        self._tell(harmless(text) + "\n")
 
     def loading(self, name: str, fraction: float) -> None:
         """How far a model has been read."""
@@ -117,20 +138,28 @@ class Console:
 
     def _clear_progress(self) -> None:
         if self._progress:
-            self._err.write("\r" + " " * self._progress + "\r")
-            self._err.flush()
+            self._tell("\r" + " " * self._progress + "\r")
             self._progress = 0
 
     def _end_thinking(self) -> None:
         if self._thinking:
-            self._err.write(f"{self._normal}\n\n")
-            self._err.flush()
+            self._tell(f"{self._normal}\n\n")
             self._thinking = False
 
+    def _print(self, text: str) -> None:
+        if self._lost is not None:
+            return
+        try:
+            try:
+                self._out.write(text)
+            except UnicodeEncodeError:
+                self._out.write(clean(text))
+            self._out.flush()
+        except (OSError, ValueError) as error:
+            self._lost = error
+            silence(self._out)
 
-def silence_broken_pipe() -> None:
-    """The reader of stdout is gone (``| head``): give Python another stdout so that its exit does not complain."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody is there who could be told
+            self._err.write(text)
+            self._err.flush()

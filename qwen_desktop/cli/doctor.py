@@ -31,7 +31,7 @@ from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.process import spawn
 from qwen_desktop.store import migrations
 from qwen_desktop.store.connection import connect_read_only
@@ -72,8 +72,7 @@ async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
     rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(paths)])
     bad = sum(row.state == "bad" for row in rows)
     if as_json:
-        shown = {"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]}
-        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+        console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
     else:
         _print(rows, console)
     if bad:
@@ -85,7 +84,8 @@ async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
 def _print(rows: list[Check], console: Console) -> None:
     if not sys.stdout.isatty():
         for row in rows:
-            console.line(f"{row.state:4}  {row.name:18}{row.value}" + (f" - {row.hint}" if row.hint else ""))
+            line = f"{row.state:4}  {row.name:18}{row.value}" + (f" - {row.hint}" if row.hint else "")
+            console.line(shown(line, 2000))
         return
     from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
     from rich.table import Table  # noqa: PLC0415

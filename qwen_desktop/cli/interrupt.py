@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.streams import lead_nowhere
 from qwen_desktop.process.last_resort import LastResort
 
 #: From the first signal to the process's end, in seconds.
@@ -58,7 +60,8 @@ class Interrupt:
 
     def ended(self, error: BaseException | None) -> bool:
         """Whether a signal is why ``work`` ended so. With its terminal a program loses where it prints to."""
-        return self.pressed and (error is None or isinstance(error, OSError))
+        lost = isinstance(error, OSError) or (isinstance(error, AppError) and isinstance(error.__cause__, OSError))
+        return self.pressed and (error is None or lost)
 
     def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
         """From now on the first signal calls this instead of cancelling."""
@@ -76,7 +79,7 @@ class Interrupt:
             last_resort.arm(LIMIT_S, exit_code(number))
             for descriptor in self._terminals:
                 if not _is_terminal(descriptor):
-                    _silence(descriptor)
+                    lead_nowhere(descriptor)
         self._loop.call_soon_threadsafe(self._press, first)
 
     def _press(self, first: bool) -> None:
@@ -105,13 +108,6 @@ def _is_terminal(descriptor: int) -> bool:
         return False
 
 
-def _silence(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, descriptor)
-        os.close(null)
-
-
 def answer_line() -> str:
     """A line from the terminal, for a question; "" at its end. A signal ends the waiting: ``CancelledError``."""
 
@@ -125,7 +121,7 @@ def answer_line() -> str:
     try:
         for number in _numbers():
             before[number] = signal.signal(number, leave)
-        with contextlib.suppress(OSError):  # the terminal has gone
+        with contextlib.suppress(OSError, ValueError):  # the terminal has gone, or what was typed is no text
             return sys.stdin.readline()
         return ""
     finally:

@@ -15,13 +15,13 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import clean
 
 #: Runs a command's work and turns its failure into one sentence and an exit code.
-Guard = Callable[[Callable[[], Coroutine[Any, Any, int]], Console, Paths], None]
+Guard = Callable[[Callable[[Paths], Coroutine[Any, Any, int]], Console], None]
 
 _JSON = typer.Option("--json", help="Print one JSON object.")
 _REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
 
 
-def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
+def models_app(build: Build, guarded: Guard) -> typer.Typer:
     """The group of commands, joined to the services of one run."""
     app = typer.Typer(
         no_args_is_help=True, rich_markup_mode=None, help="Find, fetch and look after models on this computer."
@@ -33,7 +33,7 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import list_models  # noqa: PLC0415 - only for this command
 
         console = Console(quiet=as_json)
-        guarded(lambda: list_models(paths, build, console, as_json=as_json), console, paths)
+        guarded(lambda paths: list_models(paths, build, console, as_json=as_json), console)
 
     @app.command()
     def recommend(
@@ -44,7 +44,7 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_recommend import recommend as work  # noqa: PLC0415
 
         console = Console(quiet=as_json)
-        guarded(lambda: work(paths, build, console, purpose=purpose, as_json=as_json), console, paths)
+        guarded(lambda paths: work(paths, build, console, purpose=purpose, as_json=as_json), console)
 
     @app.command()
     def fit(
@@ -66,8 +66,8 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
 
         console = Console(quiet=as_json)
         guarded(
-            lambda: work(
-                clean(reference),
+            lambda paths: work(
+                reference,
                 paths,
                 build,
                 console,
@@ -77,7 +77,6 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
                 as_json=as_json,
             ),
             console,
-            paths,
         )
 
     @app.command()
@@ -94,7 +93,7 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
 
         console = Console(quiet=as_json)
         wanted = Wanted(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
-        guarded(lambda: work(wanted, paths, build, console), console, paths)
+        guarded(lambda paths: work(wanted, paths, build, console), console)
 
     @app.command("import")
     def take_in(
@@ -109,9 +108,10 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
 
         console = Console()
         guarded(
-            lambda: import_models(paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps),
+            lambda paths: import_models(
+                paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps
+            ),
             console,
-            paths,
         )
 
     @app.command()
@@ -120,7 +120,7 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import verify as work  # noqa: PLC0415
 
         console = Console()
-        guarded(lambda: work(clean(name), paths, build, console), console, paths)
+        guarded(lambda paths: work(name, paths, build, console), console)
 
     @app.command()
     def remove(
@@ -131,6 +131,6 @@ def models_app(build: Build, paths: Paths, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import remove as work  # noqa: PLC0415
 
         console = Console()
-        guarded(lambda: work(clean(name), paths, build, console, yes=yes), console, paths)
+        guarded(lambda paths: work(name, paths, build, console, yes=yes), console)
 
     return app

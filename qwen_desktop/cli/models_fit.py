@@ -18,7 +18,6 @@ The JSON object of ``--json``; bytes are bytes:
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
@@ -57,7 +56,7 @@ async def fit(
         memory_bytes = None if memory is None else int(memory * _GB)
         found = await services.fits.of_reference(reference, context=context, kv_type=kv_type, memory_bytes=memory_bytes)
     if as_json:
-        console.line(json.dumps(as_object(found), ensure_ascii=False, indent=1))
+        console.object(as_object(found))
     else:
         for name, value in rows(found):
             console.line(f"{name:16}{harmless(value)}")

@@ -13,7 +13,6 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from qwen_desktop.cli.interrupt import answer_line
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import EventBus, Notified
 from qwen_desktop.services.library import Library
 from qwen_desktop.store.settings_file import SettingsFile
@@ -57,8 +56,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
         models = await library.scan()
         folder = library.folder
     if as_json:
-        shown = {"folder": str(folder), "models": [_plain(model) for model in models]}
-        console.line(json.dumps(shown, ensure_ascii=False, indent=1))
+        console.object({"folder": str(folder), "models": [_plain(model) for model in models]})
         return 0
     if not models:
         console.line(QT_TRANSLATE_NOOP("library", "No models are installed."))
@@ -69,7 +67,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
         )
         return 0
     for model in models:
-        console.line(harmless(_line(model)))
+        console.line(shown(_line(model), 2000))
         for remark in _remarks(model):
             console.line(f"    {harmless(remark)}")
     return 0
@@ -108,7 +106,7 @@ async def import_models(
             return 1
         added = await library.import_files(wanted, copy=copy, progress=_progress(console))
     for model in added:
-        console.line(harmless(_line(model)))
+        console.line(shown(_line(model), 2000))
         for remark in _remarks(model):
             console.line(f"    {harmless(remark)}")
     return 0 if added else 1

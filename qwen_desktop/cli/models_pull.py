@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from qwen_desktop.cli.interrupt import Interrupt, answer_line
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
+from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
 from qwen_desktop.hub.access import offline_problem
@@ -146,7 +146,7 @@ class _Pull:
             "source": found.source if found else "",
             "problem": self.problem.sentence() if self.problem else None,
         }
-        return json.dumps(shown, ensure_ascii=False)
+        return to_json(shown).decode()
 
 
 async def pull(

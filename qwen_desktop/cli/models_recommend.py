@@ -13,7 +13,6 @@ and ``reason``: a sentence about the whole, null when there is nothing to say. W
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
@@ -48,7 +47,7 @@ async def recommend(
         if problem is not None:  # the list is here; what it names is not
             console.note(problem.problem.sentence())
         if as_json:
-            console.line(json.dumps(as_object(found, fits), ensure_ascii=False, indent=1))
+            console.object(as_object(found, fits))
             return 0
         for advice in (found.best, found.lighter, found.stronger):
             if advice is not None:

@@ -21,18 +21,16 @@ otherwise. Bytes are bytes.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.store.settings_file import SettingsFile
 
 _UNKNOWN = QT_TRANSLATE_NOOP("probe", "could not be read")
@@ -58,7 +56,7 @@ async def show(paths: Paths, build: Build, console: Console, *, as_json: bool, r
         console.progress(QT_TRANSLATE_NOOP("probe", "Looking at this machine …"))
         machine = await services.machines.machine(refresh=refresh)
     if as_json:
-        console.line(json.dumps(msgspec.to_builtins(machine), ensure_ascii=False, indent=1))
+        console.object(machine)
     else:
         _print(list(rows(machine)), console)
     return 0
@@ -148,7 +146,7 @@ def _disk(disk: Disk | None) -> str:
     if disk is None:
         return _UNKNOWN
     size = _UNKNOWN if disk.total_bytes is None else _of(disk.total_bytes, disk.free_bytes)
-    return f"{size}, {_DISKS[disk.kind]} ({disk.path})"
+    return f"{size}, {_DISKS[disk.kind]} ({shown(disk.path, 1000)})"
 
 
 def _of(total: int, free: int | None) -> str:

@@ -8,8 +8,24 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, field
 
 from qwen_desktop.core.engine import FinishReason, Sampling, Stats, ThinkingMode
-from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.parts import Part, Role
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+
+#: Longest message, in characters; a frame to the worker has room for 64 MiB.
+LONGEST_MESSAGE = 8_000_000
+
+
+def message_too_long() -> UserFacing:
+    """A message that is longer than any may be."""
+    return UserFacing(
+        Text(
+            "prompt.huge",
+            QT_TRANSLATE_NOOP("chat", "The message is longer than {most} characters."),
+            {"most": f"{LONGEST_MESSAGE:,}"},
+        ),
+        Text("prompt.huge.hint", QT_TRANSLATE_NOOP("chat", "Shorten it, or send it in parts.")),
+    )
 
 
 class Provenance(Struct, frozen=True):

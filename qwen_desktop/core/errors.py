@@ -7,6 +7,7 @@ and, in ``hint``, what to do.
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from msgspec import Struct
@@ -105,8 +106,19 @@ def os_problem(error: OSError) -> Problem:
     """One sentence for a failure of the file system."""
     import errno  # noqa: PLC0415 - only on this rare path
 
-    name = str(error.filename or "")
-    params: dict[str, str | int | float] = {"path": name}
+    from qwen_desktop.core.files import NotAFile  # noqa: PLC0415 - as above
+
+    params: dict[str, str | int | float] = {"path": os.fsdecode(error.filename) if _named(error) else ""}
+    if isinstance(error, NotAFile):
+        return Problem(
+            "environment",
+            Text(
+                "file.other",
+                QT_TRANSLATE_NOOP("errors", "{path} is no file but a pipe, a socket or a device."),
+                params,
+            ),
+            Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
+        )
     what, hint = {
         errno.ENOSPC: (
             Text("disk.full", QT_TRANSLATE_NOOP("errors", "The disk is full.")),
@@ -127,6 +139,14 @@ def os_problem(error: OSError) -> Problem:
             Text("file.missing", QT_TRANSLATE_NOOP("errors", "{path} does not exist."), params),
             Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
         ),
+        errno.ELOOP: (
+            Text("file.loop", QT_TRANSLATE_NOOP("errors", "{path} is a link that leads in a circle."), params),
+            Text("file.loop.hint", QT_TRANSLATE_NOOP("errors", "Remove the link, or let it lead to a file.")),
+        ),
+        errno.ENAMETOOLONG: (
+            Text("file.name_long", QT_TRANSLATE_NOOP("errors", "The name {path} is too long for this system."), params),
+            Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
+        ),
         errno.EISDIR: (
             Text("file.folder", QT_TRANSLATE_NOOP("errors", "{path} is a folder, not a file."), params),
             Text("file.folder.hint", QT_TRANSLATE_NOOP("errors", "Choose a file inside it.")),
@@ -143,3 +163,7 @@ def os_problem(error: OSError) -> Problem:
         ),
     )
     return Problem("environment", what, hint)
+
+
+def _named(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes | os.PathLike)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,11 @@ from qwen_desktop.core import gguf_errors as errors
 from qwen_desktop.core import gguf_limits as limits
 from qwen_desktop.core import gguf_other
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf_kind import Kind, kind_of
 from qwen_desktop.core.gguf_names import FILE_TYPES, TENSOR_TYPES
 from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
+from qwen_desktop.core.text import shown
 
 _SUPPORTED = (2, 3)
 #: A header of more than this is not a model's (the largest vocabularies need some 20 MB).
@@ -167,11 +170,11 @@ def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
 
 def _read_one(path: Path, partial: bool) -> GgufHeader:
     try:
-        if path.is_dir():
-            raise errors.folder(path)
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
             return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial)
+    except IsADirectoryError as error:
+        raise errors.folder(path) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise errors.unreadable(path, error) from error
 
@@ -334,7 +337,7 @@ def _header(
         path=str(path),
         version=version,
         architecture=architecture if isinstance(architecture, str) else "",
-        name=title or _PART.sub(r"\g<stem>", path.name),
+        name=shown(title or _PART.sub(r"\g<stem>", path.name)),
         quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
         file_type=file_type,
         size_bytes=size,

@@ -2,6 +2,10 @@
 
 That folder is the one that ``QWEN_DESKTOP_HOME`` names, else ``data`` beside an installed program that has the marker
 file of the portable archive beside it.
+
+Names of files are bytes on most systems. Inside the app a path is the string that Python makes of them (bytes that are
+no UTF-8 become lone surrogates, and bytes again when the file is opened); ``core.packed`` carries such strings through
+frames and JSON, ``text_of_path`` writes them where only text can stand, and ``core.text.shown`` shows them.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from pathlib import Path
 
 import platformdirs
 from msgspec import Struct
+
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 
 APP = "Qwen Desktop"
 FOLDER = "qwen-desktop"
@@ -67,19 +74,93 @@ def _portable_folder() -> str:
     return str(folder / "data") if (folder / PORTABLE_MARKER).is_file() else ""
 
 
+def home() -> Path | None:
+    """The user's own folder; None for one that has none (a service's user, say, without an entry in the system's list
+    and without ``HOME``)."""
+    try:
+        return Path.home()
+    except (RuntimeError, KeyError):
+        return None
+
+
+def absolute(path: str | Path) -> Path:
+    """``path`` from the root, "~" as the user's own folder. It need not exist."""
+    return expanded(path).absolute()
+
+
+def expanded(path: str | Path) -> Path:
+    """``path`` with "~" as the user's own folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # "~" of somebody who has no folder, or whom nobody knows: a name like others
+        return Path(path)
+
+
 def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
-    """Decide the folders for this environment."""
-    home = environ.get("QWEN_DESKTOP_HOME", "").strip() or _portable_folder()
-    if home:
-        root = Path(home).expanduser().absolute()
+    """Decide the folders for this environment. Raises ``UserFacing`` for a user without a folder."""
+    own = environ.get("QWEN_DESKTOP_HOME", "").strip() or _portable_folder()
+    if own:
+        root = absolute(own)
         return Paths(root, root, root / "cache", root / "logs", root / "run", resources_folder(), portable=True)
     dirs = platformdirs.PlatformDirs(FOLDER, appauthor=False, roaming=False)
-    return Paths(
-        config=Path(dirs.user_config_dir),
-        data=Path(dirs.user_data_dir),
-        cache=Path(dirs.user_cache_dir),
-        logs=Path(dirs.user_log_dir),
-        runtime=Path(dirs.user_data_dir) / "run",
-        resources=resources_folder(),
-        portable=False,
-    )
+    try:
+        found = [Path(p) for p in (dirs.user_config_dir, dirs.user_data_dir, dirs.user_cache_dir, dirs.user_log_dir)]
+    except RuntimeError:  # "~" leads nowhere; older versions leave it as it is
+        found = []
+    if not found or not all(path.is_absolute() for path in found):
+        raise UserFacing(
+            Text(
+                "paths.no_home",
+                QT_TRANSLATE_NOOP(
+                    "errors", "This user has no home folder, so there is no place for settings and data."
+                ),
+            ),
+            Text(
+                "paths.no_home.hint",
+                QT_TRANSLATE_NOOP("errors", "Set HOME, or QWEN_DESKTOP_HOME to a folder that can be written."),
+            ),
+        )
+    config, data, cache, logs = found
+    return Paths(config, data, cache, logs, data / "run", resources_folder(), portable=False)
+
+
+# Paths as text -------------------------------------------------------------------------------------------------------
+
+
+def possible(path: str) -> str:
+    """``path`` as some file can be called: without NULs and without what no bytes stand for."""
+    path = path.replace("\x00", "")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return clean(path)
+    return path
+
+
+def text_of_path(path: str) -> str:
+    """``path`` where only text can stand: as it is, or as a ``file:`` address when its name is no text."""
+    raw = os.fsencode(possible(path))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "file:"
+    if not text.startswith("file:"):
+        return text
+    from urllib.parse import quote_from_bytes  # noqa: PLC0415 - hardly ever
+
+    lead = "//" if path.startswith("/") else "///" if Path(path).is_absolute() else ""
+    return f"file:{lead}{quote_from_bytes(raw.replace(os.sep.encode(), b'/'))}"
+
+
+def path_of_text(text: str) -> str:
+    """The path that ``text_of_path`` wrote, or that a person did: a ``file:`` address is understood too."""
+    if not text.startswith("file:"):
+        return text
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - hardly ever
+
+    place = text.removeprefix("file:")
+    if place.startswith("//"):
+        place = "/" + place[2:].partition("/")[2]  # the host is this one
+        if sys.platform == "win32":
+            place = place[1:].replace("/", os.sep)
+    return os.fsdecode(unquote_to_bytes(place.encode()))

@@ -12,7 +12,8 @@ class Info(Struct, frozen=True):
     "next download".
 
     ``unit`` is a word after the number; ``auto`` labels ``None``; ``choices`` offers (value, label) pairs, and a
-    number field with choices still accepts any value in range from the file.
+    number field with choices still accepts any value in range from the file. ``path`` says that it names a file or a
+    folder, whose name need not be text (``core.paths``).
     """
 
     title: str
@@ -24,6 +25,7 @@ class Info(Struct, frozen=True):
     step: float = 1
     multiline: bool = False
     hidden: bool = False
+    path: bool = False
 
 
 class Setting(Struct, frozen=True):

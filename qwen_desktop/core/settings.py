@@ -126,6 +126,7 @@ class Engine(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Model"),
             QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."),
             hidden=True,
+            path=True,
         ),
     ] = ""
     context: Annotated[
@@ -287,6 +288,7 @@ class Downloads(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Where downloaded models lie. Changing it moves them."),
             auto=_AUTO,
             hidden=True,  # the page has a row of its own for it, since a change moves files
+            path=True,
         ),
     ] = ""
     offline: Annotated[
@@ -349,6 +351,7 @@ class Downloads(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Certificates"),
             QT_TRANSLATE_NOOP("settings", "A PEM file with your network's own certificates. Empty means the system's."),
             applies="next download",
+            path=True,
         ),
     ] = ""
     ask_metered: Annotated[
@@ -372,7 +375,7 @@ class Storage(Struct, frozen=True):
         ),
     ] = 3
     recent_models: Annotated[
-        tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True)
+        tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True, path=True)
     ] = ()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest, ModelInfo
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.packed import Unpacker, pack
 
 # to the worker -------------------------------------------------------------------------------------------------------
 
@@ -117,16 +117,16 @@ class Figures(Struct, frozen=True, tag="figures", tag_field="t"):
 
 Reply: TypeAlias = Hello | Progress | Loaded | Events | Done | Counted | Failed | Figures
 
-encode = msgspec.msgpack.Encoder().encode
-_REPLY: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
-_REQUEST: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+encode = pack
+_REPLY: Unpacker[Reply] = Unpacker(Reply)
+_REQUEST: Unpacker[Request] = Unpacker(Request)
 
 
 def decode_reply(payload: bytes) -> Reply:
     """A message from the worker. Raises ``ValueError`` for an unknown one."""
-    return _REPLY.decode(payload)
+    return _REPLY(payload)
 
 
 def decode_request(payload: bytes) -> Request:
     """A message to the worker. Raises ``ValueError`` for an unknown one."""
-    return _REQUEST.decode(payload)
+    return _REQUEST(payload)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.hardware import Gpu
+from qwen_desktop.core.packed import Unpacker, pack
 
 
 class Listed(Struct, frozen=True, tag="listed", tag_field="t"):
@@ -27,10 +27,10 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="t"):
 
 Finding: TypeAlias = Listed | Measured
 
-encode = msgspec.msgpack.Encoder().encode
-_FINDING: msgspec.msgpack.Decoder[Finding] = msgspec.msgpack.Decoder(Finding)
+encode = pack
+_FINDING: Unpacker[Finding] = Unpacker(Finding)
 
 
 def decode(payload: bytes) -> Finding:
     """A finding. Raises ``ValueError`` for anything else."""
-    return _FINDING.decode(payload)
+    return _FINDING(payload)

@@ -9,6 +9,8 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+from qwen_desktop.core.files import open_file
+from qwen_desktop.core.paths import expanded
 from qwen_desktop.hub import failures
 
 FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
@@ -24,7 +26,7 @@ def trust(setting: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
     problem: Exception | None = None
     if file:
         try:
-            named = (file, Path(file).stat().st_mtime_ns, "")
+            named = (file, _changed(Path(file)), "")
             _of(*named)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             named = ("", 0, "")
@@ -34,15 +36,21 @@ def trust(setting: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
             named, problem = ("", 0, folder), None
         else:
             problem = problem or failures.certificates_unusable(folder, FOLDER, "no folder")
-    own = Path(setting.strip()).expanduser() if setting.strip() else None
+    own = expanded(setting.strip()) if setting.strip() else None
     if own is None:
         if problem is not None:
             raise problem
         return _of(*named)
     try:
-        return _besides(str(own), own.stat().st_mtime_ns, *named)
+        return _besides(str(own), _changed(own), *named)
     except (OSError, ValueError) as error:
         raise failures.certificates_unusable(str(own), "", type(error).__name__) from error
+
+
+def _changed(file: Path) -> int:
+    """When it was changed. Raises ``OSError`` too for what is no file: OpenSSL would wait for what a pipe brings."""
+    with open_file(file) as opened:
+        return os.fstat(opened.fileno()).st_mtime_ns
 
 
 def variable(environ: Mapping[str, str] = os.environ) -> str:
@@ -51,12 +59,12 @@ def variable(environ: Mapping[str, str] = os.environ) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _of(file: str, _changed: int, folder: str) -> ssl.SSLContext:
+def _of(file: str, _stamp: int, folder: str) -> ssl.SSLContext:
     return _made(file, folder)
 
 
 @functools.lru_cache(maxsize=4)
-def _besides(own: str, _stamp: int, file: str, _changed: int, folder: str) -> ssl.SSLContext:
+def _besides(own: str, _own_stamp: int, file: str, _stamp: int, folder: str) -> ssl.SSLContext:
     context = _made(file, folder)
     context.load_verify_locations(cafile=own)
     return context

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf_kind import Kind as Content
 from qwen_desktop.core.gguf_kind import kind_of
 from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
@@ -40,7 +41,7 @@ def facts(path: Path) -> Facts:
     found: dict[str, Any] = {}
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_file(path) as file:
             reader = Reader(file, min(size, _LONGEST))
             if reader.take(4) != b"GGUF" or reader.u32() not in (2, 3):
                 return Facts("none")

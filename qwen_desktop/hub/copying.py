@@ -21,12 +21,13 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import Cancelled
+from qwen_desktop.core.files import open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import COPYING
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
-from qwen_desktop.hub.names import is_gguf, is_repo
+from qwen_desktop.hub.names import is_gguf, is_repo, is_safe, safe_name
 
 Report = Callable[..., Any]
 _CHUNK = 4 << 20
@@ -70,7 +71,7 @@ def sha256_of(path: Path, meter: Meter | None = None) -> str:
     """The SHA-256 of a file."""
     hashed = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as file:
+    with open_raw(path) as file:
         while count := file.readinto(buffer):
             hashed.update(buffer[:count])
             if meter is not None:
@@ -89,7 +90,7 @@ def copy_file(source: Path, target: Path, meter: Meter) -> str:
     hashed = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     try:
-        with source.open("rb", buffering=0) as reading, part.open("wb", buffering=0) as writing:
+        with open_raw(source) as reading, part.open("wb", buffering=0) as writing:
             while count := reading.readinto(buffer):
                 hashed.update(buffer[:count])
                 left = buffer[:count]
@@ -143,7 +144,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     wanted = msgspec.convert(entry, Entry)
     sources = [*wanted.files, *([wanted.mmproj] if wanted.mmproj else [])]
     root = Path(folder)
-    if _inside(Path(wanted.path), root):
+    if _inside(Path(wanted.path), root) and all(is_safe(Path(file.path).name) for file in wanted.files):
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}
@@ -204,7 +205,7 @@ def _stem(name: str) -> str:
 def _target_name(entry: Entry, source: Path) -> str:
     """The copy's file name. A blob without an ending is named after its model."""
     if is_gguf(source.name):
-        return source.name
+        return safe_name(source.name)
     stem = _stem(entry.name)
     if entry.mmproj is not None and str(source) == entry.mmproj.path:
         return f"mmproj-{stem}.gguf"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.errors import AppError, Environment
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
@@ -66,7 +66,7 @@ def is_whole(target: Path, file: Identity, tick: Callable[[], object]) -> bool:
             return False
         hashed = hashlib.sha256()
         buffer = memoryview(bytearray(_BUFFER))
-        with target.open("rb", buffering=0) as opened:
+        with open_raw(target) as opened:
             while count := opened.readinto(buffer):
                 hashed.update(buffer[:count])
                 tick()
@@ -125,7 +125,7 @@ def _name_all(targets: Sequence[Path], manifest: Path) -> None:
     """Give the parts their names. The old ``manifest`` would describe a mixture of an old and a new version, so it goes
     before that; where not even the first name can be given (an old file is in use), the old version stays whole."""
     parts = [target for target in targets if part_path(target).exists()]
-    before = manifest.read_bytes() if any(target.exists() for target in parts) and manifest.exists() else None
+    before = read_file(manifest) if any(target.exists() for target in parts) and manifest.exists() else None
     if before is not None:
         manifest.unlink()
     for number, target in enumerate(parts):

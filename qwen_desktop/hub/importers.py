@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import as_dict
 from qwen_desktop.core.gguf_errors import NotChat
 from qwen_desktop.core.gguf_kind import Kind
 from qwen_desktop.core.models import ImportCandidate
-from qwen_desktop.core.text import clean
+from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts, find_model, fits
 from qwen_desktop.hub.installed import new_entry, shown, with_mmproj
 from qwen_desktop.hub.inventory import Entry
@@ -164,7 +165,7 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
         size = found.path.stat().st_size if found.path.exists() else 0
         name = found.name or found.path.stem
         return ImportCandidate(
-            clean(path), clean(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
+            path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
         )
     model = shown(entry)
     return ImportCandidate(
@@ -187,7 +188,7 @@ def _first_part(path: Path) -> bool:
 
 def _has_magic(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4) == b"GGUF"
     except OSError:
         return False

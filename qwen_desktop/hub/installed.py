@@ -15,7 +15,8 @@ from msgspec import Struct, structs
 from qwen_desktop.core.errors import AppError, Problem, UserFacing, os_problem, problem_of
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.models import InstalledModel, Origin
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import clean
+from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.companions import find_mmproj, fits
 from qwen_desktop.hub.inventory import READER, Entries, Entry, Inventory
@@ -105,11 +106,6 @@ def new_entry(
 ) -> Entry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
     for what is no model to chat with."""
-    if clean(path) != path:
-        raise UserFacing(
-            Text("model.name", QT_TRANSLATE_NOOP("models", "The name of this file cannot be used.")),
-            Text("model.name.hint", QT_TRANSLATE_NOOP("models", "Rename the file, then open it again.")),
-        )
     place = Path(path)
     header = read_header(place)
     told = Path(mmproj) if mmproj else None
@@ -251,7 +247,7 @@ def _with_header(entry: Entry, header: GgufHeader) -> Entry:
     own = header.name if not _NO_NAME.match(header.name) and not _HASH_NAME.match(header.name) else ""
     return structs.replace(
         entry,
-        name=clean(entry.name or own or stem),
+        name=shown_name(entry.name or own or stem),
         quant=entry.quant or header.quant,
         architecture=header.architecture,
         parameters=header.parameters,

@@ -2,7 +2,7 @@
 
 Models in our folder are listed by their manifests; here stands what manifests do not say (last use, a repaired
 template, what the header said), the linked models of other places, and what lay on a drive that is not connected now.
-A damaged file is set aside and costs those notes only, never a model.
+A damaged file is set aside and costs those notes only, never a model; one that cannot be read is not written over.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from qwen_desktop.core.errors import Environment
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, set_aside, write_atomic
 from qwen_desktop.core.models import Origin
+from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub.manifest import ManifestFile
 
@@ -109,6 +110,18 @@ class Inventory:
         self.file = file
         self._held: tuple[tuple[int, int, int], Entries] | None = None
         self._spoilt: bytes | None = None
+        self._unread: OSError | None = None
+        self._kept: list[Path] = []
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether something of the file was damaged when it was read last: the next ``update`` keeps a copy."""
+        return self._spoilt is not None
+
+    def kept(self) -> list[Path]:
+        """Where damaged files were set aside since this was asked last, so that the user can be told."""
+        kept, self._kept = self._kept, []
+        return kept
 
     def read(self) -> Entries:
         """What the file says now; read again only when it has changed. Never raises."""
@@ -116,11 +129,13 @@ class Inventory:
         held = self._held
         if held is not None and held[0] == state:
             return held[1]
+        data, self._unread = b"", None
         try:
-            with self.file.open("rb") as file:
-                data = file.read(_LONGEST)
-        except OSError:
-            data = b""
+            data = read_file(self.file, _LONGEST)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._unread = error
         entries, whole = _decode(data)
         self._spoilt = None if whole else data
         self._held = (state, entries)
@@ -133,15 +148,16 @@ class Inventory:
         """
         with self._locked():
             before = self.read()
+            if self._unread is not None:  # what cannot be read may be whole
+                raise self._unread
             after = change(dict(before))
             if after == before and self._spoilt is None:
                 return before
             if self._spoilt is not None:
-                write_atomic(self.file.with_suffix(".damaged"), self._spoilt)
+                self._kept.append(set_aside(self.file, self._spoilt, "damaged"))
                 log.warning("library.damaged kept=%d", len(after))
                 self._spoilt = None
-            shown = {"schema": SCHEMA, "models": {key: msgspec.to_builtins(entry) for key, entry in after.items()}}
-            write_atomic(self.file, json.dumps(shown, ensure_ascii=False, indent=1).encode())
+            write_atomic(self.file, to_json({"schema": SCHEMA, "models": after}, indent=1))
             self._held = (self._state(), after)
             return after
 

@@ -20,7 +20,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, temporary_prefix, write_atomic
 from qwen_desktop.hub.ranges import Piece, Ranges
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def remove_journal(target: Path) -> None:
     """Remove the journal, and what a process that was killed while replacing it may have left beside it."""
     path = journal_path(target)
     with contextlib.suppress(OSError):
-        for old in (path, *path.parent.glob(f".{glob.escape(path.name)}.*")):
+        for old in (path, *path.parent.glob(f"{glob.escape(temporary_prefix(path.name))}*")):
             old.unlink(missing_ok=True)
 
 
@@ -90,8 +90,7 @@ def part_path(target: Path) -> Path:
 def read_journal(path: Path) -> Head | None:
     """What a journal says, its added lines included; None when there is none that can be used. Never raises."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST)
+        data = read_file(path, _LONGEST)
     except OSError:
         return None
     first, _, rest = data.partition(b"\n")

@@ -206,3 +206,15 @@ def not_switched(path: str) -> Environment:
             QT_TRANSLATE_NOOP("library", "Nothing was deleted. Mend the settings file, then start the app again."),
         ),
     )
+
+
+def notes_kept(path: str) -> Text:
+    """The list of models was damaged and begins anew."""
+    return Text(
+        "library.kept",
+        QT_TRANSLATE_NOOP(
+            "library",
+            "The list of models was damaged. It is kept as {path}; what is missing can be imported again.",
+        ),
+        {"path": path},
+    )

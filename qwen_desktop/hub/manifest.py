@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
+from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub.names import is_gguf, safe_path
 
@@ -61,7 +61,7 @@ def manifest_name(quant: str) -> str:
 def write_manifest(folder: Path, manifest: Manifest) -> Path:
     """Write (atomically) the manifest into the model's ``folder`` and return its path. Raises ``OSError``."""
     path = folder / manifest_name(manifest.quant)
-    data = json.dumps(msgspec.to_builtins(manifest), ensure_ascii=False, indent=1).encode()
+    data = to_json(manifest, indent=1)
     write_atomic(path, data, mode=0o644)
     return path
 
@@ -69,8 +69,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Path:
 def read_manifest(path: Path) -> Manifest | None:
     """The manifest, or None for a file that is none: damaged, of another program, or naming files elsewhere."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
+        data = read_file(path, _LONGEST + 1)
         found = json.loads(data) if len(data) <= _LONGEST else None
     except (OSError, ValueError, RecursionError):
         return None

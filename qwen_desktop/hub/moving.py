@@ -10,18 +10,16 @@ folder stays. Runs in the transfers worker.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.text import clean
+from qwen_desktop.core.files import read_file, write_atomic
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.copying import Meter, check_space, copy_file, flush_folder, sha256_of
 from qwen_desktop.hub.installed import COPYING
@@ -60,14 +58,14 @@ def read_move(journal: Path) -> Move | None:
     """The move that was under way, or None. A damaged journal counts as none: the old folder is whole then, since
     nothing is deleted without a journal that says so."""
     try:
-        return msgspec.json.decode(journal.read_bytes(), type=Move)
-    except (OSError, msgspec.MsgspecError, ValueError):
+        return from_json(read_file(journal), Move)
+    except (OSError, ValueError):
         return None
 
 
 def write_move(journal: Path, move: Move) -> None:
     """Write the journal, atomically and flushed."""
-    write_atomic(journal, json.dumps(msgspec.to_builtins(move), ensure_ascii=False).encode())
+    write_atomic(journal, to_json(move))
 
 
 # The three jobs ------------------------------------------------------------------------------------------------------
@@ -237,7 +235,7 @@ def _ours(old: Path) -> Iterator[str]:
         unfinished = [p for p in old.glob(depth) if p.name.lower().endswith(_UNFINISHED)]
         seen |= {p for path in unfinished for p in (path, *path.parent.glob("*.gguf"))}
     for path in sorted(seen):
-        if path.is_file() and clean(str(path)) == str(path):
+        if path.is_file():
             yield path.relative_to(old).as_posix()
 
 

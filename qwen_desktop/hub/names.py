@@ -15,7 +15,7 @@ from msgspec import Struct
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.models import Quant, RemoteFile
 from qwen_desktop.core.quants import order
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, is_text
 
 
 class Reference(Struct, frozen=True):
@@ -165,6 +165,21 @@ def safe_path(path: str) -> PurePosixPath:
             details=repr(path[:200]),
         )
     return PurePosixPath(path)
+
+
+def is_safe(name: str) -> bool:
+    """Whether a file can have this name on every system, and in a manifest."""
+    return is_text(name) and not _unsafe(name)
+
+
+def safe_name(name: str) -> str:
+    """``name``, each character that some system or a manifest does not take as "_"."""
+    changed = _FORBIDDEN.sub("_", "".join(sign if is_text(sign) else "_" for sign in name)).replace("/", "_")
+    ending = Path(changed).suffix
+    while len(changed.encode()) > 240:
+        changed = changed[: -len(ending) - 1] + ending if ending else changed[:-1]
+    changed = changed.rstrip(". ")
+    return changed if is_safe(changed) else f"_{changed}"
 
 
 def local_path(root: Path, repo: str, path: str) -> Path:

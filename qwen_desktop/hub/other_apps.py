@@ -16,8 +16,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from qwen_desktop.core.files import open_file
 from qwen_desktop.core.models import Origin
-from qwen_desktop.core.text import clean
+from qwen_desktop.core.paths import possible
 from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
 
 _LONGEST = 1 << 20
@@ -360,7 +361,7 @@ def _is_folder(path: Path) -> bool:
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(_LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
     except (OSError, ValueError):
         return ""
@@ -375,7 +376,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _absolute(text: str, around: Surroundings) -> Path:
-    text = clean(text.strip())
+    text = possible(text.strip())
     if text.startswith("~"):
         return around.home / text[1:].lstrip("/\\")
     return Path(text)

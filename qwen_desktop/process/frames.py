@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+
 #: Protocol of both workers; said in ``hello``.
 PROTOCOL = 1
 LONGEST = 64 * 1024 * 1024
@@ -13,10 +16,25 @@ class FrameError(Exception):
     """The stream is not made of frames (a length over the limit); nothing after it can be trusted."""
 
 
+class TooLarge(FrameError, UserFacing):  # noqa: N818 - it is shown
+    """More than a frame carries: a conversation with many enormous messages, say."""
+
+    def __init__(self, size: int) -> None:
+        UserFacing.__init__(
+            self,
+            Text(
+                "frame.large",
+                QT_TRANSLATE_NOOP("process", "{size} MB are too much to be worked on at once; {most} MB are the most."),
+                {"size": -(-size // 1_000_000), "most": LONGEST // 1_000_000},
+            ),
+            Text("frame.large.hint", QT_TRANSLATE_NOOP("process", "Begin a new chat, or send less.")),
+        )
+
+
 def pack(payload: bytes) -> bytes:
-    """``payload`` with its length in front. Raises ``FrameError`` when it is too long to send."""
+    """``payload`` with its length in front. Raises ``TooLarge`` when it is too long to send."""
     if len(payload) > LONGEST:
-        raise FrameError(f"frame of {len(payload)} bytes")
+        raise TooLarge(len(payload))
     return len(payload).to_bytes(4, "big") + payload
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
+from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
 from qwen_desktop.core.parts import Role, TextPart
@@ -45,8 +45,6 @@ CLOSE_S = 1.2
 _STOP_SHARE, _SAVE_SHARE = 0.4, 0.15
 #: No token has more characters than this on average, not even in code full of spaces.
 CHARACTERS_A_TOKEN = 12
-#: Longest message, in characters; a frame to the worker has room for 64 MiB.
-LONGEST = 8_000_000
 
 
 class Chat:
@@ -79,8 +77,8 @@ class Chat:
         text = clean(text).replace("\r\n", "\n").strip("\r\n").rstrip()
         if not text.strip():
             raise _empty()
-        if len(text) > LONGEST:
-            raise _too_long()
+        if len(text) > LONGEST_MESSAGE:
+            raise message_too_long()
         # A caller that goes away must not leave a message without its answer.
         return await asyncio.shield(
             asyncio.create_task(self._send(text, conversation_id, thinking, made_as), name="chat.send")
@@ -358,15 +356,4 @@ def _empty() -> UserFacing:
     return UserFacing(
         Text("prompt.empty", QT_TRANSLATE_NOOP("chat", "The message is empty.")),
         Text("prompt.empty.hint", QT_TRANSLATE_NOOP("chat", "Type a question first.")),
-    )
-
-
-def _too_long() -> UserFacing:
-    return UserFacing(
-        Text(
-            "prompt.huge",
-            QT_TRANSLATE_NOOP("chat", "The message is longer than {most} characters."),
-            {"most": f"{LONGEST:,}"},
-        ),
-        Text("prompt.huge.hint", QT_TRANSLATE_NOOP("chat", "Shorten it, or send it in parts.")),
     )

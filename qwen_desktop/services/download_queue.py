@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, set_aside, write_atomic
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus, InstalledModel
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.jobs.client import Channel
 
@@ -39,22 +40,28 @@ class _File(Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def read(path: Path) -> tuple[Kept, ...]:
-    """The kept downloads in order; none when there is no file or it is damaged. Never raises."""
+def read(path: Path) -> tuple[tuple[Kept, ...], Path | None]:
+    """The kept downloads in order, none when there is no file; and where a damaged file was set aside, if it was.
+
+    Raises ``OSError``: what cannot be read or set aside must not be written over.
+    """
     try:
-        data = path.read_bytes()
-        found = msgspec.json.decode(data, type=_File) if len(data) <= _LONGEST else None
+        data = read_file(path)
     except FileNotFoundError:
-        return ()
-    except (OSError, ValueError) as error:
+        return (), None
+    try:
+        found = from_json(data, _File) if len(data) <= _LONGEST else None
+    except ValueError as error:
         log.warning("downloads.queue kind=%s", type(error).__name__)
-        return ()
-    return found.items if found is not None and found.schema == SCHEMA else ()
+        found = None
+    if found is not None and found.schema == SCHEMA:
+        return found.items, None
+    return (), set_aside(path, data, "damaged")
 
 
 def write(path: Path, items: Sequence[Kept]) -> None:
     """Keep ``items``. Raises ``OSError``."""
-    write_atomic(path, msgspec.json.encode(_File(tuple(items))))
+    write_atomic(path, to_json(_File(tuple(items))))
 
 
 def identifier(request: DownloadRequest) -> str:

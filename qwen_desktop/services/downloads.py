@@ -31,7 +31,7 @@ from qwen_desktop.services.download_queue import (
     offline_note,
     plain,
 )
-from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, SettingsChanged
+from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, Notified, SettingsChanged
 from qwen_desktop.services.hub_access import Tokens, hub_access
 from qwen_desktop.services.preferences import Preferences
 
@@ -164,8 +164,19 @@ class Downloads:
         self._kick()
 
     async def restore(self) -> None:
-        """After a restart: list what was unfinished. What ran or waited goes on, but asks on a metered network."""
-        for kept in await asyncio.to_thread(download_queue.read, self._file):
+        """After a restart: list what was unfinished. What ran or waited goes on, but asks on a metered network. A list
+        that is damaged is kept and told; one that cannot be read stays as it is, and nothing is kept in this run."""
+        try:
+            found, aside = await asyncio.to_thread(download_queue.read, self._file)
+        except OSError as error:
+            log.warning("downloads.unread kind=%s", type(error).__name__)
+            return
+        if aside is not None:
+            template = QT_TRANSLATE_NOOP(
+                "downloads", "The list of downloads was damaged. It is kept as {path}; start the downloads again."
+            )
+            self._bus.publish(Notified(Text("downloads.kept", template, {"path": str(aside)})))
+        for kept in found:
             number = download_queue.identifier(kept.request)
             if kept.status is DownloadStatus.DONE or any(item.download.id == number for item in self._items):
                 continue

@@ -25,11 +25,12 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import ModelInfo, Stats
 from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.packed import from_json, to_json
+from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -258,7 +259,7 @@ class Fits:
         if kept is not None:
             return _Header(replace(kept.found, fetched_bytes=0), kept.mmproj_bytes), reference.lower()
         if not _URL.match(reference) and (await asyncio.to_thread(_is_there, reference) or _is_path(reference)):
-            return await self._local(_absolute(reference))
+            return await self._local(str(absolute(reference)))
         access = await hub_access(self._preferences, self._secrets)
         if _URL.match(reference) and is_gguf(urlsplit(reference).path):
             urls = [[_direct(reference)]]
@@ -415,8 +416,7 @@ def _size(path: str) -> int:
 def _read(file: Path) -> tuple[Measurement, ...]:
     """What earlier runs measured; nothing when the file is missing or damaged."""
     try:
-        with file.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_LONGEST_FILE), type=tuple[Measurement, ...])
+        return from_json(read_file(file, _LONGEST_FILE), tuple[Measurement, ...])
     except (OSError, ValueError, RecursionError):
         return ()
 
@@ -424,22 +424,17 @@ def _read(file: Path) -> tuple[Measurement, ...]:
 def _add(file: Path, known: tuple[Measurement, ...], new: Measurement) -> tuple[Measurement, ...]:
     """Add to the file as it is now (another window may have written it) and return all."""
     result = corrections.learned(_read(file) or known, new)
-    write_atomic(file, msgspec.json.format(msgspec.json.encode(result), indent=1))
+    write_atomic(file, to_json(result, indent=1))
     return result
 
 
 def _is_there(reference: str) -> bool:
     try:
-        return Path(_absolute(reference)).is_file()
+        place = absolute(reference)
+        # what else is there is no repository either, when it is written as a place: the header's reader says what it is
+        return place.is_file() or (reference.startswith(("/", "~", ".")) and place.exists())
     except (OSError, ValueError, RuntimeError):
         return False
-
-
-def _absolute(reference: str) -> str:
-    try:
-        return str(Path(reference).expanduser().absolute())
-    except RuntimeError:  # "~nobody"
-        return reference
 
 
 def _is_path(reference: str) -> bool:

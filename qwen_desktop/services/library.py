@@ -21,12 +21,14 @@ from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
-from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.paths import Paths, absolute
+from qwen_desktop.core.paths import home as user_home
+from qwen_desktop.core.text import Text, shown
 from qwen_desktop.hub import deleting
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import find_manifests
+from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -80,7 +82,7 @@ class Library:
         self._templates = Templates(self._notes, jobs)
         self._move = FolderMove(transfers, preferences, self._notes.inventory, paths)
         self._around = {
-            "home": str(home or Path.home()),
+            "home": str(home or user_home() or ""),
             "environ": {name: environ[name] for name in _VARIABLES if name in environ},
             "system": system,
         }
@@ -130,7 +132,7 @@ class Library:
         """
         wanted = text.strip().lower()
         for spellings in (
-            lambda m: (m.id, m.path, Path(m.path).name),
+            lambda m: (m.id, m.path, Path(m.path).name, shown(m.id, len(m.id)), shown(Path(m.path).name)),
             lambda m: (f"{m.repo}:{m.quant}", f"{m.name}:{m.quant}", f"{m.name} {m.quant}", Path(m.path).stem),
             lambda m: (m.repo, m.name, m.repo.rpartition("/")[2]),
         ):
@@ -151,6 +153,10 @@ class Library:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
         afterwards, in the background. Raises ``AppError`` only when the job worker cannot run."""
         async with self._scanning:
+            try:
+                await self._notes.set_aside()
+            except AppError as error:  # shown all the same
+                log.warning("library.aside code=%s", error.problem.what.code)
             for _ in range(_LOOKS):
                 changes, folder = self._notes.changes, self.folder
                 params = {"folder": str(folder), "file": str(self._notes.inventory.file)}
@@ -216,7 +222,7 @@ class Library:
         """
         if copy and self.moving:
             raise errors.moving_already()
-        wanted = [_absolute(path) for path in paths]
+        wanted = [str(absolute(path)) for path in paths]
         told = {path: _told(self._offered[path]) for path in wanted if path in self._offered}
         found = await self._jobs.call("library.inspect", {"paths": wanted, "told": told})
         problems = [msgspec.convert(result["problem"], Problem) for result in found if "problem" in result]
@@ -235,7 +241,10 @@ class Library:
     async def _link(self, entries: list[Entry]) -> list[str]:
         """Note linked models and return their paths. A file that lies in our folder becomes ours instead."""
         folder = self.folder
-        ours = [entry for entry in entries if folder in Path(entry.path).parents]
+        # a name that no manifest can hold stays a link
+        ours = [
+            e for e in entries if folder in Path(e.path).parents and all(is_safe(Path(f.path).name) for f in e.files)
+        ]
         paths = await self._copy_in(ours, None)
         fresh: list[Entry] = []
         parts: dict[str, Entry] = {}
@@ -343,7 +352,7 @@ class Library:
         ``AppError``.
         """
         try:
-            await self._move.move(Path(_absolute(target)), progress)
+            await self._move.move(absolute(target), progress)
         finally:
             if not self._closed:
                 await self.scan()
@@ -399,10 +408,6 @@ def _any_model(inventory: Inventory, folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return next(iter(find_manifests(folder)), None) is not None
     return False
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())
 
 
 def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.paths import Paths, expanded
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub import moving
 from qwen_desktop.hub.inventory import Inventory
@@ -41,7 +41,7 @@ class FolderMove:
     def folder(self) -> Path:
         """The models folder by the settings."""
         chosen = self._preferences.settings.downloads.folder.strip()
-        place = Path(chosen).expanduser() if chosen else self._paths.models
+        place = expanded(chosen) if chosen else self._paths.models
         return place if place.is_absolute() else self._paths.models
 
     async def move(self, target: Path, report: Report | None) -> None:

@@ -15,7 +15,7 @@ from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import shown
 from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.services.events import EventBus, LibraryChanged
+from qwen_desktop.services.events import EventBus, LibraryChanged, Notified
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,12 @@ class Notes:
         """Change the notes of all. Raises ``AppError``."""
         return await asyncio.shield(asyncio.create_task(self._update(change), name="library.note"))
 
+    async def set_aside(self) -> None:
+        """Keep what is damaged in the file and tell where, before anybody writes it anew. Raises ``AppError``."""
+        await self.read()
+        if self.inventory.spoilt:
+            await self.update(lambda current: current)
+
     async def _update(
         self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None = None
     ) -> Entries:
@@ -97,6 +103,9 @@ class Notes:
             except OSError as error:
                 problem = os_problem(error)
                 raise Environment(problem.what, problem.hint) from error
+            finally:
+                for kept in self.inventory.kept():
+                    self._bus.publish(Notified(errors.notes_kept(str(kept))))
             self.changes += 1
             if show is not None:
                 show(entries)

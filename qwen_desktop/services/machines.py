@@ -17,10 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.hardware import Machine
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import clean
 from qwen_desktop.hardware.facts import Facts, lasting
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import EventBus, MachineChanged, SettingsChanged
@@ -114,7 +114,7 @@ class Machines:
 
     async def _probe(self, folder: Path, *, refresh: bool) -> tuple[Machine, Facts | None]:
         params: dict[str, Any] = {
-            "folder": clean(str(folder)),
+            "folder": str(folder),
             "facts": None if self._facts is None else msgspec.to_builtins(self._facts),
             "refresh": refresh,
         }
@@ -132,7 +132,7 @@ class Machines:
         )
         if same == kept:
             return
-        data = msgspec.json.format(msgspec.json.encode(kept), indent=1)
+        data = to_json(kept, indent=1)
         try:
             await asyncio.to_thread(write_atomic, self._file, data)
         except OSError as error:  # the next start finds it out again
@@ -144,8 +144,7 @@ class Machines:
 def _read(file: Path) -> _Kept | None:
     """What an earlier run kept; None when there is none or it is not to be understood."""
     try:
-        with file.open("rb") as stream:
-            return msgspec.json.decode(stream.read(_LONGEST_FILE), type=_Kept)
+        return from_json(read_file(file, _LONGEST_FILE), _Kept)
     except (OSError, ValueError, RecursionError):
         return None
 

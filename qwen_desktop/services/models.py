@@ -19,8 +19,8 @@ from msgspec import Struct, structs
 
 from qwen_desktop.core.engine import LoadProgress, LoadRequest, LocalEngine
 from qwen_desktop.core.errors import AppError, Cancelled, UserFacing, error_of, problem_of
-from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.paths import Paths, absolute
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
 from qwen_desktop.services.events import EventBus, ModelChanged, ModelState, ModelStatus, Notified, SettingsChanged
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
@@ -130,12 +130,7 @@ class Models:
         Raises ``AppError`` with a sentence when the file is no good (the choice stays as it was) or does not load
         (it stays chosen, its state is FAILED).
         """
-        path = _absolute(path)
-        if clean(path) != path:
-            raise UserFacing(
-                Text("model.name", QT_TRANSLATE_NOOP("models", "The name of this file cannot be used.")),
-                Text("model.name.hint", QT_TRANSLATE_NOOP("models", "Rename the file, then open it again.")),
-            )
+        path = str(absolute(path))
         if path == self._guide:
             await self.use_guide(remember=remember)
             return
@@ -239,7 +234,7 @@ class Models:
         """Have a file checked; its wish stands first until another one comes or it proves to be no good."""
         self._wished += 1
         number = self._wished
-        state = self._kept(path) or ModelState(ModelStatus.LOADING, path, Path(path).stem, guide=False)
+        state = self._kept(path) or ModelState(ModelStatus.LOADING, path, shown(Path(path).stem), guide=False)
         self._wishes[number] = _Wish(state, asyncio.get_running_loop().create_future())
         self._tell()
         try:
@@ -280,7 +275,7 @@ class Models:
         return self._state if busy and self._state.path == path else None
 
     def _named(self, path: str, found: ModelFile) -> ModelState:
-        name = found.name or Path(path).stem
+        name = shown(found.name or Path(path).stem)
         return ModelState(ModelStatus.IDLE, path, name, guide=False, size_bytes=found.size_bytes)
 
     # Inside ------------------------------------------------------------------------------------------------------
@@ -332,7 +327,7 @@ class Models:
                 status=ModelStatus.READY,
                 fraction=1.0,
                 info=info,
-                name=GUIDE_NAME if chosen.guide or info is None else info.name or chosen.name,
+                name=GUIDE_NAME if chosen.guide or info is None else shown(info.name) or chosen.name,
                 size_bytes=state.size_bytes if info is None else info.size_bytes,
             )
         )
@@ -364,7 +359,7 @@ class Models:
     def _chosen(self, path: str) -> ModelState:
         if not path:
             return ModelState(ModelStatus.IDLE, "", GUIDE_NAME, guide=True)
-        return ModelState(ModelStatus.IDLE, path, Path(path).stem, guide=False)
+        return ModelState(ModelStatus.IDLE, path, shown(Path(path).stem), guide=False)
 
     def _is_ready(self, engine: LocalEngine) -> None:
         if self._state.status is not ModelStatus.READY:
@@ -397,7 +392,3 @@ class Models:
         if self._state.path == path:
             self._set(structs.replace(self._state, status=ModelStatus.FAILED, problem=error.problem))
         raise error
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from qwen_desktop.core.errors import UserFacing, os_problem
+from qwen_desktop.core.errors import AppError, UserFacing, os_problem
+from qwen_desktop.core.files import linked_to
+from qwen_desktop.core.paths import possible
 from qwen_desktop.core.settings import Settings, changed_keys, declared, replaced, setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import EventBus, Notified, SettingsChanged
-from qwen_desktop.store.settings_file import SettingsFile
+from qwen_desktop.store.settings_file import SettingsFile, kept_as
 from qwen_desktop.store.settings_text import complaint
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ class Preferences:
         written: dict[str, Any] = {}
         for key, value in values.items():
             entry = setting(key)
-            wanted = _cleaned(value)
+            wanted = _cleaned(value, path=entry.info.path)
             try:
                 after = replaced(after, key, wanted)
             except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
@@ -95,17 +98,13 @@ class Preferences:
                 self._unwritten = {**changes, **self._unwritten}
                 self._tell_unwritten(error)
                 return
+            except AppError as error:  # these can be written by hand only: they are not tried again with each change
+                log.warning("settings.unwritten code=%s", error.problem.what.code)
+                self._bus.publish(Notified(error.problem.what, hint=error.problem.hint))
+                return
         self._told = ""
         if kept is not None:
-            self._bus.publish(
-                Notified(
-                    Text(
-                        "settings.kept",
-                        QT_TRANSLATE_NOOP("settings", "The settings file with the error is kept as {path}."),
-                        {"path": clean(str(kept))},
-                    )
-                )
-            )
+            self._bus.publish(Notified(kept_as(kept)))
 
     def _tell_unwritten(self, error: OSError) -> None:
         problem = os_problem(error)
@@ -113,31 +112,56 @@ class Preferences:
         if self._told == problem.what.code:
             return
         self._told = problem.what.code
-        full = problem.what.code == "disk.full"
-        self._bus.publish(
-            Notified(
-                Text(
-                    "settings.unwritten.full",
-                    QT_TRANSLATE_NOOP(
-                        "settings", "Settings cannot be saved: the disk is full. Changes hold until the app is closed."
-                    ),
-                )
-                if full
-                else Text(
-                    "settings.unwritten",
-                    QT_TRANSLATE_NOOP(
-                        "settings",
-                        "Settings cannot be saved: {path} cannot be written. Changes hold until the app is closed.",
-                    ),
-                    {"path": clean(str(self._file.path))},
-                )
-            )
+        self._bus.publish(Notified(_unwritten(problem.what.code, self._file.path)))
+
+
+def _unwritten(code: str, path: Path) -> Text:
+    """Why the settings are not saved, and what to mend."""
+    if code == "disk.full":
+        return Text(
+            "settings.unwritten.full",
+            QT_TRANSLATE_NOOP(
+                "settings", "Settings cannot be saved: the disk is full. Changes hold until the app is closed."
+            ),
         )
+    try:
+        target = linked_to(path)
+    except OSError:
+        target = None
+    if target == path:
+        return Text(
+            "settings.unwritten",
+            QT_TRANSLATE_NOOP(
+                "settings",
+                "Settings cannot be saved: {path} cannot be written. Changes hold until the app is closed.",
+            ),
+            {"path": str(path)},
+        )
+    if target is None:
+        return Text(
+            "settings.unwritten.loop",
+            QT_TRANSLATE_NOOP(
+                "settings",
+                "Settings cannot be saved: {path} is a link that leads nowhere. Remove it or mend it. Changes hold "
+                "until the app is closed.",
+            ),
+            {"path": str(path)},
+        )
+    return Text(
+        "settings.unwritten.link",
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Settings cannot be saved: {path} is a link to {target}, which cannot be written there. Changes hold until "
+            "the app is closed.",
+        ),
+        {"path": str(path), "target": str(target)},
+    )
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, *, path: bool) -> Any:
+    """``value`` as it can be kept; the name of a file may be no text."""
     if isinstance(value, str):
-        return clean(value)
+        return possible(value) if path else clean(value)
     if isinstance(value, list | tuple):
-        return tuple(_cleaned(entry) for entry in value)
+        return tuple(_cleaned(entry, path=path) for entry in value)
     return value

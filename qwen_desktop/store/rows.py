@@ -11,6 +11,7 @@ import msgspec
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
 from qwen_desktop.core.engine import FinishReason, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.parts import Part, Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 
@@ -100,7 +101,7 @@ def message(row: tuple[Any, ...]) -> Message:
 
 
 def _optional(data: str | None, kind: type[T]) -> T | None:
-    return None if data is None else msgspec.json.decode(data, type=kind)
+    return None if data is None else from_json(data.encode(), kind)
 
 
 def column_values(entry: Message) -> tuple[Any, ...]:
@@ -109,7 +110,7 @@ def column_values(entry: Message) -> tuple[Any, ...]:
         encode(entry.parts),
         str(entry.status),
         None if entry.finish_reason is None else str(entry.finish_reason),
-        encode_optional(entry.provenance),
+        None if entry.provenance is None else to_json(entry.provenance).decode(),  # it names a file
         encode_optional(entry.stats),
         encode_optional(entry.problem),
         entry.context_cut,

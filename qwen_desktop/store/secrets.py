@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Secrets:
         """The token, None when there is none (or the keyring does not answer). Never raises."""
         if name in self._session:
             return self._session[name]
-        if self._usable is False or name not in await asyncio.to_thread(self._names):
+        if self._usable is False or not await asyncio.to_thread(self._may_hold, name):
             return None
         found = await self._ask(lambda safe: safe.get_password(SERVICE, name))
         if found:
@@ -87,7 +87,7 @@ class Secrets:
     async def delete(self, name: str) -> None:
         """Forget a token, here and in the keyring. Never raises."""
         self._session.pop(name, None)
-        if name in await asyncio.to_thread(self._names):
+        if await asyncio.to_thread(self._may_hold, name):
             await self._ask(lambda safe: _remove(safe, name))
             await self._remember(name, present=False)
 
@@ -124,16 +124,27 @@ class Secrets:
             self._usable = False
             return None
 
-    def _names(self) -> Names:
+    def _may_hold(self, name: str) -> bool:
+        """Whether the keyring was given a token of this name, or the file does not tell it any more."""
+        names = self._names()
+        return names is None or name in names
+
+    def _names(self) -> Names | None:
+        """The names that were put into the keyring, None where the file is there but does not tell them."""
         try:
-            found = json.loads(self._names_file.read_bytes())
-        except (OSError, ValueError):
+            found = json.loads(read_file(self._names_file))
+        except FileNotFoundError:
             return frozenset()
-        return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else frozenset()
+        except (OSError, ValueError, RecursionError):
+            return None
+        return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else None
 
     async def _remember(self, name: str, *, present: bool) -> None:
         def write() -> None:
-            names = self._names() | {name} if present else self._names() - {name}
+            names = self._names()
+            if names is None:
+                return  # it stays unknown: a new list would deny the tokens of other hubs
+            names = names | {name} if present else names - {name}
             write_atomic(self._names_file, json.dumps(sorted(names)).encode())
 
         try:

@@ -1,12 +1,14 @@
 """The settings as a commented TOML file that people may edit.
 
 Reading reports what is wrong and takes defaults for it; writing reads the file again and changes only what was set, so
-comments, order, unknown keys and even bad lines of other settings stay as the user left them. A file with a syntax
-error is copied aside before the first write. Everything here blocks: writes go to a thread.
+comments, order, unknown keys and even bad lines of other settings stay as the user left them. What is written is read
+back and compared before it replaces anything. A file with a syntax error is copied aside before the first write. The
+file may be a link and stays one. Everything here blocks: writes go to a thread.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import logging
 import re
@@ -18,12 +20,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core.errors import os_problem
-from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.errors import UserFacing, os_problem
+from qwen_desktop.core.files import linked_to, read_file, set_aside, write_atomic
+from qwen_desktop.core.paths import path_of_text, text_of_path
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import Settings, declared, replaced, setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
-from qwen_desktop.store import settings_text
+from qwen_desktop.store import settings_edit, settings_text
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,9 @@ class SettingsFile:
     def load(self) -> Loaded:
         """Read the file. Never raises: what cannot be read is a problem and its default is used."""
         try:
-            tree = _parse(self.path.read_bytes())
+            tree = _parse(read_file(self.path))
         except FileNotFoundError:
-            return Loaded(Settings())
+            return Loaded(Settings(), (_dangling(self.path),) if self.path.is_symlink() else ())
         except OSError as error:
             log.warning("settings.unreadable code=%s", os_problem(error).what.code)
             return Loaded(Settings(), (_unreadable(self.path),))
@@ -57,33 +60,39 @@ class SettingsFile:
     def write(self, changes: Mapping[str, Any]) -> Path | None:
         """Set the given ``section.name`` keys; None means automatic. Values must have been checked.
 
-        Returns where a file with a syntax error was copied to, if it was. Raises ``OSError``.
+        What is written is read back first: every other key must say what it said. Returns where a file with a syntax
+        error was copied to, if it was. Raises ``OSError``, and ``UserFacing`` when the file cannot be changed so.
         """
         kept: Path | None = None
-        text = ""
+        text, mark = "", b""
         try:
-            raw = self.path.read_bytes()
+            raw = read_file(self.path)
         except FileNotFoundError:
             raw = b""
         if raw:
             try:
                 _parse(raw)
                 text = raw.decode("utf-8-sig")
+                mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
             except ValueError:
-                kept = self._keep_aside(raw)
+                kept = set_aside(self.path, raw, "broken")
+                log.warning("settings.broken")
         text = text or settings_text.fresh_file()
         for key, value in changes.items():
-            text = _with_value(text, setting(key), value)
-        write_atomic(self.path, text.encode())
+            text = _with_value(text, setting(key), _stored(setting(key), value), self.path)
+        data = mark + text.encode()
+        if data != raw:
+            write_atomic(self.path, data)
         return kept
 
-    def _keep_aside(self, raw: bytes) -> Path:
-        number = 1
-        while (kept := self.path.with_name(f"{self.path.name}.broken-{number}")).exists():
-            number += 1
-        write_atomic(kept, raw)
-        log.warning("settings.broken number=%d", number)
-        return kept
+
+def kept_as(path: Path) -> Text:
+    """Where a file with a syntax error was copied to."""
+    return Text(
+        "settings.kept",
+        QT_TRANSLATE_NOOP("settings", "The settings file with the error is kept as {path}."),
+        {"path": str(path)},
+    )
 
 
 def _parse(raw: bytes) -> dict[str, Any]:
@@ -115,7 +124,7 @@ def _checked(tree: dict[str, Any]) -> Loaded:
             continue
         if entry.name not in group:
             continue
-        found = _cleaned(group[entry.name])
+        found = _read(entry, group[entry.name])
         try:
             settings = replaced(settings, entry.key, found)
         except (msgspec.ValidationError, ValueError, TypeError, OverflowError):
@@ -123,10 +132,20 @@ def _checked(tree: dict[str, Any]) -> Loaded:
     return Loaded(settings, tuple(problems))
 
 
-def _cleaned(value: Any) -> Any:
+def _read(entry: Setting, value: Any) -> Any:
+    """A value as the app uses it. Lone surrogates cannot stand in TOML; NULs go."""
     if isinstance(value, str):
-        return clean(value)
-    return [_cleaned(entry) for entry in value] if isinstance(value, list) else value
+        return path_of_text(clean(value)) if entry.info.path else clean(value)
+    return [_read(entry, found) for found in value] if isinstance(value, list) else value
+
+
+def _stored(entry: Setting, value: Any) -> Any:
+    """A value as the file has it: the names of files may be no text."""
+    if not entry.info.path:
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(_stored(entry, found) for found in value)
+    return text_of_path(value) if isinstance(value, str) else value
 
 
 def _syntax(path: Path, error: ValueError) -> Text:
@@ -139,9 +158,9 @@ def _syntax(path: Path, error: ValueError) -> Text:
                 "The settings file {path} is not a TOML text in UTF-8. The defaults are used; the file is copied aside "
                 "before the app changes it.",
             ),
-            {"path": clean(str(path))},
+            {"path": str(path)},
         )
-    params: dict[str, str | int | float] = {"path": clean(str(path)), "line": where.group(1)}
+    params: dict[str, str | int | float] = {"path": str(path), "line": where.group(1)}
     return Text(
         "settings.syntax",
         QT_TRANSLATE_NOOP(
@@ -157,80 +176,73 @@ def _unreadable(path: Path) -> Text:
     return Text(
         "settings.unreadable",
         QT_TRANSLATE_NOOP("settings", "The settings file {path} cannot be read. The defaults are used."),
-        {"path": clean(str(path))},
+        {"path": str(path)},
+    )
+
+
+def _dangling(path: Path) -> Text:
+    target = str(path)
+    with contextlib.suppress(OSError):
+        target = str(linked_to(path))
+    return Text(
+        "settings.dangling",
+        QT_TRANSLATE_NOOP(
+            "settings", "The settings file {path} is a link to {target}, which does not exist. The defaults are used."
+        ),
+        {"path": str(path), "target": target},
     )
 
 
 # Changing one value of a text ----------------------------------------------------------------------------------------
 
 
-def _with_value(text: str, entry: Setting, value: Any) -> str:
-    """The file's text with one setting changed, everything else as it was."""
+def _with_value(text: str, entry: Setting, value: Any, path: Path) -> str:
+    """The file's text with one setting changed, everything else as it was. Raises ``UserFacing``."""
     before = tomllib.loads(text)
-    group = before.get(entry.section)
-    if group is not None and not isinstance(group, dict):
-        text = _document(text, entry, None, drop_section=True)  # "engine = 3": it must go for [engine] to come
-        group = None
-    present = isinstance(group, dict) and entry.name in group
-    if value is None and not present:
-        return text
-    if present != (value is not None):
-        # Between "# name =" and "name = value" the line is exchanged, so that it stays below its explanation.
-        changed = _exchange_line(text, entry, value)
-        if changed is not None and _holds(changed, before, entry, value):
+    try:
+        changed = settings_edit.with_value(text, entry, value)
+        if same(_without_empty(tomllib.loads(changed)), _without_empty(_expected(before, entry, value))):
             return changed
-    return _document(text, entry, value)
+    except (ValueError, LookupError, RecursionError) as error:
+        log.warning("settings.edit key=%s kind=%s", entry.key, type(error).__name__)
+    raise UserFacing(
+        Text(
+            "settings.by_hand",
+            QT_TRANSLATE_NOOP(
+                "settings", "The settings file {path} cannot be changed without harm to what else stands in it."
+            ),
+            {"path": str(path)},
+        ),
+        Text(
+            "settings.by_hand.hint",
+            QT_TRANSLATE_NOOP("settings", "Write {line} below [{section}] yourself, or move the file away."),
+            {"line": settings_text.line(entry, value), "section": entry.section},
+        ),
+    )
 
 
-def _exchange_line(text: str, entry: Setting, value: Any) -> str | None:
-    wanted = re.compile(rf"^\s*(#\s*)?{re.escape(entry.name)}\s*=")
-    section = ""
-    lines = text.splitlines(keepends=True)
-    for number, found in enumerate(lines):
-        head = re.match(r"^\s*\[\s*([A-Za-z_]+)\s*\]", found)
-        if head:
-            section = head.group(1)
-        match = wanted.match(found)
-        if section == entry.section and match and bool(match.group(1)) == (value is not None):
-            ending = "\r\n" if found.endswith("\r\n") else "\n"
-            lines[number] = settings_text.line(entry, value) + ending
-            return "".join(lines)
-    return None
-
-
-def _holds(text: str, before: dict[str, Any], entry: Setting, value: Any) -> bool:
-    """Whether ``text`` says what ``before`` said, with just this one value changed."""
-    expected = {name: dict(group) if isinstance(group, dict) else group for name, group in before.items()}
-    group = expected.setdefault(entry.section, {})
+def _expected(before: dict[str, Any], entry: Setting, value: Any) -> dict[str, Any]:
+    """What ``before`` says with just this one value changed."""
+    group = before.get(entry.section)
     if value is None:
-        group.pop(entry.name, None)
-    else:
-        group[entry.name] = list(value) if isinstance(value, tuple) else value
-    with contextlib.suppress(ValueError):
-        return tomllib.loads(text) == expected
-    return False
+        kept = {k: v for k, v in group.items() if k != entry.name} if isinstance(group, dict) else group
+        return {**before, entry.section: kept} if entry.section in before else before
+    kept = group if isinstance(group, dict) else {}
+    return {**before, entry.section: {**kept, entry.name: list(value) if isinstance(value, tuple) else value}}
 
 
-def _document(text: str, entry: Setting, value: Any, *, drop_section: bool = False) -> str:
-    import tomlkit  # noqa: PLC0415 - 40 ms that only a change of settings needs
-
-    document = tomlkit.parse(text)
-    if drop_section:
-        document.remove(entry.section)
-        return tomlkit.dumps(document)
-    if entry.section not in document:
-        document.append(entry.section, tomlkit.table())
-    group = document[entry.section]
-    if value is None:
-        group.remove(entry.name)
-    elif entry.name in group:
-        group[entry.name] = _plain(value)
-    else:
-        for words in settings_text.comment(entry).splitlines():
-            group.add(tomlkit.comment(words.removeprefix("# ")))
-        group.add(entry.name, _plain(value))
-    return tomlkit.dumps(document)
+def _without_empty(tree: dict[str, Any]) -> dict[str, Any]:
+    """A section without anything in it says as much as none."""
+    ours = {entry.section for entry in declared()}
+    return {key: found for key, found in tree.items() if found != {} or key not in ours}
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def same(one: Any, other: Any) -> bool:
+    """Whether two trees of values say the same: 1 is neither 1.0 nor true, "not a number" is itself."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return repr(one) == repr(other) if isinstance(one, float) else bool(one == other)

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
@@ -26,6 +27,7 @@ from PySide6.QtGui import QGuiApplication
 
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP, FOLDER, Paths
+from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.main_window import MainWindow
 
@@ -88,7 +90,13 @@ def _lock(paths: Paths) -> QLockFile | None:
 
     A folder that cannot be written lets the window open all the same: nothing can be shared there anyway.
     """
-    lock = QLockFile(str(paths.runtime / "window.lock"))
+    place = paths.runtime / "window.lock"
+    if not is_text(str(place)):  # Qt cannot name such a folder
+        import hashlib  # noqa: PLC0415 - hardly ever
+        import tempfile  # noqa: PLC0415
+
+        place = Path(tempfile.gettempdir(), f"{FOLDER}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}.lock")
+    lock = QLockFile(str(place))
     lock.setStaleLockTime(0)  # only the death of its owner makes it stale, not its age
     try:
         paths.runtime.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,14 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
+from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.quit_reason import session_ends
 
 
 class Application(QApplication):
     """Keeps what it is asked to open until somebody listens; ``file_opened`` tells the path from then on."""
 
-    file_opened = Signal(str)
+    file_opened = Signal(object)
     #: the session is over: all must be saved when the emission returns
     session_over = Signal()
     #: somebody chose Quit outside the window (the Dock's menu)
@@ -29,10 +30,11 @@ class Application(QApplication):
         """Take the file; everything else goes its usual way. A subclass and not an event filter, which would see all
         events of all widgets in Python."""
         if isinstance(event, QFileOpenEvent) and event.file():
+            path = path_of(event.url()) if event.url().isLocalFile() else event.file()
             if self._waiting is None:
-                self.file_opened.emit(event.file())
+                self.file_opened.emit(path)
             else:
-                self._waiting.append(event.file())
+                self._waiting.append(path)
             return True
         if event.type() is QEvent.Type.Quit:
             return self._quit(event)

@@ -19,6 +19,9 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from qwen_desktop.core.files import read_file
+from qwen_desktop.core.packed import from_json, to_json
+
 log = logging.getLogger(__name__)
 
 #: How long a second start waits for the first one's answer, in milliseconds (the first may still be starting).
@@ -41,8 +44,7 @@ def _place(runtime: Path) -> Path:
 def _name(runtime: Path) -> str:
     """Where the window of this data folder hears, "" when it does not say. Never raises."""
     try:
-        with _place(runtime).open("rb") as file:
-            return file.read(_LONGEST_NAME).decode("utf-8", "strict").strip()
+        return read_file(_place(runtime), _LONGEST_NAME).decode().strip()
     except (OSError, ValueError):
         return ""
 
@@ -95,8 +97,8 @@ class Listener(QObject):
             socket.abort()
         elif buffer.endswith(b"\n"):
             try:
-                message = msgspec.json.decode(bytes(buffer), type=HandOver)
-            except msgspec.MsgspecError:
+                message = from_json(bytes(buffer), HandOver)
+            except ValueError:
                 socket.abort()
                 return
             socket.write(b"ok\n")
@@ -118,7 +120,7 @@ def hand_over(runtime: Path, message: HandOver, *, wait_ms: int = WAIT_MS) -> bo
         if name:
             socket.connectToServer(name)
         if name and socket.waitForConnected(200):
-            socket.write(msgspec.json.encode(message) + b"\n")
+            socket.write(to_json(message) + b"\n")
             socket.flush()
             answered = socket.waitForReadyRead(1000) and socket.readAll().data() == b"ok\n"
             socket.abort()

@@ -6,16 +6,19 @@ Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, QSettings, Qt, QUrl, Signal
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
+from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.local_files import path_of
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
@@ -71,9 +74,10 @@ class MainWindow(Frame):
         self._services = services
         self._theme = theme
         # Qt's own file dialog remembers folders: with our settings, and not in a file beside everybody's.
-        QSettings.setPath(
-            QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(services.paths.config / "dialogs")
-        )
+        dialogs = str(services.paths.config / "dialogs")
+        if not is_text(dialogs):
+            dialogs = os.devnull  # Qt cannot name such a folder: nothing is remembered
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, dialogs)
         parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
         self.shell = parts.shell
         self.collector = parts.collector
@@ -400,7 +404,7 @@ class MainWindow(Frame):
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.open_files(tuple(_local(url) for url in event.mimeData().urls() if url.isLocalFile()))
+        self.open_files(tuple(path_of(url) for url in event.mimeData().urls() if url.isLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
@@ -451,10 +455,6 @@ class MainWindow(Frame):
         self.operations.close()
         self.collector.stop()
         self.finished.emit()
-
-
-def _local(url: QUrl) -> str:
-    return str(Path(url.toLocalFile()))
 
 
 def _may_be_model(name: str) -> bool:

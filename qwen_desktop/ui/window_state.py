@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from qwen_desktop.core.files import read_file, write_atomic
+
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +58,7 @@ class StateFile:
     def read(self) -> WindowState:
         """The stored state, or the default one."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=WindowState)
+            return msgspec.json.decode(read_file(self._path), type=WindowState)
         except (OSError, msgspec.MsgspecError):
             return WindowState()
 
@@ -67,8 +69,6 @@ class StateFile:
         number = self._made
 
         def write() -> None:
-            from qwen_desktop.core.files import write_atomic  # noqa: PLC0415 - reading is before the first paint
-
             with self._turn:
                 if number < self._written:
                     return

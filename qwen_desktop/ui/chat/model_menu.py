@@ -8,15 +8,17 @@ from PySide6.QtCore import QPoint, QSize, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.text import shown
 from qwen_desktop.services.events import ModelState
 from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.widgets.select import Menu
 
 
 class ModelMenu(Menu):
     """Filled each time it is opened. ``chosen`` carries a file's path."""
 
-    chosen = Signal(str)
+    chosen = Signal(object)
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,11 +40,11 @@ class ModelMenu(Menu):
         self.addAction(guide)
         if recent:
             self.addSeparator()
-        names = [Path(path).stem for path in recent]
+        names = [shown(Path(path).stem) for path in recent]
         for path, name in zip(recent, names, strict=True):
-            shown = name if names.count(name) == 1 else f"{name} ({Path(path).parent.name})"
-            entry = QAction(_cut(shown).replace("&", "&&"), self)
-            entry.setToolTip(path)
+            words = name if names.count(name) == 1 else f"{name} ({shown(Path(path).parent.name)})"
+            entry = QAction(_cut(words).replace("&", "&&"), self)
+            entry.setToolTip(shown_path(path))
             entry.setCheckable(True)
             entry.setChecked(path == state.path)
             entry.triggered.connect(lambda _checked=False, p=path: self.chosen.emit(p))

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSplitter, QStackedWidge
 
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.paths import home
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.services.history import new_id
@@ -24,6 +25,7 @@ from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.status import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.surface import SHADOW
 
@@ -39,7 +41,7 @@ class ChatPage(QWidget):
     command_wanted = Signal(str)
     list_shown = Signal(bool)
     #: The path of a model file that was chosen here.
-    model_opened = Signal(str)
+    model_opened = Signal(object)  # a path
     #: The id of the conversation that is on show now, "" for a new one.
     conversation_shown = Signal(str)
 
@@ -343,12 +345,12 @@ class ChatPage(QWidget):
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
         recent = self._services.models.recent()
-        start = str(Path(recent[0]).parent) if recent else str(Path.home())
+        start = str(Path(recent[0]).parent) if recent else str(home() or "")
         dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.model_opened)
+        dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
         dialog.open()
         self._dialog = dialog
 

@@ -27,7 +27,7 @@ class Getting(QObject):
     """``use_wanted`` carries the path of a model that shall answer; ``pending`` tells that a start is being prepared
     or no longer is."""
 
-    use_wanted = Signal(str)
+    use_wanted = Signal(object)  # a path
     pending = Signal()
 
     def __init__(self, shell: Shell, parent: QObject | None = None) -> None:

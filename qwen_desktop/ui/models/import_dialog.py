@@ -11,7 +11,10 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import ImportCandidate, InstalledModel
+from qwen_desktop.core.paths import home
+from qwen_desktop.core.text import shown
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import path_of, shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
 from qwen_desktop.ui.models.words import put, tr
@@ -39,7 +42,7 @@ class CandidateRow(QWidget):
         self.tick = Tick(theme, candidate.name, self)
         self.tick.setChecked(free)
         self.tick.setEnabled(free)
-        note = str(Path(candidate.path).parent)
+        note = shown_path(Path(candidate.path).parent)
         if candidate.known:
             note = tr("Is in the list already.")
         elif candidate.problem is not None:
@@ -169,11 +172,11 @@ class ImportDialog(Dialog):
     # Files of the user's choice ---------------------------------------------------------------------------------------
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, tr("Choose GGUF files"), str(Path.home()))
+        dialog = QFileDialog(self, tr("Choose GGUF files"), str(home() or ""))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setNameFilters([tr("GGUF models (*.gguf)"), tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(self.add_files)
+        dialog.urlsSelected.connect(lambda urls: self.add_files([path_of(url) for url in urls]))
         dialog.open()
         self._files = dialog
 
@@ -186,7 +189,7 @@ class ImportDialog(Dialog):
         for path in fresh:
             file = Path(path)
             size = file.stat().st_size if file.is_file() else 0
-            self._add(ImportCandidate(path, file.stem, "", size, "file"))
+            self._add(ImportCandidate(path, shown(file.stem), "", size, "file"))
         self.nothing.hide()
         self._count()
         self.area.fit(self.inner_width)

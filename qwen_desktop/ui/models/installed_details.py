@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading
 from qwen_desktop.ui.models.words import put, tr
@@ -56,7 +57,7 @@ class InstalledDetails(Dialog):
             self.repair.clicked.connect(signal.emit)
             column.addWidget(self.repair, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(heading(theme, tr("Files"), body))
-        files = QPlainTextEdit("\n".join(filter(None, (*model.files, model.mmproj))), body)
+        files = QPlainTextEdit("\n".join(shown_path(path) for path in (*model.files, model.mmproj) if path), body)
         files.setObjectName("details")
         files.setFont(theme.font("code"))
         files.setReadOnly(True)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.row_paint import (
     Look,
@@ -65,7 +66,7 @@ class InstalledRows(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return row.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            return trouble(row) or row.path
+            return trouble(row) or shown_path(row.path)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             used = tr("In use") if row.path == self.in_use else ""
             return ", ".join(filter(None, (row.name, row.quant, facts(row), chip(row)[0], used)))

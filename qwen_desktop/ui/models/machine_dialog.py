@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.hardware import PARTS, Cpu, Machine
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts
 from qwen_desktop.ui.models.words import put, tr
@@ -102,7 +103,9 @@ def machine_facts(machine: Machine) -> list[tuple[str, str]]:
         kind = {"ssd": tr("SSD"), "hdd": tr("hard disk"), "network": tr("network"), "memory": tr("in memory")}
         total = put(" of {size}", size=words.size(disk.total_bytes)) if disk.total_bytes else ""
         said = put("{size} free{total}", size=words.size(disk.free_bytes), total=total)
-        rows.append((tr("Disk of the models"), ", ".join(filter(None, (said, kind.get(disk.kind, ""), disk.path)))))
+        rows.append(
+            (tr("Disk of the models"), ", ".join(filter(None, (said, kind.get(disk.kind, ""), shown_path(disk.path)))))
+        )
     if machine.battery is not None:
         plugged = {True: tr("plugged in"), False: tr("on battery"), None: ""}[machine.battery.plugged]
         said = f"{texts.number(machine.battery.percent)} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
@@ -13,6 +13,7 @@ from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
 from qwen_desktop.core.text import Text
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import url_of
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.advice_cards import AdviceCards
 from qwen_desktop.ui.models.board import Board, Row
@@ -323,7 +324,7 @@ class ModelsPage(QScrollArea):
             self._shell.notify.toast(text, kind="bad", stays=True)
 
     def _reveal(self, model: InstalledModel) -> None:
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(model.path).parent))):
+        if not QDesktopServices.openUrl(url_of(Path(model.path).parent)):
             self._shell.notify.toast(tr("No program on this computer shows folders."), kind="bad")
 
     def delete(self, model: InstalledModel) -> None:

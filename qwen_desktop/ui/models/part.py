@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ModelsPart(QObject):
     """``use_wanted`` carries the path of a model that shall answer; ``shown_wanted`` asks for the page."""
 
-    use_wanted = Signal(str)
+    use_wanted = Signal(object)  # a path
     shown_wanted = Signal()
 
     def __init__(self, shell: Shell, rail: Rail, window: QWidget) -> None:

@@ -26,7 +26,7 @@ PARTS = (
     ("Jinja", "BSD-3-Clause"),
     ("markdown-it-py", "MIT"),
     ("Pygments", "BSD-2-Clause"),
-    ("tomlkit, platformdirs", "MIT"),
+    ("platformdirs", "MIT"),
     ("psutil", "BSD-3-Clause"),
     ("Lucide", "ISC"),
 )

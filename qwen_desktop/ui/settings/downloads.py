@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from qwen_desktop.hub.access import HUGGING_FACE, endpoint_of, token_name
 from qwen_desktop.hub.failures import host_of
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import path_of, shown_path, url_of
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -111,10 +112,10 @@ class FolderRow(QWidget):
         self._show()
 
     def _show(self) -> None:
-        self.place.setText(str(self._library.folder))
+        self.place.setText(shown_path(self._library.folder))
 
     def _reveal(self) -> None:
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._library.folder))):
+        if not QDesktopServices.openUrl(url_of(self._library.folder)):
             self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def _choose(self) -> None:
@@ -122,7 +123,7 @@ class FolderRow(QWidget):
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.ask)
+        dialog.urlSelected.connect(lambda url: self.ask(path_of(url)))
         dialog.open()
         self._dialog = dialog
 
@@ -139,7 +140,7 @@ class FolderRow(QWidget):
         one = self.tr("1 model, {size}, moves to {folder}. Nothing is lost if it is interrupted.")
         many = self.tr("{n} models, {size}, move to {folder}. Nothing is lost if it is interrupted.")
         text = (one if len(mine) == 1 else many).replace("{n}", texts.number(len(mine)))
-        text = text.replace("{size}", size).replace("{folder}", str(target))
+        text = text.replace("{size}", size).replace("{folder}", shown_path(target))
         self._shell.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
 
     def _move(self, target: Path) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import os
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import shown_path, url_of
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
@@ -30,7 +31,7 @@ class StorageCard(Card):
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(Label(theme, self.tr("Data folder"), self, weight=500))
-        self.place = ElidedLabel(theme, str(self._folder), self, role="small", color="text_muted")
+        self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         words.addWidget(self.place)
         self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -54,7 +55,7 @@ class StorageCard(Card):
         self.sizes.setText(sentence.replace("{history}", texts.size(history)).replace("{all}", texts.size(everything)))
 
     def _show(self) -> None:
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder))):
+        if not QDesktopServices.openUrl(url_of(self._folder)):
             self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
 

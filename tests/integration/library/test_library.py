@@ -355,3 +355,44 @@ def test_the_catalogues_id_of_a_repository(user: Path) -> None:
             assert (await app.library.scan())[0].catalog_id == "qwen3-0.6b"
 
     run(main())
+
+
+def test_a_damaged_list_of_models_is_kept_and_told(user: Path) -> None:
+    async def main() -> None:
+        async with running(user) as rig:
+            file = rig.paths.data / "library.json"
+            file.parent.mkdir(parents=True)
+            for number in (1, 2):
+                damage = b'{"schema": 1, "models": {"cut' + b" " * number
+                file.write_bytes(damage)
+                await rig.library.scan()
+                kept = file.with_name(f"library.json.damaged-{number}")
+                assert kept.read_bytes() == damage
+                assert rig.told[-1].startswith(f"The list of models was damaged. It is kept as {kept};")
+            await rig.library.scan()
+            assert len(rig.told) == 2
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+@pytest.mark.parametrize("copy", [True, False])
+def test_names_that_no_manifest_can_hold(user: Path, copy: bool) -> None:
+    """Linked they stay as they are, copied they get a name that every system takes; also in our own folder."""
+
+    async def main() -> None:
+        async with running(user) as rig:
+            names = ("mod\udce9le.gguf", 'a:b?\n"c".gguf')
+            paths = [str(model(user / "here" / name, name=f"Model {n}")) for n, name in enumerate(names)]
+            ours = str(model(rig.library.folder / "in\udcffside.gguf", name="Inside"))
+            added = await rig.library.import_files([*paths, ours], copy=copy)
+            assert len(added) == 3 and all(found.problem is None for found in added)
+            await rig.library.scan()
+            found = {Path(m.path).name for m in rig.library.models()}
+            assert found == (
+                {"mod_le.gguf", "a_b___c_.gguf", "in_side.gguf"} if copy else {*names, "in\udcffside.gguf"}
+            )
+            for listed in rig.library.models():
+                assert await rig.library.verify(listed.id)
+
+    run(main())

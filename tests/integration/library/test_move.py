@@ -183,5 +183,7 @@ def test_another_folder_by_the_settings_is_looked_at(user: Path, tmp_path: Path)
             await app.preferences.set("downloads.folder", "")
             (again,) = await app.library.scan()
             assert again.last_used > 0  # what was noted there is not lost by looking elsewhere
+            await app.preferences.set("downloads.folder", "~nobody-of-this-name/models")
+            assert app.library.folder == app.paths.models
 
     run(main())

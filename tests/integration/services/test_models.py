@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -248,11 +249,17 @@ def test_unload_frees_and_the_next_message_loads_again() -> None:
     run(main())
 
 
-def test_a_name_that_no_text_can_hold_is_refused() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_file_whose_name_is_no_text_is_opened_and_remembered(tmp_path: Path) -> None:
+    path = str(tmp_path / "mod\udce9le.gguf")
+    Path(path).write_bytes(b"")
+
     async def main() -> None:
         async with running_app(Factory()) as app:
-            with pytest.raises(UserFacing, match="name of this file cannot be used"):
-                await app.models.open_file("/models/\udcff.gguf")
+            await app.models.open_file(path)
+            assert {event.state.name for event in app.events(ModelChanged)} == {"mod\ufffdle"}  # while it is read too
+            assert app.models.state.path == path
+            assert app.models.recent() == (path,)
 
     run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,34 @@ def test_an_unwritable_place_keeps_changes_in_memory_and_says_so_once(home: Path
         await one.preferences.set("appearance.theme", "dark")  # the next write takes all of them
         found = Listener(home / "settings.toml").preferences.settings
         assert (found.engine.threads, found.engine.context, found.appearance.theme) == (3, 1024, "dark")
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_that_leads_nowhere_is_said_and_left(home: Path) -> None:
+    home.mkdir(parents=True)
+    link, other = home / "settings.toml", home / "other"
+    cases = {
+        "away/settings.toml": (
+            f"Settings cannot be saved: {link} is a link to {home / 'away/settings.toml'}, which cannot be written "
+            "there. Changes hold until the app is closed."
+        ),
+        "other": (
+            f"Settings cannot be saved: {link} is a link that leads nowhere. Remove it or mend it. Changes hold until "
+            "the app is closed."
+        ),
+    }
+    other.symlink_to("settings.toml")
+
+    async def main() -> None:
+        for target, sentence in cases.items():
+            link.symlink_to(target)
+            one = Listener(link)
+            await one.preferences.set("engine.threads", 3)
+            assert one.preferences.settings.engine.threads == 3 and one.told == [sentence]
+            assert link.is_symlink()
+            remove(link)
 
     run(main())
 

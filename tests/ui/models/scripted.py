@@ -246,8 +246,12 @@ class ScriptedFits:
         self._preferences = preferences
         self.truth: dict[str, Fit] = {}
         self.read: list[str] = []
-        for changed in (events.MachineChanged, events.SettingsChanged):
-            bus.subscribe(changed, lambda _event: bus.publish(events.FitsChanged()))
+        bus.subscribe(events.MachineChanged, lambda _event: bus.publish(events.FitsChanged()))
+        bus.subscribe(events.SettingsChanged, self._on_settings)
+
+    def _on_settings(self, event: events.SettingsChanged) -> None:
+        if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
+            self._bus.publish(events.FitsChanged())
 
     def use(self) -> Use:
         return Use(context=self._preferences.settings.engine.context or 8192)

@@ -11,7 +11,6 @@ import typer
 
 from qwen_desktop import bootstrap
 from qwen_desktop.cli import app, launch
-from qwen_desktop.core.paths import find_paths
 from qwen_desktop.ui import application
 
 
@@ -48,7 +47,7 @@ def test_everything_else_is_a_command(words: list[str]) -> None:
 
 
 def test_launch_knows_every_command() -> None:
-    commands = typer.main.get_command(app.application(None, find_paths())).commands  # type: ignore[arg-type, attr-defined] - never run
+    commands = typer.main.get_command(app.application(None)).commands  # type: ignore[arg-type, attr-defined] - never run
     assert set(commands) == set(launch.COMMANDS)
 
 

@@ -35,6 +35,20 @@ def test_asking_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert not find_paths().settings_file.exists()
 
 
+def test_a_settings_file_with_an_error_is_told_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    file = find_paths().settings_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[chat\nsystem_prompt = 1\n")
+    assert run() == 0
+    assert "has an error in line 1" in capsys.readouterr().err
+    assert file.read_text() == "[chat\nsystem_prompt = 1\n"
+    assert run(True) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["offline"] is True
+    kept = file.with_name(f"{file.name}.broken-1")
+    assert kept.read_text() == "[chat\nsystem_prompt = 1\n" and str(kept) in said.err
+
+
 def test_what_the_environment_forbids_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

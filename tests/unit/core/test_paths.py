@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import random
 import sys
 from pathlib import Path
 
 import pytest
 
-from qwen_desktop.core.paths import PORTABLE_MARKER, find_paths, resources_folder
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.paths import (
+    PORTABLE_MARKER,
+    absolute,
+    find_paths,
+    home,
+    path_of_text,
+    resources_folder,
+    text_of_path,
+)
 
 
 def test_portable_mode_puts_all_under_one_folder(tmp_path: Path) -> None:
@@ -64,3 +75,34 @@ def test_without_it_the_systems_folders_serve() -> None:
 def test_resources_are_found() -> None:
     assert resources_folder().is_dir()
     assert find_paths({}).guide_file == resources_folder() / "guide" / "guide.gguf"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are bytes elsewhere")
+def test_every_path_has_a_text_that_means_it() -> None:
+    chance = random.Random(1)
+    for _ in range(3000):
+        raw = b"/" + bytes(chance.choice([*range(1, 256)]) for _ in range(chance.randrange(1, 12)))
+        path = os.fsdecode(raw if chance.random() < 0.8 else raw[1:] or b"x")
+        text = text_of_path(path)
+        assert text.encode() and path_of_text(text) == path
+    assert text_of_path("/home/é 水/a.gguf") == "/home/é 水/a.gguf"
+    assert text_of_path("/mod\udce9le.gguf") == "file:///mod%E9le.gguf"
+    assert path_of_text("file://localhost/a%20b") == path_of_text("file:///a%20b") == "/a b"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows asks the system, not HOME")
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name == "HOME" or name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert home() is None and absolute("~/a").is_absolute()
+    with pytest.raises(UserFacing, match="no home folder") as told:
+        find_paths({})
+    assert "Set HOME, or QWEN_DESKTOP_HOME" in told.value.problem.sentence()
+    assert find_paths({"QWEN_DESKTOP_HOME": "/data"}).data == Path("/data")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
-from qwen_desktop.core.text import Text, clean, fill
+from qwen_desktop.core.text import Text, clean, fill, shown
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,30 @@ def test_whatever_comes_in_can_be_stored_and_is_clean_for_good() -> None:
 def test_places_are_filled_and_unknown_ones_stay() -> None:
     assert str(Text("x", "{a} of {b} {c}", {"a": 1, "b": "two"})) == "1 of two {c}"
     assert fill("{0} {} {a", {"a": 1}) == "{0} {} {a"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Qwen3 水 é", "Qwen3 水 é"),
+        ("two\nlines\tand\r\nmore", "two lines and  more"),
+        ("turned \u202egnuorA\u202c \u2066x\u2069", "turned gnuorA x"),
+        ("\x1b[2Jgone\x07 \x9b1m", "\ufffd[2Jgone\ufffd \ufffd1m"),
+        ("mod\udce9le", "mod\ufffdle"),
+        ("a\x00b", "a\ufffdb"),
+        ("par\u2029agraph", "par agraph"),
+        ("x" * 400, "x" * 106 + "…" + "x" * 53),
+    ],
+)
+def test_what_others_named_is_shown_as_one_line(raw: str, expected: str) -> None:
+    assert shown(raw) == expected
+
+
+def test_a_sentence_has_one_line_and_can_be_stored_whatever_stands_in_it() -> None:
+    chance = random.Random(3)
+    for _ in range(2000):
+        signs = (10, 13, 0x1B, 0x2028, 0x202E, 0xDC80 + chance.randrange(128), chance.randrange(1, 0xD7FF))
+        name = "".join(map(chr, chance.choices(signs, k=9)))
+        text = Text("t", "There is no model file {path}.", {"path": name, "size": 4})
+        assert len(str(text).splitlines()) == 1
+        assert msgspec.json.decode(msgspec.json.encode(text), type=Text) == text

@@ -83,12 +83,12 @@ def test_no_permission(tmp_path: Path) -> None:
 
 
 def test_no_permission_even_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, *_args: object, **_more: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(place: object, *_args: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
 
     path = tmp_path / "secret.gguf"
     path.write_bytes(b"GGUF")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "no permission" in refusal(path)
 
 

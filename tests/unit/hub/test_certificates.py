@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,21 @@ def test_a_wrong_file_of_the_environment_is_named(tmp_path: Path, text: str | No
         certificates.trust("", {"SSL_CERT_FILE": str(path)})
     assert str(caught.value) == f"SSL_CERT_FILE names {path}, which cannot be used as certificates."
     assert "SSL_CERT_FILE" in str(caught.value.problem.hint)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names there")
+@pytest.mark.timeout(10)
+def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserFacing, match="SSL_CERT_FILE names"):
+        certificates.trust("", {"SSL_CERT_FILE": str(tmp_path / "pipe")})
+    with pytest.raises(UserFacing, match="cannot be used as certificates"):
+        certificates.trust(str(tmp_path / "pipe"), {})
+
+
+def test_the_folder_of_somebody_unknown_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserFacing, match="cannot be used as certificates"):
+        certificates.trust("~nobody-of-this-name/mine.pem", {})
 
 
 def test_a_wrong_folder_of_the_environment_is_named(tmp_path: Path) -> None:

@@ -64,7 +64,12 @@ def test_a_damaged_file_is_set_aside_and_costs_only_notes(damage: bytes, tmp_pat
     shelf = Inventory(file)
     assert shelf.read() == {}
     shelf.update(lambda e: {**e, "/a": entry("/a")})
-    assert set(Inventory(file).read()) == {"/a"} and (tmp_path / "library.damaged").read_bytes() == damage
+    assert set(Inventory(file).read()) == {"/a"}
+    (kept,) = shelf.kept()
+    assert kept == tmp_path / "library.json.damaged-1" and kept.read_bytes() == damage and shelf.kept() == []
+    file.write_bytes(damage + b" ")  # a second time: the first copy stays
+    shelf.update(lambda e: e)
+    assert (kept.read_bytes(), (tmp_path / "library.json.damaged-2").read_bytes()) == (damage, damage + b" ")
 
 
 def test_one_damaged_entry_costs_only_itself(tmp_path: Path) -> None:
@@ -87,3 +92,23 @@ def test_a_lock_that_is_never_given_back_becomes_a_sentence(tmp_path: Path, monk
     monkeypatch.setattr(inventory, "_PATIENCE_S", 0.1)
     with FileLock(tmp_path / "library.lock"), pytest.raises(Environment, match="keeps the list of models locked"):
         Inventory(tmp_path / "library.json").update(lambda e: {**e, "/a": entry("/a")})
+
+
+def test_what_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "library.json"
+    Inventory(file).update(lambda _: {"/a": entry("/a")})
+    data = file.read_bytes()
+    file.rename(tmp_path / "whole")
+    file.mkdir()  # as good as a file that nobody may read
+    shelf = Inventory(file)
+    assert shelf.read() == {}
+    with pytest.raises(OSError, match=r"."):
+        shelf.update(lambda e: {**e, "/b": entry("/b")})
+    assert file.is_dir() and (tmp_path / "whole").read_bytes() == data
+
+
+def test_paths_that_are_no_text_are_noted(tmp_path: Path) -> None:
+    file = tmp_path / "library.json"
+    path = "/mod\udce9le\n.gguf"
+    Inventory(file).update(lambda _: {path: entry(path)})
+    assert set(Inventory(file).read()) == {path} and b"\\udce9" in file.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,13 @@ def test_ollama_elsewhere_with_a_projector_and_from_the_hub(user: Path, tmp_path
     assert Path(candidates[str(blob)].mmproj).name == f"sha256-{sha256(tmp_path / 'p.gguf')}"
     fetched = candidates[str(hub)]
     assert (fetched.name, fetched.repo, fetched.quant) == ("Qwen3 4B", "Qwen/Qwen3-4B-GGUF", "Q4_K_M")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_ollama_in_a_folder_whose_name_is_no_text(user: Path, tmp_path: Path) -> None:
+    store = tmp_path / "st\udce9re"
+    blob = ollama_model(store, "registry.ollama.ai/library/qwen3/8b", model(tmp_path / "source.gguf"))
+    assert one(found(user, OLLAMA_MODELS=str(store))).path == str(blob)
 
 
 def test_ollamas_own_form_is_shown_with_what_is_wrong(user: Path, tmp_path: Path) -> None:

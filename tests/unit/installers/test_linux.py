@@ -20,7 +20,7 @@ from dev_console import ROOT, Failed
 
 from qwen_desktop.cli.app import application
 from qwen_desktop.core.models import Purpose
-from qwen_desktop.core.paths import FOLDER, find_paths
+from qwen_desktop.core.paths import FOLDER
 
 sys.path.insert(0, str(ROOT / "installers"))
 
@@ -171,7 +171,7 @@ def _commands(command: Any, name: str = "") -> list[tuple[str, Any]]:
 def test_the_manual_page_names_every_command_and_option() -> None:
     page = texts.manual().replace("\\-", "-").replace("\\~", " ")
     sections = dict(re.findall(r"^\.SS (\S+(?: [a-z]+)?)[^\n]*\n(.*?)(?=^\.S[SH] )", page, re.MULTILINE | re.DOTALL))
-    commands = _commands(typer.main.get_command(application(None, find_paths())))  # type: ignore[arg-type]
+    commands = _commands(typer.main.get_command(application(None)))  # type: ignore[arg-type]
     assert {name for name, _ in commands} == set(sections)
     for name, command in commands:
         for parameter in command.params:

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.process import frames
 
 
@@ -26,3 +27,8 @@ def test_impossible_lengths_are_refused() -> None:
         frames.read(io.BytesIO(b"\xff\xff\xff\xff"))
     with pytest.raises(frames.FrameError):
         frames.pack(bytes(frames.LONGEST + 1))
+
+
+def test_what_is_too_large_to_send_is_said() -> None:
+    with pytest.raises(UserFacing, match="80 MB are too much to be worked on at once; 67 MB are the most"):
+        frames.pack(bytes(80_000_000))

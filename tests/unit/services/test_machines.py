@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine, Memory
+from qwen_desktop.core.packed import Unpacker, pack
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.settings import Settings, replaced
 from qwen_desktop.core.text import Text
@@ -49,7 +50,7 @@ class Jobs:
 
     async def call(self, name: str, params: Mapping[str, Any], *, progress: Any = None) -> Any:
         assert name == "hardware.probe" and progress is None
-        self.calls.append(msgspec.msgpack.decode(msgspec.msgpack.encode(params)))  # it must fit through the pipe
+        self.calls.append(Unpacker[dict[str, Any]](dict)(pack(params)))  # it must fit through the pipe
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -259,9 +260,11 @@ def test_a_folder_that_moves_during_the_probe_is_not_given_the_old_disk() -> Non
 
 def test_a_folder_whose_name_is_no_text_can_be_asked_for() -> None:
     async def main() -> None:
-        desk = Desk(Jobs())
+        jobs = Jobs()
+        desk = Desk(jobs)
         desk.folder = Path("/models/\udcff")
         assert await desk.machines.machine() == LAPTOP
+        assert jobs.calls[-1]["folder"] == "/models/\udcff"
 
     run(main())
 

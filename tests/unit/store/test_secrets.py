@@ -138,6 +138,18 @@ def test_what_cannot_be_a_token_is_refused(names: Path, text: str) -> None:
     asyncio.run(test())
 
 
+def test_a_token_is_found_although_the_list_of_names_is_spoilt(names: Path) -> None:
+    safe = Safe()
+    hubs = ("hf_token", "hf_token@https://mirror.example")
+    for name in hubs:
+        asyncio.run(secrets(names, safe).set(name, "hf_abc"))
+    for content in (b"{", b"", b"\xff", b'{"a": 1}'):
+        names.write_bytes(content)
+        assert [asyncio.run(secrets(names, safe).get(name)) for name in hubs] == ["hf_abc", "hf_abc"]
+        asyncio.run(secrets(names, safe).set("hf_token", "hf_abc"))  # says nothing of the other
+        assert asyncio.run(secrets(names, safe).get(hubs[1])) == "hf_abc"
+
+
 def test_a_spoilt_list_of_names_is_no_list(names: Path) -> None:
     names.parent.mkdir(parents=True)
     for content in (b"{", b'{"a": 1}', b"[1, 2]", b"\xff"):

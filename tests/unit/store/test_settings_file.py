@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
+import stat
 import string
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.settings import Settings, declared, replaced, setting, value
+from qwen_desktop.store import settings_edit
 from qwen_desktop.store.settings_file import SettingsFile
 
 EDITED = """\
@@ -160,8 +166,12 @@ def test_a_syntax_error_is_said_and_the_file_kept_before_it_is_written(path: Pat
     assert path.with_name("settings.toml.broken-1").read_bytes() == text
     assert file.load() == type(loaded)(replaced(Settings(), "appearance.theme", "dark"))
     assert file.write({"appearance.theme": "light"}) is None
-    path.write_bytes(text)
+    path.write_bytes(text)  # the very same: one copy of it is enough
+    assert file.write({"appearance.theme": "dark"}) == path.with_name("settings.toml.broken-1")
+    path.write_bytes(text + b"?")
     assert file.write({"appearance.theme": "dark"}) == path.with_name("settings.toml.broken-2")
+    assert path.with_name("settings.toml.broken-1").read_bytes() == text
+    assert path.with_name("settings.toml.broken-2").read_bytes() == text + b"?"
 
 
 def test_windows_line_ends_and_a_byte_order_mark(path: Path) -> None:
@@ -251,3 +261,96 @@ def test_no_bytes_at_all_can_stop_the_start(path: Path, number: int) -> None:
 def test_a_file_that_is_no_text_names_no_line(path: Path) -> None:
     (problem,) = written(path, b"\xff\xfe\x00").load().problems
     assert "UTF-8" in str(problem) and "?" not in str(problem)
+
+
+SPELLINGS = {
+    "braces": ('appearance = {theme = "dark"}\n', 'appearance = {theme = "dark", text_size = 120}\n'),
+    "empty braces": ("appearance = {}  # mine\n", "appearance = { text_size = 120 }  # mine\n"),
+    "dotted": ('appearance.theme = "dark" # a\n\n[x]\ny = 1\n',
+               'appearance.theme = "dark" # a\nappearance.text_size = 120\n\n[x]\ny = 1\n'),
+    "quoted": ('["appearance"]\n\'text_size\' = 90 # a\n', '["appearance"]\n\'text_size\' = 120 # a\n'),
+    "note": ("[appearance]\ntext_size = 90    # for my eyes\n", "[appearance]\ntext_size = 120    # for my eyes\n"),
+    "a table for a value": ("[appearance.text_size]\na = 1\n[x]\n", None),
+    "a list for a section": ("[[appearance]]\na = 1 # b\n", None),
+    "a value over lines": ("[appearance]\ntext_size = [\n  1, # one\n]\ntheme = 'dark'\n",
+                           "[appearance]\n# one\ntext_size = 120\ntheme = 'dark'\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_each_spelling_is_changed_in_its_own_way(path: Path, name: str) -> None:
+    text, expected = SPELLINGS[name]
+    file = written(path, text)
+    before = tomllib.loads(text)
+    assert file.write({"appearance.text_size": 120}) is None
+    after = path.read_text(encoding="utf-8")
+    if expected is not None:
+        assert after == expected
+    assert file.load().settings.appearance.text_size == 120
+    assert {k: v for k, v in tomllib.loads(after).items() if k != "appearance"} == {
+        k: v for k, v in before.items() if k != "appearance"
+    }
+    assert all(words in after for words in re.findall(r"# (?:a|b|mine|for my eyes)$", text, re.MULTILINE))
+    file.write({"appearance.text_size": 120})
+    assert path.read_text(encoding="utf-8") == after
+
+
+def test_what_is_not_set_is_not_taken_away(path: Path) -> None:
+    text = "[[sampling]]\nseed = 'x'\n[[sampling]]\n"
+    written(path, text).write({"sampling.seed": None})
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_value_goes_from_between_braces(path: Path) -> None:
+    file = written(path, "engine = {context = 2048, threads = 3, kv_type = 'q8_0'} # mine\n")
+    for key in ("engine.context", "engine.threads"):
+        file.write({key: None})
+    assert path.read_text(encoding="utf-8") == "engine = {kv_type = 'q8_0'} # mine\n"
+
+
+def test_what_cannot_be_changed_safely_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the editing gets wrong: another meaning never replaces the file."""
+    file = written(path, EDITED)
+    for wrong in ("", "[", EDITED.replace("[1, 2]", "[1, 2.0]").replace("12", "1024"), EDITED):
+        monkeypatch.setattr(settings_edit, "with_value", lambda *_, text=wrong: text)
+        with pytest.raises(UserFacing, match="cannot be changed without harm") as told:
+            file.write({"engine.context": 1024})
+        assert "Write context = 1024 below [engine] yourself" in told.value.problem.sentence()
+        assert path.read_text(encoding="utf-8") == EDITED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_linked_file_stays_a_link_and_a_dangling_one_is_said(path: Path, tmp_path: Path) -> None:
+    dotfiles = tmp_path / "dotfiles" / "qwen.toml"
+    path.parent.mkdir()
+    path.symlink_to(dotfiles)
+    (sentence,) = sentences(SettingsFile(path))
+    assert sentence == f"The settings file {path} is a link to {dotfiles}, which does not exist. The defaults are used."
+    with pytest.raises(FileNotFoundError):
+        SettingsFile(path).write({"engine.threads": 2})
+    dotfiles.parent.mkdir()
+    dotfiles.write_text("# mine\n[engine]\nthreads = 3\n", encoding="utf-8")
+    dotfiles.chmod(0o644)
+    SettingsFile(path).write({"engine.threads": 2})
+    assert path.is_symlink() and dotfiles.read_text(encoding="utf-8") == "# mine\n[engine]\nthreads = 2\n"
+    assert stat.S_IMODE(dotfiles.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes as POSIX has them")
+def test_a_pipe_in_the_place_of_the_file_is_said(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    assert sentences(SettingsFile(path)) == [f"The settings file {path} cannot be read. The defaults are used."]
+    with pytest.raises(OSError, match=r"."):
+        SettingsFile(path).write({"engine.threads": 2})
+    assert path.is_fifo()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are bytes elsewhere")
+def test_paths_that_are_no_text_are_remembered(path: Path) -> None:
+    file = SettingsFile(path)
+    file.write({"engine.model": "/m/mod\udce9le.gguf", "storage.recent_models": ("/a\udcff", "/b c", "/水")})
+    assert 'model = "file:///m/mod%E9le.gguf"' in path.read_text(encoding="utf-8")
+    loaded = file.load()
+    assert loaded.problems == () and loaded.settings.engine.model == "/m/mod\udce9le.gguf"
+    assert loaded.settings.storage.recent_models == ("/a\udcff", "/b c", "/水")
