@@ -11,13 +11,16 @@ import product
 import smoke_files
 import smoke_worker
 from dev_console import Failed
-from smoke_platform import Installed, Platform, ended, limit, until
+from smoke_network import socks_proxy
+from smoke_platform import Done, Installed, Platform, ended, limit, run, until
 from smoke_report import Report
 from smoke_window import QUESTIONS, Desk, Run
 
 #: What an artefact and an installation may weigh in bytes, without and with the Vulkan backend.
 _PACKED = (90_000_000, 120_000_000)
 _INSTALLED = (260_000_000, 340_000_000)
+#: A mirror that is nowhere (RFC 2606), so that whoever is asked for it can only be the proxy.
+_MIRROR = "hub.smoke.test"
 _GUIDE = product.ROOT / "resources" / "guide" / "guide.gguf"
 
 
@@ -40,6 +43,8 @@ class Story:
             self._install()
         with report.step("Commands"):
             self._commands()
+        with report.step("The network: a SOCKS proxy, and none at all"):
+            self._network()
         with report.step("First start, a question to the guide"):
             self._first_start()
         with report.step("A start from a folder with planted libraries, with its .gguf file"):
@@ -105,6 +110,31 @@ class Story:
         if not figures.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
         self._desk.expect_no_processes("the commands")
+
+    def _network(self) -> None:
+        """What a look at a repository asks for, by a proxy of that kind, and that nothing is asked for offline."""
+
+        def look(proxy: str) -> Done:
+            environment = {
+                **self._platform.environment,
+                "ALL_PROXY": proxy,
+                "HF_ENDPOINT": f"http://{_MIRROR}",
+            }
+            command = [*self._program.console, "models", "fit", "Qwen/Qwen3-0.6B-GGUF:Q8_0"]
+            return run(command, 120, folder=self._room.home, environment=environment)
+
+        with socks_proxy() as (proxy, asked):
+            done = look(proxy)
+            if done.code != 1 or not done.err.strip() or set(asked) != {_MIRROR}:
+                raise Failed(f"Through a SOCKS proxy {asked} was asked for, exit code {done.code}: {done.err[-400:]}")
+            self._report.right(f"through a SOCKS proxy only the mirror is asked for; it says: {done.err.strip()[:80]}")
+            self._command("offline", "on")
+            before = len(asked)
+            done = look(proxy)
+            if done.code != 1 or len(asked) != before or "offline" not in done.err.lower():
+                raise Failed(f"Offline, {asked[before:]} was asked for, exit code {done.code}: {done.err[-400:]}")
+            self._command("offline", "off")
+            self._report.right("offline nobody is asked")
 
     def _doctor(self) -> None:
         """Its own verdict counts, and a check that found something bad is a fault of the artefact."""

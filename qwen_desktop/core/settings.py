@@ -305,7 +305,9 @@ class Downloads(Struct, frozen=True):
         Literal["auto", "huggingface", "modelscope"],
         Info(
             QT_TRANSLATE_NOOP("settings", "Download from"),
-            QT_TRANSLATE_NOOP("settings", "Automatic tries both and takes the faster one."),
+            QT_TRANSLATE_NOOP(
+                "settings", "Automatic tries both and takes the faster one; with a mirror, it asks that alone."
+            ),
             applies="next download",
             choices=(
                 ("auto", QT_TRANSLATE_NOOP("settings", "Automatic")),

@@ -14,6 +14,8 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.settings import Downloads
 from qwen_desktop.hub import failures
 
+#: The kinds of hubs: Hugging Face with its mirrors, and ModelScope.
+HUBS = ("huggingface", "modelscope")
 HUGGING_FACE = "https://huggingface.co"
 MODELSCOPE = "https://www.modelscope.cn"
 
@@ -24,13 +26,14 @@ _ON = {"1", "ON", "YES", "TRUE"}
 class Access(Struct, frozen=True):
     """Everything a request needs besides its address. ``repr`` hides the tokens, so that no log can hold one.
 
-    A token goes only to its own hub (``endpoint``, ``modelscope``), see ``client``. ``certificates`` is a PEM file
-    that is trusted besides the system's. ``offline_by`` names the variable that switched the network off, where it was
-    not the setting.
+    A token goes only to its own hub (``endpoint``, ``modelscope``), see ``client``. ``hubs`` may be asked where no one
+    is named, in their order. ``certificates`` is a PEM file that is trusted besides the system's. ``offline_by`` names
+    the variable that switched the network off, where it was not the setting.
     """
 
     endpoint: str = HUGGING_FACE
     modelscope: str = MODELSCOPE
+    hubs: tuple[str, ...] = HUBS
     token: str = ""
     modelscope_token: str = ""
     proxy: str = ""
@@ -75,6 +78,7 @@ def access_of(
     return Access(
         endpoint=endpoint,
         modelscope=_address(environ.get("MODELSCOPE_DOMAIN", ""), MODELSCOPE),
+        hubs=_hubs(downloads.source, mirror=endpoint != HUGGING_FACE),
         token=token or own,
         modelscope_token=modelscope_token or environ.get("MODELSCOPE_API_TOKEN", "").strip(),
         proxy=downloads.proxy.strip(),
@@ -87,6 +91,13 @@ def access_of(
 def endpoint_of(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> str:
     """Hugging Face's address, or that of the mirror of the settings or the environment."""
     return _address(downloads.endpoint or environ.get("HF_ENDPOINT", ""), HUGGING_FACE)
+
+
+def _hubs(source: str, *, mirror: bool) -> tuple[str, ...]:
+    """Who may be asked: whoever names a mirror, or one hub, has not asked for others."""
+    if source == "modelscope":  # what it does not have may be at Hugging Face or the mirror
+        return ("modelscope", "huggingface")
+    return HUBS if source == "auto" and not mirror else ("huggingface",)
 
 
 def is_offline(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> bool:

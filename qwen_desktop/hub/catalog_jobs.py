@@ -51,7 +51,6 @@ Report = Callable[[int, int], object]
 #: Whose new models are looked for: the maker's own, then publishers that convert what has no official GGUF.
 MAKER = "Qwen"
 PUBLISHERS = ("unsloth", "ggml-org", "bartowski", "lmstudio-community")
-HUBS = ("huggingface", "modelscope")
 _AT_ONCE = 6
 #: A split model of more parts is not read for its shape: each costs a request.
 _MOST_PARTS = 24
@@ -69,9 +68,7 @@ _NO_BASE = re.compile(
 # One repository ------------------------------------------------------------------------------------------------------
 
 
-def lookup(
-    reference: dict[str, Any], access: dict[str, Any], resources: str, cache: str, first: str = ""
-) -> dict[str, Any]:
+def lookup(reference: dict[str, Any], access: dict[str, Any], resources: str, cache: str) -> dict[str, Any]:
     """The job ``hub.lookup``: the entry for ``reference`` (a ``names.Reference``), with its quants as they are now.
 
     The quant that was asked for is the recommended one of the answer. Raises ``AppError``: no such repository, no
@@ -80,8 +77,9 @@ def lookup(
     wanted = msgspec.convert(reference, Reference)
     known = _known(Path(resources), Path(cache))
     before = catalog.read_looked_up(Path(cache))
-    order = hubs("modelscope" if wanted.modelscope else first)
-    made, in_list = _look_up(wanted, access_from(access), known, before, order)
+    way = access_from(access)
+    order = ("modelscope", "huggingface") if wanted.modelscope else way.hubs
+    made, in_list = _look_up(wanted, way, known, before, order)
     if not in_list:
         with contextlib.suppress(OSError):  # then it is looked up again
             catalog.remember(Path(cache), made)
@@ -110,12 +108,13 @@ def _look_up(
 
 
 def ask(
-    repo: str, revision: str, access: Access, order: tuple[str, ...] = HUBS, http: httpx2.Client | None = None
+    repo: str, revision: str, access: Access, order: tuple[str, ...] = (), http: httpx2.Client | None = None
 ) -> tuple[api.RepoInfo, str]:
-    """What a hub says of ``repo``, and which one said it. The next in ``order`` is asked when one is away, and when
-    ModelScope (which has fewer) does not have it. Raises the ``AppError`` of the one asked first."""
+    """What a hub says of ``repo``, and which one said it. The next in ``order`` (without one: of those that ``access``
+    allows) is asked when one is away, and when ModelScope (which has fewer) does not have it. Raises the ``AppError``
+    of the one asked first."""
     problem: AppError | None = None
-    for source in order:
+    for source in order or access.hubs:
         try:
             if source == "huggingface":
                 return api.repo_info(repo, revision or "main", access=access, http=http), source
@@ -126,11 +125,6 @@ def ask(
                 break
     assert problem is not None  # noqa: S101 - there was one in the order
     raise problem
-
-
-def hubs(first: str) -> tuple[str, ...]:
-    """The order in which the hubs are asked."""
-    return tuple(sorted(HUBS, key=lambda hub: hub != first)) if first in HUBS else HUBS
 
 
 def _is_away(error: AppError) -> bool:
@@ -271,9 +265,7 @@ def merge(resources: str, cache: str) -> bool:
     return True
 
 
-def refresh(
-    access: dict[str, Any], resources: str, cache: str, report: Report | None = None, first: str = ""
-) -> dict[str, int]:
+def refresh(access: dict[str, Any], resources: str, cache: str, report: Report | None = None) -> dict[str, int]:
     """The job ``hub.refresh``: ask about every repository of the catalogue and for new models; keep the answers.
 
     Returns how many repositories answered, failed, and how many models are new. What fails keeps its last state;
@@ -285,7 +277,7 @@ def refresh(
     repos = list(dict.fromkeys(m.repo for m in (*shipped.models, *before.models)))
     tell = report or (lambda _done, _total: None)
     with client(way, read_s=api.PATIENCE_S) as http:
-        order = _reachable(hubs(first), way, repos[0], http)
+        order = _reachable(way.hubs, way, repos[0], http)
         states, problems = _ask_all(repos, way, tell, order, http)
         if not states:
             raise problems[0]

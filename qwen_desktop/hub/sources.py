@@ -50,16 +50,17 @@ class Candidate(Struct, frozen=True):
 
 
 def candidates(request: DownloadRequest, access: Access, commit: str = "") -> list[Candidate]:
-    """The hubs to ask, preferred first. ``request.source`` names one of them, else all are.
+    """The hubs to ask, preferred first. ``request.source`` names one of them, else all are that ``access`` allows.
 
     ``commit`` is what an unfinished download began with: the same version is asked for as long as it exists.
     """
     paths = [file.path for file in (*request.files, *request.mmproj)]
     hub_name = failures.host_of(access.endpoint) if access.is_mirror else "Hugging Face"
     found = []
-    if request.source in ("", "auto", "huggingface"):
+    asked = access.hubs if request.source in ("", "auto") else (request.source,)
+    if "huggingface" in asked:
         found.append(Candidate(hub_name, lambda: _huggingface(request, paths, access, hub_name, commit)))
-    if request.source in ("", "auto", "modelscope"):
+    if "modelscope" in asked:
         found.append(Candidate("ModelScope", lambda: _modelscope(request, paths, access)))
     return found
 

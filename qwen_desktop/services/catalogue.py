@@ -127,10 +127,8 @@ class Catalogue:
         return None if model is None else Reference(model.repo, normal_quant(quant) if quant else "")
 
     async def _params(self) -> dict[str, Any]:
-        source = self._preferences.settings.downloads.source
         access = await hub_access(self._preferences, self._secrets)
-        first = source if source != "auto" else ""
-        return {"access": access.as_params(), "resources": str(self._paths.resources), "first": first}
+        return {"access": access.as_params(), "resources": str(self._paths.resources)}
 
     # Reading ---------------------------------------------------------------------------------------------------------
 

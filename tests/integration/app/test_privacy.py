@@ -110,10 +110,16 @@ def done(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def check(world: World) -> None:
-    """Only the hosts of the settings were asked, only our folders written, and no token was in sight of the proxy."""
-    ports = {world.hub.endpoint.rpartition(":")[2], world.hub.modelscope.rpartition(":")[2]}
-    assert world.proxy.hosts() == {f"{host}:{port}" for host in ("localhost", "127.0.0.1") for port in ports}
+def hosts_of(address: str) -> set[str]:
+    """The fake hub's host and that of its files."""
+    port = address.rpartition(":")[2]
+    return {f"{host}:{port}" for host in ("localhost", "127.0.0.1")}
+
+
+def check(world: World, *named: str) -> None:
+    """Only the mirror was asked (and the hubs that a command ``named``), only our folders written, and no token was in
+    sight of the proxy."""
+    assert world.proxy.hosts() == set().union(*map(hosts_of, (world.hub.endpoint, *named)))
     assert not [wish.path for wish in world.proxy.asked if "harness" in wish.path or "whoami" in wish.path]
     assert TOKEN not in str([wish.headers for wish in world.proxy.asked])  # plain HTTP through a proxy: none
     door = world.proxy.address.rpartition(":")[2]
@@ -156,7 +162,7 @@ def test_no_command_does_more_than_it_was_asked_to(world: World) -> None:
     world.hub.pace(0)
     again = world.command("models", "pull", f"{LARGE}:Q4_K_M", "--json")
     others = [
-        world.command("models", "pull", f"{REPO}:Q8_0", "--source", "modelscope"),
+        world.command("models", "pull", f"{REPO}:Q8_0"),
         world.command("models", "recommend"),
         world.command("models", "list"),
         world.command("chat", "How do I start a new chat?"),
@@ -165,6 +171,12 @@ def test_no_command_does_more_than_it_was_asked_to(world: World) -> None:
     for each in others:
         done(each)
     check(world)
+    done(world.command("models", "pull", "Qwen/Qwen3-0.6B-GGUF:Q8_0", "--source", "modelscope"))
+    check(world, world.hub.modelscope)
+    world.proxy.asked.clear()
+    world.hub.unplug("huggingface")  # the mirror is away: nobody else is asked in its place
+    assert world.command("models", "fit", f"{REPO}:Q8_0").wait(60) == 1
+    assert world.proxy.hosts() <= hosts_of(world.hub.endpoint)
 
 
 def test_no_page_does_more_than_it_was_asked_to(world: World) -> None:

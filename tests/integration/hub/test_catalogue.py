@@ -313,6 +313,24 @@ def test_what_was_looked_up_once_is_known_without_a_connection(hub: FakeHub, mad
     assert first not in again.catalogue.models()
 
 
+@pytest.fixture
+def no_mirror(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake hub is Hugging Face itself."""
+    monkeypatch.delenv("HF_ENDPOINT")
+    monkeypatch.setattr("qwen_desktop.hub.access.HUGGING_FACE", hub.endpoint)
+
+
+def test_in_the_place_of_a_mirror_that_is_away_nobody_is_asked(hub: FakeHub, made: Set) -> None:
+    hub.add("somebody/Novel-GGUF", {"n-Q4_K_M.gguf": b"x" * 40})
+    hub.unplug("huggingface")
+    with pytest.raises(AppError):
+        made.lookup("somebody/Novel-GGUF")
+    with pytest.raises(AppError):
+        run(made.catalogue.refresh())
+    assert hub.requests == []
+
+
+@pytest.mark.usefixtures("no_mirror")
 def test_modelscope_answers_where_hugging_face_is_away(hub: FakeHub, made: Set) -> None:
     hub.add("somebody/Novel-GGUF", {"n-Q4_K_M.gguf": b"x" * 40})
     hub.unplug("huggingface")
@@ -402,6 +420,7 @@ def test_a_refresh_does_not_forget_what_does_not_answer_now(hub: FakeHub, made: 
         assert [q.size_bytes for q in model.quants] == sizes
 
 
+@pytest.mark.usefixtures("no_mirror")
 def test_a_refresh_through_modelscope_alone(hub: FakeHub, made: Set) -> None:
     hub.add(QWEN3, FILES)
     hub.unplug("huggingface")
