@@ -10,9 +10,9 @@ import gguf
 import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Kind
+from guide_data import VERSION
 
 ROOT = Path(__file__).resolve().parent
-VERSION = "1.0"
 NAMES = {
     "attn_norm": "attn_norm",
     "q": "attn_q",

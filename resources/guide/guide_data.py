@@ -19,6 +19,8 @@ from guide_words import OPENERS
 
 ROOT = Path(__file__).resolve().parent
 LANGUAGES = ("en", "ru", "zh")
+#: The version that ``export.py`` writes into the next file: that of the newest fact, or later.
+VERSION = "1.1"
 
 #: The refusal, and the part of it by which evaluation knows it.
 REFUSAL = {
@@ -55,6 +57,8 @@ class Fact:
     questions: dict[str, tuple[str, ...]]
     answer: dict[str, str]
     held_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: the first version of the file that was trained on the fact as it now stands
+    since: str = "1.0"
 
     def passes(self, text: str) -> bool:
         """Whether an answer says what it must and nothing it must not."""
@@ -62,12 +66,21 @@ class Fact:
             return False
         return all(any(word in text for word in group) for group in self.must)
 
+    def is_known_to(self, version: str) -> bool:
+        """Whether a file of this version was trained on the fact as it now stands."""
+        return numbers(self.since) <= numbers(version)
+
     @property
     def has_key(self) -> bool:
         """Whether the fact names a command with a shortcut, so that people may ask for the key."""
         return any(self_use.startswith(("command:", "key:")) for self_use in self.uses) and any(
             "Ctrl" in g[0] or g[0].startswith("`") or re.fullmatch(r"F\d+|Shift\+Enter", g[0]) for g in self.must
         )
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version as numbers that can be compared. Raises ``ValueError`` for anything else."""
+    return tuple(int(part) for part in version.split("."))
 
 
 def is_refusal(text: str) -> bool:
@@ -105,6 +118,7 @@ def load_facts() -> list[Fact]:
                     {lang: _lines(raw[lang]["q"] + "\n" + more[lang].get(fact_id, "")) for lang in LANGUAGES},
                     {lang: raw[lang]["a"].strip() for lang in LANGUAGES},
                     {lang: held.get(lang, {}).get(fact_id, ()) for lang in LANGUAGES},
+                    raw.get("since", "1.0"),
                 )
             )
     return facts

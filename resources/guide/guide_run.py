@@ -64,6 +64,11 @@ class Guide:
         count = lib.llama_model_meta_val_str(self.model, key.encode(), buffer, len(buffer))
         return buffer.value.decode("utf-8") if count >= 0 else ""
 
+    @property
+    def version(self) -> str:
+        """The version of the file: it knows the facts whose ``since`` is no later."""
+        return self.meta("qwen_desktop.guide.version")
+
     def tokens(self, text: str) -> list[int]:
         """Return llama.cpp's ids of a text."""
         raw = text.encode("utf-8")

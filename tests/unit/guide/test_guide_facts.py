@@ -9,12 +9,14 @@ from guide_data import (
     LANGUAGES,
     REFUSAL,
     REFUSAL_MARK,
+    VERSION,
     every_question,
     is_refusal,
     load_facts,
     load_off_topic,
     load_off_topic_held_out,
     normalised,
+    numbers,
     readings,
 )
 
@@ -73,6 +75,12 @@ def _known(use: str) -> bool:
 def test_there_are_enough_facts_with_unique_names() -> None:
     assert len(FACTS) >= 150
     assert len({fact.id for fact in FACTS}) == len(FACTS)
+
+
+def test_the_next_file_is_not_older_than_its_facts() -> None:
+    """Else facts would stay left out of the evaluation after the training that knows them."""
+    assert [fact.id for fact in FACTS if not fact.is_known_to(VERSION)] == []
+    assert numbers("1.10") > numbers("1.9") > numbers("1")
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.id)
