@@ -51,14 +51,19 @@ ELSEWHERE = ("libggml-base.so", "libcuda.so.1")
 PRESET: Literal[0] = 0
 
 
-def build(python: Path, out: Path) -> list[Path]:
-    """Compile the backend and pack it: a Debian package and an archive on Linux, a ZIP file on Windows."""
+def need() -> Path:
+    """The toolkit it is built with. Raises ``Failed`` before any long work."""
     heading("cuda")
     problem = llama.cuda_problem()
     if problem:
         raise Failed(f"The CUDA add-on cannot be built: {problem}.")
     toolkit = llama.cuda_toolkit()
-    licence(toolkit, [])  # before an hour of compiling
+    licence(toolkit, [])
+    return toolkit
+
+
+def build(python: Path, toolkit: Path, out: Path) -> list[Path]:
+    """Compile the backend and pack it: a Debian package and an archive on Linux, a ZIP file on Windows."""
     return pack(llama.cuda(python), toolkit, llama.source(python), out)
 
 

@@ -92,7 +92,8 @@ def _dmg(work: Work) -> Path:
 def _cuda(out: Path) -> list[Path]:
     import addon  # noqa: PLC0415
 
-    return addon.build(environment.locked(), out)
+    toolkit = addon.need()
+    return addon.build(environment.locked(), toolkit, out)
 
 
 KINDS: dict[str, dict[str, Callable[[Work], Path | None]]] = {
