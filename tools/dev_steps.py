@@ -32,6 +32,8 @@ PLATFORMS = ("linux", "win32", "darwin")
 #: How long the tests of tests/long search together, in seconds; they read it from this variable.
 LONG = "QWEN_DESKTOP_LONG_S"
 LONG_MINUTES = 20.0
+#: The whole suite runs in two processes, each with half of it in order; who is done first takes from the other.
+TOGETHER = ("-n", "2", "--dist", "worksteal")
 #: The oldest pip that understands dependency groups.
 PIP = (25, 1)
 
@@ -233,7 +235,7 @@ def command_test(arguments: Sequence[str]) -> int:
     model = dev_model.ensure(PYTHON)
     say(f"Set-up: ok, {duration(time.monotonic() - started)}")
     env = {"QT_QPA_PLATFORM": "offscreen", dev_model.VARIABLE: str(model)}
-    code = run_steps([*lint_steps(), ("pytest", [PYTHON, "-m", "pytest", *arguments])], env)
+    code = run_steps([*lint_steps(), ("pytest", [PYTHON, "-m", "pytest", *(arguments or TOGETHER)])], env)
     say(f"Whole run: {duration(time.monotonic() - started)}")
     return code
 
