@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -97,6 +97,3 @@ class Versions(Struct, frozen=True):
 
     ids: tuple[str, ...]
     index: int
-
-
-Order: TypeAlias = Literal["newest", "oldest"]

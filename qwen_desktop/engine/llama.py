@@ -195,7 +195,6 @@ class Model:
         self.parameters = int(api.llama_model_n_params(pointer))
         self.recurrent = bool(api.llama_model_is_recurrent(pointer) or api.llama_model_is_hybrid(pointer))
         self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)
-        self.adds_bos = bool(api.llama_vocab_get_add_bos(self.vocab))
         self._buffer = ctypes.create_string_buffer(512)
         self._pieces: dict[int, bytes] = {}
         self._eog: dict[int, bool] = {}

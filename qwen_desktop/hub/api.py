@@ -96,11 +96,6 @@ def repo_info(
     )
 
 
-def repo_files(repo: str, revision: str = "main", *, access: Access = DEFAULT) -> list[RemoteFile]:
-    """The files of ``repo``."""
-    return list(repo_info(repo, revision, access=access).files)
-
-
 def search_models(
     *,
     author: str = "",

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import open_file
 from qwen_desktop.core.paths import expanded
 from qwen_desktop.hub import failures
@@ -21,21 +22,7 @@ def trust(setting: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
 
     A variable that cannot be used is passed over when the other one, or the setting, serves.
     """
-    file, folder = (environ.get(name, "").strip() for name in (FILE, FOLDER))
-    named: tuple[str, int, str] = ("", 0, "")
-    problem: Exception | None = None
-    if file:
-        try:
-            named = (file, _changed(Path(file)), "")
-            _of(*named)
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            named = ("", 0, "")
-            problem = failures.certificates_unusable(file, FILE, type(error).__name__)
-    if folder and not named[0]:
-        if any(Path(part).is_dir() for part in folder.split(os.pathsep)):
-            named, problem = ("", 0, folder), None
-        else:
-            problem = problem or failures.certificates_unusable(folder, FOLDER, "no folder")
+    _, named, problem = _chosen(environ)
     own = expanded(setting.strip()) if setting.strip() else None
     if own is None:
         if problem is not None:
@@ -54,8 +41,27 @@ def _changed(file: Path) -> int:
 
 
 def variable(environ: Mapping[str, str] = os.environ) -> str:
-    """The variable that names certificates in the place of the system's; "" when none does."""
-    return next((name for name in (FILE, FOLDER) if environ.get(name, "").strip()), "")
+    """The variable whose certificates hold in the place of the system's; "" when none does."""
+    return _chosen(environ)[0]
+
+
+def _chosen(environ: Mapping[str, str]) -> tuple[str, tuple[str, int, str], AppError | None]:
+    """The variable that serves, its file with the state of it or its folder, and what is wrong when none does."""
+    file, folder = (environ.get(name, "").strip() for name in (FILE, FOLDER))
+    problem: AppError | None = None
+    if file:
+        try:
+            named = (file, _changed(Path(file)), "")
+            _of(*named)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            problem = failures.certificates_unusable(file, FILE, type(error).__name__)
+        else:
+            return FILE, named, None
+    if folder:
+        if any(Path(part).is_dir() for part in folder.split(os.pathsep)):
+            return FOLDER, ("", 0, folder), None
+        problem = problem or failures.certificates_unusable(folder, FOLDER, "no folder")
+    return "", ("", 0, ""), problem
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,7 +10,6 @@ import logging
 import os
 import ssl
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,6 +39,8 @@ def client(
     redirects too, and over plain HTTP only to this computer and through no proxy. Cookies of others are neither kept
     nor sent. Raises ``AppError`` when the proxy of the settings, or the certificates, cannot be used.
     """
+    from http.cookiejar import DefaultCookiePolicy  # noqa: PLC0415 - 40 ms, and httpx2 needs it too
+
     import httpx2  # noqa: PLC0415 - 0.2 s, only where the network is used
 
     from qwen_desktop.hub.transport import Transport  # noqa: PLC0415 - it imports httpx2

@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -103,20 +103,28 @@ class Entry(Struct, frozen=True):
 Entries = dict[str, Entry]
 
 
+class _Found(NamedTuple):
+    """What one look at the file found: ``spoilt`` are its bytes where they are damaged, ``unread`` why there are none.
+    One value, so that whoever looks in another thread meanwhile changes nothing of it."""
+
+    entries: Entries
+    spoilt: bytes | None = None
+    unread: OSError | None = None
+
+
 class Inventory:
     """The file ``library.json``. Blocking, some milliseconds; safe to use from several threads and processes."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._held: tuple[tuple[int, int, int], Entries] | None = None
-        self._spoilt: bytes | None = None
-        self._unread: OSError | None = None
+        self._held: tuple[tuple[int, int, int], _Found] | None = None
         self._kept: list[Path] = []
 
     @property
     def spoilt(self) -> bool:
         """Whether something of the file was damaged when it was read last: the next ``update`` keeps a copy."""
-        return self._spoilt is not None
+        held = self._held
+        return held is not None and held[1].spoilt is not None
 
     def kept(self) -> list[Path]:
         """Where damaged files were set aside since this was asked last, so that the user can be told."""
@@ -125,21 +133,23 @@ class Inventory:
 
     def read(self) -> Entries:
         """What the file says now; read again only when it has changed. Never raises."""
+        return self._look().entries
+
+    def _look(self) -> _Found:
         state = self._state()
         held = self._held
         if held is not None and held[0] == state:
             return held[1]
-        data, self._unread = b"", None
         try:
             data = read_file(self.file, _LONGEST)
         except FileNotFoundError:
-            pass
+            data = b""
         except OSError as error:
-            self._unread = error
+            return _Found({}, unread=error)  # not remembered: the next time it may work
         entries, whole = _decode(data)
-        self._spoilt = None if whole else data
-        self._held = (state, entries)
-        return entries
+        found = _Found(entries, None if whole else data)
+        self._held = (state, found)
+        return found
 
     def update(self, change: Callable[[Entries], Entries]) -> Entries:
         """Replace the entries by ``change(entries)`` while no other process does, and return them.
@@ -147,18 +157,18 @@ class Inventory:
         Nothing is written when nothing differs. Raises ``OSError``, and ``Environment`` when the file stays locked.
         """
         with self._locked():
-            before = self.read()
-            if self._unread is not None:  # what cannot be read may be whole
-                raise self._unread
+            found = self._look()
+            if found.unread is not None:  # what cannot be read may be whole
+                raise found.unread
+            before = found.entries
             after = change(dict(before))
-            if after == before and self._spoilt is None:
+            if after == before and found.spoilt is None:
                 return before
-            if self._spoilt is not None:
-                self._kept.append(set_aside(self.file, self._spoilt, "damaged"))
+            if found.spoilt is not None:
+                self._kept.append(set_aside(self.file, found.spoilt, "damaged"))
                 log.warning("library.damaged kept=%d", len(after))
-                self._spoilt = None
             write_atomic(self.file, to_json({"schema": SCHEMA, "models": after}, indent=1))
-            self._held = (self._state(), after)
+            self._held = (self._state(), _Found(after))
             return after
 
     def _state(self) -> tuple[int, int, int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
-import urllib.request
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -126,7 +125,9 @@ def goes_around(host: str, port: int, around: tuple[str, ...]) -> bool:
 
 def of_system() -> Mapping[str, str]:
     """The proxies of the system's own settings, on Windows and macOS."""
-    return urllib.request.getproxies() if sys.platform in ("win32", "darwin") else {}
+    from urllib.request import getproxies  # noqa: PLC0415 - 40 ms, and the window reads this file before its first paint
+
+    return getproxies() if sys.platform in ("win32", "darwin") else {}
 
 
 def _of_environment(scheme: str, environ: Mapping[str, str]) -> tuple[Proxy, ...]:

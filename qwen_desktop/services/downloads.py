@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -240,7 +241,7 @@ class Downloads:
         item.stopping = False
         item.task = asyncio.get_running_loop().create_task(self._work(item), name="download")
         self._tasks.add(item.task)
-        item.task.add_done_callback(self._tasks.discard)
+        item.task.add_done_callback(partial(self._over, item))
 
     async def _stop(self, item: Item, after: DownloadStatus | None = None) -> None:
         """End the run of ``item``, which then has the status ``after`` (unless it was done at that very moment).
@@ -258,18 +259,26 @@ class Downloads:
     async def _work(self, item: Item) -> None:
         try:
             await self._run(item)
-        except asyncio.CancelledError:
-            self._set(item, status=item.after, speed=0.0, seconds_left=None, note=None)
         except Exception as error:
             self._failed(item, error)
-        finally:
-            item.task = None
-            item.stopping = False
-            if self._running is item:
-                self._running = None
-            if not self._closed:
-                await asyncio.shield(self._keep())
-                self._kick()
+
+    def _over(self, item: Item, task: asyncio.Task[None]) -> None:
+        """A run has ended, perhaps stopped before its first step; the next one begins."""
+        self._tasks.discard(task)
+        item.task = None
+        item.stopping = False
+        if task.cancelled():
+            self._set(item, status=item.after, speed=0.0, seconds_left=None, note=None)
+        if self._running is item:
+            self._running = None
+        if not self._closed:
+            following = asyncio.get_running_loop().create_task(self._go_on(), name="downloads.next")
+            self._tasks.add(following)
+            following.add_done_callback(self._tasks.discard)
+
+    async def _go_on(self) -> None:
+        await self._keep()
+        self._kick()
 
     def _failed(self, item: Item, error: Exception) -> None:
         problem = problem_of(error)

@@ -24,7 +24,6 @@ from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
 from qwen_desktop.core.text import Text, shown
-from qwen_desktop.hub import deleting
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.inventory import Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import find_manifests
@@ -327,6 +326,8 @@ class Library:
         model = self._notes.known(model_id)
         if not model.owned:
             return None
+        from qwen_desktop.hub import deleting  # noqa: PLC0415 - with ctypes, and only when somebody deletes
+
         return await asyncio.to_thread(deleting.of_model, await self._notes.entry(model.path))
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:

@@ -281,6 +281,8 @@ class Models:
     # Inside ------------------------------------------------------------------------------------------------------
 
     async def _load_in_turn(self, path: str) -> None:
+        if self._state.path != path:
+            return  # another choice came meanwhile, whose load may run already
         if self._load_request is not None and self._load_request.path != (path or self._guide):
             await self._end_load()  # a large model that is not wanted any more would keep everybody waiting
         async with self.turn():

@@ -65,8 +65,8 @@ class Preferences:
             except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
                 raise UserFacing(complaint(entry, wanted)) from error
             written[key] = wanted
+        self._unwritten.update(written)  # first: who hears of it may change the same one, and is the later one then
         self._apply(after)
-        self._unwritten.update(written)
         return self._written()
 
     def reset(self, key: str) -> Coroutine[Any, Any, None]:

@@ -26,7 +26,6 @@ def test_a_repository_with_sizes_and_hashes(hub: FakeHub, access: Access) -> Non
     assert (info.licence, info.updated[:10]) == ("apache-2.0", "2026-01-02")
     assert [(f.path, f.size_bytes) for f in info.files] == [(FILE, len(BODY)), ("README.md", 7)]
     assert info.files[0].sha256 == hub.sha256(hub.repos[REPO], FILE, BODY)
-    assert api.repo_files(REPO, info.commit, access=access) == list(info.files)
     assert api.modelscope_files(REPO, access=access) == list(info.files)
 
 

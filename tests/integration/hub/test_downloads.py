@@ -375,3 +375,19 @@ def test_a_download_that_is_asked_for_again_while_it_is_being_paused_goes_on(run
                 assert app.status(download) in (S.WAITING, S.RUNNING, S.CHECKING, S.DONE), wishes
 
     run(main)
+
+
+def test_what_is_stopped_before_its_first_step_holds_nobody_up(run: Callable[..., None]) -> None:
+    async def test(app: App) -> None:
+        first = await app.downloads.start(wanted(1))
+        await app.downloads.pause(first.id)
+        await asyncio.gather(app.downloads.resume(first.id), app.downloads.pause(first.id))
+        assert app.status(first) is S.PAUSED
+        second = await app.downloads.start(wanted(2))
+        await app.until(lambda: app.status(second) is S.DONE)
+        assert app.status(first) is S.PAUSED
+        await asyncio.gather(*(step(first.id) for step in (app.downloads.resume, app.downloads.pause) * 3))
+        await app.downloads.resume(first.id)
+        await app.until(lambda: app.status(first) is S.DONE)
+
+    run(test)

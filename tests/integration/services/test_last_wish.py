@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.services.events import ModelStatus
+from qwen_desktop.services.events import ModelChanged, ModelState, ModelStatus
 from tests.app import run, running_app
 from tests.last_wishes import Slow, engine, random_choices
+from tests.scripted_engine import ScriptedEngine
 
 
 def test_of_two_files_the_later_one_wins_over_a_slower_check() -> None:
@@ -62,6 +65,35 @@ def test_a_file_that_is_being_loaded_is_loaded_although_a_later_one_is_no_good()
                 await app.models.open_file(bad)
             await opening
             assert (app.models.state.path, app.models.state.status) == (good, ModelStatus.READY)
+
+    run(main())
+
+
+def test_a_choice_that_is_written_late_does_not_stop_the_load_of_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(load_s=0.1), check=Slow()) as app:
+            first, second = app.model_file("first.gguf"), app.model_file("second.gguf")
+            write, gate = app.preferences.set_many, asyncio.Event()
+
+            async def late(values: Mapping[str, Any]) -> None:
+                await write(values)
+                if values["engine.model"] == first:
+                    await gate.wait()
+
+            monkeypatch.setattr(app.preferences, "set_many", late)
+            told: list[ModelState] = []
+            app.bus.subscribe(ModelChanged, lambda event: told.append(event.state))
+            slow = asyncio.create_task(app.models.open_file(first))
+            while app.preferences.settings.engine.model != first:  # noqa: ASYNC110 - seen from outside
+                await asyncio.sleep(0)
+            opening = asyncio.create_task(app.models.open_file(second))
+            while not (told and told[-1].path == second and told[-1].fraction):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+            told.clear()
+            gate.set()
+            await asyncio.gather(slow, opening)
+            assert (app.models.state.path, app.models.state.status) == (second, ModelStatus.READY)
+            assert ModelStatus.IDLE not in [state.status for state in told]  # it went on where it was
 
     run(main())
 

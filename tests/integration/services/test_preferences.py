@@ -23,7 +23,7 @@ class Listener:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        bus = EventBus()
+        self.bus = bus = EventBus()
         self.changes: list[SettingsChanged] = []
         self.told: list[str] = []
         bus.subscribe(SettingsChanged, self.changes.append)
@@ -191,5 +191,23 @@ def test_the_last_of_several_changes_is_what_the_file_says(home: Path, monkeypat
         await asyncio.sleep(0.05)
         assert one.preferences.settings.appearance.text_size == 120
         assert Listener(home / "settings.toml").preferences.settings.appearance.text_size == 120
+
+    run(main())
+
+
+def test_who_changes_back_what_was_just_changed_has_the_last_word_in_the_file_too(home: Path) -> None:
+    async def main() -> None:
+        one = Listener(home / "settings.toml")
+        answers: list[asyncio.Task[None]] = []
+
+        def answer(event: SettingsChanged) -> None:
+            if event.after.downloads.offline:
+                answers.append(asyncio.ensure_future(one.preferences.change({"downloads.offline": False})))
+
+        one.bus.subscribe(SettingsChanged, answer)
+        await one.preferences.set("downloads.offline", True)
+        await asyncio.gather(*answers)
+        assert not one.preferences.settings.downloads.offline
+        assert not Listener(home / "settings.toml").preferences.settings.downloads.offline
 
     run(main())

@@ -58,3 +58,10 @@ def test_deciding_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_joining_the_window_loads_nothing_that_only_the_network_or_deleting_needs() -> None:
+    heavy = ("http.client", "urllib.request", "email.message", "httpx2", "qwen_desktop.hub.windows_files")
+    script = f"import sys, qwen_desktop.assembly; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

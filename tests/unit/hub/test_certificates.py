@@ -80,3 +80,10 @@ def test_a_file_that_is_mended_is_read_again(tmp_path: Path, pem: Path) -> None:
         certificates.trust("", {"SSL_CERT_FILE": str(path)})
     path.write_bytes(pem.read_bytes())
     assert certificates.trust("", {"SSL_CERT_FILE": str(path)})
+
+
+def test_only_a_variable_that_holds_is_named_as_the_one_that_is_trusted(tmp_path: Path, pem: Path) -> None:
+    wrong = {"SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    assert certificates.variable({}) == certificates.variable(wrong) == ""  # then the settings' own are in use
+    assert certificates.variable({**wrong, "SSL_CERT_DIR": str(tmp_path)}) == "SSL_CERT_DIR"
+    assert certificates.variable({"SSL_CERT_FILE": str(pem), "SSL_CERT_DIR": str(tmp_path)}) == "SSL_CERT_FILE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -112,3 +113,18 @@ def test_paths_that_are_no_text_are_noted(tmp_path: Path) -> None:
     path = "/mod\udce9le\n.gguf"
     Inventory(file).update(lambda _: {path: entry(path)})
     assert set(Inventory(file).read()) == {path} and b"\\udce9" in file.read_bytes()
+
+
+def test_what_could_not_be_read_once_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = Inventory(tmp_path / "library.json")
+    Inventory(notes.file).update(lambda _: {"/a": entry("/a")})
+    with monkeypatch.context() as away:
+
+        def no_network(*_: object) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+        away.setattr(inventory, "read_file", no_network)
+        assert notes.read() == {}
+        with pytest.raises(OSError, match="Input/output"):
+            notes.update(lambda e: {**e, "/b": entry("/b")})
+    assert set(notes.update(lambda e: {**e, "/b": entry("/b")})) == {"/a", "/b"}
