@@ -31,13 +31,13 @@ class LastResort:
             if self._until is not None and self._until <= until:
                 return
             self._until = until
+            if sys.platform != "win32":  # first: it needs nothing of Python's, not even a new thread
+                signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_S)
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = threading.Timer(seconds, os._exit, (code,))
             self._timer.daemon = True
             self._timer.start()
-            if sys.platform != "win32":
-                signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_S)
 
     def disarm(self) -> None:
         """Let the process live after all."""

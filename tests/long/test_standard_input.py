@@ -77,4 +77,4 @@ def test_texts_arrive_exactly_or_are_refused(seconds: float) -> None:
         broken[chance.randrange(len(broken))] ^= 1 << chance.randrange(8)
         found = read(bytes(broken), seed)
         assert found is None or found.encode(), seed
-    assert refused > told / 4
+    assert refused >= told / 4

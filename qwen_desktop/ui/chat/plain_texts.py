@@ -94,8 +94,10 @@ class PlainTexts(QObject):
 
         def done(_texts: Sequence[str]) -> None:
             self._speaking = None
-            for key in ids:
-                self.found.emit(key)
+            for item in items:
+                # One that nothing could parse would be asked for again by whoever hears of it, without an end.
+                if self.known(item) is not None:
+                    self.found.emit(item.message.id)
             if self._wanted:
                 self._soon.start(0)
 
@@ -127,12 +129,11 @@ class PlainTexts(QObject):
         plainer = self._plainer
         texts = None if plainer is None else await self._asked(plainer, sources)
         if texts is None and plainer is not None and len(sources) > 1:  # one text may be to blame for all
-            texts = [(await self._asked(plainer, [source]) or [""])[0] or source for source in sources]
-        elif texts is None:
-            texts = sources
-        else:
-            for message, source, text in zip(messages, sources, texts, strict=True):
-                self._keep(message, source, text)
+            return [(await self.ask([message]))[0] for message in messages]
+        if texts is None:
+            return sources
+        for message, source, text in zip(messages, sources, texts, strict=True):
+            self._keep(message, source, text)
         return texts
 
     @staticmethod

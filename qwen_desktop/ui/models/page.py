@@ -330,7 +330,9 @@ class ModelsPage(QScrollArea):
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""
         self._shell.operations.run(
-            self._services.library.why_no_bin(model.id), on_done=lambda reason: self._ask_delete(model, reason)
+            self._services.library.why_no_bin(model.id),
+            on_done=lambda reason: self._ask_delete(model, reason),
+            wish="models.delete",
         )
 
     def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:

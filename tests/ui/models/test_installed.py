@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import structs
+from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.text import Text
@@ -127,6 +128,16 @@ async def test_what_is_deleted_for_good_is_said_before(make: Make) -> None:
     button(dialog(ui), "Delete for good").click()
     await ui.rest()
     assert library.calls == [("delete", "coder", True)]
+
+
+async def test_a_second_wish_to_delete_takes_the_place_of_one_that_is_still_being_looked_into(make: Make) -> None:
+    ui, page = await shown(make)
+    for row in (0, 0, 1):
+        choose(page, row, "Delete")
+    await ui.rest()
+    asked = [each for each in ui.window.findChildren(QDialog) if each.isVisible()]
+    assert [each.windowTitle() for each in asked] == ["Delete Qwen3 1.7B?"]
+    asked[0].reject()
 
 
 async def test_a_template_is_repaired_and_unrepaired(make: Make) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
@@ -10,6 +12,7 @@ from qwen_desktop.core.chat import Status
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import ThinkingPart
 from qwen_desktop.core.text import Text
+from qwen_desktop.jobs.markdown_jobs import plain
 
 
 @pytest.fixture
@@ -150,6 +153,36 @@ def test_what_was_never_drawn_is_read_as_it_is_copied(seen, say):
     assert name(answer) == "Qwen3 4B: Use __init__ and **kwargs, really: x = y ** 2."
     drawn = interface(seen.view).child(79)
     assert name(drawn) == name(answer)
+
+
+def test_a_text_that_nothing_can_parse_is_asked_for_once_and_not_again_because_somebody_heard_of_it(seen, say):
+    """A screen reader asks for the name of whatever is told to have another one."""
+    asked = []
+
+    async def plainer(texts):
+        asked.append(list(texts))
+        if any("crash" in text for text in texts):
+            raise RuntimeError("crashed")
+        return plain(texts)
+
+    seen.show([say("assistant", f"**crash** {n}" if n % 2 else f"**good** {n}") for n in range(80)])
+    seen.view.set_renderer(None, plainer)
+    list_ = interface(seen.view)
+    seen.view.texts.found.connect(lambda key: name(list_.child(seen.view.index_of(key))))
+
+    async def heard():
+        first, second = name(list_.child(0)), name(list_.child(1))
+        for _ in range(20):
+            seen.qtbot.wait(1)
+            await asyncio.sleep(0.001)
+        return first, second
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(heard()) == ("Qwen3 4B: **good** 0", "Qwen3 4B: **crash** 1")
+    loop.close()
+    assert asked == [["**good** 0", "**crash** 1"], ["**good** 0"], ["**crash** 1"]]
+    assert name(list_.child(0)) == "Qwen3 4B: good 0", "what could be parsed is kept"
+    assert name(list_.child(1)) == "Qwen3 4B: **crash** 1"
 
 
 def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch):

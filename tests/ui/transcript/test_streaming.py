@@ -209,9 +209,11 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
 
     async def opened():
         seen.view.set_messages([say("user", "q"), say("assistant", long)], more_above=False)
-        await asyncio.sleep(0.05)
+        while not seen.item("m2").ready:
+            await asyncio.sleep(0.01)
+            seen.qtbot.wait(1)
 
-    turns.loop.run_until_complete(opened())
+    turns.loop.run_until_complete(asyncio.wait_for(opened(), 30))
     seen.settle()
     assert asked == [long]
     assert tuple(seen.item("m2").body.blocks) == Markdown().blocks(long, highlight=True)
@@ -380,9 +382,11 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
 
     async def seen_again():
         live.view.arrange()
-        await asyncio.sleep(0.05)
+        while not item.ready:
+            await asyncio.sleep(0.005)
+            live.qtbot.wait(1)
 
-    turns.loop.run_until_complete(seen_again())
+    turns.loop.run_until_complete(asyncio.wait_for(seen_again(), 30))
     live.settle()
     assert max(here, default=0) < 3200
     assert tuple(item.body.blocks) == Markdown().blocks(table)

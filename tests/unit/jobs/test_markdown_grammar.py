@@ -104,12 +104,12 @@ def test_no_depth_loses_text(kind: str, depth: int) -> None:
         "quote": [f"{'>' * (n + 1)} word{n}q" for n in range(depth)],
         "both": [f"{'  ' * (2 * n)}- > word{n}q" for n in range(depth)],
     }[kind]
-    began = time.perf_counter()
+    began = time.thread_time()
     blocks = Markdown().blocks("\n".join(lines))
     shown = projection(blocks)
     assert all(f"word{n}q" in shown for n in range(depth))
     assert max(block.indent + block.quote for block in blocks) >= min(depth, 31)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_the_numbers_of_items_that_begin_with_something_else_stay() -> None:
