@@ -36,7 +36,7 @@ from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.verdict import fit
 from qwen_desktop.hub import api
-from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.access import HUBS, Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
@@ -271,8 +271,9 @@ class Fits:
         quant = model.recommended_quant
         if quant is None or not quant.files:
             raise _not_found(reference)
+        hubs = HUBS if "modelscope." in reference.lower() else access.hubs
         params = {
-            "urls": _sources(model, tuple(file.path for file in quant.files), access),
+            "urls": _sources(model, tuple(file.path for file in quant.files), access, hubs),
             "access": access.as_params(),
             "repo": model.repo,
             "path": quant.files[0].path,
@@ -451,11 +452,14 @@ def _direct(url: str) -> str:
     return address._replace(path="/".join(parts), fragment="").geturl()
 
 
-def _sources(model: CatalogModel, paths: tuple[str, ...], access: Access) -> list[list[str]]:
+def _sources(model: CatalogModel, paths: tuple[str, ...], access: Access, hubs: tuple[str, ...]) -> list[list[str]]:
     """Where the parts of a file lie, first choice first."""
-    found = [[api.huggingface_url(model.repo, path, model.revision, access=access) for path in paths]]
-    if model.modelscope:
-        found.append([api.modelscope_url(model.modelscope, path, access=access) for path in paths])
+    found = []
+    for hub in hubs:
+        if hub == "huggingface":
+            found.append([api.huggingface_url(model.repo, path, model.revision, access=access) for path in paths])
+        elif model.modelscope:
+            found.append([api.modelscope_url(model.modelscope, path, access=access) for path in paths])
     return found
 
 

@@ -176,6 +176,7 @@ def test_no_command_does_more_than_it_was_asked_to(world: World) -> None:
     world.proxy.asked.clear()
     world.hub.unplug("huggingface")  # the mirror is away: nobody else is asked in its place
     assert world.command("models", "fit", f"{REPO}:Q8_0").wait(60) == 1
+    assert world.command("models", "fit", "qwen3-4b").wait(60) == 1  # one that is known to be at ModelScope
     assert world.proxy.hosts() <= hosts_of(world.hub.endpoint)
 
 

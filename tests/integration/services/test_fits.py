@@ -151,7 +151,9 @@ def test_a_local_file_whole_and_in_part(paths: Paths, model: Path, tmp_path: Pat
     run(work)
 
 
-def test_addresses_and_repositories(paths: Paths, hub: FakeHub, tmp_path: Path) -> None:
+def test_addresses_and_repositories(
+    paths: Paths, hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = gguf_files.write(tmp_path / NAME, vocab=3000)
     hub.add(REPO, {NAME: file.read_bytes()})
     shape = shape_of(read_header(file))
@@ -168,6 +170,10 @@ def test_addresses_and_repositories(paths: Paths, hub: FakeHub, tmp_path: Path) 
             assert (again.shape, again.fetched_bytes, hub.sent(NAME)) == (shape, 0, sent)  # a header is read once
             hub.unplug("huggingface")
         async with Joined(paths, catalogue=OneModel(shape, hub)) as services:
+            with pytest.raises(AppError):  # nobody is asked in the place of a mirror
+                await services.fits.of_reference(REPO)
+            monkeypatch.delenv("HF_ENDPOINT")
+            monkeypatch.setattr("qwen_desktop.hub.access.HUGGING_FACE", hub.endpoint)
             other = await services.fits.of_reference(REPO)
             assert other.shape == shape  # from ModelScope
 
