@@ -125,9 +125,14 @@ def goes_around(host: str, port: int, around: tuple[str, ...]) -> bool:
 
 def of_system() -> Mapping[str, str]:
     """The proxies of the system's own settings, on Windows and macOS."""
-    from urllib.request import getproxies  # noqa: PLC0415 - 40 ms, and the window reads this file before its first paint
+    # Not ``getproxies``: it looks at the environment first, where ``no_proxy`` alone would hide what the system says.
+    name = {"win32": "getproxies_registry", "darwin": "getproxies_macosx_sysconf"}.get(sys.platform)
+    if name is None:
+        return {}
+    import urllib.request  # noqa: PLC0415 - 40 ms, and the window reads this file before its first paint
 
-    return getproxies() if sys.platform in ("win32", "darwin") else {}
+    found: Mapping[str, str] = getattr(urllib.request, name)()
+    return found
 
 
 def _of_environment(scheme: str, environ: Mapping[str, str]) -> tuple[Proxy, ...]:

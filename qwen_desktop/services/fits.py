@@ -40,7 +40,6 @@ from qwen_desktop.hub.access import HUBS, Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.services import advisor
 from qwen_desktop.services.events import (
     CatalogueChanged,
     EventBus,
@@ -159,6 +158,8 @@ class Fits:
 
     def recommend(self, models: Iterable[CatalogModel], purpose: Purpose) -> Recommendation | None:
         """What to take for a purpose; None while the machine is unknown. Some milliseconds."""
+        from qwen_desktop.services import advisor  # noqa: PLC0415 - only once somebody asks for advice
+
         machine = self._machines.known
         return None if machine is None else advisor.recommend(models, machine, purpose, self)
 

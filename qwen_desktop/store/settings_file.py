@@ -26,7 +26,7 @@ from qwen_desktop.core.paths import path_of_text, text_of_path
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import Settings, declared, replaced, setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
-from qwen_desktop.store import settings_edit, settings_text
+from qwen_desktop.store import settings_text
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +198,8 @@ def _dangling(path: Path) -> Text:
 
 def _with_value(text: str, entry: Setting, value: Any, path: Path) -> str:
     """The file's text with one setting changed, everything else as it was. Raises ``UserFacing``."""
+    from qwen_desktop.store import settings_edit  # noqa: PLC0415 - only writes need it, and the first paint reads
+
     before = tomllib.loads(text)
     try:
         changed = settings_edit.with_value(text, entry, value)

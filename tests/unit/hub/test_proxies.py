@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import string
+import sys
+import urllib.request
 
 import pytest
 
@@ -126,3 +128,21 @@ def test_nothing_makes_matching_fail() -> None:
         environ = {"no_proxy": text, "all_proxy": GOOD}
         assert isinstance(way(environ, "https", draw.choice(["a.b", "::1", "1.2.3.4"]), 443), str)
     assert goes_around("a", 1, ("*",))
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked"), [("win32", "getproxies_registry"), ("darwin", "getproxies_macosx_sysconf")]
+)
+def test_an_exception_in_the_environment_does_not_hide_the_proxy_of_the_system(
+    platform: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"https": "http://system:3"}
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(urllib.request, asked, lambda: told, raising=False)
+    monkeypatch.setattr(
+        urllib.request, "getproxies", lambda: urllib.request.getproxies_environment() or told, raising=False
+    )
+    monkeypatch.setenv("NO_PROXY", "intranet.example")
+    found = routes("", {"NO_PROXY": "intranet.example"})
+    assert (proxy_of := found.of("https", "huggingface.co", 443)) is not None and proxy_of.where == "system"
+    assert found.of("https", "intranet.example", 443) is None
