@@ -110,6 +110,9 @@ def seen(qtbot: QtBot, theme: Theme) -> Iterator[Seen]:
     view.resize(900, 600)
     view.show()
     yield Seen(qtbot, view)
+    # What QTest calls a double click ends with the button down, and Qt would believe so in all tests that follow.
+    qtbot.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton)
+    assert QApplication.mouseButtons() == Qt.MouseButton.NoButton
     view.clear()
 
 

@@ -159,11 +159,11 @@ async def test_what_the_user_asks_for_during_the_start_stays(make: Make) -> None
 async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_note_where_it_was_cut(
     make: Make, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    words = " ".join(f"word{n}" for n in range(200))
-    make.script = Script(text=words, rate=400)
+    words = " ".join(f"word{n}" for n in range(6000))  # more than a busy machine lets it say until the kill
     ui = await make(welcome=True)
     ui.window.show_chat()
     older = await ui.app.ask("older")
+    make.script = Script(text=words, rate=400)
     for seed in range(2):
         rng = random.Random(seed)
         if seed % 2:

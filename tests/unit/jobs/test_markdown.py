@@ -237,5 +237,5 @@ def test_no_text_takes_a_time_that_grows_with_its_square(unit):
         return time.thread_time() - started
 
     took(1500)
-    most = min(2.0, max(0.3, took(1500) * 8 * 3))
-    assert any(took(12_000) < most for _ in range(3))  # a busy machine is slow once; a square is slow each time
+    limit = min(2.0, max(0.3, took(1500) * 8 * 3))
+    assert any(took(12_000) < limit for _ in range(4))  # other programs disturb the processor's caches now and then
