@@ -32,7 +32,7 @@ from qwen_desktop.hub.catalog_guess import guessed_model
 from qwen_desktop.hub.companions import facts
 from qwen_desktop.hub.remote_header import as_job
 from tests.gguf_raw import ARRAY, ENTRIES, SCALARS, TENSORS, TEXT, Table, Typed, header
-from tests.peak import peak_bytes
+from tests.peak import forget, peak_bytes
 
 #: What one header may cost, in seconds of this process, and all of them together in bytes.
 _SECONDS = 2.0
@@ -194,7 +194,7 @@ def _through_memory(data: bytes, path: Path, dice: random.Random) -> None:
 def search(seed: int, path: Path, go_on: Callable[[int], bool]) -> tuple[int, int, float]:
     """Try headers as long as ``go_on`` (of their number so far) says: how many there were, how many of them passed as
     models, and the seconds of the slowest."""
-    began, number, passed, slowest = peak_bytes(), 0, 0, 0.0
+    began, number, passed, slowest = forget(), 0, 0, 0.0
     while go_on(number):
         dice = random.Random(f"{seed}:{number}")
         data = _case(dice)

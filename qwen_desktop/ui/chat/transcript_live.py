@@ -111,11 +111,9 @@ class LiveAnswers(QObject):
 
     def end(self, message_id: str) -> Live | None:
         """Stop following; the last deltas are shown first."""
-        live = self._live.get(message_id)
-        if live is not None:
-            if live.dirty:
-                self._update(live)
-            del self._live[message_id]
+        live = self._live.pop(message_id, None)
+        if live is not None and live.dirty:
+            self._update(live)
         return live
 
     def add(self, message_id: str, text: str, thinking: str) -> None:
@@ -195,7 +193,7 @@ class LiveAnswers(QObject):
             return
         if self._elsewhere(live):
             self._take(live, had, item.body.blocks, len(item.body.blocks))
-            if not live.asking:
+            if not live.asking and self._live.get(item.message.id) is live:  # else all of it is parsed next
                 live.asking = True
                 self._spawn(self._ask(live))
         else:

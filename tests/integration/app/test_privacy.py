@@ -201,11 +201,12 @@ def test_with_the_network_switched_off_nobody_is_asked_anything(world: World) ->
             ("models", "fit", f"{world.hub.endpoint}/{REPO}/resolve/main/{FILE}"),
         )
     ]
+    advice = world.command("models", "recommend")
     for each in running:
         _, err = each.communicate(timeout=60)
         assert each.returncode == 1 and err.count("\n") == 1, err
         assert "The network is switched off" in err and "qwen-desktop offline off" in err
-    done(world.command("models", "recommend"))
+    done(advice)
     assert world.proxy.asked == [] and world.hub.requests == []
     assert not [what for kind, what in world.audit() if kind in ("connect", "name")]
     assert done(world.command("offline", "off"))

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.chat import Status
+from qwen_desktop.ui import ending
 from tests.fake_hub import FakeHub, content
 from tests.integration.app.ends import Ended, end_by
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals; it ends sessions otherwise")
 
 LIMIT_S = 3.0
+#: What a busy machine takes until a process that was ended is seen to have ended.
+BUSY_S = 1.5
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_a_log_out_asks_nothing_whatever_is_going_on(hub: FakeHub, home: Path) -
 
 def test_what_hangs_is_left_behind_with_what_was_saved(home: Path) -> None:
     ended = end_by("hung_database", signal.SIGTERM)
-    assert ended.seconds < LIMIT_S, ended.seconds
+    assert ending.LIMIT_S < LIMIT_S and ended.seconds < LIMIT_S + BUSY_S, ended.seconds
     assert ended.crash is None and not ended.left
     assert len(ended.answers) == 1  # the question and the beginning of its answer
 

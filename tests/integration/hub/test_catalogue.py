@@ -24,7 +24,7 @@ from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import SettingsFile
 from tests import gguf_files, gguf_raw
 from tests.fake_hub import FakeHub, content
-from tests.peak import peak_bytes
+from tests.peak import forget, peak_bytes
 
 QWEN3 = "Qwen/Qwen3-4B-GGUF"
 FILES = {"Qwen3-4B-Q4_K_M.gguf": b"a" * 300, "Qwen3-4B-Q8_0.gguf": b"b" * 500, "README.md": b"Hello"}
@@ -161,7 +161,7 @@ def test_a_header_with_impossible_numbers_is_not_believed(hub: FakeHub, made: Se
     for number, changes in enumerate(({"llama.block_count": (1 << 32) - 1}, {"llama.embedding_length": 1 << 62})):
         path = gguf_raw.model(tmp_path / "lie.gguf", changes)
         hub.add(f"somebody/Lie-{number}-7B-GGUF", {"Lie-7B-Q8_0.gguf": path.read_bytes()})
-        before = peak_bytes()
+        before = forget()
         found = made.lookup(f"somebody/Lie-{number}-7B-GGUF")
         assert peak_bytes() - before < 100_000_000
         assert "layers" in found.inferred and 0 < found.shape.layers <= 512  # guessed, not read

@@ -393,6 +393,32 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
     turns.loop.close()
 
 
+def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
+    turns = Turns()
+    asked = []
+
+    async def grower(text, number):
+        asked.append(text)
+        return grow_job(text, number)
+
+    live.view.set_renderer(None, None, grower)
+    item = live.item("m2")
+    table = "| a | b |\n|---|---|\n" + "".join(f"| row {n} | {n} |\n" for n in range(300))
+
+    async def ended():
+        live.view.append_delta("m2", table, "")
+        while not asked or live.view.live.get("m2").asking:
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.001)
+        live.view.append_delta("m2", "| last | row |\n", "")
+        live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
+        await asyncio.sleep(0.01)
+
+    turns.loop.run_until_complete(asyncio.wait_for(ended(), 30))
+    assert asked == [table]
+    turns.loop.close()
+
+
 def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
     turns = Turns()
 

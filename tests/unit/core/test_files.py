@@ -142,7 +142,7 @@ def test_what_is_set_aside_is_never_overwritten(tmp_path: Path) -> None:
 
 @posix
 def test_the_longest_names_that_a_disk_takes(tmp_path: Path) -> None:
-    for name in ("x" * 255, "水" * 85, "\udce9" * 255):
+    for name in ("x" * 255, "水" * 85, *(["\udce9" * 255] if sys.platform == "linux" else [])):  # macOS takes text only
         write_atomic(tmp_path / name, b"new")
         assert (tmp_path / name).read_bytes() == b"new"
 
