@@ -24,8 +24,6 @@ from qwen_desktop.ui.widgets.surface import Card
 
 #: Cards narrower than this at normal text size stand below each other, in px.
 _NARROW = 236
-#: One beside others, or alone, gets no wider than this at normal text size, in px: its figures belong together.
-_WIDE = 560
 _ANY = (1 << 24) - 1  # Qt's QWIDGETSIZE_MAX
 
 
@@ -235,9 +233,11 @@ class AdviceCards(QWidget):
         self._row.setDirection(QBoxLayout.Direction.LeftToRight if side else QBoxLayout.Direction.TopToBottom)
         wide = (self.width() - (count - 1) * self._row.spacing()) // count if side else self.width()
         stacked = any(card.figures_width() > wide for card in self.cards)
+        # Alone it takes half the row and is no banner: its figures belong together.
+        half = max((self.width() - self._row.spacing() + 1) // 2, round(2 * least))
         for card in self.cards:
             card.stack_figures(stacked)
-            card.setMaximumWidth(self._theme.grown(_WIDE) if side else _ANY)
+            card.setMaximumWidth(half if side else _ANY)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(300, super().minimumSizeHint().height())
