@@ -131,7 +131,7 @@ def test_thinking_can_be_open_by_default(seen, say):
     ("more", "expected"),
     [
         ({"status": Status.STOPPED}, "Stopped"),
-        ({"status": Status.INTERRUPTED}, "Qwen Desktop was closed while this answer ran"),
+        ({"status": Status.INTERRUPTED}, "Qwen Desktop ended while this answer ran"),
         ({"finish_reason": FinishReason.LENGTH}, "The answer reached the longest length"),
         (
             {"finish_reason": FinishReason.LENGTH, "stats": Stats(context_used=4096, context_size=4096)},
