@@ -7,7 +7,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
 
 _BEST: dict[Purpose, str] = {
     Purpose.EVERYDAY: QT_TRANSLATE_NOOP(
-        "advice", "The best answers at a speed faster than you read: about {speed} tokens per second."
+        "advice", "The best answers that still come faster than you read: about {speed} tokens per second."
     ),
     Purpose.REASONING: QT_TRANSLATE_NOOP(
         "advice", "The best at thinking things through here, at about {speed} tokens per second."

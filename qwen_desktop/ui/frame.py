@@ -16,6 +16,9 @@ from PySide6.QtWidgets import QMainWindow
 
 from qwen_desktop.ui.window_state import StateFile, encoded
 
+#: Room for a title bar and borders around the window, in px.
+_BORDERS = QSize(16, 44)
+
 
 class Frame(QMainWindow):
     """A window with its last geometry and, until it has content, the last run's grounds."""
@@ -27,8 +30,9 @@ class Frame(QMainWindow):
         #: Width of the rail in px: what the last run had until there is one.
         self.rail_width = self._state.rail_width
         self.setMinimumSize(QSize(520, 420))
-        # Never larger than the screen: with a scale of 200 % a laptop's is not.
-        self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize()))
+        # Never larger than the screen, which a laptop's is not with a scale of 200 %; the system's title bar and
+        # borders, whose size is known only once they are drawn, stand on it too.
+        self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize() - _BORDERS))
         blob = self._state.blob()
         if blob:
             self.restoreGeometry(blob)

@@ -6,8 +6,17 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QWidget,
+)
 
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.widgets.buttons import IconButton, RailButton
@@ -39,10 +48,19 @@ def cut_off(root: QWidget) -> list[str]:
         name = f"{type(widget).__name__} {text() if callable(text) else text!r}"
         found += [f"{name}: {wrong}" for wrong in filter(None, (_too_narrow(widget), _too_low(widget)))]
         parent = widget.parentWidget()
-        inside = parent is None or parent.objectName() == "qt_scrollarea_viewport" or widget.isWindow()
+        inside = parent is None or _scrolls_sideways(parent) or widget.isWindow()
         if not inside and parent is not None and widget.geometry().right() > parent.rect().right():
             found.append(f"{name}: reaches out of {type(parent).__name__}")
     return found
+
+
+def _scrolls_sideways(parent: QWidget) -> bool:
+    """Whether what is too wide for ``parent`` can be scrolled into sight."""
+    area = parent.parentWidget()
+    if parent.objectName() != "qt_scrollarea_viewport" or not isinstance(area, QAbstractScrollArea):
+        return False
+    never = area.horizontalScrollBarPolicy() is Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+    return not (never and isinstance(area, QScrollArea))  # views of items and texts cut short by themselves
 
 
 def _too_narrow(widget: QWidget) -> str:

@@ -60,11 +60,12 @@ class TableLayout(BlockLayout):
         self.width = width
         count = max((len(row) for row in self._cells), default=0)
         wanted = [max((row[c] for row in self._naturals if c < len(row)), default=0.0) + 1 for c in range(count)]
-        room = width - self.indentation - _GAP * max(0, count - 1)
+        gaps = _GAP * max(0, count - 1)
+        room = width - self.indentation - gaps
         if sum(wanted) > room and count:
             wanted = self._shrunk(wanted, room)
         self._columns = wanted
-        self._total = sum(wanted) + _GAP * count
+        self._total = sum(wanted) + gaps
         y = 0.0
         self._tops = []
         for row in self._cells:
@@ -98,7 +99,7 @@ class TableLayout(BlockLayout):
         return result
 
     def _overflow(self) -> float:
-        return max(0.0, self._total - _GAP - (self.width - self.indentation))
+        return max(0.0, self._total - (self.width - self.indentation))
 
     def update(self, block: Block) -> bool:
         if not isinstance(block, TableBlock) or (block.indent, block.quote) != (self.block.indent, self.block.quote):

@@ -279,6 +279,7 @@ class ChatPage(QWidget):
 
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
+        self.status.set_running(True)
         self._operations.run(
             self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking(), made_as=made_as),
             on_error=failed,
@@ -434,6 +435,7 @@ class ChatPage(QWidget):
         self.sidelist.model.set_running(running)
         here = self.current in running
         self.composer.set_running(here)
+        self.status.set_running(here)
         self._actions["answer.stop"].setEnabled(here)
         self._actions["answer.regenerate"].setEnabled(bool(self.current) and not here)
 

@@ -29,6 +29,8 @@ class StatusLine(QWidget):
         self._speed = 0.0
         self._note = ""
         self._failed = False
+        self._running = False
+        self._send_with = "enter"
         self._theme = theme
         self.ring = ContextRing(theme, self)
         self.tokens = Label(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -75,7 +77,19 @@ class StatusLine(QWidget):
 
     def set_send_with(self, send_with: str) -> None:
         """Say which key sends."""
-        if send_with == "enter":
+        self._send_with = send_with
+        self._show_keys()
+
+    def set_running(self, running: bool) -> None:
+        """Say which key stops the answer while one runs: until it ends nothing is sent."""
+        if running is not self._running:
+            self._running = running
+            self._show_keys()
+
+    def _show_keys(self) -> None:
+        if self._running:
+            words = self.tr("Esc to stop the answer")
+        elif self._send_with == "enter":
             words = self.tr("Enter to send · Shift+Enter for a new line")
         else:
             words = self.tr("Ctrl+Enter to send · Enter for a new line")

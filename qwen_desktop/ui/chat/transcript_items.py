@@ -211,7 +211,7 @@ class MessageItem:
         if message.status is Status.STOPPED:
             return [("square", translate("transcript", "Stopped"))]
         if message.status is Status.INTERRUPTED:
-            return [("info", translate("transcript", "Qwen Desktop was closed while this answer ran"))]
+            return [("info", translate("transcript", "Qwen Desktop ended while this answer ran"))]
         if message.finish_reason is FinishReason.LENGTH:
             stats = message.stats
             if stats is not None and stats.context_size and stats.context_used >= stats.context_size - 8:

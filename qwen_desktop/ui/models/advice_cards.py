@@ -24,6 +24,7 @@ from qwen_desktop.ui.widgets.surface import Card
 
 #: Cards narrower than this at normal text size stand below each other, in px.
 _NARROW = 236
+_ANY = (1 << 24) - 1  # Qt's QWIDGETSIZE_MAX
 
 
 class AdviceCard(Card):
@@ -176,6 +177,7 @@ class AdviceCards(QWidget):
             column.addStretch(1)
             self._row.addWidget(card, 1)
             self._waiting.append(card)
+        self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
 
     def show_advice(self, found: Recommendation) -> None:
         """Show what is recommended; the same advice as before keeps its cards, and so the keyboard's place."""
@@ -193,7 +195,7 @@ class AdviceCards(QWidget):
         self.cards = tuple(cards)
         for card in cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
-            self._row.addWidget(card, 1)
+            self._row.insertWidget(self._row.count() - 1, card, 1)
         said = texts.text(found.reason) if found.reason is not None else ""
         if found.best is None:
             self._say_nothing(said)
@@ -208,7 +210,7 @@ class AdviceCards(QWidget):
         said = reason or tr("None of the listed models fits the memory that is free now. Close other programs first.")
         self.nothing = Paragraph(self._theme, said, card, color="text_muted")
         column.addWidget(self.nothing)
-        self._row.addWidget(card, 1)
+        self._row.insertWidget(0, card, 1)
 
     def _moved_on(self, download: Download) -> None:
         for card in self.cards:
@@ -225,14 +227,17 @@ class AdviceCards(QWidget):
             card.show_state()
 
     def _fit(self) -> None:
-        count = max(1, self._row.count())
+        count = max(1, len(self.cards or self._waiting))
         least = _NARROW * (0.5 + self._theme.text_size / 200)
         side = self.width() >= count * least + (count - 1) * self._row.spacing()
         self._row.setDirection(QBoxLayout.Direction.LeftToRight if side else QBoxLayout.Direction.TopToBottom)
         wide = (self.width() - (count - 1) * self._row.spacing()) // count if side else self.width()
         stacked = any(card.figures_width() > wide for card in self.cards)
+        # Alone it takes half the row and is no banner: its figures belong together.
+        half = max((self.width() - self._row.spacing() + 1) // 2, round(2 * least))
         for card in self.cards:
             card.stack_figures(stacked)
+            card.setMaximumWidth(half if side else _ANY)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(300, super().minimumSizeHint().height())

@@ -17,6 +17,7 @@ from qwen_desktop.ui.models.option_row import OptionRow
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
+from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Paragraph
 
 if TYPE_CHECKING:
@@ -65,14 +66,12 @@ class Details(Dialog):
 
     def _tell(self, body: QWidget) -> None:
         theme, model = self._shell.theme, self.model
-        chips = QHBoxLayout()
-        chips.setSpacing(6)
+        chips = FlowLayout(gap=6)
         for purpose in model.purposes:
             chips.addWidget(Chip(theme, words.purpose_chip(purpose), body))
         if not (model.supported and model.served):
             chips.addWidget(Chip(theme, tr("not usable here yet"), body, kind="warn"))
-        chips.addStretch(1)
-        if chips.count() > 1:
+        if chips.count():
             self._column.addLayout(chips)
         if model.strengths:
             self._column.addWidget(Paragraph(theme, model.strengths, body))
@@ -87,9 +86,7 @@ class Details(Dialog):
                 )
             self._column.addWidget(Paragraph(theme, text, body, role="small", color="warn"))
         self._column.addLayout(facts(theme, model_facts(model), body, pairs=2))
-        links = QHBoxLayout()
-        links.setContentsMargins(0, 2, 0, 0)
-        links.setSpacing(14)
+        links = FlowLayout(gap=14)
         page = link(theme, put("{repo} on the web", repo=model.repo), body)
         page.clicked.connect(lambda: self._shell.notify.link(f"https://huggingface.co/{model.repo}"))
         links.addWidget(page)
@@ -97,7 +94,6 @@ class Details(Dialog):
             licence = link(theme, tr("Licence text"), body)
             licence.clicked.connect(lambda: self._shell.notify.link(model.licence_url))
             links.addWidget(licence)
-        links.addStretch(1)
         self._column.addLayout(links)
 
     # Files ------------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel, Purpose
 from qwen_desktop.ui.models import words
@@ -13,73 +13,7 @@ from qwen_desktop.ui.models.board import SIZES, Wanted
 from qwen_desktop.ui.models.words import tr
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
-
-
-class FlowLayout(QLayout):
-    """From left to right, and on in the next line where the room ends."""
-
-    def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
-        super().__init__(parent)
-        self._items: list[QLayoutItem] = []
-        self._gap = gap
-        self.setContentsMargins(0, 0, 0, 0)
-
-    def addItem(self, item: QLayoutItem) -> None:
-        self._items.append(item)
-
-    def count(self) -> int:
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def expandingDirections(self) -> Qt.Orientation:
-        return Qt.Orientation(0)
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        return self._arrange(QRect(0, 0, width, 0), place=False)
-
-    def sizeHint(self) -> QSize:
-        shown = [item.sizeHint() for item in self._items if not item.isEmpty()]
-        width = sum(size.width() + self._gap for size in shown) - (self._gap if shown else 0)
-        return QSize(width, max((size.height() for size in shown), default=0))
-
-    def minimumSize(self) -> QSize:
-        shown = [item.minimumSize() for item in self._items if not item.isEmpty()]
-        width = max((size.width() for size in shown), default=0)
-        return QSize(width, max((size.height() for size in shown), default=0))
-
-    def setGeometry(self, rect: QRect) -> None:
-        super().setGeometry(rect)
-        self._arrange(rect, place=True)
-
-    def _arrange(self, rect: QRect, *, place: bool) -> int:
-        left, top, line = rect.left(), rect.top(), 0
-        row: list[tuple[QLayoutItem, int]] = []
-
-        def settle() -> None:
-            for item, x in row if place else ():
-                size = item.sizeHint()
-                item.setGeometry(QRect(QPoint(x, top + (line - size.height()) // 2), size))
-
-        for item in self._items:
-            if item.isEmpty():
-                continue
-            size = item.sizeHint()
-            if left + size.width() > rect.right() + 1 and row:
-                settle()
-                left, top, line, row = rect.left(), top + line + self._gap, 0, []
-            row.append((item, left))
-            left += size.width() + self._gap
-            line = max(line, size.height())
-        settle()
-        return top + line - rect.top()
+from qwen_desktop.ui.widgets.flow import FlowLayout
 
 
 class Filters(QWidget):

@@ -96,7 +96,7 @@ class ModelsPage(QScrollArea):
         head.addWidget(self.title)
         head.addStretch(1)
         head.addWidget(self.import_button)
-        self.search.setMinimumWidth(180)
+        self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
         head.addWidget(self.search, 10)
         inner = QVBoxLayout(self.column)

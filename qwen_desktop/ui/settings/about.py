@@ -66,7 +66,7 @@ class AboutSection(QWidget):
         sign.setPixmap(icons.pixmap("app", theme.color("accent"), 48, self.devicePixelRatioF()))
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(Label(theme, f"{APP} {__version__}", card, role="message", weight=600))
+        words.addWidget(Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600))
         for text in about_sentences():
             words.addWidget(Paragraph(theme, self.tr(text), card, role="small", color="text_muted"))
         copy = TextButton(theme, self.tr("Copy versions"), card, icon="copy")
@@ -82,7 +82,7 @@ class AboutSection(QWidget):
         theme = self._shell.theme
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(Label(theme, self.tr("Licences of the parts"), card, weight=500))
+        words.addWidget(Paragraph(theme, self.tr("Licences of the parts"), card, weight=500))
         text = self.tr("Everything that is inside, with its version and the full text of its licence.")
         words.addWidget(Paragraph(theme, text, card, role="small", color="text_muted"))
         self.licences = TextButton(theme, self.tr("Show licences"), card, icon="book-open")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.setting import Setting
@@ -14,6 +15,12 @@ from qwen_desktop.ui.settings.controls import control_for
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton
 from qwen_desktop.ui.widgets.labels import Paragraph
+
+_BESIDE, _BELOW = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+#: With less room than this beside the control, in px at normal text size, the words stand above it.
+_WORDS = 200
+#: The width that words alone need, in px.
+_LEAST = 120
 
 
 class SettingRow(QWidget):
@@ -24,6 +31,7 @@ class SettingRow(QWidget):
 
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None, *, say_when: bool = True) -> None:
         super().__init__(parent)
+        self._theme = theme
         self.setting = setting
         self.title = texts.source(setting.info.title, "settings")
         self.help = texts.source(setting.info.help, "settings")
@@ -49,18 +57,31 @@ class SettingRow(QWidget):
         if note:
             words.addWidget(Paragraph(theme, note, self, role="small", color="text_muted"))
         words.addWidget(self.problem)
-        top = QHBoxLayout()
-        top.setSpacing(8)
-        top.addLayout(words, 1)
-        top.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._tail = QHBoxLayout()
+        self._tail.setSpacing(8)
+        self._tail.addStretch(1)
+        self._tail.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._top = QBoxLayout(_BESIDE)
+        self._top.setSpacing(8)
+        self._top.addLayout(words, 1)
+        self._top.addLayout(self._tail)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 13, 0, 13)
         column.setSpacing(8)
-        column.addLayout(top)
+        column.addLayout(self._top)
         if self.control.wide:
             column.addWidget(self.control)
         else:
-            top.addWidget(self.control, 0, Qt.AlignmentFlag.AlignVCenter)
+            self._tail.addWidget(self.control, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def minimumSizeHint(self) -> QSize:
+        # Beside the words or below them, the control alone says how narrow the row gets.
+        return QSize(max(_LEAST, self._tail.minimumSize().width()), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        room = self.width() - self._tail.sizeHint().width() - self._top.spacing()
+        self._top.setDirection(_BESIDE if room >= self._theme.grown(_WORDS) else _BELOW)
 
     def show_value(self, value: Any) -> None:
         """Show the value in force; the reset sign stands there when it is not the default."""

@@ -60,7 +60,8 @@ class SettingsSection(QWidget):
         foot.setContentsMargins(0, 4, 0, 0)
         foot.setSpacing(8)
         foot.addWidget(IconLabel(theme, "rotate-ccw", self._foot, size=15))
-        self._differ = Label(theme, "", self._foot, role="small", color="text_muted")
+        # Wraps where the page is narrow for its text size, and is no wider than its words where it is not.
+        self._differ = Paragraph(theme, "", self._foot, role="small", color="text_muted")
         foot.addWidget(self._differ)
         self.reset_button = TextButton(theme, self.tr("Reset this page"), self._foot, kind="link")
         self.reset_button.clicked.connect(lambda: self.reset_all.emit(self.name))

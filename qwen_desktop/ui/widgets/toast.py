@@ -15,7 +15,7 @@ from qwen_desktop.ui.widgets.surface import FloatingFrame
 
 #: How long a toast stays, in milliseconds, and how wide it gets, in px at normal text size.
 STAYS_MS = 6000
-MAX_WIDTH = 480
+MAX_WIDTH = 600
 
 
 class Toast(FloatingFrame):

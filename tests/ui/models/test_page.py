@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from PySide6.QtWidgets import QAbstractButton
 
-from qwen_desktop.core.models import DownloadStatus, Purpose
+from qwen_desktop.core.models import DownloadStatus, Purpose, Recommendation
 from tests.ui.looks import stays_cut_off
 from tests.ui.models import scripted
 from tests.ui.models.helpers import button, dialog, no_dialog, opened, says, services
@@ -64,6 +64,22 @@ async def test_three_cards_for_a_purpose(make: Make) -> None:
     await asyncio.sleep(0.01)
     assert page.purpose is Purpose.CODE
     assert all("Coder" in card.title.text() for card in page.advice.cards)
+
+
+async def test_a_card_alone_is_no_wider_than_its_figures_belong_together(make: Make) -> None:
+    ui = await make(size=(1280, 820))
+    page = await opened(ui)
+    three = [card.width() for card in page.advice.cards]
+    assert sum(three) > 0.95 * (page.advice.width() - 40)  # together they fill the row
+    best, stronger = (card.advice for card in page.advice.cards[1:])
+    for shown in (Recommendation(Purpose.EVERYDAY, best, stronger=stronger), Recommendation(Purpose.EVERYDAY, best)):
+        page.advice.show_advice(shown)
+        await asyncio.sleep(0.02)
+        card = page.advice.cards[0]
+        assert card.x() == 0
+        assert max(three) < card.width() <= page.advice.width() / 2
+        if len(page.advice.cards) == 2:
+            assert page.advice.cards[1].geometry().right() >= page.advice.width() - 2
 
 
 async def test_memory_that_is_nearly_full_is_shown_as_a_warning(make: Make) -> None:

@@ -88,6 +88,18 @@ def test_a_table_is_copied_with_tabs(seen, say):
     assert isinstance(seen.item("m1").body.blocks[0], TableBlock)
 
 
+def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
+    seen.show([say("assistant", "| a | b |\n|---|--:|\n| one | HHHHHHHHHHHH |\n")])
+    item = seen.item("m1")
+    image = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
+    border = theme.color("border")
+    rows = range(int(item.body_origin.y()), int(item.body_origin.y() + item.body.height))
+    columns = range(image.width())
+    rule = max(x for y in rows for x in columns if image.pixelColor(x, y) == border)
+    ink = max(x for y in rows for x in columns if image.pixelColor(x, y).lightness() < 100)
+    assert 0 <= rule - ink <= 4
+
+
 def test_html_and_pictures_are_only_text_and_links(seen, say):
     text = '<img src="http://x/1.png"><script>x</script>\n\n![alt text](http://example.org/p.png)'
     seen.show([say("assistant", text)])
@@ -131,7 +143,7 @@ def test_thinking_can_be_open_by_default(seen, say):
     ("more", "expected"),
     [
         ({"status": Status.STOPPED}, "Stopped"),
-        ({"status": Status.INTERRUPTED}, "Qwen Desktop was closed while this answer ran"),
+        ({"status": Status.INTERRUPTED}, "Qwen Desktop ended while this answer ran"),
         ({"finish_reason": FinishReason.LENGTH}, "The answer reached the longest length"),
         (
             {"finish_reason": FinishReason.LENGTH, "stats": Stats(context_used=4096, context_size=4096)},

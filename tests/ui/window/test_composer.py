@@ -157,6 +157,25 @@ async def test_the_button_sends_then_stops(make: Make) -> None:
     assert (await ui.messages())[-1].status == "stopped"
 
 
+async def test_the_hint_names_the_key_that_does_something_now(make: Make) -> None:
+    make.script = Script(text="word " * 400, rate=50)
+    ui = await make()
+    keys = ui.chat.status.keys
+    ready = keys.text()
+    assert ready.startswith("Enter to send")
+    ui.type("go")
+    ui.press(ENTER)
+    assert keys.text() == "Esc to stop the answer"
+    await ui.until(lambda: ui.app.events(AnswerDelta))
+    assert keys.text() == "Esc to stop the answer"
+    ui.window.actions_.trigger("chat.new")
+    assert keys.text() == ready  # another chat sends
+    ui.chat.open(ui.app.events(AnswerDelta)[0].conversation_id)
+    ui.window.actions_.trigger("answer.stop")
+    await ui.rest()
+    assert keys.text() == ready
+
+
 async def test_enter_while_an_answer_runs_keeps_the_text(make: Make) -> None:
     make.script = Script(text="word " * 400, rate=50)
     ui = await make()

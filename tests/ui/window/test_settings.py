@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel
 
 from qwen_desktop.core.settings import declared
 from qwen_desktop.ui.settings.page import SettingsPage
+from qwen_desktop.ui.widgets.labels import Paragraph
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -124,6 +125,20 @@ async def test_long_text_is_taken_over_after_typing(make: Make) -> None:
     page.show_section("chat")
     QTest.keyClicks(control(page, "chat.system_prompt").field, "Answer briefly.")
     await ui.until(lambda: ui.app.preferences.settings.chat.system_prompt == "Answer briefly.")
+
+
+async def test_words_keep_their_room_beside_a_field_or_stand_above_it(make: Make) -> None:
+    ui = await make(size=(900, 760), sampling__temperature=0.5)
+    page = opened(ui)
+    page.show_section("sampling")
+    row = page.row("sampling.temperature")
+    words = next(label for label in row.findChildren(Paragraph) if label.text() == row.title)
+    await ui.until(lambda: words.width() >= 200)
+    assert row.control.y() < row.height() / 2
+    await ui.app.preferences.set("appearance.text_size", 200)
+    await ui.until(lambda: words.width() >= 300)
+    await ui.until(lambda: row.control.geometry().top() >= words.geometry().bottom())
+    assert page.area.widget().width() <= page.area.viewport().width()
 
 
 async def test_search_looks_through_all_sections(make: Make) -> None:

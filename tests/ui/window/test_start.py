@@ -32,7 +32,7 @@ from tests.scripted_engine import Script
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
 
-CUT = "Qwen Desktop was closed while this answer ran"
+CUT = "Qwen Desktop ended while this answer ran"
 
 
 def chat(number: int) -> Conversation:

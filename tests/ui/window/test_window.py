@@ -12,12 +12,13 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QWidget
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
+from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
@@ -139,6 +140,14 @@ async def test_the_side_list_gives_way_under_1000_pixels(make: Make) -> None:
     ui.window.resize(1200, 700)
     await asyncio.sleep(0.02)
     assert ui.chat.sidelist.isVisible()
+
+
+def test_the_first_window_and_its_title_bar_stand_on_the_screen(qapp: QApplication, tmp_path: Path) -> None:
+    frame = Frame(tmp_path / "window.json")
+    room = qapp.primaryScreen().availableSize()
+    assert frame.width() <= room.width()
+    assert frame.height() + 32 <= room.height()  # a title bar as systems draw it
+    frame.deleteLater()
 
 
 async def test_hiding_the_list_is_remembered(make: Make) -> None:

@@ -62,7 +62,7 @@ def test_people_read_three_models_with_their_reasons(capsys: pytest.CaptureFixtu
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("Best for this computer: Qwen3.5 9B Q4_K_M, 5.7 GB on the disk, ")
-    assert lines[1].strip().startswith("The best answers at a speed faster than you read")
+    assert lines[1].strip().startswith("The best answers that still come faster than you read")
     assert lines[2].strip() == "qwen-desktop models pull unsloth/Qwen3.5-9B-GGUF:Q4_K_M"
     assert any(line.startswith("Lighter: ") for line in lines)
 
