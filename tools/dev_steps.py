@@ -303,18 +303,21 @@ COMMANDS = {
 }
 
 
+#: What stands behind these is theirs, options too.
+PASSING_ON = ("run", "test", "long", "bench")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command. Exit codes: 0, 1 for a failure with one sentence on stderr, 2 for usage, 130 for Ctrl+C."""
     parser = argparse.ArgumentParser(prog="tools/dev.py", description="Set up, run and test Qwen Desktop.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         about = (function.__doc__ or "").strip()
-        added = commands.add_parser(name, help=about, description=about, add_help=name not in ("test", "long"))
-        if name in ("run", "test", "long", "bench"):
-            added.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on")
-    chosen = parser.parse_args(list(argv))
+        commands.add_parser(name, help=about, description=about)
+    passed_on = argv[1:] if argv and argv[0] in PASSING_ON else ()
+    chosen = parser.parse_args(list(argv[:1] if passed_on else argv))
     try:
-        return COMMANDS[chosen.command](getattr(chosen, "arguments", []))
+        return COMMANDS[chosen.command](passed_on)
     except Failed as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1

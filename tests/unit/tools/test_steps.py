@@ -62,6 +62,15 @@ def test_an_unknown_command_is_a_matter_of_usage(capsys: pytest.CaptureFixture[s
     assert "invalid choice" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", dev_steps.PASSING_ON)
+def test_what_stands_behind_a_command_is_its_own_options_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setitem(dev_steps.COMMANDS, name, lambda arguments: seen.append(list(arguments)) or 0)
+    assert dev_steps.main([name, "--minutes", "3", "-k", "settings"]) == 0
+    assert dev_steps.main([name]) == 0
+    assert seen == [["--minutes", "3", "-k", "settings"], []]
+
+
 def test_run_without_a_display_names_the_chat(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
