@@ -2,7 +2,7 @@
 
 Names are bytes. Where a strange locale (``LANG=C`` without Python's own repair, an encoding of former times) makes
 Python read them as something else than UTF-8, the same file has another name here than in what an earlier run, Qt and
-llama.cpp keep of it. Python decides at its start, so the process starts once more.
+llama.cpp keep of it. Python decides at its start, so the process starts once more; a frozen program is built so.
 """
 
 from __future__ import annotations
