@@ -84,7 +84,7 @@ class WelcomePage(QScrollArea):
         inner.addSpacing(24)
         guide = self.tr("A tiny built-in model that explains this app. Ask it anything below, right now.")
         private = self.tr(
-            "Chats stay on this disk. Downloads are the only time the network is used, and only when you ask."
+            "Chats stay on this disk. The network is used only to find and fetch models, and only when you ask."
         )
         for icon, heading, text in (
             ("message-circle-question-mark", self.tr("The guide is ready"), guide),

@@ -15,7 +15,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.widgets.folding import FoldingRow
+from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.surface import Card
@@ -40,14 +40,14 @@ class RecommendedCard(Card):
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
-        self._head = head = FoldingRow(self, spacing=10)
-        head.add(self.title)
-        head.add(self.chip)
-        head.add(self.verdict)
+        self._head = QWidget(self)
+        head = FlowLayout(self._head, gap=10)
+        for part in (self.title, self.chip, self.verdict):
+            head.addWidget(part)
         said = QVBoxLayout()
         said.setSpacing(5)
         said.addStretch(1)
-        said.addWidget(head)
+        said.addWidget(self._head)
         said.addWidget(self.line)
         said.addWidget(self._bars)
         said.addStretch(1)
