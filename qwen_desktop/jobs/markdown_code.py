@@ -78,6 +78,9 @@ def fence_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     token = state.push("fence", "code", 0)
     token.info = fence.info
     token.markup = fence.mark
-    token.content = state.getLines(start + 1, line - closed, state.sCount[start], True)
+    end = line - closed
+    # Behind the text's last line no line end can be kept; the library looks for its indentation there, past the text.
+    more = state.eMarks[end - 1] < len(state.src)
+    token.content = state.getLines(start + 1, end, state.sCount[start], more)
     token.map = [start, line]
     return True

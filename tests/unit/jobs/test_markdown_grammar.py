@@ -96,6 +96,16 @@ def test_strike_and_italic_beside_cjk() -> None:
 # Depth ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("fence", ["```", "~~~ py"])
+@pytest.mark.parametrize("before", [">  ", ">\t", "> - ", "> 1. ", ">> "])
+@pytest.mark.parametrize("after", ["\n>", "\n> ", "\n>\n>", "\n> a\n>", "\n> a\n> ", ""])
+def test_a_quoted_code_block_may_be_cut_off_anywhere(before: str, fence: str, after: str) -> None:
+    """As it stands in each moment of an answer that is being written."""
+    blocks = Markdown().blocks(before + fence + after)
+    assert any(isinstance(block, CodeBlock) for block in blocks)
+    assert ("a" in projection(blocks)) == ("a" in after)
+
+
 @pytest.mark.parametrize("depth", [12, 31, 40, 150, 400])
 @pytest.mark.parametrize("kind", ["list", "quote", "both"])
 def test_no_depth_loses_text(kind: str, depth: int) -> None:
