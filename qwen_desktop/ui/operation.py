@@ -80,12 +80,8 @@ class Operations(QObject):
             await asyncio.sleep(0)
 
     def close(self) -> None:
-        """The window ends: what still runs is given up, and nobody is told any more."""
+        """The window ends: nobody is told any more. What still runs is left to the services, which end in order."""
         self._closed = True
-        own = asyncio.current_task()
-        for task in self._tasks:
-            if task is not own:
-                task.cancel()
 
     def _ended(
         self,
