@@ -138,7 +138,8 @@ def test_a_signed_address_that_ends_is_renewed(hub: FakeHub, folder: Path) -> No
     hub.pace(45e6)
     result = pull(hub, folder, request(source=HF, repo="Qwen/Long-GGUF"))
     assert whole(result["files"][0], body)
-    assert hub.sent() == len(body)
+    # Nothing again but what was on its way (a socket's buffers) to a stream whose rest another took over.
+    assert hub.sent() - len(body) < 2_000_000
     assert sum("/resolve/" in seen.path for seen in hub.requests) >= 3
 
 
