@@ -75,6 +75,7 @@ class CatalogModel(Struct, frozen=True):
     alternatives: tuple[str, ...] = ()
     base_repo: str = ""
     modelscope: str = ""
+    hub: str = ""  # "modelscope" where the user named an address there: it is fetched from nowhere else
     file_pattern: str = ""
     mmproj: tuple[RemoteFile, ...] = ()
     context_extended: int = 0
@@ -153,7 +154,7 @@ class DownloadRequest(Struct, frozen=True):
             revision=model.revision,
             modelscope=model.modelscope,
             title=model.name,
-            source=source,
+            source=source or model.hub,
             licence=model.licence,
         )
 

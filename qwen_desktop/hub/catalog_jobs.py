@@ -83,7 +83,10 @@ def lookup(reference: dict[str, Any], access: dict[str, Any], resources: str, ca
     if not in_list:
         with contextlib.suppress(OSError):  # then it is looked up again
             catalog.remember(Path(cache), made)
-    answer: dict[str, Any] = msgspec.to_builtins(choose(made, wanted))
+    found = choose(made, wanted)
+    if wanted.modelscope:
+        found = structs.replace(found, hub="modelscope", modelscope=found.modelscope or wanted.repo)
+    answer: dict[str, Any] = msgspec.to_builtins(found)
     return answer
 
 

@@ -36,7 +36,7 @@ from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.verdict import fit
 from qwen_desktop.hub import api
-from qwen_desktop.hub.access import HUBS, Access
+from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
@@ -272,7 +272,7 @@ class Fits:
         quant = model.recommended_quant
         if quant is None or not quant.files:
             raise _not_found(reference)
-        hubs = HUBS if "modelscope." in reference.lower() else access.hubs
+        hubs = (model.hub,) if model.hub else access.hubs
         params = {
             "urls": _sources(model, tuple(file.path for file in quant.files), access, hubs),
             "access": access.as_params(),

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Cancelled, Environment, UserFacing
-from qwen_desktop.core.models import CatalogModel
+from qwen_desktop.core.models import CatalogModel, DownloadRequest
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.hub import catalog, catalog_jobs
@@ -339,7 +339,10 @@ def test_modelscope_answers_where_hugging_face_is_away(hub: FakeHub, made: Set) 
 
 def test_an_address_of_modelscope_is_asked_there(hub: FakeHub, made: Set) -> None:
     hub.add("somebody/Novel-GGUF", {"n-Q4_K_M.gguf": b"x" * 40}, sources=("modelscope",))
-    assert made.lookup("https://modelscope.cn/models/somebody/Novel-GGUF").quants[0].size_bytes == 40
+    found = made.lookup("https://modelscope.cn/models/somebody/Novel-GGUF")
+    assert found.quants[0].size_bytes == 40
+    request = DownloadRequest.of(found, found.quants[0])  # with a mirror set, too, it is fetched where it was named
+    assert (request.source, request.modelscope) == ("modelscope", "somebody/Novel-GGUF")
     with pytest.raises(UserFacing):
         made.lookup("somebody/Novel-GGUF")
 
