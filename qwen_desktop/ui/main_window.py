@@ -22,10 +22,10 @@ from qwen_desktop.ui.local_files import path_of
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
+    from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.crash_report import CrashReport
     from qwen_desktop.ui.models.page import ModelsPage
-    from qwen_desktop.ui.services import Services
     from qwen_desktop.ui.settings.page import SettingsPage
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
