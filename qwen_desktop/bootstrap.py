@@ -1,7 +1,7 @@
 """Decides which face this process is and hands it its builder. Imports are lazy by face.
 
 The window's path imports nothing before the first paint that the first paint does not need (the services come after
-it, by ``assembly``) and never typer; a command's path never imports Qt.
+it, by ``services.services``) and never typer; a command's path never imports Qt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qwen_desktop.core.paths import Paths, find_paths, home
 from qwen_desktop.core.streams import say
 
 if TYPE_CHECKING:
-    from qwen_desktop.assembly import Services
+    from qwen_desktop.services.services import Services
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,9 +27,9 @@ def main(arguments: Sequence[str]) -> int:
         return window(arguments)
     import logging  # noqa: PLC0415
 
-    from qwen_desktop.assembly import for_command  # noqa: PLC0415
     from qwen_desktop.cli import app  # noqa: PLC0415 - typer: only commands pay for it
     from qwen_desktop.core import log  # noqa: PLC0415
+    from qwen_desktop.services.services import for_command  # noqa: PLC0415
 
     with contextlib.suppress(AppError):  # no place for it: the command says so, if it needs one
         log.to_file(find_paths().logs, "command.log", logging.WARNING)
@@ -61,8 +61,8 @@ def window(arguments: Sequence[str]) -> int:
 
 def _services(paths: Paths) -> Services:
     """Called once the window is painted."""
-    from qwen_desktop.assembly import Services  # noqa: PLC0415 - a tenth of a second
     from qwen_desktop.core import log  # noqa: PLC0415
+    from qwen_desktop.services.services import Services  # noqa: PLC0415 - a tenth of a second
 
     log.to_file(paths.logs, "window.log")
     return Services(paths)

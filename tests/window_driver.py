@@ -12,11 +12,11 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from qwen_desktop.assembly import Services
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.events import ModelStatus
+from qwen_desktop.services.services import Services
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme

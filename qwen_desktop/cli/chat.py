@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
-from qwen_desktop.cli.one_run import Build, OneRunSettings, Services
+from qwen_desktop.cli.one_run import Build, OneRunSettings
 from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.engine import (
     ChatMessage,
@@ -41,6 +41,9 @@ from qwen_desktop.services.events import (
     Notified,
 )
 from qwen_desktop.services.prompt import asked_sampling
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 #: Exit codes besides 2 for usage.
 DONE, FAILED = 0, 1

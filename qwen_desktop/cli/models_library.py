@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.interrupt import answer_line
@@ -25,8 +25,7 @@ from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
-from qwen_desktop.services.events import EventBus, Notified
-from qwen_desktop.services.library import Library
+from qwen_desktop.services.events import Notified
 from qwen_desktop.store.settings_file import SettingsFile
 
 _GB = 1_000_000_000
@@ -42,17 +41,10 @@ _FROM = {
 }
 
 
-class _Services(Protocol):
-    @property
-    def library(self) -> Library: ...
-    @property
-    def bus(self) -> EventBus: ...
-
-
 async def list_models(paths: Paths, build: Build, console: Console, *, as_json: bool = False) -> int:
     """Print what is installed and linked. Always returns 0."""
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        library = _library(services)
+        library = services.library
         models = await library.scan()
         folder = library.folder
     if as_json:
@@ -90,7 +82,7 @@ async def import_models(
         )
         return 1
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        library = _library(services)
+        library = services.library
         services.bus.subscribe(Notified, lambda e: console.warn(" ".join(map(str, filter(None, (e.text, e.hint))))))
         await library.scan()
         wanted = [str(path) for path in files]
@@ -116,7 +108,7 @@ async def verify(name: str, paths: Paths, build: Build, console: Console) -> int
     """Read a model again and compare it with its hashes. Returns 1 when it is damaged, or undamaged but nothing that
     can be used. Raises ``AppError``."""
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        library = _library(services)
+        library = services.library
         await library.scan()
         model = library.named(name)
         good = await library.verify(model.id, _progress(console))
@@ -143,7 +135,7 @@ async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes
     """Move a model's files to the bin; of a linked one only the link is forgotten. Asks first unless ``yes``; where
     there is no bin, ``yes`` means for good. Returns 1 when it was not removed. Raises ``AppError``."""
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        library = _library(services)
+        library = services.library
         await library.scan()
         model = library.named(name)
         no_bin = await library.why_no_bin(model.id)
@@ -160,10 +152,6 @@ async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes
             await library.delete(model.id, permanent=True)
     console.line(fill(QT_TRANSLATE_NOOP("library", "{name} is removed."), {"name": harmless(model.name)}))
     return 0
-
-
-def _library(services: object) -> Library:
-    return cast("_Services", services).library
 
 
 def _progress(console: Console) -> Any:

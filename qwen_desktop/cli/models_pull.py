@@ -12,7 +12,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -28,11 +28,11 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
 from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
-from qwen_desktop.services.catalogue import Catalogue
-from qwen_desktop.services.downloads import Downloads
-from qwen_desktop.services.events import DownloadChanged, EventBus
-from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.events import DownloadChanged
 from qwen_desktop.store.settings_file import SettingsFile
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 SOURCES = ("huggingface", "modelscope")
 _ENDED = (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED)
@@ -51,17 +51,6 @@ class Wanted(Struct, frozen=True):
     yes: bool = False
 
 
-class _Services(Protocol):
-    @property
-    def bus(self) -> EventBus: ...
-    @property
-    def preferences(self) -> Preferences: ...
-    @property
-    def catalogue(self) -> Catalogue: ...
-    @property
-    def downloads(self) -> Downloads: ...
-
-
 class _Pull:
     """One run of the command."""
 
@@ -74,7 +63,7 @@ class _Pull:
         self._console = console
         self._ended = asyncio.Event()
 
-    async def run(self, services: _Services, interrupt: Interrupt) -> None:
+    async def run(self, services: Services, interrupt: Interrupt) -> None:
         console, wanted = self._console, self.wanted
         problem = offline_problem(services.preferences.settings.downloads)
         if problem is not None:
@@ -192,7 +181,7 @@ async def pull(
 
 async def _work(run: _Pull, paths: Paths, build: Build, interrupt: Callable[[], Interrupt]) -> None:
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        await run.run(cast("_Services", services), interrupt())
+        await run.run(services, interrupt())
 
 
 def progress_line(download: Download) -> str:
@@ -257,7 +246,7 @@ def _quant(model: CatalogModel, name: str) -> Quant:
     )
 
 
-async def _metered_or_asked(services: _Services, console: Console, *, yes: bool) -> None:
+async def _metered_or_asked(services: Services, console: Console, *, yes: bool) -> None:
     """Ask on a terminal whether to go on where data costs money. Raises ``UserFacing`` when not."""
     if yes or not services.preferences.settings.downloads.ask_metered or not await network.metered():
         return

@@ -1,48 +1,22 @@
-"""What commands need from the layers below: the services of one run, and settings that hold for that run only."""
+"""What commands need of one run: who builds its services, and settings that hold for it only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import replaced
-from qwen_desktop.services.catalogue import Catalogue
-from qwen_desktop.services.chat import Chat
-from qwen_desktop.services.events import EventBus
-from qwen_desktop.services.fits import Fits
-from qwen_desktop.services.history import History
-from qwen_desktop.services.machines import Machines
-from qwen_desktop.services.models import Models
-from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import Loaded, SettingsFile
 
-
-class Services(Protocol):
-    """The use cases, joined by ``bootstrap``."""
-
-    @property
-    def bus(self) -> EventBus: ...
-    @property
-    def preferences(self) -> Preferences: ...
-    @property
-    def models(self) -> Models: ...
-    @property
-    def history(self) -> History: ...
-    @property
-    def chat(self) -> Chat: ...
-    @property
-    def machines(self) -> Machines: ...
-    @property
-    def catalogue(self) -> Catalogue: ...
-    @property
-    def fits(self) -> Fits: ...
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 
 class Build(Protocol):
-    """``bootstrap``'s builder, handed in from above. Without ``history`` no database is opened; with it, a history
+    """Who makes them: ``services.services.for_command``. Without ``history`` no database is opened; with it, a history
     that cannot be written raises ``AppError``."""
 
     def __call__(

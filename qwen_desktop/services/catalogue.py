@@ -17,8 +17,9 @@ from qwen_desktop.hub import catalog
 from qwen_desktop.hub.names import Reference, normal_quant, parse_reference
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import CatalogueChanged, EventBus
-from qwen_desktop.services.hub_access import Tokens, hub_access
+from qwen_desktop.services.hub_access import hub_access
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Catalogue:
         transfers: JobWorker,
         preferences: Preferences,
         bus: EventBus,
-        secrets: Tokens | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._paths = paths
         self._transfers = transfers

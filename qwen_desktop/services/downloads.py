@@ -33,8 +33,9 @@ from qwen_desktop.services.download_queue import (
     plain,
 )
 from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, Notified, SettingsChanged
-from qwen_desktop.services.hub_access import Tokens, hub_access
+from qwen_desktop.services.hub_access import hub_access
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Downloads:
         transfers: JobWorker,
         library: Library,
         preferences: Preferences,
-        secrets: Tokens,
+        secrets: Secrets,
         bus: EventBus,
         paths: Paths,
         *,

@@ -1,15 +1,17 @@
 """What happened, told to whoever listens: the one way in which services talk to faces.
 
-Events are published on the event loop's thread only. A listener that raises is logged and never harms the publisher.
+Events are published on the event loop's thread only. A listener that raises never harms the publisher; the loop's
+exception handler has its error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar
+from weakref import WeakMethod
 
 from msgspec import Struct
 
@@ -200,27 +202,64 @@ class DownloadsChanged(Struct, frozen=True):
     """Downloads were added, removed or put in another order."""
 
 
+class Owner(Protocol):
+    """Whose end ends its subscriptions: a ``QObject``."""
+
+    @property
+    def destroyed(self) -> Any:
+        """A signal; what is connected to it is called without arguments."""
+
+
 class EventBus:
     """Joins publishers and listeners by the event's type."""
 
     def __init__(self) -> None:
-        self._listeners: dict[type[Struct], list[Callable[[Any], None]]] = defaultdict(list)
+        self._listeners: dict[type[Struct], dict[object, Callable[[], Callable[[Any], None] | None]]] = {}
 
-    def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
-        """Call ``listener`` for each event of exactly this type; the returned function ends that."""
-        entry = cast("Callable[[Any], None]", listener)
-        self._listeners[kind].append(entry)
+    def subscribe(
+        self, kind: type[E], listener: Callable[[E], None], *, owner: Owner | None = None
+    ) -> Callable[[], None]:
+        """Call ``listener`` for each event of exactly this type; the returned function ends that.
 
-        def unsubscribe() -> None:
-            if entry in self._listeners[kind]:
-                self._listeners[kind].remove(entry)
+        With an ``owner`` it ends with the owner, too, and never begins when that is gone already. A method of the owner
+        is held weakly; any other listener that names the owner keeps it alive until somebody deletes it.
+        """
+        listeners = self._listeners.setdefault(kind, {})
+        key = object()
 
-        return unsubscribe
+        def end() -> None:
+            listeners.pop(key, None)
+
+        if owner is not None:
+            try:
+                owner.destroyed.connect(end)
+            except RuntimeError:  # only its Python half is left
+                return end
+        if owner is not None and getattr(listener, "__self__", None) is owner:
+            listeners[key] = WeakMethod(listener, lambda _: end())
+        else:
+            listeners[key] = lambda: listener
+        return end
 
     def publish(self, event: Struct) -> None:
-        """Tell everybody who listens for this type, in the order they subscribed."""
-        for listener in tuple(self._listeners.get(type(event), ())):
+        """Tell everybody who listens for this type, in the order they subscribed. Who begins to listen meanwhile does
+        not hear of this one; who ends meanwhile does not either."""
+        listeners = self._listeners.get(type(event), {})
+        for key, held in listeners.copy().items():
+            listener = held() if key in listeners else None
+            if listener is None:
+                continue
             try:
                 listener(event)
-            except Exception:
-                log.exception("listener.failed event=%s", type(event).__name__)
+            except Exception as error:
+                _report(error, type(event).__name__)
+
+
+def _report(error: Exception, name: str) -> None:
+    """Give a listener's error to the loop, as that of any other callback: the window tells it, commands log it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        log.error("listener.failed event=%s kind=%s", name, type(error).__name__)
+    else:
+        loop.call_exception_handler({"message": f"listener.failed event={name}", "exception": error})

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -40,6 +40,7 @@ from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.events import (
     CatalogueChanged,
     EventBus,
@@ -50,9 +51,10 @@ from qwen_desktop.services.events import (
     ModelStatus,
     SettingsChanged,
 )
-from qwen_desktop.services.hub_access import Tokens, hub_access
+from qwen_desktop.services.hub_access import hub_access
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +65,6 @@ _FEWEST_WRITTEN, _FEWEST_READ = 16, 64
 _DEFAULTS = Settings()
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _HUB = re.compile(r"^(?:www\.)?(?:hf\.co|huggingface\.co|modelscope\.(?:cn|ai))/", re.IGNORECASE)
-
-
-class Lookup(Protocol):
-    """The catalogue as far as it is needed here."""
-
-    async def lookup(self, reference: str, /) -> CatalogModel: ...
 
 
 class _Header(Struct, frozen=True):
@@ -93,9 +89,9 @@ class Fits:
         paths: Paths,
         bus: EventBus,
         *,
-        catalogue: Lookup | None = None,
+        catalogue: Catalogue | None = None,
         preferences: Preferences | None = None,
-        secrets: Tokens | None = None,
+        secrets: Secrets | None = None,
         installed: Callable[[], Iterable[InstalledModel]] = tuple,
     ) -> None:
         self._machines = machines

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from qwen_desktop.core.settings import Downloads
 from qwen_desktop.hub.access import Access, access_of, endpoint_of, token_name
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.secrets import Secrets
 
 
-class Tokens(Protocol):
-    """Where access tokens are kept (``store.secrets``)."""
-
-    async def get(self, name: str, /) -> str | None: ...
-
-
-async def hub_access(preferences: Preferences | None, secrets: Tokens | None) -> Access:
+async def hub_access(preferences: Preferences | None, secrets: Secrets | None) -> Access:
     """The access for the next job. Without ``preferences`` the defaults hold, without ``secrets`` no token.
 
     A keyring may take half a minute, in which settings change: what holds at the end counts, and the token is always

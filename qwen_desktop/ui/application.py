@@ -32,7 +32,7 @@ from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.services import Services
+    from qwen_desktop.services.services import Services
 
 
 def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
@@ -16,11 +16,13 @@ from qwen_desktop.ui.models.part import ModelsPart
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
 from qwen_desktop.ui.rail import Rail
-from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.focus_ring import FocusRing
 from qwen_desktop.ui.widgets.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 
 class Assembly(NamedTuple):

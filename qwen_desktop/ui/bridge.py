@@ -1,4 +1,4 @@
-"""Service events as Qt signals. One object a window; ``close`` ends the subscriptions."""
+"""The events of an answer as Qt signals. One object a window; ``close`` ends the subscriptions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from qwen_desktop.services import events
 class Bridge(QObject):
     """Each signal carries the event it is named after."""
 
-    conversation_changed = Signal(object)
-    conversation_removed = Signal(object)
-    branch_changed = Signal(object)
-    message_added = Signal(object)
-    message_changed = Signal(object)
     answer_delta = Signal(object)
     answer_thinking_done = Signal(object)
     answer_was_thinking = Signal(object)
@@ -22,40 +17,17 @@ class Bridge(QObject):
     answer_cut = Signal(object)
     answer_stage = Signal(object)
     answer_live = Signal(object)
-    model_changed = Signal(object)
-    settings_changed = Signal(object)
-    notified = Signal(object)
-    machine_changed = Signal(object)
-    fits_changed = Signal(object)
-    catalogue_changed = Signal(object)
-    library_changed = Signal(object)
-    download_changed = Signal(object)
-    downloads_changed = Signal(object)
 
     def __init__(self, bus: events.EventBus, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ends = [
-            bus.subscribe(events.ConversationChanged, self.conversation_changed.emit),
-            bus.subscribe(events.ConversationRemoved, self.conversation_removed.emit),
-            bus.subscribe(events.BranchChanged, self.branch_changed.emit),
-            bus.subscribe(events.MessageAdded, self.message_added.emit),
-            bus.subscribe(events.MessageChanged, self.message_changed.emit),
-            bus.subscribe(events.AnswerDelta, self.answer_delta.emit),
-            bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit),
-            bus.subscribe(events.AnswerWasThinking, self.answer_was_thinking.emit),
-            bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit),
-            bus.subscribe(events.AnswerCut, self.answer_cut.emit),
-            bus.subscribe(events.AnswerStage, self.answer_stage.emit),
-            bus.subscribe(events.AnswerLive, self.answer_live.emit),
-            bus.subscribe(events.ModelChanged, self.model_changed.emit),
-            bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
-            bus.subscribe(events.Notified, self.notified.emit),
-            bus.subscribe(events.MachineChanged, self.machine_changed.emit),
-            bus.subscribe(events.FitsChanged, self.fits_changed.emit),
-            bus.subscribe(events.CatalogueChanged, self.catalogue_changed.emit),
-            bus.subscribe(events.LibraryChanged, self.library_changed.emit),
-            bus.subscribe(events.DownloadChanged, self.download_changed.emit),
-            bus.subscribe(events.DownloadsChanged, self.downloads_changed.emit),
+            bus.subscribe(events.AnswerDelta, self.answer_delta.emit, owner=self),
+            bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit, owner=self),
+            bus.subscribe(events.AnswerWasThinking, self.answer_was_thinking.emit, owner=self),
+            bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit, owner=self),
+            bus.subscribe(events.AnswerCut, self.answer_cut.emit, owner=self),
+            bus.subscribe(events.AnswerStage, self.answer_stage.emit, owner=self),
+            bus.subscribe(events.AnswerLive, self.answer_live.emit, owner=self),
         ]
 
     def close(self) -> None:

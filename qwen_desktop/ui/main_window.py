@@ -22,10 +22,10 @@ from qwen_desktop.ui.local_files import path_of
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
+    from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.crash_report import CrashReport
     from qwen_desktop.ui.models.page import ModelsPage
-    from qwen_desktop.ui.services import Services
     from qwen_desktop.ui.settings.page import SettingsPage
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
@@ -137,8 +137,11 @@ class MainWindow(Frame):
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
         undo.activated.connect(self.notify.undo_last)
         self.notify.action_requested.connect(self.actions_.trigger)
-        self.bridge.notified.connect(lambda event: self.notify.told(event.text, event.action, event.hint))
-        self.bridge.settings_changed.connect(self._settings_changed)
+        from qwen_desktop.services import events  # noqa: PLC0415 - not before the first paint
+
+        bus = self._services.bus
+        bus.subscribe(events.Notified, self._told, owner=self)
+        bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         self._models.use_wanted.connect(self._use_model)
         self._models.shown_wanted.connect(self.show_models)
         self._show_network()
@@ -356,6 +359,9 @@ class MainWindow(Frame):
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _told(self, event: events.Notified) -> None:
+        self.notify.told(event.text, event.action, event.hint)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         look = event.after.appearance

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLockFile, QObject
 from PySide6.QtGui import QIcon
@@ -22,8 +22,10 @@ from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow
-from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 log = logging.getLogger(__name__)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
-from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.services import Services
 
 
 class Shell(NamedTuple):

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.services import network
 from qwen_desktop.services.models import FileCheck
+from qwen_desktop.services.services import Services
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
-from qwen_desktop.ui.services import Services
 from qwen_desktop.ui.theme import Theme
 from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine

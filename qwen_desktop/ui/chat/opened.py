@@ -49,9 +49,10 @@ class OpenedConversation(QObject):
         self._adopting = ""
         self._turn = 0
         self.id = ""
-        bridge.message_added.connect(self._on_added)
-        bridge.message_changed.connect(self._on_changed)
-        bridge.branch_changed.connect(self._on_branch)
+        bus = shell.services.bus
+        bus.subscribe(events.MessageAdded, self._on_added, owner=self)
+        bus.subscribe(events.MessageChanged, self._on_changed, owner=self)
+        bus.subscribe(events.BranchChanged, self._on_branch, owner=self)
         bridge.answer_delta.connect(self._on_delta)
         bridge.answer_thinking_done.connect(self._on_thinking_done)
         bridge.answer_was_thinking.connect(self._on_was_thinking)

@@ -16,7 +16,6 @@ from qwen_desktop.core.paths import home
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.services.history import new_id
-from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.empty import EmptyChat
 from qwen_desktop.ui.chat.header import Header
@@ -47,10 +46,12 @@ class ChatPage(QWidget):
 
     def __init__(self, shell: Shell) -> None:
         super().__init__()
-        services, theme, actions, bridge, self._notify, self._operations = shell
+        services, theme, actions = shell.services, shell.theme, shell.actions
         self._services = services
         self._theme = theme
         self._actions = actions
+        self._notify = shell.notify
+        self._operations = shell.operations
         self._drafts: dict[str, Draft] = {}
         self._new_thinking = ThinkingMode(services.preferences.settings.chat.thinking)
         self._dialog: QFileDialog | None = None
@@ -72,7 +73,7 @@ class ChatPage(QWidget):
         self.model_menu = ModelMenu(actions, self)
         self.opened = OpenedConversation(shell, self.transcript, self)
         self._lay_out()
-        self._connect(bridge)
+        self._connect()
         self._align()
         self._take_settings(services.preferences.settings)
         self._model_changed(events.ModelChanged(services.models.state))
@@ -113,12 +114,13 @@ class ChatPage(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.splitter)
 
-    def _connect(self, bridge: Bridge) -> None:
+    def _connect(self) -> None:
         services = self._services
-        bridge.conversation_changed.connect(self._conversation_changed)
-        bridge.conversation_removed.connect(self._conversation_removed)
-        bridge.model_changed.connect(self._model_changed)
-        bridge.settings_changed.connect(lambda event: self._take_settings(event.after))
+        bus = services.bus
+        bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
+        bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
+        bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
+        bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         self.sidelist.opened.connect(self.open)
         self.sidelist.delete_wanted.connect(self._delete)
         self.sidelist.done.connect(self.focus_composer)
@@ -382,6 +384,9 @@ class ChatPage(QWidget):
         self.empty.set_model(event.state)
         self.header.set_guide(event.state.guide)
         self._show_thinking()
+
+    def _settings_changed(self, event: events.SettingsChanged) -> None:
+        self._take_settings(event.after)
 
     def _take_settings(self, settings: Settings) -> None:
         self.composer.edit.send_with = settings.chat.send_with

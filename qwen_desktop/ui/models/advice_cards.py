@@ -9,12 +9,14 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Advice, Download, Recommendation
+from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
@@ -144,9 +146,9 @@ class AdviceCards(QWidget):
 
     details_wanted = Signal(object)
 
-    def __init__(self, theme: Theme, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        theme = self._theme = shell.theme
         self._board = board
         self._getting = getting
         self.cards: tuple[AdviceCard, ...] = ()
@@ -162,9 +164,11 @@ class AdviceCards(QWidget):
         self.nothing: Paragraph | None = None
         self._waiting: list[QWidget] = []
         self._wait()
-        board.download_changed.connect(self._moved_on)
-        for signal in (board.downloads_changed, board.library_changed, getting.pending):
-            signal.connect(self._show_states)
+        bus = shell.services.bus
+        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
+        bus.subscribe(events.DownloadsChanged, self._show_states, owner=self)
+        bus.subscribe(events.LibraryChanged, self._show_states, owner=self)
+        getting.pending.connect(self._show_states)
         board.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
 
@@ -212,9 +216,9 @@ class AdviceCards(QWidget):
         column.addWidget(self.nothing)
         self._row.insertWidget(0, card, 1)
 
-    def _moved_on(self, download: Download) -> None:
+    def _moved_on(self, event: events.DownloadChanged) -> None:
         for card in self.cards:
-            if download.request.repo in (card.advice.model.repo, *card.advice.model.alternatives):
+            if event.download.request.repo in (card.advice.model.repo, *card.advice.model.alternatives):
                 card.show_state()
 
     def _show_fits(self) -> None:
@@ -222,7 +226,7 @@ class AdviceCards(QWidget):
             card.show_fit()
         self._fit()
 
-    def _show_states(self) -> None:
+    def _show_states(self, _event: object = None) -> None:
         for card in self.cards:
             card.show_state()
 

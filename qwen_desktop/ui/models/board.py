@@ -56,14 +56,9 @@ class Row(NamedTuple):
 
 
 class Board(QObject):
-    """``rows_changed``: other rows or verdicts. ``machine_changed``: other facts of this computer. ``library_changed``
-    and ``downloads_changed``: other installed models or queue. ``download_changed`` carries one that moved on."""
+    """``rows_changed``: other rows or verdicts."""
 
     rows_changed = Signal()
-    machine_changed = Signal()
-    library_changed = Signal()
-    downloads_changed = Signal()
-    download_changed = Signal(object)
 
     def __init__(self, shell: Shell, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -74,14 +69,8 @@ class Board(QObject):
         self._comfort: tuple[CatalogModel, int] | None = None
         self._turn = 0
         self._loading: asyncio.Task[None] | None = None
-        self._downloads: dict[str, Download] = {item.id: item for item in self._services.downloads.items()}
-        bridge = shell.bridge
-        bridge.machine_changed.connect(lambda _event: self.machine_changed.emit())
-        bridge.fits_changed.connect(lambda _event: self.recompute())
-        bridge.catalogue_changed.connect(lambda _event: self.recompute())
-        bridge.library_changed.connect(self._library_changed)
-        bridge.downloads_changed.connect(self._downloads_changed)
-        bridge.download_changed.connect(self._download_changed)
+        for kind in (events.FitsChanged, events.CatalogueChanged):
+            shell.services.bus.subscribe(kind, self.recompute, owner=self)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -126,17 +115,13 @@ class Board(QObject):
         found = [item for item in self._services.library.models() if item.is_of(model, quant)]
         return min(found, key=lambda item: item.problem is not None, default=None)
 
-    def downloads(self) -> tuple[Download, ...]:
-        """The queue in its order, each as it is now."""
-        return tuple(self._downloads.values())
-
     def download(self, model: CatalogModel, quant: Quant | None = None) -> Download | None:
         """The unfinished download of this entry (of this quant)."""
         repos = {model.repo, *model.alternatives}
         return next(
             (
                 item
-                for item in self._downloads.values()
+                for item in self._services.downloads.items()
                 if item.request.repo in repos
                 and item.status is not DownloadStatus.DONE
                 and (quant is None or item.request.quant == quant.name)
@@ -168,7 +153,6 @@ class Board(QObject):
             await self._services.catalogue.load()
         finally:
             await machine
-        self.machine_changed.emit()
         await self.compute()
 
     def refresh_when_stale(self) -> None:
@@ -180,7 +164,7 @@ class Board(QObject):
         self._computed_at = time.monotonic()
         await self._services.machines.machine()  # what is another is told, and judged then
 
-    def recompute(self) -> None:
+    def recompute(self, _event: object = None) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
         if self._turn:
             self._shell.operations.run(self.compute())
@@ -222,18 +206,6 @@ class Board(QObject):
                     return model, context
                 await pace.rest()
         return None
-
-    def _library_changed(self, _event: events.LibraryChanged) -> None:
-        self.library_changed.emit()
-
-    def _downloads_changed(self, _event: events.DownloadsChanged) -> None:
-        self._downloads = {item.id: item for item in self._services.downloads.items()}
-        self.downloads_changed.emit()
-
-    def _download_changed(self, event: events.DownloadChanged) -> None:
-        if event.download.id in self._downloads:
-            self._downloads[event.download.id] = event.download
-            self.download_changed.emit(event.download)
 
 
 class _Pace:

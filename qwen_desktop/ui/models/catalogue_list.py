@@ -9,7 +9,8 @@ from PySide6.QtCore import QAbstractListModel, QObject, QRect, QRectF, Qt
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
-from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.core.models import DownloadStatus
+from qwen_desktop.services.events import DownloadChanged
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board, Row
 from qwen_desktop.ui.models.row_paint import (
@@ -53,15 +54,16 @@ class CatalogueModel(QAbstractListModel):
         """The rows on show, without those of a skeleton."""
         return tuple(row for row in self._rows if row is not None)
 
-    def refresh(self) -> None:
+    def refresh(self, _event: object = None) -> None:
         """What is installed or fetched has changed: paint all again."""
         if self._rows:
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 
-    def moved_on(self, download: Download) -> None:
+    def moved_on(self, event: DownloadChanged) -> None:
         """A download moved on: paint its row again."""
+        repo = event.download.request.repo
         for place, row in enumerate(self._rows):
-            if row is not None and download.request.repo in (row.model.repo, *row.model.alternatives):
+            if row is not None and repo in (row.model.repo, *row.model.alternatives):
                 self.dataChanged.emit(self.index(place), self.index(place))
 
     def rowCount(self, parent: Index | None = None) -> int:

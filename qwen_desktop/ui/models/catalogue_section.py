@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import CatalogModel
+from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board, Row, order, reference
@@ -105,9 +106,10 @@ class CatalogueSection(QWidget):
         self.list.part_clicked.connect(self._clicked)
         self.list.menu_wanted.connect(self._open_menu)
         board.rows_changed.connect(self._rows_changed)
-        board.library_changed.connect(self.model.refresh)
-        board.downloads_changed.connect(self.model.refresh)
-        board.download_changed.connect(self.model.moved_on)
+        bus = self._shell.services.bus
+        bus.subscribe(events.LibraryChanged, self.model.refresh, owner=self.model)
+        bus.subscribe(events.DownloadsChanged, self.model.refresh, owner=self.model)
+        bus.subscribe(events.DownloadChanged, self.model.moved_on, owner=self.model)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

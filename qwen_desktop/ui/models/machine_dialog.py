@@ -8,6 +8,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.hardware import PARTS, Cpu, Machine
+from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
@@ -43,11 +44,11 @@ class MachineDialog(Dialog):
         copy.clicked.disconnect()
         copy.clicked.connect(self._copy)
         self.add_button(tr("Close"), kind="primary", default=True)
-        shell.bridge.machine_changed.connect(self._changed)
+        shell.services.bus.subscribe(MachineChanged, self._changed, owner=self)
         self.show_machine(shell.services.machines.known)
 
-    def _changed(self, _event: object) -> None:
-        self.show_machine(self._shell.services.machines.known)
+    def _changed(self, event: MachineChanged) -> None:
+        self.show_machine(event.machine)
 
     def show_machine(self, machine: Machine | None) -> None:
         """Show these facts."""

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from qwen_desktop.hub.access import is_offline, offline_variable
+from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -31,10 +32,10 @@ class OfflineBar(Card):
         row.addWidget(IconLabel(theme, "info", self, size=18), 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.text, 1, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignVCenter)
-        shell.bridge.settings_changed.connect(lambda _event: self.tell())
+        shell.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()
 
-    def tell(self) -> None:
+    def tell(self, _event: SettingsChanged | None = None) -> None:
         """Say who switched the network off, or hide."""
         downloads = self._preferences.settings.downloads
         off = tr("The network is switched off for Qwen Desktop. Nothing is looked up, and downloads wait.")

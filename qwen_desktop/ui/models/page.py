@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
 from qwen_desktop.core.text import Text
+from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import url_of
 from qwen_desktop.ui.models import words
@@ -84,7 +85,7 @@ class ModelsPage(QScrollArea):
         self.offline = OfflineBar(self._shell, column)
         self.machine = MachineCard(theme, column)
         self.purposes = PurposeBar(theme, column)
-        self.advice = AdviceCards(theme, self.board, self._getting, column)
+        self.advice = AdviceCards(self._shell, self.board, self._getting, column)
         self.downloads = DownloadCards(theme, column)
         self.installed_title = Label(theme, tr("Installed"), column, role="message", weight=600)
         self.installed = InstalledList(theme, column)
@@ -142,12 +143,13 @@ class ModelsPage(QScrollArea):
         self.catalogue.download_wanted.connect(self._download)
         self.catalogue.progress_wanted.connect(self._show_progress)
         self.catalogue.list.reached.connect(lambda rect: self._reveal_part(self.catalogue.list, rect))
-        board.machine_changed.connect(lambda: self.machine.show_machine(board.machine))
         board.rows_changed.connect(self._rows_changed)
-        board.library_changed.connect(self._show_installed)
-        board.downloads_changed.connect(self._show_downloads)
-        board.download_changed.connect(self.downloads.show_one)
-        self._shell.bridge.model_changed.connect(lambda event: installed.set_in_use(event.state.path))
+        bus = self._services.bus
+        bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
+        bus.subscribe(events.LibraryChanged, self._show_installed, owner=self)
+        bus.subscribe(events.DownloadsChanged, self._show_downloads, owner=self)
+        bus.subscribe(events.DownloadChanged, self._download_changed, owner=self)
+        bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
         installed.set_in_use(self._services.models.state.path)
 
     # Loading ----------------------------------------------------------------------------------------------------------
@@ -214,12 +216,21 @@ class ModelsPage(QScrollArea):
         if not self.catalogue.enter() and target.model().rowCount():
             target.setFocus(Qt.FocusReason.TabFocusReason)
 
-    def _show_installed(self) -> None:
+    def _machine_changed(self, event: events.MachineChanged) -> None:
+        self.machine.show_machine(event.machine)
+
+    def _model_changed(self, event: events.ModelChanged) -> None:
+        self.installed.set_in_use(event.state.path)
+
+    def _download_changed(self, event: events.DownloadChanged) -> None:
+        self.downloads.show_one(event.download)
+
+    def _show_installed(self, _event: object = None) -> None:
         self.installed.show_models(self._services.library.models(), self.search.text().strip())
         self.installed_title.setVisible(not self.installed.isHidden())
 
-    def _show_downloads(self) -> None:
-        self.downloads.show_all(self.board.downloads())
+    def _show_downloads(self, _event: object = None) -> None:
+        self.downloads.show_all(self._services.downloads.items())
 
     def _show_progress(self, row: Row) -> None:
         """Scroll to the card of the download of a row."""

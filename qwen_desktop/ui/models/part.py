@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.services.events import DownloadsChanged
 from qwen_desktop.ui.rail import Rail
 from qwen_desktop.ui.shell import Shell
 
@@ -35,8 +36,7 @@ class ModelsPart(QObject):
         self._sidelist: SideList | None = None
         self.page: ModelsPage | None = None
         self.watch: DownloadsWatch | None = None
-        shell.bridge.downloads_changed.connect(lambda _event: self._watch_downloads())
-        shell.bridge.download_changed.connect(lambda _event: self._watch_downloads())
+        shell.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
 
     @property
     def board(self) -> Board:
@@ -71,7 +71,7 @@ class ModelsPart(QObject):
         if self.watch is not None:
             self.watch.put_into(sidelist)
 
-    def _watch_downloads(self) -> None:
+    def _watch_downloads(self, _event: DownloadsChanged) -> None:
         """From the first download on the rail, the list of chats and the taskbar show how far it is."""
         if self.watch is not None or not self._shell.services.downloads.items():
             return

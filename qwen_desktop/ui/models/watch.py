@@ -43,8 +43,9 @@ class DownloadsWatch(QObject):
         self._taskbar = Taskbar()
         self._items = {item.id: item for item in shell.services.downloads.items()}
         self.page_shown: Callable[[], bool] = lambda: False
-        shell.bridge.downloads_changed.connect(self._list_changed)
-        shell.bridge.download_changed.connect(self._moved_on)
+        bus = shell.services.bus
+        bus.subscribe(events.DownloadsChanged, self._list_changed, owner=self)
+        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
         self._show()
 
     def put_into(self, sidelist: SideList) -> None:

@@ -79,7 +79,7 @@ class FolderRow(QWidget):
         self.problem.hide()
         self.progress.hide()
         self._lay_out()
-        shell.bridge.settings_changed.connect(lambda _event: self._show())
+        shell.services.bus.subscribe(SettingsChanged, self._show, owner=self)
         self._show()
 
     def _lay_out(self) -> None:
@@ -111,7 +111,7 @@ class FolderRow(QWidget):
         super().showEvent(event)
         self._show()
 
-    def _show(self) -> None:
+    def _show(self, _event: SettingsChanged | None = None) -> None:
         self.place.setText(shown_path(self._library.folder))
 
     def _reveal(self) -> None:
@@ -214,7 +214,7 @@ class TokenRow(QWidget):
         row.addLayout(said, 1)
         for part in (self.field, self.save, self.remove):
             row.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
-        shell.bridge.settings_changed.connect(self._settings_changed)
+        shell.services.bus.subscribe(SettingsChanged, self._settings_changed, owner=self)
         self._tell(None)
 
     @property

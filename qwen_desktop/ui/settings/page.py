@@ -93,8 +93,9 @@ class SettingsPage(QWidget):
         self._split()
         self._fit()
         theme.changed.connect(self._fit)
-        shell.bridge.settings_changed.connect(self._settings_changed)
-        shell.bridge.model_changed.connect(self._model_changed)
+        bus = shell.services.bus
+        bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
+        bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
         self._model_changed(events.ModelChanged(shell.services.models.state))
         self.show_section(next(iter(self._pages)))
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Purpose
+from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models import words
@@ -57,7 +58,7 @@ class WelcomePage(QScrollArea):
         self.setWidget(body)
         self._fit()
         shell.theme.changed.connect(self._fit)
-        board.machine_changed.connect(self._tell_machine)
+        shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
         board.rows_changed.connect(self._tell_machine)
 
     def _fit(self) -> None:
@@ -66,7 +67,7 @@ class WelcomePage(QScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), on_done=lambda _: self._tell_machine())
+        self._shell.operations.run(self._board.ensure(), on_done=self._tell_machine)
 
     def _lay_out(self, column: QWidget, theme: Theme, actions: Actions) -> None:
         outer = QVBoxLayout(column)
@@ -115,7 +116,7 @@ class WelcomePage(QScrollArea):
         buttons.add(self.open_button)
         return buttons
 
-    def _tell_machine(self) -> None:
+    def _tell_machine(self, _event: object = None) -> None:
         machine = self._board.machine
         if machine is None:
             self.machine.say(

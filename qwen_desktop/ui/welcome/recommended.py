@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Advice, Download, Purpose
+from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
@@ -30,6 +31,7 @@ class RecommendedCard(Card):
     def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = shell.theme
+        self._bus = shell.services.bus
         self._board = board
         self._getting = getting
         self._advice: Advice | None = None
@@ -63,9 +65,9 @@ class RecommendedCard(Card):
     def _connect(self) -> None:
         board, getting = self._board, self._getting
         board.rows_changed.connect(self._advise)
-        board.library_changed.connect(self._show_state)
-        board.downloads_changed.connect(self._show_state)
-        board.download_changed.connect(self._moved_on)
+        self._bus.subscribe(events.LibraryChanged, self._show_state, owner=self)
+        self._bus.subscribe(events.DownloadsChanged, self._show_state, owner=self)
+        self._bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
         getting.pending.connect(self._show_state)
         self.get.get_wanted.connect(self._get)
         self.get.use_wanted.connect(self._use)
@@ -119,7 +121,7 @@ class RecommendedCard(Card):
         self.setToolTip(texts.text(advice.reason))
         self._show_state()
 
-    def _show_state(self) -> None:
+    def _show_state(self, _event: object = None) -> None:
         advice = self._advice
         if advice is None:
             return
@@ -131,8 +133,8 @@ class RecommendedCard(Card):
         )
         self.get.setMinimumWidth(_PROGRESS if download is not None else 0)
 
-    def _moved_on(self, download: Download) -> None:
-        if self._advice is not None and download.request.repo == self._advice.model.repo:
+    def _moved_on(self, event: events.DownloadChanged) -> None:
+        if self._advice is not None and event.download.request.repo == self._advice.model.repo:
             self._show_state()
 
     def _get(self) -> None:

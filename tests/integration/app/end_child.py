@@ -25,11 +25,11 @@ from PySide6.QtCore import QCoreApplication, QTimer
 from PySide6.QtGui import QSessionManager
 from PySide6.QtWidgets import QApplication
 
-from qwen_desktop.assembly import Services
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.models import DownloadRequest, DownloadStatus, RemoteFile
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services.events import ModelStatus
+from qwen_desktop.services.services import Services
 from qwen_desktop.ui import application, dialogs
 from qwen_desktop.ui.main_window import MainWindow
 

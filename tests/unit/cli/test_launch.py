@@ -63,6 +63,6 @@ def test_deciding_loads_nothing_heavy() -> None:
 def test_joining_the_window_loads_nothing_that_only_later_work_needs() -> None:
     ours = ("hub.windows_files", "services.advisor", "store.settings_edit")
     heavy = ("http.client", "urllib.request", "email.message", "httpx2", *(f"qwen_desktop.{name}" for name in ours))
-    script = f"import sys, qwen_desktop.assembly; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, qwen_desktop.services.services; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,7 @@
-"""The services of one run, joined. Heavy to import: ``bootstrap`` does it when the face is ready for it."""
+"""The services of one run, joined: who gets what, and the order in which they open and end.
+
+Heavy to import: ``bootstrap`` does it when the face is ready for it; faces name the class for the type checker only.
+"""
 
 from __future__ import annotations
 
