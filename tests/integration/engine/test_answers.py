@@ -254,8 +254,6 @@ def test_counting_works_while_an_answer_runs(files: Files, with_engine: WithEngi
                 if isinstance(event, PromptProgress):
                     began = time.monotonic()
                     assert (await engine.engine.count_tokens(ask("hello")))[0] > 2
-                    figures = await engine.engine.figures()
-                    assert figures is not None and figures.busy and figures.memory_bytes > 0
                     assert time.monotonic() - began < 2
                     break
         assert run.result.finish_reason is FinishReason.CANCELLED

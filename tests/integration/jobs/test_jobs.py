@@ -77,7 +77,7 @@ def test_results_errors_and_restart(tmp_path: Path) -> None:
         await jobs.aclose()
         await jobs.aclose()
         assert last is not None and not psutil.pid_exists(last)
-        with pytest.raises(Bug, match="ended"):
+        with pytest.raises(Cancelled, match="closing"):
             await jobs.call("gguf.header", {"path": str(path)})
 
     asyncio.run(test())
