@@ -25,7 +25,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import AppError, Bug, Problem, UserFacing
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine.worker import About
+from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.rpc import Call, Client
 
@@ -172,7 +172,7 @@ class LocalWorkerEngine:
 
     def _check_loaded(self) -> None:
         if self._info is None:
-            raise _closed() if self._closed else _no_model()
+            raise _closed() if self._closed else no_model()
 
     def _ended(self, ending: Ending) -> None:
         self._info = None
@@ -180,14 +180,6 @@ class LocalWorkerEngine:
             found = problem(ending)
             for listener in self._listeners:
                 listener(found)
-
-
-def _no_model() -> Bug:
-    return Bug(
-        Text("engine.no_model", QT_TRANSLATE_NOOP("engine", "No model is loaded.")),
-        Text("engine.no_model.hint", QT_TRANSLATE_NOOP("engine", "Choose a model first.")),
-        action="model.choose",
-    )
 
 
 def _closed() -> Bug:

@@ -110,7 +110,7 @@ class Worker:
         with self._using:  # a load that runs ends first, and one that comes waits: it frees what is used here
             request.check()
             if self._session is None:
-                raise _no_model()
+                raise no_model()
             return self._session.count(request.params(GenerateRequest))
 
     # the main thread -------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class Worker:
         if request.cancelled:
             return GenerateResult("", "", FinishReason.CANCELLED, Stats())
         if self._session is None:
-            raise _no_model()
+            raise no_model()
         try:
             return self._session.generate(request.params(GenerateRequest), request.emit, arrived)
         except DecodeError as error:
@@ -189,7 +189,8 @@ def _stuck(code: int) -> Environment:
     )
 
 
-def _no_model() -> Bug:
+def no_model() -> Bug:
+    """The error of who asks for an answer before a model is loaded."""
     return Bug(
         Text("engine.no_model", QT_TRANSLATE_NOOP("engine", "No model is loaded.")),
         Text("engine.no_model.hint", QT_TRANSLATE_NOOP("engine", "Choose a model first.")),

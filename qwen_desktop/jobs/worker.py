@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import queue
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from qwen_desktop.jobs.table import AT_ONCE, COMPUTES, JOBS
@@ -23,6 +23,7 @@ from qwen_desktop.process.serve import Request, Server, worker_pipes
 
 log = logging.getLogger(__name__)
 
+#: Threads of either kind, all made at the start: later, at the limit of memory, there might be no room for one.
 _COMPUTING, _WAITING = 2, 8
 
 
@@ -41,19 +42,25 @@ class Jobs:
     def __init__(self, pipes: Pipes, table: Mapping[str, str]) -> None:
         self._server = Server(pipes, self._take)
         self._table = table
-        self._computing = ThreadPoolExecutor(_COMPUTING, "compute")
-        self._waiting = ThreadPoolExecutor(_WAITING, "job")
+        self._computing: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Greet, then work. Never returns: the reader ends the process."""
+        for calls in (*[self._computing] * (_COMPUTING - 1), *[self._waiting] * _WAITING):
+            threading.Thread(target=self._work, args=(calls,), name="job", daemon=True).start()
         self._server.start()
-        threading.Event().wait()
+        self._work(self._computing)
 
     def _take(self, request: Request) -> None:
         if request.method in AT_ONCE:
             self._do(request)
         else:
-            (self._computing if request.method in COMPUTES else self._waiting).submit(self._do, request)
+            (self._computing if request.method in COMPUTES else self._waiting).put(request)
+
+    def _work(self, calls: queue.SimpleQueue[Request]) -> None:
+        while True:
+            self._do(calls.get())
 
     def _do(self, request: Request) -> None:
         request.do(lambda: self._run(request))
