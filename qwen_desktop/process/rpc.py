@@ -166,7 +166,7 @@ class Client:
         self._process: _Process | None = None
         self._why_ended = asked
         self._calls: dict[int, Call[Any, Any]] = {}
-        self.numbers = itertools.count(1)
+        self._numbers = itertools.count(1)
         self._listeners: list[Callable[[Ending], None]] = []
         self._starting = asyncio.Lock()
         self._closed = False
@@ -224,7 +224,7 @@ class Client:
         process = self._process
         if process is None or not process.ready.done():
             raise error_of(self._why_ended)
-        call = Call(next(self.numbers), self._send, event, result)
+        call = Call(next(self._numbers), self._send, event, result)
         self._calls[call.number] = call
         try:
             process.transport.send(pack(envelope.Call(call.number, method, envelope.packed(params))))
