@@ -101,13 +101,13 @@ class Story:
             raise Failed(f"chat --json answers {answer['text'][:200]!r} ({answer['finish_reason']}).")
         report.right(f"chat: {answer['text'][:80]}")
         report.figure("decode, guide", answer["stats"]["decode_tokens_per_s"], "tokens/s")
-        hello, figures = smoke_worker.figures(
+        worker = smoke_worker.about(
             console, folder=self._room.home, environment=platform.environment, seconds=limit(60)
         )
-        report.figure("engine", str(hello.get("engine", "")))
-        report.figure("devices", ", ".join(hello.get("devices", ())) or "none")
-        report.figure("cpu variant", str(figures.get("cpu", "")))
-        if not figures.get("cpu"):
+        report.figure("engine", str(worker.get("engine", "")))
+        report.figure("devices", ", ".join(worker.get("devices", ())) or "none")
+        report.figure("cpu variant", str(worker.get("cpu", "")))
+        if not worker.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
         self._desk.expect_no_processes("the commands")
 

@@ -1,4 +1,5 @@
-"""Asking a worker which of the libraries for kinds of processors computes: it says so only on its pipes.
+"""Asking an engine worker what it says of itself (which of the libraries for kinds of processors computes, say): it
+says so only on its pipes.
 
 Frames are four bytes of length and msgpack; the few kinds of values that an answer has are read here, since the
 smoke test must not need the app's own libraries.
@@ -15,8 +16,6 @@ from typing import IO, Any
 
 from dev_console import Failed
 
-#: {"t": "stats", "id": 1}
-_ASK = b"\x82\xa1t\xa5stats\xa2id\x01"
 _LONGEST = 64 * 1024 * 1024
 _NUMBERS = {
     0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h", 0xD2: ">i",
@@ -85,10 +84,8 @@ def _several(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
     return found, at
 
 
-def figures(
-    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], seconds: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Start ``command --worker engine``, ask for its figures and end it: its greeting and its answer."""
+def about(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    """Start ``command --worker engine`` and end it: what it says of itself in its greeting."""
     with subprocess.Popen(
         [*command, "--worker", "engine"],
         cwd=folder,
@@ -101,10 +98,7 @@ def figures(
         late.start()
         try:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101 - PIPE
-            greeting = _frame(process.stdout)
-            process.stdin.write(len(_ASK).to_bytes(4, "big") + _ASK)
-            process.stdin.flush()
-            answer = _frame(process.stdout)
+            found = _frame(process.stdout).get("about")
             process.stdin.close()  # the worker ends by itself then
             process.wait(seconds)
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
@@ -112,7 +106,9 @@ def figures(
         finally:
             late.cancel()
             process.kill()
-    return greeting, answer
+    if not isinstance(found, dict):
+        raise Failed("The engine worker says nothing of itself.")
+    return found
 
 
 def _frame(stream: IO[bytes]) -> dict[str, Any]:

@@ -50,14 +50,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.worker import main as jobs  # noqa: PLC0415
 
         return jobs()
-    if kind in ("devices", "bandwidth"):
+    if kind in ("devices", "bandwidth", "cpuinfo"):
         from qwen_desktop.jobs.once import main as once  # noqa: PLC0415
 
         return once(kind)
-    if kind == "cpuinfo":
-        from qwen_desktop.hardware.cpu import print_cpuinfo  # noqa: PLC0415
-
-        return print_cpuinfo()
     if kind == "qt":
         from qwen_desktop.ui.qt_probe import main as qt  # noqa: PLC0415
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-import threading
-from typing import BinaryIO, cast
+import asyncio
+import logging
 
-from qwen_desktop.core.errors import Bug
+from qwen_desktop.core.errors import AppError, Bug
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine.wire import Hello, decode_reply
-from qwen_desktop.process import frames
-from qwen_desktop.process.spawn import windows_flags, worker_command, worker_environment
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.engine.worker import About
+from qwen_desktop.process.spawn import worker_command
+
+log = logging.getLogger(__name__)
 
 
-def ask(seconds: float) -> Hello:
-    """Start an engine worker, return its greeting and end it. Raises ``Bug`` when it does not greet in time."""
-    with (
-        # Never the user's current folder. On Windows the program may hold it for a moment longer.
-        tempfile.TemporaryDirectory(prefix="qwen-desktop-", ignore_cleanup_errors=True) as folder,
-        subprocess.Popen(
-            worker_command("engine"),
-            cwd=folder,
-            env=worker_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            creationflags=windows_flags(),
-        ) as process,
-    ):
-        limit = threading.Timer(seconds, process.kill)
-        limit.start()
+def ask(seconds: float) -> About:
+    """What an engine worker says of itself. Raises ``Bug`` when it does not greet in time."""
+
+    async def greeting() -> About:
+        engine = LocalWorkerEngine(worker_command("engine"))
         try:
-            payload = frames.read(cast("BinaryIO", process.stdout))
+            async with asyncio.timeout(seconds):
+                return await engine.about()
         finally:
-            limit.cancel()
-            process.kill()
-    greeting = decode_reply(payload) if payload else None
-    if not isinstance(greeting, Hello):
+            await engine.aclose()
+
+    try:
+        return asyncio.run(greeting())
+    except (AppError, TimeoutError, ValueError) as error:
         template = QT_TRANSLATE_NOOP("errors", "The engine does not start.")
-        raise Bug(Text("engine.silent", template))
-    return greeting
+        raise Bug(Text("engine.silent", template), details=type(error).__name__) from error

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import json
 import logging
 import os
 import platform
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,9 +28,11 @@ from qwen_desktop.cli import backends
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
-from qwen_desktop.process import spawn
+from qwen_desktop.process import once
+from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.store import migrations
 from qwen_desktop.store.connection import connect_read_only
 from qwen_desktop.store.settings_file import SettingsFile
@@ -283,16 +283,13 @@ def _display(_paths: Paths) -> Iterator[Check]:
 
 def _ask_qt() -> dict[str, Any]:
     variables = {} if sys.platform in ("win32", "darwin") else {"QT_QPA_PLATFORM": "offscreen"}
-    try:
-        done = spawn.ask("qt", PATIENCE_S, **variables)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return {"problem": type(error).__name__}
-    for line in done.stdout.splitlines():
-        if line.startswith("QT "):
-            found: dict[str, Any] = json.loads(line[3:])
+    answers = once.ask(worker_command("qt"), PATIENCE_S, **variables)
+    for payload in answers.payloads:
+        with contextlib.suppress(ValueError):
+            found: dict[str, Any] = unpack(payload, dict[str, Any])
             return found
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return {"problem": last}
+    code = "" if answers.code is None else f" (exit code {answers.code})"
+    return {"problem": (answers.tail.strip().splitlines() or [f"{answers.how}{code}"])[-1]}
 
 
 def _fonts(families: set[str], cjk: list[str]) -> Iterator[Check]:

@@ -8,6 +8,7 @@ for them. Everything else looks as msgspec writes it and costs no more.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -38,13 +39,27 @@ class Unpacker(Generic[T]):
         self._kind = kind
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind, ext_hook=_unmarked)
 
-    def __call__(self, data: bytes) -> T:
+    def __call__(self, data: bytes | msgspec.Raw) -> T:
         """Raises ``ValueError`` for anything else."""
         try:
             return self._decoder.decode(data)
         except msgspec.ValidationError:  # an extension in the place of a string, or really something else
             found: T = msgspec.convert(_plain(data), self._kind)
             return found
+
+
+@cache
+def _unpacker(kind: Any) -> Unpacker[Any]:
+    return Unpacker(kind)
+
+
+def unpack(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """What ``pack`` wrote, as the type ``kind``; ``object`` stands for plain data of any kind.
+
+    Raises ``ValueError`` for anything else.
+    """
+    reader: Unpacker[T] = _unpacker(kind)  # type: ignore[arg-type]  # every type that msgspec reads can be a key
+    return reader(data)
 
 
 def to_json(value: Any, *, indent: int | None = None) -> bytes:
@@ -91,5 +106,5 @@ def _unmarked(code: int, data: memoryview) -> Any:
     raise ValueError(f"unknown extension {code}")
 
 
-def _plain(data: bytes) -> Any:
+def _plain(data: bytes | msgspec.Raw) -> Any:
     return msgspec.msgpack.decode(data, ext_hook=_unmarked)

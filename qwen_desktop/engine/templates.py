@@ -27,6 +27,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.template_form import Form, form_of
+from qwen_desktop.process import memory_limit
 
 T = TypeVar("T")
 
@@ -156,8 +157,12 @@ def _join(thread: threading.Thread, limit_s: float) -> None:
 
 @contextlib.contextmanager
 def _limited_memory() -> Iterator[None]:
-    """While a template runs, the process may grow by 1 GiB at most (Linux; elsewhere the other bounds must do)."""
-    if sys.platform == "win32":
+    """While a template runs, the process may grow by 1 GiB at most (Linux; elsewhere the other bounds must do).
+
+    The job worker is held to a limit of its own: that one must do there, since a lower one would fall upon the jobs
+    that run beside this one. In the engine worker nothing that needs so much runs beside it: a load waits.
+    """
+    if sys.platform == "win32" or memory_limit.in_force():
         yield
         return
     import resource  # noqa: PLC0415 - not on Windows

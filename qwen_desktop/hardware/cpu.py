@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform as standard
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,9 +13,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from qwen_desktop.core.hardware import Cpu
+from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import cgroups, cpu_linux, files
-from qwen_desktop.process import spawn
+from qwen_desktop.process import once
+from qwen_desktop.process.spawn import worker_command
 
 #: What people call it -> what Linux, macOS (sysctl) and py-cpuinfo call it.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -106,16 +106,7 @@ def _name(model: str) -> str:
 
 def _cpuinfo() -> dict[str, Any]:
     """What py-cpuinfo finds out, in a process of its own: it runs machine code that it brings along."""
-    try:
-        found = json.loads(spawn.ask("cpuinfo", _CPUINFO_S).stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def print_cpuinfo() -> int:
-    """``--worker cpuinfo``: what py-cpuinfo finds out, as JSON on standard output. Returns the exit code."""
-    import cpuinfo  # noqa: PLC0415 - in this process alone
-
-    print(json.dumps(cpuinfo.get_cpu_info()))
-    return 0
+    for payload in once.ask(worker_command("cpuinfo"), _CPUINFO_S).payloads:
+        with contextlib.suppress(ValueError):
+            return unpack(payload, dict[str, Any])
+    return {}

@@ -52,8 +52,6 @@ def ask(command: Sequence[str], seconds: float = PATIENCE_S) -> dict[str, tuple[
             found[finding.source] = tuple(_plausible(gpu) for gpu in finding.gpus)
     if answers.how != "done":
         log.warning("gpus.child how=%s code=%s", answers.how.replace(" ", "_"), answers.code)
-        if answers.how == "garbled":
-            return {}
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from qwen_desktop.core.hardware import Gpu
-from qwen_desktop.core.packed import Unpacker, pack
+from qwen_desktop.core.packed import Unpacker
 
 
 class Listed(Struct, frozen=True, tag="listed", tag_field="t"):
@@ -27,10 +27,5 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="t"):
 
 Finding: TypeAlias = Listed | Measured
 
-encode = pack
-_FINDING: Unpacker[Finding] = Unpacker(Finding)
-
-
-def decode(payload: bytes) -> Finding:
-    """A finding. Raises ``ValueError`` for anything else."""
-    return _FINDING(payload)
+#: A finding; raises ``ValueError`` for anything else.
+decode: Unpacker[Finding] = Unpacker(Finding)

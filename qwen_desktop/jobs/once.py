@@ -1,5 +1,5 @@
 """The workers that answer once and end: ``--worker devices`` lists what drivers list, ``--worker bandwidth`` measures
-main memory.
+main memory, ``--worker cpuinfo`` asks py-cpuinfo.
 
 Each finding is sent as soon as it is known, so that what was found before a crash is not lost with it.
 """
@@ -11,25 +11,26 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from qwen_desktop.core.packed import pack
 from qwen_desktop.hardware import wire
 from qwen_desktop.process.child import Pipes
+from qwen_desktop.process.serve import worker_pipes
 
 log = logging.getLogger(__name__)
 
 
 def main(kind: str) -> NoReturn:
     """Find out what belongs to this kind of worker, say it and end; also when the caller goes away before."""
-    pipes = Pipes()  # before anything can print
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    pipes = worker_pipes()
     pipes.start(lambda _payload: None)
     for find in _FINDERS[kind]:
         _tell(pipes, find)
     pipes.end()
 
 
-def _tell(pipes: Pipes, find: Callable[[], wire.Finding]) -> None:
+def _tell(pipes: Pipes, find: Callable[[], object]) -> None:
     try:
-        pipes.send(wire.encode(find()))
+        pipes.send(pack(find()))
     except Exception as error:  # what cannot be found out is not said; the next question is another matter
         log.warning("once.failed kind=%s", type(error).__name__)
 
@@ -54,8 +55,15 @@ def _bandwidth() -> wire.Finding:
     return measure(usual_threads())
 
 
+def _cpuinfo() -> object:
+    import cpuinfo  # noqa: PLC0415 - as above
+
+    return cpuinfo.get_cpu_info()
+
+
 #: NVIDIA's library before ggml's backends: of the two it is the one that does not crash.
-_FINDERS: dict[str, tuple[Callable[[], wire.Finding], ...]] = {
+_FINDERS: dict[str, tuple[Callable[[], object], ...]] = {
     "devices": (_nvml, _ggml),
     "bandwidth": (_bandwidth,),
+    "cpuinfo": (_cpuinfo,),
 }

@@ -37,3 +37,16 @@ JOBS: dict[str, str] = {
     "template.check": "qwen_desktop.jobs.template_doctor:check_file",
     "template.repair": "qwen_desktop.jobs.template_doctor:repair",
 }
+
+#: Those that touch neither files nor networks, and so never wait for anything outside.
+COMPUTES = frozenset(name for name in JOBS if name.startswith("markdown."))
+
+#: Seconds after which nobody waits any more for one that only reads files: their drive does not answer. Several times
+#: what the slowest drive takes. (Network requests have limits of their own; what copies or moves may take hours.)
+DEADLINES_S: dict[str, float] = {
+    "gguf.header": 30,
+    "library.inspect": 180,
+    "library.scan": 180,
+    "template.check": 120,
+    "template.repair": 120,
+}

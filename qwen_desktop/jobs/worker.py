@@ -1,7 +1,9 @@
-"""The job worker's process: runs jobs from the table in two threads. Started as ``--worker jobs``.
+"""The job worker's process: runs jobs from the table. Started as ``--worker jobs``.
 
-Two, so that a long job does not hold up the short ones behind it; more would only share one interpreter lock. The
-process ends as soon as its stdin closes. Its memory is limited: a job that asks for more fails with a sentence.
+Jobs that only compute have two threads: a long one does not hold up the short ones behind it, and more would only
+share one interpreter lock. All others (files, networks) have threads of their own, for a drive that does not answer
+holds a thread for ever. The process ends as soon as its stdin closes. Its memory is limited: a job that asks for more
+fails with a sentence.
 """
 
 from __future__ import annotations
@@ -10,28 +12,24 @@ import importlib
 import inspect
 import logging
 import queue
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qwen_desktop.core.errors import AppError, Bug, Cancelled, problem_of
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.jobs import wire
-from qwen_desktop.jobs.table import AT_ONCE, JOBS
+from qwen_desktop.jobs.table import AT_ONCE, COMPUTES, JOBS
 from qwen_desktop.process import memory_limit
 from qwen_desktop.process.child import Pipes
-from qwen_desktop.process.frames import PROTOCOL, FrameError
+from qwen_desktop.process.serve import Request, Server, worker_pipes
 
 log = logging.getLogger(__name__)
 
-_THREADS = 2
+#: Threads of either kind, all made at the start: later, at the limit of memory, there might be no room for one.
+_COMPUTING, _WAITING = 2, 8
 
 
 def main() -> int:
     """Run until stdin closes."""
-    pipes = Pipes()  # before anything can print
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    pipes = worker_pipes()
     if not memory_limit.limit():
         log.info("memory.unlimited")
     Jobs(pipes, JOBS).run()
@@ -42,95 +40,48 @@ class Jobs:
     """Runs the jobs of ``table`` that are called on ``pipes``."""
 
     def __init__(self, pipes: Pipes, table: Mapping[str, str]) -> None:
-        self._pipes = pipes
+        self._server = Server(pipes, self._take)
         self._table = table
-        self._calls: queue.SimpleQueue[wire.Call] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
-        self._open: set[int] = set()
-        self._told: dict[int, dict[str, Any]] = {}
-        self._lock = threading.Lock()
+        self._computing: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Greet, then work. Never returns: the reader ends the process."""
-        self._send(wire.Hello(PROTOCOL))
-        for index in range(_THREADS - 1):
-            threading.Thread(target=self._work, name=f"job-{index}", daemon=True).start()
-        self._pipes.start(self._receive)
-        self._work()
+        for calls in (*[self._computing] * (_COMPUTING - 1), *[self._waiting] * _WAITING):
+            threading.Thread(target=self._work, args=(calls,), name="job", daemon=True).start()
+        self._server.start()
+        self._work(self._computing)
 
-    def _receive(self, payload: bytes) -> None:
-        try:
-            request = wire.decode_request(payload)
-        except ValueError:
-            log.warning("request.unknown")
-            return
-        if isinstance(request, wire.Call) and request.name in AT_ONCE:
+    def _take(self, request: Request) -> None:
+        if request.method in AT_ONCE:
             self._do(request)
-            return
-        with self._lock:
-            if isinstance(request, wire.Call):
-                self._open.add(request.id)
-                self._calls.put(request)
-            elif request.id not in self._open:
-                return
-            elif isinstance(request, wire.Tell):
-                self._told[request.id] = {**self._told.get(request.id, {}), **request.detail}
-            else:
-                self._cancelled.add(request.id)
+        else:
+            (self._computing if request.method in COMPUTES else self._waiting).put(request)
 
-    def _work(self) -> None:
+    def _work(self, calls: queue.SimpleQueue[Request]) -> None:
         while True:
-            self._do(self._calls.get())
+            self._do(calls.get())
 
-    def _do(self, call: wire.Call) -> None:
-        try:
-            self._send(wire.Returned(call.id, self._run(call)))
-        except Exception as error:  # each failure belongs to its call; the worker goes on
-            if not isinstance(error, AppError | OSError | MemoryError):
-                log.exception("job.failed name=%s", call.name)
-            self._send(wire.Failed(call.id, problem_of(error)))
-        finally:
-            with self._lock:
-                self._open.discard(call.id)
-                self._cancelled.discard(call.id)
-                self._told.pop(call.id, None)
+    def _do(self, request: Request) -> None:
+        request.do(lambda: self._run(request))
 
-    def _run(self, call: wire.Call) -> Any:
-        if call.id in self._cancelled:
-            raise _cancelled()
-        function = self._function(call.name)
-        params = dict(call.params)
+    def _run(self, request: Request) -> Any:
+        request.check()
+        place = self._table.get(request.method)
+        if place is None:
+            raise request.unknown()
+        module, _, name = place.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        params = request.params(dict[str, Any])
         if "report" in inspect.signature(function).parameters:
-            params["report"] = self._reporter(call.id)
+            params["report"] = _reporter(request)
         return function(**params)
 
-    def _function(self, name: str) -> Callable[..., Any]:
-        place = self._table.get(name)
-        if place is None:
-            raise Bug(
-                Text("job.unknown", QT_TRANSLATE_NOOP("jobs", "There is no background job {name}."), {"name": name})
-            )
-        module, _, function = place.partition(":")
-        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        return found
 
-    def _reporter(self, number: int) -> Callable[..., dict[str, Any]]:
-        def report(done: int, total: int, **detail: Any) -> dict[str, Any]:
-            if number in self._cancelled:
-                raise _cancelled()
-            self._send(wire.Progress(number, done, total, detail))
-            return self._told.get(number, {})
+def _reporter(request: Request) -> Callable[..., dict[str, Any]]:
+    def report(done: int, total: int, **detail: Any) -> dict[str, Any]:
+        request.check()
+        request.emit((done, total, detail))
+        return request.told
 
-        return report
-
-    def _send(self, reply: wire.Reply) -> None:
-        try:
-            self._pipes.send(wire.encode(reply))
-        except (TypeError, FrameError, ValueError, OverflowError) as error:  # a result that no frame can carry
-            log.error("job.result %s", type(error).__name__)
-            if isinstance(reply, wire.Returned):
-                self._pipes.send(wire.encode(wire.Failed(reply.id, problem_of(error))))
-
-
-def _cancelled() -> Cancelled:
-    return Cancelled(Text("job.cancelled", QT_TRANSLATE_NOOP("jobs", "The job was stopped.")))
+    return report

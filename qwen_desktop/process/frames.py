@@ -8,7 +8,7 @@ from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 #: Protocol of both workers; said in ``hello``.
-PROTOCOL = 1
+PROTOCOL = 2
 LONGEST = 64 * 1024 * 1024
 
 

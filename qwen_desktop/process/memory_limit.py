@@ -27,6 +27,11 @@ def limit(allowance: int = ALLOWANCE) -> bool:
         return False
 
 
+def in_force() -> bool:
+    """Whether ``limit`` has limited the address space of this process."""
+    return _BEFORE in os.environ
+
+
 def lift() -> None:
     """In a child of a limited process: what was allowed before that."""
     before = os.environ.pop(_BEFORE, "")

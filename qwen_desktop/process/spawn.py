@@ -1,30 +1,27 @@
 """Starting a worker and talking with it, the same under qasync, ``asyncio.run`` and on Windows.
 
-``Popen`` with one thread for each pipe and ``call_soon_threadsafe``: the event loops' own subprocess support has open
-faults on Windows. Starting blocks for some milliseconds, so it happens in a thread.
+``Popen`` with one thread for each pipe: the event loops' own subprocess support has open faults on Windows.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import errno
 import os
 import queue
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO
 
 from qwen_desktop.process import frames
-
-T = TypeVar("T")
-A = TypeVar("A")
 
 #: A command that workers are started through.
 PREFIX = "QWEN_DESKTOP_WORKER_PREFIX"
@@ -69,48 +66,27 @@ def worker_environment() -> dict[str, str]:
     return environment
 
 
-def ask(kind: str, seconds: float, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a worker that prints its answer and ends; ``variables`` join its environment. Blocks.
+class Transport:
+    """One child process and its pipes: the one way in which this program starts itself.
 
-    Raises ``OSError`` when it cannot be started and ``subprocess.TimeoutExpired`` when it takes longer.
-    """
-    with tempfile.TemporaryDirectory(prefix="qwen-desktop-worker-", ignore_cleanup_errors=True) as folder:
-        return subprocess.run(
-            worker_command(kind),
-            cwd=folder,  # never the user's: libraries, and programs on Windows, are searched there
-            env=worker_environment() | variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            creationflags=windows_flags(),
-        )
-
-
-class Transport(Generic[T]):
-    """One child process and its pipes. Messages and the ending arrive on the event loop, in order.
-
-    ``decode`` turns a payload into a message on the reader's thread; a payload it refuses (``ValueError``) is passed
-    over, since a newer worker may say more than we know. ``on_end`` gets the exit code once all messages were given.
+    ``on_frame`` gets each payload, and then ``on_end`` the exit code; both are called on the thread that reads.
+    ``variables`` join the child's environment.
     """
 
     def __init__(
         self,
         command: Sequence[str],
-        decode: Callable[[bytes], T],
-        on_message: Callable[[T], None],
+        on_frame: Callable[[bytes], None],
         on_end: Callable[[int], None],
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._command = list(command)
-        self._decode = decode
-        self._on_message = on_message
+        self._on_frame = on_frame
         self._on_end = on_end
+        self._variables = variables or {}
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._process: subprocess.Popen[bytes] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._folder: str | None = None
         self._drained = threading.Event()
         self._killed = False
@@ -125,33 +101,41 @@ class Transport(Generic[T]):
         """The last lines the child (and the C code in it) printed: 200 lines at most."""
         return "\n".join(self._stderr.copy())
 
-    async def start(self) -> None:
-        """Start the child. Raises ``OSError`` when the system cannot."""
-        self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._spawn)
-
-    def _spawn(self) -> None:
+    def launch(self) -> None:
+        """Start the child. Blocks for some milliseconds. Raises ``OSError`` when the system cannot."""
         with contextlib.suppress(OSError):
             self._folder = tempfile.mkdtemp(prefix="qwen-desktop-worker-")
-        self._process = process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            # an empty folder of its own: ggml and the system's loader search the current folder for libraries
-            cwd=self._folder or (os.environ.get("SYSTEMROOT") if os.name == "nt" else "/"),
-            env=worker_environment(),
-            start_new_session=os.name != "nt",
-            creationflags=windows_flags(),
-        )
+        try:
+            self._process = process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                # an empty folder of its own: ggml and the system's loader search the current folder for libraries
+                cwd=self._folder or (os.environ.get("SYSTEMROOT") if os.name == "nt" else "/"),
+                env={**worker_environment(), **self._variables},
+                start_new_session=os.name != "nt",
+                # no console of its own, and apart from our Ctrl+C
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0)
+                | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except BaseException:
+            self._remove_folder()
+            raise
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: S101 - PIPE
-        for name, target, stream in (
-            ("out", self._read, process.stdout),
-            ("in", self._write, process.stdin),
-            ("err", self._drain, process.stderr),
-        ):
-            threading.Thread(target=target, args=(stream,), name=f"worker-{name}", daemon=True).start()
+        try:
+            for name, target, stream in (
+                ("out", self._read, process.stdout),
+                ("in", self._write, process.stdin),
+                ("err", self._drain, process.stderr),
+            ):
+                threading.Thread(target=target, args=(stream,), name=f"worker-{name}", daemon=True).start()
+        except RuntimeError as error:  # the system has no threads left: nobody would ever hear of this child
+            process.kill()
+            process.wait()
+            self._remove_folder()
+            raise OSError(errno.EAGAIN, str(error)) from error
         if self._killed:  # while it was being started
             self.kill()
 
@@ -164,20 +148,21 @@ class Transport(Generic[T]):
         self._out.put(None)
 
     def kill(self) -> None:
-        """End the child at once, also one that is just being started."""
+        """End the child at once with whatever it has started, also one that is just being started."""
         self._killed = True
-        if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._process.kill()
+        process = self._process
+        if process is None or process.returncode is not None:  # else nobody has waited for it: its number is its own
+            return
+        with contextlib.suppress(OSError):
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _read(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, frames.FrameError), os.fdopen(os.dup(stream.fileno()), "rb") as buffered:
             while (payload := frames.read(buffered)) is not None:
-                try:
-                    message = self._decode(payload)
-                except ValueError:
-                    continue
-                self._post(self._on_message, message)
+                self._on_frame(payload)
         assert self._process is not None  # noqa: S101 - this thread exists only with it
         self._out.put(None)
         try:
@@ -186,10 +171,9 @@ class Transport(Generic[T]):
             self.kill()
             code = self._process.wait()
         stream.close()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_folder()
         self._drained.wait(0.5)
-        self._post(self._on_end, code)
+        self._on_end(code)
 
     def _write(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError):
@@ -207,12 +191,6 @@ class Transport(Generic[T]):
         stream.close()
         self._drained.set()
 
-    def _post(self, function: Callable[[A], None], argument: A) -> None:
-        assert self._loop is not None  # noqa: S101 - set before the threads start
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(function, argument)
-
-
-def windows_flags() -> int:
-    """How a worker is started on Windows: without a console of its own and apart from our Ctrl+C; 0 elsewhere."""
-    return int(getattr(subprocess, "CREATE_NO_WINDOW", 0)) | int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
+    def _remove_folder(self) -> None:
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -127,7 +127,7 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
     engine = LocalWorkerEngine(worker_command("engine"))
     try:
         # a worker without a model, as it is before a load
-        await engine._supervisor.start()
+        await engine.about()
         pid = engine.pid
         assert pid is not None
         await asyncio.sleep(0.5)

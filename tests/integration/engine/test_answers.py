@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -254,13 +256,32 @@ def test_counting_works_while_an_answer_runs(files: Files, with_engine: WithEngi
                 if isinstance(event, PromptProgress):
                     began = time.monotonic()
                     assert (await engine.engine.count_tokens(ask("hello")))[0] > 2
-                    figures = await engine.engine.figures()
-                    assert figures is not None and figures.busy and figures.memory_bytes > 0
                     assert time.monotonic() - began < 2
                     break
         assert run.result.finish_reason is FinishReason.CANCELLED
 
     with_engine(files.slow(), test)
+
+
+def test_a_load_waits_for_a_count_that_runs(files: Files, with_engine: WithEngine) -> None:
+    """The file is another one meanwhile, so that the model that counts is freed by the load."""
+    how: dict[str, Any] = {"vocab": 600, "tied": False, "prefer": NEVER_ENDS}
+    path = Path(files.get("replaced", **how))
+    other = Path(files.get("replaces", **how, seed=9, name="Other"))
+
+    async def test(engine: Engine) -> None:
+        local = engine.engine
+        pid = local.pid
+        long = ask("word and other text " * 60_000)
+        whole = asyncio.ensure_future(local.count_tokens(long))
+        await asyncio.sleep(0.05)  # it has begun
+        await asyncio.to_thread(other.replace, path)
+        async for _ in local.load(LoadRequest(str(path), context=700)):
+            pass
+        assert (await whole) == (await local.count_tokens(long))
+        assert local.pid == pid and local.info is not None and local.info.name == "Other"
+
+    with_engine(str(path), test, context=600)
 
 
 def test_context_asked_is_context_given_or_told(files: Files, with_engine: WithEngine) -> None:

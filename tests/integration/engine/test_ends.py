@@ -12,12 +12,21 @@ import time
 
 import psutil
 import pytest
+from msgspec import Struct
 
-from qwen_desktop.core.engine import FinishReason, Live, LoadRequest, PromptProgress, TextDelta
-from qwen_desktop.core.errors import Bug, Environment
-from qwen_desktop.engine import wire
+from qwen_desktop.core.engine import (
+    Event,
+    FinishReason,
+    GenerateResult,
+    Live,
+    LoadRequest,
+    PromptProgress,
+    TextDelta,
+)
+from qwen_desktop.core.errors import Bug, Environment, Problem
+from qwen_desktop.core.packed import pack, unpack
 from qwen_desktop.engine.local import LocalWorkerEngine
-from qwen_desktop.process import frames
+from qwen_desktop.process import envelope, frames
 from qwen_desktop.process.spawn import worker_command, worker_environment
 
 from .conftest import Engine, Files, WithEngine
@@ -90,9 +99,9 @@ def test_stopping_an_answer_keeps_what_there_is(files: Files, with_engine: WithE
         result = runs[0].result
         assert result.finish_reason is FinishReason.CANCELLED
         assert seen and result.text.startswith("".join(seen))
-        figures = await engine.engine.figures()
-        assert figures is not None and not figures.busy  # nothing runs on behind our back
+        began = time.monotonic()
         assert (await engine.answer(ask("next", lively=False, max_tokens=3))).stats.completion_tokens == 3
+        assert time.monotonic() - began < 5  # nothing runs on behind our back: it would take some thousand tokens
 
     with_engine(files.long(), test, context=8192)
 
@@ -120,6 +129,8 @@ def test_a_killed_worker_costs_one_message_and_nothing_more(files: Files, with_e
     async def test(engine: Engine) -> None:
         before = engine.engine.pid
         assert before is not None
+        told: list[Problem] = []
+        engine.engine.on_end(told.append)
         texts: list[str] = []
         with pytest.raises(Environment) as caught:
             async with engine.engine.generate(ask("talk", lively=False)) as run:
@@ -132,10 +143,15 @@ def test_a_killed_worker_costs_one_message_and_nothing_more(files: Files, with_e
         assert len(texts) >= 3  # what had come was given
         assert name in str(problem.what) and problem.action == "retry" and problem.hint is not None
         assert "memory" not in str(problem.what)  # claimed with evidence only
+        assert [found.what for found in told] == [problem.what]
+        assert engine.engine.info is None and engine.engine.pid is None
+        with pytest.raises(Bug, match="No model is loaded"):  # nothing is loaded behind anybody's back
+            await engine.answer(ask("again", lively=False, max_tokens=4))
+        async for _ in engine.engine.load(LoadRequest(files.long(), context=1024)):
+            pass
         answer = await engine.answer(ask("again", lively=False, max_tokens=4))
         assert answer.stats.completion_tokens == 4
         assert engine.engine.pid not in (None, before)
-        assert engine.engine.info is not None and engine.engine.info.context_size == 1024
 
     with_engine(files.long(), test, context=1024)
 
@@ -196,25 +212,28 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _request(child: subprocess.Popen[bytes], request: wire.Request) -> None:
+def _call(child: subprocess.Popen[bytes], number: int, method: str, params: Struct) -> None:
     assert child.stdin is not None
-    child.stdin.write(frames.pack(wire.encode(request)))
+    child.stdin.write(frames.pack(pack(envelope.Call(number, method, envelope.packed(params)))))
     child.stdin.flush()
+
+
+def _reply(child: subprocess.Popen[bytes]) -> envelope.Reply:
+    assert child.stdout is not None
+    return envelope.read_reply(frames.read(child.stdout) or b"")  # type: ignore[arg-type]  # a raw pipe reads too
 
 
 def test_the_worker_dies_with_its_stdin_even_when_busy(files: Files) -> None:
     child = _start()
     try:
-        assert child.stdout is not None and child.stdin is not None
-        _request(child, wire.Load(1, LoadRequest(files.slow())))
-        _request(child, wire.Generate(2, ask("x " * 1800)))
-        kinds = []
-        while (payload := frames.read(child.stdout)) is not None:  # type: ignore[arg-type]  # a raw pipe reads too
-            reply = wire.decode_reply(payload)
-            kinds.append(type(reply))
-            if isinstance(reply, wire.Events):
-                break
-        assert kinds[0] is wire.Hello and wire.Loaded in kinds
+        assert child.stdin is not None
+        _call(child, 1, "load", LoadRequest(files.slow()))
+        _call(child, 2, "generate", ask("x " * 1800))
+        replies = [_reply(child)]
+        while not (isinstance(replies[-1], envelope.Event) and replies[-1].id == 2):
+            replies.append(_reply(child))
+        assert isinstance(replies[0], envelope.Hello)
+        assert [reply.id for reply in replies if isinstance(reply, envelope.Result)] == [1]
         child.stdin.close()
         began = time.monotonic()
         assert child.wait(5) == 0
@@ -228,9 +247,8 @@ def test_a_stalled_reader_does_not_stop_decoding(files: Files) -> None:
     """Nobody reads the pipe; the worker goes on and everything arrives later."""
     child = _start()
     try:
-        assert child.stdout is not None
-        _request(child, wire.Load(1, LoadRequest(files.qwen3())))
-        _request(child, wire.Generate(2, ask("talk", max_tokens=1500)))
+        _call(child, 1, "load", LoadRequest(files.qwen3()))
+        _call(child, 2, "generate", ask("talk", max_tokens=1500))
         time.sleep(1)
         process = psutil.Process(child.pid)
         deadline = time.monotonic() + 30
@@ -239,14 +257,12 @@ def test_a_stalled_reader_does_not_stop_decoding(files: Files) -> None:
             time.sleep(0.3)
             if sum(process.cpu_times()[:2]) - before < 0.03:
                 break
-        text, done = "", None
-        while done is None:
-            reply = wire.decode_reply(frames.read(child.stdout) or b"")  # type: ignore[arg-type]  # as above
-            if isinstance(reply, wire.Events):
-                text += "".join(e.text for e in reply.events if isinstance(e, TextDelta))
-            elif isinstance(reply, wire.Done):
-                done = reply.result
-        assert done.text == text
+        told: list[Event] = []
+        while not (isinstance(reply := _reply(child), envelope.Result) and reply.id == 2):
+            if isinstance(reply, envelope.Event) and reply.id == 2:
+                told += unpack(reply.value, tuple[Event, ...])
+        text = "".join(event.text for event in told if isinstance(event, TextDelta))
+        assert text and unpack(reply.value, GenerateResult).text == text
     finally:
         child.kill()
         child.wait()
@@ -255,12 +271,16 @@ def test_a_stalled_reader_does_not_stop_decoding(files: Files) -> None:
 def test_nonsense_on_the_pipe_is_passed_over(files: Files) -> None:
     child = _start()
     try:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
         for payload in (b"", b"\xc1", b"\x81\xa1t\xa7unknown", b"\x01"):
             child.stdin.write(frames.pack(payload))
-        _request(child, wire.Ask(5))
-        replies = [wire.decode_reply(frames.read(child.stdout) or b"") for _ in range(2)]  # type: ignore[arg-type]
-        assert isinstance(replies[0], wire.Hello) and isinstance(replies[1], wire.Figures) and replies[1].id == 5
+        _call(child, 4, "no such", ask("x"))
+        _call(child, 5, "generate", Live(1, 2.0, 3, 4))  # not what it takes
+        _call(child, 6, "count", ask("x"))
+        hello, *replies = [_reply(child) for _ in range(4)]
+        assert isinstance(hello, envelope.Hello)
+        codes = {reply.id: reply.problem.what.code for reply in replies if isinstance(reply, envelope.Failed)}
+        assert codes == {4: "job.unknown", 5: "engine.no_model", 6: "engine.no_model"}
     finally:
         child.kill()
         child.wait()

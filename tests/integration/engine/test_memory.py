@@ -88,7 +88,7 @@ def test_a_worker_takes_what_was_predicted_and_says_so(tmp_path: Path, kind: str
     async def use() -> tuple[int, int, int, int]:
         engine = LocalWorkerEngine(worker_command("engine"))
         try:
-            await engine._supervisor.start()
+            await engine.about()
             assert engine.pid is not None
             before = rss(engine.pid)
             async for _ in engine.load(LoadRequest(str(path), context=1024, gpu_layers=0)):

@@ -16,7 +16,7 @@ from qwen_desktop.jobs.blocks import from_builtins, projection
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.jobs.growing import as_grown, grow
 from qwen_desktop.jobs.markdown import Markdown
-from qwen_desktop.jobs.table import JOBS
+from qwen_desktop.jobs.table import COMPUTES, DEADLINES_S, JOBS
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
 
@@ -34,13 +34,16 @@ def sleep(seconds):
     return "slept"
 def odd():
     return object()
+def hang(path):
+    time.sleep(60)
 def fail():
     raise ValueError("secret text")
-module.count, module.sleep, module.odd, module.fail = count, sleep, odd, fail
+module.count, module.sleep, module.odd, module.fail, module.hang = count, sleep, odd, fail, hang
 sys.modules["slow_jobs"] = module
 from qwen_desktop.jobs import table, worker
 for name in ("count", "sleep", "odd", "fail"):
     table.JOBS[name] = f"slow_jobs:{name}"
+table.JOBS["gguf.header"] = "slow_jobs:hang"  # a drive that does not answer
 worker.main()
 """
 
@@ -77,7 +80,7 @@ def test_results_errors_and_restart(tmp_path: Path) -> None:
         await jobs.aclose()
         await jobs.aclose()
         assert last is not None and not psutil.pid_exists(last)
-        with pytest.raises(Bug, match="ended"):
+        with pytest.raises(Cancelled, match="closing"):
             await jobs.call("gguf.header", {"path": str(path)})
 
     asyncio.run(test())
@@ -109,6 +112,31 @@ def test_progress_cancel_and_long_jobs_beside_short_ones() -> None:
             await long
 
     asyncio.run(test())
+
+
+def test_files_on_a_drive_that_does_not_answer_hold_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        jobs = JobWorker([sys.executable, "-c", _SLOW])
+        assert await jobs.call("count", {"upto": 1}) == 1
+        lost = [asyncio.ensure_future(jobs.call("gguf.header", {"path": "/lost/a.gguf"})) for _ in range(3)]
+        async with asyncio.timeout(20):
+            assert await jobs.call("count", {"upto": 1}) == 1  # another file
+            for _ in range(10):  # more than there are threads for files
+                lost.append(asyncio.ensure_future(jobs.call("gguf.header", {"path": "/lost/a.gguf"})))
+            assert await jobs.call("markdown.render", {"text": "*a*"})
+        monkeypatch.setitem(DEADLINES_S, "gguf.header", 0.1)
+        with pytest.raises(Environment, match="no answer") as caught:
+            await jobs.call("gguf.header", {"path": "/lost/a.gguf"})
+        assert "drive" in str(caught.value.problem.hint)
+        await jobs.aclose()
+        assert all(isinstance(found, Cancelled) for found in await asyncio.gather(*lost, return_exceptions=True))
+
+    asyncio.run(test())
+
+
+def test_only_known_jobs_have_a_time_limit() -> None:
+    assert set(DEADLINES_S) <= set(JOBS) - COMPUTES
+    assert {"markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks into /proc style process tables")

@@ -67,6 +67,44 @@ def test_a_job_that_takes_too_much_fails_alone() -> None:
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == before
 
 
+#: A worker in which one job renders a chat template that takes its time, and another takes much of what is allowed.
+_TEMPLATE = """
+import sys, types
+module = types.ModuleType("template_jobs")
+def render(report):
+    from qwen_desktop.core.engine import ThinkingMode
+    from qwen_desktop.engine.templates import Template
+    template = Template("{{ messages[0].content.begin() }}" + "{% for i in range(90000) %}{% endfor %}" * 8)
+    class Content(str):
+        def begin(self):
+            report(1, 1)
+            return ""
+    return template.render([{"role": "user", "content": Content("x")}], ThinkingMode.AUTO)
+def piece(size):
+    return len(bytearray(size))
+module.render, module.piece = render, piece
+sys.modules["template_jobs"] = module
+from qwen_desktop.jobs import table, worker
+for name in ("render", "piece"):
+    table.JOBS[name] = f"template_jobs:{name}"
+worker.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not always hold a process to its limit")
+def test_a_job_that_renders_a_template_takes_no_memory_from_the_others() -> None:
+    async def main() -> None:
+        jobs = JobWorker([sys.executable, "-c", _TEMPLATE])
+        begun = asyncio.Event()
+        rendering = asyncio.ensure_future(jobs.call("render", {}, progress=lambda *_: begun.set()))
+        await begun.wait()
+        assert await jobs.call("piece", {"size": 1536 << 20}) == 1536 << 20
+        await asyncio.gather(rendering, return_exceptions=True)
+        await jobs.aclose()
+
+    asyncio.run(main())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the real system there")
 def test_what_windows_is_asked_for() -> None:
     seen: dict[str, Any] = {}

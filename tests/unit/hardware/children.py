@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from qwen_desktop.core.hardware import Gpu
+from qwen_desktop.core.packed import pack
 from qwen_desktop.hardware import wire
 from qwen_desktop.process import frames
 
@@ -22,7 +23,7 @@ def child(body: str) -> list[str]:
 
 def listed(source: str, *gpus: Gpu) -> bytes:
     """The frame in which a child lists devices."""
-    return frames.pack(wire.encode(wire.Listed(source, gpus)))  # type: ignore[arg-type]
+    return frames.pack(pack(wire.Listed(source, gpus)))  # type: ignore[arg-type]
 
 
 def devices(*gpus: Gpu, then: str = "") -> list[str]:
@@ -32,7 +33,7 @@ def devices(*gpus: Gpu, then: str = "") -> list[str]:
 
 def speed(bytes_per_s: float, *, calm: bool = True) -> list[str]:
     """A child that has measured this."""
-    return child(f"say({frames.pack(wire.encode(wire.Measured(bytes_per_s, calm)))!r})\n")
+    return child(f"say({frames.pack(pack(wire.Measured(bytes_per_s, calm)))!r})\n")
 
 
 CRASH = "os.kill(os.getpid(), signal.SIGSEGV)"

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from qwen_desktop.core.hardware import Gpu
+from qwen_desktop.core.packed import pack
 from qwen_desktop.engine.devices import list_devices
-from qwen_desktop.hardware import gpus, nvml, wire
+from qwen_desktop.hardware import gpus, nvml
 from qwen_desktop.process import frames
 from tests.unit.hardware import trees
 from tests.unit.hardware.children import CRASH, HANG, child, devices, listed
@@ -42,8 +43,8 @@ def test_a_child_that_answers() -> None:
         'say(b"Segmentation fault (core dumped)\\n" * 50)',
         "say(os.urandom(100_000))",
         f"say({frames.pack(b'not msgpack')!r})",
-        f"say({frames.pack(wire.encode({'t': 'listed', 'source': 'ggml', 'gpus': 'many'}))!r})",
-        f"say({frames.pack(wire.encode({'t': 'listed', 'source': 'ggml', 'gpus': [{'name': 5}]}))!r})",
+        f"say({frames.pack(pack({'t': 'listed', 'source': 'ggml', 'gpus': 'many'}))!r})",
+        f"say({frames.pack(pack({'t': 'listed', 'source': 'ggml', 'gpus': [{'name': 5}]}))!r})",
         f"say({listed('ggml', CARD)!r}[:-3])",
         f"while True: say({listed('nvml')!r})",
     ],

@@ -97,7 +97,7 @@ def test_a_saved_picture_is_a_png(tmp_path: Path) -> None:
 def test_a_workers_answer_is_read() -> None:
     msgspec = pytest.importorskip("msgspec")
     value = {
-        "t": "figures", "id": 1, "memory_bytes": 80_000_000, "busy": False, "cpu": "haswell", "none": None, "yes": True,
+        "t": "hello", "id": 1, "memory_bytes": 80_000_000, "busy": False, "cpu": "haswell", "none": None, "yes": True,
         "numbers": [0, 127, 128, 255, 256, 65_536, 2**40, -1, -32, -33, -200, -70_000, -(2**40), 1.5],
         "long": "ä" * 300, "short": "x" * 40, "bytes": b"\0" * 10, "deep": {"a": [{}]}, "many": list(range(20)),
         "map": {str(n): n for n in range(20)}, "huge": "y" * 70_000,
@@ -114,7 +114,7 @@ def test_what_is_no_answer_is_refused(data: bytes) -> None:
 def test_a_worker_that_says_nothing_is_a_sentence(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "pass"]
     with pytest.raises(Failed, match="does not answer"):
-        smoke_worker.figures(command, folder=tmp_path, environment={}, seconds=20)
+        smoke_worker.about(command, folder=tmp_path, environment={}, seconds=20)
 
 
 # Trees ---------------------------------------------------------------------------------------------------------------

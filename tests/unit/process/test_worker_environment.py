@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qwen_desktop.process import spawn
+from qwen_desktop.core.packed import unpack
+from qwen_desktop.process import once, spawn
 
 
 @pytest.mark.parametrize("name", ["GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH"])
@@ -33,9 +34,12 @@ def test_a_worker_that_is_asked_runs_in_an_empty_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code = "import os, sys; print(os.getcwd(), os.listdir(), os.environ['SAID'])"
-    monkeypatch.setattr(spawn, "worker_command", lambda kind: [sys.executable, "-c", code, kind])
-    where, inside, said = spawn.ask("qt", 30, SAID="yes").stdout.split()
+    code = (
+        "import os; from qwen_desktop.core.packed import pack; from qwen_desktop.process import frames\n"
+        "os.write(1, frames.pack(pack([os.getcwd(), os.listdir(), os.environ['SAID']])))"
+    )
+    answers = once.ask([sys.executable, "-c", code], 30, SAID="yes")
+    where, inside, said = unpack(answers.payloads[0], tuple[str, list[str], str])
     assert Path(where) != Path.cwd()
-    assert (inside, said) == ("[]", "yes")
+    assert (inside, said) == ([], "yes")
     assert not Path(where).exists()
