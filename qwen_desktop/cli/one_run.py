@@ -11,6 +11,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import replaced
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
@@ -27,6 +28,8 @@ class Services(Protocol):
     def bus(self) -> EventBus: ...
     @property
     def preferences(self) -> Preferences: ...
+    @property
+    def engines(self) -> Engines: ...
     @property
     def models(self) -> Models: ...
     @property

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 
 from qwen_desktop.core.engine import (
-    Capabilities,
     Event,
     FinishReason,
     GenerateRequest,
@@ -160,20 +159,17 @@ class LocalWorkerEngine:
         self._request: LoadRequest | None = None
         self._starting = asyncio.Lock()
         self._closed = False
+        self._told: list[Callable[[Problem], None]] = []
 
     @property
     def info(self) -> ModelInfo | None:
-        """The loaded model, or None. It stays after a crash: the model comes back with the next request."""
-        return self._info
+        """The loaded model, None also from when its worker has ended."""
+        return self._info if self._loaded and self._supervisor.running else None
 
     @property
     def pid(self) -> int | None:
         """The worker's process id, None when none runs."""
         return self._supervisor.pid
-
-    def capabilities(self) -> Capabilities:
-        """What the loaded model can do."""
-        return Capabilities(thinking=self._info.thinking if self._info else ())
 
     async def load(self, request: LoadRequest) -> AsyncGenerator[LoadProgress, None]:
         """Load a model, yielding progress. Leaving the iteration early ends the worker. Raises ``AppError``."""
@@ -247,6 +243,10 @@ class LocalWorkerEngine:
             Text("engine.no_embeddings.hint", QT_TRANSLATE_NOOP("engine", "Choose an embedding model.")),
         )
 
+    def on_end(self, callback: Callable[[Problem], None]) -> None:
+        """Have ``callback`` told whenever the worker has ended without having been asked to."""
+        self._told.append(callback)
+
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
         async with self._starting:
@@ -308,6 +308,9 @@ class LocalWorkerEngine:
         found = problem(ending) if ending.end is not End.ASKED else _unloaded()
         for number, channel in list(self._channels.items()):
             channel.put(wire.Failed(number, found))
+        if ending.end is not End.ASKED:
+            for callback in self._told:
+                callback(found)
 
 
 class _Open:

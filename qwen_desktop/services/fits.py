@@ -23,10 +23,10 @@ from msgspec.structs import replace
 from qwen_desktop.core import corrections, memory, room, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
-from qwen_desktop.core.engine import ModelInfo, Stats
+from qwen_desktop.core.engine import LoadRequest, LocalInfo, ModelInfo, Stats
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
-from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
+from qwen_desktop.core.fit import UNCORRECTED, Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
@@ -42,12 +42,11 @@ from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
+    EngineChanged,
     EventBus,
     FitsChanged,
     MachineChanged,
     MessageChanged,
-    ModelChanged,
-    ModelStatus,
     SettingsChanged,
 )
 from qwen_desktop.services.hub_access import Tokens, hub_access
@@ -113,12 +112,13 @@ class Fits:
         self._headers: dict[str, _Header] = {}
         self._verdicts: dict[tuple[Any, ...], Fit] = {}
         self._basis: tuple[Any, ...] = ()
+        #: models that are or were in memory, by their fingerprint, and headers of files, by path with size and time
         self._loaded: dict[str, ModelInfo] = {}
-        self._read_for: dict[str, tuple[_Header, str]] = {}
+        self._read: dict[str, tuple[tuple[int, int], tuple[_Header, str]]] = {}
         self._learning: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
         self._leave = (
-            bus.subscribe(ModelChanged, self._on_model),
+            bus.subscribe(EngineChanged, self._on_engine),
             bus.subscribe(MessageChanged, lambda event: self._on_message(event.message)),
             bus.subscribe(MachineChanged, lambda _event: self._tell()),
             bus.subscribe(SettingsChanged, self._on_settings),
@@ -254,6 +254,20 @@ class Fits:
             fetched_bytes=found.fetched_bytes,
         )
 
+    async def needs(self, request: LoadRequest) -> int:
+        """How many bytes of main memory must be free for a file to be loaded so; 0 when its header cannot be read,
+        which the load itself will say."""
+        try:
+            header, name = await self._of_file(request.path)
+        except AppError:
+            return 0
+        shape, machine = header.found.shape, self._machines.known
+        use = self.use(request.context, kv_type=request.kv_type, mmproj_bytes=header.mmproj_bytes)
+        context = min(use.context, shape.context_train) if shape.context_train else use.context
+        use = replace(use, context=context, flash_attention=request.flash_attention)
+        known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
+        return memory.needed(memory.estimate(shape, use, known))
+
     async def _header(self, reference: str) -> tuple[_Header, str]:
         """The header that a reference means, and the file's name in the catalogue ("" where it is not of one)."""
         kept = self._headers.get(reference.lower())
@@ -293,6 +307,13 @@ class Fits:
             return _Header(found, mmproj_bytes), ""
         return self._keep(_name(item.repo, item.quant), _Header(found, mmproj_bytes))
 
+    async def _of_file(self, path: str) -> tuple[_Header, str]:
+        """The same, read once for as long as the file stays as it is."""
+        stamp = await asyncio.to_thread(_stamp, path)
+        if path not in self._read or self._read[path][0] != stamp:
+            self._read[path] = stamp, await self._local(path)
+        return self._read[path][1]
+
     def _keep(self, name: str, header: _Header) -> tuple[_Header, str]:
         if self._headers.get(name) != header:
             self._headers[name] = header
@@ -323,10 +344,10 @@ class Fits:
         while self._learning:
             await asyncio.wait(self._learning)
 
-    def _on_model(self, event: ModelChanged) -> None:
+    def _on_engine(self, event: EngineChanged) -> None:
         info = event.state.info
-        if event.state.status is ModelStatus.READY and info is not None and not info.guide:
-            self._loaded = {info.sha256: info}
+        if info is not None and info.local is not None and not info.local.guide:
+            self._loaded[info.local.sha256] = info
 
     def _on_message(self, message: Message) -> None:
         made = message.provenance
@@ -339,10 +360,13 @@ class Fits:
 
     async def _learn(self, info: ModelInfo, stats: Stats) -> None:
         machine = self._machines.known or await self._machines.machine()
-        if info.sha256 not in self._read_for:
-            self._read_for = {info.sha256: await self._local(info.path)}
-        header, name = self._read_for[info.sha256]
-        new = measurement(header.found.shape, machine, info, stats, threads=self._settings.engine.threads, model=name)
+        if info.local is None:
+            return
+        header, name = await self._of_file(info.local.path)
+        threads = self._settings.engine.threads
+        new = measurement(
+            header.found.shape, machine, info.local, stats, context=info.context_size, threads=threads, model=name
+        )
         if not (new.held_bytes or new.decode or new.prompt):
             return
         before = self._taught(machine, new)
@@ -362,15 +386,22 @@ class Fits:
 
 
 def measurement(
-    shape: Shape, machine: Machine, info: ModelInfo, stats: Stats, *, threads: int | None = None, model: str = ""
+    shape: Shape,
+    machine: Machine,
+    info: LocalInfo,
+    stats: Stats,
+    *,
+    context: int,
+    threads: int | None = None,
+    model: str = "",
 ) -> Measurement:
-    """What one answer of a loaded model says, beside what was predicted for just that. ``threads`` are those that were
-    asked for.
+    """What one answer of a loaded model says, beside what was predicted for just that, with a context of ``context``
+    tokens. ``threads`` are those that were asked for.
 
     On graphics cards the memory is not ours to measure: only the speed is kept.
     """
     flash = "on" if info.flash_attention else "off"
-    use = Use(context=info.context_size, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
+    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
     weighed = stats.held_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
     share = min(1.0, info.gpu_layers / (shape.layers + 1))
@@ -382,7 +413,7 @@ def measurement(
     return Measurement(
         key=info.sha256,
         machine=corrections.machine_name(machine),
-        context=info.context_size,
+        context=context,
         kv_type=info.kv_type,
         flash=info.flash_attention,
         filled=stats.context_most,
@@ -413,6 +444,14 @@ def _size(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:  # the header's reader says what is wrong
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _read(file: Path) -> tuple[Measurement, ...]:

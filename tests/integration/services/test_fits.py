@@ -14,12 +14,13 @@ from msgspec import structs
 from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import LoadRequest, ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
 from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths, find_paths
@@ -27,7 +28,7 @@ from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import EventBus, FitsChanged, MessageChanged, ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, FitsChanged, MessageChanged, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
@@ -232,18 +233,19 @@ def test_lists_wait_for_the_machine(paths: Paths, model: Path) -> None:
 
 def info_of(path: Path, **other: Any) -> ModelInfo:
     figures: dict[str, Any] = {
-        "path": str(path), "name": "x", "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
-        "context_size": 8192, "context_train": 32768, "threads": 1, "gpu_layers": 0, "flash_attention": False,
+        "path": str(path), "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
+        "context_train": 32768, "threads": 1, "gpu_layers": 0, "flash_attention": False,
         "kv_type": "f16", "sha256": read_header(path).fingerprint, "template_sha256": "", "template_source": "file",
-        "thinking": (), "guide": False, "engine": "", "load_s": 1.0, "memory_bytes": 1, "batch": 64, **other,
+        "guide": False, "load_s": 1.0, "memory_bytes": 1, "batch": 64, **other,
     }  # fmt: skip
-    return ModelInfo(**figures)
+    return ModelInfo("x", 8192, Capabilities(), "", local=LocalInfo(**figures))
 
 
 def answered(services: Joined, info: ModelInfo, stats: Stats) -> None:
     """What is published when a model got ready and has answered."""
-    services.bus.publish(ModelChanged(ModelState(ModelStatus.READY, info.path, "x", guide=False, info=info)))
-    provenance = Provenance(info.path, "x", info.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
+    assert info.local is not None
+    services.bus.publish(EngineChanged(FileRef(info.local.path), EngineState(ModelStatus.READY, info=info)))
+    provenance = Provenance(info.local.path, "x", info.local.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
     message = Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)
     services.bus.publish(MessageChanged(message))
 
