@@ -165,7 +165,7 @@ class ScriptedEngine:
         self._info: ModelInfo | None = None
         self._on_end: list[Callable[[Problem], None]] = []
         self._crashed: Problem | None = None
-        self.held_bytes = self.mapped_bytes = 0
+        self.held_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
         self.loads: list[LoadRequest] = []
         self.closed = False
@@ -195,7 +195,7 @@ class ScriptedEngine:
             parameters=1_000_000,
             context_train=self._context,
             threads=request.threads or 2,
-            gpu_layers=request.gpu_layers or 0,
+            gpu_layers=request.gpu_layers or self.gpu_layers,
             flash_attention=request.flash_attention == "on",
             kv_type=request.kv_type,
             sha256="ab" * 32,

@@ -300,7 +300,11 @@ class Chat:
         elif self._engines.state(ref).status is not ModelStatus.READY:
             self._tell_stage(answer, "loading")
         await self._models.looked_at(ref)
-        async with self._engines.lease(ref, on_load=lambda: self._tell_stage(answer, "loading")) as engine:
+
+        def on_load(ahead: int) -> None:
+            self._tell_stage(answer, "queued" if ahead else "loading", ahead)
+
+        async with self._engines.lease(ref, on_load=on_load) as engine:
             self._tell_stage(answer, "reading")
             request = await self._request(engine, answer, conversation, thinking)
             async with engine.generate(request) as run:

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
@@ -33,6 +33,8 @@ from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, M
 from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
+
+OnLoad: TypeAlias = Callable[[int], None]
 
 _IDLE = EngineState()
 
@@ -74,7 +76,7 @@ class _Record:
     @property
     def busy(self) -> bool:
         """Whether somebody works with the engine. Who only waits for a load of it does not need it kept."""
-        return self.holder is not None and self.load is None
+        return self.local is not None and self.holder is not None and self.load is None
 
 
 class _Ask(NamedTuple):
@@ -125,7 +127,7 @@ class Engines:
         self._loads: list[_Ask] = []
         self._loading: _Ask | None = None
         self._short: _Ask | None = None
-        self._sleepers: set[asyncio.Future[None]] = set()
+        self._sleepers: list[asyncio.Future[None]] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
         bus.subscribe(SettingsChanged, self._on_settings)
@@ -134,13 +136,14 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: Callable[[], None] | None = None
+        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad | None = None
     ) -> AsyncIterator[LocalEngine]:
         """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left.
 
-        ``on_load`` is told when a load must be waited for; ``EngineChanged`` has its progress. Raises ``AppError``.
-        A caller that is cancelled does not end a load that runs: the next one finds it further on. Nobody may wait
-        for a lease while holding one: there may not be memory for both.
+        ``on_load`` is told 0 when a load must be waited for, of which ``EngineChanged`` has the progress, and how many
+        others must end before it when there is not enough memory for all. Raises ``AppError``. A caller that is
+        cancelled does not end a load that runs: the next one finds it further on. Nobody may wait for a lease while
+        holding one: there may not be memory for both.
         """
         async with self._turn(ref, priority) as ask:
             yield await self._ready(ask, ref, on_load)
@@ -239,24 +242,24 @@ class Engines:
     def _wanted(self, record: _Record) -> bool:
         return any(ask.record is record for ask in self._asks)
 
-    async def _until(self, ready: Callable[[], bool]) -> None:
+    async def _until(self, ready: Callable[[], object]) -> None:
         """Wait for something that turns, loads and ends change. Raises ``Cancelled`` when all is being closed."""
         while not ready():
             if self._closed:
                 raise _closing()
             sleeper = asyncio.get_running_loop().create_future()
-            self._sleepers.add(sleeper)
+            self._sleepers.append(sleeper)
             try:
                 await sleeper
             finally:
-                self._sleepers.discard(sleeper)
+                self._sleepers.remove(sleeper)
 
     def _wake(self) -> None:
         for sleeper in self._sleepers:
             if not sleeper.done():
                 sleeper.set_result(None)
 
-    async def _ready(self, ask: _Ask, ref: ModelRef, on_load: Callable[[], None] | None) -> LocalEngine:
+    async def _ready(self, ask: _Ask, ref: ModelRef, on_load: OnLoad | None) -> LocalEngine:
         """The engine with the model in it, loaded first where it must be."""
         record = ask.record
         loaded: LoadRequest | None = None
@@ -268,11 +271,10 @@ class Engines:
             if record.problem is not None and (failed or loaded == request):
                 raise error_of(record.problem)  # that load failed, or its engine ended as soon as it was there
             if on_load is not None:
-                on_load()
-                on_load = None
+                on_load(0)
             if record.load is None:
-                record.load = asyncio.create_task(self._load(ask, request), name="engine.load")
-                record.load.add_done_callback(_looked_at)
+                record.load = asyncio.create_task(self._load(ask, request, on_load), name="engine.load")
+                record.load.add_done_callback(told_already)
                 loaded = request
             await asyncio.wait({record.load})
         raise _closing()
@@ -293,19 +295,22 @@ class Engines:
         }
         return LoadRequest(ref.path, **chosen, template=self._template(ref.path) if self._template else None)
 
-    async def _load(self, ask: _Ask, request: LoadRequest) -> None:
+    async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad | None) -> None:
         """Wait for the loads before this one and for memory, then load."""
         record = ask.record
         self._loads.append(ask)
         self._give_up_unwanted()
+        self._wake()  # what is to be loaded anew may leave memory
         try:
             await self._until(lambda: self._loading is None and ask == min(self._loads))
             self._loading = ask
             record.problem = record.failed = None
             if request.path != self._guide:
-                await self._make_room(ask, request)
+                await self._make_room(ask, request, on_load)
             await self._read(record, request)
-        except Cancelled:
+        except (Cancelled, asyncio.CancelledError):
+            if record.state.status is ModelStatus.LOADING:
+                self._tell(record, _IDLE)
             raise
         except Exception as error:
             record.problem = problem_of(error)
@@ -341,7 +346,6 @@ class Engines:
                 raise error_of(record.problem)
         except BaseException:
             await asyncio.shield(self._take_out(record))
-            self._tell(record, _IDLE)
             raise
         info, local = engine.info, record.local
         size, seconds = local.size_bytes if local is not None else state.size_bytes, self._clock() - began
@@ -370,7 +374,7 @@ class Engines:
 
     # Memory ------------------------------------------------------------------------------------------------------
 
-    async def _make_room(self, ask: _Ask, request: LoadRequest) -> None:
+    async def _make_room(self, ask: _Ask, request: LoadRequest, on_load: OnLoad | None) -> None:
         """Have others leave until the model fits. Alone it is loaded anyway: the engine makes its context smaller."""
         needs: int | None = None
         try:
@@ -388,13 +392,19 @@ class Engines:
                 if not crowd and needs is not None and await self._fits(ask.record, needs):
                     return
                 self._short = ask
-                await self._until(partial(_one_is_idle, crowd or others))
-                idle = [record for record in crowd or others if not record.busy]
-                if idle:
+                if on_load is not None and ask in self._asks:
+                    on_load(0 if self._idle(ask, crowd or others) else len(crowd or others))
+                await self._until(partial(self._idle, ask, crowd or others))
+                if idle := self._idle(ask, crowd or others):
                     await self._evict(min(idle, key=lambda record: record.used))
         finally:
             self._short = None
             self._wake()
+
+    def _idle(self, ask: _Ask, records: list[_Record]) -> list[_Record]:
+        """Those whose engine nobody uses, or is to use before ``ask``."""
+        before = [other.record for other in self._asks if other < ask and other.record.holder is None]
+        return [record for record in records if not record.busy and record not in before]
 
     def _others(self, own: _Record) -> list[_Record]:
         guide = self._records.get(self._guide)
@@ -431,7 +441,7 @@ class Engines:
         """The engine's process has ended unasked: the next lease loads the model again, for all to see."""
         if record.engine is engine:
             record.problem = problem
-            if record.load is None:
+            if record.state.status is ModelStatus.READY:
                 self._tell(record, _IDLE)
             self._wake()
 
@@ -475,12 +485,8 @@ async def look_for(path: str) -> None:
     )
 
 
-def _one_is_idle(records: list[_Record]) -> bool:
-    return any(record.local is None or not record.busy for record in records)
-
-
-def _looked_at(load: asyncio.Task[None]) -> None:
-    """Who waited for it may have gone away: that it failed was told by its state."""
+def told_already(load: asyncio.Task[None]) -> None:
+    """For a load that has ended: who waited for it may have gone away, and that it failed was told by its state."""
     if not load.cancelled():
         load.exception()
 

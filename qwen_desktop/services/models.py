@@ -18,7 +18,7 @@ from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.text import shown
-from qwen_desktop.services.engines import Engines, look_for
+from qwen_desktop.services.engines import Engines, look_for, told_already
 from qwen_desktop.services.events import (
     EngineChanged,
     EngineState,
@@ -214,6 +214,7 @@ class Models:
             return  # another choice came meanwhile, whose load may run already
         if self._load is None or self._load.done() or self._loads != path:
             self._load, self._loads = asyncio.create_task(self._engines.load(_ref(path)), name="model.load"), path
+            self._load.add_done_callback(told_already)
         load = self._load
         await asyncio.wait({load})  # whoever chose it may go away without ending it
         if not load.cancelled():  # else another one was chosen meanwhile
