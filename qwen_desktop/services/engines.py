@@ -136,7 +136,7 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad | None = None
+        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad = lambda _ahead: None
     ) -> AsyncIterator[LocalEngine]:
         """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left.
 
@@ -259,7 +259,7 @@ class Engines:
             if not sleeper.done():
                 sleeper.set_result(None)
 
-    async def _ready(self, ask: _Ask, ref: ModelRef, on_load: OnLoad | None) -> LocalEngine:
+    async def _ready(self, ask: _Ask, ref: ModelRef, on_load: OnLoad) -> LocalEngine:
         """The engine with the model in it, loaded first where it must be."""
         record = ask.record
         loaded: LoadRequest | None = None
@@ -270,8 +270,7 @@ class Engines:
             failed = record.failed is not None and record.failed[0] == request and ask.number < record.failed[1]
             if record.problem is not None and (failed or loaded == request):
                 raise error_of(record.problem)  # that load failed, or its engine ended as soon as it was there
-            if on_load is not None:
-                on_load(0)
+            on_load(0)
             if record.load is None:
                 record.load = asyncio.create_task(self._load(ask, request, on_load), name="engine.load")
                 record.load.add_done_callback(told_already)
@@ -295,7 +294,7 @@ class Engines:
         }
         return LoadRequest(ref.path, **chosen, template=self._template(ref.path) if self._template else None)
 
-    async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad | None) -> None:
+    async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
         """Wait for the loads before this one and for memory, then load."""
         record = ask.record
         self._loads.append(ask)
@@ -374,9 +373,14 @@ class Engines:
 
     # Memory ------------------------------------------------------------------------------------------------------
 
-    async def _make_room(self, ask: _Ask, request: LoadRequest, on_load: OnLoad | None) -> None:
+    async def _make_room(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
         """Have others leave until the model fits. Alone it is loaded anyway: the engine makes its context smaller."""
         needs: int | None = None
+
+        def tell(ahead: int) -> None:
+            if ask in self._asks:  # else its caller has gone away
+                on_load(ahead)
+
         try:
             while True:
                 if self._leaving:
@@ -392,10 +396,12 @@ class Engines:
                 if not crowd and needs is not None and await self._fits(ask.record, needs):
                     return
                 self._short = ask
-                if on_load is not None and ask in self._asks:
-                    on_load(0 if self._idle(ask, crowd or others) else len(crowd or others))
-                await self._until(partial(self._idle, ask, crowd or others))
-                if idle := self._idle(ask, crowd or others):
+                crowd = crowd or others
+                if not self._idle(ask, crowd):
+                    tell(len(crowd))
+                    await self._until(partial(self._idle, ask, crowd))
+                    tell(0)
+                if idle := self._idle(ask, crowd):
                     await self._evict(min(idle, key=lambda record: record.used))
         finally:
             self._short = None
@@ -425,17 +431,14 @@ class Engines:
         await asyncio.shield(self._take_out(record))
         self._tell(record, _IDLE)
 
-    def _take_out(self, record: _Record) -> asyncio.Future[None]:
+    def _take_out(self, record: _Record) -> asyncio.Future[list[None]]:
         """Take an engine from its model at once; the result is there when its memory is free."""
         engine, record.engine, record.request = record.engine, None, None
-        if engine is None:
-            nothing = asyncio.get_running_loop().create_future()
-            nothing.set_result(None)
-            return nothing
-        leaving = asyncio.create_task(engine.aclose(), name="engine.close")
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        return leaving
+        leaving = [asyncio.create_task(engine.aclose(), name="engine.close")] if engine is not None else []
+        for task in leaving:
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        return asyncio.gather(*leaving)
 
     def _on_end(self, record: _Record, engine: LocalEngine, problem: Problem) -> None:
         """The engine's process has ended unasked: the next lease loads the model again, for all to see."""

@@ -84,6 +84,7 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
             assert models.state.path == str(target / path.relative_to(old))
             await engines.load(models.ref)  # the next message finds the file in its new place
             assert engine.loads[-1].path == models.state.path
+            assert engines.resident() == (models.state.path,)  # it is not in memory twice
             moved = app.library.find(models.state.path)
             assert moved is not None and moved.last_used > 0  # what was noted of it came along
             await models.aclose()

@@ -8,13 +8,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.chat import Conversation, Message, Status
 from qwen_desktop.core.engine import GenerateRequest, ThinkingMode
 from qwen_desktop.core.errors import Cancelled, Environment, UserFacing
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
+from qwen_desktop.core.parts import Role
 from qwen_desktop.services.engines import Priority
-from qwen_desktop.services.events import AnswerDelta, AnswerStage, EngineChanged, ModelChanged, ModelStatus
+from qwen_desktop.services.events import (
+    AnswerDelta,
+    AnswerStage,
+    EngineChanged,
+    MessageAdded,
+    ModelChanged,
+    ModelStatus,
+)
 from tests.app import App, run, running_app
 from tests.engine_schedules import random_schedule
 from tests.scripted_engine import Script
@@ -411,6 +420,53 @@ def test_a_queued_answer_is_made_by_the_model_that_it_was_asked_of() -> None:
         assert {answer.status for answer in answers} == {Status.DONE}
         assert Path(app.models.state.path).name == "b-600.gguf"
         assert computer.most == 0
+
+    on(computer, test)
+
+
+def test_a_conversation_is_answered_by_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        own, chosen = FileRef(app.model_file("own-1.gguf")), FileRef(app.model_file("chosen-1.gguf"))
+        await app.models.open_file(chosen.path)
+        question = await app.chat.send("One", conversation_id=None, thinking=ThinkingMode.AUTO)
+        await app.chat.idle()
+        get = app.history.get
+
+        async def with_model(conversation_id: str) -> Conversation | None:
+            found = await get(conversation_id)
+            return structs.replace(found, model=own) if found is not None else None
+
+        monkeypatch.setattr(app.history, "get", with_model)
+        await app.chat.send("Two", conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+        (expected,) = [e.message for e in app.events(MessageAdded) if e.message.role is Role.ASSISTANT][1:]
+        assert expected.provenance is not None and expected.provenance.model_name == "own-1"
+        await app.chat.idle()
+        answer = await answer_to(app, question)
+        assert made_by(answer) == "own-1.gguf" and answer.status is Status.DONE
+        await app.chat.regenerate(answer.id)
+        await app.chat.idle()
+        assert made_by(await answer_to(app, question)) == "own-1.gguf"
+        assert app.models.state.path == chosen.path and app.models.state.status is ModelStatus.READY
+
+    on(computer, test)
+
+
+def test_an_answer_that_waits_for_the_memory_of_another_says_so() -> None:
+    computer = Computer(1000, load_s=0.01)
+
+    async def test(app: App) -> None:
+        a, b = FileRef(app.model_file("a-600.gguf")), FileRef(app.model_file("b-600.gguf"))
+        first = Holder(app, a)
+        await first.has.wait()
+        await say(app, b)
+        await until(lambda: any(event.ahead for event in app.events(AnswerStage)))
+        assert app.events(AnswerStage)[-1].stage == "queued"
+        await first.end()
+        await app.chat.idle()
+        stages = [(event.stage, event.ahead) for event in app.events(AnswerStage)]
+        assert stages[-3:] == [("queued", 1), ("loading", 0), ("reading", 0)]
 
     on(computer, test)
 

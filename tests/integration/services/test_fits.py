@@ -19,7 +19,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
-from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.memory import estimate, needed
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
@@ -248,6 +248,31 @@ def answered(services: Joined, info: ModelInfo, stats: Stats) -> None:
     provenance = Provenance(info.local.path, "x", info.local.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
     message = Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)
     services.bus.publish(MessageChanged(message))
+
+
+def test_what_a_load_needs_is_what_the_verdict_says_and_the_header_is_read_once(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gguf_shapes.write(tmp_path / NAME, gguf_shapes.PLANS["Qwen3-4B"], vocab=2000)
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            known = await services.fits.of_reference(str(path), context=4096)
+            assert await services.fits.needs(LoadRequest(str(path), context=4096)) == needed(known.asked)
+            call, asked = services.jobs.call, []
+
+            def counted(*given: Any, **more: Any) -> Any:
+                asked.append(given)
+                return call(*given, **more)
+
+            monkeypatch.setattr(services.jobs, "call", counted)
+            assert await services.fits.needs(LoadRequest(str(path), context=16384)) > needed(known.asked)
+            assert not asked
+            path.write_bytes(b"no model any more")
+            assert await services.fits.needs(LoadRequest(str(path))) == 0  # the load will say what is wrong
+            assert asked
+
+    run(work)
 
 
 def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model: Path) -> None:
