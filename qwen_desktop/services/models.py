@@ -235,7 +235,7 @@ class Models:
                 unloading.add_done_callback(self._unloading.discard)
 
     def _chosen(self, path: str) -> ModelState:
-        if not path:
+        if path in ("", self._guide):
             return ModelState(ModelStatus.IDLE, "", GUIDE_NAME, guide=True)
         return ModelState(ModelStatus.IDLE, path, shown(Path(path).stem), guide=False)
 

@@ -49,6 +49,20 @@ def test_the_guide_is_there_from_the_start() -> None:
     run(main())
 
 
+def test_the_guides_own_file_is_the_guide_by_whatever_door() -> None:
+    async def main() -> None:
+        async with running_app(Factory()) as app:
+            await app.preferences.set("engine.model", str(app.paths.guide_file))
+        async with running_app(Factory()) as app:
+            assert app.models.state.guide
+            await app.ask("Hello")
+            assert app.models.state.status is ModelStatus.READY
+            await app.models.open_file(app.paths.guide_file)
+            assert app.models.state.guide and app.models.state.status is ModelStatus.READY
+
+    run(main())
+
+
 def test_opening_a_file_shows_progress_and_is_remembered() -> None:
     async def main() -> None:
         async with running_app(Factory(load_s=0.05)) as app:
