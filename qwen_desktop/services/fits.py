@@ -28,6 +28,7 @@ from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.fit import UNCORRECTED, Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
@@ -115,6 +116,9 @@ class Fits:
         #: models that are or were in memory, by their fingerprint, and headers of files, by path with size and time
         self._loaded: dict[str, ModelInfo] = {}
         self._read: dict[str, tuple[tuple[int, int], tuple[_Header, str]]] = {}
+        #: models in memory: since when (seconds of the epoch), and how many bytes of it the system counts as used
+        self._resident: dict[ModelRef, tuple[float, int]] = {}
+        self._emptied: tuple[Machine, Machine] | None = None
         self._learning: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
         self._leave = (
@@ -182,7 +186,7 @@ class Fits:
                 shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
             else:
                 return None
-            here = room.usual(machine) if usual else machine
+            here = room.usual(machine) if usual else self._without_models(machine)
             use = self.use(context, mmproj_bytes=mmproj_bytes)
             correction = self._correction(machine, header, _name(model.repo, quant.name), use)
             found = replace(fit(shape, use, here, correction), exact=header is not None)
@@ -202,6 +206,15 @@ class Fits:
                 self._known, here, key=fingerprint, model=name, context=use.context, bandwidth=bandwidth
             )
         return self._corrections[asked]
+
+    def _without_models(self, machine: Machine) -> Machine:
+        """The machine without the models that were in its memory when it was looked at: they leave for another one."""
+        if self._emptied is None or self._emptied[0] is not machine:
+            given = sum(taken for since, taken in self._resident.values() if since < machine.taken_at)
+            free = machine.memory.free_bytes
+            here = replace(machine.memory, free_bytes=free + given) if free is not None else machine.memory
+            self._emptied = machine, replace(machine, memory=here)
+        return self._emptied[1]
 
     @property
     def _settings(self) -> Settings:
@@ -232,7 +245,9 @@ class Fits:
         header, name = await self._header(reference.strip())
         found = header.found
         machine = await self._machines.machine()
-        if memory_bytes is not None:
+        if memory_bytes is None:
+            machine = self._without_models(machine)
+        else:
             machine = replace(machine, memory=Memory(memory_bytes, memory_bytes), gpus=(), unused_gpus=())
         use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes)
         correction = self._correction(machine, header, name, use)
@@ -348,6 +363,9 @@ class Fits:
         info = event.state.info
         if info is not None and info.local is not None and not info.local.guide:
             self._loaded[info.local.sha256] = info
+            self._resident[event.ref] = time.time(), max(0, info.local.held_bytes - info.local.mapped_bytes)
+        else:
+            self._resident.pop(event.ref, None)
 
     def _on_message(self, message: Message) -> None:
         made = message.provenance

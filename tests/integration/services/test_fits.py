@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -271,6 +272,28 @@ def test_what_a_load_needs_is_what_the_verdict_says_and_the_header_is_read_once(
             path.write_bytes(b"no model any more")
             assert await services.fits.needs(LoadRequest(str(path))) == 0  # the load will say what is wrong
             assert asked
+
+    run(work)
+
+
+def test_models_in_memory_do_not_stand_in_the_way_of_another_one(paths: Paths, model: Path) -> None:
+    shape = shape_of(read_header(model))
+    listed, quant = entry(shape)
+
+    async def verdict(free: int, *, loaded: bool) -> Verdict:
+        here = structs.replace(HERE, memory=Memory(16 * GB, free), taken_at=time.time() + 1)
+        async with Joined(paths, here) as services:
+            if loaded:
+                info = info_of(model, held_bytes=6 * GB, mapped_bytes=1 * GB)
+                services.bus.publish(EngineChanged(FileRef("/other.gguf"), EngineState(ModelStatus.READY, info=info)))
+            found = services.fits.of(listed, quant)
+            assert found is not None
+            assert (await services.fits.of_reference(str(model))).fit.verdict is found.verdict
+            return found.verdict
+
+    async def work() -> None:
+        assert await verdict(4 * GB, loaded=False) is Verdict.TOO_LARGE
+        assert await verdict(4 * GB, loaded=True) is await verdict(9 * GB, loaded=False) is Verdict.FITS
 
     run(work)
 
