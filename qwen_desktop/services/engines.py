@@ -39,6 +39,10 @@ OnLoad: TypeAlias = Callable[[int], None]
 _IDLE = EngineState()
 
 
+def _untold(_ahead: int) -> None:
+    """For those who need not know what they wait for."""
+
+
 class Priority(IntEnum):
     """Who goes first: someone at the window, a program at the API, batches, titles of chats."""
 
@@ -80,11 +84,12 @@ class _Record:
 
 
 class _Ask(NamedTuple):
-    """Somebody who wants a turn. The smallest goes first."""
+    """Somebody who wants a turn, to have a lease or only to load or unload. The smallest goes first."""
 
     priority: Priority
     number: int
     record: _Record
+    leases: bool
 
 
 class Engines:
@@ -136,7 +141,7 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad = lambda _ahead: None
+        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad = _untold
     ) -> AsyncIterator[LocalEngine]:
         """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left.
 
@@ -152,17 +157,17 @@ class Engines:
         """Have the model in memory. Raises ``AppError``."""
         record = self._record(ref)
         if record.request != self._request(ref) or record.local is None or record.load is not None:
-            async with self.lease(ref):
-                pass
+            async with self._turn(ref, Priority.WINDOW, leases=False) as ask:
+                await self._ready(ask, ref, _untold)
 
     def state(self, ref: ModelRef) -> EngineState:
         """What the model is doing."""
         return self._record(ref).state
 
     def ahead(self, ref: ModelRef, priority: Priority = Priority.WINDOW) -> int:
-        """How many have the model's turn or come before somebody who asks now."""
+        """How many have a lease of the model or get theirs before somebody who asks now."""
         record = self._record(ref)
-        return sum(ask.record is record and ask.priority <= priority for ask in self._asks)
+        return sum(ask.leases and ask.record is record and ask.priority <= priority for ask in self._asks)
 
     @property
     def busy(self) -> bool:
@@ -178,7 +183,7 @@ class Engines:
 
     async def unload(self, ref: ModelRef) -> None:
         """Free the memory of a model; its next lease loads it again. Waits for a running answer."""
-        async with self._turn(ref, Priority.WINDOW) as ask:
+        async with self._turn(ref, Priority.WINDOW, leases=False) as ask:
             await self._end_load(ask.record)
             await self._evict(ask.record)
 
@@ -215,9 +220,9 @@ class Engines:
         return self._records[path]
 
     @contextlib.asynccontextmanager
-    async def _turn(self, ref: ModelRef, priority: Priority) -> AsyncIterator[_Ask]:
+    async def _turn(self, ref: ModelRef, priority: Priority, *, leases: bool = True) -> AsyncIterator[_Ask]:
         record = self._record(ref)
-        ask = _Ask(priority, next(self._numbers), record)
+        ask = _Ask(priority, next(self._numbers), record, leases)
         self._asks.append(ask)
         try:
             await self._until(lambda: self._is_next(ask))
@@ -341,16 +346,17 @@ class Engines:
                 self._tell(record, state)
             if self._closed:
                 raise _closing()
-            if engine.info is None and record.problem is not None:
-                raise error_of(record.problem)
+            info = engine.info
+            if info is None:
+                raise error_of(record.problem) if record.problem is not None else RuntimeError("no model is loaded")
         except BaseException:
             await asyncio.shield(self._take_out(record))
             raise
-        info, local = engine.info, record.local
-        size, seconds = local.size_bytes if local is not None else state.size_bytes, self._clock() - began
+        size = info.local.size_bytes if info.local is not None else state.size_bytes
+        seconds = self._clock() - began
         self._tell(record, EngineState(ModelStatus.READY, 1.0, size, seconds, info))
         self._rest(record)
-        for notice in info.notices if info is not None else ():
+        for notice in info.notices:
             self._bus.publish(Notified(notice))
 
     def _give_up_unwanted(self) -> None:

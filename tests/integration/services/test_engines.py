@@ -494,6 +494,8 @@ def test_what_was_asked_of_a_file_that_is_loading_is_answered_by_it_whatever_is_
         opening = asyncio.create_task(app.models.open_file(slow))
         await asyncio.sleep(0.01)
         question = await app.chat.send("To the slow one", conversation_id=None, thinking=ThinkingMode.AUTO)
+        await until(lambda: app.events(AnswerStage))
+        assert {event.stage for event in app.events(AnswerStage)} == {"loading"}  # it waits for nobody's answer
         await app.models.open_file(other)
         await opening
         await app.chat.idle()
