@@ -14,11 +14,11 @@ from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -35,7 +35,9 @@ ALL_EVENTS: tuple[type[Struct], ...] = tuple(
 class App:
     """The joined services; ``seen`` is every published event in order."""
 
-    def __init__(self, paths: Paths, db: Database, factory: Callable[[], LocalEngine], check: FileCheck) -> None:
+    def __init__(
+        self, paths: Paths, db: Database, factory: Callable[[], LocalEngine], check: FileCheck, **engines: Any
+    ) -> None:
         self.paths = paths
         self.db = db
         self.bus = EventBus()
@@ -43,10 +45,10 @@ class App:
         for kind in ALL_EVENTS:
             self.bus.subscribe(kind, self.seen.append)
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
-        self.sessions = Sessions(factory)
-        self.models = Models(self.sessions, self.preferences, self.bus, paths, check=check)
+        self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
+        self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.history = History(db, self.bus)
-        self.chat = Chat(self.history, self.models, self.preferences, self.bus)
+        self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
     def events(self, kind: type[E]) -> list[E]:
         """The published events of one type."""
@@ -72,19 +74,22 @@ async def any_file(path: Path) -> ModelFile:
 
 
 @contextlib.asynccontextmanager
-async def running_app(factory: Callable[[], LocalEngine], *, check: FileCheck = any_file) -> AsyncIterator[App]:
-    """The services over the test's own data folder, opened as at a start and closed as at the end."""
+async def running_app(
+    factory: Callable[[], LocalEngine], *, check: FileCheck = any_file, **engines: Any
+) -> AsyncIterator[App]:
+    """The services over the test's own data folder, opened as at a start and closed as at the end. ``engines`` are
+    further arguments of ``Engines``."""
     paths = find_paths()
     db = Database(paths.database_file)
     await db.open()
-    app = App(paths, db, factory, check)
+    app = App(paths, db, factory, check, **engines)
     await app.history.recover()
     try:
         yield app
     finally:
         await app.chat.aclose()
         await app.models.aclose()
-        await app.sessions.aclose()
+        await app.engines.aclose()
         await db.aclose()
 
 

@@ -17,15 +17,16 @@ from msgspec import structs
 from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
+from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.hub.remote_header import Found
-from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, MessageChanged, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.preferences import Preferences
 
@@ -86,18 +87,18 @@ def true_shape(chance: random.Random, model: CatalogModel, quant: Quant) -> Shap
 
 def answered(bus: EventBus, chance: random.Random, path: str, context: int, *, decode: float | None = None) -> None:
     """A model that was loaded from ``path`` has answered, at ``decode`` tokens per second or at any speed."""
-    info = ModelInfo(
-        path=path, name="x", architecture="qwen3", quant="", size_bytes=1, parameters=1, context_size=context,
-        context_train=32768, threads=4, gpu_layers=0, flash_attention=chance.random() < 0.5, kv_type="f16", sha256=path,
-        template_sha256="", template_source="file", thinking=(), guide=False, engine="", load_s=1.0, memory_bytes=1,
-        batch=64,
+    local = LocalInfo(
+        path=path, architecture="qwen3", quant="", size_bytes=1, parameters=1, context_train=32768, threads=4,
+        gpu_layers=0, flash_attention=chance.random() < 0.5, kv_type="f16", sha256=path, template_sha256="",
+        template_source="file", guide=False, load_s=1.0, memory_bytes=1, batch=64,
     )  # fmt: skip
+    info = ModelInfo("x", context, Capabilities(), "", local=local)
     stats = Stats(
         prompt_tokens=500, completion_tokens=100, context_used=600, context_most=600,
         decode_tokens_per_s=decode or chance.uniform(0.5, 60), prompt_tokens_per_s=chance.uniform(5, 500),
         held_bytes=int(chance.uniform(0.5, 12) * GB),
     )  # fmt: skip
-    bus.publish(ModelChanged(ModelState(ModelStatus.READY, path, "x", guide=False, info=info)))
+    bus.publish(EngineChanged(FileRef(path), EngineState(ModelStatus.READY, info=info)))
     provenance = Provenance(path, "x", path, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
     bus.publish(MessageChanged(Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)))
 

@@ -67,7 +67,8 @@ async def random_choices(seed: int) -> None:
         state = app.models.state
         assert Path(state.path).name == wanted, f"seed {seed}"
         assert state.status is ModelStatus.READY, f"seed {seed}"
-        assert state.info is not None and Path(state.info.path).name == (wanted or "guide.gguf"), f"seed {seed}"
+        assert state.info is not None and state.info.local is not None, f"seed {seed}"
+        assert Path(state.info.local.path).name == (wanted or "guide.gguf"), f"seed {seed}"
         kept = app.preferences.settings.engine.model
         assert Path(kept).name == wanted, f"seed {seed}"
         assert SettingsFile(app.paths.settings_file).load().settings.engine.model == kept, f"seed {seed}"

@@ -22,6 +22,7 @@ from qwen_desktop.core.engine import (
     Live,
     LoadProgress,
     LoadRequest,
+    LocalInfo,
     ModelInfo,
     PromptProgress,
     Sampling,
@@ -32,7 +33,7 @@ from qwen_desktop.core.engine import (
     ThinkingDone,
     ThinkingMode,
 )
-from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.errors import AppError, Problem, error_of
 
 
 class Script(Struct, frozen=True):
@@ -58,8 +59,9 @@ class Script(Struct, frozen=True):
 class ScriptedRun:
     """A run of a script; see ``core.engine.Run``."""
 
-    def __init__(self, script: Script, request: GenerateRequest) -> None:
+    def __init__(self, script: Script, request: GenerateRequest, check: Callable[[], None]) -> None:
         self._script = script
+        self._check = check
         self._request = request
         self._stopped = asyncio.Event()
         self._result: GenerateResult | None = None
@@ -97,6 +99,7 @@ class ScriptedRun:
                 await self._pause(started + (number + 1) / script.rate - time.monotonic())
             else:
                 await asyncio.sleep(0)
+            self._check()
             if self._stopped.is_set() and not script.deaf:
                 break
             if thought and not thinking:
@@ -142,7 +145,7 @@ def _split(text: str, size: int) -> list[str]:
 class ScriptedEngine:
     """``script`` is one answer for all requests or makes one for each. Everything asked of it is kept in lists.
 
-    ``load_s`` is how long a load takes, in ten steps; ``load_error`` is raised at its end.
+    ``load_s`` is how long a load takes, in ten steps; ``load_error`` is raised at its end. ``crash`` ends its "worker".
     """
 
     def __init__(
@@ -160,6 +163,9 @@ class ScriptedEngine:
         self._context = context
         self._guide = guide
         self._info: ModelInfo | None = None
+        self._on_end: list[Callable[[Problem], None]] = []
+        self._crashed: Problem | None = None
+        self.held_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
         self.loads: list[LoadRequest] = []
         self.closed = False
@@ -170,49 +176,55 @@ class ScriptedEngine:
         """The "loaded" model."""
         return self._info
 
-    def capabilities(self) -> Capabilities:
-        """Thinks in all modes."""
-        return Capabilities(thinking=tuple(ThinkingMode))
-
     async def load(self, request: LoadRequest) -> AsyncIterator[LoadProgress]:
         """Pretend to load."""
         self.loads.append(request)
+        self._info = self._crashed = None
         for step in range(1, 11):
             await asyncio.sleep(self._load_s / 10)
+            self._check()
             yield LoadProgress(step / 10, 1_000_000)
         if self._load_error is not None:
             raise self._load_error
         guide = self._guide or request.path.endswith("guide.gguf")
-        self._info = ModelInfo(
+        local = LocalInfo(
             path=request.path,
-            name=request.path.rsplit("/", 1)[-1].removesuffix(".gguf"),
             architecture="qwen3",
             quant="Q8_0",
             size_bytes=1_000_000,
             parameters=1_000_000,
-            context_size=request.context or self._context,
             context_train=self._context,
             threads=request.threads or 2,
-            gpu_layers=request.gpu_layers or 0,
+            gpu_layers=request.gpu_layers or self.gpu_layers,
             flash_attention=request.flash_attention == "on",
             kv_type=request.kv_type,
             sha256="ab" * 32,
             template_sha256="cd" * 32,
             template_source="file",
-            thinking=tuple(ThinkingMode),
             guide=guide,
-            engine="scripted 1",
             load_s=self._load_s,
             memory_bytes=2_000_000,
+            held_bytes=self.held_bytes,
+            mapped_bytes=self.mapped_bytes,
+        )
+        self._info = ModelInfo(
+            name=request.path.rsplit("/", 1)[-1].removesuffix(".gguf"),
+            context_size=request.context or self._context,
+            capabilities=Capabilities(thinking=tuple(ThinkingMode)),
+            engine="scripted 1",
+            local=local,
         )
 
     @contextlib.asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncIterator[ScriptedRun]:
         """Say what the script says."""
+        self._check()
+        if self._info is None:
+            raise RuntimeError("no model is loaded")
         self.requests.append(request)
         self.running += 1
         try:
-            yield ScriptedRun(self._script(request) if callable(self._script) else self._script, request)
+            yield ScriptedRun(self._script(request) if callable(self._script) else self._script, request, self._check)
         finally:
             self.running -= 1
 
@@ -223,6 +235,20 @@ class ScriptedEngine:
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """One number for each text."""
         return tuple((float(len(text)),) for text in texts)
+
+    def on_end(self, callback: Callable[[Problem], None]) -> None:
+        """Have ``callback`` told by ``crash``."""
+        self._on_end.append(callback)
+
+    def crash(self, problem: Problem) -> None:
+        """End as a worker does that was killed."""
+        self._info, self._crashed = None, problem
+        for callback in self._on_end:
+            callback(problem)
+
+    def _check(self) -> None:
+        if self._crashed is not None:
+            raise error_of(self._crashed)
 
     async def unload(self) -> None:
         """Forget the model."""

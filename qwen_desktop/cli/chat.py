@@ -95,10 +95,11 @@ class Answer:
     def as_json(self) -> str:
         """The object that ``--json`` prints."""
         figures = structs.asdict(self.stats)
-        if self.info is not None:  # an answer that failed early has no figures of its own
+        local = self.info.local if self.info is not None else None
+        if local is not None:  # an answer that failed early has no figures of its own
             for name in ("load_s", "memory_bytes"):
-                figures[name] = figures[name] or getattr(self.info, name)
-        figures["cpu"] = self.info.cpu if self.info else ""
+                figures[name] = figures[name] or getattr(local, name)
+        figures["cpu"] = local.cpu if local is not None else ""
         shown: dict[str, Any] = {
             "text": self.text,
             "thinking": self.thinking,
@@ -189,7 +190,8 @@ async def _unsaved(
     question: Question, services: Services, console: Console, answer: Answer, interrupt: Interrupt
 ) -> None:
     settings = services.preferences.settings
-    async with services.models.lease() as engine:
+    ref = services.models.ref
+    async with services.engines.lease(ref) as engine:
         async with engine.generate(_request(question, settings)) as run:
             interrupt.stop_with(run.stop)
             async for event in run:

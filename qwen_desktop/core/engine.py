@@ -11,13 +11,14 @@ Requests carry typed messages, never prompt strings. A run is an async context m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
+from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import Part, Role
 from qwen_desktop.core.text import Text
 
@@ -196,11 +197,61 @@ class Capabilities(Struct, frozen=True):
     embeddings: bool = False
 
 
+class LocalInfo(Struct, frozen=True):
+    """What only a model on this computer has: its file, how it was loaded, and what it takes.
+
+    ``cpu`` is the kind of processor that the computing library was built for ("haswell" …), "native" in a build for
+    this computer alone. ``held_bytes`` is what the model took of main memory by being loaded: the process's own and the
+    touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in use,
+    which systems count as free although answers would crawl without them. ``batch`` is how many tokens of a prompt are
+    evaluated at once.
+    """
+
+    path: str
+    architecture: str
+    quant: str
+    size_bytes: int
+    parameters: int
+    context_train: int
+    threads: int
+    gpu_layers: int
+    flash_attention: bool
+    kv_type: str
+    sha256: str
+    template_sha256: str
+    template_source: str
+    guide: bool
+    load_s: float
+    memory_bytes: int
+    cpu: str = ""
+    held_bytes: int = 0
+    mapped_bytes: int = 0
+    batch: int = 0
+
+
+class ModelInfo(Struct, frozen=True):
+    """What answers: as the window shows it and as an answer's provenance keeps it.
+
+    ``context_size`` counts tokens. ``engine`` is the computing program with its version. ``endpoint`` is the address
+    of the computer that computes, empty for this one, of which ``local`` tells more. ``notices`` say in a sentence each
+    why something asked for was not given (a smaller context, say) or what is wrong with the model.
+    """
+
+    name: str
+    context_size: int
+    capabilities: Capabilities
+    engine: str
+    endpoint: str = ""
+    local: LocalInfo | None = None
+    notices: tuple[Text, ...] = ()
+
+
 class Engine(Protocol):
     """What answers."""
 
-    def capabilities(self) -> Capabilities:
-        """What it can do with the model it has."""
+    @property
+    def info(self) -> ModelInfo | None:
+        """The model that can answer now; None when none is loaded, or when what computed it has ended."""
 
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """Tokens of the rendered prompt, and whether the number is exact."""
@@ -240,52 +291,18 @@ class LoadProgress(Struct, frozen=True):
     total_bytes: int
 
 
-class ModelInfo(Struct, frozen=True):
-    """A loaded model, as the window shows it and as an answer's provenance keeps it.
-
-    ``notices`` say in a sentence each why something asked for was not given (a smaller context, say) or what is wrong
-    with the file. ``cpu`` is the kind
-    of processor that the computing library was built for ("haswell" …), "native" in a build for this computer alone.
-    ``held_bytes`` is what the model took of main memory by being loaded: the process's own and the touched pages of
-    the file, less what the worker held before. ``batch`` is how many tokens of a prompt are evaluated at once.
-    """
-
-    path: str
-    name: str
-    architecture: str
-    quant: str
-    size_bytes: int
-    parameters: int
-    context_size: int
-    context_train: int
-    threads: int
-    gpu_layers: int
-    flash_attention: bool
-    kv_type: str
-    sha256: str
-    template_sha256: str
-    template_source: str
-    thinking: tuple[ThinkingMode, ...]
-    guide: bool
-    engine: str
-    load_s: float
-    memory_bytes: int
-    notices: tuple[Text, ...] = ()
-    cpu: str = ""
-    held_bytes: int = 0
-    batch: int = 0
-
-
 class LocalEngine(Engine, Protocol):
     """An engine that runs on this computer, one process a loaded model."""
 
-    @property
-    def info(self) -> ModelInfo | None:
-        """The loaded model, or None."""
-
     async def load(self, request: LoadRequest) -> AsyncIterator[LoadProgress]:
-        """Load a model, yielding progress; afterwards ``info`` is set. Raises ``AppError``."""
+        """Load a model, yielding progress; afterwards ``info`` is set. Raises ``AppError``.
+
+        The same file with other options keeps the process, and the weights where these are not concerned.
+        """
         yield LoadProgress(0.0, 0)  # pragma: no cover - shows type checkers that this is a generator
 
     async def unload(self) -> None:
         """End the worker process and free its memory."""
+
+    def on_end(self, callback: Callable[[Problem], None]) -> None:
+        """Have ``callback`` told, on the loop, whenever the worker has ended without having been asked to."""

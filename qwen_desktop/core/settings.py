@@ -193,6 +193,18 @@ class Engine(Struct, frozen=True):
             ),
         ),
     ] = "f16"
+    unload_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)] | None,
+        Info(
+            QT_TRANSLATE_NOOP("settings", "Free the memory after"),
+            QT_TRANSLATE_NOOP(
+                "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
+            ),
+            unit=QT_TRANSLATE_NOOP("settings", "minutes"),
+            auto=QT_TRANSLATE_NOOP("settings", "Never"),
+            choices=((5, "5"), (15, "15"), (30, "30"), (60, "60"), (240, "240")),
+        ),
+    ] = None
 
 
 class Sampling(Struct, frozen=True):

@@ -8,10 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from qwen_desktop.core import memory, verdict
-from qwen_desktop.core.engine import LoadRequest, ModelInfo
+from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo
 from qwen_desktop.core.fit import Shape as ModelShape
 from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import GgufHeader, read_header
@@ -77,8 +75,8 @@ def load(
     except BaseException:
         model.close()
         raise
-    info = _info(library, model, header, request, context=context, template=template, seconds=time.monotonic() - began)
-    info = msgspec.structs.replace(info, held_bytes=max(0, held_bytes() - base))
+    seconds, held = time.monotonic() - began, max(0, held_bytes() - base)
+    info = _info(library, model, header, request, context=context, template=template, seconds=seconds, held=held)
     pace = fit.Pace(threads) if request.threads is None else None
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
@@ -144,15 +142,14 @@ def _info(
     context: Context,
     template: Template,
     seconds: float,
+    held: int,
 ) -> ModelInfo:
-    return ModelInfo(
+    local = LocalInfo(
         path=request.path,
-        name=header.name,
         architecture=header.architecture,
         quant=header.quant,
         size_bytes=header.size_bytes,
         parameters=model.parameters,
-        context_size=context.size,
         context_train=model.context_train,
         threads=context.shape.threads,
         gpu_layers=model.gpu_layers,
@@ -161,13 +158,20 @@ def _info(
         sha256=header.fingerprint,
         template_sha256=hashlib.sha256(template.source.encode()).hexdigest(),
         template_source="repaired" if request.template else "file" if template.own else "fallback",
-        thinking=template.thinking,
         guide=header.guide,
-        engine=library.version,
         cpu=library.cpu,
         batch=context.shape.chunk,
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
+        held_bytes=held,
+        mapped_bytes=max(0, header.size_bytes - model.copied_bytes),
+    )
+    return ModelInfo(
+        name=header.name,
+        context_size=context.size,
+        capabilities=Capabilities(thinking=template.thinking),
+        engine=library.version,
+        local=local,
         notices=tuple(
             notice
             for notice in (

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from qwen_desktop.core.engine import (
-    Capabilities,
     Event,
     FinishReason,
     GenerateRequest,
@@ -81,6 +80,7 @@ class LocalWorkerEngine:
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
         self._info: ModelInfo | None = None
+        self._path = ""
         self._loading = asyncio.Lock()
         self._closed = False
 
@@ -102,19 +102,15 @@ class LocalWorkerEngine:
         """See that a worker runs, with or without a model, and return what it says of itself. Raises ``AppError``."""
         return unpack((await self._client.start()).about, About)
 
-    def capabilities(self) -> Capabilities:
-        """What the loaded model can do."""
-        return Capabilities(thinking=self._info.thinking if self._info else ())
-
     async def load(self, request: LoadRequest) -> AsyncGenerator[LoadProgress, None]:
         """Load a model, yielding progress. The process stays for the same file with other options; the worker keeps
         the weights where it can. Leaving the iteration early ends the worker. Raises ``AppError``."""
         async with self._loading:
             if self._closed:
                 raise _closed()
-            if self._info is not None and self._info.path != request.path:
+            if self._path != request.path:
                 await self._client.stop()
-            self._info = None
+            self._info, self._path = None, request.path
             ended = False
             try:
                 await self._client.start()

@@ -49,7 +49,7 @@ class Session:
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self._ahead: Callable[[], None] | None = None
         self._base = base
-        self._held = info.held_bytes
+        self._load_s, self._held = (info.local.load_s, info.local.held_bytes) if info.local else (0.0, 0)
         self._most = 0
 
     @property
@@ -101,18 +101,18 @@ class Session:
         self._held = max(self._held, held_bytes() - self._base)
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
-            result.stats, load_s=self.info.load_s, held_bytes=self._held, context_most=self._most
+            result.stats, load_s=self._load_s, held_bytes=self._held, context_most=self._most
         )
         result = msgspec.structs.replace(result, stats=stats)
         self._ahead = lambda: self._prepare(made.messages, mode, result)
         return result
 
     def _mode(self, asked: ThinkingMode) -> ThinkingMode:
-        return asked if asked in self.info.thinking else ThinkingMode.AUTO
+        return asked if asked in self.info.capabilities.thinking else ThinkingMode.AUTO
 
     def _will_think(self, mode: ThinkingMode, made: prompt.Prompt) -> bool:
         """Whether the answer is expected to begin with thinking, for the choice of sampling values."""
-        if mode is ThinkingMode.DIRECT or not self.info.thinking:
+        if mode is ThinkingMode.DIRECT or not self.info.capabilities.thinking:
             return False
         if mode is ThinkingMode.THINK or made.thinking:
             return True

@@ -36,6 +36,9 @@ from qwen_desktop.services.events import (
     EventBus,
 )
 
+#: What of a local model's loading is kept with its answers.
+_LOADED_WITH = ("threads", "gpu_layers", "flash_attention", "kv_type")
+
 
 class _Piece:
     """Some thinking or text, collected in chunks that are joined when somebody looks."""
@@ -102,26 +105,22 @@ class Answer:
 
     def made_by(self, info: ModelInfo, sampling: Sampling, thinking: ThinkingMode, max_tokens: int | None) -> None:
         """Keep what makes this answer, so that it can be run again."""
+        settings = {"context": info.context_size, "max_tokens": max_tokens}
+        if info.local is not None:
+            settings |= {name: getattr(info.local, name) for name in _LOADED_WITH}
         self._message = structs.replace(
             self._message,
             provenance=Provenance(
-                model_path=info.path,
+                model_path=info.local.path if info.local else info.endpoint,
                 model_name=info.name,
-                model_sha256=info.sha256,
-                template_sha256=info.template_sha256,
+                model_sha256=info.local.sha256 if info.local else "",
+                template_sha256=info.local.template_sha256 if info.local else "",
                 sampling=sampling,
                 seed=sampling.seed or 0,
                 thinking=thinking,
                 engine=info.engine,
-                settings={
-                    "context": info.context_size,
-                    "threads": info.threads,
-                    "gpu_layers": info.gpu_layers,
-                    "flash_attention": info.flash_attention,
-                    "kv_type": info.kv_type,
-                    "max_tokens": max_tokens,
-                },
-                guide=info.guide,
+                settings=settings,
+                guide=info.local is not None and info.local.guide,
             ),
         )
         self._touch()

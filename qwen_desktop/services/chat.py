@@ -1,7 +1,8 @@
 """Asking and answering: send, regenerate, stop; answers are saved while they come.
 
-Each answer is a task. Answers take turns at the one engine, first come, first served; one conversation has one answer
-at a time. What is shown is on the disk at most a second later, or, when the disk refuses, in memory until it takes it.
+Each answer is a task, made by the model that it was asked of: the conversation's own, else the one chosen at that
+moment. Answers of one model take turns, first come, first served; one conversation has one answer at a time. What is
+shown is on the disk at most a second later, or, when the disk refuses, in memory until it takes it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 from msgspec import structs
@@ -18,9 +20,11 @@ from msgspec import structs
 from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
+from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.parts import Role, TextPart
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.services.answer import Answer
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import (
     AnswerStage,
     BranchChanged,
@@ -50,8 +54,11 @@ CHARACTERS_A_TOKEN = 12
 class Chat:
     """The conversations' answers. All methods run on the event loop; failures raise ``AppError``."""
 
-    def __init__(self, history: History, models: Models, preferences: Preferences, bus: EventBus) -> None:
+    def __init__(
+        self, history: History, engines: Engines, models: Models, preferences: Preferences, bus: EventBus
+    ) -> None:
         self._history = history
+        self._engines = engines
         self._models = models
         self._preferences = preferences
         self._bus = bus
@@ -154,30 +161,34 @@ class Chat:
 
     async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode, made_as: str) -> Message:
         new: Conversation | None = None
+        chosen = self._models.ref
         if conversation_id is None:
             prompt = self._preferences.settings.chat.system_prompt.strip()
             new = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=made_as)
             conversation_id = new.id
         with self._reservation(conversation_id):
-            leaf = None if new is not None else await self._leaf(conversation_id)
+            conversation = new or await self._conversation(conversation_id)
+            ref = conversation.model or chosen
             now = self._history.now()
-            question = Message(new_id(), conversation_id, leaf, Role.USER, (TextPart(text),), now)
-            placeholder = self._placeholder(conversation_id, question.id)
+            question = Message(new_id(), conversation_id, conversation.leaf_id, Role.USER, (TextPart(text),), now)
+            placeholder = self._placeholder(conversation_id, question.id, ref)
             changed = await self._history.add((question, placeholder), new=new)
-            self._start(placeholder, changed, thinking)
+            self._start(placeholder, changed, thinking, ref)
         self._bus.publish(MessageAdded(question))
         self._bus.publish(MessageAdded(placeholder))
         return question
 
     async def _regenerate(self, message_id: str) -> None:
+        chosen = self._models.ref
         entry = await self._history.message(message_id)
         question_id = None if entry is None else entry.id if entry.role is Role.USER else entry.parent_id
         if entry is None or question_id is None:
             raise gone()
         with self._reservation(entry.conversation_id):
-            placeholder = self._placeholder(entry.conversation_id, question_id)
+            ref = (await self._conversation(entry.conversation_id)).model or chosen
+            placeholder = self._placeholder(entry.conversation_id, question_id, ref)
             changed = await self._history.add((placeholder,), announce=False)
-            self._start(placeholder, changed, changed.thinking)
+            self._start(placeholder, changed, changed.thinking, ref)
         self._bus.publish(BranchChanged(entry.conversation_id))
         self._bus.publish(ConversationChanged(changed))
 
@@ -204,13 +215,13 @@ class Chat:
         finally:
             started.set()
 
-    async def _leaf(self, conversation_id: str) -> str | None:
+    async def _conversation(self, conversation_id: str) -> Conversation:
         conversation = await self._history.get(conversation_id)
         if conversation is None:
             raise gone()
-        return conversation.leaf_id
+        return conversation
 
-    def _placeholder(self, conversation_id: str, question_id: str) -> Message:
+    def _placeholder(self, conversation_id: str, question_id: str, ref: ModelRef) -> Message:
         return Message(
             new_id(),
             conversation_id,
@@ -219,39 +230,44 @@ class Chat:
             (),
             self._history.now(),
             Status.STREAMING,
-            provenance=self._expected(),
+            provenance=self._expected(ref),
         )
 
-    def _expected(self) -> Provenance:
+    def _expected(self, ref: ModelRef) -> Provenance:
         """What will most likely make the next answer, so that it carries a name from its first moment; ``made_by``
         replaces it by what really does once the model is loaded."""
-        state = self._models.state
-        info = state.info
+        info, path = self._engines.state(ref).info, ref.path if isinstance(ref, FileRef) else ""
+        local = info.local if info is not None else None
+        chosen = self._models.state
         return Provenance(
-            model_path=state.path,
-            model_name=info.name if info is not None else state.name,
-            model_sha256=info.sha256 if info is not None else "",
-            template_sha256=info.template_sha256 if info is not None else "",
+            model_path=path,
+            model_name=info.name
+            if info is not None
+            else chosen.name
+            if chosen.path == path
+            else shown(Path(path).stem),
+            model_sha256=local.sha256 if local is not None else "",
+            template_sha256=local.template_sha256 if local is not None else "",
             sampling=Sampling(),
             seed=0,
             thinking=ThinkingMode.AUTO,
             engine=info.engine if info is not None else "",
-            guide=state.guide,
+            guide=not path,
         )
 
-    def _start(self, placeholder: Message, conversation: Conversation, thinking: ThinkingMode) -> None:
+    def _start(self, placeholder: Message, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
         answer = Answer(placeholder, placeholder.parent_id or "", self._bus)
         answer.unwanted = self._closing
         self._answers[conversation.id] = answer
-        answer.task = asyncio.create_task(self._answer(answer, conversation, thinking), name="chat.answer")
+        answer.task = asyncio.create_task(self._answer(answer, conversation, thinking, ref), name="chat.answer")
 
-    async def _answer(self, answer: Answer, conversation: Conversation, thinking: ThinkingMode) -> None:
+    async def _answer(self, answer: Answer, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
         answer.saving = asyncio.create_task(self._saver.follow(answer), name="chat.save")
         answer.begun = True
         try:
             if answer.unwanted:
                 raise asyncio.CancelledError
-            await self._generate(answer, conversation, thinking)
+            await self._generate(answer, conversation, thinking, ref)
         except asyncio.CancelledError:
             # Only stop() and aclose() cancel this task: the answer ends here, its saving does not.
             answer.stopped()
@@ -276,13 +292,19 @@ class Chat:
             answer.saving.cancel()
         await self._saver.finish(answer)
 
-    async def _generate(self, answer: Answer, conversation: Conversation, thinking: ThinkingMode) -> None:
-        if self._models.waiting:
-            self._tell_stage(answer, "queued", self._models.waiting)
-        async with self._models.turn():
-            if self._models.state.status is not ModelStatus.READY:
-                self._tell_stage(answer, "loading")
-            engine = await self._models.ensure()
+    async def _generate(
+        self, answer: Answer, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef
+    ) -> None:
+        if ahead := self._engines.ahead(ref):
+            self._tell_stage(answer, "queued", ahead)
+        elif self._engines.state(ref).status is not ModelStatus.READY:
+            self._tell_stage(answer, "loading")
+        await self._models.looked_at(ref)
+
+        def on_load(ahead: int) -> None:
+            self._tell_stage(answer, "queued" if ahead else "loading", ahead)
+
+        async with self._engines.lease(ref, on_load=on_load) as engine:
             self._tell_stage(answer, "reading")
             request = await self._request(engine, answer, conversation, thinking)
             async with engine.generate(request) as run:

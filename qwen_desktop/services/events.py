@@ -19,6 +19,7 @@ from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.engine import ModelInfo
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.hardware import Machine
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import Download
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.text import Text
@@ -126,12 +127,30 @@ class AnswerLive(Struct, frozen=True):
 
 
 class ModelStatus(StrEnum):
-    """What the chosen model is doing. ``IDLE`` is chosen but not loaded yet."""
+    """What a model is doing. ``IDLE`` is not loaded."""
 
     IDLE = "idle"
     LOADING = "loading"
     READY = "ready"
     FAILED = "failed"
+
+
+class EngineState(Struct, frozen=True):
+    """What a model is doing: load ``fraction`` 0..1 of ``size_bytes``, the ``seconds`` that the load has taken."""
+
+    status: ModelStatus = ModelStatus.IDLE
+    fraction: float = 0.0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    info: ModelInfo | None = None
+    problem: Problem | None = None
+
+
+class EngineChanged(Struct, frozen=True):
+    """A model is being loaded, got ready, failed or left memory. ``ref`` names it without options."""
+
+    ref: ModelRef
+    state: EngineState
 
 
 class ModelState(Struct, frozen=True):

@@ -23,11 +23,12 @@ from msgspec.structs import replace
 from qwen_desktop.core import corrections, memory, room, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
-from qwen_desktop.core.engine import ModelInfo, Stats
+from qwen_desktop.core.engine import LoadRequest, LocalInfo, ModelInfo, Stats
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
-from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
+from qwen_desktop.core.fit import UNCORRECTED, Correction, FileFit, Fit, Shape, Use
 from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
@@ -43,12 +44,11 @@ from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.events import (
     CatalogueChanged,
+    EngineChanged,
     EventBus,
     FitsChanged,
     MachineChanged,
     MessageChanged,
-    ModelChanged,
-    ModelStatus,
     SettingsChanged,
 )
 from qwen_desktop.services.hub_access import hub_access
@@ -109,12 +109,16 @@ class Fits:
         self._headers: dict[str, _Header] = {}
         self._verdicts: dict[tuple[Any, ...], Fit] = {}
         self._basis: tuple[Any, ...] = ()
+        #: models that are or were in memory, by their fingerprint, and headers of files, by path with size and time
         self._loaded: dict[str, ModelInfo] = {}
-        self._read_for: dict[str, tuple[_Header, str]] = {}
+        self._read: dict[str, tuple[tuple[int, int], tuple[_Header, str]]] = {}
+        #: models in memory: since when (seconds of the epoch), and how many bytes of it the system counts as used
+        self._resident: dict[ModelRef, tuple[float, int]] = {}
+        self._emptied: tuple[Machine, Machine] | None = None
         self._learning: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
         self._leave = (
-            bus.subscribe(ModelChanged, self._on_model),
+            bus.subscribe(EngineChanged, self._on_engine),
             bus.subscribe(MessageChanged, lambda event: self._on_message(event.message)),
             bus.subscribe(MachineChanged, lambda _event: self._tell()),
             bus.subscribe(SettingsChanged, self._on_settings),
@@ -178,7 +182,7 @@ class Fits:
                 shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
             else:
                 return None
-            here = room.usual(machine) if usual else machine
+            here = room.usual(machine) if usual else self._without_models(machine)
             use = self.use(context, mmproj_bytes=mmproj_bytes)
             correction = self._correction(machine, header, _name(model.repo, quant.name), use)
             found = replace(fit(shape, use, here, correction), exact=header is not None)
@@ -198,6 +202,15 @@ class Fits:
                 self._known, here, key=fingerprint, model=name, context=use.context, bandwidth=bandwidth
             )
         return self._corrections[asked]
+
+    def _without_models(self, machine: Machine) -> Machine:
+        """The machine without the models that were in its memory when it was looked at: they leave for another one."""
+        if self._emptied is None or self._emptied[0] is not machine:
+            given = sum(taken for since, taken in self._resident.values() if since < machine.taken_at)
+            free = machine.memory.free_bytes
+            here = replace(machine.memory, free_bytes=free + given) if free is not None else machine.memory
+            self._emptied = machine, replace(machine, memory=here)
+        return self._emptied[1]
 
     @property
     def _settings(self) -> Settings:
@@ -228,7 +241,9 @@ class Fits:
         header, name = await self._header(reference.strip())
         found = header.found
         machine = await self._machines.machine()
-        if memory_bytes is not None:
+        if memory_bytes is None:
+            machine = self._without_models(machine)
+        else:
             machine = replace(machine, memory=Memory(memory_bytes, memory_bytes), gpus=(), unused_gpus=())
         use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes)
         correction = self._correction(machine, header, name, use)
@@ -249,6 +264,20 @@ class Fits:
             size_bytes=found.size_bytes,
             fetched_bytes=found.fetched_bytes,
         )
+
+    async def needs(self, request: LoadRequest) -> int:
+        """How many bytes of main memory must be free for a file to be loaded so; 0 when its header cannot be read,
+        which the load itself will say."""
+        try:
+            header, name = await self._of_file(request.path)
+        except AppError:
+            return 0
+        shape, machine = header.found.shape, self._machines.known
+        use = self.use(request.context, kv_type=request.kv_type, mmproj_bytes=header.mmproj_bytes)
+        context = min(use.context, shape.context_train) if shape.context_train else use.context
+        use = replace(use, context=context, flash_attention=request.flash_attention)
+        known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
+        return memory.needed(memory.estimate(shape, use, known))
 
     async def _header(self, reference: str) -> tuple[_Header, str]:
         """The header that a reference means, and the file's name in the catalogue ("" where it is not of one)."""
@@ -289,6 +318,13 @@ class Fits:
             return _Header(found, mmproj_bytes), ""
         return self._keep(_name(item.repo, item.quant), _Header(found, mmproj_bytes))
 
+    async def _of_file(self, path: str) -> tuple[_Header, str]:
+        """The same, read once for as long as the file stays as it is."""
+        stamp = await asyncio.to_thread(_stamp, path)
+        if path not in self._read or self._read[path][0] != stamp:
+            self._read[path] = stamp, await self._local(path)
+        return self._read[path][1]
+
     def _keep(self, name: str, header: _Header) -> tuple[_Header, str]:
         if self._headers.get(name) != header:
             self._headers[name] = header
@@ -319,10 +355,13 @@ class Fits:
         while self._learning:
             await asyncio.wait(self._learning)
 
-    def _on_model(self, event: ModelChanged) -> None:
+    def _on_engine(self, event: EngineChanged) -> None:
         info = event.state.info
-        if event.state.status is ModelStatus.READY and info is not None and not info.guide:
-            self._loaded = {info.sha256: info}
+        if info is not None and info.local is not None and not info.local.guide:
+            self._loaded[info.local.sha256] = info
+            self._resident[event.ref] = time.time(), max(0, info.local.held_bytes - info.local.mapped_bytes)
+        else:
+            self._resident.pop(event.ref, None)
 
     def _on_message(self, message: Message) -> None:
         made = message.provenance
@@ -335,10 +374,13 @@ class Fits:
 
     async def _learn(self, info: ModelInfo, stats: Stats) -> None:
         machine = self._machines.known or await self._machines.machine()
-        if info.sha256 not in self._read_for:
-            self._read_for = {info.sha256: await self._local(info.path)}
-        header, name = self._read_for[info.sha256]
-        new = measurement(header.found.shape, machine, info, stats, threads=self._settings.engine.threads, model=name)
+        if info.local is None:
+            return
+        header, name = await self._of_file(info.local.path)
+        threads = self._settings.engine.threads
+        new = measurement(
+            header.found.shape, machine, info.local, stats, context=info.context_size, threads=threads, model=name
+        )
         if not (new.held_bytes or new.decode or new.prompt):
             return
         before = self._taught(machine, new)
@@ -358,15 +400,22 @@ class Fits:
 
 
 def measurement(
-    shape: Shape, machine: Machine, info: ModelInfo, stats: Stats, *, threads: int | None = None, model: str = ""
+    shape: Shape,
+    machine: Machine,
+    info: LocalInfo,
+    stats: Stats,
+    *,
+    context: int,
+    threads: int | None = None,
+    model: str = "",
 ) -> Measurement:
-    """What one answer of a loaded model says, beside what was predicted for just that. ``threads`` are those that were
-    asked for.
+    """What one answer of a loaded model says, beside what was predicted for just that, with a context of ``context``
+    tokens. ``threads`` are those that were asked for.
 
     On graphics cards the memory is not ours to measure: only the speed is kept.
     """
     flash = "on" if info.flash_attention else "off"
-    use = Use(context=info.context_size, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
+    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
     weighed = stats.held_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
     share = min(1.0, info.gpu_layers / (shape.layers + 1))
@@ -378,7 +427,7 @@ def measurement(
     return Measurement(
         key=info.sha256,
         machine=corrections.machine_name(machine),
-        context=info.context_size,
+        context=context,
         kv_type=info.kv_type,
         flash=info.flash_attention,
         filled=stats.context_most,
@@ -409,6 +458,14 @@ def _size(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:  # the header's reader says what is wrong
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _read(file: Path) -> tuple[Measurement, ...]:

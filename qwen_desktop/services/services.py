@@ -22,6 +22,7 @@ from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus, Notified
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
@@ -30,7 +31,6 @@ from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
@@ -75,19 +75,19 @@ class Services:
         )
         self.awake = Awake(self.bus)
         self._restoring: asyncio.Task[None] | None = None
-        self.sessions = Sessions(lambda: LocalWorkerEngine(worker_command("engine")))
-        self.models = Models(
-            self.sessions,
+        self.engines = Engines(
+            lambda: LocalWorkerEngine(worker_command("engine")),
             self.preferences,
             self.bus,
             paths,
-            check=self._check,
             template=self.library.template_override,
+            needs=self.fits.needs,
         )
+        self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file, backups=backups)
         self.history = History(self.database, self.bus)
-        self.chat = Chat(self.history, self.models, self.preferences, self.bus)
+        self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
     async def open(self) -> None:
         """Open the history, repair what a killed run left, and tell what is wrong with it."""
@@ -100,15 +100,15 @@ class Services:
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
         most."""
-        self.models.refuse()
+        self.engines.refuse()
         for name, step, share in (
             ("restore", self._stop_restoring, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("downloads", self.downloads.aclose, 0.12),
-            ("models", self.models.aclose, 0.08),
+            ("models", self.models.aclose, 0.02),
             ("fits", self.fits.aclose, 0.02),
             ("library", self.library.aclose, 0.02),
-            ("sessions", self.sessions.aclose, 0.16),
+            ("engines", self.engines.aclose, 0.22),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
             ("database", self.database.aclose, 0.1),

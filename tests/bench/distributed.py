@@ -41,7 +41,7 @@ class Side:
     @property
     def cpu(self) -> str:
         info = self.engine.info
-        return info.cpu if info else ""
+        return info.local.cpu if info and info.local else ""
 
     async def turn(self, turn: int, prompt: int, tokens: int) -> None:
         words = " ".join(_WORDS[(i * i + turn) % 10] for i in range(prompt))

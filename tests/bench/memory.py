@@ -135,7 +135,7 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         async for _ in engine.load(LoadRequest(str(path), context=context, kv_type=kv_type, gpu_layers=0)):
             pass
         info = engine.info
-        assert info is not None
+        assert info is not None and info.local is not None
         if info.context_size < context:
             raise SystemExit(f"only a context of {info.context_size} fits here: free some memory")
         async with engine.generate(await filling(engine, context - _ANSWER - 2)) as run:
@@ -145,8 +145,8 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         stats = run.result.stats
     finally:
         await engine.aclose()
-    flash = "on" if info.flash_attention else "off"
-    use = Use(context=context, kv_type=kv_type, batch=info.batch, flash_attention=flash)
+    flash = "on" if info.local.flash_attention else "off"
+    use = Use(context=context, kv_type=kv_type, batch=info.local.batch, flash_attention=flash)
     return Result(
         model=model,
         kind=kind,

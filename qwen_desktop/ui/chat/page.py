@@ -423,7 +423,7 @@ class ChatPage(QWidget):
         info = self._services.models.state.info
         found = self._conversation()
         mode = found.thinking if found is not None else self._new_thinking
-        self.composer.set_thinking(info.thinking if info is not None else (), mode)
+        self.composer.set_thinking(info.capabilities.thinking if info is not None else (), mode)
 
     def _conversation(self) -> Conversation | None:
         return self.sidelist.model.conversation(self.current)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
@@ -113,10 +113,11 @@ class StatusLine(QWidget):
         elif self._failed:
             self.facts.setText(self.tr("The model is not loaded."))
         else:
-            self.facts.setText("" if self._info is None else " · ".join(self._describe(self._info)))
+            local = self._info.local if self._info is not None else None
+            self.facts.setText("" if local is None else " · ".join(self._describe(local)))
         self._fit()
 
-    def _describe(self, info: ModelInfo) -> list[str]:
+    def _describe(self, info: LocalInfo) -> list[str]:
         threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
         facts = [info.quant, threads.replace("{n}", texts.number(info.threads))] if info.quant else []
         facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))

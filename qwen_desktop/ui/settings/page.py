@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.settings import SECTION_TITLES, declared, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
@@ -41,11 +41,11 @@ EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"downloads": Downloads
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 #: What an automatic value came to, by the setting's key.
-_ACTUAL: dict[str, Callable[[ModelInfo], str]] = {
-    "engine.context": lambda info: texts.number(info.context_size),
-    "engine.threads": lambda info: texts.number(info.threads),
-    "engine.gpu_layers": lambda info: texts.number(info.gpu_layers),
-    "engine.flash_attention": lambda info: texts.source(_ON if info.flash_attention else _OFF, "settings"),
+_ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
+    "engine.context": lambda info, _: texts.number(info.context_size),
+    "engine.threads": lambda _, local: texts.number(local.threads),
+    "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
+    "engine.flash_attention": lambda _, local: texts.source(_ON if local.flash_attention else _OFF, "settings"),
 }
 
 
@@ -245,7 +245,8 @@ class SettingsPage(QWidget):
         settings = self._preferences.settings
         for key, tell in _ACTUAL.items():
             automatic = value(settings, key) in (None, AUTOMATIC)
-            self.row(key).control.show_automatic(tell(info) if info is not None and automatic else "")
+            actual = tell(info, info.local) if automatic and info is not None and info.local is not None else ""
+            self.row(key).control.show_automatic(actual)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(360, 320)

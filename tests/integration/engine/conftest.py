@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest
+from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest, ThinkingMode
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
@@ -59,6 +59,11 @@ class Engine:
     def __init__(self, engine: LocalWorkerEngine) -> None:
         self.engine = engine
         self.events: list[Event] = []
+
+    @property
+    def thinking(self) -> tuple[ThinkingMode, ...]:
+        """The modes of thinking that the loaded model has."""
+        return self.engine.info.capabilities.thinking if self.engine.info else ()
 
     async def answer(self, request: GenerateRequest) -> GenerateResult:
         """The whole answer; its events are kept in ``events``."""

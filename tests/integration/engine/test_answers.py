@@ -37,9 +37,9 @@ def test_full_vocabulary_streams_and_counts(files: Files, with_engine: WithEngin
 
     async def test(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None
-        assert (info.architecture, info.quant, info.template_source) == (architecture, "Q8_0", "file")
-        assert info.context_size == info.context_train == 2048
+        assert info is not None and info.local is not None
+        assert (info.local.architecture, info.local.quant, info.local.template_source) == (architecture, "Q8_0", "file")
+        assert info.context_size == info.local.context_train == 2048
         request = ask("hello there", max_tokens=40)
         counted, exact = await engine.engine.count_tokens(request)
         result = await engine.answer(request)
@@ -126,7 +126,7 @@ def test_thinking_is_apart_from_the_answer(files: Files, with_engine: WithEngine
     path = files.get("thinks", vocab=600, tied=False, prefer={"</think>": 12.0}, template=template)
 
     async def test(engine: Engine) -> None:
-        assert engine.engine.capabilities().thinking == (ThinkingMode.THINK,)
+        assert engine.thinking == (ThinkingMode.THINK,)
         for seed in range(1, 30):
             result = await engine.answer(ask("why", max_tokens=300, seed=seed))
             if result.thinking and result.text:
@@ -148,7 +148,7 @@ def test_thinking_is_apart_from_the_answer(files: Files, with_engine: WithEngine
 def test_switching_thinking_changes_the_prompt(files: Files, with_engine: WithEngine) -> None:
     async def test(engine: Engine) -> None:
         count = engine.engine.count_tokens
-        assert engine.engine.capabilities().thinking == tuple(ThinkingMode)
+        assert engine.thinking == tuple(ThinkingMode)
         auto, _ = await count(ask("x", thinking=ThinkingMode.AUTO))
         think, _ = await count(ask("x", thinking=ThinkingMode.THINK))
         direct, _ = await count(ask("x", thinking=ThinkingMode.DIRECT))
@@ -328,7 +328,8 @@ def test_too_little_memory_for_the_context_gives_less_and_says_so(files: Files, 
 def test_quantized_context_works(files: Files, with_engine: WithEngine) -> None:
     async def test(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and (info.kv_type, info.flash_attention) == ("q8_0", True)
+        assert info is not None and info.local is not None
+        assert (info.local.kv_type, info.local.flash_attention) == ("q8_0", True)
         assert (await engine.answer(ask("hello", lively=False, max_tokens=10))).stats.completion_tokens == 10
 
     with_engine(files.small(), test, kv_type="q8_0")

@@ -92,7 +92,8 @@ def test_a_bad_file_leaves_the_engine_usable(files: Files, tmp_path: Path) -> No
 def test_a_file_without_template_chats_in_chatml(files: Files, with_engine: WithEngine) -> None:
     async def test(engine: Engine) -> None:
         info = engine.engine.info
-        assert info is not None and info.template_source == "fallback" and info.thinking == ()
+        assert info is not None and info.local is not None
+        assert info.local.template_source == "fallback" and info.capabilities.thinking == ()
         assert (await engine.answer(ask("x", lively=False, max_tokens=4))).stats.completion_tokens == 4
 
     with_engine(files.get("plain", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS, template=None), test)

@@ -94,13 +94,13 @@ def test_a_worker_takes_what_was_predicted_and_says_so(tmp_path: Path, kind: str
             async for _ in engine.load(LoadRequest(str(path), context=1024, gpu_layers=0)):
                 pass
             info = engine.info
-            assert info is not None
+            assert info is not None and info.local is not None
             async with engine.generate(question(900)) as run:
                 async for _ in run:
                     pass
             stats = run.result.stats
-            assert 0 < info.held_bytes <= stats.held_bytes
-            return rss(engine.pid) - before, stats.held_bytes, stats.context_used, info.batch
+            assert 0 < info.local.held_bytes <= stats.held_bytes
+            return rss(engine.pid) - before, stats.held_bytes, stats.context_used, info.local.batch
         finally:
             await engine.aclose()
 

@@ -277,9 +277,10 @@ def test_a_faulty_template_is_repaired_at_load_without_touching_the_file(user: P
                     pass
                 repaired = engine.info
                 assert plain is not None and repaired is not None
-                assert (plain.template_source, len(plain.thinking)) == ("file", 0)
-                assert (repaired.template_source, len(repaired.thinking)) == ("repaired", 3)
-                assert plain.template_sha256 != repaired.template_sha256
+                assert plain.local is not None and repaired.local is not None
+                assert (plain.local.template_source, len(plain.capabilities.thinking)) == ("file", 0)
+                assert (repaired.local.template_source, len(repaired.capabilities.thinking)) == ("repaired", 3)
+                assert plain.local.template_sha256 != repaired.local.template_sha256
                 await app.library.scan()
                 await app.library.unrepair_template(it.id)
                 assert app.library.template_override(it.path) is None

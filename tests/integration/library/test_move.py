@@ -16,8 +16,8 @@ import pytest
 
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.models import Models
-from qwen_desktop.services.sessions import Sessions
 from tests.app import any_file, run
 from tests.integration.library.move_child import slow_transfers
 from tests.integration.library.rig import running
@@ -59,8 +59,8 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
             old = app.library.folder
             path = library_of_three(old)
             before = tree(old)
-            sessions = Sessions(lambda: engine)
-            models = Models(sessions, app.preferences, app.bus, app.paths, check=any_file)
+            engines = Engines(lambda: engine, app.preferences, app.bus, app.paths)
+            models = Models(engines, app.preferences, app.bus, app.paths, check=any_file)
             await models.open_file(path)
             await app.library.scan()
             app.library.touch(str(path))
@@ -82,12 +82,13 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
             assert tree(target) == before and not old.exists()
             assert app.library.folder == target and all(m.problem is None for m in app.library.models())
             assert models.state.path == str(target / path.relative_to(old))
-            await models.ensure()  # the next message finds the file in its new place
+            await engines.load(models.ref)  # the next message finds the file in its new place
             assert engine.loads[-1].path == models.state.path
+            assert engines.resident() == (models.state.path,)  # it is not in memory twice
             moved = app.library.find(models.state.path)
             assert moved is not None and moved.last_used > 0  # what was noted of it came along
             await models.aclose()
-            await sessions.aclose()
+            await engines.aclose()
 
     run(main())
 

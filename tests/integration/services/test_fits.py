@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +15,13 @@ from msgspec import structs
 from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import LoadRequest, ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Shape, Use, Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
-from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.memory import estimate, needed
+from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths, find_paths
@@ -27,7 +29,7 @@ from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import EventBus, FitsChanged, MessageChanged, ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, FitsChanged, MessageChanged, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
@@ -232,20 +234,68 @@ def test_lists_wait_for_the_machine(paths: Paths, model: Path) -> None:
 
 def info_of(path: Path, **other: Any) -> ModelInfo:
     figures: dict[str, Any] = {
-        "path": str(path), "name": "x", "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
-        "context_size": 8192, "context_train": 32768, "threads": 1, "gpu_layers": 0, "flash_attention": False,
+        "path": str(path), "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
+        "context_train": 32768, "threads": 1, "gpu_layers": 0, "flash_attention": False,
         "kv_type": "f16", "sha256": read_header(path).fingerprint, "template_sha256": "", "template_source": "file",
-        "thinking": (), "guide": False, "engine": "", "load_s": 1.0, "memory_bytes": 1, "batch": 64, **other,
+        "guide": False, "load_s": 1.0, "memory_bytes": 1, "batch": 64, **other,
     }  # fmt: skip
-    return ModelInfo(**figures)
+    return ModelInfo("x", 8192, Capabilities(), "", local=LocalInfo(**figures))
 
 
 def answered(services: Joined, info: ModelInfo, stats: Stats) -> None:
     """What is published when a model got ready and has answered."""
-    services.bus.publish(ModelChanged(ModelState(ModelStatus.READY, info.path, "x", guide=False, info=info)))
-    provenance = Provenance(info.path, "x", info.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
+    assert info.local is not None
+    services.bus.publish(EngineChanged(FileRef(info.local.path), EngineState(ModelStatus.READY, info=info)))
+    provenance = Provenance(info.local.path, "x", info.local.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
     message = Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)
     services.bus.publish(MessageChanged(message))
+
+
+def test_what_a_load_needs_is_what_the_verdict_says_and_the_header_is_read_once(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gguf_shapes.write(tmp_path / NAME, gguf_shapes.PLANS["Qwen3-4B"], vocab=2000)
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            known = await services.fits.of_reference(str(path), context=4096)
+            assert await services.fits.needs(LoadRequest(str(path), context=4096)) == needed(known.asked)
+            call, asked = services.jobs.call, []
+
+            def counted(*given: Any, **more: Any) -> Any:
+                asked.append(given)
+                return call(*given, **more)
+
+            monkeypatch.setattr(services.jobs, "call", counted)
+            assert await services.fits.needs(LoadRequest(str(path), context=16384)) > needed(known.asked)
+            assert not asked
+            path.write_bytes(b"no model any more")
+            assert await services.fits.needs(LoadRequest(str(path))) == 0  # the load will say what is wrong
+            assert asked
+
+    run(work)
+
+
+def test_models_in_memory_do_not_stand_in_the_way_of_another_one(paths: Paths, model: Path) -> None:
+    shape = shape_of(read_header(model))
+    listed, quant = entry(shape)
+
+    async def verdict(free: int, *, loaded: bool) -> Verdict:
+        here = structs.replace(HERE, memory=Memory(16 * GB, free), taken_at=time.time() + 1)
+        async with Joined(paths, here) as services:
+            if loaded:
+                info = info_of(model, held_bytes=6 * GB, mapped_bytes=1 * GB)
+                services.bus.publish(EngineChanged(FileRef("/other.gguf"), EngineState(ModelStatus.READY, info=info)))
+            found = services.fits.of(listed, quant)
+            assert found is not None
+            assert (await services.fits.of_reference(str(model))).fit.verdict is found.verdict
+            return found.verdict
+
+    async def work() -> None:
+        assert await verdict(4 * GB, loaded=False) is Verdict.TOO_LARGE
+        assert await verdict(4 * GB, loaded=True) is await verdict(9 * GB, loaded=False) is Verdict.FITS
+
+    run(work)
 
 
 def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model: Path) -> None:

@@ -115,7 +115,7 @@ def test_what_is_wished_for_is_named_at_once_and_answers_what_is_asked_meanwhile
             (_, answer) = await app.history.tail(conversation, 2)
             assert answer.provenance is not None
             assert answer.provenance.model_path == path
-            assert len(app.sessions.resident()) == 1
+            assert len(app.engines.resident()) == 1
 
     run(main())
 

@@ -199,5 +199,5 @@ async def test_automatic_says_what_it_came_to(make: Make) -> None:
     await ui.app.preferences.set("engine.context", 2048)
     await ui.app.preferences.set("engine.context", None)
     assert control(page, "engine.context").field.currentText() == "Automatic"  # open until the next load
-    await ui.app.models.unload()
+    await ui.app.engines.unload(ui.app.models.ref)
     assert control(page, "engine.threads").field.currentText() == "Automatic"

@@ -13,11 +13,11 @@ from qwen_desktop.cli import interrupt
 from qwen_desktop.cli.app import main
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.sessions import Sessions
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 from tests.app import any_file
@@ -30,11 +30,11 @@ class Joined:
     def __init__(self, paths: Paths, settings_file: SettingsFile, engine: ScriptedEngine) -> None:
         self.bus = EventBus()
         self.preferences = Preferences(settings_file, self.bus)
-        self.sessions = Sessions(lambda: engine)
-        self.models = Models(self.sessions, self.preferences, self.bus, paths, check=any_file)
+        self.engines = Engines(lambda: engine, self.preferences, self.bus, paths)
+        self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
         self.database = Database(paths.database_file)
         self.history = History(self.database, self.bus)
-        self.chat = Chat(self.history, self.models, self.preferences, self.bus)
+        self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
 
 def builder(engine: ScriptedEngine) -> Callable[..., AbstractAsyncContextManager[Joined]]:
@@ -50,7 +50,7 @@ def builder(engine: ScriptedEngine) -> Callable[..., AbstractAsyncContextManager
         finally:
             await services.chat.aclose()
             await services.models.aclose()
-            await services.sessions.aclose()
+            await services.engines.aclose()
             await services.database.aclose()
 
     return build

@@ -1,0 +1,149 @@
+"""Leases, cancels, crashes, choices and unloads in random order, and what must always hold of the engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
+from qwen_desktop.core.paths import find_paths
+from qwen_desktop.services.engines import Engines, Priority
+from qwen_desktop.services.events import EventBus, ModelStatus
+from qwen_desktop.services.models import Models
+from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_file import SettingsFile
+from tests.app import any_file
+from tests.small_computer import Computer
+
+FILES = ("a-300.gguf", "b-400.gguf", "c-600.gguf", "d-2000.gguf", "bad-100.gguf")
+
+
+class App:
+    """As much of the app as chooses and loads models."""
+
+    def __init__(self, computer: Computer) -> None:
+        self.paths = find_paths()
+        bus = EventBus()
+        self.preferences = Preferences(SettingsFile(self.paths.settings_file), bus)
+        self.engines = Engines(
+            computer, self.preferences, bus, self.paths, needs=computer.needs, free=computer.free, minute_s=0.0005
+        )
+        self.models = Models(self.engines, self.preferences, bus, self.paths, check=any_file)
+
+    def model_file(self, name: str) -> str:
+        """A file that passes for a model, by its path."""
+        path = self.paths.data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return str(path)
+
+
+@contextlib.asynccontextmanager
+async def joined(computer: Computer) -> AsyncIterator[App]:
+    """The app, closed in the end."""
+    app = App(computer)
+    try:
+        yield app
+    finally:
+        await app.models.aclose()
+        await app.engines.aclose()
+
+
+class Schedule:
+    """One run of random steps on a computer with room for some of the files."""
+
+    def __init__(self, app: App, computer: Computer, chance: random.Random) -> None:
+        self.app = app
+        self.computer = computer
+        self.chance = chance
+        self.tasks: list[asyncio.Task[None]] = []
+        self.held: set[str] = set()
+        self.served = 0
+
+    def ref(self) -> ModelRef:
+        """A model, often with options of its own."""
+        if self.chance.random() < 0.2:
+            return GuideRef()
+        options = LoadOptions(context=self.chance.choice((None, None, 1024, 2048)))
+        return FileRef(self.app.model_file(self.chance.choice(FILES)), options)
+
+    async def pause(self) -> None:
+        """Some steps of the loop, or some time."""
+        await asyncio.sleep(self.chance.choice((0.0, 0.0, 0.0005, 0.002)))
+
+    async def lease(self, ref: ModelRef, priority: Priority) -> None:
+        """Have an engine for a while and look at it."""
+        path = ref.path if isinstance(ref, FileRef) else str(self.app.paths.guide_file)
+        async with self.app.engines.lease(ref, priority=priority) as engine:
+            assert path not in self.held, "two have one engine"
+            self.held.add(path)
+            try:
+                for _ in range(self.chance.randint(0, 4)):
+                    assert engine in self.computer.made
+                    info = engine.info
+                    if info is None:  # it crashed, of which its answer would tell
+                        return
+                    assert info.local is not None and info.local.path == path
+                    if isinstance(ref, FileRef) and ref.options.context is not None:
+                        assert info.context_size == ref.options.context
+                    await self.pause()
+                self.served += 1
+            finally:
+                self.held.discard(path)
+
+    async def choose(self) -> None:
+        """Choose a model for the app."""
+        ref = self.ref()
+        await (self.app.models.open_file(ref.path) if isinstance(ref, FileRef) else self.app.models.use_guide())
+
+    async def step(self) -> None:
+        """One thing of many."""
+        what = self.chance.choices(
+            ("lease", "cancel", "crash", "choose", "unload", "warm", "settings"), (12, 3, 2, 3, 1, 1, 1)
+        )[0]
+        if what == "lease":
+            self.tasks.append(asyncio.create_task(self.lease(self.ref(), self.chance.choice(list(Priority)))))
+        elif what == "cancel" and self.tasks:
+            self.chance.choice(self.tasks).cancel()
+        elif what == "crash" and self.computer.made:
+            engine = self.chance.choice(self.computer.made)
+            if not engine.closed:
+                engine.crash()
+        elif what == "choose":
+            self.tasks.append(asyncio.create_task(self.choose()))
+        elif what == "unload":
+            self.tasks.append(asyncio.create_task(self.app.engines.unload(self.ref())))
+        elif what == "warm":
+            self.tasks.append(asyncio.create_task(self.app.models.warm()))
+        elif what == "settings":
+            changes = {"engine.threads": (1, 2), "engine.unload_minutes": (None, None, 1)}
+            await self.app.preferences.set_many({key: self.chance.choice(values) for key, values in changes.items()})
+        await self.pause()
+
+
+async def random_schedule(seed: int) -> None:
+    """Everybody is served or told, nothing waits for ever, and memory holds what it can."""
+    chance = random.Random(seed)
+    computer = Computer(1000, mapped=chance.choice((0.0, 0.8)), load_s=chance.choice((0.0, 0.002)))
+    computer.cards = chance.choice((0, 0, 10))
+    computer.refusals.add("bad-100.gguf")
+    async with joined(computer) as app:
+        schedule = Schedule(app, computer, chance)
+        for _ in range(40):
+            await schedule.step()
+        for result in await asyncio.gather(*schedule.tasks, return_exceptions=True):
+            told = result is None or isinstance(result, AppError | asyncio.CancelledError)
+            assert told, f"seed {seed}: {result!r}"
+        assert not app.engines.busy and not schedule.held, f"seed {seed}"
+        assert computer.most <= computer.total, f"seed {seed}: {computer.most}"
+        assert schedule.served, f"seed {seed}"
+        loaded = [engine for engine in computer.made if engine.info is not None]
+        assert len(loaded) == len(app.engines.resident()), f"seed {seed}"  # no engine is forgotten
+        state = app.models.state
+        if state.status is ModelStatus.READY and state.info is not None and state.info.local is not None:
+            assert Path(state.info.local.path).name == (Path(state.path).name or "guide.gguf"), f"seed {seed}"
+    assert all(engine.closed or not engine.loads or engine.info is None for engine in computer.made), f"seed {seed}"

@@ -1,0 +1,131 @@
+"""The registry over real workers: what scripted engines cannot show."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.model_ref import FileRef
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.events import AnswerDelta, EngineChanged, ModelStatus
+from tests import gguf_files, gguf_shapes
+from tests.app import App, run, running_app
+
+
+class Workers:
+    """Makes real engines and keeps them."""
+
+    def __init__(self) -> None:
+        self.made: list[LocalWorkerEngine] = []
+
+    def __call__(self) -> LocalWorkerEngine:
+        self.made.append(LocalWorkerEngine(worker_command("engine")))
+        return self.made[-1]
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small model whose greedy answers never end by themselves."""
+    path = tmp_path_factory.mktemp("endless") / "endless.gguf"
+    gguf_files.write(path, vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS, context=4096)
+    return str(path)
+
+
+async def last(app: App, conversation_id: str) -> Message:
+    return (await app.history.tail(conversation_id, 1))[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
+def test_a_killed_worker_ends_the_answer_and_the_next_one_loads_visibly(endless: str) -> None:
+    async def main() -> None:
+        workers = Workers()
+        async with running_app(workers) as app:
+            await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 3000})
+            await app.models.open_file(endless)
+            came = asyncio.Event()
+            app.bus.subscribe(AnswerDelta, lambda _event: came.set())
+            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await came.wait()
+            pid = workers.made[0].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await app.chat.idle()
+            failed = await last(app, question.conversation_id)
+            assert failed.status is Status.FAILED and failed.problem is not None and failed.parts
+            assert app.models.state.status is ModelStatus.IDLE and app.engines.resident() == ()
+            app.seen.clear()
+            await app.preferences.set("sampling.max_tokens", 5)
+            await app.chat.regenerate(failed.id)
+            await app.chat.idle()
+            assert (await last(app, question.conversation_id)).status is Status.DONE
+            states = [event.state.status for event in app.events(EngineChanged)]
+            assert states[0] is ModelStatus.LOADING and states[-1] is ModelStatus.READY
+            assert len(workers.made) == 1 and workers.made[0].pid not in (None, pid)
+        assert not psutil.pid_exists(pid)
+
+    run(main())
+
+
+def test_two_models_answer_at_once_each_in_its_own_worker(endless: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.gguf"
+    gguf_files.write(other, vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS, seed=5, name="Other", context=4096)
+
+    async def needs(_request: object) -> int:
+        return 1
+
+    async def main() -> None:
+        workers = Workers()
+        async with running_app(workers, needs=needs) as app:
+            await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 40})
+            await app.engines.load(FileRef(str(other)))
+            await app.models.open_file(endless)
+            first = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.models.open_file(str(other))
+            second = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.chat.idle()
+            answers = [await last(app, question.conversation_id) for question in (first, second)]
+            assert [answer.status for answer in answers] == [Status.DONE] * 2
+            paths = [answer.provenance.model_path for answer in answers if answer.provenance is not None]
+            assert paths == [endless, str(other)]
+            assert len({worker.pid for worker in workers.made}) == 2
+
+    run(main())
+
+
+def test_the_size_of_the_context_changes_between_two_messages_and_the_weights_stay(tmp_path: Path) -> None:
+    path = tmp_path / "Qwen3-0.6B.gguf"
+    plan = gguf_shapes.PLANS["Qwen3-0.6B"]
+    gguf_shapes.write(path, plan, kind=gguf_shapes.Kind.Q4_K, weights=True, vocab=20_000)
+
+    async def main() -> None:
+        workers = Workers()
+        async with running_app(workers) as app:
+            await app.preferences.set_many({"engine.context": 1024, "sampling.max_tokens": 2})
+            await app.models.open_file(str(path))
+            conversation = await app.ask("Hello")
+            (worker,) = workers.made
+            pid, before = worker.pid, app.models.state
+            await app.preferences.set("engine.context", 2048)
+            app.seen.clear()
+            began = time.monotonic()
+            await app.engines.load(app.models.ref)
+            took = time.monotonic() - began
+            info = app.models.state.info
+            assert worker.pid == pid and info is not None and info.context_size == 2048
+            fractions = {event.state.fraction for event in app.events(EngineChanged)}
+            assert fractions == {0.0, 1.0}  # no weights were read
+            assert took <= 1.0, f"{took:.2f} s, the first load {before.seconds:.2f} s"
+            await app.ask("And now?", conversation)
+            assert (await last(app, conversation)).status is Status.DONE
+
+    run(main())
