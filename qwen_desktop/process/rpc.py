@@ -210,6 +210,8 @@ class Client:
             finally:
                 if process.ready.done():
                     process.ready.exception()  # seen, even when the waiting was cancelled
+            if process.asked:  # it greeted while it was being ended
+                raise error_of(self._asked)
             if self._process is not process:  # it greeted and ended
                 raise error_of(self._why_ended)
             return process.ready.result()
