@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, GenerateResult, ModelInfo, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
-from qwen_desktop.engine import prompt, sampling_defaults
+from qwen_desktop.engine import load_errors, prompt, sampling_defaults
 from qwen_desktop.engine.answer import Answer
-from qwen_desktop.engine.fit import Pace
-from qwen_desktop.engine.held import held_bytes
+from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
+from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,12 @@ class Session:
         info: ModelInfo,
         pace: Pace | None,
         *,
-        base: int = 0,
+        base: Resident,
     ) -> None:
         self.model = model
         self.context = context
         self.info = info
         self._pace = pace
-        self._template = template
         self._renderer = prompt.Renderer(
             template,
             lambda text, special, begin: model.tokenize(text, special=special, begin=begin),
@@ -51,20 +51,26 @@ class Session:
         self._base = base
         self._held = info.held_bytes
         self._most = 0
+        self._counting = threading.Lock()
+        self._over = False
 
-    @property
-    def template(self) -> Template:
-        """The template in use."""
-        return self._template
-
-    def close(self) -> None:
-        """Free context and weights."""
-        self.context.close()
-        self.model.close()
+    def release(self) -> Model:
+        """End the session: free the context and hand its model on, which nobody uses any more. A count on another
+        thread ends before."""
+        with self._counting:
+            self._over = True
+            self.context.close()
+            return self.model
 
     def count(self, request: GenerateRequest) -> int:
-        """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
-        return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
+        """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs or the model is changed.
+
+        Raises ``UserFacing``, and ``Environment`` when the session is over.
+        """
+        with self._counting:
+            if self._over:
+                raise load_errors.changing()
+            return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
 
     def generate(
         self, request: GenerateRequest, emit: Callable[[tuple[Event, ...]], None], began: float
@@ -98,7 +104,7 @@ class Session:
             began=began,
         )
         result = answer.make()
-        self._held = max(self._held, held_bytes() - self._base)
+        self._held = max(self._held, self.model.held_bytes(self._base))
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
             result.stats, load_s=self.info.load_s, held_bytes=self._held, context_most=self._most

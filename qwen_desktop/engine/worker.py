@@ -23,6 +23,7 @@ from qwen_desktop.process.frames import PROTOCOL
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
+    from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Worker:
 
         self._pipes = pipes
         self._library = Library(lambda line: print(line, file=sys.stderr))
-        self._base = 0
+        self._base: Resident | None = None
         self._flag = Flag()
         self._session: Session | None = None
         self._work: queue.SimpleQueue[tuple[Work, float]] = queue.SimpleQueue()
@@ -161,9 +162,9 @@ class Worker:
                 self._cancelled.discard(request.id)
 
     def _load(self, request: wire.Load) -> None:
-        from qwen_desktop.engine.held import held_bytes  # noqa: PLC0415 - as above
+        from qwen_desktop.hardware import memory  # noqa: PLC0415 - as above
 
-        self._base = self._base or held_bytes()
+        self._base = self._base or memory.resident()
         from qwen_desktop.engine.load import load  # noqa: PLC0415 - as above
 
         told = 0.0
