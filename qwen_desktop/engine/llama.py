@@ -222,12 +222,16 @@ class Model:
             api.llama_model_free(self.pointer)
             self.pointer = None
 
+    @property
+    def mapped_bytes(self) -> int:
+        """Of the weights, what is used where the file is mapped."""
+        return max(0, self.main_bytes - self.copied_bytes)
+
     def held_bytes(self, base: memory.Resident) -> int:
         """Main memory that it takes with its contexts: what this process holds beyond ``base``, which it held before.
         The weights that are used where the file is mapped count also while the system has their pages elsewhere."""
         own, files = memory.resident()
-        mapped = self.main_bytes - self.copied_bytes if files else 0
-        return max(0, own - base.own) + max(mapped, files - base.files)
+        return max(0, own - base.own) + max(self.mapped_bytes if files else 0, files - base.files)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""

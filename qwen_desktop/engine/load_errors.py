@@ -49,15 +49,6 @@ def no_memory(file: str, details: str = "") -> Environment:
     )
 
 
-def changing() -> Environment:
-    """Something was asked of a model that is being loaded anew."""
-    return Environment(
-        Text("load.changing", QT_TRANSLATE_NOOP("engine", "The model is being loaded anew.")),
-        Text("load.changing.hint", QT_TRANSLATE_NOOP("engine", "Try again when it is there.")),
-        action="retry",
-    )
-
-
 def cannot_chat(file: str) -> UserFacing:
     """An encoder or a diffusion model."""
     return UserFacing(

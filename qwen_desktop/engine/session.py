@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, GenerateResult, ModelInfo, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
-from qwen_desktop.engine import load_errors, prompt, sampling_defaults
+from qwen_desktop.engine import prompt, sampling_defaults
 from qwen_desktop.engine.answer import Answer
 from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
@@ -51,26 +50,15 @@ class Session:
         self._base = base
         self._held = info.held_bytes
         self._most = 0
-        self._counting = threading.Lock()
-        self._over = False
 
     def release(self) -> Model:
-        """End the session: free the context and hand its model on, which nobody uses any more. A count on another
-        thread ends before."""
-        with self._counting:
-            self._over = True
-            self.context.close()
-            return self.model
+        """End the session: free the context and hand its model on. Nobody may be counting with it."""
+        self.context.close()
+        return self.model
 
     def count(self, request: GenerateRequest) -> int:
-        """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs or the model is changed.
-
-        Raises ``UserFacing``, and ``Environment`` when the session is over.
-        """
-        with self._counting:
-            if self._over:
-                raise load_errors.changing()
-            return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
+        """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
+        return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
 
     def generate(
         self, request: GenerateRequest, emit: Callable[[tuple[Event, ...]], None], began: float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,14 +12,12 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from qwen_desktop.core.engine import GenerateRequest, LoadRequest
-from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import Gpu, Memory
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.engine import load
-from qwen_desktop.engine.session import Session
 from qwen_desktop.hardware import memory
 from tests import gguf_shapes
 from tests.unit.hardware import trees
@@ -156,49 +153,3 @@ def test_the_context_is_what_the_memory_holds_however_it_is_counted(
         monkeypatch.setattr(load, "Context", make)
     expected = 8192 if on_cards == 1 else contexts[on_cards > 0]  # for what is on cards alone llama.cpp asks them
     assert sizes == [expected] * 6
-
-
-def test_a_session_is_over_only_when_nobody_counts_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A count on another thread ends before its model goes; one that comes later hears so."""
-    inside, go_on, order = threading.Event(), threading.Event(), []
-
-    class Model:
-        bos = ""
-
-        def tokenize(self, text: str, *, special: bool, begin: bool) -> list[int]:
-            if threading.current_thread() is counting:
-                inside.set()
-                go_on.wait(5)
-                order.append("counted")
-            return [1, 2, 3]
-
-        def control_words(self) -> tuple[str, ...]:
-            return ()
-
-        def single_token(self, text: str) -> None:
-            return None
-
-    class Context:
-        def close(self) -> None:
-            order.append("closed")
-
-    class Template:
-        def render(self, *_messages: object, **_how: object) -> str:
-            return "hello"
-
-    info: Any = SimpleNamespace(held_bytes=0, thinking=())
-    session = Session(
-        cast("Any", Model()), cast("Any", Context()), cast("Any", Template()), info, None, base=memory.Resident(0)
-    )
-    found: list[int] = []
-    counting = threading.Thread(target=lambda: found.append(session.count(GenerateRequest(()))))
-    closing = threading.Thread(target=session.release)
-    counting.start()
-    assert inside.wait(5)
-    closing.start()
-    go_on.set()
-    counting.join(5)
-    closing.join(5)
-    assert order == ["counted", "closed"] and found
-    with pytest.raises(Environment, match="loaded anew"):
-        session.count(GenerateRequest(()))
