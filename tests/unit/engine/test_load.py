@@ -153,3 +153,87 @@ def test_the_context_is_what_the_memory_holds_however_it_is_counted(
         monkeypatch.setattr(load, "Context", make)
     expected = 8192 if on_cards == 1 else contexts[on_cards > 0]  # for what is on cards alone llama.cpp asks them
     assert sizes == [expected] * 6
+
+
+class FakeModel:
+    """Weights on cards, without llama.cpp."""
+
+    can_generate, degraded, bos, eos, context_train, parameters, main_bytes = True, False, "", "", 4096, 10**8, 0
+
+    def __init__(self, header: GgufHeader, gpu_layers: int, card_bytes: int) -> None:
+        self.header, self.gpu_layers, self.card_bytes, self.copied_bytes = header, gpu_layers, card_bytes, 0
+        self.files: object = ()
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def held_bytes(self, _base: object) -> int:
+        return 1
+
+    def control_words(self) -> tuple[str, ...]:
+        return ()
+
+    def single_token(self, _text: str) -> None:
+        return None
+
+
+class FakeLibrary:
+    """Loads on a card with ``free`` bytes, of which a model takes its part."""
+
+    gpu, version, cpu = True, "llama", "native"
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self.models: list[FakeModel] = []
+
+    def load(self, header: GgufHeader, gpu_layers: int, _progress: object) -> FakeModel:
+        if self.models:
+            assert self.models[-1].closed  # never two models at once
+            self.free += self.models[-1].card_bytes
+        model = FakeModel(header, gpu_layers, min(gpu_layers, 7) * header.size_bytes // 7)
+        self.free -= model.card_bytes
+        self.models.append(model)
+        return model
+
+
+@pytest.mark.parametrize(
+    ("free", "first", "second", "loads"),
+    [
+        (4 * GIB, {}, {"context": 4096}, 1),  # all of it on the card, with either context
+        (4 * GIB, {"gpu_layers": 3}, {"gpu_layers": 3, "threads": 2, "kv_type": "q8_0"}, 1),
+        (4 * GIB, {"gpu_layers": 3}, {"gpu_layers": 5}, 2),
+        (4 * GIB, {"gpu_layers": 3}, {}, 2),
+        (440 * MIB, {"context": 512}, {"context": 512, "threads": 1}, 1),  # its own weights are not in its way
+        (440 * MIB, {"context": 512}, {"context": 4096}, 2),  # fewer layers leave room for a larger one
+    ],
+)
+def test_weights_on_a_card_stay_unless_other_layers_are_wanted(
+    mixed: GgufHeader,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    free: int,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    loads: int,
+) -> None:
+    library: Any = FakeLibrary(free)
+    monkeypatch.setattr(load, "list_devices", lambda lib: (Gpu("A", backend="CUDA", free_bytes=lib.free),))
+    monkeypatch.setattr(
+        load, "Context", lambda _model, found, _flag: SimpleNamespace(size=found.size, shape=found, close=lambda: None)
+    )
+    steps: list[float] = []
+    session = None
+    for how in (first, second):
+        request = LoadRequest(mixed.path, **{"threads": 1, **how})
+        session = load.load(
+            library,
+            request,
+            cast("Any", None),
+            lambda at, _total: not steps.append(at),
+            session,
+            base=memory.resident(),
+        )
+    assert session is not None and not library.models[-1].closed
+    assert (len(library.models), steps) == (loads, [0.0] * loads)
+    assert session.model is library.models[-1]
