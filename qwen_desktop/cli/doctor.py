@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import psutil
 from msgspec import Struct
 
 from qwen_desktop import __version__
@@ -31,6 +30,7 @@ from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
+from qwen_desktop.hardware import cpu, memory
 from qwen_desktop.process import once
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.store import migrations
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 30
 LITTLE_DISK = 2_000_000_000
 LITTLE_MEMORY = 4_000_000_000
+#: Features of processors that speed answers up.
+_USEFUL = ("AVX2", "FMA", "F16C", "AVX-512", "AVX-512 VNNI", "AMX", "DotProd")
 
 _INTERFACE_FONTS = ("Inter", "Adwaita Sans", "Cantarell", "Ubuntu", "Noto Sans", "Roboto", "Open Sans", "Source Sans 3")
 _CODE_FONTS = (
@@ -139,43 +141,25 @@ def _engine(_paths: Paths) -> Iterator[Check]:
 
 
 def _processor(_paths: Paths) -> Iterator[Check]:
-    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    value = f"{_processor_name()}, {cores} cores, {psutil.cpu_count()} threads"
-    flags = _flags()
-    useful = [
-        name for name in ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "amx_int8", "asimddp") if name in flags
-    ]
-    slow = platform.machine().lower() in ("x86_64", "amd64") and bool(flags) and "avx2" not in flags
+    found = cpu.read()
+    value = f"{found.model or platform.machine()}, {cpu.cores()} cores, {found.usable or 1} threads"
+    useful = [name for name in found.features if name in _USEFUL]
+    slow = platform.machine().lower() in ("x86_64", "amd64") and bool(found.features) and "AVX2" not in useful
     yield Check(
         "Processor",
         "warn" if slow else "ok",
-        f"{value} ({' '.join(useful)})" if useful else value,
+        f"{value} ({', '.join(useful)})" if useful else value,
         QT_TRANSLATE_NOOP("doctor", "Without AVX2 answers are slow: choose small models.") if slow else "",
     )
-    memory = psutil.virtual_memory()
-    little = memory.total < LITTLE_MEMORY
+    room = memory.read()
+    total, free = room.total_bytes or 0, room.free_bytes or 0
+    little = total < LITTLE_MEMORY
     yield Check(
         "Memory",
         "warn" if little else "ok",
-        f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free",
+        f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB free",
         QT_TRANSLATE_NOOP("doctor", "Enough for the guide and models up to 1 GB.") if little else "",
     )
-
-
-def _processor_name() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _flags() -> set[str]:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                return set(line.partition(":")[2].split())
-    return set()
 
 
 def _folders(paths: Paths) -> Iterator[Check]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import psutil
-
 from qwen_desktop.core.engine import (
     Event,
     FinishReason,
@@ -19,11 +17,12 @@ from qwen_desktop.core.engine import (
 )
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine.fit import Pace
+from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.stream import AnswerStream
+from qwen_desktop.hardware import memory
 
 #: One frame to the app per this many seconds at most.
 _FRAME_S = 0.016
@@ -207,4 +206,4 @@ def _not_numbers() -> UserFacing:
 
 def memory_bytes() -> int:
     """Memory that this process holds, in bytes."""
-    return int(psutil.Process().memory_info().rss)
+    return sum(memory.resident())

@@ -19,6 +19,7 @@ from typing import Any
 from qwen_desktop.core.gguf import GgufHeader
 from qwen_desktop.engine import bindings, load_errors
 from qwen_desktop.engine.bindings import api
+from qwen_desktop.hardware import memory
 
 #: Types of vocabulary entries (tokenizer.ggml.token_type).
 CONTROL = 3
@@ -26,8 +27,12 @@ CONTROL = 3
 _PICKED = re.compile(r"loaded CPU backend from .*ggml-cpu(?:-([\w.]+))?\.(?:so|dll|dylib)$")
 #: What llama.cpp logs of each buffer with weights; one that maps the file is called …_Mapped.
 _BUFFER = re.compile(r"(\S+) model buffer size =\s+([\d.]+) MiB")
+#: Buffers on the first, second, … graphics card; those of main memory are called CPU, CPU_REPACK, CUDA_Host, ….
+_ON_CARD = re.compile(r"(?!CPU).*\d")
 #: What llama.cpp logs when a file does not say how its text is split before it becomes tokens.
 _DEGRADED = "GENERATION QUALITY WILL BE DEGRADED"
+#: More layers than any model has.
+ALL_LAYERS = 999
 #: GGUF's number for arrays of 32-bit numbers.
 _INT32 = 5
 
@@ -142,7 +147,7 @@ class Library:
         """
         return b"AMX_INT8 = 1" not in (api.llama_print_system_info() or b"")
 
-    def load(self, header: GgufHeader, gpu_layers: int | None, progress: Callable[[float], bool]) -> Model:
+    def load(self, header: GgufHeader, gpu_layers: int, progress: Callable[[float], bool]) -> Model:
         """Load the weights. ``progress`` gets 0..1 and returns False to stop.
 
         Raises ``Cancelled``, and ``UserFacing`` or ``Environment`` with the cause that llama.cpp logged.
@@ -156,8 +161,7 @@ class Library:
             return not stopped
 
         params = api.llama_model_default_params()
-        layers = gpu_layers if gpu_layers is not None else (999 if self.gpu else 0)
-        set_fields(params, n_gpu_layers=layers, progress_callback=report, use_extra_bufts=self.repacks)
+        set_fields(params, n_gpu_layers=gpu_layers, progress_callback=report, use_extra_bufts=self.repacks)
         self.log.clear()
         self._degraded = False
         pointer = api.llama_model_load_from_file(header.path.encode("utf-8", "surrogateescape"), params)
@@ -165,30 +169,43 @@ class Library:
             if stopped:
                 raise load_errors.cancelled()
             raise load_errors.from_log(header, tuple(self.log))
-        model = Model(pointer, header, layers if self.gpu else 0, copied_bytes=self._copied_bytes())
-        model.degraded = self._degraded
-        return model
-
-    def _copied_bytes(self) -> int:
-        """Of the weights loaded last, how many are not used where the file is mapped; read off the log."""
-        found = (_BUFFER.search(line) for line in self.log)
-        return sum(int(float(m[2]) * 2**20) for m in found if m is not None and not m[1].endswith("_Mapped"))
+        copied = on_cards = 0  # of the weights, read off the log
+        for found in filter(None, map(_BUFFER.search, self.log)):
+            size = int(float(found[2]) * 2**20)
+            if _ON_CARD.fullmatch(found[1]):
+                on_cards += size
+            elif not found[1].endswith("_Mapped"):
+                copied += size
+        return Model(pointer, header, gpu_layers, copied, on_cards, degraded=self._degraded)
 
 
 class Model:
     """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed.
 
-    ``copied_bytes`` of the weights are not used where the file is mapped: rearranged, or on a graphics card.
+    Of the weights ``card_bytes`` are on graphics cards and ``copied_bytes`` in main memory beside the file (rearranged
+    for the processor); of ``main_bytes`` in main memory the rest is used where the file is mapped. ``gpu_layers`` is
+    what was asked for. ``files`` tells the loaded files from later ones with the same names.
     ``degraded``: the file does not say how text is split into words before it becomes tokens, so answers get worse.
     """
 
-    def __init__(self, pointer: Any, header: GgufHeader, gpu_layers: int, *, copied_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        pointer: Any,
+        header: GgufHeader,
+        gpu_layers: int,
+        copied_bytes: int = 0,
+        card_bytes: int = 0,
+        *,
+        degraded: bool = False,
+    ) -> None:
         self.pointer = pointer
         self.header = header
         self.gpu_layers = gpu_layers
-        self.asked_layers: int | None = gpu_layers
         self.copied_bytes = copied_bytes
-        self.degraded = False
+        self.card_bytes = card_bytes
+        self.files: tuple[tuple[int, ...], ...] = ()
+        self.main_bytes = max(0, sum(tensor.size for tensor in header.tensors) - card_bytes)
+        self.degraded = degraded
         self.vocab = api.llama_model_get_vocab(pointer)
         self.vocab_size = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_train = int(api.llama_model_n_ctx_train(pointer))
@@ -204,6 +221,17 @@ class Model:
         if self.pointer:
             api.llama_model_free(self.pointer)
             self.pointer = None
+
+    @property
+    def mapped_bytes(self) -> int:
+        """Of the weights, what is used where the file is mapped."""
+        return max(0, self.main_bytes - self.copied_bytes)
+
+    def held_bytes(self, base: memory.Resident) -> int:
+        """Main memory that it takes with its contexts: what this process holds beyond ``base``, which it held before.
+        The weights that are used where the file is mapped count also while the system has their pages elsewhere."""
+        own, files = memory.resident()
+        return max(0, own - base.own) + max(self.mapped_bytes if files else 0, files - base.files)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import logging
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from qwen_desktop.core import memory, verdict
 from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo
@@ -15,17 +21,22 @@ from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import each_once
 from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine import fit, load_errors
+from qwen_desktop.engine import autotune, load_errors
 from qwen_desktop.engine.answer import memory_bytes
 from qwen_desktop.engine.devices import list_devices
-from qwen_desktop.engine.held import held_bytes, let_go
-from qwen_desktop.engine.llama import Flag, Library, Model
+from qwen_desktop.engine.llama import ALL_LAYERS, Flag, Library, Model
 from qwen_desktop.engine.llama_context import Context, ContextError, Shape, flash_default
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
+from qwen_desktop.hardware import cpu
+from qwen_desktop.hardware import memory as main_memory
 
 log = logging.getLogger(__name__)
+
+_MAPS = Path("/proc/self/maps")
+_MADV_DONTNEED = 4
 
 
 def load(
@@ -35,83 +46,133 @@ def load(
     progress: Callable[[float, int], bool],
     before: Session | None = None,
     *,
-    base: int = 0,
+    base: main_memory.Resident,
 ) -> Session:
     """Load the model of ``request``. ``progress(fraction, total_bytes)`` returns False to stop.
 
-    ``before`` is the session that is loaded now: its weights are kept when only the context or the threads differ,
-    and it is closed in any case. ``base`` is what this process held before any model. Raises ``AppError``.
+    ``before`` is the session that is loaded now; it is closed in any case, and its weights stay when they are the ones
+    asked for: then only the context is made anew and nothing is told to ``progress``. After a failure nothing is
+    loaded. ``base`` is what this process held before any model. Raises ``AppError``.
     """
     began = time.monotonic()
+    model = None
+    if before is not None:
+        model = before.release()
+        _trim()  # its context's memory is free for the new one
     try:
-        header = read_header(request.path)
+        same = model is not None and model.header.path == request.path and model.files == (_files(model.header) or None)
+        header = model.header if model is not None and same else read_header(request.path)
         shape = shape_of(header)
         template = Template(request.template or header.chat_template)
         template.fit()  # before gigabytes are read for a model that would not see the question
-        model = _kept(before, header, request, library)
-        if before is not None:
-            before.context.close()
-            if model is None:
-                before.close()
-        free = fit.available_memory()
+        layers = _gpu_layers(library, shape, request, model.card_bytes if model is not None else 0)
+        if model is not None and not (same and layers == model.gpu_layers):
+            model.close()
+            model = None
         if model is None:
             progress(0.0, header.size_bytes)
-            layers = request.gpu_layers if request.gpu_layers is not None else _gpu_layers(library, shape, request)
+            files = _files(header)
             model = library.load(header, layers, lambda part: progress(part, header.size_bytes))
-            model.asked_layers = request.gpu_layers
-            if model.copied_bytes:
-                let_go(header, model.copied_bytes)
-            free = min(free - shape.weights_bytes, fit.available_memory())
-    except BaseException:
-        if before is not None:
-            before.close()
-        raise
-    try:
+            model.files = files
+            if model.copied_bytes or model.card_bytes:
+                let_go(header.parts)
         if not model.can_generate:
             raise load_errors.cannot_chat(Path(request.path).name)
         template.set_tokens(bos=model.bos, eos=model.eos)
-        threads = request.threads or fit.usual_threads()
-        context = _context(model, shape, request, threads=threads, free=free, flag=flag, gpu=library.gpu)
+        cores = cpu.cores()
+        threads = request.threads or usual_threads(cores)
+        context = _context(
+            model, shape, request, threads=threads, room=_room(model, shape, base.own), flag=flag, gpu=library.gpu
+        )
     except BaseException:
-        model.close()
+        if model is not None:
+            model.close()
         raise
-    seconds, held = time.monotonic() - began, max(0, held_bytes() - base)
+    seconds, held = time.monotonic() - began, model.held_bytes(base)
     info = _info(library, model, header, request, context=context, template=template, seconds=seconds, held=held)
-    pace = fit.Pace(threads) if request.threads is None else None
+    pace = autotune.Pace(cores) if request.threads is None else None
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
     return Session(model, context, template, info, pace, base=base)
 
 
-def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> int | None:
-    """As many layers as the free memory of the graphics devices holds; None (all) when they do not tell it."""
+def _files(header: GgufHeader) -> tuple[tuple[int, ...], ...]:
+    """What tells whether the files are still those that were loaded; empty when one of them is gone."""
+    try:
+        found = [Path(path).stat() for path in header.parts]
+    except OSError:
+        return ()
+    return tuple((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in found)
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: small blocks stay with the C library otherwise, some MB at each change."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):  # a C library of another kind
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def let_go(paths: tuple[str, ...]) -> None:
+    """Take the pages of mapped model files out of this process: those that are used come back when they are touched.
+
+    llama.cpp maps a file whole, so weights that it keeps elsewhere (rearranged for the processor, on a graphics card)
+    would be counted twice by everybody who looks at this process: system monitors, the system when it is short of
+    memory and chooses what to end, our own measurements. Linux only; elsewhere nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    names = {os.path.realpath(path) for path in paths}
+    try:
+        advise = ctypes.CDLL(None).madvise
+        advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        for line in os.fsdecode(_MAPS.read_bytes()).split("\n"):
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and fields[1].startswith("r-") and fields[5] in names:
+                first, _, last = fields[0].partition("-")
+                advise(int(first, 16), int(last, 16) - int(first, 16), _MADV_DONTNEED)
+    except (OSError, ValueError, AttributeError) as error:
+        log.info("let_go.failed kind=%s", type(error).__name__)
+
+
+def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest, back: int = 0) -> int:
+    """The layers for graphics devices: those asked for, else as many as their free memory holds, all when they do not
+    tell it. ``back`` bytes on them are the present model's."""
     if not library.gpu:
         return 0
+    if request.gpu_layers is not None:
+        return request.gpu_layers
     try:
         gpus = list_devices(library)
     except (AttributeError, OSError, ValueError) as error:  # a build that does not tell: as llama.cpp sees fit
         log.info("devices.unknown kind=%s", type(error).__name__)
-        return None
+        return ALL_LAYERS
     if not any(gpu.free_bytes for gpu in gpus):
-        return None
-    cards = each_once(
-        [gpu for gpu in gpus if gpu.kind == "gpu"] or gpus
-    )  # llama.cpp leaves integrated graphics out beside cards
-    context = fit.ladder(request.context, shape.context_train)[0]
+        return ALL_LAYERS
+    # llama.cpp leaves integrated graphics out beside cards
+    cards = each_once([gpu for gpu in gpus if gpu.kind == "gpu"] or gpus)
+    context = autotune.ladder(request.context, shape.context_train)[0]
     use = Use(context=context, kv_type=request.kv_type, flash_attention=request.flash_attention)
-    return verdict.layers_on(shape, use, cards)
+    gain = 1 + back / (sum(gpu.free_bytes or 0 for gpu in cards) or 1)  # llama.cpp spreads a model by what is free
+    freed = [replace(gpu, free_bytes=gpu.free_bytes and int(gpu.free_bytes * gain)) for gpu in cards]
+    return verdict.layers_on(shape, use, freed)
 
 
-def _kept(before: Session | None, header: GgufHeader, request: LoadRequest, library: Library) -> Model | None:
-    """The weights that are loaded already, when they are the ones asked for."""
-    if before is None or before.model.pointer is None or before.model.header.fingerprint != header.fingerprint:
+def _room(model: Model, shape: ModelShape, base: int) -> int | None:
+    """Bytes of main memory that a context of the loaded ``model`` may take; None when that cannot be known.
+
+    What is free now and what this process has taken beyond ``base`` is together what there was for the model, and of
+    that its weights need all. So it does not matter which of them are copies (taken already), mapped pages (which count
+    as free on Linux, however warm, and as taken elsewhere) or not read yet.
+    """
+    free = main_memory.read().free_bytes
+    if free is None:
         return None
-    same = not library.gpu or before.model.asked_layers == request.gpu_layers
-    return before.model if same and before.model.header.path == header.path else None
+    taken = main_memory.resident().own - base
+    return free + taken - model.main_bytes - memory.overhead_bytes(shape, 0)
 
 
 def _context(
-    model: Model, shape: ModelShape, request: LoadRequest, *, threads: int, free: int, flag: Flag, gpu: bool
+    model: Model, shape: ModelShape, request: LoadRequest, *, threads: int, room: int | None, flag: Flag, gpu: bool
 ) -> Context:
     """The largest context that was asked for and fits; memory is checked first, since systems promise more than
     they have and then end the process."""
@@ -121,10 +182,12 @@ def _context(
     elif flash == "auto":
         flash = flash_default(gpu=gpu)
     chunk = memory.chunk(model.parameters, gpu=gpu and model.gpu_layers > 0)
-    sizes = fit.ladder(request.context, model.context_train)
+    sizes = autotune.ladder(request.context, model.context_train)
     for size in sizes:
-        cost = fit.context_bytes(shape, size, kv_type=request.kv_type, flash=flash == "on", chunk=chunk)
-        if cost > free * 0.9 and size != sizes[-1] and not (gpu and model.gpu_layers):
+        cost = autotune.context_bytes(
+            shape, size, kv_type=request.kv_type, flash=flash == "on", chunk=chunk, gpu_layers=model.gpu_layers
+        )
+        if room is not None and cost and cost > room * memory.SHARE and size != sizes[-1]:
             continue
         try:
             return Context(model, Shape(size, threads, chunk, flash, request.kv_type), flag)
@@ -164,7 +227,7 @@ def _info(
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
         held_bytes=held,
-        mapped_bytes=max(0, header.size_bytes - model.copied_bytes),
+        mapped_bytes=model.mapped_bytes,
     )
     return ModelInfo(
         name=header.name,
@@ -175,7 +238,7 @@ def _info(
         notices=tuple(
             notice
             for notice in (
-                fit.notice(request.context, context.size, model.context_train),
+                autotune.notice(request.context, context.size, model.context_train),
                 _template_notice(template),
                 _tokenizer_notice(model),
             )

@@ -11,12 +11,12 @@ from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, Genera
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from qwen_desktop.engine import prompt, sampling_defaults
 from qwen_desktop.engine.answer import Answer
-from qwen_desktop.engine.fit import Pace
-from qwen_desktop.engine.held import held_bytes
+from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
+from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,12 @@ class Session:
         info: ModelInfo,
         pace: Pace | None,
         *,
-        base: int = 0,
+        base: Resident,
     ) -> None:
         self.model = model
         self.context = context
         self.info = info
         self._pace = pace
-        self._template = template
         self._renderer = prompt.Renderer(
             template,
             lambda text, special, begin: model.tokenize(text, special=special, begin=begin),
@@ -52,15 +51,10 @@ class Session:
         self._load_s, self._held = (info.local.load_s, info.local.held_bytes) if info.local else (0.0, 0)
         self._most = 0
 
-    @property
-    def template(self) -> Template:
-        """The template in use."""
-        return self._template
-
-    def close(self) -> None:
-        """Free context and weights."""
+    def release(self) -> Model:
+        """End the session: free the context and hand its model on. Nobody may be counting with it."""
         self.context.close()
-        self.model.close()
+        return self.model
 
     def count(self, request: GenerateRequest) -> int:
         """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
@@ -98,7 +92,7 @@ class Session:
             began=began,
         )
         result = answer.make()
-        self._held = max(self._held, held_bytes() - self._base)
+        self._held = max(self._held, self.model.held_bytes(self._base))
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
             result.stats, load_s=self._load_s, held_bytes=self._held, context_most=self._most

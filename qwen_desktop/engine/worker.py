@@ -31,6 +31,7 @@ from qwen_desktop.process.serve import Request, Server, worker_pipes
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
+    from qwen_desktop.hardware.memory import Resident
 
 
 class About(Struct, frozen=True):
@@ -61,7 +62,7 @@ class Worker:
 
         self._server = Server(pipes, self._take, self._cancel)
         self._library = Library(lambda line: print(line, file=sys.stderr))
-        self._base = 0
+        self._base: Resident | None = None
         self._flag = Flag()
         self._session: Session | None = None
         #: Held while something uses the model beside the main thread, and while that frees or makes it.
@@ -144,9 +145,9 @@ class Worker:
                 self._current = None
 
     def _load(self, request: Request) -> ModelInfo:
-        from qwen_desktop.engine.held import held_bytes  # noqa: PLC0415 - as above
+        from qwen_desktop.hardware import memory  # noqa: PLC0415 - as above
 
-        self._base = self._base or held_bytes()
+        self._base = self._base or memory.resident()
         from qwen_desktop.engine.load import load  # noqa: PLC0415 - as above
 
         told = 0.0

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from qwen_desktop.core.hardware import Cpu
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import clean
-from qwen_desktop.hardware import cgroups, cpu_linux, files
+from qwen_desktop.hardware import cpu_linux, files, limits
 from qwen_desktop.process import once
 from qwen_desktop.process.spawn import worker_command
 
@@ -51,18 +51,7 @@ _LONGEST_NAME = 120
 
 def read(root: Path = files.ROOT, platform: str = sys.platform) -> Cpu:
     """The processor, with what this process may use of it. Takes milliseconds, seconds where nobody else tells."""
-    if platform.startswith("linux"):
-        found = cpu_linux.read(root)
-    elif platform == "darwin":
-        from qwen_desktop.hardware import cpu_macos as own  # noqa: PLC0415 - one system never needs the other
-
-        found = own.read()
-    elif platform == "win32":
-        from qwen_desktop.hardware import cpu_windows as windows  # noqa: PLC0415
-
-        found = windows.read()
-    else:
-        found = cpu_linux.Found()
+    found = _told(root, platform)
     if not found.model or not found.flags:
         told = _cpuinfo()
         model, flags = told.get("brand_raw"), told.get("flags")
@@ -80,6 +69,21 @@ def read(root: Path = files.ROOT, platform: str = sys.platform) -> Cpu:
     )
 
 
+def _told(root: Path, platform: str) -> cpu_linux.Found:
+    """The processor as its system tells it. Takes milliseconds."""
+    if platform.startswith("linux"):
+        return cpu_linux.read(root)
+    if platform == "darwin":
+        from qwen_desktop.hardware import cpu_macos as own  # noqa: PLC0415 - one system never needs the other
+
+        return own.read()
+    if platform == "win32":
+        from qwen_desktop.hardware import cpu_windows as windows  # noqa: PLC0415
+
+        return windows.read()
+    return cpu_linux.Found()
+
+
 def again(cpu: Cpu, root: Path = files.ROOT) -> Cpu:
     """``cpu`` with what may have changed since it was read: how many processors we may use."""
     return replace(cpu, usable=usable(root, cpu.logical))
@@ -93,11 +97,19 @@ def names(flags: Iterable[str]) -> tuple[str, ...]:
 
 def usable(root: Path, logical: int | None) -> int | None:
     """Logical processors that this process may use: affinity and a container's share of time counted in."""
-    counts = [count for count in (logical, os.cpu_count(), cgroups.processors(root)) if count]
-    if hasattr(os, "sched_getaffinity"):
-        with contextlib.suppress(OSError):
-            counts.append(len(os.sched_getaffinity(0)))
-    return min(counts, default=None)
+    bound = limits.affinity()
+    counts = (logical, os.cpu_count(), limits.processors(root), len(bound) if bound else None)
+    return min((count for count in counts if count), default=None)
+
+
+def cores(root: Path = files.ROOT, platform: str = sys.platform) -> int:
+    """Physical cores that this process may use, at least 1: those that it is bound to, and no more than a container's
+    share of time keeps busy. Takes milliseconds."""
+    if platform.startswith("linux"):
+        physical = cpu_linux.cores(root, limits.affinity())
+    else:
+        physical = _told(root, platform).physical
+    return min((count for count in (physical, usable(root, None)) if count), default=1)
 
 
 def _name(model: str) -> str:

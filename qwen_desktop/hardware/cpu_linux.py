@@ -39,9 +39,7 @@ def read(root: Path) -> Found:
         found.model = files.text(root / "proc/device-tree/model") or first.get("Hardware", "")
     if "v" in first.get("isa", "").partition("_")[0].removeprefix("rv64"):
         found.flags.add("rvv")
-    online = files.cpu_list(root / _CPUS / "online")
-    if not online:
-        online = frozenset(number for e in entries if (number := files.whole(e.get("processor"))) is not None)
+    online = _online(root, entries)
     found.logical = len(online) or None
     cores = _cores(root, online, entries)
     if cores is not None:
@@ -51,6 +49,20 @@ def read(root: Path) -> Found:
             found.efficiency = sum(1 for core in cores if core <= weak)
             found.performance = len(cores) - found.efficiency
     return found
+
+
+def cores(root: Path, allowed: frozenset[int] | None) -> int | None:
+    """How many physical cores the logical processors ``allowed`` (None: all) lie on; None when nothing says it."""
+    entries = _cpuinfo(root)
+    online = _online(root, entries)
+    found = _cores(root, online if allowed is None else online & allowed, entries)
+    return len(found) if found else None
+
+
+def _online(root: Path, entries: list[dict[str, str]]) -> frozenset[int]:
+    """The logical processors that are switched on."""
+    online = files.cpu_list(root / _CPUS / "online")
+    return online or frozenset(number for e in entries if (number := files.whole(e.get("processor"))) is not None)
 
 
 def _cpuinfo(root: Path) -> list[dict[str, str]]:
@@ -69,17 +81,17 @@ def _cores(root: Path, online: frozenset[int], entries: list[dict[str, str]]) ->
         topology = root / _CPUS / f"cpu{cpu}" / "topology"
         siblings = files.cpu_list(topology / "core_cpus_list") or files.cpu_list(topology / "thread_siblings_list")
         if cpu not in siblings:
-            return _cores_by_number(entries)
+            return _cores_by_number(online, entries)
         cores.add(siblings & online)
     return cores or None
 
 
-def _cores_by_number(entries: list[dict[str, str]]) -> set[frozenset[int]] | None:
+def _cores_by_number(online: frozenset[int], entries: list[dict[str, str]]) -> set[frozenset[int]] | None:
     """The same from /proc/cpuinfo, where a sandbox hides /sys."""
     cores: dict[tuple[str, str], set[int]] = {}
     for entry in entries:
         number = files.whole(entry.get("processor"))
-        if "core id" in entry and number is not None:
+        if "core id" in entry and number is not None and number in online:
             cores.setdefault((entry.get("physical id", ""), entry["core id"]), set()).add(number)
     return {frozenset(core) for core in cores.values()} or None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qwen_desktop.core.hardware import Disk, DiskKind
 from qwen_desktop.hardware import files
-from qwen_desktop.hardware.cgroups import unescaped
+from qwen_desktop.hardware.limits import unescaped
 
 _NETWORK = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs", "lustre", "davfs", "ncpfs",

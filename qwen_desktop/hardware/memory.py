@@ -1,32 +1,24 @@
-"""Main memory: how much there is and how much is free, within the limits of a container."""
+"""Main memory: how much there is and how much is free within the limits of a container; and what this process holds."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from qwen_desktop.core.hardware import Memory
-from qwen_desktop.hardware import cgroups, files
+from qwen_desktop.hardware import files, limits
 
-_LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
-_USED = ("memory.current", "memory.usage_in_bytes")
-#: Counted as used by a cgroup although the kernel gives it up when memory is asked for: pages of files.
-_GIVEN_UP = ("inactive_file", "active_file", "slab_reclaimable")
+_STATUS = Path("/proc/self/status")
 
 
 def read(root: Path = files.ROOT, platform: str = sys.platform) -> Memory:
     """Total and free bytes; each None when it cannot be read."""
     total, free = _linux(root) if platform.startswith("linux") else _elsewhere()
     limited = False
-    physical = total if total is not None else 1 << 60
     if platform.startswith("linux"):
-        for folder in cgroups.folders("memory", root):
-            limit = min((n for name in _LIMITS if (n := files.number(folder / name)) is not None and n > 0), default=0)
-            if not limit or limit >= physical:
-                continue
+        for limit, left in limits.memory(total if total is not None else 1 << 60, root):
             limited, total = True, limit if total is None else min(total, limit)
-            # an outer group may have room for less than ours: others in it use memory too
-            left = max(0, limit - _used(folder))
             free = left if free is None else min(free, left)
     if total is not None and free is not None:
         free = min(free, total)
@@ -54,12 +46,24 @@ def _elsewhere() -> tuple[int | None, int | None]:
     return int(memory.total), int(memory.available)
 
 
-def _used(folder: Path) -> int:
-    used = next((n for name in _USED if (n := files.number(folder / name)) is not None), 0)
-    stat: dict[str, int] = {}
-    for line in (files.text(folder / "memory.stat") or "").splitlines():
-        name, _, value = line.partition(" ")
-        if (count := files.whole(value)) is not None:
-            stat[name] = count
-    # version 1 counts its children under names of their own
-    return max(0, used - sum(stat.get(f"total_{name}", stat.get(name, 0)) for name in _GIVEN_UP))
+class Resident(NamedTuple):
+    """Bytes of main memory that this process holds: its ``own``, and the pages of ``files`` that it has touched.
+
+    The system can take pages of files back at any time, so Linux counts them as free memory. Elsewhere nobody tells
+    them apart: they are part of ``own`` and not free.
+    """
+
+    own: int
+    files: int = 0
+
+
+def resident() -> Resident:
+    """What this process holds now."""
+    try:
+        words = [line.split() for line in _STATUS.read_text().splitlines() if line.startswith("Rss")]
+        held = {name: int(number) * 1024 for name, number, *_unit in words}
+        return Resident(held["RssAnon:"] + held.get("RssShmem:", 0), held["RssFile:"])
+    except (OSError, ValueError, KeyError):
+        import psutil  # noqa: PLC0415 - Linux does without
+
+        return Resident(int(psutil.Process().memory_info().rss))

@@ -49,10 +49,10 @@ def _ggml() -> wire.Finding:
 
 
 def _bandwidth() -> wire.Finding:
-    from qwen_desktop.engine.fit import usual_threads  # noqa: PLC0415 - as above
-    from qwen_desktop.hardware.bandwidth import measure  # noqa: PLC0415
+    from qwen_desktop.core.speed import usual_threads  # noqa: PLC0415 - as above
+    from qwen_desktop.hardware import bandwidth, cpu  # noqa: PLC0415
 
-    return measure(usual_threads())
+    return bandwidth.measure(usual_threads(cpu.cores()))
 
 
 def _cpuinfo() -> object:

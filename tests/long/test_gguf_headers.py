@@ -25,7 +25,7 @@ from qwen_desktop.core.hardware import Memory as Ram
 from qwen_desktop.core.models import Quant, RemoteFile
 from qwen_desktop.core.shape import for_quant, shape_of
 from qwen_desktop.core.verdict import fit
-from qwen_desktop.engine import fit as engine_fit
+from qwen_desktop.engine import autotune
 from qwen_desktop.engine.sampling_defaults import defaults
 from qwen_desktop.hub.api import RepoInfo
 from qwen_desktop.hub.catalog_guess import guessed_model
@@ -160,8 +160,8 @@ def _believe(found: GgufHeader, dice: random.Random) -> None:
         speeds = (verdict.decode_tokens_per_s, verdict.prompt_tokens_per_s)
         assert all(speed is None or math.isfinite(speed) for speed in speeds), verdict
     assert memory.needed(memory.estimate(shape, use)) < 2 * _SIGNED
-    assert engine_fit.context_bytes(shape, use.context, kv_type=kv_type, flash=True, chunk=512) < _SIGNED
-    assert len(engine_fit.ladder(use.context, found.context_length)) < 64
+    assert autotune.context_bytes(shape, use.context, kv_type=kv_type, flash=True, chunk=512) < _SIGNED
+    assert len(autotune.ladder(use.context, found.context_length)) < 64
     defaults(found, thinking=True)
     info = RepoInfo("a/b-7B-GGUF", "c", ())
     made = guessed_model(info, (Quant("Q8_0", (RemoteFile("m.gguf", 5),), 5),), (), found)

@@ -308,7 +308,8 @@ def test_context_asked_is_context_given_or_told(files: Files, with_engine: WithE
 def test_too_little_memory_for_the_context_gives_less_and_says_so(files: Files, with_engine: WithEngine) -> None:
     """The worker believes that 300 MB are free; 256 of them are its margin."""
     program = (
-        "from qwen_desktop.engine import fit; fit.available_memory = lambda: 300 * 2**20; "
+        "from qwen_desktop.core.hardware import Memory; from qwen_desktop.hardware import memory; "
+        "memory.read = lambda: Memory(2**40, 300 * 2**20); "
         "from qwen_desktop.engine.worker import main; main()"
     )
     path = files.get("long-trained", vocab=600, context=131_072, tied=False, prefer=NEVER_ENDS)

@@ -9,7 +9,7 @@ import pytest
 
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.engine import fit
+from qwen_desktop.engine import autotune
 from qwen_desktop.engine.sampling_defaults import decide, defaults, resolve
 
 
@@ -79,18 +79,18 @@ def test_the_user_wins_and_greedy_is_plain() -> None:
     ],
 )
 def test_sizes_to_try(asked: int | None, train: int, sizes: tuple[int, ...]) -> None:
-    found = fit.ladder(asked, train)
+    found = autotune.ladder(asked, train)
     assert found[0] == sizes[0] and found[-1] >= 500 and all(a > b for a, b in itertools.pairwise(found))
     assert found[: len(sizes)] == sizes or found == sizes[: len(found)]
 
 
 def test_notices_only_when_something_was_not_given() -> None:
-    assert fit.notice(None, 8192, 32768) is None
-    assert fit.notice(None, 2048, 2048) is None
-    assert fit.notice(4096, 4096, 32768) is None
-    assert "not trained" in str(fit.notice(65536, 32768, 32768))
-    assert "memory" in str(fit.notice(65536, 16384, 32768))
-    assert "memory" in str(fit.notice(None, 2048, 32768))
+    assert autotune.notice(None, 8192, 32768) is None
+    assert autotune.notice(None, 2048, 2048) is None
+    assert autotune.notice(4096, 4096, 32768) is None
+    assert "not trained" in str(autotune.notice(65536, 32768, 32768))
+    assert "memory" in str(autotune.notice(65536, 16384, 32768))
+    assert "memory" in str(autotune.notice(None, 2048, 32768))
 
 
 class Machine:
@@ -99,7 +99,7 @@ class Machine:
     def __init__(self, alone: dict[int, float], crowded: dict[int, float]) -> None:
         self.alone, self.crowded = alone, crowded
 
-    def run(self, watch: fit.ThreadWatch, seconds: float, *, crowded: bool) -> float:
+    def run(self, watch: autotune.ThreadWatch, seconds: float, *, crowded: bool) -> float:
         """Work for a while in pieces of a quarter of a second; returns the tokens made."""
         made, left = 0.0, seconds
         while left > 0:
@@ -113,7 +113,7 @@ class Machine:
 
 def test_threads_follow_the_machine() -> None:
     machine = Machine(alone={1: 26.0, 2: 40.0}, crowded={1: 26.0, 2: 2.0})
-    watch = fit.ThreadWatch(2, 1)
+    watch = autotune.ThreadWatch(2, 1)
     machine.run(watch, 5, crowded=False)
     assert watch.threads == 2  # alone, the second thread pays
     machine.run(watch, 10, crowded=True)
@@ -125,7 +125,7 @@ def test_threads_follow_the_machine() -> None:
 
 
 def test_depth_is_not_taken_for_a_crowd() -> None:
-    watch = fit.ThreadWatch(4, 4)
+    watch = autotune.ThreadWatch(4, 4)
     speed = 60.0
     for _ in range(400):
         watch.done(max(1, int(speed * 0.25)), 0.25)
@@ -134,10 +134,11 @@ def test_depth_is_not_taken_for_a_crowd() -> None:
 
 
 def test_one_thread_stays_one() -> None:
-    watch = fit.ThreadWatch(1, 1)
+    watch = autotune.ThreadWatch(1, 1)
     assert {watch.done(5, s) for s in (0.1, 5.0, 0.1)} == {1}
 
 
-def test_the_machine_tells_something_sensible() -> None:
-    assert 1 <= fit.usual_threads() <= fit.cores()
-    assert fit.available_memory() > 10_000_000
+@pytest.mark.parametrize(("cores", "most", "start"), [(1, 1, 1), (2, 2, 1), (3, 2, 2), (32, 31, 31)])
+def test_one_core_is_left_to_others_where_there_are_more_than_two(cores: int, most: int, start: int) -> None:
+    pace = autotune.Pace(cores)
+    assert (pace.write.most, pace.write.threads, pace.read.threads) == (most, start, start)

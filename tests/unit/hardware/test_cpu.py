@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qwen_desktop.core.hardware import Cpu
+from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.hardware import cpu, cpu_linux, cpu_macos, cpu_windows
 from tests.unit.hardware import trees
 
@@ -151,6 +153,39 @@ def test_a_process_bound_to_two_processors(tmp_path: Path, monkeypatch: pytest.M
     before = read(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 5}, raising=False)
     assert cpu.again(before, tmp_path).usable == 2
+
+
+@pytest.mark.parametrize(
+    ("quota", "bound", "expected"),
+    [
+        ("max 100000", range(64), (32, 31)),
+        ("200000 100000", range(64), (2, 2)),  # two of 32 cores: a container that was given two processors
+        ("150000 100000", range(64), (2, 2)),
+        ("50000 100000", range(64), (1, 1)),
+        ("max 100000", range(4), (2, 2)),  # four logical processors of two cores
+        ("max 100000", (0, 2, 4, 6), (4, 3)),
+        ("300000 100000", (0, 1), (1, 1)),
+    ],
+)
+def test_threads_follow_what_a_container_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, bound: Iterable[int], expected: tuple[int, int]
+) -> None:
+    trees.processors(tmp_path, [(2 * n, 2 * n + 1) for n in range(32)])
+    trees.write(tmp_path, {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": f"{quota}\n"})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(bound), raising=False)
+    found = cpu.cores(tmp_path, "linux")
+    assert (found, usual_threads(found)) == expected
+
+
+def test_cores_where_a_sandbox_hides_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [f"processor : {n}\nphysical id : 0\ncore id : {n // 2}\n" for n in range(8)]
+    trees.write(tmp_path, {"proc/cpuinfo": "\n".join(blocks)})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2}, raising=False)
+    assert cpu.cores(tmp_path, "linux") == 2
+    assert cpu.cores(tmp_path / "nothing", "linux") == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cpu.cores(tmp_path / "nothing", "linux") == 1
 
 
 def test_apple_silicon() -> None:

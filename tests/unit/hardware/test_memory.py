@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,10 @@ def test_rubbish_is_unknown(tmp_path: Path, rubbish: bytes) -> None:
 
 def test_nothing_can_be_read(tmp_path: Path) -> None:
     assert read(tmp_path) == Memory(None, None, limited=False)
+
+
+def test_what_this_process_holds_follows_what_it_uses() -> None:
+    before = memory.resident().own
+    block = bytearray(os.urandom(1) * (40 << 20))
+    assert 35 << 20 < memory.resident().own - before < 60 << 20
+    del block

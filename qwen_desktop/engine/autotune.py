@@ -1,47 +1,32 @@
-"""How many threads and how much context this machine gives a model; and the watch over the speed."""
+"""What "automatic" means: how much context a model gets, and how many threads, with a watch over the speed."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
-
-import psutil
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.hardware.memory import read as read_memory
 
 #: What "automatic" gives where memory allows: long enough for a long talk, short enough to stay quick on processors.
 USUAL_CONTEXT = 8192
 SMALLEST_CONTEXT = 512
 
 
-def cores() -> int:
-    """Physical cores that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: int, gpu_layers: int = 0) -> int:
+    """Main memory that a context of ``size`` tokens takes beside the weights, with a margin (``core.memory``).
 
-
-def usual_threads() -> int:
-    """One core is left to the window and other programs where there are more than two: with a thread on every core
-    the speed collapses as soon as anything else runs (measured: 2 threads on 2 busy cores 0.3 tokens/s, 1 thread 26).
-    On two cores an answer begins with one thread and ``ThreadWatch`` takes the other one while that is faster."""
-    count = cores()
-    return count - 1 if count > 2 else count
-
-
-def available_memory() -> int:
-    """Bytes that can be used without swapping, within the limit of a container: what the verdicts are held against."""
-    free = read_memory().free_bytes
-    return int(psutil.virtual_memory().available) if free is None else free
-
-
-def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: int) -> int:
-    """Memory that a context of ``size`` tokens takes beside the weights, with a margin (``core.memory``)."""
+    ``gpu_layers``, the output and the last ones before it, are on graphics cards with their part of the context; there
+    llama.cpp finds out by itself whether it fits.
+    """
+    staying = min(shape.layers, max(0, shape.layers + 1 - gpu_layers))
+    if not staying:
+        return 0
+    kept = (memory.kv_bytes(shape, size, kv_type) + shape.state_bytes) * staying // shape.layers
     buffers = memory.compute_bytes(shape, size, batch=chunk, flash=flash)
     work = memory.work_bytes(shape, size, batch=chunk, flash=flash)
-    return memory.kv_bytes(shape, size, kv_type) + shape.state_bytes + buffers + work + memory.MARGIN
+    return kept + buffers + work + memory.MARGIN
 
 
 def ladder(asked: int | None, train: int) -> tuple[int, ...]:
@@ -140,9 +125,11 @@ class ThreadWatch:
 
 
 class Pace:
-    """The watches over writing and reading, which collapse differently."""
+    """The watches over writing and reading, which collapse differently. On two cores an answer begins with one thread
+    and takes the other one while that is faster."""
 
-    def __init__(self, most: int) -> None:
-        start = most if cores() > 2 else 1
+    def __init__(self, cores: int) -> None:
+        most = usual_threads(cores)
+        start = most if cores > 2 else 1
         self.write = ThreadWatch(most, start)
         self.read = ThreadWatch(most, start)
