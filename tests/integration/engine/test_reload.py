@@ -62,10 +62,10 @@ def test_another_context_keeps_the_weights(tmp_path: Path) -> None:
                 before = read_bytes(pid)
                 info, steps = await again(local, path, context=context)
                 assert (info.context_size, steps, local.pid) == (context, 0, pid)
-                assert read_bytes(pid) - before < 0.01 * info.size_bytes
+                assert read_bytes(pid) - before < 0.01 * info.local.size_bytes
                 assert (await engine.answer(question)).text == expected
-                seconds.append(info.load_s)
-                held.append(info.held_bytes)
+                seconds.append(info.local.load_s)
+                held.append(info.local.held_bytes)
             assert min(seconds) <= 1.0
             # the small one's memory is free again, whatever the large one took
             assert held[1] < held[0] - 100 * 2**20 and held[3] == pytest.approx(held[1], rel=0.02)
@@ -86,11 +86,11 @@ def test_many_changes_take_no_memory(files: Files, with_engine: WithEngine) -> N
             how = {name: chance.choice(values) for name, values in CHANGES.items()} if number % 10 else {"context": 512}
             info, steps = await again(local, path, **how)
             assert (steps, local.pid) == (0, pid)
-            assert info.kv_type == how.get("kv_type", "f16")
-            assert info.threads == how.get("threads") or not how.get("threads")
+            assert info.local.kv_type == how.get("kv_type", "f16")
+            assert info.local.threads == how.get("threads") or not how.get("threads")
             assert (await engine.answer(question)).stats.context_size == info.context_size
             if not number % 10:
-                held.append(info.held_bytes)
+                held.append(info.local.held_bytes)
         assert max(held[1:]) - held[0] < 3 * 2**20, held
 
     with_engine(path, test, context=1024)
@@ -113,7 +113,7 @@ def test_a_context_that_cannot_be_made_leaves_nothing_loaded(files: Files, with_
     async def test(engine: Engine) -> None:
         local = engine.engine
         assert local.info is not None
-        pid, held = local.pid, local.info.held_bytes
+        pid, held = local.pid, local.info.local.held_bytes
         with pytest.raises(Environment, match="not enough memory"):
             await again(local, path, threads=3)
         assert local.info is None
@@ -121,7 +121,7 @@ def test_a_context_that_cannot_be_made_leaves_nothing_loaded(files: Files, with_
             await local.count_tokens(ask("hello"))
         info, steps = await again(local, path, context=700)
         assert steps > 0 and local.pid == pid
-        assert info.held_bytes < held + 3 * 2**20
+        assert info.local.held_bytes < held + 3 * 2**20
         assert (await engine.answer(ask("hello", lively=False, max_tokens=3))).stats.completion_tokens == 3
 
     with_engine(path, test, context=700, command=[sys.executable, "-c", program])
@@ -191,7 +191,7 @@ def test_a_share_of_one_processor_is_one_thread(files: Files) -> None:
         engine = LocalWorkerEngine([sys.executable, "-c", program])
         try:
             info, _steps = await again(engine, files.small(), context=600)
-            assert info.threads == 1
+            assert info.local.threads == 1
         finally:
             await engine.aclose()
 

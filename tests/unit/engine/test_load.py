@@ -168,6 +168,8 @@ class FakeModel:
     def close(self) -> None:
         self.closed = True
 
+    mapped_bytes = 0
+
     def held_bytes(self, _base: object) -> int:
         return 1
 
