@@ -82,11 +82,11 @@ def why_no_connection(error: Exception, host: str) -> AppError:
             return failures.untrusted(host, cause.verify_message, certificates.variable())
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.UnsupportedProtocol):
-        return failures.strange(host, type(error).__name__)
+        return failures.strange(host, details=type(error).__name__)
     # Of HTTP proxies, then of SOCKS ones; any other: the proxy has no network either.
     if isinstance(error, httpx2.ProxyError) and any(sign in str(error) for sign in ("407", "password", "Requested ")):
         return failures.proxy_login()
-    return failures.unreachable(host, type(error).__name__)
+    return failures.unreachable(host, details=type(error).__name__)
 
 
 def _guard(access: Access, ways: Routes) -> Callable[[httpx2.Request], None]:

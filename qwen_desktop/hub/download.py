@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core.errors import AppError, Environment, error_of
+from qwen_desktop.core.errors import AppError, Environment
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub import failures, library_errors
@@ -174,7 +174,7 @@ class _Download:
             return
         away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
         if not self.options.create or away:
-            raise error_of(library_errors.folder_away(str(self.folder)))
+            raise library_errors.folder_away(str(self.folder))
 
     def _run_locked(self) -> dict[str, Any]:
         for beginning in range(_BEGINNINGS):

@@ -50,7 +50,7 @@ class Seeker:
                 answer = error
                 tries += not isinstance(error, failures.Unreachable)
             except Exception as error:  # a mistake of ours must not look like a network that is away
-                answer = failures.strange(candidate.name, type(error).__name__)
+                answer = failures.strange(candidate.name, details=type(error).__name__)
                 tries = _TRIES
             if isinstance(answer, Source) or not worth_trying(answer) or tries >= _TRIES:
                 with self._lock:

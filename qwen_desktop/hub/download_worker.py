@@ -120,13 +120,13 @@ class Worker(threading.Thread):
             self._read(answer, handle, run)
         except httpx2.HTTPError as error:
             if run.left and not self._orders.stopped:
-                return run.given_up or failures.broke_off(host, type(error).__name__)
+                return run.given_up or failures.broke_off(host, details=type(error).__name__)
         finally:
             self._socket = None
             run.waits_since = 0.0
             answer.close()
         if run.left and run.given_up is None and not self._orders.stopped:
-            return failures.broke_off(host, "short")
+            return failures.broke_off(host, details="short")
         return run.given_up
 
     def _read(self, answer: httpx2.Response, handle: Handle, run: Run) -> None:

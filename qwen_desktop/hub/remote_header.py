@@ -115,7 +115,7 @@ def _sentences(url: str) -> Iterator[None]:
     except httpx2.TransportError as error:
         raise why_no_connection(error, host) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise failures.strange(host, type(error).__name__) from error
+        raise failures.strange(host, details=type(error).__name__) from error
 
 
 class _LeapingReader(Reader):

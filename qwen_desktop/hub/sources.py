@@ -90,7 +90,7 @@ def _chosen(repo: str, paths: list[str], files: Iterable[RemoteFile], host: str)
         if path not in known:
             raise failures.no_file(repo, path, host)
         if known[path].size_bytes <= 0:
-            raise failures.strange(host, "size")
+            raise failures.strange(host, details="size")
     return {path: known[path] for path in paths}
 
 
@@ -169,7 +169,7 @@ class Link:
         except httpx2.TransportError as error:
             raise why_no_connection(error, failures.host_of(url)) from error
         except (httpx2.InvalidURL, ValueError) as error:
-            raise failures.strange(self.host, type(error).__name__) from error
+            raise failures.strange(self.host, details=type(error).__name__) from error
 
     def _same_file(self, answer: httpx2.Response) -> None:
         """What the hub says beside a redirect: hash and size of the file as it is now."""
@@ -200,7 +200,7 @@ def check_range(answer: httpx2.Response, start: int, size: int, path: str) -> No
         span, _, total = rest.partition("/")
         first, _, last = span.partition("-")
         if unit.lower() != "bytes" or not first.isdigit() or not last.isdigit() or int(first) != start:
-            raise failures.strange(host, "Content-Range")
+            raise failures.strange(host, details="Content-Range")
         if total.isdigit() and int(total) != size:
             raise failures.changed(path)
         return
@@ -211,7 +211,7 @@ def check_range(answer: httpx2.Response, start: int, size: int, path: str) -> No
         raise failures.busy(host, 416)
     length = answer.headers.get("Content-Length", "")
     if answer.status_code != 200 or answer.headers.get("Content-Type", "").startswith("text/html"):
-        raise failures.strange(host, f"HTTP {answer.status_code}")
+        raise failures.strange(host, details=f"HTTP {answer.status_code}")
     if length.isdigit() and int(length) != size:
         raise failures.changed(path)
 
