@@ -232,3 +232,24 @@ def busy(host: str, status: int, retry_after: float = 0.0) -> Busy:
     error = (_limited if status == 429 else _trouble)(host, details=f"HTTP {status}")
     error.retry_after = retry_after
     return error
+
+
+def worth_trying(error: AppError) -> bool:
+    """Whether the same request may work later."""
+    return error.kind == "environment" and not isinstance(error, Changed)
+
+
+def best_error(errors: list[AppError]) -> AppError:
+    """The one of several failures that helps most: what the user can mend comes first."""
+    order = ("hub.offline", "hub.gated", "hub.token", "hub.certificate", "hub.pem", "hub.proxy", "hub.forbidden")
+    last = ("hub.repository", "hub.revision", "hub.file")
+
+    def rank(error: AppError) -> int:
+        code = error.problem.what.code
+        if code in order:
+            return order.index(code)
+        if isinstance(error, Unreachable):
+            return 60
+        return 100 if code in last else 50
+
+    return min(errors, key=rank)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_desktop.hub.journal import SEGMENT, Identity, Journal, read_journal
+from qwen_desktop.hub.download.journal import SEGMENT, Identity, Journal, read_journal
 
 FILE = Identity("owner/name", "m.gguf", 3 * SEGMENT, "ab" * 32, "c" * 40)
 

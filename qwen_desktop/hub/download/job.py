@@ -17,20 +17,26 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import Text
 from qwen_desktop.hub import failures, library_errors
 from qwen_desktop.hub.access import Access, access_from
-from qwen_desktop.hub.download_disk import PartFile
-from qwen_desktop.hub.download_file import FileDownload
-from qwen_desktop.hub.download_finish import already_there, finish, is_whole
-from qwen_desktop.hub.download_limit import Limiter
-from qwen_desktop.hub.download_lock import locked, remove_lock
-from qwen_desktop.hub.download_seek import Seeker, identity
-from qwen_desktop.hub.journal import Head, Identity, Journal, journal_path, part_path, read_journal, remove_journal
+from qwen_desktop.hub.download.file import FileDownload
+from qwen_desktop.hub.download.finish import already_there, finish, is_whole
+from qwen_desktop.hub.download.journal import (
+    Head,
+    Identity,
+    Journal,
+    journal_path,
+    part_path,
+    read_journal,
+    remove_journal,
+)
+from qwen_desktop.hub.download.limit import Limiter
+from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, remove_lock
+from qwen_desktop.hub.download.sources import Seeker, Source, agree, candidates, identity
 from qwen_desktop.hub.names import local_path
-from qwen_desktop.hub.sources import Source, agree, candidates, plain
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +69,13 @@ def fetch(
     files; what it returns may have ``limit``. Returns ``{"folder", "files", "mmproj", "manifest", "source",
     "size_bytes", "fetched_bytes"}``. Raises ``AppError``; ``Cancelled`` when stopped: then what is there stays.
     """
-    job = _Download(plain(request), Path(folder), access_from(access), msgspec.convert(options, Options), report)
+    job = _Download(
+        msgspec.convert(request, DownloadRequest),
+        Path(folder),
+        access_from(access),
+        msgspec.convert(options, Options),
+        report,
+    )
     return job.run()
 
 
@@ -71,10 +83,10 @@ def state(request: dict[str, Any], folder: str) -> dict[str, int]:
     """The job ``hub.download_state``: bytes that are there and, where known, bytes in all. Never raises."""
     done = total = 0
     with contextlib.suppress(AppError):
-        for target, file in _targets(plain(request), Path(folder)).items():
+        for target, file in _targets(msgspec.convert(request, DownloadRequest), Path(folder)).items():
             head = read_journal(journal_path(target))
             if head is not None and part_path(target).exists():
-                done += sum(end - start for start, end, _ in head.done)
+                done += head.bytes_done
                 total += head.file.size
             elif target.exists() and file.size_bytes and target.stat().st_size == file.size_bytes:
                 done += file.size_bytes
@@ -90,14 +102,14 @@ def discard(request: dict[str, Any], folder: str) -> None:
     Raises ``AppError`` for names that cannot be files, and for a file that cannot be removed; its journal stays then,
     so that getting the model goes on from there.
     """
-    targets = _targets(plain(request), Path(folder))
+    targets = _targets(msgspec.convert(request, DownloadRequest), Path(folder))
     if not Path(folder).exists():
         return
     until = time.monotonic() + _DISCARD_S
 
     def waiting() -> None:
         if time.monotonic() > until:
-            raise Environment(_other(), action="retry")
+            raise other_at_work()
 
     begun = [t for t in targets if t.parent.exists()]
     stays: list[OSError] = []
@@ -117,7 +129,7 @@ def discard(request: dict[str, Any], folder: str) -> None:
             with contextlib.suppress(OSError):
                 place.rmdir()  # only an empty one goes
     if stays:
-        raise _left_behind(str(stays[0].filename)) from stays[0]
+        raise left_behind(str(stays[0].filename)) from stays[0]
 
 
 def _remove(path: Path, until: float) -> None:
@@ -289,7 +301,7 @@ class _Download:
 
     def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, Head]) -> None:
         error = seeker.error
-        done = sum(end - start for head in heads.values() for start, end, _ in head.done)
+        done = sum(head.bytes_done for head in heads.values())
         self._tell(
             done=done,
             state="waiting" if error is not None else "starting",
@@ -298,10 +310,10 @@ class _Download:
 
     def _wait_for_other(self) -> None:
         heads = [read_journal(journal_path(target)) for target in self.targets]
-        done = sum(end - start for head in heads if head for start, end, _ in head.done)
+        done = sum(head.bytes_done for head in heads if head)
         total = sum(head.file.size for head in heads if head)
         self._total = max(self._total, total)
-        self._tell(done=done, state="waiting", note=_other())
+        self._tell(done=done, state="waiting", note=other_at_work().problem.what)
 
     def _tell(self, *, done: int | None = None, **detail: Any) -> dict[str, Any]:
         note = detail.get("note")
@@ -323,29 +335,6 @@ def _targets(request: DownloadRequest, folder: Path) -> dict[Path, RemoteFile]:
     if not request.files:
         raise failures.no_file(request.repo, request.quant or "*.gguf", "?")
     return targets
-
-
-def _left_behind(path: str) -> Environment:
-    return Environment(
-        Text(
-            "download.left",
-            QT_TRANSLATE_NOOP("downloads", "The unfinished file {path} cannot be removed."),
-            {"path": clean(path)},
-        ),
-        Text(
-            "download.left.hint",
-            QT_TRANSLATE_NOOP(
-                "downloads", "Another program has it open. Delete it later, or get the model: that goes on from there."
-            ),
-        ),
-    )
-
-
-def _other() -> Text:
-    return Text(
-        "download.other",
-        QT_TRANSLATE_NOOP("downloads", "Another window or command is fetching the same file."),
-    )
 
 
 def _drop_unwritten(part: PartFile, journal: Journal) -> None:

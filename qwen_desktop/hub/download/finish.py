@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
-from qwen_desktop.hub.download_disk import of_disk
-from qwen_desktop.hub.download_lock import remove_lock
-from qwen_desktop.hub.journal import Identity, part_path, remove_journal
+from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
+from qwen_desktop.hub.download.part import in_use, of_disk, remove_lock
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
@@ -146,15 +144,7 @@ def _rename(part: Path, target: Path) -> None:
             if os.name != "nt":
                 raise
             if time.monotonic() > deadline:  # there an open file cannot be replaced
-                raise Environment(
-                    Text(
-                        "download.in_use",
-                        QT_TRANSLATE_NOOP("downloads", "{path} is in use and cannot be replaced."),
-                        {"path": clean(str(target))},
-                    ),
-                    Text("download.in_use.hint", QT_TRANSLATE_NOOP("downloads", "Choose another model, then go on.")),
-                    action="retry",
-                ) from error
+                raise in_use(str(target)) from error
             time.sleep(0.1)
         else:
             return
