@@ -15,12 +15,14 @@ from qwen_desktop.core.files import open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub.copying import flush_folder
 from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
-from qwen_desktop.hub.download.part import in_use, of_disk, remove_lock
+from qwen_desktop.hub.download.part import in_use, of_disk, patiently
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
 
 _BUFFER = 4 << 20
+#: Windows may refuse to rename for so long, in seconds.
+_IN_USE_S = 2.0
 
 
 def home_of(request: DownloadRequest, folder: Path) -> Path:
@@ -113,7 +115,6 @@ def finish(
         raise of_disk(error, Path(error.filename or home)) from error
     for target in identities:
         remove_journal(target)
-        remove_lock(target)
     size = sum(file.size for file in identities.values())
     log.info("download.done bytes=%d fetched=%d", size, fetched)
     return _result(request, folder, ", ".join(dict.fromkeys(sources)), size, fetched)
@@ -136,18 +137,12 @@ def _name_all(targets: Sequence[Path], manifest: Path) -> None:
 
 
 def _rename(part: Path, target: Path) -> None:
-    deadline = time.monotonic() + 2.0
-    while True:
-        try:
-            part.replace(target)
-        except PermissionError as error:
-            if os.name != "nt":
-                raise
-            if time.monotonic() > deadline:  # there an open file cannot be replaced
-                raise in_use(str(target)) from error
-            time.sleep(0.1)
-        else:
-            return
+    try:
+        patiently(lambda: part.replace(target), time.monotonic() + _IN_USE_S if os.name == "nt" else 0.0)
+    except PermissionError as error:
+        if os.name != "nt":
+            raise
+        raise in_use(str(target)) from error  # there an open file cannot be replaced
 
 
 def _result(request: DownloadRequest, folder: Path, source: str, size: int, fetched: int) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,6 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import Text
 from qwen_desktop.hub import failures, library_errors
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.download.file import FileDownload
@@ -34,7 +35,7 @@ from qwen_desktop.hub.download.journal import (
     remove_journal,
 )
 from qwen_desktop.hub.download.limit import Limiter
-from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, remove_lock
+from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, patiently, remove_lock
 from qwen_desktop.hub.download.sources import Seeker, Source, agree, candidates, identity
 from qwen_desktop.hub.names import local_path
 
@@ -116,7 +117,7 @@ def discard(request: dict[str, Any], folder: str) -> None:
     for target in begun:
         with contextlib.suppress(AppError), locked([target], waiting):  # one that another download shares is left to it
             try:
-                _remove(part_path(target), until)
+                patiently(partial(part_path(target).unlink, missing_ok=True), until)
             except OSError as error:
                 stays.append(error)
                 continue
@@ -130,20 +131,6 @@ def discard(request: dict[str, Any], folder: str) -> None:
                 place.rmdir()  # only an empty one goes
     if stays:
         raise left_behind(str(stays[0].filename)) from stays[0]
-
-
-def _remove(path: Path, until: float) -> None:
-    """Remove a file that a thread which has been stopped, or a virus scanner, may still have open: Windows refuses that
-    while they do. Raises ``OSError`` when that is still so at ``until``."""
-    while True:
-        try:
-            path.unlink(missing_ok=True)
-        except PermissionError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 class _Download:
@@ -164,46 +151,38 @@ class _Download:
         self._fetched_before = 0
         self._total = sum(file.size_bytes for file in self.targets.values())
         self._speeds: deque[tuple[float, int]] = deque()
-        self._last: dict[str, Any] = {"state": "starting", "note": None, "source": "", "speed": 0.0, "fetched": 0}
+        self._last: dict[str, Any] = {"source": "", "speed": 0.0, "fetched": 0}
         self._sources: list[Source] = []
         self._used: set[str] = set()
 
     def run(self) -> dict[str, Any]:
-        self._check_folder()
+        if not self.folder.exists():
+            away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
+            if away or not self.options.create:
+                raise library_errors.folder_away(str(self.folder))
         done = already_there(self.request, self.targets, self.folder)
-        if done is not None:
-            return done
-        with locked(list(self.targets), self._wait_for_other):
-            done = already_there(self.request, self.targets, self.folder)
-            if done is None:
-                return self._run_locked()
-            for target in self.targets:  # the other one has brought it
-                remove_lock(target)
-            return done
-
-    def _check_folder(self) -> None:
-        if self.folder.exists():
-            return
-        away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
-        if not self.options.create or away:
-            raise library_errors.folder_away(str(self.folder))
+        if done is None:
+            with locked(list(self.targets), self._wait_for_other):
+                # Perhaps the other one has brought it.
+                done = already_there(self.request, self.targets, self.folder) or self._run_locked()
+                for target in self.targets:
+                    remove_lock(target)
+        return done
 
     def _run_locked(self) -> dict[str, Any]:
-        for beginning in range(_BEGINNINGS):
-            heads = self._heads()
+        for left in reversed(range(_BEGINNINGS)):
+            heads = {target: read_journal(journal_path(target)) for target in self.targets}
             try:
-                return self._fetch_all(heads)
-            except failures.Changed:
+                return self._fetch_all(
+                    {t: h for t, h in heads.items() if h is not None and not h.repaired and part_path(t).exists()}
+                )
+            except failures.Changed as error:
                 # What the hub has now is another version: the old one cannot be completed any more.
-                if beginning == _BEGINNINGS - 1:
+                if not left:
                     raise
-                log.info("download.changed beginning=%d", beginning + 1)
-                self._tell(state="waiting", note=failures.changed(self.request.files[0].path).problem.what)
+                log.info("download.changed left=%d", left)
+                self._tell("waiting", error)
         raise AssertionError  # the loop returns or raises
-
-    def _heads(self) -> dict[Path, Head]:
-        heads = {target: read_journal(journal_path(target)) for target in self.targets}
-        return {t: h for t, h in heads.items() if h is not None and not h.repaired and part_path(t).exists()}
 
     def _fetch_all(self, heads: Mapping[Path, Head]) -> dict[str, Any]:
         known = {self.targets[target].path: head.file for target, head in heads.items()}
@@ -214,32 +193,17 @@ class _Download:
             identities = {t: identity(self._sources[0], file.path) for t, file in self.targets.items()}
             self._total = sum(i.size for i in identities.values())
             self._done_before = self._fetched_before = 0
-            parts: dict[Path, str] = {}
-            for target, file in identities.items():
-                parts[target] = self._fetch_one(target, file, heads.get(target), seeker, identities)
-            self._tell(state="checking", note=None)
-            return finish(
-                self.request,
-                self.folder,
-                identities,
-                parts,
-                sorted(self._used),
-                fetched=self._fetched_before,
-            )
+            hashes = {t: self._fetch_one(t, identities, heads.get(t), seeker) for t in identities}
+            self._tell("checking")
+            sources, fetched = sorted(self._used), self._fetched_before
+            return finish(self.request, self.folder, identities, hashes, sources, fetched=fetched)
         finally:
             seeker.stop()
 
-    def _fetch_one(
-        self,
-        target: Path,
-        file: Identity,
-        head: Head | None,
-        seeker: Seeker,
-        identities: Mapping[Path, Identity],
-    ) -> str:
+    def _fetch_one(self, target: Path, all_of_them: Mapping[Path, Identity], head: Head | None, seeker: Seeker) -> str:
         """Have ``target``'s part whole and verified; returns its SHA-256."""
-        later = list(identities)[list(identities).index(target) + 1 :]
-        if is_whole(target, file, lambda: self._tell(state="checking")):
+        file = all_of_them[target]
+        if is_whole(target, file, lambda: self._tell("checking")):
             self._done_before += file.size
             return file.sha256
         part = PartFile(part_path(target), file.size)
@@ -247,8 +211,8 @@ class _Download:
             log.info("download.other_version")
             head = None
         present = part.present()
-        others = sum(identities[t].size for t in later if not part_path(t).exists() and not t.exists())
-        part.open(others)
+        to_come = [t for t in all_of_them if t != target and not part_path(t).exists() and not t.exists()]
+        part.open(sum(all_of_them[t].size for t in to_come))
         journal = Journal(journal_path(target), file, head)
         try:
             if 0 <= present < file.size:
@@ -280,7 +244,6 @@ class _Download:
                 download.add(source)
             else:
                 log.info("download.source_differs kind=%s", source.kind)
-        waiting = download.waiting
         now = time.monotonic()
         received = self._received_before + download.received
         self._speeds.append((now, received))
@@ -288,9 +251,9 @@ class _Download:
             self._speeds.popleft()
         first = self._speeds[0]
         told = self._tell(
+            download.state,
+            download.waiting,
             done=self._done_before + download.done,
-            state=download.state,
-            note=waiting.problem.what if waiting is not None else None,
             source=", ".join(download.source_names),
             speed=(received - first[1]) / (now - first[0]) if now > first[0] else 0.0,
             fetched=self._fetched_before + download.journal.fetched,
@@ -302,24 +265,17 @@ class _Download:
     def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, Head]) -> None:
         error = seeker.error
         done = sum(head.bytes_done for head in heads.values())
-        self._tell(
-            done=done,
-            state="waiting" if error is not None else "starting",
-            note=error.problem.what if error is not None else None,
-        )
+        self._tell("starting" if error is None else "waiting", error, done=done)
 
     def _wait_for_other(self) -> None:
         heads = [read_journal(journal_path(target)) for target in self.targets]
-        done = sum(head.bytes_done for head in heads if head)
-        total = sum(head.file.size for head in heads if head)
-        self._total = max(self._total, total)
-        self._tell(done=done, state="waiting", note=other_at_work().problem.what)
+        self._total = max(self._total, sum(head.file.size for head in heads if head))
+        self._tell("waiting", other_at_work(), done=sum(head.bytes_done for head in heads if head))
 
-    def _tell(self, *, done: int | None = None, **detail: Any) -> dict[str, Any]:
-        note = detail.get("note")
-        if isinstance(note, Text):
-            detail["note"] = msgspec.to_builtins(note)
-        self._last = {**self._last, **detail}
+    def _tell(self, state: str, why: AppError | None = None, *, done: int | None = None, **more: Any) -> dict[str, Any]:
+        """Report; ``why`` nothing comes at the moment. Returns what is told in turn."""
+        note = None if why is None else msgspec.to_builtins(why.problem.what)
+        self._last = {**self._last, **more, "state": state, "note": note}
         told = self._report(self._done_before if done is None else done, self._total, **self._last)
         return told if isinstance(told, dict) else {}
 
@@ -329,9 +285,7 @@ def _targets(request: DownloadRequest, folder: Path) -> dict[Path, RemoteFile]:
     targets: dict[Path, RemoteFile] = {}
     for file in (*request.files, *request.mmproj):
         target = local_path(folder, request.repo, file.path)
-        if target in targets:
-            continue
-        targets[target] = file
+        targets.setdefault(target, file)
     if not request.files:
         raise failures.no_file(request.repo, request.quant or "*.gguf", "?")
     return targets
@@ -341,17 +295,14 @@ def _drop_unwritten(part: PartFile, journal: Journal) -> None:
     """After a power cut: what had not reached the disk reads as zeros there. Such blocks are fetched again."""
     block = 64 * 1024
     zeros = bytes(block)
-    handle = part.handle()
     buffer = memoryview(bytearray(block))
     lost = 0
-    try:
+    with closing(part.handle()) as handle:
         for start, end, _ in journal.unproven():
             for place in range(start, end, block):
                 count = handle.read(place, buffer[: min(block, end - place)])
                 if buffer[:count] == zeros[:count]:
                     journal.drop(place, min(end, place + block))
                     lost += min(end, place + block) - place
-    finally:
-        handle.close()
     journal.verified = journal.verified and not lost
     log.info("download.rebooted lost=%d", lost)

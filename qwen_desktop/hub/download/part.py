@@ -209,6 +209,22 @@ def of_disk(error: OSError, path: Path) -> AppError:
     return error_of(os_problem(error))
 
 
+def patiently(work: Callable[[], object], until: float) -> None:
+    """Do what Windows refuses while somebody has the file open: a thread that has been stopped, a virus scanner.
+
+    Raises ``PermissionError`` when that is still so at ``until`` (by ``time.monotonic``).
+    """
+    while True:
+        try:
+            work()
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def allocated(path: Path) -> int:
     """Bytes of the disk that the file takes already. Raises ``OSError``."""
     if sys.platform == "win32":
