@@ -152,12 +152,7 @@ _BY_NUMBER = {
 # fmt: on
 
 
-_KINDS: dict[str, type[AppError]] = {
-    "user": UserFacing,
-    "environment": Environment,
-    "bug": Bug,
-    "cancelled": Cancelled,
-}
+_KINDS: dict[str, type[AppError]] = {kind.kind: kind for kind in (UserFacing, Environment, Bug, Cancelled)}
 
 
 def error_of(problem: Problem) -> AppError:

@@ -21,7 +21,7 @@ from qwen_desktop.core.models import RemoteFile
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import DEFAULT, Access
-from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.client import client, sentences
 from qwen_desktop.hub.names import is_repo
 
 if TYPE_CHECKING:
@@ -225,24 +225,18 @@ class _Asking:
         return _dicts(said), answer
 
     def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
-        import httpx2  # noqa: PLC0415
-
         host = failures.host_of(url)
+        body = bytearray()
         try:
-            with self._http.stream("GET", url, params=urlencode(query)) as answer:
+            with sentences(host), self._http.stream("GET", url, params=urlencode(query)) as answer:
                 host = answer.url.host
                 raise_for(answer, repo, self._access, revision=revision)
-                body = bytearray()
                 for piece in answer.iter_bytes():
                     body += piece
                     if len(body) > _LONGEST:
                         raise failures.strange(host, details="endless")
-                return msgspec.json.decode(body), answer
-        except httpx2.TooManyRedirects as error:
-            raise failures.circle(host) from error
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, host) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
+            return msgspec.json.decode(body), answer
+        except (ValueError, RecursionError) as error:
             raise failures.strange(host, details=type(error).__name__) from error
 
 

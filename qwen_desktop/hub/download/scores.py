@@ -149,6 +149,7 @@ class SourceScores:
         now = self._clock()
         return any(
             other is not standing
+            and self.alone in (None, other.number)
             and not other.dropped
             and not other.whole_only
             and other.rests_until <= now

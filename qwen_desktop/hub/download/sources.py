@@ -21,7 +21,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.client import origin_of, why_no_connection
+from qwen_desktop.hub.client import origin_of, sentences
 from qwen_desktop.hub.download.journal import Identity
 
 if TYPE_CHECKING:
@@ -175,15 +175,12 @@ class Link:
         return answer
 
     def _get(self, http: httpx2.Client, span: str, extensions: dict[str, Any] | None, url: str) -> httpx2.Response:
-        import httpx2  # noqa: PLC0415
-
         headers = {"Range": span, "Accept-Encoding": "identity"}
         try:
-            request = http.build_request("GET", url, headers=headers, extensions=extensions)
-            return http.send(request, stream=True, follow_redirects=False)
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, failures.host_of(url)) from error
-        except (httpx2.InvalidURL, ValueError) as error:
+            with sentences(failures.host_of(url)):
+                request = http.build_request("GET", url, headers=headers, extensions=extensions)
+                return http.send(request, stream=True, follow_redirects=False)
+        except ValueError as error:
             raise failures.strange(self.host, details=type(error).__name__) from error
 
     def _same_file(self, answer: httpx2.Response) -> None:

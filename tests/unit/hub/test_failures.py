@@ -13,10 +13,10 @@ import pytest
 import qwen_desktop
 from qwen_desktop.core import errors
 from qwen_desktop.core.errors import Failure
-from qwen_desktop.hub import failures, library_errors
+from qwen_desktop.hub import failures, library_errors, names
 from qwen_desktop.hub.download import part
 
-TABLES = (errors, failures, library_errors, part)
+TABLES = (errors, failures, library_errors, names, part)
 
 
 def rows(table: ModuleType) -> list[Failure]:
