@@ -123,6 +123,11 @@ _file_failed = Failure(
     QT_TRANSLATE_NOOP("errors", "Reading or writing {path} failed: {reason}."),
     QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
 )
+#: A message without anything in it.
+prompt_empty = Failure(
+    UserFacing, "prompt.empty", "", QT_TRANSLATE_NOOP("errors", "The message is empty."),
+    QT_TRANSLATE_NOOP("errors", "Write something first."),
+)
 _BY_NUMBER = {
     errno.EACCES: Failure(
         Environment, "file.denied", "path", QT_TRANSLATE_NOOP("errors", "There is no permission to use {path}."),

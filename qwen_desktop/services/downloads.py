@@ -259,19 +259,18 @@ class Downloads:
             if kept.status is DownloadStatus.DONE or any(item.download.id == number for item in self._items):
                 continue
             status = kept.status if kept.status in _HELD else DownloadStatus.WAITING
-            fields = {name: getattr(kept, name) for name in ("done_bytes", "total_bytes", "problem")}
-            download = Download(number, kept.request, status, **fields)
+            done, total = kept.done_bytes, kept.total_bytes
+            download = Download(number, kept.request, status, done, total, problem=kept.problem)
             self._items.append(_Item(download, agreed=False))
         self._keeps = True
         if not self._items:
             return
         self._bus.publish(DownloadsChanged())
-        for item in self._items:
+        for item in tuple(self._items):
             with contextlib.suppress(AppError):  # only the progress bar is the poorer for it
                 there = await self._transfers.call("hub.download_state", self._place(item.download.request))
                 if item.download.status is not DownloadStatus.RUNNING:
-                    total = there["total"] or item.download.total_bytes
-                    self._set(item, done_bytes=there["done"], total_bytes=total)
+                    self._set(item, done_bytes=there["done"], total_bytes=there["total"] or item.download.total_bytes)
         self._kick()
 
     async def still(self) -> None:
