@@ -263,7 +263,7 @@ class FileDownload:
             with closing(self.part.handle()) as handle:
                 handle.flush()
             self.journal.digest = self._hasher.digest
-            self.journal.verified = True
+            self.journal.head.verified = True
             return True
         if self._stage == "fill":
             log.warning("download.hash_wrong")
@@ -287,7 +287,7 @@ class FileDownload:
                 self._untried = sorted(left, key=lambda number: sent[number])
             self._untried = [number for number in self._untried if number in left]
             if not self._untried:
-                self.journal.repaired = True
+                self.journal.head.repaired = True
                 names = ", ".join(dict.fromkeys(s.name for s in self._scores.standings))
                 raise failures.damaged(self.journal.file.path, names)
             log.warning("download.anew sources=%d", len(self._untried))

@@ -93,7 +93,7 @@ class Hasher(threading.Thread):
             handle.close()
 
     def _right(self, segment: int, crc: int) -> bool:
-        known = self._journal.sums.setdefault(segment, crc)
+        known = self._journal.head.sums.setdefault(segment, crc)
         if known == crc:
             return True
         end = min(self._part.size, (segment + 1) * SEGMENT)

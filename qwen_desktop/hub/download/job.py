@@ -220,7 +220,7 @@ class _Download:
             if journal.rebooted:
                 _drop_unwritten(part, journal)
             journal.save()
-            if not journal.verified:
+            if not journal.head.verified:
                 limiter = Limiter(self._limit)
                 download = FileDownload(
                     part, journal, self._sources, self.access, limiter=limiter, patience_s=self.options.patience_s
@@ -229,10 +229,9 @@ class _Download:
                 self._received_before += download.received
         finally:
             journal.close()  # open, it could not be removed on Windows
-        names = journal.sources()
-        self._used.update(names[number] for _, _, number in journal.pieces() if number < len(names))
+        self._used |= journal.used()
         self._done_before += file.size
-        self._fetched_before += journal.fetched
+        self._fetched_before += journal.head.fetched
         return file.sha256 or journal.digest
 
     # Telling -----------------------------------------------------------------------------------------------------
@@ -256,7 +255,7 @@ class _Download:
             done=self._done_before + download.done,
             source=", ".join(download.source_names),
             speed=(received - first[1]) / (now - first[0]) if now > first[0] else 0.0,
-            fetched=self._fetched_before + download.journal.fetched,
+            fetched=self._fetched_before + download.journal.head.fetched,
         )
         if "limit" in told:
             self._limit = told["limit"]
@@ -304,5 +303,5 @@ def _drop_unwritten(part: PartFile, journal: Journal) -> None:
                 if buffer[:count] == zeros[:count]:
                     journal.drop(place, min(end, place + block))
                     lost += min(end, place + block) - place
-    journal.verified = journal.verified and not lost
+    journal.head.verified = journal.head.verified and not lost
     log.info("download.rebooted lost=%d", lost)

@@ -53,14 +53,14 @@ class Identity(Struct, frozen=True):
         return self.sha256 == other.sha256 if self.sha256 or other.sha256 else self.commit == other.commit
 
 
-class Head(Struct, frozen=True):
-    """The first line. ``sums`` are CRC-32 of whole segments by number, ``boot`` when the computer started, ``verified``
-    that the SHA-256 was right and the file flushed to the disk, ``repaired`` that fetching it again did not help,
-    ``fetched`` bytes ever received."""
+class Head(Struct):
+    """The first line. ``sources`` are names by number, ``sums`` are CRC-32 of whole segments by number, ``boot`` when
+    the computer started, ``verified`` that the SHA-256 was right and the file flushed to the disk, ``repaired`` that
+    fetching it again did not help, ``fetched`` bytes ever received."""
 
     file: Identity
     done: tuple[Piece, ...] = ()
-    sources: tuple[str, ...] = ()
+    sources: list[str] = []
     sums: dict[int, int] = {}
     boot: float = 0.0
     verified: bool = False
@@ -196,20 +196,16 @@ class Journal:
 
     def __init__(self, path: Path, file: Identity, found: Head | None = None) -> None:
         """Go on from ``found`` (of the same file), or begin anew. Nothing is written yet."""
-        found = found or Head(file, boot=psutil.boot_time())
+        #: What the next ``save`` writes; ``done`` in it is that of the last one.
+        self.head = msgspec.structs.replace(found, file=file) if found else Head(file, boot=psutil.boot_time())
         self.path = path
         self.file = file
         self.moved = threading.Event()
-        self.verified = found.verified
         #: What the bytes hash to, once that is known.
         self.digest = ""
-        self.repaired = found.repaired
-        self.fetched = found.fetched
-        self.sums = dict(found.sums)
         #: The computer was started anew since: what it had not flushed by then is lost.
-        self.rebooted = abs(found.boot - psutil.boot_time()) > _SAME_START_S
-        self._done = Ranges(found.done)
-        self._sources = list(found.sources)
+        self.rebooted = abs(self.head.boot - psutil.boot_time()) > _SAME_START_S
+        self._done = Ranges(self.head.done)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._lines = -1
@@ -247,7 +243,7 @@ class Journal:
         """What is there, less the segments whose checksum is known (and will be compared when they are read)."""
         with self._lock:
             proven = Ranges()
-            for number in self.sums:
+            for number in self.head.sums:
                 proven.add(number * SEGMENT, min(self.file.size, (number + 1) * SEGMENT))
             return [
                 (max(start, first), min(end, last), source)
@@ -259,17 +255,18 @@ class Journal:
     def source_number(self, name: str) -> int:
         """The number under which pieces of this source are noted. A new one is written to the disk first."""
         with self._lock:
-            known = name in self._sources
+            known = name in self.head.sources
             if not known:
-                self._sources.append(name)
-            number = self._sources.index(name)
+                self.head.sources.append(name)
+            number = self.head.sources.index(name)
         if not known:
             self.save()
         return number
 
-    def sources(self) -> list[str]:
-        """Names of the sources by number."""
-        return list(self._sources)
+    def used(self) -> set[str]:
+        """Names of the sources that what is there came from."""
+        names = self.head.sources
+        return {names[number] for _, _, number in self.pieces() if number < len(names)}
 
     # Changing it -------------------------------------------------------------------------------------------------
 
@@ -278,7 +275,7 @@ class Journal:
         with self._lock:
             before = self._done.reach()
             self._done.add(start, end, source)
-            self.fetched += end - start
+            self.head.fetched += end - start
             self._append(b"[%d,%d,%d]\n" % (start, end, source))
             if self._done.reach() != before:
                 self.moved.set()
@@ -293,9 +290,9 @@ class Journal:
         """These bytes are wrong; written with the next ``save``."""
         with self._lock:
             self._done.remove(start, end)
-            self.verified = False
+            self.head.verified = False
             for number in range(start // SEGMENT, -(-end // SEGMENT)):
-                self.sums.pop(number, None)
+                self.head.sums.pop(number, None)
 
     def _append(self, line: bytes) -> None:
         if self._since is not None:
@@ -312,23 +309,15 @@ class Journal:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path.parent))
         with self._saving:
             with self._lock:
-                head = Head(
-                    file=self.file,
-                    done=tuple(self._done),
-                    sources=tuple(self._sources),
-                    sums=dict(self.sums),
-                    boot=psutil.boot_time(),
-                    verified=self.verified,
-                    repaired=self.repaired,
-                    fetched=self.fetched,
-                )
+                self.head.done, self.head.boot = tuple(self._done), psutil.boot_time()
+                data = msgspec.json.encode(self.head) + b"\n"
                 self._since = []
                 if os.name == "nt" and self._lines >= 0:  # an open file cannot be replaced there
                     os.close(self._lines)
                     self._lines = -1
             flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
             try:
-                write_atomic(self.path, msgspec.json.encode(head) + b"\n", mode=0o644)
+                write_atomic(self.path, data, mode=0o644)
                 lines = os.open(self.path, flags)
             except OSError:
                 with self._lock:
