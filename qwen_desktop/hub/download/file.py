@@ -20,7 +20,6 @@ from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.client import client
 from qwen_desktop.hub.download.hashing import Hasher
 from qwen_desktop.hub.download.journal import SEGMENT, Journal, Ranges
-from qwen_desktop.hub.download.limit import Limiter
 from qwen_desktop.hub.download.part import Handle, PartFile, of_disk
 from qwen_desktop.hub.download.scores import SourceScores, Standing
 from qwen_desktop.hub.download.sources import Link, Source
@@ -50,8 +49,51 @@ _LONGEST_SILENCE_S = 30.0
 _COMPARE_S = 4.0
 _SAVE_S = 2.0
 
+#: After a pause the speed limit lets never more than this many seconds' worth pass at once.
+_BURST_S = 0.1
+
 State = Literal["running", "checking", "waiting", "repairing"]
 Tick = Callable[["FileDownload"], None]
+
+
+class Limiter:
+    """Lets bytes pass at no more than ``rate`` bytes a second; None is without a limit."""
+
+    def __init__(self, rate: float | None = None) -> None:
+        self._rate = rate
+        self._due = 0.0
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._stopped = False
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second, None for no limit."""
+        return self._rate
+
+    def set(self, rate: float | None) -> None:
+        """Another limit from now on, for those who wait too."""
+        with self._lock:
+            if rate != self._rate:
+                self._rate = rate
+                self._due = time.monotonic()
+                self._changed.notify_all()
+
+    def take(self, count: int) -> None:
+        """Wait until ``count`` bytes may pass."""
+        with self._lock:
+            rate = self._rate
+            if rate is None:
+                return
+            mine = self._due = max(self._due, time.monotonic() - _BURST_S) + count / rate
+            while rate == self._rate and not self._stopped and (left := mine - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def stop(self) -> None:
+        """Let everybody pass: the download ends."""
+        with self._lock:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 class Run:

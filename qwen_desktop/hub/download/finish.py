@@ -91,19 +91,19 @@ def finish(
         _name_all(list(identities), old)
         for place in {target.parent for target in identities}:
             flush_folder(place)
-        wanted = {file.path for file in request.mmproj}
-        files = [
-            (file.path in wanted, ManifestFile(target.relative_to(home).as_posix(), file.size, hashes[target]))
+        eyes = {file.path for file in request.mmproj}
+        made = {
+            file.path: ManifestFile(target.relative_to(home).as_posix(), file.size, hashes[target])
             for target, file in identities.items()
-        ]
+        }
         commit = next((file.commit for file in identities.values() if file.commit), "")
         write_manifest(
             home,
             Manifest(
                 repo=request.repo,
                 quant=request.quant,
-                files=tuple(f for is_mmproj, f in files if not is_mmproj),
-                mmproj=tuple(f for is_mmproj, f in files if is_mmproj),
+                files=tuple(file for path, file in made.items() if path not in eyes),
+                mmproj=tuple(file for path, file in made.items() if path in eyes),
                 revision=commit or request.revision,
                 licence=request.licence,
                 source=", ".join(dict.fromkeys(sources)),

@@ -23,7 +23,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub import failures, library_errors
 from qwen_desktop.hub.access import Access, access_from
-from qwen_desktop.hub.download.file import FileDownload
+from qwen_desktop.hub.download.file import FileDownload, Limiter
 from qwen_desktop.hub.download.finish import already_there, finish, is_whole
 from qwen_desktop.hub.download.journal import (
     Head,
@@ -34,7 +34,6 @@ from qwen_desktop.hub.download.journal import (
     read_journal,
     remove_journal,
 )
-from qwen_desktop.hub.download.limit import Limiter
 from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, patiently, remove_lock
 from qwen_desktop.hub.download.sources import Seeker, Source, agree, candidates, identity
 from qwen_desktop.hub.names import local_path
