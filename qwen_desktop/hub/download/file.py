@@ -96,7 +96,7 @@ class Limiter:
             self._changed.notify_all()
 
 
-class Run:
+class Fetch:
     """A piece of the file to fetch from one source. ``end`` may be moved back while it runs."""
 
     def __init__(self, start: int, end: int, standing: Standing, *, measuring: bool = False) -> None:
@@ -150,7 +150,7 @@ class FileDownload:
         self._lock = threading.Lock()
         self._condition = threading.Condition(self._lock)
         self._scores = SourceScores(time.monotonic)
-        self._runs: list[Run] = []
+        self._runs: list[Fetch] = []
         self._stopped = False
         self._broken: AppError | None = None
         self._stage: Literal["fill", "reread", "anew"] = "fill"
@@ -267,7 +267,7 @@ class FileDownload:
                 if self._scores.look_again():
                     self._shorten()
 
-    def _watch_run(self, run: Run, now: float) -> None:
+    def _watch_run(self, run: Fetch, now: float) -> None:
         if run.given_up is not None:
             return
         if run.waits_since:
@@ -342,7 +342,7 @@ class FileDownload:
 
     # What to fetch next (the caller holds the lock) --------------------------------------------------------------
 
-    def _find_run(self) -> Run | None:
+    def _find_run(self) -> Fetch | None:
         free = Ranges((start, end, 0) for start, end in self.journal.gaps())
         for run in self._runs:
             free.remove(run.position, run.end)
@@ -352,21 +352,21 @@ class FileDownload:
         standing = self._scores.pick()
         return None if standing is None else self._make(piece[0], piece[1], standing)
 
-    def _make(self, start: int, end: int, standing: Standing) -> Run:
+    def _make(self, start: int, end: int, standing: Standing) -> Fetch:
         if standing.whole_only:
-            return Run(0, self.part.size, standing)
+            return Fetch(0, self.part.size, standing)
         if self._scores.needs_measuring(standing):
-            return Run(start, min(end, start + MEASURE_BYTES), standing, measuring=True)
+            return Fetch(start, min(end, start + MEASURE_BYTES), standing, measuring=True)
         segments = max(1, min(_RUN_SEGMENTS, int((standing.rate or 0.0) * _RUN_S / SEGMENT)))
         if end - start < 2 * STREAMS * SEGMENT:  # towards the end: even pieces, so that all streams end together
             segments = 1
-        return Run(start, min(end, (start // SEGMENT + segments) * SEGMENT), standing)
+        return Fetch(start, min(end, (start // SEGMENT + segments) * SEGMENT), standing)
 
-    def _steal(self) -> Run | None:
+    def _steal(self) -> Fetch | None:
         """Half of what the slowest stream has left, when it will take long."""
         now = time.monotonic()
 
-        def seconds(run: Run) -> float:
+        def seconds(run: Fetch) -> float:
             return run.left * (now - run.began) / max(1, run.received)
 
         able = [r for r in self._runs if r.left > _STEAL_BYTES and not (r.whole or r.measuring or r.given_up)]
@@ -377,7 +377,7 @@ class FileDownload:
         if standing is None or standing.whole_only:
             return None
         middle = slowest.position + slowest.left // 2
-        run = Run(middle, slowest.end, standing)
+        run = Fetch(middle, slowest.end, standing)
         slowest.end = middle
         return run
 
@@ -399,7 +399,7 @@ class FileDownload:
                 self._broken = error_of(problem_of(error))
             self._hasher.ready.set()
 
-    def _next_run(self) -> Run | None:
+    def _next_run(self) -> Fetch | None:
         """The next piece to fetch; waits for one, None at the end."""
         with self._condition:
             while not self._stopped:
@@ -412,7 +412,7 @@ class FileDownload:
                 self._condition.wait(0.2)
         return None
 
-    def _fetch(self, http: httpx2.Client, handle: Handle, run: Run) -> AppError | None:
+    def _fetch(self, http: httpx2.Client, handle: Handle, run: Fetch) -> AppError | None:
         """Fetch one run; a failure of the source is returned, one of the disk raised."""
         import httpx2  # noqa: PLC0415
 
@@ -444,7 +444,7 @@ class FileDownload:
             return failures.broke_off(host, details="short")
         return run.given_up
 
-    def _take_whole(self, run: Run) -> bool:
+    def _take_whole(self, run: Fetch) -> bool:
         """The source sends the whole file whatever is asked for: one stream may read it from the first byte."""
         with self._condition:
             standing = run.standing
@@ -457,7 +457,7 @@ class FileDownload:
             run.whole = True
             return True
 
-    def _read(self, answer: httpx2.Response, handle: Handle, run: Run) -> None:
+    def _read(self, answer: httpx2.Response, handle: Handle, run: Fetch) -> None:
         buffers: list[bytes] = []
         held = 0
         flushed = time.monotonic()
@@ -484,7 +484,7 @@ class FileDownload:
             if held:
                 self._flush(handle, run, buffers, held)
 
-    def _flush(self, handle: Handle, run: Run, buffers: list[bytes], count: int) -> None:
+    def _flush(self, handle: Handle, run: Fetch, buffers: list[bytes], count: int) -> None:
         start = run.position
         handle.write(start, buffers)
         run.position += count
@@ -494,7 +494,7 @@ class FileDownload:
             self._scores.got(run.standing)
         self.journal.wrote(start, start + count, run.standing.number)
 
-    def _ended(self, run: Run, error: AppError | None) -> None:
+    def _ended(self, run: Fetch, error: AppError | None) -> None:
         """A stream has finished its run, or failed with ``error``."""
         with self._condition:
             self._runs.remove(run)

@@ -26,9 +26,9 @@ from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.download.file import FileDownload, Limiter
 from qwen_desktop.hub.download.finish import already_there, finish, is_whole
 from qwen_desktop.hub.download.journal import (
-    Head,
     Identity,
     Journal,
+    JournalHead,
     journal_path,
     part_path,
     read_journal,
@@ -51,7 +51,7 @@ _DISCARD_S = 5.0
 _DRIVES = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
 
 
-class Options(Struct, frozen=True):
+class DownloadOptions(Struct, frozen=True):
     """``limit`` in bytes a second; ``patience_s`` how long hubs may answer with nothing but trouble; ``create`` that a
     missing models folder is made (it is the app's own)."""
 
@@ -73,7 +73,7 @@ def fetch(
         msgspec.convert(request, DownloadRequest),
         Path(folder),
         access_from(access),
-        msgspec.convert(options, Options),
+        msgspec.convert(options, DownloadOptions),
         report,
     )
     return job.run()
@@ -136,7 +136,7 @@ class _Download:
     """One call of ``fetch``."""
 
     def __init__(
-        self, request: DownloadRequest, folder: Path, access: Access, options: Options, report: Report
+        self, request: DownloadRequest, folder: Path, access: Access, options: DownloadOptions, report: Report
     ) -> None:
         self.request = request
         self.folder = folder
@@ -183,7 +183,7 @@ class _Download:
                 self._tell("waiting", error)
         raise AssertionError  # the loop returns or raises
 
-    def _fetch_all(self, heads: Mapping[Path, Head]) -> dict[str, Any]:
+    def _fetch_all(self, heads: Mapping[Path, JournalHead]) -> dict[str, Any]:
         known = {self.targets[target].path: head.file for target, head in heads.items()}
         commit = next((file.commit for file in known.values() if file.commit), "")
         seeker = Seeker(candidates(self.request, self.access, commit))
@@ -199,7 +199,9 @@ class _Download:
         finally:
             seeker.stop()
 
-    def _fetch_one(self, target: Path, all_of_them: Mapping[Path, Identity], head: Head | None, seeker: Seeker) -> str:
+    def _fetch_one(
+        self, target: Path, all_of_them: Mapping[Path, Identity], head: JournalHead | None, seeker: Seeker
+    ) -> str:
         """Have ``target``'s part whole and verified; returns its SHA-256."""
         file = all_of_them[target]
         if is_whole(target, file, lambda: self._tell("checking")):
@@ -260,7 +262,7 @@ class _Download:
             self._limit = told["limit"]
             download.limiter.set(self._limit)
 
-    def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, Head]) -> None:
+    def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, JournalHead]) -> None:
         error = seeker.error
         done = sum(head.bytes_done for head in heads.values())
         self._tell("starting" if error is None else "waiting", error, done=done)

@@ -53,7 +53,7 @@ class Identity(Struct, frozen=True):
         return self.sha256 == other.sha256 if self.sha256 or other.sha256 else self.commit == other.commit
 
 
-class Head(Struct):
+class JournalHead(Struct):
     """The first line. ``sources`` are names by number, ``sums`` are CRC-32 of whole segments by number, ``boot`` when
     the computer started, ``verified`` that the SHA-256 was right and the file flushed to the disk, ``repaired`` that
     fetching it again did not help, ``fetched`` bytes ever received."""
@@ -79,7 +79,7 @@ class Head(Struct):
         return 0 <= start < end <= self.file.size and 0 <= source < max(1, len(self.sources))
 
 
-_DECODE = msgspec.json.Decoder(Head)
+_DECODE = msgspec.json.Decoder(JournalHead)
 _PIECE = msgspec.json.Decoder(tuple[int, int, int])
 
 
@@ -101,7 +101,7 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
-def read_journal(path: Path) -> Head | None:
+def read_journal(path: Path) -> JournalHead | None:
     """What a journal says, its added lines included; None when there is none that can be used. Never raises."""
     try:
         data = read_file(path, _LONGEST)
@@ -194,10 +194,10 @@ class Ranges:
 class Journal:
     """One file's journal while it is fetched. Thread-safe. ``moved`` is set when the first gap has moved."""
 
-    def __init__(self, path: Path, file: Identity, found: Head | None = None) -> None:
+    def __init__(self, path: Path, file: Identity, found: JournalHead | None = None) -> None:
         """Go on from ``found`` (of the same file), or begin anew. Nothing is written yet."""
         #: What the next ``save`` writes; ``done`` in it is that of the last one.
-        self.head = msgspec.structs.replace(found, file=file) if found else Head(file, boot=psutil.boot_time())
+        self.head = msgspec.structs.replace(found, file=file) if found else JournalHead(file, boot=psutil.boot_time())
         self.path = path
         self.file = file
         self.moved = threading.Event()
