@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -30,11 +30,9 @@ from qwen_desktop.jobs.client import Channel, JobWorker
 from qwen_desktop.services import network
 from qwen_desktop.services.events import DownloadChanged, DownloadsChanged, EventBus, Notified, SettingsChanged
 from qwen_desktop.services.hub_access import hub_access
+from qwen_desktop.services.library import Library
 from qwen_desktop.services.preferences import Preferences
-
-if TYPE_CHECKING:
-    from qwen_desktop.services.library import Library
-    from qwen_desktop.store.secrets import Secrets
+from qwen_desktop.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
