@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx2  # noqa: F401 - the path comes first; imported before the fork
 
-from qwen_desktop.hub import api, download, sources  # noqa: F401 - the same
+from qwen_desktop.hub import api  # noqa: F401 - the same
+from qwen_desktop.hub.download import job, sources  # noqa: F401 - the same
 from tests import pulling
 
 

@@ -14,8 +14,8 @@ import msgspec
 from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import Text
-from qwen_desktop.hub import download
 from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.download import job
 from tests.fake_hub import FakeHub
 
 REPO = "owner/Model-GGUF"
@@ -79,7 +79,7 @@ def pull(
     """Run the job to its end."""
     options.setdefault("patience_s", 2.0)
     reached = {"endpoint": hub.endpoint, "modelscope": hub.modelscope, **(access or {})}
-    return download.fetch(
+    return job.fetch(
         msgspec.to_builtins(wanted or request()),
         str(folder),
         Access(**reached).as_params(),

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import UserFacing, prompt_empty
 from qwen_desktop.core.parts import FilePart, Role, TextPart, ThinkingPart, ToolResultPart
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.engine.templates import Template, ends_in_thinking
@@ -108,7 +108,7 @@ def build(
 ) -> Prompt:
     """Render what fits into ``context`` tokens with room for the answer. Raises ``UserFacing``."""
     if not messages or not any(_text(part).strip() for part in messages[-1].parts):
-        raise _empty()
+        raise prompt_empty()
     reserve = min(max_tokens or context, context // 4)
     room = context - reserve
     head = 1 if messages[0].role is Role.SYSTEM and len(messages) > 1 else 0
@@ -154,13 +154,6 @@ def build(
 
 def _size(message: ChatMessage) -> int:
     return sum(len(_text(part)) for part in message.parts)
-
-
-def _empty() -> UserFacing:
-    return UserFacing(
-        Text("prompt.empty", QT_TRANSLATE_NOOP("engine", "The message is empty.")),
-        Text("prompt.empty.hint", QT_TRANSLATE_NOOP("engine", "Write something first.")),
-    )
 
 
 def _too_long(tokens: int, context: int) -> UserFacing:

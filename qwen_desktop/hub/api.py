@@ -21,7 +21,7 @@ from qwen_desktop.core.models import RemoteFile
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import DEFAULT, Access
-from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.client import client, sentences
 from qwen_desktop.hub.names import is_repo
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def modelscope_files(
         said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)[0]
     files = _dict(said.get("Data")).get("Files")
     if not isinstance(files, list):
-        raise failures.strange(failures.host_of(access.modelscope), "Files")
+        raise failures.strange(failures.host_of(access.modelscope), details="Files")
     return [
         RemoteFile(_text(f.get("Path")), _size(f.get("Size")), _hash(f.get("Sha256")))
         for f in _dicts(files[:MODELSCOPE_MOST])
@@ -179,7 +179,7 @@ def raise_for(answer: httpx2.Response, repo: str, access: Access, *, path: str =
         raise failures.forbidden(host)
     if status in (408, 425, 429) or status >= 500:
         raise failures.busy(host, status, retry_after(answer))
-    raise failures.strange(host, f"HTTP {status}")
+    raise failures.strange(host, details=f"HTTP {status}")
 
 
 def retry_after(answer: httpx2.Response) -> float:
@@ -214,36 +214,30 @@ class _Asking:
         """The object that a hub answers with."""
         said, answer = self._said(url, query, repo, revision)
         if not isinstance(said, dict):
-            raise failures.strange(answer.url.host, "no object")
+            raise failures.strange(answer.url.host, details="no object")
         return said, answer
 
     def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
         """The objects of the list that a hub answers with."""
         said, answer = self._said(url, query, repo, "")
         if not isinstance(said, list):
-            raise failures.strange(answer.url.host, "no list")
+            raise failures.strange(answer.url.host, details="no list")
         return _dicts(said), answer
 
     def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
-        import httpx2  # noqa: PLC0415
-
         host = failures.host_of(url)
+        body = bytearray()
         try:
-            with self._http.stream("GET", url, params=urlencode(query)) as answer:
+            with sentences(host), self._http.stream("GET", url, params=urlencode(query)) as answer:
                 host = answer.url.host
                 raise_for(answer, repo, self._access, revision=revision)
-                body = bytearray()
                 for piece in answer.iter_bytes():
                     body += piece
                     if len(body) > _LONGEST:
-                        raise failures.strange(host, "endless")
-                return msgspec.json.decode(body), answer
-        except httpx2.TooManyRedirects as error:
-            raise failures.circle(host) from error
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, host) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
-            raise failures.strange(host, type(error).__name__) from error
+                        raise failures.strange(host, details="endless")
+            return msgspec.json.decode(body), answer
+        except (ValueError, RecursionError) as error:
+            raise failures.strange(host, details=type(error).__name__) from error
 
 
 @contextmanager

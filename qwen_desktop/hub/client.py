@@ -9,7 +9,8 @@ import ipaddress
 import logging
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -70,6 +71,21 @@ def origin_of(url: str) -> Origin:
     return parts.scheme, (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme, 0)
 
 
+@contextmanager
+def sentences(host: str) -> Iterator[None]:
+    """What httpx2 raises inside is raised as ``AppError``."""
+    import httpx2  # noqa: PLC0415
+
+    try:
+        yield
+    except httpx2.TooManyRedirects as error:
+        raise failures.circle(host) from error
+    except httpx2.TransportError as error:
+        raise why_no_connection(error, host) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise failures.strange(host, details=type(error).__name__) from error
+
+
 def why_no_connection(error: Exception, host: str) -> AppError:
     """The sentence for httpx2's ``TransportError``: a certificate, a proxy, or just no connection."""
     import httpx2  # noqa: PLC0415
@@ -82,11 +98,11 @@ def why_no_connection(error: Exception, host: str) -> AppError:
             return failures.untrusted(host, cause.verify_message, certificates.variable())
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.UnsupportedProtocol):
-        return failures.strange(host, type(error).__name__)
+        return failures.strange(host, details=type(error).__name__)
     # Of HTTP proxies, then of SOCKS ones; any other: the proxy has no network either.
     if isinstance(error, httpx2.ProxyError) and any(sign in str(error) for sign in ("407", "password", "Requested ")):
         return failures.proxy_login()
-    return failures.unreachable(host, type(error).__name__)
+    return failures.unreachable(host, details=type(error).__name__)
 
 
 def _guard(access: Access, ways: Routes) -> Callable[[httpx2.Request], None]:

@@ -67,7 +67,7 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
     """The model as faces show it."""
     note = entry.template
     if problem is None and entry.damaged:
-        problem = errors.damaged(entry.damaged[0], owned=entry.owned)
+        problem = errors.damaged(entry.damaged[0], owned=entry.owned).problem
     return InstalledModel(
         id=entry.id,
         path=entry.path,
@@ -153,10 +153,10 @@ def _owned(root: Path, before: Entries) -> tuple[bool, list[Seen]]:
         if not remembered:
             return True, []
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        found = errors.folder_away(str(root)) if missing else os_problem(error)
+        found = errors.folder_away(str(root)).problem if missing else os_problem(error)
         return True, [Seen(entry, found) for entry in remembered]
     if away:
-        return True, [Seen(entry, errors.folder_away(str(root))) for entry in remembered]
+        return True, [Seen(entry, errors.folder_away(str(root)).problem) for entry in remembered]
     _sweep(root)
     seen: dict[str, Seen] = {}
     for path, manifest in manifests:
@@ -215,7 +215,7 @@ def _look(entry: Entry) -> Seen:
         except OSError as error:
             return Seen(entry, errors.gone(place, error))
         if entry.owned and file.size_bytes and size != file.size_bytes:
-            return Seen(entry, errors.changed(place.name))
+            return Seen(entry, errors.changed(place.name).problem)
     try:
         known = stamp_of(Path(entry.path)) == entry.stamp
         return Seen(entry if known and entry.reader == READER else _read_again(entry, known=known))

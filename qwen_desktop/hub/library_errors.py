@@ -6,12 +6,89 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from qwen_desktop.core.errors import Environment, Problem, UserFacing, os_problem
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text, clean
+from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, os_problem
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
-_PLUG_IN = Text(
-    "library.drive.hint", QT_TRANSLATE_NOOP("library", "Connect the drive again, or remove the model from the list.")
+# fmt: off
+_drive = Failure(
+    Environment, "library.drive", "file", QT_TRANSLATE_NOOP("library", "The drive with {file} is not connected."),
+    QT_TRANSLATE_NOOP("library", "Connect the drive again, or remove the model from the list."),
 )
+_gone = Failure(
+    UserFacing, "library.gone", "file path", QT_TRANSLATE_NOOP("library", "{file} is not in {path} any more."),
+    QT_TRANSLATE_NOOP("library", "Put it back, or remove the model from the list and add it again."),
+)
+#: The models folder itself is not there.
+folder_away = Failure(
+    Environment, "library.folder_away", "path", QT_TRANSLATE_NOOP("library", "The models folder {path} is not there."),
+    QT_TRANSLATE_NOOP("library", "Connect the drive it is on, or choose another folder in Settings."), "view.settings",
+)
+_GET_AGAIN = QT_TRANSLATE_NOOP("library", "Delete the model, then get it again.")
+#: A file of ours has another size than when it was fetched.
+changed = Failure(
+    UserFacing, "library.changed", "file",
+    QT_TRANSLATE_NOOP("library", "{file} has changed since it was installed."), _GET_AGAIN,
+)
+_DAMAGED = QT_TRANSLATE_NOOP("library", "{file} is damaged.")
+_damaged_own = Failure(UserFacing, "library.damaged", "file", _DAMAGED, _GET_AGAIN)
+_damaged_linked = Failure(
+    UserFacing, "library.damaged", "file", _DAMAGED,
+    QT_TRANSLATE_NOOP("library", "Get it again in the program it belongs to."),
+)
+#: No such model in the library.
+unknown_model = Failure(
+    UserFacing, "library.unknown", "name", QT_TRANSLATE_NOOP("library", "There is no model {name} here."),
+    QT_TRANSLATE_NOOP("library", "Look at the list of installed models."),
+)
+_several = Failure(
+    UserFacing, "library.several", "name count models",
+    QT_TRANSLATE_NOOP("library", "{name} is the name of {count} models here."),
+    QT_TRANSLATE_NOOP("library", "Name one of them: {models}."),
+)
+_no_bin = Failure(
+    Environment, "library.no_bin", "file", QT_TRANSLATE_NOOP("library", "{file} cannot go to the bin."),
+    QT_TRANSLATE_NOOP("library", "It can only be deleted for good."), "delete_permanently",
+)
+#: The model is loaded, or another program reads it.
+in_use = Failure(
+    UserFacing, "library.in_use", "file", QT_TRANSLATE_NOOP("library", "{file} is in use."),
+    QT_TRANSLATE_NOOP("library", "Choose another model first, then try again."),
+)
+_no_space = Failure(
+    Environment, "library.no_space", "path needed free",
+    QT_TRANSLATE_NOOP("library", "{path} needs {needed} GB of free space and has {free} GB."),
+    QT_TRANSLATE_NOOP("library", "Free some space there, or choose another folder."),
+)
+#: What was written is not what was read.
+copy_differs = Failure(
+    Environment, "library.copy_differs", "file",
+    QT_TRANSLATE_NOOP("library", "The copy of {file} is not the same as the original."),
+    QT_TRANSLATE_NOOP("library", "Check the drive, then try again."),
+)
+#: One folder inside the other.
+bad_target = Failure(
+    UserFacing, "library.target", "source target",
+    QT_TRANSLATE_NOOP("library", "The models cannot be moved from {source} to {target}."),
+    QT_TRANSLATE_NOOP("library", "Choose a folder outside the present one."),
+)
+#: Another file of that name lies in the target.
+target_taken = Failure(
+    UserFacing, "library.taken", "file",
+    QT_TRANSLATE_NOOP("library", "There is another file called {file} in the chosen folder."),
+    QT_TRANSLATE_NOOP("library", "Choose an empty folder."),
+)
+#: Another window or an earlier move is at work.
+moving_already = Failure(
+    UserFacing, "library.moving", "", QT_TRANSLATE_NOOP("library", "The models folder is being moved."),
+    QT_TRANSLATE_NOOP("library", "Wait until that has ended, then try again."),
+)
+#: All is copied but the settings cannot be saved: nothing was deleted.
+not_switched = Failure(
+    Environment, "library.not_switched", "path",
+    QT_TRANSLATE_NOOP("library", "The models were copied to {path}, but that cannot be saved in the settings."),
+    QT_TRANSLATE_NOOP("library", "Nothing was deleted. Mend the settings file, then start the app again."),
+)
+# fmt: on
 
 
 def gone(path: Path, error: OSError) -> Problem:
@@ -20,21 +97,7 @@ def gone(path: Path, error: OSError) -> Problem:
         if not error.filename:
             error.filename = str(path)
         return os_problem(error)
-    shown: dict[str, Param] = {"file": clean(path.name), "path": clean(str(path.parent))}
-    if drive_missing(path):
-        return Problem(
-            "environment",
-            Text("library.drive", QT_TRANSLATE_NOOP("library", "The drive with {file} is not connected."), shown),
-            _PLUG_IN,
-        )
-    return Problem(
-        "user",
-        Text("library.gone", QT_TRANSLATE_NOOP("library", "{file} is not in {path} any more."), shown),
-        Text(
-            "library.gone.hint",
-            QT_TRANSLATE_NOOP("library", "Put it back, or remove the model from the list and add it again."),
-        ),
-    )
+    return (_drive(path.name) if drive_missing(path) else _gone(path.name, str(path.parent))).problem
 
 
 def drive_missing(path: Path) -> bool:
@@ -52,160 +115,25 @@ def drive_missing(path: Path) -> bool:
     return False
 
 
-def folder_away(folder: str) -> Problem:
-    """The models folder itself is not there."""
-    return Problem(
-        "environment",
-        Text(
-            "library.folder_away",
-            QT_TRANSLATE_NOOP("library", "The models folder {path} is not there."),
-            {"path": clean(folder)},
-        ),
-        Text(
-            "library.folder_away.hint",
-            QT_TRANSLATE_NOOP("library", "Connect the drive it is on, or choose another folder in Settings."),
-        ),
-        action="view.settings",
-    )
-
-
-def changed(file: str) -> Problem:
-    """A file of ours has another size than when it was fetched."""
-    return Problem(
-        "user",
-        Text(
-            "library.changed",
-            QT_TRANSLATE_NOOP("library", "{file} has changed since it was installed."),
-            {"file": clean(file)},
-        ),
-        Text("library.changed.hint", QT_TRANSLATE_NOOP("library", "Delete the model, then get it again.")),
-    )
-
-
-def damaged(file: str, *, owned: bool) -> Problem:
+def damaged(file: str, *, owned: bool) -> AppError:
     """The hash is wrong."""
-    return Problem(
-        "user",
-        Text("library.damaged", QT_TRANSLATE_NOOP("library", "{file} is damaged."), {"file": clean(Path(file).name)}),
-        Text("library.damaged.hint", QT_TRANSLATE_NOOP("library", "Delete the model, then get it again."))
-        if owned
-        else Text("library.damaged.linked", QT_TRANSLATE_NOOP("library", "Get it again in the program it belongs to.")),
-    )
+    return (_damaged_own if owned else _damaged_linked)(Path(file).name)
 
 
-def unknown_model(name: str) -> UserFacing:
-    """No such model in the library."""
-    return UserFacing(
-        Text("library.unknown", QT_TRANSLATE_NOOP("library", "There is no model {name} here."), {"name": clean(name)}),
-        Text("library.unknown.hint", QT_TRANSLATE_NOOP("library", "Look at the list of installed models.")),
-    )
-
-
-def several(name: str, found: Sequence[str]) -> UserFacing:
+def several(name: str, found: Sequence[str]) -> AppError:
     """A name that more than one model has."""
-    return UserFacing(
-        Text(
-            "library.several",
-            QT_TRANSLATE_NOOP("library", "{name} is the name of {count} models here."),
-            {"name": clean(name), "count": len(found)},
-        ),
-        Text(
-            "library.several.hint",
-            QT_TRANSLATE_NOOP("library", "Name one of them: {models}."),
-            {"models": clean(", ".join(found[:5]))},
-        ),
-    )
+    return _several(name, len(found), ", ".join(found[:5]))
 
 
-def no_bin(file: str, why: Text | None = None, *, details: str = "") -> Environment:
+def no_bin(file: str, why: Text | None = None, *, details: str = "") -> AppError:
     """There is no bin for it, so only deleting for good is possible; ``action`` says so to faces."""
-    return Environment(
-        why
-        or Text("library.no_bin", QT_TRANSLATE_NOOP("library", "{file} cannot go to the bin."), {"file": clean(file)}),
-        Text("library.no_bin.hint", QT_TRANSLATE_NOOP("library", "It can only be deleted for good.")),
-        details=details,
-        action="delete_permanently",
-    )
+    error = _no_bin(file, details=details)
+    return error if why is None else Environment(why, error.problem.hint, action=error.problem.action)
 
 
-def in_use(file: str) -> UserFacing:
-    """The model is loaded, or another program reads it."""
-    return UserFacing(
-        Text("library.in_use", QT_TRANSLATE_NOOP("library", "{file} is in use."), {"file": clean(file)}),
-        Text("library.in_use.hint", QT_TRANSLATE_NOOP("library", "Choose another model first, then try again.")),
-    )
-
-
-def no_space(needed: int, free: int, path: str) -> Environment:
+def no_space(needed: int, free: int, path: str) -> AppError:
     """Too little room for a copy or a move."""
-    gb = 1_000_000_000
-    return Environment(
-        Text(
-            "library.no_space",
-            QT_TRANSLATE_NOOP("library", "{path} needs {needed} GB of free space and has {free} GB."),
-            {"path": clean(path), "needed": f"{needed / gb:.1f}", "free": f"{free / gb:.1f}"},
-        ),
-        Text("library.no_space.hint", QT_TRANSLATE_NOOP("library", "Free some space there, or choose another folder.")),
-    )
-
-
-def copy_differs(file: str) -> Environment:
-    """What was written is not what was read."""
-    return Environment(
-        Text(
-            "library.copy_differs",
-            QT_TRANSLATE_NOOP("library", "The copy of {file} is not the same as the original."),
-            {"file": clean(file)},
-        ),
-        Text("library.copy_differs.hint", QT_TRANSLATE_NOOP("library", "Check the drive, then try again.")),
-    )
-
-
-def bad_target(source: str, target: str) -> UserFacing:
-    """One folder inside the other."""
-    return UserFacing(
-        Text(
-            "library.target",
-            QT_TRANSLATE_NOOP("library", "The models cannot be moved from {source} to {target}."),
-            {"source": clean(source), "target": clean(target)},
-        ),
-        Text("library.target.hint", QT_TRANSLATE_NOOP("library", "Choose a folder outside the present one.")),
-    )
-
-
-def target_taken(file: str) -> UserFacing:
-    """Another file of that name lies in the target."""
-    return UserFacing(
-        Text(
-            "library.taken",
-            QT_TRANSLATE_NOOP("library", "There is another file called {file} in the chosen folder."),
-            {"file": clean(file)},
-        ),
-        Text("library.taken.hint", QT_TRANSLATE_NOOP("library", "Choose an empty folder.")),
-    )
-
-
-def moving_already() -> UserFacing:
-    """Another window or an earlier move is at work."""
-    return UserFacing(
-        Text("library.moving", QT_TRANSLATE_NOOP("library", "The models folder is being moved.")),
-        Text("library.moving.hint", QT_TRANSLATE_NOOP("library", "Wait until that has ended, then try again.")),
-    )
-
-
-def not_switched(path: str) -> Environment:
-    """All is copied but the settings cannot be saved: nothing was deleted."""
-    return Environment(
-        Text(
-            "library.not_switched",
-            QT_TRANSLATE_NOOP("library", "The models were copied to {path}, but that cannot be saved in the settings."),
-            {"path": clean(path)},
-        ),
-        Text(
-            "library.not_switched.hint",
-            QT_TRANSLATE_NOOP("library", "Nothing was deleted. Mend the settings file, then start the app again."),
-        ),
-    )
+    return _no_space(path, f"{needed / 1e9:.1f}", f"{free / 1e9:.1f}")
 
 
 def notes_kept(path: str) -> Text:

@@ -111,19 +111,19 @@ class RangeSource:
         if answer.status_code == 416:
             raise gguf_errors.empty(_name(self._path)) if not self.size else failures.changed(self._path)
         api.raise_for(answer, self._repo, self._access, path=self._path)
-        raise failures.strange(answer.url.host, f"HTTP {answer.status_code}")
+        raise failures.strange(answer.url.host, details=f"HTTP {answer.status_code}")
 
     def _take_range(self, answer: httpx2.Response, start: int, end: int) -> None:
         host = answer.url.host
         found = _RANGE.match(answer.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != start or answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise failures.strange(host, "Content-Range")
+            raise failures.strange(host, details="Content-Range")
         last, size = int(found[2]), int(found[3])
         tag = answer.headers.get("ETag", "")
         if self.size and (size != self.size or (tag and self._tag and tag != self._tag)):
             raise failures.changed(self._path)
         if last >= min(size, end) or last < start:
-            raise failures.strange(host, "Content-Range")
+            raise failures.strange(host, details="Content-Range")
         data = bytearray()
         for chunk in answer.iter_bytes():
             self.fetched += len(chunk)
@@ -131,7 +131,7 @@ class RangeSource:
             if len(data) > last + 1 - start:
                 break
         if len(data) != last + 1 - start:
-            raise failures.strange(host, "length of the body")
+            raise failures.strange(host, details="length of the body")
         self.size, self._tag = size, tag or self._tag
         self._start, self._data = start, bytes(data)
 
@@ -141,7 +141,7 @@ class RangeSource:
         kind = answer.headers.get("Content-Type", "")
         if answer.status_code != 200 or "html" in kind or not length.isdigit():
             answer.close()
-            raise failures.strange(answer.url.host, f"HTTP {answer.status_code} {kind}"[:80])
+            raise failures.strange(answer.url.host, details=f"HTTP {answer.status_code} {kind}"[:80])
         self.size = int(length)
         self._rest = answer.iter_bytes(FIRST_BLOCK)
         self._start, self._data = 0, b""
@@ -154,7 +154,7 @@ class RangeSource:
                 raise Damaged("its header is impossibly long")
             chunk = next(rest, b"")
             if not chunk:
-                raise failures.unreachable(failures.host_of(self._url), "short body")
+                raise failures.unreachable(failures.host_of(self._url), details="short body")
             self.fetched += len(chunk)
             self._start, self._data = self._start + len(self._data), chunk
 

@@ -43,7 +43,7 @@ class Transport(httpx2.BaseTransport):
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             if proxy is None or trace.connected:  # what lies behind it is at fault
                 raise
-            raise failures.proxy_away(proxy.shown, type(error).__name__) from error
+            raise failures.proxy_away(proxy.shown, details=type(error).__name__) from error
         except httpx2.HTTPError:
             raise
         except Exception as error:

@@ -19,7 +19,7 @@ from msgspec import structs
 
 from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
-from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
+from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of, prompt_empty
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
@@ -83,7 +83,7 @@ class Chat:
         """
         text = clean(text).replace("\r\n", "\n").strip("\r\n").rstrip()
         if not text.strip():
-            raise _empty()
+            raise prompt_empty()
         if len(text) > LONGEST_MESSAGE:
             raise message_too_long()
         # A caller that goes away must not leave a message without its answer.
@@ -372,10 +372,3 @@ def _log_failure(error: Exception) -> None:
         return
     place = traceback.extract_tb(error.__traceback__)[-1]
     log.error("answer.bug kind=%s at=%s:%s", type(error).__name__, place.name, place.lineno)
-
-
-def _empty() -> UserFacing:
-    return UserFacing(
-        Text("prompt.empty", QT_TRANSLATE_NOOP("chat", "The message is empty.")),
-        Text("prompt.empty.hint", QT_TRANSLATE_NOOP("chat", "Type a question first.")),
-    )

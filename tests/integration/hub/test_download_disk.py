@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from qwen_desktop.core.errors import AppError, Cancelled
-from qwen_desktop.hub import download, download_disk
+from qwen_desktop.hub.download import job, part
 from tests.fake_hub import FakeHub
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, in_thread, left_over, pull, request, stop, whole
@@ -31,7 +31,7 @@ class Usage(NamedTuple):
 def test_too_little_room_is_said_before_anything_is_fetched(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(10**12, 10**12, download_disk.SPARE + 5_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(10**12, 10**12, part.SPARE + 5_000_000))
     with pytest.raises(AppError, match=r"lacks 0\.0 GB") as caught:
         pull(hub, folder)
     assert "Free some space" in str(caught.value.problem.hint)
@@ -41,15 +41,15 @@ def test_too_little_room_is_said_before_anything_is_fetched(
 def test_a_disk_that_is_full_at_99_percent_keeps_the_part(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = download_disk.Handle.write
+    write = part.Handle.write
     full = [len(BODY) * 99 // 100]
 
-    def limited(self: download_disk.Handle, place: int, buffers: list[bytes]) -> None:
+    def limited(self: part.Handle, place: int, buffers: list[bytes]) -> None:
         if place + sum(map(len, buffers)) > full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         write(self, place, buffers)
 
-    monkeypatch.setattr(download_disk.Handle, "write", limited)
+    monkeypatch.setattr(part.Handle, "write", limited)
     with pytest.raises(AppError, match="is full") as caught:
         pull(hub, folder, request(source=HF))
     assert "What is there stays" in str(caught.value.problem.hint)
@@ -158,12 +158,12 @@ def test_what_was_cancelled_is_removed(hub: FakeHub, folder: Path) -> None:
     with pytest.raises(Cancelled):
         pull(hub, folder, request(source=HF), Watcher({5_000_000: stop}))
     wanted = {"repo": REPO, "quant": "Q4_K_M", "files": [{"path": FILE, "size_bytes": len(BODY)}]}
-    found = download.state(wanted, str(folder))
+    found = job.state(wanted, str(folder))
     assert 5_000_000 <= found["done"] < found["total"] == len(BODY)
-    download.discard(wanted, str(folder))
+    job.discard(wanted, str(folder))
     assert list(folder.rglob("*")) == []
-    assert download.state(wanted, str(folder)) == {"done": 0, "total": len(BODY)}
-    download.discard(wanted, str(folder))
+    assert job.state(wanted, str(folder)) == {"done": 0, "total": len(BODY)}
+    job.discard(wanted, str(folder))
 
 
 # Speed ---------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.errors import AppError, Cancelled, UserFacing
 from tests.fake_hub import (
     Circle,
     Corrupt,
@@ -21,7 +22,7 @@ from tests.fake_hub import (
     content,
 )
 from tests.integration.hub.conftest import BODY
-from tests.pulling import FILE, MIB, REPO, Watcher, left_over, pull, request, whole
+from tests.pulling import FILE, MIB, REPO, Watcher, left_over, pull, request, stop, whole
 
 HF = "huggingface"
 
@@ -73,7 +74,7 @@ def test_the_servers_wish_to_wait_is_obeyed(hub: FakeHub, folder: Path) -> None:
 
 
 def test_a_stalled_stream_is_cut_and_taken_over(hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwen_desktop.hub.download_file._SILENCE_S", 0.5)
+    monkeypatch.setattr("qwen_desktop.hub.download.file._SILENCE_S", 0.5)
     hub.fault(FILE, Stall(after=100_000, times=2, seconds=30))
     watcher = Watcher()
     assert whole(pull(hub, folder, request(source=HF), watcher)["files"][0], BODY)
@@ -165,6 +166,24 @@ def test_a_damaging_source_is_mended_from_another(hub: FakeHub, folder: Path) ->
     result = pull(hub, folder)
     assert whole(result["files"][0], BODY)
     assert hub.sent(source="modelscope") > 0
+
+
+def test_stopped_while_it_is_fetched_anew_it_goes_on(hub: FakeHub, folder: Path) -> None:
+    hub.fault(FILE, Corrupt(places=(9_000_000,), times=3))
+
+    class Pressing(Watcher):
+        def __call__(self, done: int, total: int, **detail: Any) -> dict[str, Any]:
+            if detail["state"] == "repairing" and done > 4_000_000:
+                stop()
+            elif detail["state"] == "repairing":
+                hub.pace(20e6)
+            return super().__call__(done, total, **detail)
+
+    with pytest.raises(Cancelled):
+        pull(hub, folder, request(source=HF), Pressing())
+    hub.pace(0)
+    assert whole(pull(hub, folder, request(source=HF))["files"][0], BODY)
+    assert hub.sent() <= 2 * len(BODY) + 2 * MIB
 
 
 def test_a_wrong_hash_is_a_clear_failure_and_no_model(hub: FakeHub, folder: Path) -> None:

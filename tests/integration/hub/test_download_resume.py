@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from qwen_desktop.core.errors import AppError, Cancelled
-from qwen_desktop.hub import download_finish
-from qwen_desktop.hub.journal import SEGMENT, journal_path, part_path, read_journal
+from qwen_desktop.hub.download import finish
+from qwen_desktop.hub.download.journal import SEGMENT, journal_path, part_path, read_journal
 from tests.fake_hub import FakeHub, Refuse, content
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, in_thread, left_over, pull, request, stop, whole
@@ -236,7 +236,7 @@ def test_an_ending_between_the_names_and_the_note_is_completed(
     parts = {f"m-0000{n}-of-00003.gguf": content(1_500_000, seed=n) for n in (1, 2, 3)}
     hub.add(REPO, parts)
     wanted = request(*parts, source=HF)
-    rename = download_finish._rename
+    rename = finish._rename
     done: list[Path] = []
 
     def fails(part: Path, target: Path) -> None:
@@ -245,11 +245,11 @@ def test_an_ending_between_the_names_and_the_note_is_completed(
         done.append(target)
         rename(part, target)
 
-    monkeypatch.setattr(download_finish, "_rename", fails)
+    monkeypatch.setattr(finish, "_rename", fails)
     with pytest.raises(KeyboardInterrupt):
         pull(hub, folder, wanted)
     assert not list(folder.rglob("model-*.json"))
-    monkeypatch.setattr(download_finish, "_rename", rename)
+    monkeypatch.setattr(finish, "_rename", rename)
     before = hub.sent()
     result = pull(hub, folder, wanted)
     assert hub.sent() == before

@@ -48,7 +48,7 @@ def test_a_source_that_dies_at_half_is_changed_for_another(hub: FakeHub, folder:
 def test_a_source_that_becomes_much_slower_is_left_in_mid_file(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_desktop.hub.download_file._COMPARE_S", 0.7)
+    monkeypatch.setattr("qwen_desktop.hub.download.file._COMPARE_S", 0.7)
     body = content(28 * MIB, seed=3)
     hub.add(REPO, {FILE: body})
     hub.pace(30e6, HF)

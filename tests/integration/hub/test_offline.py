@@ -59,6 +59,23 @@ def test_downloads_stop_with_the_switch_and_go_on_by_themselves(
     run(test)
 
 
+def test_a_worker_that_hears_late_of_the_network_costs_a_moment_and_no_failure(
+    hub: FakeHub, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_desktop.services.downloads._CRASH_PAUSE_S", 0.1)
+
+    async def test(app: App) -> None:
+        await app.transfers.call("hub.switch", {"offline": True})
+        begun = await app.downloads.start(wanted(1))
+        await app.until(lambda: app.downloads._items[0].crashes > 0)
+        assert hub.requests == []
+        await app.transfers.call("hub.switch", {"offline": False})
+        await app.until(lambda: app.status(begun) is S.DONE)
+        assert all(d.status is not S.FAILED for _, d in app.heard)
+
+    run(test)
+
+
 def test_a_start_while_offline_waits_without_a_request(hub: FakeHub, folder: Path, run: Callable[..., None]) -> None:
     hub.pace(10e6)
 

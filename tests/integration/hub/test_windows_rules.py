@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.errors import AppError, Cancelled, Environment
-from qwen_desktop.hub import download, download_disk, download_finish, windows_files
-from qwen_desktop.hub.journal import journal_path, part_path
+from qwen_desktop.hub import windows_files
+from qwen_desktop.hub.download import finish, job, part
+from qwen_desktop.hub.download.journal import journal_path, part_path
 from tests.fake_hub import FakeHub, Stall
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, pull, request, stop, whole
@@ -58,7 +59,7 @@ def test_a_cancelled_download_leaves_nothing(hub: FakeHub, folder: Path, at: int
     with pytest.raises(Cancelled):
         pull(hub, folder, request(source=HF), Watcher({at: stop}))
     assert part_path(folder / REPO / FILE).exists()
-    download.discard(download.plain(request(source=HF)), str(folder))  # type: ignore[arg-type]
+    job.discard(request(source=HF), str(folder))  # type: ignore[arg-type]
     assert not list(folder.rglob("*"))
 
 
@@ -68,7 +69,7 @@ def test_what_a_scanner_has_open_is_removed_when_it_lets_go(hub: FakeHub, folder
         pull(hub, folder, request(source=HF), Watcher({MIB: stop}))
     scanner = part_path(folder / REPO / FILE).open("rb")
     threading.Timer(0.4, scanner.close).start()
-    download.discard(download.plain(request(source=HF)), str(folder))  # type: ignore[arg-type]
+    job.discard(request(source=HF), str(folder))  # type: ignore[arg-type]
     assert not list(folder.rglob("*"))
 
 
@@ -76,12 +77,12 @@ def test_what_a_scanner_has_open_is_removed_when_it_lets_go(hub: FakeHub, folder
 def test_what_stays_is_said_and_can_be_gone_on_with(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "_DISCARD_S", 0.2)
+    monkeypatch.setattr(job, "_DISCARD_S", 0.2)
     with pytest.raises(Cancelled):
         pull(hub, folder, request(source=HF), Watcher({10 * MIB: stop}))
     part = part_path(folder / REPO / FILE)
     with part.open("rb"), pytest.raises(Environment, match="cannot be removed") as caught:
-        download.discard(download.plain(request(source=HF)), str(folder))  # type: ignore[arg-type]
+        job.discard(request(source=HF), str(folder))  # type: ignore[arg-type]
     assert caught.value.problem.hint is not None
     assert part.exists() and journal_path(folder / REPO / FILE).exists()
     before = hub.sent()
@@ -96,7 +97,7 @@ def test_a_failure_before_the_first_byte_leaves_no_file_open(
     def fails(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(download, "FileDownload", fails)
+    monkeypatch.setattr(job, "FileDownload", fails)
     with pytest.raises(MemoryError):
         pull(hub, folder, request(source=HF))
     assert not is_open(journal_path(folder / REPO / FILE))
@@ -111,19 +112,19 @@ def test_a_model_in_use_is_not_replaced_and_stays_a_model(
     newer = BODY[::-1]
     hub.add(REPO, {FILE: newer})
     target = folder / REPO / FILE
-    rename = download_finish._rename
+    rename = finish._rename
 
-    def refuses(part: Path, _target: Path) -> None:
-        raise Environment(download_finish.Text("download.in_use", "{path} is in use."), action="retry")
+    def refuses(_part: Path, _target: Path) -> None:
+        raise part.in_use("model.gguf")
 
-    monkeypatch.setattr(download_finish, "_rename", refuses)
+    monkeypatch.setattr(finish, "_rename", refuses)
     target.unlink()
     target.write_bytes(BODY[:-1])  # so that it is fetched again
     with pytest.raises(AppError):
         pull(hub, folder, request(source=HF))
     assert Path(old["manifest"]).read_bytes() == manifest
     assert part_path(target).exists()
-    monkeypatch.setattr(download_finish, "_rename", rename)
+    monkeypatch.setattr(finish, "_rename", rename)
     before = hub.sent()
     assert whole(pull(hub, folder, request(source=HF))["files"][0], newer)
     assert hub.sent() - before < MIB
@@ -143,16 +144,16 @@ def test_a_part_is_made_long_by_the_system_and_its_room_is_measured(
     monkeypatch.setattr(windows_files, "set_size", set_size)
     monkeypatch.setattr(windows_files, "allocated", lambda _path: taken)
     asked: list[int] = []
-    monkeypatch.setattr(download_disk, "check_space", lambda _folder, needed: asked.append(needed))
-    part = download_disk.PartFile(tmp_path / "model.gguf.part", 1_000_000_000)
-    part.open(5)
+    monkeypatch.setattr(part, "check_space", lambda _folder, needed: asked.append(needed))
+    made = part.PartFile(tmp_path / "model.gguf.part", 1_000_000_000)
+    made.open(5)
     assert calls == [("size", 1_000_000_000)]
     assert asked == [1_000_000_005]
     # Nobody else's bytes may fill the disk meanwhile: what is missing is asked for again and again.
-    part.watch()
+    made.watch()
     assert asked[-1] == 1_000_000_000
     taken = 700_000_000
-    part.open()
+    made.open()
     assert asked[-1] == 300_000_000
     assert len(calls) == 1
 
@@ -161,7 +162,7 @@ def test_no_zeros_are_written(tmp_path: Path) -> None:
     """On this system: the file is long at once and takes no more room than the disk gives without writing."""
     begun = time.monotonic()
     with (tmp_path / "long").open("wb") as file:
-        download_disk.set_size(file.fileno(), 50_000_000_000)
+        part.set_size(file.fileno(), 50_000_000_000)
     assert time.monotonic() - begun < 1
     assert (tmp_path / "long").stat().st_size == 50_000_000_000
-    assert download_disk.allocated(tmp_path / "long") < MIB
+    assert part.allocated(tmp_path / "long") < MIB

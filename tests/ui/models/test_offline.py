@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qwen_desktop.core.models import DownloadStatus
 from qwen_desktop.hub import failures
-from qwen_desktop.services.download_queue import offline_note
+from qwen_desktop.services.downloads import OFFLINE_NOTE
 from qwen_desktop.ui.settings.downloads import DownloadsCard
 from tests.ui.looks import stays_cut_off
 from tests.ui.models import scripted
@@ -90,7 +90,7 @@ async def test_looking_for_models_says_it_and_how_to_change_it(make: Make, monke
 async def test_a_waiting_download_says_why(make: Make) -> None:
     ui = await make(downloads__offline=True)
     page = await opened(ui)
-    item = scripted.download("Qwen3 4B", DownloadStatus.WAITING, 0.0, note=offline_note())
+    item = scripted.download("Qwen3 4B", DownloadStatus.WAITING, 0.0, note=OFFLINE_NOTE)
     services(ui).downloads.add(item)
     await ui.rest()
     card = next(card for card in page.downloads.cards if card.download.id == item.id)

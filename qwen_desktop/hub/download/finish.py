@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub.copying import flush_folder
-from qwen_desktop.hub.download_disk import of_disk
-from qwen_desktop.hub.download_lock import remove_lock
-from qwen_desktop.hub.journal import Identity, part_path, remove_journal
+from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
+from qwen_desktop.hub.download.part import in_use, of_disk, patiently
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
 
 _BUFFER = 4 << 20
+#: Windows may refuse to rename for so long, in seconds.
+_IN_USE_S = 2.0
 
 
 def home_of(request: DownloadRequest, folder: Path) -> Path:
@@ -91,19 +91,19 @@ def finish(
         _name_all(list(identities), old)
         for place in {target.parent for target in identities}:
             flush_folder(place)
-        wanted = {file.path for file in request.mmproj}
-        files = [
-            (file.path in wanted, ManifestFile(target.relative_to(home).as_posix(), file.size, hashes[target]))
+        eyes = {file.path for file in request.mmproj}
+        made = {
+            file.path: ManifestFile(target.relative_to(home).as_posix(), file.size, hashes[target])
             for target, file in identities.items()
-        ]
+        }
         commit = next((file.commit for file in identities.values() if file.commit), "")
         write_manifest(
             home,
             Manifest(
                 repo=request.repo,
                 quant=request.quant,
-                files=tuple(f for is_mmproj, f in files if not is_mmproj),
-                mmproj=tuple(f for is_mmproj, f in files if is_mmproj),
+                files=tuple(file for path, file in made.items() if path not in eyes),
+                mmproj=tuple(file for path, file in made.items() if path in eyes),
                 revision=commit or request.revision,
                 licence=request.licence,
                 source=", ".join(dict.fromkeys(sources)),
@@ -115,7 +115,6 @@ def finish(
         raise of_disk(error, Path(error.filename or home)) from error
     for target in identities:
         remove_journal(target)
-        remove_lock(target)
     size = sum(file.size for file in identities.values())
     log.info("download.done bytes=%d fetched=%d", size, fetched)
     return _result(request, folder, ", ".join(dict.fromkeys(sources)), size, fetched)
@@ -138,26 +137,12 @@ def _name_all(targets: Sequence[Path], manifest: Path) -> None:
 
 
 def _rename(part: Path, target: Path) -> None:
-    deadline = time.monotonic() + 2.0
-    while True:
-        try:
-            part.replace(target)
-        except PermissionError as error:
-            if os.name != "nt":
-                raise
-            if time.monotonic() > deadline:  # there an open file cannot be replaced
-                raise Environment(
-                    Text(
-                        "download.in_use",
-                        QT_TRANSLATE_NOOP("downloads", "{path} is in use and cannot be replaced."),
-                        {"path": clean(str(target))},
-                    ),
-                    Text("download.in_use.hint", QT_TRANSLATE_NOOP("downloads", "Choose another model, then go on.")),
-                    action="retry",
-                ) from error
-            time.sleep(0.1)
-        else:
-            return
+    try:
+        patiently(lambda: part.replace(target), time.monotonic() + _IN_USE_S if os.name == "nt" else 0.0)
+    except PermissionError as error:
+        if os.name != "nt":
+            raise
+        raise in_use(str(target)) from error  # there an open file cannot be replaced
 
 
 def _result(request: DownloadRequest, folder: Path, source: str, size: int, fetched: int) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 from qwen_desktop.core.models import RemoteFile
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.download_board import Board, Standing, best_error
-from qwen_desktop.hub.sources import Link, Source
+from qwen_desktop.hub.download.scores import SourceScores, Standing
+from qwen_desktop.hub.download.sources import Link, Source
+from qwen_desktop.hub.failures import best_error
 
 FILE = RemoteFile("m.gguf", 1000, "ab" * 32)
 
@@ -27,8 +28,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def board(clock: Clock, *rates: float | None) -> tuple[Board, list[Standing]]:
-    made = Board(clock, random.Random(1))
+def board(clock: Clock, *rates: float | None) -> tuple[SourceScores, list[Standing]]:
+    made = SourceScores(clock, random.Random(1))
     standings = []
     for number, rate in enumerate(rates):
         link = Link(Source("huggingface", f"hub {number}", "o/n", "c", {"m.gguf": FILE}, Access()), "m.gguf")
@@ -129,11 +130,20 @@ def test_old_measurements_are_taken_again_while_it_is_slow(clock: Clock) -> None
     assert made.look_again() and made.pick() is b and made.needs_measuring(b)
 
 
-def test_bytes_in_doubt_come_from_elsewhere_if_they_can(clock: Clock) -> None:
+def test_one_that_shall_serve_alone_does_as_long_as_it_can(clock: Clock) -> None:
     made, (a, b) = board(clock, 5e6, 1e6)
-    assert made.pick(avoid=0) is b
+    made.alone = 1
+    assert made.pick() is b
+    made.failed(b, failures.broke_off("b"), began=clock.now)
+    assert made.pick() is None  # it rests, and no other steps in
+    clock.now = b.rests_until
+    assert made.pick() is b
+    for _ in range(2):
+        made.failed(b, failures.broke_off("b"), began=clock.now)
+    assert made.pick() is a  # it is broken: nobody waits for ever
+    made.got(b)
     made.failed(b, failures.no_file("o/n", "m.gguf", "b"), began=clock.now)
-    assert made.pick(avoid=0) is a
+    assert made.pick() is a
 
 
 def test_a_source_without_ranges_serves_one_stream_when_there_is_no_other(clock: Clock) -> None:

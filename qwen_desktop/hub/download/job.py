@@ -11,26 +11,32 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core.errors import AppError, Environment, error_of
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.hub import failures, library_errors
 from qwen_desktop.hub.access import Access, access_from
-from qwen_desktop.hub.download_disk import PartFile
-from qwen_desktop.hub.download_file import FileDownload
-from qwen_desktop.hub.download_finish import already_there, finish, is_whole
-from qwen_desktop.hub.download_limit import Limiter
-from qwen_desktop.hub.download_lock import locked, remove_lock
-from qwen_desktop.hub.download_seek import Seeker, identity
-from qwen_desktop.hub.journal import Head, Identity, Journal, journal_path, part_path, read_journal, remove_journal
+from qwen_desktop.hub.download.file import FileDownload, Limiter
+from qwen_desktop.hub.download.finish import already_there, finish, is_whole
+from qwen_desktop.hub.download.journal import (
+    Identity,
+    Journal,
+    JournalHead,
+    journal_path,
+    part_path,
+    read_journal,
+    remove_journal,
+)
+from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, patiently, remove_lock
+from qwen_desktop.hub.download.sources import Seeker, Source, agree, candidates, identity
 from qwen_desktop.hub.names import local_path
-from qwen_desktop.hub.sources import Source, agree, candidates, plain
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +51,7 @@ _DISCARD_S = 5.0
 _DRIVES = ("/media/", "/run/media/", "/mnt/", "/Volumes/")
 
 
-class Options(Struct, frozen=True):
+class DownloadOptions(Struct, frozen=True):
     """``limit`` in bytes a second; ``patience_s`` how long hubs may answer with nothing but trouble; ``create`` that a
     missing models folder is made (it is the app's own)."""
 
@@ -63,7 +69,13 @@ def fetch(
     files; what it returns may have ``limit``. Returns ``{"folder", "files", "mmproj", "manifest", "source",
     "size_bytes", "fetched_bytes"}``. Raises ``AppError``; ``Cancelled`` when stopped: then what is there stays.
     """
-    job = _Download(plain(request), Path(folder), access_from(access), msgspec.convert(options, Options), report)
+    job = _Download(
+        msgspec.convert(request, DownloadRequest),
+        Path(folder),
+        access_from(access),
+        msgspec.convert(options, DownloadOptions),
+        report,
+    )
     return job.run()
 
 
@@ -71,10 +83,10 @@ def state(request: dict[str, Any], folder: str) -> dict[str, int]:
     """The job ``hub.download_state``: bytes that are there and, where known, bytes in all. Never raises."""
     done = total = 0
     with contextlib.suppress(AppError):
-        for target, file in _targets(plain(request), Path(folder)).items():
+        for target, file in _targets(msgspec.convert(request, DownloadRequest), Path(folder)).items():
             head = read_journal(journal_path(target))
             if head is not None and part_path(target).exists():
-                done += sum(end - start for start, end, _ in head.done)
+                done += head.bytes_done
                 total += head.file.size
             elif target.exists() and file.size_bytes and target.stat().st_size == file.size_bytes:
                 done += file.size_bytes
@@ -90,21 +102,21 @@ def discard(request: dict[str, Any], folder: str) -> None:
     Raises ``AppError`` for names that cannot be files, and for a file that cannot be removed; its journal stays then,
     so that getting the model goes on from there.
     """
-    targets = _targets(plain(request), Path(folder))
+    targets = _targets(msgspec.convert(request, DownloadRequest), Path(folder))
     if not Path(folder).exists():
         return
     until = time.monotonic() + _DISCARD_S
 
     def waiting() -> None:
         if time.monotonic() > until:
-            raise Environment(_other(), action="retry")
+            raise other_at_work()
 
     begun = [t for t in targets if t.parent.exists()]
     stays: list[OSError] = []
     for target in begun:
         with contextlib.suppress(AppError), locked([target], waiting):  # one that another download shares is left to it
             try:
-                _remove(part_path(target), until)
+                patiently(partial(part_path(target).unlink, missing_ok=True), until)
             except OSError as error:
                 stays.append(error)
                 continue
@@ -117,28 +129,14 @@ def discard(request: dict[str, Any], folder: str) -> None:
             with contextlib.suppress(OSError):
                 place.rmdir()  # only an empty one goes
     if stays:
-        raise _left_behind(str(stays[0].filename)) from stays[0]
-
-
-def _remove(path: Path, until: float) -> None:
-    """Remove a file that a thread which has been stopped, or a virus scanner, may still have open: Windows refuses that
-    while they do. Raises ``OSError`` when that is still so at ``until``."""
-    while True:
-        try:
-            path.unlink(missing_ok=True)
-        except PermissionError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+        raise left_behind(str(stays[0].filename)) from stays[0]
 
 
 class _Download:
     """One call of ``fetch``."""
 
     def __init__(
-        self, request: DownloadRequest, folder: Path, access: Access, options: Options, report: Report
+        self, request: DownloadRequest, folder: Path, access: Access, options: DownloadOptions, report: Report
     ) -> None:
         self.request = request
         self.folder = folder
@@ -152,48 +150,40 @@ class _Download:
         self._fetched_before = 0
         self._total = sum(file.size_bytes for file in self.targets.values())
         self._speeds: deque[tuple[float, int]] = deque()
-        self._last: dict[str, Any] = {"state": "starting", "note": None, "source": "", "speed": 0.0, "fetched": 0}
+        self._last: dict[str, Any] = {"source": "", "speed": 0.0, "fetched": 0}
         self._sources: list[Source] = []
         self._used: set[str] = set()
 
     def run(self) -> dict[str, Any]:
-        self._check_folder()
+        if not self.folder.exists():
+            away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
+            if away or not self.options.create:
+                raise library_errors.folder_away(str(self.folder))
         done = already_there(self.request, self.targets, self.folder)
-        if done is not None:
-            return done
-        with locked(list(self.targets), self._wait_for_other):
-            done = already_there(self.request, self.targets, self.folder)
-            if done is None:
-                return self._run_locked()
-            for target in self.targets:  # the other one has brought it
-                remove_lock(target)
-            return done
-
-    def _check_folder(self) -> None:
-        if self.folder.exists():
-            return
-        away = str(self.folder).startswith(_DRIVES) or library_errors.drive_missing(self.folder)
-        if not self.options.create or away:
-            raise error_of(library_errors.folder_away(str(self.folder)))
+        if done is None:
+            with locked(list(self.targets), self._wait_for_other):
+                # Perhaps the other one has brought it.
+                done = already_there(self.request, self.targets, self.folder) or self._run_locked()
+                for target in self.targets:
+                    remove_lock(target)
+        return done
 
     def _run_locked(self) -> dict[str, Any]:
-        for beginning in range(_BEGINNINGS):
-            heads = self._heads()
+        for left in reversed(range(_BEGINNINGS)):
+            heads = {target: read_journal(journal_path(target)) for target in self.targets}
             try:
-                return self._fetch_all(heads)
-            except failures.Changed:
+                return self._fetch_all(
+                    {t: h for t, h in heads.items() if h is not None and not h.repaired and part_path(t).exists()}
+                )
+            except failures.Changed as error:
                 # What the hub has now is another version: the old one cannot be completed any more.
-                if beginning == _BEGINNINGS - 1:
+                if not left:
                     raise
-                log.info("download.changed beginning=%d", beginning + 1)
-                self._tell(state="waiting", note=failures.changed(self.request.files[0].path).problem.what)
+                log.info("download.changed left=%d", left)
+                self._tell("waiting", error)
         raise AssertionError  # the loop returns or raises
 
-    def _heads(self) -> dict[Path, Head]:
-        heads = {target: read_journal(journal_path(target)) for target in self.targets}
-        return {t: h for t, h in heads.items() if h is not None and not h.repaired and part_path(t).exists()}
-
-    def _fetch_all(self, heads: Mapping[Path, Head]) -> dict[str, Any]:
+    def _fetch_all(self, heads: Mapping[Path, JournalHead]) -> dict[str, Any]:
         known = {self.targets[target].path: head.file for target, head in heads.items()}
         commit = next((file.commit for file in known.values() if file.commit), "")
         seeker = Seeker(candidates(self.request, self.access, commit))
@@ -202,32 +192,19 @@ class _Download:
             identities = {t: identity(self._sources[0], file.path) for t, file in self.targets.items()}
             self._total = sum(i.size for i in identities.values())
             self._done_before = self._fetched_before = 0
-            parts: dict[Path, str] = {}
-            for target, file in identities.items():
-                parts[target] = self._fetch_one(target, file, heads.get(target), seeker, identities)
-            self._tell(state="checking", note=None)
-            return finish(
-                self.request,
-                self.folder,
-                identities,
-                parts,
-                sorted(self._used),
-                fetched=self._fetched_before,
-            )
+            hashes = {t: self._fetch_one(t, identities, heads.get(t), seeker) for t in identities}
+            self._tell("checking")
+            sources, fetched = sorted(self._used), self._fetched_before
+            return finish(self.request, self.folder, identities, hashes, sources, fetched=fetched)
         finally:
             seeker.stop()
 
     def _fetch_one(
-        self,
-        target: Path,
-        file: Identity,
-        head: Head | None,
-        seeker: Seeker,
-        identities: Mapping[Path, Identity],
+        self, target: Path, all_of_them: Mapping[Path, Identity], head: JournalHead | None, seeker: Seeker
     ) -> str:
         """Have ``target``'s part whole and verified; returns its SHA-256."""
-        later = list(identities)[list(identities).index(target) + 1 :]
-        if is_whole(target, file, lambda: self._tell(state="checking")):
+        file = all_of_them[target]
+        if is_whole(target, file, lambda: self._tell("checking")):
             self._done_before += file.size
             return file.sha256
         part = PartFile(part_path(target), file.size)
@@ -235,8 +212,8 @@ class _Download:
             log.info("download.other_version")
             head = None
         present = part.present()
-        others = sum(identities[t].size for t in later if not part_path(t).exists() and not t.exists())
-        part.open(others)
+        to_come = [t for t in all_of_them if t != target and not part_path(t).exists() and not t.exists()]
+        part.open(sum(all_of_them[t].size for t in to_come))
         journal = Journal(journal_path(target), file, head)
         try:
             if 0 <= present < file.size:
@@ -244,7 +221,7 @@ class _Download:
             if journal.rebooted:
                 _drop_unwritten(part, journal)
             journal.save()
-            if not journal.verified:
+            if not journal.head.verified:
                 limiter = Limiter(self._limit)
                 download = FileDownload(
                     part, journal, self._sources, self.access, limiter=limiter, patience_s=self.options.patience_s
@@ -253,10 +230,9 @@ class _Download:
                 self._received_before += download.received
         finally:
             journal.close()  # open, it could not be removed on Windows
-        names = journal.sources()
-        self._used.update(names[number] for _, _, number in journal.pieces() if number < len(names))
+        self._used |= journal.used()
         self._done_before += file.size
-        self._fetched_before += journal.fetched
+        self._fetched_before += journal.head.fetched
         return file.sha256 or journal.digest
 
     # Telling -----------------------------------------------------------------------------------------------------
@@ -268,7 +244,6 @@ class _Download:
                 download.add(source)
             else:
                 log.info("download.source_differs kind=%s", source.kind)
-        waiting = download.waiting
         now = time.monotonic()
         received = self._received_before + download.received
         self._speeds.append((now, received))
@@ -276,38 +251,31 @@ class _Download:
             self._speeds.popleft()
         first = self._speeds[0]
         told = self._tell(
+            download.state,
+            download.waiting,
             done=self._done_before + download.done,
-            state=download.state,
-            note=waiting.problem.what if waiting is not None else None,
             source=", ".join(download.source_names),
             speed=(received - first[1]) / (now - first[0]) if now > first[0] else 0.0,
-            fetched=self._fetched_before + download.journal.fetched,
+            fetched=self._fetched_before + download.journal.head.fetched,
         )
         if "limit" in told:
             self._limit = told["limit"]
             download.limiter.set(self._limit)
 
-    def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, Head]) -> None:
+    def _tell_seeking(self, seeker: Seeker, heads: Mapping[Path, JournalHead]) -> None:
         error = seeker.error
-        done = sum(end - start for head in heads.values() for start, end, _ in head.done)
-        self._tell(
-            done=done,
-            state="waiting" if error is not None else "starting",
-            note=error.problem.what if error is not None else None,
-        )
+        done = sum(head.bytes_done for head in heads.values())
+        self._tell("starting" if error is None else "waiting", error, done=done)
 
     def _wait_for_other(self) -> None:
         heads = [read_journal(journal_path(target)) for target in self.targets]
-        done = sum(end - start for head in heads if head for start, end, _ in head.done)
-        total = sum(head.file.size for head in heads if head)
-        self._total = max(self._total, total)
-        self._tell(done=done, state="waiting", note=_other())
+        self._total = max(self._total, sum(head.file.size for head in heads if head))
+        self._tell("waiting", other_at_work(), done=sum(head.bytes_done for head in heads if head))
 
-    def _tell(self, *, done: int | None = None, **detail: Any) -> dict[str, Any]:
-        note = detail.get("note")
-        if isinstance(note, Text):
-            detail["note"] = msgspec.to_builtins(note)
-        self._last = {**self._last, **detail}
+    def _tell(self, state: str, why: AppError | None = None, *, done: int | None = None, **more: Any) -> dict[str, Any]:
+        """Report; ``why`` nothing comes at the moment. Returns what is told in turn."""
+        note = None if why is None else msgspec.to_builtins(why.problem.what)
+        self._last = {**self._last, **more, "state": state, "note": note}
         told = self._report(self._done_before if done is None else done, self._total, **self._last)
         return told if isinstance(told, dict) else {}
 
@@ -317,52 +285,24 @@ def _targets(request: DownloadRequest, folder: Path) -> dict[Path, RemoteFile]:
     targets: dict[Path, RemoteFile] = {}
     for file in (*request.files, *request.mmproj):
         target = local_path(folder, request.repo, file.path)
-        if target in targets:
-            continue
-        targets[target] = file
+        targets.setdefault(target, file)
     if not request.files:
         raise failures.no_file(request.repo, request.quant or "*.gguf", "?")
     return targets
-
-
-def _left_behind(path: str) -> Environment:
-    return Environment(
-        Text(
-            "download.left",
-            QT_TRANSLATE_NOOP("downloads", "The unfinished file {path} cannot be removed."),
-            {"path": clean(path)},
-        ),
-        Text(
-            "download.left.hint",
-            QT_TRANSLATE_NOOP(
-                "downloads", "Another program has it open. Delete it later, or get the model: that goes on from there."
-            ),
-        ),
-    )
-
-
-def _other() -> Text:
-    return Text(
-        "download.other",
-        QT_TRANSLATE_NOOP("downloads", "Another window or command is fetching the same file."),
-    )
 
 
 def _drop_unwritten(part: PartFile, journal: Journal) -> None:
     """After a power cut: what had not reached the disk reads as zeros there. Such blocks are fetched again."""
     block = 64 * 1024
     zeros = bytes(block)
-    handle = part.handle()
     buffer = memoryview(bytearray(block))
     lost = 0
-    try:
+    with closing(part.handle()) as handle:
         for start, end, _ in journal.unproven():
             for place in range(start, end, block):
                 count = handle.read(place, buffer[: min(block, end - place)])
                 if buffer[:count] == zeros[:count]:
                     journal.drop(place, min(end, place + block))
                     lost += min(end, place + block) - place
-    finally:
-        handle.close()
-    journal.verified = journal.verified and not lost
+    journal.head.verified = journal.head.verified and not lost
     log.info("download.rebooted lost=%d", lost)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_desktop.hub.journal import SEGMENT, Identity, Journal, read_journal
+from qwen_desktop.hub.download.journal import SEGMENT, Identity, Journal, read_journal
 
 FILE = Identity("owner/name", "m.gguf", 3 * SEGMENT, "ab" * 32, "c" * 40)
 
@@ -28,7 +28,7 @@ def test_pieces_survive_without_a_save_in_between(path: Path) -> None:
     found = read_journal(path)
     assert found is not None
     assert found.done == ((0, 1000, 0), (1000, 2000, 1), (5000, 6500, 0))
-    assert (found.sources, found.file) == (("Hugging Face", "ModelScope"), FILE)
+    assert (found.sources, found.file) == (["Hugging Face", "ModelScope"], FILE)
     journal.close()
     again = Journal(path, FILE, found)
     assert again.done == 3500 and again.gaps() == [(2000, 5000), (6500, FILE.size)]
@@ -63,7 +63,7 @@ def test_forgotten_bytes_stay_forgotten(path: Path) -> None:
     journal = Journal(path, FILE)
     number = journal.source_number("x")
     journal.wrote(0, 2 * SEGMENT, number)
-    journal.sums = {0: 1, 1: 2}
+    journal.head.sums = {0: 1, 1: 2}
     journal.forget(SEGMENT, SEGMENT + 10)
     found = read_journal(path)
     assert found is not None

@@ -13,8 +13,8 @@ import threading
 import zlib
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.hub.download_disk import PartFile, of_disk
-from qwen_desktop.hub.journal import SEGMENT, Journal
+from qwen_desktop.hub.download.journal import SEGMENT, Journal
+from qwen_desktop.hub.download.part import PartFile, of_disk
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,8 @@ class Hasher(threading.Thread):
 
     def __init__(self, part: PartFile, journal: Journal) -> None:
         super().__init__(name="download-hash", daemon=True)
-        self.position = 0
         self.digest = ""
         self.error: AppError | None = None
-        self.lost = 0
         #: Set when ``digest`` or ``error`` has come: somebody should look.
         self.ready = threading.Event()
         self._part = part
@@ -44,7 +42,6 @@ class Hasher(threading.Thread):
         with self._lock:
             self._again = True
             self.digest = ""
-            self.position = 0
             self.ready.clear()
         self._wake.set()
 
@@ -89,7 +86,6 @@ class Hasher(threading.Thread):
                     if not self._right(segment, crc):
                         state, place = at_segment.copy(), segment * SEGMENT
                     at_segment, crc = state.copy(), 0
-                self.position = place
         except EOFError:  # somebody has cut the file
             self._journal.forget(place, self._part.size)
             raise OSError(5, "the file has become shorter") from None
@@ -97,12 +93,11 @@ class Hasher(threading.Thread):
             handle.close()
 
     def _right(self, segment: int, crc: int) -> bool:
-        known = self._journal.sums.setdefault(segment, crc)
+        known = self._journal.head.sums.setdefault(segment, crc)
         if known == crc:
             return True
         end = min(self._part.size, (segment + 1) * SEGMENT)
         log.warning("download.segment_lost number=%d", segment)
-        self.lost += end - segment * SEGMENT
         self._journal.forget(segment * SEGMENT, end)
         return False
 

@@ -8,12 +8,14 @@ reached the disk is looked at again (``Journal.unproven``); the hash at the end 
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import glob
 import logging
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,7 +23,6 @@ import psutil
 from msgspec import Struct
 
 from qwen_desktop.core.files import read_file, temporary_prefix, write_atomic
-from qwen_desktop.hub.ranges import Piece, Ranges
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ SEGMENT = 8 << 20
 #: The clock may be set while the computer runs; less than this is no new start.
 _SAME_START_S = 60.0
 _LONGEST = 64 << 20
+
+#: First byte, byte after the last one, number of the source.
+Piece = tuple[int, int, int]
 
 
 class Identity(Struct, frozen=True):
@@ -49,14 +53,14 @@ class Identity(Struct, frozen=True):
         return self.sha256 == other.sha256 if self.sha256 or other.sha256 else self.commit == other.commit
 
 
-class Head(Struct, frozen=True):
-    """The first line. ``sums`` are CRC-32 of whole segments by number, ``boot`` when the computer started, ``verified``
-    that the SHA-256 was right and the file flushed to the disk, ``repaired`` that fetching it again did not help,
-    ``fetched`` bytes ever received."""
+class JournalHead(Struct):
+    """The first line. ``sources`` are names by number, ``sums`` are CRC-32 of whole segments by number, ``boot`` when
+    the computer started, ``verified`` that the SHA-256 was right and the file flushed to the disk, ``repaired`` that
+    fetching it again did not help, ``fetched`` bytes ever received."""
 
     file: Identity
     done: tuple[Piece, ...] = ()
-    sources: tuple[str, ...] = ()
+    sources: list[str] = []
     sums: dict[int, int] = {}
     boot: float = 0.0
     verified: bool = False
@@ -64,8 +68,18 @@ class Head(Struct, frozen=True):
     fetched: int = 0
     schema: int = SCHEMA
 
+    @property
+    def bytes_done(self) -> int:
+        """How many bytes are there."""
+        return sum(end - start for start, end, _ in self.done)
 
-_DECODE = msgspec.json.Decoder(Head)
+    def may_hold(self, piece: Piece) -> bool:
+        """Whether ``piece`` lies in the file and comes from a source that is named."""
+        start, end, source = piece
+        return 0 <= start < end <= self.file.size and 0 <= source < max(1, len(self.sources))
+
+
+_DECODE = msgspec.json.Decoder(JournalHead)
 _PIECE = msgspec.json.Decoder(tuple[int, int, int])
 
 
@@ -87,7 +101,7 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
-def read_journal(path: Path) -> Head | None:
+def read_journal(path: Path) -> JournalHead | None:
     """What a journal says, its added lines included; None when there is none that can be used. Never raises."""
     try:
         data = read_file(path, _LONGEST)
@@ -98,68 +112,122 @@ def read_journal(path: Path) -> Head | None:
         head = _DECODE.decode(first)
     except (ValueError, RecursionError):
         return None
-    if head.schema != SCHEMA or head.file.size <= 0:
+    if head.schema != SCHEMA or head.file.size <= 0 or not all(map(head.may_hold, head.done)):
         return None
-    done = Ranges()
-    for start, end, source in head.done:
-        if not 0 <= start < end <= head.file.size or not 0 <= source < max(1, len(head.sources)):
-            return None
-        done.add(start, end, source)
+    done = Ranges(head.done)
     for line in rest.splitlines():
         try:
-            start, end, source = _PIECE.decode(line)
+            piece = _PIECE.decode(line)
         except ValueError:
             break  # the rest was being written when the process ended
-        if not 0 <= start < end <= head.file.size or not 0 <= source < max(1, len(head.sources)):
+        if not head.may_hold(piece):
             break
-        done.add(start, end, source)
+        done.add(*piece)
     return msgspec.structs.replace(head, done=tuple(done))
+
+
+class Ranges:
+    """Which bytes are there: sorted pieces without overlaps; neighbours of one source are joined. Not thread-safe."""
+
+    def __init__(self, pieces: Iterable[Piece] = ()) -> None:
+        self._pieces: list[Piece] = []
+        for piece in pieces:
+            self.add(*piece)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return iter(self._pieces)
+
+    @property
+    def total(self) -> int:
+        """How many bytes are there."""
+        return sum(end - start for start, end, _ in self._pieces)
+
+    def add(self, start: int, end: int, source: int = 0) -> None:
+        """``start`` to ``end`` are there now, from ``source``."""
+        if start >= end:
+            return
+        self.remove(start, end)
+        place = bisect.bisect_left(self._pieces, (start, end, source))
+        if place < len(self._pieces) and self._pieces[place][0] == end and self._pieces[place][2] == source:
+            end = self._pieces.pop(place)[1]
+        if place and self._pieces[place - 1][1] == start and self._pieces[place - 1][2] == source:
+            place -= 1
+            start = self._pieces.pop(place)[0]
+        self._pieces.insert(place, (start, end, source))
+
+    def remove(self, start: int, end: int) -> None:
+        """``start`` to ``end`` are not there (any more)."""
+        if start >= end:
+            return
+        first = max(0, bisect.bisect_right(self._pieces, (start, start, 0)) - 1)
+        last = bisect.bisect_left(self._pieces, (end, 0, 0))
+        kept: list[Piece] = []
+        for piece_start, piece_end, source in self._pieces[first:last]:
+            if piece_start < start:
+                kept.append((piece_start, min(piece_end, start), source))
+            if piece_end > end:
+                kept.append((max(piece_start, end), piece_end, source))
+        self._pieces[first:last] = kept
+
+    def reach(self) -> int:
+        """The first byte that is missing."""
+        reached = 0
+        for start, end, _ in self._pieces:
+            if start != reached:
+                break
+            reached = end
+        return reached
+
+    def gaps(self, size: int) -> Iterator[tuple[int, int]]:
+        """What is missing of ``size`` bytes, first to last."""
+        place = 0
+        for start, end, _ in self._pieces:
+            if start >= size:
+                break
+            if start > place:
+                yield place, start
+            place = end
+        if place < size:
+            yield place, size
 
 
 class Journal:
     """One file's journal while it is fetched. Thread-safe. ``moved`` is set when the first gap has moved."""
 
-    def __init__(self, path: Path, file: Identity, found: Head | None = None) -> None:
+    def __init__(self, path: Path, file: Identity, found: JournalHead | None = None) -> None:
         """Go on from ``found`` (of the same file), or begin anew. Nothing is written yet."""
+        #: What the next ``save`` writes; ``done`` in it is that of the last one.
+        self.head = msgspec.structs.replace(found, file=file) if found else JournalHead(file, boot=psutil.boot_time())
         self.path = path
         self.file = file
         self.moved = threading.Event()
-        self.verified = found.verified if found else False
         #: What the bytes hash to, once that is known.
         self.digest = ""
-        self.repaired = found.repaired if found else False
-        self.fetched = found.fetched if found else 0
-        self.sums: dict[int, int] = dict(found.sums) if found else {}
-        self._done = Ranges(found.done if found else ())
-        self._sources: list[str] = list(found.sources) if found else []
+        #: The computer was started anew since: what it had not flushed by then is lost.
+        self.rebooted = abs(self.head.boot - psutil.boot_time()) > _SAME_START_S
+        self._done = Ranges(self.head.done)
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._lines = -1
         self._since: list[bytes] | None = None
-        #: The computer was started anew since: what it had not flushed by then is lost.
-        self.rebooted = found is not None and abs(found.boot - psutil.boot_time()) > _SAME_START_S
 
     # What is there -----------------------------------------------------------------------------------------------
 
     @property
     def done(self) -> int:
         """How many bytes are there."""
-        return self._done.total
+        with self._lock:
+            return self._done.total
 
     @property
     def complete(self) -> bool:
         """Whether all bytes are there (right or wrong)."""
-        return self._done.total >= self.file.size
+        return self.done >= self.file.size
 
     def reach(self) -> int:
         """How many bytes are there without a gap from the first on."""
         with self._lock:
             return self._done.reach()
-
-    def holds(self, start: int, end: int) -> bool:
-        """Whether all of ``start`` to ``end`` is there."""
-        with self._lock:
-            return self._done.holds(start, end)
 
     def gaps(self) -> list[tuple[int, int]]:
         """What is missing."""
@@ -175,7 +243,7 @@ class Journal:
         """What is there, less the segments whose checksum is known (and will be compared when they are read)."""
         with self._lock:
             proven = Ranges()
-            for number in self.sums:
+            for number in self.head.sums:
                 proven.add(number * SEGMENT, min(self.file.size, (number + 1) * SEGMENT))
             return [
                 (max(start, first), min(end, last), source)
@@ -187,17 +255,18 @@ class Journal:
     def source_number(self, name: str) -> int:
         """The number under which pieces of this source are noted. A new one is written to the disk first."""
         with self._lock:
-            known = name in self._sources
+            known = name in self.head.sources
             if not known:
-                self._sources.append(name)
-            number = self._sources.index(name)
+                self.head.sources.append(name)
+            number = self.head.sources.index(name)
         if not known:
             self.save()
         return number
 
-    def sources(self) -> list[str]:
-        """Names of the sources by number."""
-        return list(self._sources)
+    def used(self) -> set[str]:
+        """Names of the sources that what is there came from."""
+        names = self.head.sources
+        return {names[number] for _, _, number in self.pieces() if number < len(names)}
 
     # Changing it -------------------------------------------------------------------------------------------------
 
@@ -206,22 +275,10 @@ class Journal:
         with self._lock:
             before = self._done.reach()
             self._done.add(start, end, source)
-            self.fetched += end - start
+            self.head.fetched += end - start
             self._append(b"[%d,%d,%d]\n" % (start, end, source))
             if self._done.reach() != before:
                 self.moved.set()
-
-    def rewrote(self, start: int, end: int, source: int) -> None:
-        """Bytes that were there already were replaced: their segments' checksums are void."""
-        with self._lock:
-            for number in range(start // SEGMENT, -(-end // SEGMENT)):
-                self.sums.pop(number, None)
-        self.wrote(start, end, source)
-
-    def wasted(self, count: int) -> None:
-        """Bytes were received that are of no use."""
-        with self._lock:
-            self.fetched += count
 
     def forget(self, start: int, end: int) -> None:
         """These bytes are wrong. Written to the disk before this returns."""
@@ -233,9 +290,9 @@ class Journal:
         """These bytes are wrong; written with the next ``save``."""
         with self._lock:
             self._done.remove(start, end)
-            self.verified = False
+            self.head.verified = False
             for number in range(start // SEGMENT, -(-end // SEGMENT)):
-                self.sums.pop(number, None)
+                self.head.sums.pop(number, None)
 
     def _append(self, line: bytes) -> None:
         if self._since is not None:
@@ -252,23 +309,16 @@ class Journal:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path.parent))
         with self._saving:
             with self._lock:
-                head = Head(
-                    file=self.file,
-                    done=tuple(self._done),
-                    sources=tuple(self._sources),
-                    sums=dict(self.sums),
-                    boot=psutil.boot_time(),
-                    verified=self.verified,
-                    repaired=self.repaired,
-                    fetched=self.fetched,
-                )
+                self.head.done, self.head.boot = tuple(self._done), psutil.boot_time()
+                data = msgspec.json.encode(self.head) + b"\n"
                 self._since = []
                 if os.name == "nt" and self._lines >= 0:  # an open file cannot be replaced there
                     os.close(self._lines)
                     self._lines = -1
+            flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
             try:
-                write_atomic(self.path, msgspec.json.encode(head) + b"\n", mode=0o644)
-                lines = self._open_lines()
+                write_atomic(self.path, data, mode=0o644)
+                lines = os.open(self.path, flags)
             except OSError:
                 with self._lock:
                     self._since = None
@@ -281,19 +331,9 @@ class Journal:
             if before >= 0:
                 os.close(before)
 
-    def _open_lines(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        return os.open(self.path, flags)
-
     def close(self) -> None:
         """Let go of the file, keeping it."""
         with self._lock:
             if self._lines >= 0:
                 os.close(self._lines)
                 self._lines = -1
-
-    def delete(self) -> None:
-        """Remove the file: the download is over."""
-        self.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)

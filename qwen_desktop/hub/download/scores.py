@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.hub import failures
-from qwen_desktop.hub.sources import Link
+from qwen_desktop.hub.download.sources import Link
+from qwen_desktop.hub.failures import best_error, worth_trying
 
 #: Another source must be better by this factor to be taken instead of the one in use.
 BETTER = 1.3
@@ -55,12 +56,14 @@ class Standing:
         return self.link.source.name
 
 
-class Board:
-    """All sources of one file."""
+class SourceScores:
+    """All sources of one file, and how each does."""
 
     def __init__(self, clock: Callable[[], float], chance: random.Random | None = None) -> None:
         self.standings: list[Standing] = []
         self.current: Standing | None = None
+        #: The number of the one that alone shall serve as long as it can; None: any.
+        self.alone: int | None = None
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - only to spread retries
         self.progress_at = clock()
@@ -76,20 +79,15 @@ class Board:
         """Those that may still serve."""
         return [s for s in self.standings if not s.dropped]
 
-    def pick(self, avoid: int = -1, only: int | None = None) -> Standing | None:
-        """The source for the next run, None when all must rest for a while.
-
-        ``avoid`` is the number of a source whose bytes are in doubt: taken only when there is no other. ``only`` is the
-        number of the one that may serve.
-        """
-        now = self._clock()
-        able = [s for s in self.left if s.rests_until <= now and only in (None, s.number)]
-        if any(s.number != avoid for s in self.left):
-            able = [s for s in able if s.number != avoid]
+    def pick(self) -> Standing | None:
+        """The source for the next run, None when all must rest for a while."""
+        left = self.left
+        alone = [s for s in left if s.number == self.alone and s.failures < _BROKEN]
+        able = [s for s in alone or left if s.rests_until <= self._clock()]
         ranged = [s for s in able if not s.whole_only]
         if not ranged:
             return next((s for s in able if s.whole_only and s.streams == 0), None)
-        if len(self.left) > 1:
+        if len(left) > 1:
             for standing in ranged:
                 if standing.rate is None and not standing.measuring:
                     return standing
@@ -151,6 +149,7 @@ class Board:
         now = self._clock()
         return any(
             other is not standing
+            and self.alone in (None, other.number)
             and not other.dropped
             and not other.whole_only
             and other.rests_until <= now
@@ -202,24 +201,3 @@ class Board:
         if self._clock() - self.progress_at < max(patience_s, min(self.rest_s(), _LONGEST_ASKED_S) + 1):
             return None
         return best_error([e for e in errors if e is not None])
-
-
-def worth_trying(error: AppError) -> bool:
-    """Whether the same request may work later."""
-    return error.kind == "environment" and not isinstance(error, failures.Changed)
-
-
-def best_error(errors: list[AppError]) -> AppError:
-    """The one of several failures that helps most: what the user can mend comes first."""
-    order = ("hub.offline", "hub.gated", "hub.token", "hub.certificate", "hub.pem", "hub.proxy", "hub.forbidden")
-    last = ("hub.repository", "hub.revision", "hub.file")
-
-    def rank(error: AppError) -> int:
-        code = error.problem.what.code
-        if code in order:
-            return order.index(code)
-        if isinstance(error, failures.Unreachable):
-            return 60
-        return 100 if code in last else 50
-
-    return min(errors, key=rank)

@@ -1,25 +1,86 @@
-"""The unfinished file on the disk: room for it, writing at any place from several threads, and what may go wrong."""
+"""The unfinished file on the disk: room for it, writing at any place from several threads, what may go wrong, and the
+lock, since two windows (or a window and a command) must not fetch the same file at the same time."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
+import logging
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from qwen_desktop.core.errors import AppError, Environment, error_of, os_problem
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from filelock import FileLock, Timeout
+
+from qwen_desktop.core.errors import AppError, Environment, Failure, error_of, os_problem
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import windows_files
+
+log = logging.getLogger(__name__)
 
 #: Left free on the disk, in bytes: a full system disk harms everything.
 SPARE = 128 << 20
 #: More buffers than this are joined before one system call.
 _MOST_BUFFERS = 512
+#: Network disks without locks say one of these.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_LOOK_S = 0.25
 
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+_ROOM = QT_TRANSLATE_NOOP(
+    "downloads", "Free some space and go on, or choose another models folder. What is there stays."
+)
+
+# fmt: off
+_no_space = Failure(
+    Environment, "download.space", "path size",
+    QT_TRANSLATE_NOOP("downloads", "The disk of {path} lacks {size} GB for this."), _ROOM, "retry",
+)
+_full = Failure(
+    Environment, "download.full", "path", QT_TRANSLATE_NOOP("downloads", "The disk of {path} is full."), _ROOM, "retry",
+)
+_gone = Failure(
+    Environment, "download.gone", "path",
+    QT_TRANSLATE_NOOP("downloads", "The unfinished file in {path} has disappeared."),
+    QT_TRANSLATE_NOOP("downloads", "If it is on a drive that was removed, connect it again, then go on."), "retry",
+)
+_too_large = Failure(
+    Environment, "download.large", "path",
+    QT_TRANSLATE_NOOP("downloads", "The disk of {path} cannot hold so large a file."),
+    QT_TRANSLATE_NOOP("downloads", "Choose a models folder on another disk; drives formatted as FAT32 end at 4 GB."),
+)
+_read_only = Failure(
+    Environment, "download.readonly", "path",
+    QT_TRANSLATE_NOOP("downloads", "Nothing can be written into {path}."),
+    QT_TRANSLATE_NOOP("downloads", "Change its permissions, or choose another models folder in Settings."),
+    "view.settings",
+)
+#: What a download leaves that is cancelled, and what it cannot replace when it ends.
+left_behind = Failure(
+    Environment, "download.left", "path",
+    QT_TRANSLATE_NOOP("downloads", "The unfinished file {path} cannot be removed."),
+    QT_TRANSLATE_NOOP(
+        "downloads", "Another program has it open. Delete it later, or get the model: that goes on from there."
+    ),
+)
+in_use = Failure(
+    Environment, "download.in_use", "path",
+    QT_TRANSLATE_NOOP("downloads", "{path} is in use and cannot be replaced."),
+    QT_TRANSLATE_NOOP("downloads", "Choose another model, then go on."), "retry",
+)
+#: Another window or command has the lock.
+other_at_work = Failure(
+    Environment, "download.other", "",
+    QT_TRANSLATE_NOOP("downloads", "Another window or command is fetching the same file."), action="retry",
+)
+# fmt: on
 
 
 class Handle:
@@ -113,18 +174,16 @@ class PartFile:
 
     def watch(self) -> None:
         """Raise ``Environment`` when the file is gone, or the disk so full that what is missing will not fit."""
+        folder = self.path.parent
         try:
-            status = self.path.stat()
-        except OSError as error:
-            raise gone(self.path.parent) from error
-        if status.st_ino != self._inode:
-            raise gone(self.path.parent)
-        try:
+            same = self.path.stat().st_ino == self._inode
             missing = self.size - allocated(self.path)
         except OSError as error:
-            raise gone(self.path.parent) from error
+            raise _gone(str(folder)) from error
+        if not same:
+            raise _gone(str(folder))
         if missing > SPARE:
-            check_space(self.path.parent, missing)
+            check_space(folder, missing)
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -133,79 +192,37 @@ def check_space(folder: Path, needed: int) -> None:
         return
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE:
-        raise no_space(folder, needed + SPARE - free)
-
-
-def no_space(folder: Path, missing: int) -> AppError:
-    """The disk is too small by ``missing`` bytes (0: unknown)."""
-    params: dict[str, str | int | float] = {"path": clean(str(folder)), "size": f"{missing / 1e9:.1f}"}
-    what = (
-        Text("download.space", QT_TRANSLATE_NOOP("downloads", "The disk of {path} lacks {size} GB for this."), params)
-        if missing
-        else Text("download.full", QT_TRANSLATE_NOOP("downloads", "The disk of {path} is full."), params)
-    )
-    return Environment(
-        what,
-        Text(
-            "download.space.hint",
-            QT_TRANSLATE_NOOP(
-                "downloads", "Free some space and go on, or choose another models folder. What is there stays."
-            ),
-        ),
-        action="retry",
-    )
-
-
-def gone(folder: Path) -> AppError:
-    """The folder (or the drive that it was on) has disappeared."""
-    return Environment(
-        Text(
-            "download.gone",
-            QT_TRANSLATE_NOOP("downloads", "The unfinished file in {path} has disappeared."),
-            {"path": clean(str(folder))},
-        ),
-        Text(
-            "download.gone.hint",
-            QT_TRANSLATE_NOOP("downloads", "If it is on a drive that was removed, connect it again, then go on."),
-        ),
-        action="retry",
-    )
+        raise _no_space(str(folder), f"{(needed + SPARE - free) / 1e9:.1f}")
 
 
 def of_disk(error: OSError, path: Path) -> AppError:
     """The sentence for a failure of the disk under a download."""
+    folder = str(path.parent)
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", -1)) or getattr(error, "winerror", 0) == 112:
-        return no_space(path.parent, 0)
+        return _full(folder)
     if error.errno == errno.EFBIG:
-        return Environment(
-            Text(
-                "download.large",
-                QT_TRANSLATE_NOOP("downloads", "The disk of {path} cannot hold so large a file."),
-                {"path": clean(str(path.parent))},
-            ),
-            Text(
-                "download.large.hint",
-                QT_TRANSLATE_NOOP(
-                    "downloads", "Choose a models folder on another disk; drives formatted as FAT32 end at 4 GB."
-                ),
-            ),
-        )
+        return _too_large(folder)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Environment(
-            Text(
-                "download.readonly",
-                QT_TRANSLATE_NOOP("downloads", "Nothing can be written into {path}."),
-                {"path": clean(str(path.parent))},
-            ),
-            Text(
-                "download.readonly.hint",
-                QT_TRANSLATE_NOOP("downloads", "Change its permissions, or choose another models folder in Settings."),
-            ),
-            action="view.settings",
-        )
+        return _read_only(folder)
     if not error.filename:
         error.filename = str(path)
     return error_of(os_problem(error))
+
+
+def patiently(work: Callable[[], object], until: float) -> None:
+    """Do what Windows refuses while somebody has the file open: a thread that has been stopped, a virus scanner.
+
+    Raises ``PermissionError`` when that is still so at ``until`` (by ``time.monotonic``).
+    """
+    while True:
+        try:
+            work()
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def allocated(path: Path) -> int:
@@ -237,3 +254,51 @@ def _allocate(file: int, size: int) -> None:
         fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
         if fallocate(file, 0, 0, size) != 0 and ctypes.get_errno() in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def lock_path(target: Path) -> Path:
+    """The lock of the file that becomes ``target``."""
+    return target.with_name(target.name + ".lock")
+
+
+@contextmanager
+def locked(targets: Sequence[Path], waiting: Callable[[], None]) -> Iterator[None]:
+    """Have ``targets`` to oneself. ``waiting`` is called four times a second while another process has one of them,
+    and may raise. Raises ``AppError`` for a folder that cannot be written."""
+    with ExitStack() as stack:
+        for target in sorted(targets):  # in one order, so that two never wait for each other
+            stack.enter_context(_one(target, waiting))
+        yield
+
+
+@contextmanager
+def _one(target: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    path = lock_path(target)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise of_disk(error, path) from error
+    lock = FileLock(path, timeout=0, thread_local=False)
+    while True:
+        try:
+            lock.acquire()
+        except Timeout:
+            waiting()
+            time.sleep(_LOOK_S)
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise of_disk(error, path) from error
+            log.info("download.no_locks")  # some network disks have none; two at a time are unlikely there
+            break
+        else:
+            break
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_lock(target: Path) -> None:
+    """Remove the lock's file while it is held, when nobody will need it again."""
+    with contextlib.suppress(OSError):
+        lock_path(target).unlink(missing_ok=True)

@@ -1,28 +1,40 @@
-"""Where the files of a model can be had: Hugging Face or its mirror, and ModelScope; and asking one of them for bytes.
+"""Where the files of a model can be had: Hugging Face or its mirror, and ModelScope; asking one of them for bytes; and
+finding those that have it. Candidates are all asked at once, and again while they do not answer: a download begins with
+the first that is good, later ones join it.
 
 Candidates are the same owner/name at each hub. Bytes of two are mixed only when both say the same size and SHA-256.
 """
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.client import origin_of, why_no_connection
+from qwen_desktop.hub.client import origin_of, sentences
+from qwen_desktop.hub.download.journal import Identity
 
 if TYPE_CHECKING:
     import httpx2
 
 _MOST_HOPS = 10
+#: Once one source is there the others get so many seconds more before the choice is made without them.
+OTHERS_S = 1.0
+#: The preferred one gets so long when only a less preferred one has answered, and it says something else.
+PREFERRED_S = 4.0
+_LONGEST_REST_S = 20.0
+#: A hub that answers but only with trouble is given up after so many tries.
+_TRIES = 5
 
 
 class Source(Struct, frozen=True):
@@ -90,7 +102,7 @@ def _chosen(repo: str, paths: list[str], files: Iterable[RemoteFile], host: str)
         if path not in known:
             raise failures.no_file(repo, path, host)
         if known[path].size_bytes <= 0:
-            raise failures.strange(host, "size")
+            raise failures.strange(host, details="size")
     return {path: known[path] for path in paths}
 
 
@@ -116,24 +128,31 @@ class Link:
         Raises ``AppError``: ``failures.Busy`` and ``Unreachable`` are worth another try, ``Changed`` says that the file
         is another one by now, the rest is final for this source.
         """
+        get = partial(self._get, http, f"bytes={start}-{end - 1}", extensions)
         direct = self._direct
-        if direct:
-            answer = self._get(http, direct, start, end, extensions)
-            if answer.status_code in (200, 206, 416):
-                return self._checked(answer, start)
+        answer = get(direct) if direct else None
+        if answer is not None and answer.status_code not in (200, 206, 416):
             answer.close()
             if answer.status_code not in (400, 401, 403, 404, 410) and not answer.has_redirect_location:
                 raise failures.busy(answer.url.host, answer.status_code, api.retry_after(answer))
             with self._lock:  # it has expired; whoever sees it first forgets it
                 if self._direct == direct:
                     self._direct = ""
-        return self._resolve(http, start, end, extensions)
+            answer = None
+        if answer is None:
+            answer = self._resolve(get)
+        try:
+            check_range(answer, start, self.file.size_bytes, self.path)
+        except AppError:
+            answer.close()
+            raise
+        return answer
 
-    def _resolve(self, http: httpx2.Client, start: int, end: int, extensions: dict[str, Any] | None) -> httpx2.Response:
+    def _resolve(self, get: Callable[[str], httpx2.Response]) -> httpx2.Response:
         url, seen = self._url, set[str]()
         for _ in range(_MOST_HOPS):
             seen.add(url)
-            answer = self._get(http, url, start, end, extensions)
+            answer = get(url)
             self._same_file(answer)
             if not answer.has_redirect_location:
                 break
@@ -153,23 +172,16 @@ class Link:
             raise failures.busy(answer.url.host, answer.status_code, api.retry_after(answer))
         if origin_of(url) != self._hub:
             self._direct = url
-        return self._checked(answer, start)
+        return answer
 
-    def _get(
-        self, http: httpx2.Client, url: str, start: int, end: int, extensions: dict[str, Any] | None
-    ) -> httpx2.Response:
-        import httpx2  # noqa: PLC0415
-
-        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+    def _get(self, http: httpx2.Client, span: str, extensions: dict[str, Any] | None, url: str) -> httpx2.Response:
+        headers = {"Range": span, "Accept-Encoding": "identity"}
         try:
-            request = http.build_request("GET", url, headers=headers)
-            if extensions:
-                request.extensions = {**request.extensions, **extensions}
-            return http.send(request, stream=True, follow_redirects=False)
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, failures.host_of(url)) from error
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise failures.strange(self.host, type(error).__name__) from error
+            with sentences(failures.host_of(url)):
+                request = http.build_request("GET", url, headers=headers, extensions=extensions)
+                return http.send(request, stream=True, follow_redirects=False)
+        except ValueError as error:
+            raise failures.strange(self.host, details=type(error).__name__) from error
 
     def _same_file(self, answer: httpx2.Response) -> None:
         """What the hub says beside a redirect: hash and size of the file as it is now."""
@@ -183,37 +195,24 @@ class Link:
             answer.close()
             raise failures.changed(self.path)
 
-    def _checked(self, answer: httpx2.Response, start: int) -> httpx2.Response:
-        try:
-            check_range(answer, start, self.file.size_bytes, self.path)
-        except AppError:
-            answer.close()
-            raise
-        return answer
-
 
 def check_range(answer: httpx2.Response, start: int, size: int, path: str) -> None:
     """Raise unless the body is what was asked for: from ``start`` (206), or all of it (200)."""
-    host = answer.url.host
-    if answer.status_code == 206:
-        unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
-        span, _, total = rest.partition("/")
+    host, status = answer.url.host, answer.status_code
+    unit, _, said = answer.headers.get("Content-Range", "").partition(" ")
+    span, _, total = said.partition("/")
+    if status == 206:
         first, _, last = span.partition("-")
         if unit.lower() != "bytes" or not first.isdigit() or not last.isdigit() or int(first) != start:
-            raise failures.strange(host, "Content-Range")
-        if total.isdigit() and int(total) != size:
-            raise failures.changed(path)
-        return
-    if answer.status_code == 416:
-        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-        if total.isdigit() and int(total) != size:
-            raise failures.changed(path)
-        raise failures.busy(host, 416)
-    length = answer.headers.get("Content-Length", "")
-    if answer.status_code != 200 or answer.headers.get("Content-Type", "").startswith("text/html"):
-        raise failures.strange(host, f"HTTP {answer.status_code}")
-    if length.isdigit() and int(length) != size:
+            raise failures.strange(host, details="Content-Range")
+    elif status != 416:
+        total = answer.headers.get("Content-Length", "")
+        if status != 200 or answer.headers.get("Content-Type", "").startswith("text/html"):
+            raise failures.strange(host, details=f"HTTP {status}")
+    if total.isdigit() and int(total) != size:
         raise failures.changed(path)
+    if status == 416:
+        raise failures.busy(host, status)
 
 
 def agree(first: Source, second: Source) -> bool:
@@ -235,6 +234,107 @@ def matches(source: Source, request: DownloadRequest) -> bool:
     return True
 
 
-def plain(request: Mapping[str, Any]) -> DownloadRequest:
-    """A request that arrived as data. Raises ``msgspec.ValidationError``."""
-    return msgspec.convert(request, DownloadRequest)
+class Seeker:
+    """Asks the candidates in threads until each has answered for good."""
+
+    def __init__(self, found: list[Candidate]) -> None:
+        self._candidates = found
+        self._answers: dict[int, Source | AppError] = {}
+        self._trouble: dict[int, AppError] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._news = threading.Event()
+        self._taken: list[Source] = []
+        for number, candidate in enumerate(found):
+            threading.Thread(target=self._ask, args=(number, candidate), name=f"seek-{number}", daemon=True).start()
+
+    def _ask(self, number: int, candidate: Candidate) -> None:
+        rest = 0.5
+        tries = 0
+        while not self._stopped.is_set():
+            try:
+                answer: Source | AppError = candidate.look()
+            except AppError as error:
+                answer = error
+                tries += not isinstance(error, failures.Unreachable)
+            except Exception as error:  # a mistake of ours must not look like a network that is away
+                answer = failures.strange(candidate.name, details=type(error).__name__)
+                tries = _TRIES
+            if isinstance(answer, Source) or not failures.worth_trying(answer) or tries >= _TRIES:
+                with self._lock:
+                    self._answers[number] = answer
+                self._news.set()
+                return
+            with self._lock:
+                self._trouble[number] = answer
+            self._news.set()
+            asked = answer.retry_after if isinstance(answer, failures.Busy) else 0.0
+            self._stopped.wait(max(rest * random.uniform(0.8, 1.2), min(asked, 120.0)))  # noqa: S311 - spreads retries
+            rest = min(_LONGEST_REST_S, rest * 2)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopped.set()
+
+    def sources(self) -> list[Source]:
+        """Those that are there so far, preferred first."""
+        with self._lock:
+            return [answer for _, answer in sorted(self._answers.items()) if isinstance(answer, Source)]
+
+    def late(self) -> list[Source]:
+        """Those that have come since the last call."""
+        new = [source for source in self.sources() if source not in self._taken]
+        self._taken += new
+        return new
+
+    @property
+    def error(self) -> AppError | None:
+        """Why there is no source: the helpful one of the final failures, else of the passing ones."""
+        with self._lock:
+            final = [a for a in self._answers.values() if isinstance(a, AppError)]
+            passing = list(self._trouble.values())
+        if len(final) == len(self._candidates):
+            return failures.best_error(final)
+        return failures.best_error(passing) if passing else None
+
+    def wait(self, request: DownloadRequest, known: dict[str, Identity], tick: Callable[[], None]) -> list[Source]:
+        """The sources to begin with: one at least, all of one mind. ``tick`` is called while it waits.
+
+        ``known`` are the files that were begun before. Raises ``AppError`` when no candidate has the model.
+        """
+        first_at = 0.0
+        while True:
+            self._news.wait(0.1)
+            self._news.clear()
+            there = self.sources()
+            now = time.monotonic()
+            all_answered = len(self._answers) == len(self._candidates)
+            if there:
+                first_at = first_at or now
+                good = next((s for s in there if _fits(s, request, known)), None)
+                if good is not None:
+                    enough = now - first_at >= OTHERS_S
+                else:  # what was begun is thrown away only when everybody has said that it is no more
+                    heard = 0 in self._answers or 0 in self._trouble  # of the preferred one
+                    enough = not known and heard and now - first_at >= PREFERRED_S
+                if all_answered or enough:
+                    chosen = good or there[0]
+                    self._taken = there
+                    return [chosen, *(s for s in there if s is not chosen and agree(chosen, s))]
+            elif all_answered and (error := self.error) is not None:
+                raise error
+            tick()
+
+
+def _fits(source: Source, request: DownloadRequest, known: dict[str, Identity]) -> bool:
+    """Whether the source has what was begun, or else what the catalogue promised."""
+    if known:
+        return all(known[path].same_bytes(identity(source, path)) for path in known if path in source.files)
+    wanted = any(f.sha256 for f in (*request.files, *request.mmproj))
+    return matches(source, request) if wanted else source.kind == "huggingface"
+
+
+def identity(source: Source, path: str) -> Identity:
+    """What the source says that the file is."""
+    file = source.files[path]
+    return Identity(source.repo, path, file.size_bytes, file.sha256, source.commit)
