@@ -15,7 +15,7 @@ from msgspec import structs
 
 from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader, TensorInfo
-from qwen_desktop.core.gguf_read import MOST_ITEMS
+from qwen_desktop.core.gguf.reader import MOST_ITEMS
 
 #: Gated DeltaNet beside full attention in every fourth layer.
 HYBRID = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})

@@ -19,10 +19,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_kind import Kind
-from qwen_desktop.core.gguf_other import piece_of
+from qwen_desktop.core.gguf import GgufHeader, Kind, NotChat, piece_of
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf_kind import Kind as Content
-from qwen_desktop.core.gguf_kind import kind_of
-from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
+from qwen_desktop.core.gguf import ArrayInfo, Damaged, Reader, kind_of
+from qwen_desktop.core.gguf import Kind as Content
+from qwen_desktop.core.gguf.reader import LONGEST_KEY
 from qwen_desktop.hub.names import is_gguf, is_mmproj, quant_of, split_of
 
 Kind = Literal["model", "mmproj", "other", "none"]

@@ -15,9 +15,7 @@ import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf import as_dict
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_kind import Kind
+from qwen_desktop.core.gguf import Kind, NotChat, as_dict
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts, find_model, fits

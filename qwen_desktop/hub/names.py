@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
+from qwen_desktop.core import gguf
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.models import Quant, RemoteFile
 from qwen_desktop.core.quants import order
@@ -43,7 +44,6 @@ _QUANT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _SAME = {"FP16": "F16", "FP32": "F32"}
-_PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 #: Files beside a model that are none themselves: drafts for speculative decoding, statistics, adapters, vocabularies.
 _NO_MODEL = re.compile(
     r"^(?:mtp|draft|eagle3?|imatrix|ggml-vocab|clip)[-_.]|[-_.](?:imatrix|lora|adapter|control-?vector)[-_.]",
@@ -55,8 +55,8 @@ _MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32", "")
 def quant_of(path: str) -> str:
     """The quant that a file's name tells ("Q4_K_M", "UD-Q4_K_XL", "F16", …), else its folder's; "" without one."""
     for piece in reversed(PurePosixPath(path.replace("\\", "/")).parts):
-        part = _PART.match(piece)
-        found = [m["name"].upper() for m in _QUANT.finditer(part["stem"] if part else piece)]
+        part = gguf.split_of(piece)
+        found = [m["name"].upper() for m in _QUANT.finditer(part[0] if part else piece)]
         if found:
             return _SAME.get(found[-1], found[-1])
     return ""
@@ -70,10 +70,8 @@ def normal_quant(text: str) -> str:
 
 def split_of(path: str) -> tuple[str, int, int] | None:
     """(name without the number, number from 1, count) of a part of a split model, else None."""
-    found = _PART.match(PurePosixPath(path).name)
-    if found is None or not 1 <= int(found["number"]) <= int(found["count"]):
-        return None
-    return found["stem"], int(found["number"]), int(found["count"])
+    found = gguf.split_of(PurePosixPath(path).name)
+    return found if found is not None and 1 <= found[1] <= found[2] else None
 
 
 def is_gguf(path: str) -> bool:

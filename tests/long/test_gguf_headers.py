@@ -17,9 +17,8 @@ from msgspec import structs
 from qwen_desktop.core import memory
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.fit import Correction, Memory, Shape, Use
-from qwen_desktop.core.gguf import GgufHeader, parse, read_header
-from qwen_desktop.core.gguf_limits import LARGEST_FILE
-from qwen_desktop.core.gguf_read import Reader
+from qwen_desktop.core.gguf import GgufHeader, Reader, parse, read_header
+from qwen_desktop.core.gguf.limits import LARGEST_FILE
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as Ram
 from qwen_desktop.core.models import Quant, RemoteFile
