@@ -18,12 +18,11 @@ from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import ModelInfo, Sampling, Stats, ThinkingMode
-from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.shape import for_quant
+from qwen_desktop.core.shape import Shape, for_quant
 from qwen_desktop.hub.remote_header import Found
 from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelState, ModelStatus
 from qwen_desktop.services.fits import Fits

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
 
 

@@ -8,7 +8,7 @@ from collections import deque
 import psutil
 
 from qwen_desktop.core import memory
-from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hardware.memory import read as read_memory
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from qwen_desktop.core import memory, verdict
+from qwen_desktop.core import memory
 from qwen_desktop.core.engine import LoadRequest, ModelInfo
-from qwen_desktop.core.fit import Shape as ModelShape
-from qwen_desktop.core.fit import Use
+from qwen_desktop.core.fit import layers_on
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import each_once
+from qwen_desktop.core.memory import Use
+from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import fit, load_errors
@@ -101,7 +102,7 @@ def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest) -> in
     )  # llama.cpp leaves integrated graphics out beside cards
     context = fit.ladder(request.context, shape.context_train)[0]
     use = Use(context=context, kv_type=request.kv_type, flash_attention=request.flash_attention)
-    return verdict.layers_on(shape, use, cards)
+    return layers_on(shape, use, cards)
 
 
 def _kept(before: Session | None, header: GgufHeader, request: LoadRequest, library: Library) -> Model | None:

@@ -20,10 +20,9 @@ from msgspec import Struct
 
 from qwen_desktop.core import gguf
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader, Reader, refusals
 from qwen_desktop.core.gguf.limits import MOST_PARTS
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access, access_from

@@ -10,8 +10,9 @@ computers, and newer series where they are better at the same size. This module 
 
 Of the comfortable ones the best is recommended. More memory only adds candidates, so it never leads to a worse one.
 
-A model is got for months, so all of this is judged by the machine as it is on a usual day (``core.room``), never by
-what happens to run at the moment. Whether it fits *now* is another question, and its answer stands beside the advice.
+A model is got for months, so all of this is judged by the machine as it is on a usual day (``core.fit.usual_day``),
+never by what happens to run at the moment. Whether it fits *now* is another question, and its answer stands beside the
+advice.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from qwen_desktop.core import room
-from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.fit import Fit, Verdict, usual_day
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import Advice, CatalogModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.quants import SMALL_MODEL
@@ -103,7 +103,7 @@ class _Advisor:
         self._purpose = purpose
         self._verdicts = verdicts
         self._guessed_speed = not machine.bandwidth_bytes_per_s
-        self._machine = room.usual(machine)
+        self._machine = usual_day(machine)
         self._disk = machine.disk.free_bytes if machine.disk is not None else None
 
     def advise(self, candidates: Sequence[_Candidate]) -> Recommendation:

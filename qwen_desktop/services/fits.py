@@ -20,21 +20,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core import corrections, memory, room, speed
+from qwen_desktop.core import corrections, memory, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import ModelInfo, Stats
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
-from qwen_desktop.core.fit import Correction, FileFit, Fit, Shape, Use
+from qwen_desktop.core.fit import FileFit, Fit, fit, usual_day
 from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core.memory import Correction, Use
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.settings import Settings
-from qwen_desktop.core.shape import for_quant
+from qwen_desktop.core.shape import Shape, for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.core.verdict import fit
 from qwen_desktop.hub import api
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
@@ -182,7 +182,7 @@ class Fits:
                 shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
             else:
                 return None
-            here = room.usual(machine) if usual else machine
+            here = usual_day(machine) if usual else machine
             use = self.use(context, mmproj_bytes=mmproj_bytes)
             correction = self._correction(machine, header, _name(model.repo, quant.name), use)
             found = replace(fit(shape, use, here, correction), exact=header is not None)

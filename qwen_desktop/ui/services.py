@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from qwen_desktop.core.fit import Fit, Use
+    from qwen_desktop.core.fit import Fit
     from qwen_desktop.core.hardware import Machine
+    from qwen_desktop.core.memory import Use
     from qwen_desktop.core.models import (
         CatalogModel,
         Download,

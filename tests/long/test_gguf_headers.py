@@ -16,14 +16,14 @@ from msgspec import structs
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.fit import Correction, Memory, Shape, Use
+from qwen_desktop.core.fit import fit
 from qwen_desktop.core.gguf import GgufHeader, Reader, parse, read_header
 from qwen_desktop.core.gguf.limits import LARGEST_FILE
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as Ram
+from qwen_desktop.core.memory import Correction, Memory, Use
 from qwen_desktop.core.models import Quant, RemoteFile
-from qwen_desktop.core.shape import for_quant, shape_of
-from qwen_desktop.core.verdict import fit
+from qwen_desktop.core.shape import Shape, for_quant, shape_of
 from qwen_desktop.engine import fit as engine_fit
 from qwen_desktop.engine.sampling_defaults import defaults
 from qwen_desktop.hub.api import RepoInfo

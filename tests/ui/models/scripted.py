@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from qwen_desktop.core.errors import Problem, UserFacing, error_of
-from qwen_desktop.core.fit import Fit, Memory, Shape, Use, Verdict
+from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as MainMemory
+from qwen_desktop.core.memory import Memory, Use
 from qwen_desktop.core.models import (
     Advice,
     CatalogModel,
@@ -28,6 +29,7 @@ from qwen_desktop.core.models import (
     Recommendation,
     RemoteFile,
 )
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core.fit import Fit, Memory, Verdict
+from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.memory import Memory
 from qwen_desktop.core.models import DownloadStatus
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import reference
