@@ -26,10 +26,10 @@ from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.fit_words import size
 from qwen_desktop.services.library import Library
 from qwen_desktop.store.settings_file import SettingsFile
 
-_GB = 1_000_000_000
 _FROM = {
     "downloaded": QT_TRANSLATE_NOOP("library", "downloaded"),
     "imported": QT_TRANSLATE_NOOP("library", "imported"),
@@ -170,7 +170,7 @@ def _progress(console: Console) -> Any:
     def report(done: int, total: int) -> None:
         if total:
             template = QT_TRANSLATE_NOOP("library", "{percent} % of {size}")
-            console.progress(fill(template, {"percent": int(100 * done / total), "size": _size(total)}))
+            console.progress(fill(template, {"percent": int(100 * done / total), "size": size(total)}))
 
     return report
 
@@ -182,7 +182,7 @@ def _question(model: InstalledModel, no_bin: Text | None) -> str:
         template = QT_TRANSLATE_NOOP("library", "Remove {name} from the list? Its file stays where it is.")
     else:
         template = QT_TRANSLATE_NOOP("library", "Move {name} ({size}) to the bin?")
-    return fill(template, {"name": model.name, "size": _size(model.size_bytes)})
+    return fill(template, {"name": model.name, "size": size(model.size_bytes)})
 
 
 def _agreed(question: str, console: Console) -> bool:
@@ -197,7 +197,7 @@ def _agreed(question: str, console: Console) -> bool:
 def _line(model: InstalledModel) -> str:
     used = time.strftime("%Y-%m-%d", time.localtime(model.last_used)) if model.last_used else "-"
     where = _FROM.get(model.origin, model.origin)
-    return f"{model.name}  {model.quant or '-'}  {_size(model.size_bytes)}  {where}  {used}  {model.id}"
+    return f"{model.name}  {model.quant or '-'}  {size(model.size_bytes)}  {where}  {used}  {model.id}"
 
 
 def _remarks(model: InstalledModel) -> list[str]:
@@ -205,10 +205,6 @@ def _remarks(model: InstalledModel) -> list[str]:
     if model.template_fault is not None and not model.template_repaired:
         remarks.append(str(model.template_fault))
     return remarks
-
-
-def _size(size: int) -> str:
-    return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1_000_000:.0f} MB"
 
 
 def _plain(model: InstalledModel) -> dict[str, Any]:

@@ -31,12 +31,12 @@ from qwen_desktop.services import network
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.downloads import Downloads
 from qwen_desktop.services.events import DownloadChanged, EventBus
+from qwen_desktop.services.fit_words import size
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_file import SettingsFile
 
 SOURCES = ("huggingface", "modelscope")
 _ENDED = (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED)
-_MB, _GB = 1_000_000, 1_000_000_000
 #: Where no source can be reached at all, the command gives up after this many seconds.
 FIRST_BYTE_S = 30.0
 
@@ -201,7 +201,7 @@ def progress_line(download: Download) -> str:
     if download.total_bytes:
         template = QT_TRANSLATE_NOOP("pull", "{name}: {percent} % of {size}")
         line = fill(
-            template, {"name": name, "percent": int(100 * download.fraction), "size": _size(download.total_bytes)}
+            template, {"name": name, "percent": int(100 * download.fraction), "size": size(download.total_bytes)}
         )
     else:
         line = name
@@ -210,7 +210,7 @@ def progress_line(download: Download) -> str:
     if download.status is DownloadStatus.CHECKING:
         return line + QT_TRANSLATE_NOOP("pull", " · checking …")
     if download.speed > 0:
-        line += f" · {_size(int(download.speed))}/s"
+        line += f" · {size(download.speed, exact=True)}/s"
     if download.seconds_left is not None:
         line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
     return f"{line} · {download.source}" if download.source else line
@@ -225,12 +225,6 @@ def _not_served(model: CatalogModel) -> str:
     return QT_TRANSLATE_NOOP(
         "pull", "The engine of this version cannot load {name}. It can be downloaded, but not used here."
     )
-
-
-def _size(count: int) -> str:
-    if count >= _GB:
-        return f"{count / _GB:.1f} GB"
-    return f"{count / _MB:.0f} MB" if count >= 10 * _MB else f"{count / _MB:.1f} MB"
 
 
 def _time(seconds: float) -> str:
