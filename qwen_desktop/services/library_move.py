@@ -84,7 +84,7 @@ class FolderMove:
         params = {"source": source, "target": target, "journal": str(self._journal)}
         channel = Channel()
         job = asyncio.ensure_future(
-            self._transfers.call("library.move", params, progress=_plain(report), channel=channel)
+            self._transfers.call("library.move", params, progress=job_progress(report), channel=channel)
         )
         try:
             await asyncio.shield(job)
@@ -153,7 +153,8 @@ class FolderMove:
             self.running = False
 
 
-def _plain(report: Report | None) -> Callable[..., None] | None:
+def job_progress(report: Report | None) -> Callable[..., None] | None:
+    """``report`` as jobs call it: with details that nobody here needs."""
     if report is None:
         return None
     return lambda done, total, **_detail: report(done, total)
