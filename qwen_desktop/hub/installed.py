@@ -33,7 +33,12 @@ COPYING = ".copying"
 #: What is remembered of a model of ours beside its manifest.
 _KEPT = (
     "architecture", "parameters", "context_train", "stamp", "reader", "damaged", "last_used", "verified_at", "template",
+    "alias", "options",
 )  # fmt: skip
+
+#: Of that, what somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
+_KEPT_OF_MODEL = ("last_used", "alias", "options")
+_KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged")
 
 
 class Seen(Struct):
@@ -91,6 +96,8 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
         template_fault=note.faults[0] if note and note.faults else None,
         template_repaired=bool(note and note.override),
         template_repairable=bool(note and note.repairable),
+        alias=entry.alias,
+        options=entry.options,
     )
 
 
@@ -278,17 +285,10 @@ def _merged(current: Entries, found: list[Seen], root: Path, *, away: bool) -> E
         entry, now = seen.entry, current.get(seen.entry.path)
         if now is None and not entry.owned:
             continue  # unlinked meanwhile
-        if now is not None and now.stamp == entry.stamp:
-            entry = structs.replace(
-                entry,
-                last_used=now.last_used,
-                template=now.template,
-                verified_at=now.verified_at,
-                damaged=now.damaged,
-            )
-            if not entry.owned:
-                entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
+        if now is not None and now.stamp == entry.stamp and not entry.owned:
+            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
         elif now is not None:
-            entry = structs.replace(entry, last_used=now.last_used)
+            kept = _KEPT_OF_FILE if now.stamp == entry.stamp else _KEPT_OF_MODEL
+            entry = structs.replace(entry, **{key: getattr(now, key) for key in kept})
         merged[entry.path] = entry
     return merged

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.files import read_file, set_aside, write_atomic
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -55,8 +56,8 @@ class Entry(Struct, frozen=True):
     """One model. Paths are absolute for a linked one; for one of ours (``owned``) they count from ``folder``.
 
     ``stamp`` is (bytes, modification time in ns) of the first file when its header was read, by the edition ``reader``
-    of us. ``damaged`` are the files whose hash was wrong when last verified. Times are seconds since 1970, 0 for
-    never.
+    of us. ``damaged`` are the files whose hash was wrong when last verified. ``alias`` is a name that the user gave
+    it, ``options`` are how it is loaded in the place of the settings. Times are seconds since 1970, 0 for never.
     """
 
     files: tuple[ManifestFile, ...]
@@ -78,6 +79,8 @@ class Entry(Struct, frozen=True):
     verified_at: float = 0.0
     damaged: tuple[str, ...] = ()
     template: TemplateNote | None = None
+    alias: str = ""
+    options: LoadOptions = LoadOptions()
 
     @property
     def id(self) -> str:

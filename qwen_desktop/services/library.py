@@ -12,6 +12,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,11 +22,13 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from qwen_desktop.core.errors import AppError, Environment, Problem, error_of, os_problem
+from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, error_of, os_problem
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
-from qwen_desktop.core.text import Text, shown
+from qwen_desktop.core.settings import setting
+from qwen_desktop.core.text import Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import shown as shown_model
 from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
@@ -43,9 +46,12 @@ from qwen_desktop.services.events import (
 )
 from qwen_desktop.services.library_move import FolderMove, Report, job_progress
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_text import complaint
 
 log = logging.getLogger(__name__)
 
+#: A name for commands: it needs no quotes in a shell, is no option, no path and no address.
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: A scan during which something was noted is made again, so many times at most.
 _LOOKS = 4
 
@@ -141,17 +147,13 @@ class Library:
         return model
 
     def named(self, text: str) -> InstalledModel:
-        """The one model that ``text`` means: an id, a path, a file's name, "owner/name[:quant]" or a name.
+        """The one model that ``text`` means: an alias, an id, a path, a file's name, "owner/name[:quant]" or a name.
 
         Raises ``UserFacing`` when there is none, or more than one.
         """
         wanted = text.strip().lower()
-        for spellings in (
-            lambda m: (m.id, m.path, Path(m.path).name, shown(m.id, len(m.id)), shown(Path(m.path).name)),
-            lambda m: (f"{m.repo}:{m.quant}", f"{m.name}:{m.quant}", f"{m.name} {m.quant}", Path(m.path).stem),
-            lambda m: (m.repo, m.name, m.repo.rpartition("/")[2]),
-        ):
-            found = [m for m in self._models if wanted in {spelling.lower() for spelling in spellings(m) if spelling}]
+        for rank in range(4):
+            found = [m for m in self._models if wanted in _names(m)[rank]]
             if len(found) == 1:
                 return found[0]
             if found:
@@ -417,6 +419,46 @@ class Library:
                 note = msgspec.convert(found, TemplateNote)
                 await self._change(path, functools.partial(_with_template, note))
 
+    # Wishes for one model ----------------------------------------------------------------------------------------
+
+    def options(self, path: str) -> LoadOptions:
+        """How the model at ``path`` is to be loaded in the place of the settings; nothing for one that is not known.
+        What this version does not allow is left out."""
+        entry = self._inventory.read().get(path)
+        if entry is None:
+            return LoadOptions()
+        values = structs.asdict(entry.options)
+        return LoadOptions(**{name: value for name, value in values.items() if _complaint(name, value) is None})
+
+    async def set_options(self, model_id: str, options: LoadOptions | None = None, *, alias: str | None = None) -> None:
+        """Load this model so from its next load on, and let commands know it by ``alias`` too ("" for none); None
+        leaves what there is. Raises ``UserFacing`` for what the settings would not allow, and for an alias that cannot
+        be a name or that another model is called by; then neither is changed."""
+        model = self._known(model_id)
+        for name, value in structs.asdict(options).items() if options is not None else ():
+            wrong = _complaint(name, value)
+            if wrong is not None:
+                raise UserFacing(wrong)
+        wanted = None if alias is None else clean(alias).strip()
+        if wanted and not _ALIAS.fullmatch(wanted):
+            raise errors.alias_impossible(wanted)
+        for other in self._models:
+            if wanted and other.id != model.id and any(wanted.lower() in names for names in _names(other)):
+                raise errors.alias_taken(wanted, other.name)
+
+        def change(now: Entry) -> Entry:
+            return structs.replace(
+                now,
+                options=now.options if options is None else options,
+                alias=now.alias if wanted is None else wanted,
+            )
+
+        await self._change(model.path, change)
+
+    async def set_alias(self, model_id: str, alias: str) -> None:
+        """As ``set_options``."""
+        await self.set_options(model_id, alias=alias)
+
     # Noting ------------------------------------------------------------------------------------------------------
 
     def _show(self, models: tuple[InstalledModel, ...]) -> None:
@@ -537,6 +579,29 @@ def _any_model(inventory: Inventory, folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return next(iter(find_manifests(folder)), None) is not None
     return False
+
+
+def _names(model: InstalledModel) -> tuple[set[str], ...]:
+    """What a model can be called by, in lower case, the most exact first."""
+    path = Path(model.path)
+    ranked = (
+        (model.alias,),
+        (model.id, model.path, path.name, shown(model.id, len(model.id)), shown(path.name)),
+        (f"{model.repo}:{model.quant}", f"{model.name}:{model.quant}", f"{model.name} {model.quant}", path.stem),
+        (model.repo, model.name, model.repo.rpartition("/")[2]),
+    )
+    return tuple({name.lower() for name in names if name} for names in ranked)
+
+
+def _complaint(name: str, value: int | str | None) -> Text | None:
+    """What is wrong with the load option ``name``, whose limits are those of the setting of the same name."""
+    entry = setting(f"engine.{name}")
+    try:
+        if value is not None:
+            msgspec.convert(value, entry.type, strict=True)
+    except msgspec.ValidationError:
+        return complaint(entry, value)
+    return None
 
 
 def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[str]:
