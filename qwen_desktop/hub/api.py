@@ -21,7 +21,7 @@ from qwen_desktop.core.models import RemoteFile
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import DEFAULT, Access
-from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.client import client, sentences
 from qwen_desktop.hub.names import is_repo
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def repo_info(
     if revision:
         url += f"/revision/{quote(revision, safe='')}"
     with _asking(access, http) as ask:
-        said = ask.one(url, [("blobs", "true")], repo, revision)[0]
+        said = ask.one(url, [("blobs", "true")], repo, revision)
     card = _dict(said.get("cardData"))
     tags = _texts(said.get("tags"))
     return RepoInfo(
@@ -135,7 +135,7 @@ def modelscope_files(
     """The files of ``repo`` at ModelScope."""
     url = f"{access.modelscope}/api/v1/models/{quote(repo)}/repo/files"
     with _asking(access, http) as ask:
-        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)[0]
+        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)
     files = _dict(said.get("Data")).get("Files")
     if not isinstance(files, list):
         raise failures.strange(failures.host_of(access.modelscope), "Files")
@@ -210,12 +210,12 @@ class _Asking:
         self._access = access
         self._http = http
 
-    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> tuple[dict[str, Any], httpx2.Response]:
+    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> dict[str, Any]:
         """The object that a hub answers with."""
         said, answer = self._said(url, query, repo, revision)
         if not isinstance(said, dict):
             raise failures.strange(answer.url.host, "no object")
-        return said, answer
+        return said
 
     def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
         """The objects of the list that a hub answers with."""
@@ -225,25 +225,14 @@ class _Asking:
         return _dicts(said), answer
 
     def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
-        import httpx2  # noqa: PLC0415
-
-        host = failures.host_of(url)
-        try:
-            with self._http.stream("GET", url, params=urlencode(query)) as answer:
-                host = answer.url.host
-                raise_for(answer, repo, self._access, revision=revision)
-                body = bytearray()
-                for piece in answer.iter_bytes():
-                    body += piece
-                    if len(body) > _LONGEST:
-                        raise failures.strange(host, "endless")
-                return msgspec.json.decode(body), answer
-        except httpx2.TooManyRedirects as error:
-            raise failures.circle(host) from error
-        except httpx2.TransportError as error:
-            raise why_no_connection(error, host) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
-            raise failures.strange(host, type(error).__name__) from error
+        with sentences(url), self._http.stream("GET", url, params=urlencode(query)) as answer:
+            raise_for(answer, repo, self._access, revision=revision)
+            body = bytearray()
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > _LONGEST:
+                    raise failures.strange(answer.url.host, "endless")
+            return msgspec.json.decode(body), answer
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import ipaddress
 import logging
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -68,6 +69,22 @@ def origin_of(url: str) -> Origin:
     except ValueError:
         port = -1
     return parts.scheme, (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme, 0)
+
+
+@contextmanager
+def sentences(url: str) -> Iterator[None]:
+    """Raise ``AppError`` for whatever httpx2, and reading what it brought, raise inside."""
+    import httpx2  # noqa: PLC0415
+
+    host = failures.host_of(url)
+    try:
+        yield
+    except httpx2.TooManyRedirects as error:
+        raise failures.circle(host) from error
+    except httpx2.TransportError as error:
+        raise why_no_connection(error, host) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
+        raise failures.strange(host, type(error).__name__) from error
 
 
 def why_no_connection(error: Exception, host: str) -> AppError:

@@ -13,14 +13,12 @@ from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import ArrayInfo, Damaged, Reader, kind_of
 from qwen_desktop.core.gguf import Kind as Content
 from qwen_desktop.core.gguf.reader import LONGEST_KEY
-from qwen_desktop.hub.names import is_gguf, is_mmproj, quant_of, split_of
+from qwen_desktop.hub.names import is_gguf, is_mmproj, mmproj_order, quant_of, split_of
 
 Kind = Literal["model", "mmproj", "other", "none"]
 #: General entries stand first; a vocabulary may be many megabytes and is never reached.
 _LONGEST = 64 << 20
 _MOST_ENTRIES = 4096
-#: F16 keeps all detail that the model was made with; smaller types lose some, larger ones gain nothing.
-_ORDER = ("F16", "BF16", "Q8_0", "F32")
 #: Of a folder with more files no model is looked for beside an mmproj: each is opened.
 _MOST_BESIDE = 64
 _WORDS = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
@@ -117,9 +115,7 @@ def fits(part: Path, width: int) -> bool:
 
 def best(paths: Iterable[Path]) -> Path | None:
     """The one of several types of the same mmproj to use."""
-    rank = {quant: number for number, quant in enumerate(_ORDER)}
-    found = sorted(paths, key=lambda p: (rank.get(quant_of(p.name), len(rank)), len(p.name), p.name))
-    return found[0] if found else None
+    return min(paths, key=lambda path: mmproj_order(path.name), default=None)
 
 
 def _fits(found: Facts, width: int) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf import Kind, NotChat, as_dict
+from qwen_desktop.core.gguf import Kind, NotChat, read_header
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts, find_model, fits
@@ -123,11 +123,13 @@ def _with_companions(found: list[tuple[str, Entry | Exception]]) -> list[tuple[s
 
 
 def header(path: str) -> dict[str, Any]:
-    """The job ``gguf.header``: what a face shows of a file. Raises ``UserFacing``; for an mmproj it names its model."""
+    """The job ``gguf.header``: the name of a file's model and its bytes. Raises ``UserFacing``; for an mmproj it names
+    its model."""
     try:
-        return as_dict(path)
+        found = read_header(path)
     except NotChat as error:
         raise _with_owner(error, Path(path)) from error
+    return {"name": found.name, "size_bytes": found.size_bytes}
 
 
 def _with_owner(error: NotChat, path: Path) -> NotChat:

@@ -90,10 +90,15 @@ def is_model(path: str) -> bool:
 
 
 def best_mmproj(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """The one mmproj file to take (F16 if there is one: smaller types lose detail), or nothing."""
-    found = [f for f in files if is_mmproj(f.path)]
-    rank = {name: number for number, name in enumerate(_MMPROJ_ORDER)}
-    return tuple(sorted(found, key=lambda f: (rank.get(quant_of(f.path), 9), len(f.path), f.path))[:1])
+    """The one mmproj file to take, or nothing."""
+    return tuple(sorted((f for f in files if is_mmproj(f.path)), key=lambda f: mmproj_order(f.path))[:1])
+
+
+def mmproj_order(path: str) -> tuple[int, int, str]:
+    """A key that sorts the files of one mmproj in several types, the one to take first: F16 keeps all detail that the
+    model was made with, smaller types lose some, larger ones gain nothing."""
+    quant = quant_of(path)
+    return (_MMPROJ_ORDER.index(quant) if quant in _MMPROJ_ORDER else len(_MMPROJ_ORDER), len(path), path)
 
 
 def quants_of(files: Iterable[RemoteFile]) -> tuple[Quant, ...]:

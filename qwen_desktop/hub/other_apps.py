@@ -75,6 +75,11 @@ Finder = Callable[[Surroundings], Iterator[Found]]
 
 def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
     """The .gguf files under ``folder`` in order; what cannot be read is passed over, circles of links end."""
+    return (path for path in _files(folder, deepest=deepest) if is_gguf(path.name) and _is_file(path))
+
+
+def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
+    """All that is no folder under ``folder``, or what is called ``name``."""
     waiting, seen, count = [(folder, 0)], set(), 0
     while waiting and count < _MOST_FILES:
         place, depth = waiting.pop()
@@ -88,11 +93,11 @@ def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         for entry in entries:
             count += 1
-            if is_gguf(entry.name):
-                if _is_file(entry):
-                    yield entry
-            elif depth < deepest and _is_folder(entry):
-                waiting.append((entry, depth + 1))
+            if _is_folder(entry):
+                if depth < deepest:
+                    waiting.append((entry, depth + 1))
+            elif not name or entry.name == name:
+                yield entry
 
 
 # LM Studio -----------------------------------------------------------------------------------------------------------
@@ -318,24 +323,6 @@ FINDERS: dict[Origin, Finder] = {
 
 
 # Reading what may be anything ----------------------------------------------------------------------------------------
-
-
-def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
-    """All files under ``folder``, or those called ``name``."""
-    waiting, count = [(folder, 0)], 0
-    while waiting and count < _MOST_FILES:
-        place, depth = waiting.pop()
-        try:
-            entries = sorted(place.iterdir())
-        except (OSError, ValueError):
-            continue
-        for entry in entries:
-            count += 1
-            if _is_folder(entry):
-                if depth < deepest and not entry.is_symlink():
-                    waiting.append((entry, depth + 1))
-            elif not name or entry.name == name:
-                yield entry
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,7 +25,7 @@ from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access, access_from
-from qwen_desktop.hub.client import client, why_no_connection
+from qwen_desktop.hub.client import client, sentences
 from qwen_desktop.hub.range_source import MOST, RangeSource
 
 #: A slow line may take its time, in seconds; a file on disk is allowed ten.
@@ -62,7 +61,7 @@ def read_remote(urls: Sequence[str], access: Access, *, repo: str = "", path: st
             name = Path(path or unquote(urlsplit(url).path)).name or "model.gguf"
             source = RangeSource(http, url, access, repo=repo or failures.host_of(url), path=path or name)
             try:
-                with _sentences(url):
+                with sentences(url):
                     headers.append(_read_one(source, Path(name)))
             finally:
                 source.close()
@@ -96,22 +95,6 @@ def _all_parts(urls: Sequence[str]) -> list[str]:
     if number != 1:
         raise refusals.not_first_part(Path(unquote(address.path)), first=Path(unquote(names[0])).name)
     return [address._replace(path=name).geturl() for name in names]
-
-
-@contextmanager
-def _sentences(url: str) -> Iterator[None]:
-    """httpx2's exceptions as ours."""
-    import httpx2  # noqa: PLC0415 - only where the network is used
-
-    host = failures.host_of(url)
-    try:
-        yield
-    except httpx2.TooManyRedirects as error:
-        raise failures.circle(host) from error
-    except httpx2.TransportError as error:
-        raise why_no_connection(error, host) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise failures.strange(host, type(error).__name__) from error
 
 
 class _LeapingReader(Reader):

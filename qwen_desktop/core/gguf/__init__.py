@@ -7,7 +7,6 @@
 from qwen_desktop.core.gguf.header import (
     GgufHeader,
     TensorInfo,
-    as_dict,
     check_together,
     joined,
     parse,
@@ -26,7 +25,6 @@ __all__ = [
     "NotChat",
     "Reader",
     "TensorInfo",
-    "as_dict",
     "check_together",
     "joined",
     "kind_of",

@@ -353,23 +353,3 @@ def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
         sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.size
     commonest = max(sizes, key=lambda kind: sizes[kind], default=-1)
     return TENSOR_TYPES[commonest][2] if commonest in TENSOR_TYPES else ""
-
-
-def as_dict(path: str) -> dict[str, Any]:
-    """What a face shows of a file, without its tensors, as plain data. Raises ``UserFacing``."""
-    header = read_header(path)
-    return {
-        "path": header.path,
-        "architecture": header.architecture,
-        "name": header.name,
-        "quant": header.quant,
-        "size_bytes": header.size_bytes,
-        "parameters": header.parameters,
-        "context_length": header.context_length,
-        "vocab_size": header.vocab_size,
-        "fingerprint": header.fingerprint,
-        "template_sha256": header.template_sha256,
-        "has_template": header.chat_template is not None,
-        "guide": header.guide,
-        "parts": list(header.parts),
-    }
