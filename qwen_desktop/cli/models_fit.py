@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.errors import UserFacing
@@ -31,6 +33,10 @@ from qwen_desktop.store.settings_file import SettingsFile
 
 #: Types of the KV cache that the engine makes.
 KV_TYPES = ("f16", "q8_0")
+_VERDICT = (
+    "free_bytes", "missing_bytes", "verdict", "max_context", "gpu_layers", "decode_tokens_per_s", "prompt_tokens_per_s",
+    "measured", "inferred",
+)  # fmt: skip
 
 
 async def fit(
@@ -65,7 +71,9 @@ async def fit(
 
 def as_object(found: FileFit) -> dict[str, Any]:
     """What ``--json`` prints."""
-    shape, memory, verdict = found.shape, found.asked, found.fit
+    shape, verdict = found.shape, found.fit
+    memory = structs.asdict(found.asked)
+    del memory["device_bytes"]
     return {
         "reference": found.reference,
         "name": found.name,
@@ -76,24 +84,10 @@ def as_object(found: FileFit) -> dict[str, Any]:
         "size_bytes": found.size_bytes,
         "context": found.context,
         "kv_type": found.use.kv_type,
-        "weights_bytes": memory.weights_bytes,
-        "kv_bytes": memory.kv_bytes,
-        "state_bytes": memory.state_bytes,
-        "compute_bytes": memory.compute_bytes,
-        "mmproj_bytes": memory.mmproj_bytes,
-        "overhead_bytes": memory.overhead_bytes,
-        "total_bytes": memory.total_bytes,
-        "free_bytes": verdict.free_bytes,
-        "missing_bytes": verdict.missing_bytes,
-        "verdict": str(verdict.verdict),
+        **memory,
         "fitting_context": verdict.context if verdict.max_context else 0,
-        "max_context": verdict.max_context,
-        "gpu_layers": verdict.gpu_layers,
-        "decode_tokens_per_s": verdict.decode_tokens_per_s,
-        "prompt_tokens_per_s": verdict.prompt_tokens_per_s,
+        **{name: getattr(verdict, name) for name in _VERDICT},
         "fetched_bytes": found.fetched_bytes,
-        "measured": verdict.measured,
-        "inferred": list(verdict.inferred),
     }
 
 

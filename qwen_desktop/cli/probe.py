@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import Paths
@@ -161,14 +161,4 @@ def _print(shown: list[Row], console: Console) -> None:
         for row in shown:
             console.line(f"{row.name:20}{row.value}")
         return
-    from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text as Words  # noqa: PLC0415
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for row in shown:
-        table.add_row(Words(row.name), Words(harmless(row.value)))
-    console.end()
-    Rich().print(table)
+    console.table([((row.name, "bold"), (row.value, "")) for row in shown])

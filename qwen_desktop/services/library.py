@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -44,7 +43,7 @@ from qwen_desktop.services.events import (
     Notified,
     SettingsChanged,
 )
-from qwen_desktop.services.library_move import FolderMove, Report, job_progress
+from qwen_desktop.services.library_move import FolderMove, Report
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.settings_text import complaint
 
@@ -286,7 +285,7 @@ class Library:
         paths: list[str] = []
         for entry in entries:
 
-            def report(part: int, _of: int, before: int = done, **_detail: Any) -> None:
+            def report(part: int, _of: int, before: int = done) -> None:
                 if progress is not None:
                     progress(min(total, before + part), total)
 
@@ -314,8 +313,7 @@ class Library:
         entry = await self._entry(model.path)
         files = [*entry.files, *([entry.mmproj] if entry.mmproj else [])]
         paths = [entry.absolute(file) for file in files]
-        job = self._transfers.call("library.hash", {"paths": paths}, progress=job_progress(progress))
-        hashes: list[str] = await job
+        hashes: list[str] = await self._transfers.call("library.hash", {"paths": paths}, progress=progress)
         wrong = tuple(
             file.path for file, found in zip(files, hashes, strict=True) if file.sha256 and file.sha256 != found
         )
