@@ -214,7 +214,7 @@ class _Asking:
         """The object that a hub answers with."""
         said, answer = self._said(url, query, repo, revision)
         if not isinstance(said, dict):
-            raise failures.strange(answer.url.host, "no object")
+            raise failures.strange(answer.url.host, details="no object")
         return said
 
     def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
@@ -231,7 +231,7 @@ class _Asking:
             for piece in answer.iter_bytes():
                 body += piece
                 if len(body) > _LONGEST:
-                    raise failures.strange(answer.url.host, "endless")
+                    raise failures.strange(answer.url.host, details="endless")
             return msgspec.json.decode(body), answer
 
 

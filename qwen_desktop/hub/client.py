@@ -84,7 +84,7 @@ def sentences(url: str) -> Iterator[None]:
     except httpx2.TransportError as error:
         raise why_no_connection(error, host) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
-        raise failures.strange(host, type(error).__name__) from error
+        raise failures.strange(host, details=type(error).__name__) from error
 
 
 def why_no_connection(error: Exception, host: str) -> AppError:

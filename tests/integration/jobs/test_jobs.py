@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from qwen_desktop.core.errors import Bug, Cancelled, Environment, UserFacing
-from qwen_desktop.jobs.blocks import from_builtins, projection
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.jobs.growing import as_grown, grow
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.blocks import from_builtins, projection
+from qwen_desktop.jobs.markdown.growing import as_grown, grow
+from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.table import JOBS
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
