@@ -21,7 +21,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import Cancelled
-from qwen_desktop.core.files import open_raw
+from qwen_desktop.core.files import flush_folder, open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import COPYING
@@ -113,18 +113,6 @@ def copy_file(source: Path, target: Path, meter: Meter) -> str:
     return hashed.hexdigest()
 
 
-def flush_folder(folder: Path) -> None:
-    """Make names in ``folder`` survive a power cut, where the system can."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):  # some network file systems cannot
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def check_space(folder: Path, needed: int) -> None:
     """Raise ``Environment`` when ``folder`` (or where it will be) has too little room for ``needed`` bytes."""
     place = folder
@@ -142,7 +130,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     """The job ``library.copy``: copy a linked model's files into the models folder, write its manifest, and return the
     first file's path. A copy that lies there already is taken as it is. Raises ``AppError`` and ``OSError``."""
     wanted = msgspec.convert(entry, Entry)
-    sources = [*wanted.files, *([wanted.mmproj] if wanted.mmproj else [])]
+    sources = wanted.all_files
     root = Path(folder)
     if _inside(Path(wanted.path), root) and all(is_safe(Path(file.path).name) for file in wanted.files):
         _adopt(wanted)
@@ -180,7 +168,7 @@ def _home(root: Path, entry: Entry, meter: Meter) -> tuple[Path, dict[str, str]]
     repo = entry.repo
     if not is_repo(repo):
         repo = f"local/{_stem(entry.name)}"
-    sources = [Path(file.path) for file in (*entry.files, *([entry.mmproj] if entry.mmproj else []))]
+    sources = [Path(file.path) for file in entry.all_files]
     for number in range(1, 1000):
         home = root.joinpath(*(repo if number == 1 else f"{repo}-{number}").split("/"))
         there: dict[str, str] = {}

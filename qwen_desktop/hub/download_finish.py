@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.errors import AppError, Environment
-from qwen_desktop.core.files import open_raw, read_file, write_atomic
+from qwen_desktop.core.files import flush_folder, open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
-from qwen_desktop.hub.copying import flush_folder
 from qwen_desktop.hub.download_disk import of_disk
 from qwen_desktop.hub.download_lock import remove_lock
 from qwen_desktop.hub.journal import Identity, part_path, remove_journal

@@ -36,7 +36,12 @@ _KEPT = (
     "alias", "options",
 )  # fmt: skip
 
-#: Of that, what somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
+#: What faces show of it as it is noted.
+_SHOWN = (
+    "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
+    "last_used", "added", "licence", "alias", "options",
+)  # fmt: skip
+#: What somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
 _KEPT_OF_MODEL = ("last_used", "alias", "options")
 _KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged")
 
@@ -74,30 +79,16 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
     if problem is None and entry.damaged:
         problem = errors.damaged(entry.damaged[0], owned=entry.owned)
     return InstalledModel(
-        id=entry.id,
         path=entry.path,
-        name=entry.name,
-        quant=entry.quant,
-        size_bytes=entry.size_bytes + (entry.mmproj.size_bytes if entry.mmproj else 0),
+        size_bytes=sum(file.size_bytes for file in entry.all_files),
         files=tuple(entry.absolute(f) for f in entry.files),
         mmproj=entry.absolute(entry.mmproj) if entry.mmproj else "",
-        repo=entry.repo,
-        origin=entry.origin,
-        owned=entry.owned,
-        architecture=entry.architecture,
-        parameters=entry.parameters,
-        context_train=entry.context_train,
         sha256=entry.files[0].sha256,
-        verified_at=entry.verified_at,
-        last_used=entry.last_used,
-        added=entry.added,
-        licence=entry.licence,
         problem=problem,
         template_fault=note.faults[0] if note and note.faults else None,
         template_repaired=bool(note and note.override),
         template_repairable=bool(note and note.repairable),
-        alias=entry.alias,
-        options=entry.options,
+        **{name: getattr(entry, name) for name in _SHOWN},
     )
 
 
@@ -215,7 +206,7 @@ def _look(entry: Entry) -> Seen:
     linked = entry.mmproj if not entry.owned else None
     if linked is not None and Path(entry.path).exists() and not Path(linked.path).exists():
         entry = structs.replace(entry, mmproj=None)  # the other program replaced or removed it
-    for file in (*entry.files, *([entry.mmproj] if entry.mmproj else [])):
+    for file in entry.all_files:
         place = Path(entry.absolute(file))
         try:
             size = place.stat().st_size

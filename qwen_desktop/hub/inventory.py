@@ -92,6 +92,11 @@ class Entry(Struct, frozen=True):
         """The absolute path of the first file."""
         return self.absolute(self.files[0])
 
+    @property
+    def all_files(self) -> tuple[ManifestFile, ...]:
+        """The parts, and the mmproj behind them."""
+        return (*self.files, *([self.mmproj] if self.mmproj else []))
+
     def absolute(self, file: ManifestFile) -> str:
         """Where ``file`` lies."""
         return str(Path(self.folder, file.path)) if self.owned else file.path

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core.files import read_file, write_atomic
+from qwen_desktop.core.files import flush_folder, read_file, write_atomic
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.copying import Meter, check_space, copy_file, flush_folder, sha256_of
+from qwen_desktop.hub.copying import Meter, check_space, copy_file, sha256_of
 from qwen_desktop.hub.installed import COPYING
 from qwen_desktop.hub.inventory import Entries
 from qwen_desktop.hub.manifest import find_manifests

@@ -311,7 +311,7 @@ class Library:
         """
         model = self._known(model_id)
         entry = await self._entry(model.path)
-        files = [*entry.files, *([entry.mmproj] if entry.mmproj else [])]
+        files = entry.all_files
         paths = [entry.absolute(file) for file in files]
         hashes: list[str] = await self._transfers.call("library.hash", {"paths": paths}, progress=progress)
         wrong = tuple(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import limits, refusals
@@ -132,19 +132,11 @@ def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
     """The parts of a split model as one: the first part's words, the tensors of all (offsets count in their part)."""
     first = headers[0]
     digest = hashlib.sha256("".join(h.fingerprint for h in headers).encode()).hexdigest()
-    return GgufHeader(
-        path=first.path,
-        version=first.version,
-        architecture=first.architecture,
-        name=first.name,
-        quant=first.quant,
-        file_type=first.file_type,
+    return structs.replace(
+        first,
         size_bytes=sum(h.size_bytes for h in headers),
         parameters=sum(h.parameters for h in headers),
-        data_offset=first.data_offset,
         fingerprint=digest,
-        metadata=first.metadata,
-        arrays=first.arrays,
         tensors=tuple(tensor for h in headers for tensor in h.tensors),
         parts=tuple(h.path for h in headers),
     )
@@ -229,15 +221,23 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
         raise refusals.truncated(path, size=f"{size:,}", needed=f"{needed:,}")
     if refusals.is_unfinished(path.name) and not partial:
         raise refusals.unfinished(path)  # all its room is there, not all its bytes
-    return _header(
-        path,
-        version,
+    file_type = metadata.get("general.file_type")
+    file_type = file_type if type(file_type) is int else None
+    return GgufHeader(
+        path=str(path),
+        version=version,
+        architecture=_text(metadata, "general.architecture"),
+        name=_title(path, metadata),
+        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
+        file_type=file_type,
+        size_bytes=max(size, needed),
+        parameters=sum(math.prod(t.shape) for t in tensors),
+        data_offset=data_offset,
+        fingerprint=reader.digest(header_end, size) if digest else "",
         metadata=metadata,
         arrays=arrays,
         tensors=tensors,
-        size=max(size, needed),
-        data_offset=data_offset,
-        fingerprint=reader.digest(header_end, size) if digest else "",
+        parts=(str(path),),
     )
 
 
@@ -312,39 +312,15 @@ def _check_kind(
         limits.check(architecture, metadata, arrays)
 
 
-def _header(
-    path: Path,
-    version: int,
-    *,
-    metadata: dict[str, Any],
-    arrays: dict[str, ArrayInfo],
-    tensors: tuple[TensorInfo, ...],
-    size: int,
-    data_offset: int,
-    fingerprint: str,
-) -> GgufHeader:
-    architecture = metadata.get("general.architecture")
-    file_type = metadata.get("general.file_type")
-    file_type = file_type if type(file_type) is int else None
-    name = metadata.get("general.name")
+def _title(path: Path, metadata: dict[str, Any]) -> str:
+    """The model's name as its header has it, else its file's."""
     part = split_of(path.name)
-    title = name.strip()[:_LONGEST_TITLE] if isinstance(name, str) else ""
-    return GgufHeader(
-        path=str(path),
-        version=version,
-        architecture=architecture if isinstance(architecture, str) else "",
-        name=shown(title or (part[0] if part else path.name)),
-        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
-        file_type=file_type,
-        size_bytes=size,
-        parameters=sum(math.prod(t.shape) for t in tensors),
-        data_offset=data_offset,
-        fingerprint=fingerprint,
-        metadata=metadata,
-        arrays=arrays,
-        tensors=tensors,
-        parts=(str(path),),
-    )
+    return shown(_text(metadata, "general.name").strip()[:_LONGEST_TITLE] or (part[0] if part else path.name))
+
+
+def _text(metadata: dict[str, Any], key: str) -> str:
+    value = metadata.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
