@@ -24,10 +24,10 @@ from msgspec import structs
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.fit_words import sentence, size
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -37,6 +37,14 @@ _VERDICT = (
     "free_bytes", "missing_bytes", "verdict", "max_context", "gpu_layers", "decode_tokens_per_s", "prompt_tokens_per_s",
     "measured", "inferred",
 )  # fmt: skip
+
+# fmt: off
+_unknown_type = Failure(
+    UserFacing, "fit.kv_type", "name types",
+    QT_TRANSLATE_NOOP("fit", "{name} is no type of the KV cache that the engine makes."),
+    QT_TRANSLATE_NOOP("fit", "Choose one of: {types}."),
+)
+# fmt: on
 
 
 async def fit(
@@ -55,7 +63,7 @@ async def fit(
     Raises ``AppError`` when there is nothing to judge.
     """
     if kv_type is not None and kv_type not in KV_TYPES:
-        raise _unknown_type(kv_type)
+        raise _unknown_type(kv_type[:40], ", ".join(KV_TYPES))
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
         console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
         memory_bytes = None if memory is None else int(memory * 1e9)
@@ -128,14 +136,3 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
 
 def _billions(count: int) -> str:
     return f"{count / 1e9:.2f} B" if count >= 100_000_000 else f"{count / 1e6:.1f} M"
-
-
-def _unknown_type(kv_type: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "fit.kv_type",
-            QT_TRANSLATE_NOOP("fit", "{name} is no type of the KV cache that the engine makes."),
-            {"name": kv_type[:40]},
-        ),
-        Text("fit.kv_type.hint", QT_TRANSLATE_NOOP("fit", "Choose one of: {types}."), {"types": ", ".join(KV_TYPES)}),
-    )

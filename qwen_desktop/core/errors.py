@@ -7,12 +7,13 @@ and, in ``hint``, what to do.
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
 
 
 class Problem(Struct, frozen=True):
@@ -66,12 +67,92 @@ class Cancelled(AppError):  # noqa: N818
     kind = "cancelled"
 
 
-_KINDS: dict[str, type[AppError]] = {
-    "user": UserFacing,
-    "environment": Environment,
-    "bug": Bug,
-    "cancelled": Cancelled,
+_E = TypeVar("_E", bound=AppError)
+
+
+class Failure(Struct, Generic[_E], frozen=True):
+    """A row of a table of failures: what is said, what to do, and the one button that helps.
+
+    Called with the values of its ``places`` (names separated by spaces, in that order) it makes the error. ``what`` and
+    ``hint`` are marked for translation where they are written: ``QT_TRANSLATE_NOOP("hub", "{host} is silent.")``.
+    """
+
+    kind: type[_E]
+    code: str
+    places: str
+    what: str
+    hint: str = ""
+    action: str = ""
+
+    def __call__(self, *values: Param, details: str = "") -> _E:
+        """The error. Raises ``ValueError`` when there are more or fewer ``values`` than places."""
+        params = dict(zip(self.places.split(), values, strict=True))
+        return self.kind(
+            self._text(self.code, self.what, params),
+            self._text(f"{self.code}.hint", self.hint, params) if self.hint else None,
+            details=details,
+            action=self.action,
+        )
+
+    @staticmethod
+    def _text(code: str, source: str, params: dict[str, Param]) -> Text:
+        return Text(code, source, {name: value for name, value in params.items() if f"{{{name}}}" in source})
+
+
+_CHECK_NAME = QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")
+
+# fmt: off
+bug = Failure(
+    Bug, "bug", "", QT_TRANSLATE_NOOP("errors", "Something went wrong inside Qwen Desktop."),
+    QT_TRANSLATE_NOOP("errors", "Try again; if it happens again, please report it."),
+)
+memory_full = Failure(
+    Environment, "memory.full", "", QT_TRANSLATE_NOOP("errors", "There is not enough memory for this."),
+    QT_TRANSLATE_NOOP("errors", "Close other programs, or try it with a smaller file."),
+)
+disk_full = Failure(
+    Environment, "disk.full", "", QT_TRANSLATE_NOOP("errors", "The disk is full."),
+    QT_TRANSLATE_NOOP("errors", "Free some space, then try again."),
+)
+not_a_file = Failure(
+    Environment, "file.other", "path",
+    QT_TRANSLATE_NOOP("errors", "{path} is no file but a pipe, a socket or a device."), _CHECK_NAME,
+)
+_file_failed = Failure(
+    Environment, "file.failed", "path reason",
+    QT_TRANSLATE_NOOP("errors", "Reading or writing {path} failed: {reason}."),
+    QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
+)
+_BY_NUMBER = {
+    errno.EACCES: Failure(
+        Environment, "file.denied", "path", QT_TRANSLATE_NOOP("errors", "There is no permission to use {path}."),
+        QT_TRANSLATE_NOOP("errors", "Change its permissions or choose another place."),
+    ),
+    errno.EROFS: Failure(
+        Environment, "disk.readonly", "path",
+        QT_TRANSLATE_NOOP("errors", "{path} is on a disk that cannot be written."),
+        QT_TRANSLATE_NOOP("errors", "Set QWEN_DESKTOP_HOME to a folder that can be written."),
+    ),
+    errno.ENOENT: Failure(
+        Environment, "file.missing", "path", QT_TRANSLATE_NOOP("errors", "{path} does not exist."), _CHECK_NAME,
+    ),
+    errno.ELOOP: Failure(
+        Environment, "file.loop", "path", QT_TRANSLATE_NOOP("errors", "{path} is a link that leads in a circle."),
+        QT_TRANSLATE_NOOP("errors", "Remove the link, or let it lead to a file."),
+    ),
+    errno.ENAMETOOLONG: Failure(
+        Environment, "file.name_long", "path",
+        QT_TRANSLATE_NOOP("errors", "The name {path} is too long for this system."), _CHECK_NAME,
+    ),
+    errno.EISDIR: Failure(
+        Environment, "file.folder", "path", QT_TRANSLATE_NOOP("errors", "{path} is a folder, not a file."),
+        QT_TRANSLATE_NOOP("errors", "Choose a file inside it."),
+    ),
 }
+# fmt: on
+
+
+_KINDS: dict[str, type[AppError]] = {kind.kind: kind for kind in (UserFacing, Environment, Bug, Cancelled)}
 
 
 def error_of(problem: Problem) -> AppError:
@@ -85,85 +166,21 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, AppError):
         return error.problem
     if isinstance(error, MemoryError):
-        return Problem(
-            "environment",
-            Text("memory.full", QT_TRANSLATE_NOOP("errors", "There is not enough memory for this.")),
-            Text(
-                "memory.full.hint", QT_TRANSLATE_NOOP("errors", "Close other programs, or try it with a smaller file.")
-            ),
-        )
+        return memory_full().problem
     if isinstance(error, OSError):
         return os_problem(error)
-    return Problem(
-        "bug",
-        Text("bug", QT_TRANSLATE_NOOP("errors", "Something went wrong inside Qwen Desktop.")),
-        Text("bug.hint", QT_TRANSLATE_NOOP("errors", "Try again; if it happens again, please report it.")),
-        details=type(error).__name__,
-    )
+    return bug(details=type(error).__name__).problem
 
 
 def os_problem(error: OSError) -> Problem:
     """One sentence for a failure of the file system."""
-    import errno  # noqa: PLC0415 - only on this rare path
+    from qwen_desktop.core.files import NotAFile  # noqa: PLC0415 - only on this rare path
 
-    from qwen_desktop.core.files import NotAFile  # noqa: PLC0415 - as above
-
-    params: dict[str, str | int | float] = {"path": os.fsdecode(error.filename) if _named(error) else ""}
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
     if isinstance(error, NotAFile):
-        return Problem(
-            "environment",
-            Text(
-                "file.other",
-                QT_TRANSLATE_NOOP("errors", "{path} is no file but a pipe, a socket or a device."),
-                params,
-            ),
-            Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
-        )
-    what, hint = {
-        errno.ENOSPC: (
-            Text("disk.full", QT_TRANSLATE_NOOP("errors", "The disk is full.")),
-            Text("disk.full.hint", QT_TRANSLATE_NOOP("errors", "Free some space, then try again.")),
-        ),
-        errno.EACCES: (
-            Text("file.denied", QT_TRANSLATE_NOOP("errors", "There is no permission to use {path}."), params),
-            Text("file.denied.hint", QT_TRANSLATE_NOOP("errors", "Change its permissions or choose another place.")),
-        ),
-        errno.EROFS: (
-            Text("disk.readonly", QT_TRANSLATE_NOOP("errors", "{path} is on a disk that cannot be written."), params),
-            Text(
-                "disk.readonly.hint",
-                QT_TRANSLATE_NOOP("errors", "Set QWEN_DESKTOP_HOME to a folder that can be written."),
-            ),
-        ),
-        errno.ENOENT: (
-            Text("file.missing", QT_TRANSLATE_NOOP("errors", "{path} does not exist."), params),
-            Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
-        ),
-        errno.ELOOP: (
-            Text("file.loop", QT_TRANSLATE_NOOP("errors", "{path} is a link that leads in a circle."), params),
-            Text("file.loop.hint", QT_TRANSLATE_NOOP("errors", "Remove the link, or let it lead to a file.")),
-        ),
-        errno.ENAMETOOLONG: (
-            Text("file.name_long", QT_TRANSLATE_NOOP("errors", "The name {path} is too long for this system."), params),
-            Text("file.missing.hint", QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")),
-        ),
-        errno.EISDIR: (
-            Text("file.folder", QT_TRANSLATE_NOOP("errors", "{path} is a folder, not a file."), params),
-            Text("file.folder.hint", QT_TRANSLATE_NOOP("errors", "Choose a file inside it.")),
-        ),
-    }.get(
-        error.errno or 0,
-        (
-            Text(
-                "file.failed",
-                QT_TRANSLATE_NOOP("errors", "Reading or writing {path} failed: {reason}."),
-                {**params, "reason": error.strerror or type(error).__name__},
-            ),
-            Text("file.failed.hint", QT_TRANSLATE_NOOP("errors", "Check the disk, then try again.")),
-        ),
-    )
-    return Problem("environment", what, hint)
-
-
-def _named(error: OSError) -> bool:
-    return isinstance(error.filename, str | bytes | os.PathLike)
+        return not_a_file(path).problem
+    if error.errno == errno.ENOSPC:
+        return disk_full().problem
+    if error.errno in _BY_NUMBER:
+        return _BY_NUMBER[error.errno](path).problem
+    return _file_failed(path, error.strerror or type(error).__name__).problem

@@ -78,7 +78,7 @@ def repo_info(
     if revision:
         url += f"/revision/{quote(revision, safe='')}"
     with _asking(access, http) as ask:
-        said = ask.one(url, [("blobs", "true")], repo, revision)
+        said = ask.one(url, [("blobs", "true")], repo, revision)[0]
     card = _dict(said.get("cardData"))
     tags = _texts(said.get("tags"))
     return RepoInfo(
@@ -135,10 +135,10 @@ def modelscope_files(
     """The files of ``repo`` at ModelScope."""
     url = f"{access.modelscope}/api/v1/models/{quote(repo)}/repo/files"
     with _asking(access, http) as ask:
-        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)
+        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)[0]
     files = _dict(said.get("Data")).get("Files")
     if not isinstance(files, list):
-        raise failures.strange(failures.host_of(access.modelscope), "Files")
+        raise failures.strange(failures.host_of(access.modelscope), details="Files")
     return [
         RemoteFile(_text(f.get("Path")), _size(f.get("Size")), _hash(f.get("Sha256")))
         for f in _dicts(files[:MODELSCOPE_MOST])
@@ -179,7 +179,7 @@ def raise_for(answer: httpx2.Response, repo: str, access: Access, *, path: str =
         raise failures.forbidden(host)
     if status in (408, 425, 429) or status >= 500:
         raise failures.busy(host, status, retry_after(answer))
-    raise failures.strange(host, f"HTTP {status}")
+    raise failures.strange(host, details=f"HTTP {status}")
 
 
 def retry_after(answer: httpx2.Response) -> float:
@@ -210,29 +210,34 @@ class _Asking:
         self._access = access
         self._http = http
 
-    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> dict[str, Any]:
+    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> tuple[dict[str, Any], httpx2.Response]:
         """The object that a hub answers with."""
         said, answer = self._said(url, query, repo, revision)
         if not isinstance(said, dict):
             raise failures.strange(answer.url.host, details="no object")
-        return said
+        return said, answer
 
     def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
         """The objects of the list that a hub answers with."""
         said, answer = self._said(url, query, repo, "")
         if not isinstance(said, list):
-            raise failures.strange(answer.url.host, "no list")
+            raise failures.strange(answer.url.host, details="no list")
         return _dicts(said), answer
 
     def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
-        with sentences(url), self._http.stream("GET", url, params=urlencode(query)) as answer:
-            raise_for(answer, repo, self._access, revision=revision)
-            body = bytearray()
-            for piece in answer.iter_bytes():
-                body += piece
-                if len(body) > _LONGEST:
-                    raise failures.strange(answer.url.host, details="endless")
+        host = failures.host_of(url)
+        body = bytearray()
+        try:
+            with sentences(host), self._http.stream("GET", url, params=urlencode(query)) as answer:
+                host = answer.url.host
+                raise_for(answer, repo, self._access, revision=revision)
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if len(body) > _LONGEST:
+                        raise failures.strange(host, details="endless")
             return msgspec.json.decode(body), answer
+        except (ValueError, RecursionError) as error:
+            raise failures.strange(host, details=type(error).__name__) from error
 
 
 @contextmanager

@@ -72,18 +72,17 @@ def origin_of(url: str) -> Origin:
 
 
 @contextmanager
-def sentences(url: str) -> Iterator[None]:
-    """Raise ``AppError`` for whatever httpx2, and reading what it brought, raise inside."""
+def sentences(host: str) -> Iterator[None]:
+    """What httpx2 raises inside is raised as ``AppError``."""
     import httpx2  # noqa: PLC0415
 
-    host = failures.host_of(url)
     try:
         yield
     except httpx2.TooManyRedirects as error:
         raise failures.circle(host) from error
     except httpx2.TransportError as error:
         raise why_no_connection(error, host) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise failures.strange(host, details=type(error).__name__) from error
 
 
@@ -99,11 +98,11 @@ def why_no_connection(error: Exception, host: str) -> AppError:
             return failures.untrusted(host, cause.verify_message, certificates.variable())
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.UnsupportedProtocol):
-        return failures.strange(host, type(error).__name__)
+        return failures.strange(host, details=type(error).__name__)
     # Of HTTP proxies, then of SOCKS ones; any other: the proxy has no network either.
     if isinstance(error, httpx2.ProxyError) and any(sign in str(error) for sign in ("407", "password", "Requested ")):
         return failures.proxy_login()
-    return failures.unreachable(host, type(error).__name__)
+    return failures.unreachable(host, details=type(error).__name__)
 
 
 def _guard(access: Access, ways: Routes) -> Callable[[httpx2.Request], None]:

@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.files import read_file, set_aside, write_atomic
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Origin
@@ -39,6 +39,14 @@ READER = 1
 #: A template is some kilobytes, a library some hundred models.
 _LONGEST = 64 << 20
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+
+# fmt: off
+_locked = Failure(
+    Environment, "library.locked", "",
+    QT_TRANSLATE_NOOP("library", "Another program keeps the list of models locked."),
+    QT_TRANSLATE_NOOP("library", "Close other Qwen Desktop windows, then try again."),
+)
+# fmt: on
 
 
 class TemplateNote(Struct, frozen=True):
@@ -193,15 +201,7 @@ class Inventory:
         try:
             lock.acquire()
         except Timeout as error:
-            raise Environment(
-                Text(
-                    "library.locked", QT_TRANSLATE_NOOP("library", "Another program keeps the list of models locked.")
-                ),
-                Text(
-                    "library.locked.hint",
-                    QT_TRANSLATE_NOOP("library", "Close other Qwen Desktop windows, then try again."),
-                ),
-            ) from error
+            raise _locked() from error
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise

@@ -117,31 +117,6 @@ def several(name: str, found: Sequence[str]) -> UserFacing:
     )
 
 
-def alias_impossible(alias: str) -> UserFacing:
-    """What cannot be a name for commands."""
-    return UserFacing(
-        Text("library.alias", QT_TRANSLATE_NOOP("library", "A model cannot be called {name}."), {"name": alias}),
-        Text(
-            "library.alias.hint",
-            QT_TRANSLATE_NOOP(
-                "library", "Use up to 64 letters, digits, dots, - and _, beginning with a letter or digit."
-            ),
-        ),
-    )
-
-
-def alias_taken(alias: str, model: str) -> UserFacing:
-    """Another model has this name."""
-    return UserFacing(
-        Text(
-            "library.alias_taken",
-            QT_TRANSLATE_NOOP("library", "{name} is a name of {model} already."),
-            {"name": alias, "model": model},
-        ),
-        Text("library.alias_taken.hint", QT_TRANSLATE_NOOP("library", "Choose another name.")),
-    )
-
-
 def no_bin(file: str, why: Text | None = None, *, details: str = "") -> Environment:
     """There is no bin for it, so only deleting for good is possible; ``action`` says so to faces."""
     return Environment(

@@ -13,10 +13,30 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from msgspec import Struct
 
 from qwen_desktop.core import gguf
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.models import Quant, RemoteFile
 from qwen_desktop.core.quants import order
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, is_text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, is_text
+
+_WRITE_IT = QT_TRANSLATE_NOOP(
+    "hub", "Write it as owner/name, such as Qwen/Qwen3-4B-GGUF, or paste its address at Hugging Face."
+)
+
+# fmt: off
+_unknown = Failure(
+    UserFacing, "names.unknown", "text", QT_TRANSLATE_NOOP("hub", "“{text}” does not name a model."), _WRITE_IT,
+)
+_empty = Failure(UserFacing, "names.empty", "", QT_TRANSLATE_NOOP("hub", "There is no name of a model."), _WRITE_IT)
+_elsewhere = Failure(
+    UserFacing, "names.host", "host",
+    QT_TRANSLATE_NOOP("hub", "{host} is neither Hugging Face, a mirror of it, nor ModelScope."),
+    QT_TRANSLATE_NOOP("hub", "Download the file with a browser, then open it with Open GGUF."), "model.open",
+)
+_unsafe_path = Failure(
+    UserFacing, "names.path", "", QT_TRANSLATE_NOOP("hub", "The repository names a file that cannot be stored safely."),
+    QT_TRANSLATE_NOOP("hub", "Choose another repository."),
+)
+# fmt: on
 
 
 class Reference(Struct, frozen=True):
@@ -162,11 +182,7 @@ def safe_path(path: str) -> PurePosixPath:
     """
     parts = path.split("/")
     if not path or len(path) > 1000 or len(parts) > 8 or any(not p or _unsafe(p) for p in parts):
-        raise UserFacing(
-            Text("names.path", QT_TRANSLATE_NOOP("hub", "The repository names a file that cannot be stored safely.")),
-            Text("names.path.hint", QT_TRANSLATE_NOOP("hub", "Choose another repository.")),
-            details=repr(path[:200]),
-        )
+        raise _unsafe_path(details=repr(path[:200]))
     return PurePosixPath(path)
 
 
@@ -277,7 +293,7 @@ def _of_address(address: str) -> Reference:
         if found is None and host.startswith("hf-mirror."):
             found = _of_hugging_face(parts, query)
         if found is None:
-            raise _elsewhere(host)
+            raise _elsewhere(host or "?")
     if found is None:
         raise not_understood(address)
     if found.file:
@@ -324,30 +340,5 @@ def _of_modelscope(parts: list[str], query: dict[str, str]) -> Reference | None:
 
 def not_understood(text: str) -> UserFacing:
     """The sentence for a text that names no model."""
-    shown = clean(" ".join(text.split()))[:80]
-    return UserFacing(
-        Text("names.unknown", QT_TRANSLATE_NOOP("hub", "“{text}” does not name a model."), {"text": shown})
-        if shown
-        else Text("names.empty", QT_TRANSLATE_NOOP("hub", "There is no name of a model.")),
-        Text(
-            "names.unknown.hint",
-            QT_TRANSLATE_NOOP(
-                "hub", "Write it as owner/name, such as Qwen/Qwen3-4B-GGUF, or paste its address at Hugging Face."
-            ),
-        ),
-    )
-
-
-def _elsewhere(host: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "names.host",
-            QT_TRANSLATE_NOOP("hub", "{host} is neither Hugging Face, a mirror of it, nor ModelScope."),
-            {"host": host or "?"},
-        ),
-        Text(
-            "names.host.hint",
-            QT_TRANSLATE_NOOP("hub", "Download the file with a browser, then open it with Open GGUF."),
-        ),
-        action="model.open",
-    )
+    told = clean(" ".join(text.split()))[:80]
+    return _unknown(told) if told else _empty()

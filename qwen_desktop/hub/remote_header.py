@@ -61,7 +61,7 @@ def read_remote(urls: Sequence[str], access: Access, *, repo: str = "", path: st
             name = Path(path or unquote(urlsplit(url).path)).name or "model.gguf"
             source = RangeSource(http, url, access, repo=repo or failures.host_of(url), path=path or name)
             try:
-                with sentences(url):
+                with sentences(failures.host_of(url)):
                     headers.append(_read_one(source, Path(name)))
             finally:
                 source.close()

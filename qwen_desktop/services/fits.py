@@ -24,7 +24,7 @@ from qwen_desktop.core import corrections, memory, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import ModelInfo, Stats
-from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.errors import AppError, Failure, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.fit import FileFit, Fit, fit, usual_day
 from qwen_desktop.core.hardware import Machine, Memory
@@ -34,7 +34,7 @@ from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.shape import Shape, for_quant
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
@@ -63,6 +63,14 @@ _FEWEST_WRITTEN, _FEWEST_READ = 16, 64
 _DEFAULTS = Settings()
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _HUB = re.compile(r"^(?:www\.)?(?:hf\.co|huggingface\.co|modelscope\.(?:cn|ai))/", re.IGNORECASE)
+
+# fmt: off
+_not_found = Failure(
+    UserFacing, "fits.unknown", "reference",
+    QT_TRANSLATE_NOOP("fits", "{reference} is neither a GGUF file nor the address of one."),
+    QT_TRANSLATE_NOOP("fits", "Name a file, its address, or a repository such as Qwen/Qwen3-4B-GGUF:Q4_K_M."),
+)
+# fmt: on
 
 
 class Lookup(Protocol):
@@ -267,11 +275,11 @@ class Fits:
             params: dict[str, Any] = {"urls": urls, "access": access.as_params()}
             return _Header(await self._call(self._transfers, params)), ""
         if self._catalogue is None:
-            raise _not_found(reference)
+            raise _not_found(unquote(reference)[:200])
         model = await self._catalogue.lookup(reference)
         quant = model.recommended_quant
         if quant is None or not quant.files:
-            raise _not_found(reference)
+            raise _not_found(unquote(reference)[:200])
         hubs = (model.hub,) if model.hub else access.hubs
         params = {
             "urls": _sources(model, tuple(file.path for file in quant.files), access, hubs),
@@ -462,17 +470,3 @@ def _sources(model: CatalogModel, paths: tuple[str, ...], access: Access, hubs: 
         elif model.modelscope:
             found.append([api.modelscope_url(model.modelscope, path, access=access) for path in paths])
     return found
-
-
-def _not_found(reference: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "fits.unknown",
-            QT_TRANSLATE_NOOP("fits", "{reference} is neither a GGUF file nor the address of one."),
-            {"reference": unquote(reference)[:200]},
-        ),
-        Text(
-            "fits.unknown.hint",
-            QT_TRANSLATE_NOOP("fits", "Name a file, its address, or a repository such as Qwen/Qwen3-4B-GGUF:Q4_K_M."),
-        ),
-    )

@@ -21,13 +21,13 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, error_of, os_problem
+from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, error_of, os_problem
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
 from qwen_desktop.core.settings import setting
-from qwen_desktop.core.text import Text, clean, shown
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import shown as shown_model
 from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
@@ -59,6 +59,18 @@ _VARIABLES = (
     "OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
     "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA",
 )  # fmt: skip
+
+# fmt: off
+_alias_impossible = Failure(
+    UserFacing, "library.alias", "name", QT_TRANSLATE_NOOP("library", "A model cannot be called {name}."),
+    QT_TRANSLATE_NOOP("library", "Use up to 64 letters, digits, dots, - and _, beginning with a letter or digit."),
+)
+_alias_taken = Failure(
+    UserFacing, "library.alias_taken", "name model",
+    QT_TRANSLATE_NOOP("library", "{name} is a name of {model} already."),
+    QT_TRANSLATE_NOOP("library", "Choose another name."),
+)
+# fmt: on
 
 
 class Library:
@@ -439,10 +451,10 @@ class Library:
                 raise UserFacing(wrong)
         wanted = None if alias is None else clean(alias).strip()
         if wanted and not _ALIAS.fullmatch(wanted):
-            raise errors.alias_impossible(wanted)
+            raise _alias_impossible(wanted)
         for other in self._models:
             if wanted and other.id != model.id and any(wanted.lower() in names for names in _names(other)):
-                raise errors.alias_taken(wanted, other.name)
+                raise _alias_taken(wanted, other.name)
 
         def change(now: Entry) -> Entry:
             return structs.replace(
@@ -609,13 +621,7 @@ def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[st
 
 
 def _told(candidate: ImportCandidate) -> dict[str, str]:
-    return {
-        "origin": candidate.origin,
-        "name": candidate.name,
-        "quant": candidate.quant,
-        "repo": candidate.repo,
-        "mmproj": candidate.mmproj,
-    }
+    return {name: getattr(candidate, name) for name in ("origin", "name", "quant", "repo", "mmproj")}
 
 
 def _examined(entry: Entry) -> bool:
