@@ -23,7 +23,7 @@ from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quan
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.shape import Shape, for_quant
-from qwen_desktop.hub.remote_header import Found
+from qwen_desktop.hub.remote_header import RemoteHeader
 from qwen_desktop.services.events import EventBus, MessageChanged, ModelChanged, ModelState, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.preferences import Preferences
@@ -45,7 +45,7 @@ class Headers:
         path = str(params.get("path") or params.get("file"))
         self.asked.append(path)
         shape = self.shapes[path]
-        return msgspec.to_builtins(Found("x", "y", shape, shape.weights_bytes, 1000, fingerprint=path))
+        return msgspec.to_builtins(RemoteHeader("x", "y", shape, shape.weights_bytes, 1000, fingerprint=path))
 
 
 def machine(chance: random.Random, folder: str) -> Machine:

@@ -88,11 +88,11 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:
         """Download a model. Called again, it goes on where it stopped."""
-        from qwen_desktop.cli.models_pull import Wanted  # noqa: PLC0415
+        from qwen_desktop.cli.models_pull import PullOptions  # noqa: PLC0415
         from qwen_desktop.cli.models_pull import pull as work  # noqa: PLC0415
 
         console = Console(quiet=as_json)
-        wanted = Wanted(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
+        wanted = PullOptions(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
         guarded(lambda paths: work(wanted, paths, build, console), console)
 
     @app.command("import")

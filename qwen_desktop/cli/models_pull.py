@@ -64,7 +64,7 @@ _metered = Failure(
 # fmt: on
 
 
-class Wanted(Struct, frozen=True):
+class PullOptions(Struct, frozen=True):
     """What was asked for on the command line; ``yes`` answers the question about a metered network."""
 
     reference: str
@@ -88,7 +88,7 @@ class _Services(Protocol):
 class _Pull:
     """One run of the command."""
 
-    def __init__(self, wanted: Wanted, console: Console, patience_s: float) -> None:
+    def __init__(self, wanted: PullOptions, console: Console, patience_s: float) -> None:
         self.wanted = wanted
         self.patience_s = patience_s
         self.download: Download | None = None
@@ -173,7 +173,7 @@ class _Pull:
 
 
 async def pull(
-    wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
+    wanted: PullOptions, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
 ) -> int:
     """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence), or the
     code of the signal that ended it (130 after Ctrl+C)."""

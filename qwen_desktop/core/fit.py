@@ -16,14 +16,13 @@ from enum import StrEnum
 from msgspec import Struct, structs
 
 from qwen_desktop.core import speed
-from qwen_desktop.core.hardware import Gpu, Machine
-from qwen_desktop.core.hardware import Memory as MachineMemory
+from qwen_desktop.core.hardware import Gpu, Machine, Memory
 from qwen_desktop.core.memory import (
     MARGIN,
     SHARE,
     UNCORRECTED,
     Correction,
-    Memory,
+    MemoryNeed,
     Use,
     chunk,
     compute_bytes,
@@ -73,7 +72,7 @@ class Fit(Struct, frozen=True):
     """
 
     verdict: Verdict
-    memory: Memory
+    memory: MemoryNeed
     context: int
     max_context: int
     asked: int = 0
@@ -101,7 +100,7 @@ class FileFit(Struct, frozen=True):
     quant: str
     shape: Shape
     fit: Fit
-    asked: Memory
+    asked: MemoryNeed
     context: int
     use: Use = Use()
     size_bytes: int = 0
@@ -113,7 +112,7 @@ class _Placed(Struct, frozen=True):
     ``device`` bytes, ``lacking`` what main memory lacks."""
 
     layers: int
-    memory: Memory
+    memory: MemoryNeed
     lacking: int
 
     @property
@@ -124,7 +123,7 @@ class _Placed(Struct, frozen=True):
 def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCORRECTED) -> Fit:
     """The verdict about ``shape``, loaded as in ``use``, on ``machine`` as it is now. Pure; some 0.2 ms.
 
-    Memory that could not be read counts as what the machine has in all, then ``inferred`` names it.
+    MemoryNeed that could not be read counts as what the machine has in all, then ``inferred`` names it.
     """
     asked = _asked(shape, use)
     smallest = min(SMALLEST, asked)
@@ -256,7 +255,7 @@ def _layer(shape: Shape) -> float:
     return max(0, shape.weights_bytes - shape.embedding_bytes - shape.output_bytes) / max(1, shape.layers)
 
 
-def _device_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> int:
+def _device_bytes(shape: Shape, use: Use, memory: MemoryNeed, layers: int) -> int:
     """What ``layers`` of the model take on the devices, in all."""
     output = shape.output_bytes or shape.embedding_bytes
     repeating = max(0, min(layers - 1, shape.layers))
@@ -264,7 +263,7 @@ def _device_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> int:
     return int(output + repeating * _layer(shape) + cache + memory.compute_bytes + use.mmproj_bytes)
 
 
-def _host_bytes(shape: Shape, use: Use, memory: Memory, layers: int) -> tuple[int, int]:
+def _host_bytes(shape: Shape, use: Use, memory: MemoryNeed, layers: int) -> tuple[int, int]:
     """Main memory for the weights that stay there, and for everything else."""
     staying = shape.layers - max(0, min(layers - 1, shape.layers))
     weights = shape.embedding_bytes + int(staying * _layer(shape))
@@ -297,7 +296,7 @@ def _free(machine: Machine) -> int:
 # Another day ---------------------------------------------------------------------------------------------------------
 
 
-def reserve(memory: MachineMemory) -> int:
+def reserve(memory: Memory) -> int:
     """Bytes of main memory that a model should leave to other programs."""
     free = memory.free_bytes or 0
     total = memory.total_bytes or free

@@ -78,7 +78,7 @@ class Use(Struct, frozen=True):
     mmproj_bytes: int = 0
 
 
-class Memory(Struct, frozen=True):
+class MemoryNeed(Struct, frozen=True):
     """What a loaded model takes, in bytes, in all and by kind; ``device_bytes`` is the part on graphics cards."""
 
     weights_bytes: int
@@ -214,7 +214,7 @@ def overhead_bytes(shape: Shape, context: int) -> int:
 
 def estimate(
     shape: Shape, use: Use, correction: Correction = UNCORRECTED, *, filled: int | None = None, gpu: bool = False
-) -> Memory:
+) -> MemoryNeed:
     """What the model takes in all, on whatever devices. ``filled`` is how many tokens of the context were ever used:
     buffers for longer ones are reserved but not touched (None: all)."""
     with_flash = flash(use, gpu=gpu)
@@ -228,7 +228,7 @@ def estimate(
     beside = kv + shape.state_bytes + compute + overhead
     # What was measured goes to the overhead: the other parts are what llama.cpp allocates.
     overhead = max(0, overhead + int(beside * (correction.memory_factor - 1)) + correction.extra_bytes)
-    return Memory(
+    return MemoryNeed(
         weights_bytes=shape.weights_bytes,
         kv_bytes=kv,
         state_bytes=shape.state_bytes,
@@ -239,7 +239,7 @@ def estimate(
     )
 
 
-def needed(memory: Memory) -> int:
+def needed(memory: MemoryNeed) -> int:
     """How much must be free for it, with the margin that keeps a promise: what stands beside the weights is estimated,
     so it gets ``SHARE`` of the room only, and ``MARGIN`` stays free in any case."""
     beside = memory.total_bytes - memory.weights_bytes

@@ -24,7 +24,7 @@ _MOST_BESIDE = 64
 _WORDS = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
 
 
-class Facts(Struct, frozen=True):
+class FileFacts(Struct, frozen=True):
     """A file by its first metadata; "other" is what no conversation can be held with. ``width`` is what an mmproj gives
     out and what a model takes in, 0 when it does not say."""
 
@@ -34,7 +34,7 @@ class Facts(Struct, frozen=True):
     width: int = 0
 
 
-def facts(path: Path) -> Facts:
+def facts(path: Path) -> FileFacts:
     """What ``path`` is: "none" for anything that is no readable GGUF. Reads no further than the vocabulary."""
     found: dict[str, Any] = {}
     try:
@@ -42,7 +42,7 @@ def facts(path: Path) -> Facts:
         with open_file(path) as file:
             reader = Reader(file, min(size, _LONGEST))
             if reader.take(4) != b"GGUF" or reader.u32() not in (2, 3):
-                return Facts("none")
+                return FileFacts("none")
             reader.u64()
             count = reader.u64()
             for _ in range(min(count, _MOST_ENTRIES)):
@@ -54,15 +54,15 @@ def facts(path: Path) -> Facts:
                     found[key] = value
     except (Damaged, EOFError):
         if "general.architecture" not in found:
-            return Facts("none")
+            return FileFacts("none")
     except (OSError, ValueError):
-        return Facts("none")
+        return FileFacts("none")
     architecture, content = _text(found, "general.architecture"), kind_of(found)
     kind: Kind = "model" if content is Content.CHAT else "mmproj" if content is Content.MMPROJ else "other"
     parts = ("vision.projection_dim", "audio.projection_dim", "projection_dim")
     keys = [f"clip.{part}" for part in parts] if kind == "mmproj" else [f"{architecture}.embedding_length"]
     width = next((w for key in keys if isinstance(w := found.get(key), int) and w > 0), 0)
-    return Facts(kind, architecture, _text(found, "general.basename") or _text(found, "general.name"), width)
+    return FileFacts(kind, architecture, _text(found, "general.basename") or _text(found, "general.name"), width)
 
 
 def _text(found: dict[str, Any], key: str) -> str:
@@ -118,20 +118,20 @@ def best(paths: Iterable[Path]) -> Path | None:
     return min(paths, key=lambda path: mmproj_order(path.name), default=None)
 
 
-def _fits(found: Facts, width: int) -> bool:
+def _fits(found: FileFacts, width: int) -> bool:
     return found.kind == "mmproj" and not (width and found.width and found.width % width)
 
 
-def _companion(path: Path) -> Facts | None:
+def _companion(path: Path) -> FileFacts | None:
     found = facts(path)
     return found if found.kind == "mmproj" else None
 
 
-def _among(path: Path, companions: Sequence[tuple[Path, Facts]]) -> bool:
+def _among(path: Path, companions: Sequence[tuple[Path, FileFacts]]) -> bool:
     return any(path == other for other, _ in companions)
 
 
-def _same(path: Path, found: Facts, model: Path, name: str) -> bool:
+def _same(path: Path, found: FileFacts, model: Path, name: str) -> bool:
     """Whether the mmproj's name, in its file name or its header, is the model's."""
     wanted = {_stem(model.name), _plain(name)} - {""}
     return bool({_stem(path.name), _plain(found.name)} & wanted)

@@ -36,7 +36,7 @@ _TELL_S = 0.1
 _SPARE = 256 << 20
 
 
-class Meter:
+class CopyMeter:
     """Adds up bytes over several files and reports them ten times a second.
 
     Who cannot leave before the job has ended tells it ``stop`` (see ``jobs.client.Channel``).
@@ -61,13 +61,13 @@ class Meter:
 
 def hash_files(paths: list[str], report: Report) -> list[str]:
     """The job ``library.hash``: the SHA-256 of each file. Raises ``OSError`` and ``Cancelled``."""
-    meter = Meter(report, sum(Path(path).stat().st_size for path in paths))
+    meter = CopyMeter(report, sum(Path(path).stat().st_size for path in paths))
     hashes = [sha256_of(Path(path), meter) for path in paths]
     report(meter.total, meter.total)
     return hashes
 
 
-def sha256_of(path: Path, meter: Meter | None = None) -> str:
+def sha256_of(path: Path, meter: CopyMeter | None = None) -> str:
     """The SHA-256 of a file."""
     hashed = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
@@ -79,7 +79,7 @@ def sha256_of(path: Path, meter: Meter | None = None) -> str:
     return hashed.hexdigest()
 
 
-def copy_file(source: Path, target: Path, meter: Meter) -> str:
+def copy_file(source: Path, target: Path, meter: CopyMeter) -> str:
     """Copy ``source`` to ``target`` and return its SHA-256. ``target`` appears only when it is whole and verified.
 
     Counts each byte twice: once for writing, once for reading it back. Raises ``OSError``, ``Cancelled`` and
@@ -136,7 +136,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}
-    meter = Meter(report, sum(sizes.values()) * 2)
+    meter = CopyMeter(report, sum(sizes.values()) * 2)
     home, there = _home(root, wanted, meter)
     check_space(home, sum(size for path, size in sizes.items() if path not in there))
     done: list[ManifestFile] = []
@@ -162,7 +162,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
         raise
 
 
-def _home(root: Path, entry: Entry, meter: Meter) -> tuple[Path, dict[str, str]]:
+def _home(root: Path, entry: Entry, meter: CopyMeter) -> tuple[Path, dict[str, str]]:
     """The folder for the copy, and the hashes of files that lie in it already: by repository, else by name; a number
     is added where other files have the names."""
     repo = entry.repo

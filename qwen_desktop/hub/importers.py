@@ -22,7 +22,7 @@ from qwen_desktop.hub.companions import facts, find_model, fits
 from qwen_desktop.hub.installed import new_entry, shown, with_mmproj
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.names import quant_of, split_of
-from qwen_desktop.hub.other_apps import FINDERS, Found, Surroundings, gguf_files
+from qwen_desktop.hub.other_apps import FINDERS, FoundFile, Surroundings, gguf_files
 
 Report = Callable[..., Any]
 #: More are not shown: nobody reads such a list, and each costs up to a tenth of a second.
@@ -38,23 +38,23 @@ def find(
     are offered too.
     """
     around = Surroundings(Path(home), environ, system)
-    every: list[Found] = []
+    every: list[FoundFile] = []
     for finder in FINDERS.values():
         every += finder(around)
         if report is not None:
             report(0, 0)
     have = {os.path.realpath(path) for path in known}
     ours = [path for path in gguf_files(Path(folder)) if os.path.realpath(path) not in have]
-    every += (Found(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
+    every += (FoundFile(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
     return [msgspec.to_builtins(candidate) for candidate in candidates(every, known, report)]
 
 
-def candidates(every: Iterable[Found], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
+def candidates(every: Iterable[FoundFile], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
     """Each file once (several programs may share one), companions and later parts left out."""
     have = {os.path.realpath(path) for path in known}
     taken: set[str] = set()
     offered: list[ImportCandidate] = []
-    unique: list[Found] = []
+    unique: list[FoundFile] = []
     for found in every:
         key = os.path.realpath(found.path)
         if key not in taken:
@@ -138,7 +138,7 @@ def _with_owner(error: NotChat, path: Path) -> NotChat:
     return NotChat(path, Kind.MMPROJ, model=beside.name) if beside is not None else error
 
 
-def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
+def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
     path = str(found.path)
     kind = facts(found.path).kind
     if kind in ("mmproj", "other") or not _first_part(found.path):

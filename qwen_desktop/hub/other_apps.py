@@ -58,7 +58,7 @@ class Surroundings(Struct, frozen=True):
         return self.folder("XDG_DATA_HOME", ".local", "share")
 
 
-class Found(Struct, frozen=True):
+class FoundFile(Struct, frozen=True):
     """A file that another program calls a model; empty fields are for the header to fill."""
 
     path: Path
@@ -70,7 +70,7 @@ class Found(Struct, frozen=True):
     licence: str = ""
 
 
-Finder = Callable[[Surroundings], Iterator[Found]]
+Finder = Callable[[Surroundings], Iterator[FoundFile]]
 
 
 def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
@@ -103,7 +103,7 @@ def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
 # LM Studio -----------------------------------------------------------------------------------------------------------
 
 
-def lm_studio(around: Surroundings) -> Iterator[Found]:
+def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
     """``<models>/<publisher>/<repository>/<file>.gguf``; the folder is in its settings, or one of two usual ones."""
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = _read_text(around.home / ".lmstudio-home-pointer").strip()
@@ -118,7 +118,7 @@ def lm_studio(around: Surroundings) -> Iterator[Found]:
         for path in gguf_files(folder):
             parts = path.relative_to(folder).parts
             repo = "/".join(parts[:2]) if len(parts) > 2 else ""
-            yield Found(path, "lm_studio", repo=repo if is_repo(repo) else "")
+            yield FoundFile(path, "lm_studio", repo=repo if is_repo(repo) else "")
 
 
 # Ollama --------------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def lm_studio(around: Surroundings) -> Iterator[Found]:
 _LAYER = "application/vnd.ollama.image."
 
 
-def ollama(around: Surroundings) -> Iterator[Found]:
+def ollama(around: Surroundings) -> Iterator[FoundFile]:
     """``manifests/<host>/<owner>/<name>/<tag>`` names ``blobs/sha256-…``, which are GGUFs without an ending."""
     chosen = around.environ.get("OLLAMA_MODELS", "").strip()
     folders = [_absolute(chosen, around)] if chosen else []
@@ -142,7 +142,7 @@ def ollama(around: Surroundings) -> Iterator[Found]:
                 yield found
 
 
-def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, Any]) -> Found | None:
+def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, Any]) -> FoundFile | None:
     layers = manifest.get("layers")
     if not isinstance(layers, list) or len(place) < 3:
         return None
@@ -160,7 +160,7 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
     repo = "/".join(middle) if host in ("hf.co", "huggingface.co", "modelscope.cn") else ""
     name = "/".join(part for part in middle if part != "library") if not repo else ""
     projector = next((path for path in blobs.get("projector", []) if _is_file(path)), None)
-    return Found(
+    return FoundFile(
         models[0],
         "ollama",
         name=name if tag == "latest" or not name else f"{name}:{tag}",
@@ -173,7 +173,7 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
 # Jan -----------------------------------------------------------------------------------------------------------------
 
 
-def jan(around: Surroundings) -> Iterator[Found]:
+def jan(around: Surroundings) -> Iterator[FoundFile]:
     """``model.yml`` (or the older ``model.json``) beside or above the file, paths counted from the data folder."""
     config = around.config / "Jan"
     folders = [config / "data", around.data / "Jan" / "data", around.home / "jan", around.home / "cortexcpp"]
@@ -183,7 +183,7 @@ def jan(around: Surroundings) -> Iterator[Found]:
         if isinstance(chosen, str) and chosen.strip():
             folders.insert(0, _absolute(chosen, around))
     for data in _unique(folders):
-        told: dict[Path, Found] = {}
+        told: dict[Path, FoundFile] = {}
         roots = [data / "llamacpp" / "models", data / "models"]
         for root in roots:
             for path in _files(root, deepest=_DEEPEST, name="model.yml"):
@@ -195,10 +195,10 @@ def jan(around: Surroundings) -> Iterator[Found]:
         for root in roots:
             for path in gguf_files(root):
                 if path not in told and str(path) not in companions:
-                    yield Found(path, "jan", name="" if path.name != "model.gguf" else path.parent.name)
+                    yield FoundFile(path, "jan", name="" if path.name != "model.gguf" else path.parent.name)
 
 
-def _jan_model(data: Path, root: Path, path: Path) -> Found | None:
+def _jan_model(data: Path, root: Path, path: Path) -> FoundFile | None:
     facts = _simple_yaml(_read_text(path))
     told = facts.get("model_path", "") or facts.get("files", "")
     model = _told_file(told, path.parent, data)
@@ -206,7 +206,7 @@ def _jan_model(data: Path, root: Path, path: Path) -> Found | None:
         return None
     parts = path.parent.relative_to(root).parts
     repo = "/".join(parts[:2])
-    return Found(
+    return FoundFile(
         model,
         "jan",
         name=facts.get("name", ""),
@@ -249,7 +249,7 @@ def _unquoted(value: str) -> str:
 # GPT4All -------------------------------------------------------------------------------------------------------------
 
 
-def gpt4all(around: Surroundings) -> Iterator[Found]:
+def gpt4all(around: Surroundings) -> Iterator[FoundFile]:
     """All in one folder, which its ini file may have changed."""
     usual = around.data / "nomic.ai" / "GPT4All"
     flatpak = around.home / ".var" / "app" / "io.gpt4all.gpt4all"
@@ -262,7 +262,7 @@ def gpt4all(around: Surroundings) -> Iterator[Found]:
     for folder in _unique(folders):
         for path in gguf_files(folder, deepest=1):
             if not path.name.startswith("incomplete-"):
-                yield Found(path, "gpt4all")
+                yield FoundFile(path, "gpt4all")
 
 
 def _qt_text(value: str) -> str:
@@ -274,7 +274,7 @@ def _qt_text(value: str) -> str:
 # Hugging Face's cache ------------------------------------------------------------------------------------------------
 
 
-def hugging_face(around: Surroundings) -> Iterator[Found]:
+def hugging_face(around: Surroundings) -> Iterator[FoundFile]:
     """``models--<owner>--<name>/snapshots/<revision>/…``, links to blobs; the newest revision of each file counts."""
     cache = around.folder("XDG_CACHE_HOME", ".cache") / "huggingface"
     home = around.environ.get("HF_HOME", "").strip()
@@ -297,7 +297,7 @@ def hugging_face(around: Surroundings) -> Iterator[Found]:
                     inside = str(path.relative_to(snapshot))
                     if inside not in done:
                         done.add(inside)
-                        yield Found(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
+                        yield FoundFile(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
 
 
 def _snapshots(place: Path) -> list[Path]:

@@ -39,7 +39,7 @@ _BEFORE, _BEHIND = 16 << 10, 48 << 10
 _NEXT_KEY = re.compile(rb"(.)\x00{7}((?:tokenizer|general)\.[a-z_.]{3,40})(?=[\x00-\x0c]\x00{3})", re.DOTALL)
 
 
-class Found(Struct, frozen=True):
+class RemoteHeader(Struct, frozen=True):
     """What the header of a file says, as a job's result. ``size_bytes`` covers all parts."""
 
     name: str
@@ -135,8 +135,8 @@ def as_job(
     repo: str = "",
     path: str = "",
 ) -> dict[str, Any]:
-    """The job ``hub.header``: ``Found`` of a local ``file`` (whole or partly there), or of the first of ``urls`` that
-    can be reached (each is the list of a file's parts). Raises ``AppError``."""
+    """The job ``hub.header``: ``RemoteHeader`` of a local ``file`` (whole or partly there), or of the first of ``urls``
+    that can be reached (each is the list of a file's parts). Raises ``AppError``."""
     if file:
         header = gguf.read_header(file, partial=True)
         return _found(header, 0)
@@ -152,7 +152,7 @@ def as_job(
 
 
 def _found(header: GgufHeader, fetched: int) -> dict[str, Any]:
-    found = Found(
+    found = RemoteHeader(
         name=clean(header.name),
         quant=header.quant,
         shape=shape_of(header),

@@ -38,7 +38,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
-from qwen_desktop.hub.remote_header import Found
+from qwen_desktop.hub.remote_header import RemoteHeader
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -82,7 +82,7 @@ class Lookup(Protocol):
 class _Header(Struct, frozen=True):
     """A file's own header, with the bytes of its companions."""
 
-    found: Found
+    found: RemoteHeader
     mmproj_bytes: int = 0
 
 
@@ -308,8 +308,8 @@ class Fits:
             self._tell()
         return header, name
 
-    async def _call(self, worker: JobWorker, params: dict[str, Any]) -> Found:
-        return msgspec.convert(await worker.call("hub.header", params), Found)
+    async def _call(self, worker: JobWorker, params: dict[str, Any]) -> RemoteHeader:
+        return msgspec.convert(await worker.call("hub.header", params), RemoteHeader)
 
     # Learning --------------------------------------------------------------------------------------------------------
 
