@@ -108,7 +108,7 @@ class RangeSource:
             if answer.status_code not in _EXPIRED:
                 break
         if answer.status_code == 416:
-            raise refusals.empty(_name(self._path)) if not self.size else failures.changed(self._path)
+            raise refusals.empty(PurePosixPath(self._path).name) if not self.size else failures.changed(self._path)
         api.raise_for(answer, self._repo, self._access, path=self._path)
         raise failures.strange(answer.url.host, f"HTTP {answer.status_code}")
 
@@ -156,7 +156,3 @@ class RangeSource:
                 raise failures.unreachable(failures.host_of(self._url), "short body")
             self.fetched += len(chunk)
             self._start, self._data = self._start + len(self._data), chunk
-
-
-def _name(path: str) -> Any:
-    return PurePosixPath(path)

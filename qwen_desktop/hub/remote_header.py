@@ -74,14 +74,14 @@ def _read_one(source: RangeSource, name: Path) -> GgufHeader:
     size = source.open()
     header = gguf.parse(name, _LeapingReader(source), size, partial=True, digest=False)
     if header.size_bytes > size:
-        raise refusals.damaged(name, reason="its weights do not fit into it")
+        raise refusals.damaged(name.name, "its weights do not fit into it")
     return header
 
 
 def _all_parts(urls: Sequence[str]) -> list[str]:
     """All parts' addresses. Raises ``UserFacing`` for a later part by itself."""
     if len(urls) > MOST_PARTS:
-        raise refusals.renamed_part(Path(unquote(urlsplit(urls[0]).path)), count=len(urls))
+        raise refusals.renamed_part(Path(unquote(urlsplit(urls[0]).path)).name, len(urls))
     if len(urls) != 1:
         return list(urls)
     address = urlsplit(urls[0])
@@ -90,10 +90,10 @@ def _all_parts(urls: Sequence[str]) -> list[str]:
         return list(urls)
     stem, number, count = part
     if not 1 <= count <= MOST_PARTS:
-        raise refusals.renamed_part(Path(unquote(address.path)), count=count)
+        raise refusals.renamed_part(Path(unquote(address.path)).name, count)
     names = gguf.part_names(stem, count)
     if number != 1:
-        raise refusals.not_first_part(Path(unquote(address.path)), first=Path(unquote(names[0])).name)
+        raise refusals.not_first_part(Path(unquote(address.path)).name, Path(unquote(names[0])).name)
     return [address._replace(path=name).geturl() for name in names]
 
 

@@ -125,7 +125,7 @@ def check_together(headers: Sequence[GgufHeader]) -> None:
     """Refuse parts that are more than one model can have. Raises ``UserFacing``."""
     tensors = sum(len(h.tensors) for h in headers)
     if tensors > limits.MOST_TENSORS or len(headers) > limits.MOST_PARTS:
-        raise refusals.damaged(Path(headers[0].path), reason="its parts are impossibly many")
+        raise refusals.damaged(Path(headers[0].path).name, "its parts are impossibly many")
 
 
 def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
@@ -145,10 +145,10 @@ def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
 def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
     part = split_of(path.name)
     if part is None or part[2] != count or count > limits.MOST_PARTS:
-        raise refusals.renamed_part(path, count=count)
+        raise refusals.renamed_part(path.name, count)
     names = part_names(part[0], count)
     if first.metadata.get("split.no", 0) != 0:
-        raise refusals.not_first_part(path, first=names[0])
+        raise refusals.not_first_part(path.name, names[0])
     missing = [name for name in names[1:] if not (path.parent / name).is_file()]
     if missing:
         raise refusals.missing_parts(path, missing)
@@ -161,7 +161,7 @@ def _read_one(path: Path, partial: bool) -> GgufHeader:
             size = os.fstat(file.fileno()).st_size
             return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial)
     except IsADirectoryError as error:
-        raise refusals.folder(path) from error
+        raise refusals.folder(path.name or str(path)) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise refusals.unreadable(path, error) from error
 
@@ -175,24 +175,24 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
     try:
         return _parse(path, reader, size, partial=partial, digest=digest)
     except Damaged as damage:
-        raise refusals.damaged(path, reason=str(damage)) from damage
+        raise refusals.damaged(path.name, str(damage)) from damage
     except EOFError as ended:
         if reader.limit < size:
-            raise refusals.damaged(path, reason="its header is impossibly long") from ended
-        raise refusals.ends_in_header(path) from ended
+            raise refusals.damaged(path.name, "its header is impossibly long") from ended
+        raise refusals.ends_in_header(path.name) from ended
 
 
 def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
     whole = refusals.piece_of(path.name)
     if whole:
-        raise refusals.piece(path, whole=whole)
+        raise refusals.piece(path.name, whole)
     magic = reader.take(min(4, size))
     if magic != b"GGUF":
         raise refusals.refusal(path, magic + reader.take(min(refusals.HEAD, size) - len(magic)), size)
     version = reader.u32()
     if version not in _SUPPORTED:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
-        raise refusals.big_endian(path) if swapped in _SUPPORTED else refusals.version(path, version=version)
+        raise refusals.big_endian(path.name) if swapped in _SUPPORTED else refusals.version(path.name, version)
     tensor_count, entry_count = reader.u64(), reader.u64()
     reader.check_count(tensor_count, 24)
     reader.check_count(entry_count, 13)
@@ -218,9 +218,9 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     needed = _check_tensors(tensors, alignment, data_offset)
     _check_kind(path, metadata, arrays, tensors)
     if needed > size and not partial:
-        raise refusals.truncated(path, size=f"{size:,}", needed=f"{needed:,}")
+        raise refusals.truncated(path.name, f"{size:,}", f"{needed:,}")
     if refusals.is_unfinished(path.name) and not partial:
-        raise refusals.unfinished(path)  # all its room is there, not all its bytes
+        raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
     file_type = metadata.get("general.file_type")
     file_type = file_type if type(file_type) is int else None
     return GgufHeader(

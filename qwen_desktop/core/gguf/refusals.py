@@ -9,242 +9,219 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
-from msgspec import Struct
-
-from qwen_desktop.core.errors import UserFacing, os_problem
+from qwen_desktop.core.errors import Failure, UserFacing, os_problem
 from qwen_desktop.core.gguf.kinds import Kind
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 
-class Refusal(Struct, frozen=True):
-    """A sentence about ``{file}`` and a hint (its own, or one that several share); calling it makes the error."""
-
-    code: str
-    what: str
-    hint: str | Text
-
-    def words(self, path: PurePath, params: dict[str, Param]) -> tuple[Text, Text]:
-        """The sentence and the hint for the file at ``path``."""
-        filled: dict[str, Param] = {"file": path.name or str(path), **params}
-        hint = self.hint if isinstance(self.hint, Text) else Text(f"gguf.{self.code}.hint", self.hint, filled)
-        return Text(f"gguf.{self.code}", self.what, filled), hint
-
-    def __call__(self, path: PurePath, **params: Param) -> UserFacing:
-        """The error for the file at ``path``; ``params`` fill the other places of the sentence."""
-        what, hint = self.words(path, params)
-        return UserFacing(what, hint, action="model.open")
+def _refusal(code: str, places: str, what: str, hint: str) -> Failure[UserFacing]:
+    """A sentence about ``{file}``, whose name is the first of its ``places``."""
+    return Failure(UserFacing, f"gguf.{code}", places, what, hint, "model.open")
 
 
-_CHOOSE = Text("gguf.choose", QT_TRANSLATE_NOOP("gguf", "Choose another file."))
-_AGAIN = Text("gguf.again", QT_TRANSLATE_NOOP("gguf", "Download it again."))
-_CONVERTED = Text(
-    "gguf.converted", QT_TRANSLATE_NOOP("gguf", "Look for the same model as GGUF, often from another publisher.")
-)
-_MAIN = Text("gguf.main", QT_TRANSLATE_NOOP("gguf", "Choose the file of the model that it was made for."))
-_CHAT = Text("gguf.chat", QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Chat in their names."))
+# fmt: off
+_CHOOSE = QT_TRANSLATE_NOOP("gguf", "Choose another file.")
+_AGAIN = QT_TRANSLATE_NOOP("gguf", "Download it again.")
+_CONVERTED = QT_TRANSLATE_NOOP("gguf", "Look for the same model as GGUF, often from another publisher.")
+_MAIN = QT_TRANSLATE_NOOP("gguf", "Choose the file of the model that it was made for.")
+_CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Chat in their names.")
 
 # GGUF files that hold something else ----------------------------------------------------------------------------------
 
-_NOT_CHAT: dict[Kind, Refusal] = {
-    Kind.EMBEDDING: Refusal(
-        "embedding",
-        QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."),
-        _CHAT,
+_NOT_CHAT: dict[Kind, Failure[UserFacing]] = {
+    Kind.EMBEDDING: _refusal(
+        "embedding", "file kind",
+        QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
     ),
-    Kind.RERANKER: Refusal(
-        "reranker",
+    Kind.RERANKER: _refusal(
+        "reranker", "file kind",
         QT_TRANSLATE_NOOP("gguf", "{file} is a reranker: it sorts what a search has found and writes no answers."),
         _CHAT,
     ),
-    Kind.MMPROJ: Refusal(
-        "mmproj",
+    Kind.MMPROJ: _refusal(
+        "mmproj", "file kind",
         QT_TRANSLATE_NOOP("gguf", "{file} is the part of a model for pictures or sound (mmproj), no model by itself."),
         QT_TRANSLATE_NOOP("gguf", "Keep it in the folder of its model, and choose the model's own file."),
     ),
-    Kind.ADAPTER: Refusal(
-        "adapter",
-        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."),
-        _MAIN,
+    Kind.ADAPTER: _refusal(
+        "adapter", "file kind",
+        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."), _MAIN,
     ),
-    Kind.IMATRIX: Refusal(
-        "imatrix",
-        QT_TRANSLATE_NOOP("gguf", "{file} is an importance matrix, made for quantizing a model, and no model."),
-        _MAIN,
+    Kind.IMATRIX: _refusal(
+        "imatrix", "file kind",
+        QT_TRANSLATE_NOOP("gguf", "{file} is an importance matrix, made for quantizing a model, and no model."), _MAIN,
     ),
-    Kind.CONTROL_VECTOR: Refusal(
-        "control",
-        QT_TRANSLATE_NOOP("gguf", "{file} is a control vector: it steers a model and is none by itself."),
-        _MAIN,
+    Kind.CONTROL_VECTOR: _refusal(
+        "control", "file kind",
+        QT_TRANSLATE_NOOP("gguf", "{file} is a control vector: it steers a model and is none by itself."), _MAIN,
     ),
-    Kind.DRAFT: Refusal(
-        "draft",
+    Kind.DRAFT: _refusal(
+        "draft", "file kind",
         QT_TRANSLATE_NOOP("gguf", "{file} is a draft model: it makes another one faster and cannot answer alone."),
         _MAIN,
     ),
-    Kind.PICTURES: Refusal(
-        "pictures",
-        QT_TRANSLATE_NOOP("gguf", "{file} is a model that makes pictures or films, not text."),
+    Kind.PICTURES: _refusal(
+        "pictures", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is a model that makes pictures or films, not text."),
         _CHAT,
     ),
-    Kind.SPEECH: Refusal(
-        "speech",
-        QT_TRANSLATE_NOOP("gguf", "{file} is a model for speech, not for conversations in writing."),
-        _CHAT,
+    Kind.SPEECH: _refusal(
+        "speech", "file kind",
+        QT_TRANSLATE_NOOP("gguf", "{file} is a model for speech, not for conversations in writing."), _CHAT,
     ),
-    Kind.DIFFUSION: Refusal(
-        "diffusion",
+    Kind.DIFFUSION: _refusal(
+        "diffusion", "file kind",
         QT_TRANSLATE_NOOP("gguf", "{file} is a diffusion model, which writes in a way that this app does not know."),
         _CHAT,
     ),
-    Kind.VOCABULARY: Refusal(
-        "vocabulary", QT_TRANSLATE_NOOP("gguf", "{file} is a vocabulary only: it holds no weights."), _CHOOSE
+    Kind.VOCABULARY: _refusal(
+        "vocabulary", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is a vocabulary only: it holds no weights."),
+        _CHOOSE,
     ),
-    Kind.FOREIGN: Refusal(
-        "foreign",
-        QT_TRANSLATE_NOOP("gguf", "{file} is in a form that only Ollama can read."),
+    Kind.FOREIGN: _refusal(
+        "foreign", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is in a form that only Ollama can read."),
         QT_TRANSLATE_NOOP("gguf", "Download the same model here instead."),
     ),
-    Kind.OTHER: Refusal(
-        "companion",
+    Kind.OTHER: _refusal(
+        "companion", "file kind",
         QT_TRANSLATE_NOOP("gguf", "{file} is not a model by itself: it holds a part of kind {kind}."),
         QT_TRANSLATE_NOOP("gguf", "Choose the model's main file."),
     ),
 }
+# fmt: on
+
+
+def _name(path: PurePath) -> str:
+    return path.name or str(path)
 
 
 class NotChat(UserFacing):
     """A file that is well but made for something else than conversations."""
 
     def __init__(self, path: PurePath, kind: Kind, *, told: str = "", model: str = "") -> None:
-        what, hint = _NOT_CHAT[kind].words(path, {"kind": told[:40]})
+        problem = _NOT_CHAT[kind](_name(path), told[:40]).problem
+        hint = problem.hint
         if model:
             hint = Text(
                 "gguf.belongs", QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to."), {"model": model}
             )
-        super().__init__(what, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")
+        super().__init__(problem.what, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")
         self.kind_of_file = kind
 
 
+# fmt: off
 # Files that are no GGUF -----------------------------------------------------------------------------------------------
 
-_NOT_GGUF = Refusal(
-    "other",
-    QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file."),
+_NOT_GGUF = _refusal(
+    "other", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file."),
     QT_TRANSLATE_NOOP("gguf", "Choose a file whose name ends in .gguf."),
 )
 #: A repository was copied without what Git LFS keeps of it.
-_LFS_POINTER = Refusal(
-    "pointer",
+_LFS_POINTER = _refusal(
+    "pointer", "file",
     QT_TRANSLATE_NOOP("gguf", "{file} is not the model but a pointer to it, as Git LFS leaves them."),
     QT_TRANSLATE_NOOP("gguf", "Run “git lfs pull” in its folder, or download the file itself."),
 )
 #: What a browser got instead: a page to sign in, a page about the file.
-_WEB_PAGE = Refusal(
-    "page",
+_WEB_PAGE = _refusal(
+    "page", "file",
     QT_TRANSLATE_NOOP("gguf", "{file} is a web page that was saved under this name, not a GGUF model file."),
     QT_TRANSLATE_NOOP("gguf", "Delete it, then download the model's file itself."),
 )
 #: Words: a server's message, notes, a settings file.
-_TEXT_FILE = Refusal("text", QT_TRANSLATE_NOOP("gguf", "{file} is a text, not a GGUF model file."), _CHOOSE)
-_SAFETENSORS = Refusal(
-    "safetensors",
-    QT_TRANSLATE_NOOP("gguf", "{file} holds weights as safetensors, which is not a GGUF model file."),
-    _CONVERTED,
+_TEXT_FILE = _refusal("text", "file", QT_TRANSLATE_NOOP("gguf", "{file} is a text, not a GGUF model file."), _CHOOSE)
+_SAFETENSORS = _refusal(
+    "safetensors", "file",
+    QT_TRANSLATE_NOOP("gguf", "{file} holds weights as safetensors, which is not a GGUF model file."), _CONVERTED,
 )
-_PYTORCH = Refusal(
-    "pytorch",
+_PYTORCH = _refusal(
+    "pytorch", "file",
     QT_TRANSLATE_NOOP("gguf", "{file} holds weights as PyTorch saves them, which is not a GGUF model file."),
     _CONVERTED,
 )
 #: From before August 2023.
-_OLD_FORMAT = Refusal(
-    "old",
+_OLD_FORMAT = _refusal(
+    "old", "file",
     QT_TRANSLATE_NOOP("gguf", "{file} is in the GGML format that came before GGUF and that llama.cpp reads no more."),
     _CONVERTED,
 )
-_ARCHIVE = Refusal(
-    "archive",
-    QT_TRANSLATE_NOOP("gguf", "{file} is an archive, not a GGUF model file."),
+_ARCHIVE = _refusal(
+    "archive", "file", QT_TRANSLATE_NOOP("gguf", "{file} is an archive, not a GGUF model file."),
     QT_TRANSLATE_NOOP("gguf", "Unpack it, then choose the .gguf file that was inside."),
 )
 #: Its room was taken, its bytes were never written or are lost.
-_ZEROS = Refusal(
-    "zeros", QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file: it begins with nothing but zeros."), _AGAIN
+_ZEROS = _refusal(
+    "zeros", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file: it begins with nothing but zeros."),
+    _AGAIN,
 )
-empty = Refusal("empty", QT_TRANSLATE_NOOP("gguf", "{file} is empty."), _AGAIN)
+empty = _refusal("empty", "file", QT_TRANSLATE_NOOP("gguf", "{file} is empty."), _AGAIN)
 #: Somebody is still fetching it, or stopped to.
-unfinished = Refusal(
-    "unfinished",
+unfinished = _refusal(
+    "unfinished", "file",
     QT_TRANSLATE_NOOP("gguf", "{file} does not hold a whole model: the download is not complete."),
     QT_TRANSLATE_NOOP("gguf", "Let it come to its end, or download it again."),
 )
 #: One of the pieces that a large file was cut into: none of them can be read by itself.
-piece = Refusal(
-    "piece",
+piece = _refusal(
+    "piece", "file whole",
     QT_TRANSLATE_NOOP("gguf", "{file} is only a piece of the model, which was cut into several files."),
     QT_TRANSLATE_NOOP("gguf", "Get all its pieces, join them in their order into one file, {whole}, and open that."),
 )
-folder = Refusal(
-    "folder",
-    QT_TRANSLATE_NOOP("gguf", "{file} is a folder, not a file."),
+folder = _refusal(
+    "folder", "file", QT_TRANSLATE_NOOP("gguf", "{file} is a folder, not a file."),
     QT_TRANSLATE_NOOP("gguf", "Choose a .gguf file inside it."),
 )
-_NO_NAME = Refusal("name", QT_TRANSLATE_NOOP("gguf", "{file} is not a file name."), _CHOOSE)
+_NO_NAME = _refusal("name", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a file name."), _CHOOSE)
 
 # GGUF files with a fault ----------------------------------------------------------------------------------------------
 
-truncated = Refusal(
-    "truncated",
-    QT_TRANSLATE_NOOP("gguf", "{file} ends after {size} of {needed} bytes: the download is not complete."),
-    _AGAIN,
+truncated = _refusal(
+    "truncated", "file size needed",
+    QT_TRANSLATE_NOOP("gguf", "{file} ends after {size} of {needed} bytes: the download is not complete."), _AGAIN,
 )
-ends_in_header = Refusal(
-    "short", QT_TRANSLATE_NOOP("gguf", "{file} ends inside its header: the download is not complete."), _AGAIN
+ends_in_header = _refusal(
+    "short", "file", QT_TRANSLATE_NOOP("gguf", "{file} ends inside its header: the download is not complete."), _AGAIN,
 )
 #: The header contradicts itself; ``reason`` says how.
-damaged = Refusal("damaged", QT_TRANSLATE_NOOP("gguf", "{file} is damaged: {reason}."), _AGAIN)
-version = Refusal(
-    "version",
+damaged = _refusal("damaged", "file reason", QT_TRANSLATE_NOOP("gguf", "{file} is damaged: {reason}."), _AGAIN)
+version = _refusal(
+    "version", "file version",
     QT_TRANSLATE_NOOP("gguf", "{file} uses version {version} of the GGUF format, which is not supported."),
     QT_TRANSLATE_NOOP("gguf", "Choose a file in version 2 or 3, or update the app."),
 )
-big_endian = Refusal(
-    "big_endian",
-    QT_TRANSLATE_NOOP("gguf", "{file} was made for big-endian computers, and this one is not."),
+big_endian = _refusal(
+    "big_endian", "file", QT_TRANSLATE_NOOP("gguf", "{file} was made for big-endian computers, and this one is not."),
     QT_TRANSLATE_NOOP("gguf", "Choose the ordinary (little-endian) file."),
 )
-not_first_part = Refusal(
-    "part",
-    QT_TRANSLATE_NOOP("gguf", "{file} is one part of a model that is split into several files."),
+not_first_part = _refusal(
+    "part", "file first", QT_TRANSLATE_NOOP("gguf", "{file} is one part of a model that is split into several files."),
     QT_TRANSLATE_NOOP("gguf", "Open the first part, {first}."),
 )
-_MISSING_PARTS = Refusal(
-    "parts",
-    QT_TRANSLATE_NOOP("gguf", "Parts of {file} are missing: {missing}."),
+_MISSING_PARTS = _refusal(
+    "parts", "file missing", QT_TRANSLATE_NOOP("gguf", "Parts of {file} are missing: {missing}."),
     QT_TRANSLATE_NOOP("gguf", "Put all parts into the same folder."),
 )
-renamed_part = Refusal(
-    "renamed",
+renamed_part = _refusal(
+    "renamed", "file count",
     QT_TRANSLATE_NOOP("gguf", "{file} is one of {count} parts, but its name no longer says which."),
     QT_TRANSLATE_NOOP("gguf", "Give the parts their original names again."),
 )
+# fmt: on
 
 
 def missing_parts(path: PurePath, missing: Sequence[str]) -> UserFacing:
     """Not all parts are there: the first three of those that are ``missing`` are named."""
-    return _MISSING_PARTS(
-        path, missing=", ".join(missing[:3]) + (f" (+{len(missing) - 3})" if len(missing) > 3 else "")
-    )
+    more = f" (+{len(missing) - 3})" if len(missing) > 3 else ""
+    return _MISSING_PARTS(path.name, ", ".join(missing[:3]) + more)
 
 
 def unreadable(path: PurePath, error: Exception) -> UserFacing:
     """Missing, forbidden, or a failing disk: the general sentence for that failure."""
     if not isinstance(error, OSError):
-        return _NO_NAME(path)
+        return _NO_NAME(_name(path))
     if not error.filename:
         error.filename = str(path)
     problem = os_problem(error)
-    return UserFacing(problem.what, problem.hint or _CHOOSE, action="model.open")
+    return UserFacing(problem.what, problem.hint or Text("gguf.choose", _CHOOSE), action="model.open")
 
 
 # What a file is, by its name and its first bytes ----------------------------------------------------------------------
@@ -279,13 +256,13 @@ def is_unfinished(name: str) -> bool:
 def refusal(path: PurePath, head: bytes, size: int) -> UserFacing:
     """The sentence for a file of ``size`` bytes that begins with ``head`` (``HEAD`` bytes do) and is no GGUF."""
     if not size:
-        return empty(path)
+        return empty(path.name)
     if len(head) >= 4 and not head.strip(b"\0"):
-        return _ZEROS(path)
+        return _ZEROS(path.name)
     if is_unfinished(path.name):
-        return unfinished(path)
+        return unfinished(path.name)
     say = next((say for is_it, say in _KNOWN if is_it(path.suffix.lower(), head)), _NOT_GGUF)
-    return say(path)
+    return say(path.name)
 
 
 def _is_text(_ending: str, head: bytes) -> bool:
@@ -298,7 +275,7 @@ def _is_text(_ending: str, head: bytes) -> bool:
     return True
 
 
-_KNOWN: tuple[tuple[Callable[[str, bytes], bool], Refusal], ...] = (
+_KNOWN: tuple[tuple[Callable[[str, bytes], bool], Failure[UserFacing]], ...] = (
     (lambda _ending, head: head.startswith(_POINTER), _LFS_POINTER),
     (lambda _ending, head: _PAGE.match(head.removeprefix(b"\xef\xbb\xbf")) is not None, _WEB_PAGE),
     (lambda _ending, head: head.startswith(_OLD), _OLD_FORMAT),
