@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -74,10 +74,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
             )
         )
         return 0
-    for model in models:
-        console.line(shown(_line(model), 2000))
-        for remark in _remarks(model):
-            console.line(f"    {harmless(remark)}")
+    _print(models, console)
     return 0
 
 
@@ -113,10 +110,7 @@ async def import_models(
             console.line(QT_TRANSLATE_NOOP("library", "Nothing new was found."))
             return 1
         added = await library.import_files(wanted, copy=copy, progress=_progress(console))
-    for model in added:
-        console.line(shown(_line(model), 2000))
-        for remark in _remarks(model):
-            console.line(f"    {harmless(remark)}")
+    _print(added, console)
     return 0 if added else 1
 
 
@@ -234,6 +228,13 @@ def _agreed(question: str, console: Console) -> bool:
         return False
     console.warn(f"{question} [y/N]")
     return answer_line().strip().lower() in ("y", "yes")
+
+
+def _print(models: Iterable[InstalledModel], console: Console) -> None:
+    for model in models:
+        console.line(shown(_line(model), 2000))
+        for remark in _remarks(model):
+            console.line(f"    {harmless(remark)}")
 
 
 def _line(model: InstalledModel) -> str:

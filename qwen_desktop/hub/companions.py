@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,11 +81,11 @@ def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: i
         files = [path for path in sorted(model.parent.iterdir()) if is_gguf(path.name)]
     except OSError:
         return None
-    companions = [(path, found) for path in files if path != model and (found := _companion(path)) is not None]
-    fitting = [(path, found) for path, found in companions if _fits(found, width)]
+    companions = {path: found for path in files if path != model and (found := facts(path)).kind == "mmproj"}
+    fitting = [(path, found) for path, found in companions.items() if _fits(found, width)]
     if not fitting:
         return None
-    stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and not _among(path, companions)}
+    stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and path not in companions}
     chosen = [(path, found) for path, found in fitting if _same(path, found, model, name)]
     if not chosen and len(stems) <= 1:
         chosen = [(path, found) for path, found in fitting if not _stem(path.name) or "vl" in architecture]
@@ -120,15 +120,6 @@ def best(paths: Iterable[Path]) -> Path | None:
 
 def _fits(found: FileFacts, width: int) -> bool:
     return found.kind == "mmproj" and not (width and found.width and found.width % width)
-
-
-def _companion(path: Path) -> FileFacts | None:
-    found = facts(path)
-    return found if found.kind == "mmproj" else None
-
-
-def _among(path: Path, companions: Sequence[tuple[Path, FileFacts]]) -> bool:
-    return any(path == other for other, _ in companions)
 
 
 def _same(path: Path, found: FileFacts, model: Path, name: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
 from qwen_desktop.core.files import open_file
@@ -147,15 +148,7 @@ def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
         return None
     known = os.path.realpath(path) in have
     try:
-        entry: Entry = new_entry(
-            path,
-            origin=found.origin,
-            name=found.name,
-            quant=found.quant,
-            repo=found.repo,
-            mmproj=found.mmproj,
-            licence=found.licence,
-        )
+        entry: Entry = new_entry(**{**structs.asdict(found), "path": path})
     except Cancelled:
         raise
     except (AppError, OSError) as error:
@@ -168,17 +161,8 @@ def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
             path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
         )
     model = shown(entry)
-    return ImportCandidate(
-        path=path,
-        name=model.name,
-        quant=model.quant,
-        size_bytes=model.size_bytes,
-        origin=found.origin,
-        files=model.files,
-        mmproj=model.mmproj,
-        known=known,
-        repo=model.repo,
-    )
+    told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
+    return ImportCandidate(path=path, origin=found.origin, known=known, **told)
 
 
 def _first_part(path: Path) -> bool:

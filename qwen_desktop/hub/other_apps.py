@@ -6,6 +6,7 @@ Nothing here opens a model; ``importers`` looks into the headers.
 
 from __future__ import annotations
 
+import itertools
 import json
 import ntpath
 import posixpath
@@ -110,11 +111,8 @@ def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
     if pointer:
         homes.insert(0, Path(pointer))
     folders = [home / "models" for home in homes]
-    for home in homes:
-        chosen = _read_json(home / "settings.json").get("downloadsFolder")
-        if isinstance(chosen, str) and chosen.strip():
-            folders.insert(0, _absolute(chosen, around))
-    for folder in _unique(folders):
+    chosen = [_chosen(_read_json(home / "settings.json").get("downloadsFolder"), around) for home in homes]
+    for folder in _unique(*reversed(chosen), folders):
         for path in gguf_files(folder):
             parts = path.relative_to(folder).parts
             repo = "/".join(parts[:2]) if len(parts) > 2 else ""
@@ -128,13 +126,11 @@ _LAYER = "application/vnd.ollama.image."
 
 def ollama(around: Surroundings) -> Iterator[FoundFile]:
     """``manifests/<host>/<owner>/<name>/<tag>`` names ``blobs/sha256-…``, which are GGUFs without an ending."""
-    chosen = around.environ.get("OLLAMA_MODELS", "").strip()
-    folders = [_absolute(chosen, around)] if chosen else []
-    folders.append(around.home / ".ollama" / "models")
+    folders = [around.home / ".ollama" / "models"]
     if around.system == "linux":
         folders += [Path("/usr/share/ollama/.ollama/models"), Path("/var/lib/ollama/models")]
         folders.append(Path("/var/snap/ollama/common/models"))
-    for folder in _unique(folders):
+    for folder in _unique(_chosen(around.environ.get("OLLAMA_MODELS"), around), folders):
         manifests = folder / "manifests"
         for path in _files(manifests, deepest=6):
             found = _ollama_model(folder, path.relative_to(manifests).parts, _read_json(path))
@@ -178,11 +174,9 @@ def jan(around: Surroundings) -> Iterator[FoundFile]:
     config = around.config / "Jan"
     folders = [config / "data", around.data / "Jan" / "data", around.home / "jan", around.home / "cortexcpp"]
     folders.append(around.home / ".var" / "app" / "ai.jan.Jan" / "data" / "Jan" / "data")
-    for settings in (config / "settings.json", config / "data" / "settings.json"):
-        chosen = _read_json(settings).get("data_folder")
-        if isinstance(chosen, str) and chosen.strip():
-            folders.insert(0, _absolute(chosen, around))
-    for data in _unique(folders):
+    settings = (config / "data" / "settings.json", config / "settings.json")
+    chosen = [_chosen(_read_json(file).get("data_folder"), around) for file in settings]
+    for data in _unique(*chosen, folders):
         told: dict[Path, FoundFile] = {}
         roots = [data / "llamacpp" / "models", data / "models"]
         for root in roots:
@@ -254,12 +248,11 @@ def gpt4all(around: Surroundings) -> Iterator[FoundFile]:
     usual = around.data / "nomic.ai" / "GPT4All"
     flatpak = around.home / ".var" / "app" / "io.gpt4all.gpt4all"
     folders = [usual, flatpak / "data" / "nomic.ai" / "GPT4All"]
-    configs = [around.config, around.home / ".config", flatpak / "config"]
-    for config in configs:
-        chosen = re.search(r"^modelPath=(.+)$", _read_text(config / "nomic.ai" / "GPT4All.ini"), re.MULTILINE)
-        if chosen is not None:
-            folders.insert(0, _absolute(_qt_text(chosen[1].strip()), around))
-    for folder in _unique(folders):
+    chosen = []
+    for config in (flatpak / "config", around.home / ".config", around.config):
+        told = re.search(r"^modelPath=(.+)$", _read_text(config / "nomic.ai" / "GPT4All.ini"), re.MULTILINE)
+        chosen.append(_chosen(_qt_text(told[1].strip()) if told is not None else "", around))
+    for folder in _unique(*chosen, folders):
         for path in gguf_files(folder, deepest=1):
             if not path.name.startswith("incomplete-"):
                 yield FoundFile(path, "gpt4all")
@@ -277,15 +270,9 @@ def _qt_text(value: str) -> str:
 def hugging_face(around: Surroundings) -> Iterator[FoundFile]:
     """``models--<owner>--<name>/snapshots/<revision>/…``, links to blobs; the newest revision of each file counts."""
     cache = around.folder("XDG_CACHE_HOME", ".cache") / "huggingface"
-    home = around.environ.get("HF_HOME", "").strip()
-    folders = [
-        _absolute(around.environ[name], around)
-        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
-        if around.environ.get(name, "").strip()
-    ]
-    folders += [_absolute(home, around) / "hub"] if home else []
-    folders.append(cache / "hub")
-    for folder in _unique(folders):
+    chosen = [_chosen(around.environ.get(name), around) for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")]
+    homes = [*_chosen(around.environ.get("HF_HOME"), around), cache]
+    for folder in _unique(*chosen, [home / "hub" for home in homes]):
         for place in _subfolders(folder):
             parts = place.name.split("--")
             if parts[0] != "models" or len(parts) < 3:
@@ -362,17 +349,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _absolute(text: str, around: Surroundings) -> Path:
-    text = possible(text.strip())
+def _chosen(told: object, around: Surroundings) -> list[Path]:
+    """The folder that a program's settings or a variable name, none where they do not."""
+    text = possible(told.strip()) if isinstance(told, str) else ""
     if text.startswith("~"):
-        return around.home / text[1:].lstrip("/\\")
-    return Path(text)
+        return [around.home / text[1:].lstrip("/\\")]
+    return [Path(text)] if text else []
 
 
-def _unique(folders: list[Path]) -> list[Path]:
-    """Folders that exist, each once although it may be reached by several names."""
+def _unique(*folders: list[Path]) -> list[Path]:
+    """Folders that exist, the first choice first, each once although it may be reached by several names."""
     found: dict[Path, Path] = {}
-    for folder in folders:
+    for folder in itertools.chain(*folders):
         if _is_folder(folder):
             try:
                 found.setdefault(folder.resolve(), folder)
