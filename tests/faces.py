@@ -18,14 +18,13 @@ from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
-from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.shape import for_quant
-from qwen_desktop.hub.remote_header import Found
+from qwen_desktop.core.shape import Shape, for_quant
+from qwen_desktop.hub.remote_header import RemoteHeader
 from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, MessageChanged, ModelStatus
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.preferences import Preferences
@@ -47,7 +46,7 @@ class Headers:
         path = str(params.get("path") or params.get("file"))
         self.asked.append(path)
         shape = self.shapes[path]
-        return msgspec.to_builtins(Found("x", "y", shape, shape.weights_bytes, 1000, fingerprint=path))
+        return msgspec.to_builtins(RemoteHeader("x", "y", shape, shape.weights_bytes, 1000, fingerprint=path))
 
 
 def machine(chance: random.Random, folder: str) -> Machine:

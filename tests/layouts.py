@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QPainter
 from qwen_desktop.core.chat import Message, Provenance, Status
 from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
-from qwen_desktop.jobs.blocks import Block
+from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At

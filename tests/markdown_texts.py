@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 
-from qwen_desktop.jobs.blocks import Block, projection
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.blocks import Block, projection
+from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
 
 PARTS = [

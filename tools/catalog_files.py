@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from qwen_desktop.core.gguf import part_names
+
 _SIZE = re.compile(r"^(?P<quant>(?:UD-)?[A-Z0-9_]+?)(?P<about>_approx)?(?P<unit>_GiB|_GB|_MB)?$")
 _UNITS = {"_MB": 10**6, "_GB": 10**9, "_GiB": 2**30, None: 1}
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
@@ -82,3 +84,12 @@ def repo_of(text: str) -> str:
     """The repository of an alternative, which the facts write with remarks; "" for a general one ("bartowski/…")."""
     name = text.partition(" ")[0].strip()
     return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII) else ""
+
+
+def file_names(pattern: str, quant: str, parts: int = 1) -> tuple[str, ...]:
+    """The names that ``pattern`` gives for ``quant``: ``{QUANT}`` and ``{quant}`` (lower case) stand for its name, and
+    a model in several ``parts`` has their numbers before the ending."""
+    name = pattern.replace("{QUANT}", quant).replace("{quant}", quant.lower())
+    if parts <= 1:
+        return (name,)
+    return tuple(part_names(name.removesuffix(".gguf"), parts))

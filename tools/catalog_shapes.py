@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qwen_desktop.core.fit import Shape
-from qwen_desktop.core.quants import bits, file_bytes
+from qwen_desktop.core.quants import bits
+from qwen_desktop.core.shape import Shape
 
 #: Linear attention of the hybrids: 16 key heads of 128, value heads of 128, a convolution over 4 tokens; one layer of
 #: four keeps a KV cache instead.
@@ -20,6 +20,8 @@ INTERVAL = 4
 #: Layers of Qwen3-VL and Qwen3-Omni that take pictures' features.
 DEEPSTACK = 3
 _F32 = 4
+#: Header, vocabulary and norms in F32: of every file, in bytes.
+_HEADER_BYTES = 6_000_000
 
 
 class Layers:
@@ -155,6 +157,15 @@ class Layers:
             recurrent_channels=self.linear + 2 * KEY_WIDTH if self.linear else 0,
             deepstack=DEEPSTACK if self.architecture.startswith("qwen3vl") and self.facts["mmproj_files"] else 0,
         )
+
+
+def file_bytes(name: str, *, body: int, embedding: int, output: int) -> int | None:
+    """The bytes of a file from the parameters of its parts (``output`` 0 for a tied matrix); None for unknown bits."""
+    found = bits(name)
+    if found is None:
+        return None
+    matrices = embedding * found.embedding + output * found.output if output else embedding * found.output
+    return int((body * found.body + matrices) / 8) + _HEADER_BYTES
 
 
 def _whole(facts: dict[str, Any], key: str) -> int:

@@ -23,12 +23,12 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from catalog_files import mmproj_size, parts_of, pattern_of, repo_of, sizes_of  # noqa: E402
+from catalog_files import file_names, mmproj_size, parts_of, pattern_of, repo_of, sizes_of  # noqa: E402
 from catalog_shapes import Layers  # noqa: E402
 
 from qwen_desktop.core.engine import Sampling  # noqa: E402
 from qwen_desktop.core.models import Catalog, CatalogModel, Purpose, Quant, RemoteFile, Thinking  # noqa: E402
-from qwen_desktop.core.quants import bits, file_names, in_steps  # noqa: E402
+from qwen_desktop.core.quants import bits, in_steps  # noqa: E402
 
 FACTS = ROOT / "resources" / "catalog" / "facts.json"
 FAMILIES = ROOT / "resources" / "catalog" / "families.toml"

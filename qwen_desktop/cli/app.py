@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 _STDIN = "-"
 
 
-class Turn(StrEnum):
+class OnOff(StrEnum):
     """Of the offline switch."""
 
     ON = "on"
@@ -140,7 +140,7 @@ def application(build: Build) -> typer.Typer:
     @app.command()
     def offline(
         turn: Annotated[
-            Turn | None,
+            OnOff | None,
             typer.Argument(metavar="[on|off]", help="on: no connection at all; off: models may be fetched."),
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -149,7 +149,7 @@ def application(build: Build) -> typer.Typer:
         from qwen_desktop.cli.offline import offline as work  # noqa: PLC0415 - only for this command
 
         console = Console(quiet=as_json)
-        wanted = None if turn is None else turn is Turn.ON
+        wanted = None if turn is None else turn is OnOff.ON
         _guarded(lambda paths: work(wanted, paths, console, as_json=as_json), console)
 
     app.add_typer(models_app(build, _guarded), name="models")

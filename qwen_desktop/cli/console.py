@@ -11,6 +11,7 @@ import io
 import locale
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from qwen_desktop.core.packed import to_json
@@ -99,6 +100,22 @@ class Console:
         """One line of a result, or a JSON object."""
         self._clear_progress()
         self._print(text + "\n")
+
+    def table(self, rows: Iterable[Sequence[tuple[str, str]]]) -> None:
+        """Rows in columns, for a terminal: each cell is a text with its look, as ``rich`` names it; the last wraps."""
+        from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text as Words  # noqa: PLC0415
+
+        grid = Table.grid(padding=(0, 2))
+        for *first, last in rows:
+            if not grid.columns:
+                for _ in first:
+                    grid.add_column(no_wrap=True)
+                grid.add_column(overflow="fold")
+            grid.add_row(*(Words(harmless(text), style=style) for text, style in (*first, last)))
+        self.end()
+        Rich().print(grid)
 
     def object(self, value: Any, *, indent: int | None = 1) -> None:
         """One JSON object. Names of files that are no text come as JSON's escapes for their bytes."""

@@ -15,7 +15,7 @@ import platform
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from qwen_desktop import __version__
 from qwen_desktop.cli import backends
-from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.console import Console
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
@@ -89,21 +89,13 @@ def _print(rows: list[Check], console: Console) -> None:
             line = f"{row.state:4}  {row.name:18}{row.value}" + (f" - {row.hint}" if row.hint else "")
             console.line(shown(line, 2000))
         return
-    from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text as Words  # noqa: PLC0415
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     styles = {"ok": "green", "warn": "yellow", "bad": "bold red"}
+    cells: list[Sequence[tuple[str, str]]] = []
     for row in rows:
-        value = Words(harmless(row.value))
+        cells.append(((row.state, styles[row.state]), (row.name, ""), (row.value, "")))
         if row.hint:
-            value.append(f"\n{harmless(row.hint)}", style="italic")
-        table.add_row(Words(row.state, style=styles[row.state]), Words(row.name), value)
-    Rich().print(table)
+            cells.append((("", ""), ("", ""), (row.hint, "italic")))
+    console.table(cells)
 
 
 # The checks ----------------------------------------------------------------------------------------------------------

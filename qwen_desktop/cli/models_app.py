@@ -88,11 +88,11 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:
         """Download a model. Called again, it goes on where it stopped."""
-        from qwen_desktop.cli.models_pull import Wanted  # noqa: PLC0415
+        from qwen_desktop.cli.models_pull import PullOptions  # noqa: PLC0415
         from qwen_desktop.cli.models_pull import pull as work  # noqa: PLC0415
 
         console = Console(quiet=as_json)
-        wanted = Wanted(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
+        wanted = PullOptions(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
         guarded(lambda paths: work(wanted, paths, build, console), console)
 
     @app.command("import")
@@ -111,6 +111,38 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
             lambda paths: import_models(
                 paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps
             ),
+            console,
+        )
+
+    @app.command()
+    def options(  # noqa: PLR0917 - typer reads options from parameters
+        name: Annotated[str, typer.Argument(metavar="MODEL", help="As in the list.")],
+        context: Annotated[int | None, typer.Option(metavar="N", help="Tokens of context.")] = None,
+        threads: Annotated[int | None, typer.Option(metavar="N", help="Threads for answers.")] = None,
+        gpu_layers: Annotated[
+            int | None, typer.Option("--gpu-layers", metavar="N", help="Layers on the graphics card.")
+        ] = None,
+        flash_attention: Annotated[
+            str | None, typer.Option("--flash-attention", metavar="F", help="auto, on or off.")
+        ] = None,
+        kv_type: Annotated[
+            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
+        ] = None,
+        alias: Annotated[
+            str | None,
+            typer.Option(metavar="NAME", help="A name that commands know it by too; an empty one takes it away."),
+        ] = None,
+        reset: Annotated[bool, typer.Option("--reset", help="Forget the options it has; its alias stays.")] = False,
+        as_json: Annotated[bool, _JSON] = False,
+    ) -> None:
+        """Show or set how one model is loaded in the place of the settings, from its next load on, and its alias."""
+        from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
+        from qwen_desktop.core.model_ref import LoadOptions  # noqa: PLC0415
+
+        console = Console(quiet=as_json)
+        wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type)
+        guarded(
+            lambda paths: work(name, paths, build, console, wanted=wanted, alias=alias, reset=reset, as_json=as_json),
             console,
         )
 

@@ -20,18 +20,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
+
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.one_run import Build
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
-from qwen_desktop.services import fit_words
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.services.fit_words import sentence, size
 from qwen_desktop.store.settings_file import SettingsFile
 
 #: Types of the KV cache that the engine makes.
 KV_TYPES = ("f16", "q8_0")
-_GB = 1_000_000_000
+_VERDICT = (
+    "free_bytes", "missing_bytes", "verdict", "max_context", "gpu_layers", "decode_tokens_per_s", "prompt_tokens_per_s",
+    "measured", "inferred",
+)  # fmt: skip
+
+# fmt: off
+_unknown_type = Failure(
+    UserFacing, "fit.kv_type", "name types",
+    QT_TRANSLATE_NOOP("fit", "{name} is no type of the KV cache that the engine makes."),
+    QT_TRANSLATE_NOOP("fit", "Choose one of: {types}."),
+)
+# fmt: on
 
 
 async def fit(
@@ -50,23 +63,25 @@ async def fit(
     Raises ``AppError`` when there is nothing to judge.
     """
     if kv_type is not None and kv_type not in KV_TYPES:
-        raise _unknown_type(kv_type)
+        raise _unknown_type(kv_type[:40], ", ".join(KV_TYPES))
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
         console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
-        memory_bytes = None if memory is None else int(memory * _GB)
+        memory_bytes = None if memory is None else int(memory * 1e9)
         found = await services.fits.of_reference(reference, context=context, kv_type=kv_type, memory_bytes=memory_bytes)
     if as_json:
         console.object(as_object(found))
     else:
         for name, value in rows(found):
             console.line(f"{name:16}{harmless(value)}")
-        console.line(str(fit_words.sentence(found.fit)))
+        console.line(str(sentence(found.fit)))
     return 0
 
 
 def as_object(found: FileFit) -> dict[str, Any]:
     """What ``--json`` prints."""
-    shape, memory, verdict = found.shape, found.asked, found.fit
+    shape, verdict = found.shape, found.fit
+    memory = structs.asdict(found.asked)
+    del memory["device_bytes"]
     return {
         "reference": found.reference,
         "name": found.name,
@@ -77,24 +92,10 @@ def as_object(found: FileFit) -> dict[str, Any]:
         "size_bytes": found.size_bytes,
         "context": found.context,
         "kv_type": found.use.kv_type,
-        "weights_bytes": memory.weights_bytes,
-        "kv_bytes": memory.kv_bytes,
-        "state_bytes": memory.state_bytes,
-        "compute_bytes": memory.compute_bytes,
-        "mmproj_bytes": memory.mmproj_bytes,
-        "overhead_bytes": memory.overhead_bytes,
-        "total_bytes": memory.total_bytes,
-        "free_bytes": verdict.free_bytes,
-        "missing_bytes": verdict.missing_bytes,
-        "verdict": str(verdict.verdict),
+        **memory,
         "fitting_context": verdict.context if verdict.max_context else 0,
-        "max_context": verdict.max_context,
-        "gpu_layers": verdict.gpu_layers,
-        "decode_tokens_per_s": verdict.decode_tokens_per_s,
-        "prompt_tokens_per_s": verdict.prompt_tokens_per_s,
+        **{name: getattr(verdict, name) for name in _VERDICT},
         "fetched_bytes": found.fetched_bytes,
-        "measured": verdict.measured,
-        "inferred": list(verdict.inferred),
     }
 
 
@@ -109,44 +110,29 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
         (QT_TRANSLATE_NOOP("fit", "Model"), " ".join(part for part in (found.name, found.quant) if part)),
         (QT_TRANSLATE_NOOP("fit", "Architecture"), shape.architecture),
         (QT_TRANSLATE_NOOP("fit", "Parameters"), parameters),
-        (QT_TRANSLATE_NOOP("fit", "Weights"), _gb(memory.weights_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Weights"), size(memory.weights_bytes, exact=True)),
         (
             QT_TRANSLATE_NOOP("fit", "Context"),
             fill(
                 QT_TRANSLATE_NOOP("fit", "{size} for {count} tokens"),
-                {"size": _gb(memory.kv_bytes), "count": f"{found.context:,}"},
+                {"size": size(memory.kv_bytes, exact=True), "count": f"{found.context:,}"},
             ),
         ),
-        (QT_TRANSLATE_NOOP("fit", "State"), _gb(memory.state_bytes) if memory.state_bytes else ""),
-        (QT_TRANSLATE_NOOP("fit", "Computing"), _gb(memory.compute_bytes)),
-        (QT_TRANSLATE_NOOP("fit", "Pictures"), _gb(memory.mmproj_bytes) if memory.mmproj_bytes else ""),
-        (QT_TRANSLATE_NOOP("fit", "The engine"), _gb(memory.overhead_bytes)),
-        (QT_TRANSLATE_NOOP("fit", "Together"), _gb(memory.total_bytes)),
-        (QT_TRANSLATE_NOOP("fit", "Free now"), _gb(verdict.free_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "State"), size(memory.state_bytes, exact=True) if memory.state_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "Computing"), size(memory.compute_bytes, exact=True)),
+        (QT_TRANSLATE_NOOP("fit", "Pictures"), size(memory.mmproj_bytes, exact=True) if memory.mmproj_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "The engine"), size(memory.overhead_bytes, exact=True)),
+        (QT_TRANSLATE_NOOP("fit", "Together"), size(memory.total_bytes, exact=True)),
+        (QT_TRANSLATE_NOOP("fit", "Free now"), size(verdict.free_bytes, exact=True)),
         (QT_TRANSLATE_NOOP("fit", "Largest context"), f"{verdict.max_context:,}" if verdict.max_context else ""),
     ]
     if verdict.decode_tokens_per_s is not None:
         speed = fill(QT_TRANSLATE_NOOP("fit", "{speed} tokens/s"), {"speed": f"{verdict.decode_tokens_per_s:.1f}"})
         shown.append((QT_TRANSLATE_NOOP("fit", "Speed"), speed))
     if found.fetched_bytes:
-        shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), f"{found.fetched_bytes / 1e6:.1f} MB"))
+        shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), size(found.fetched_bytes, exact=True)))
     return [row for row in shown if row[1]]
-
-
-def _gb(count: int) -> str:
-    return f"{count / _GB:.2f} GB" if count >= 10_000_000 else f"{count / 1e6:.1f} MB"
 
 
 def _billions(count: int) -> str:
     return f"{count / 1e9:.2f} B" if count >= 100_000_000 else f"{count / 1e6:.1f} M"
-
-
-def _unknown_type(kv_type: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "fit.kv_type",
-            QT_TRANSLATE_NOOP("fit", "{name} is no type of the KV cache that the engine makes."),
-            {"name": kv_type[:40]},
-        ),
-        Text("fit.kv_type.hint", QT_TRANSLATE_NOOP("fit", "Choose one of: {types}."), {"types": ", ".join(KV_TYPES)}),
-    )

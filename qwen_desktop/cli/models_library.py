@@ -1,4 +1,4 @@
-"""``qwen-desktop models list``, ``import``, ``verify`` and ``remove``: the models on this computer.
+"""``qwen-desktop models list``, ``import``, ``options``, ``verify`` and ``remove``: the models on this computer.
 
 The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, each with
 
@@ -9,26 +9,34 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 - ``last_used``, ``added``, ``verified_at``: seconds of the epoch, 0 for never; ``sha256`` of the first file or ""
 - ``problem``: null, or a sentence that says why it cannot be used now
 - ``template_fault``: null or a sentence; ``template_repaired``
+- ``alias``: the name that commands know it by too, "" for none; ``options``: ``context``, ``threads``, ``gpu_layers``,
+  ``flash_attention`` and ``kv_type`` that it is loaded with, each null where the settings decide
+
+``options --json`` prints ``id``, ``name``, ``alias`` and ``options`` of one model.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.interrupt import answer_line
 from qwen_desktop.cli.one_run import Build
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import Notified
+from qwen_desktop.services.fit_words import size
 from qwen_desktop.store.settings_file import SettingsFile
 
-_GB = 1_000_000_000
 _FROM = {
     "downloaded": QT_TRANSLATE_NOOP("library", "downloaded"),
     "imported": QT_TRANSLATE_NOOP("library", "imported"),
@@ -58,10 +66,7 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
             )
         )
         return 0
-    for model in models:
-        console.line(shown(_line(model), 2000))
-        for remark in _remarks(model):
-            console.line(f"    {harmless(remark)}")
+    _print(models, console)
     return 0
 
 
@@ -97,11 +102,42 @@ async def import_models(
             console.line(QT_TRANSLATE_NOOP("library", "Nothing new was found."))
             return 1
         added = await library.import_files(wanted, copy=copy, progress=_progress(console))
-    for model in added:
-        console.line(shown(_line(model), 2000))
-        for remark in _remarks(model):
-            console.line(f"    {harmless(remark)}")
+    _print(added, console)
     return 0 if added else 1
+
+
+async def options(
+    name: str,
+    paths: Paths,
+    build: Build,
+    console: Console,
+    *,
+    wanted: LoadOptions | None = None,
+    alias: str | None = None,
+    reset: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Print how a model is loaded and what it is called, after what was asked to be changed: with ``reset`` all its
+    options are forgotten first; ``alias`` "" takes its alias away. Raises ``AppError``; then nothing is changed."""
+    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+        library = services.library
+        await library.scan()
+        model = library.named(name)
+        asked = {key: value for key, value in structs.asdict(wanted or LoadOptions()).items() if value is not None}
+        if asked or reset or alias is not None:
+            before = LoadOptions() if reset else model.options
+            await library.set_options(model.id, structs.replace(before, **asked), alias=alias)
+        model = library.find(model.id) or model
+    if as_json:
+        plain = structs.asdict(model.options)
+        console.object({"id": model.id, "name": model.name, "alias": model.alias, "options": plain})
+        return 0
+    console.line(harmless(f"{model.name} {model.quant}".strip()))
+    settings = QT_TRANSLATE_NOOP("library", "as the settings say")
+    for key, value in structs.asdict(model.options).items():
+        console.line(f"  {setting(f'engine.{key}').info.title:30}{settings if value is None else value}")
+    console.line(f"  {QT_TRANSLATE_NOOP('library', 'Alias'):30}{harmless(model.alias) or '-'}")
+    return 0
 
 
 async def verify(name: str, paths: Paths, build: Build, console: Console) -> int:
@@ -158,7 +194,7 @@ def _progress(console: Console) -> Any:
     def report(done: int, total: int) -> None:
         if total:
             template = QT_TRANSLATE_NOOP("library", "{percent} % of {size}")
-            console.progress(fill(template, {"percent": int(100 * done / total), "size": _size(total)}))
+            console.progress(fill(template, {"percent": int(100 * done / total), "size": size(total)}))
 
     return report
 
@@ -170,7 +206,7 @@ def _question(model: InstalledModel, no_bin: Text | None) -> str:
         template = QT_TRANSLATE_NOOP("library", "Remove {name} from the list? Its file stays where it is.")
     else:
         template = QT_TRANSLATE_NOOP("library", "Move {name} ({size}) to the bin?")
-    return fill(template, {"name": model.name, "size": _size(model.size_bytes)})
+    return fill(template, {"name": model.name, "size": size(model.size_bytes)})
 
 
 def _agreed(question: str, console: Console) -> bool:
@@ -182,30 +218,42 @@ def _agreed(question: str, console: Console) -> bool:
     return answer_line().strip().lower() in ("y", "yes")
 
 
+def _print(models: Iterable[InstalledModel], console: Console) -> None:
+    for model in models:
+        console.line(shown(_line(model), 2000))
+        for remark in _remarks(model):
+            console.line(f"    {harmless(remark)}")
+
+
 def _line(model: InstalledModel) -> str:
     used = time.strftime("%Y-%m-%d", time.localtime(model.last_used)) if model.last_used else "-"
     where = _FROM.get(model.origin, model.origin)
-    return f"{model.name}  {model.quant or '-'}  {_size(model.size_bytes)}  {where}  {used}  {model.id}"
+    return f"{model.name}  {model.quant or '-'}  {size(model.size_bytes)}  {where}  {used}  {model.id}"
 
 
 def _remarks(model: InstalledModel) -> list[str]:
     remarks = [model.problem.sentence()] if model.problem is not None else []
     if model.template_fault is not None and not model.template_repaired:
         remarks.append(str(model.template_fault))
+    if model.alias:
+        remarks.append(fill(QT_TRANSLATE_NOOP("library", "Alias: {name}"), {"name": model.alias}))
+    options = [
+        (setting(f"engine.{k}").info.title, v) for k, v in structs.asdict(model.options).items() if v is not None
+    ]
+    if options:
+        told = ", ".join(f"{title} {value}" for title, value in options)
+        remarks.append(fill(QT_TRANSLATE_NOOP("library", "Loaded with: {options}"), {"options": told}))
     return remarks
-
-
-def _size(size: int) -> str:
-    return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1_000_000:.0f} MB"
 
 
 def _plain(model: InstalledModel) -> dict[str, Any]:
     names = (
         "id", "path", "files", "mmproj", "name", "quant", "size_bytes", "repo", "architecture", "parameters",
         "context_train", "licence", "origin", "owned", "last_used", "added", "verified_at", "sha256",
-        "template_repaired",
+        "template_repaired", "alias",
     )  # fmt: skip
     plain = {name: getattr(model, name) for name in names}
+    plain["options"] = structs.asdict(model.options)
     plain["problem"] = model.problem.sentence() if model.problem is not None else None
     plain["template_fault"] = str(model.template_fault) if model.template_fault is not None else None
     return plain

@@ -20,7 +20,7 @@ from qwen_desktop.cli.chat import DONE, FAILED
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt, answer_line
 from qwen_desktop.cli.one_run import Build
-from qwen_desktop.core.errors import AppError, Environment, Problem, UserFacing, problem_of
+from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.paths import Paths
@@ -29,6 +29,7 @@ from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
 from qwen_desktop.services.events import DownloadChanged
+from qwen_desktop.services.fit_words import size
 from qwen_desktop.store.settings_file import SettingsFile
 
 if TYPE_CHECKING:
@@ -36,12 +37,34 @@ if TYPE_CHECKING:
 
 SOURCES = ("huggingface", "modelscope")
 _ENDED = (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED)
-_MB, _GB = 1_000_000, 1_000_000_000
 #: Where no source can be reached at all, the command gives up after this many seconds.
 FIRST_BYTE_S = 30.0
 
+_AGAIN = Text(
+    "pull.unreachable.hint",
+    QT_TRANSLATE_NOOP("pull", "Check the network, then call the command again; what has arrived is kept."),
+)
+# fmt: off
+_unreachable = Failure(
+    Environment, "pull.unreachable", "", QT_TRANSLATE_NOOP("pull", "No source can be reached."), _AGAIN.source,
+)
+_unknown_source = Failure(
+    UserFacing, "pull.source", "name names", QT_TRANSLATE_NOOP("pull", "There is no source {name}."),
+    QT_TRANSLATE_NOOP("pull", "Choose one of: {names}."),
+)
+_no_quant = Failure(
+    UserFacing, "pull.quant", "repo name names", QT_TRANSLATE_NOOP("pull", "{repo} has no quant {name}."),
+    QT_TRANSLATE_NOOP("pull", "It has {names}."),
+)
+_metered = Failure(
+    UserFacing, "pull.metered", "",
+    QT_TRANSLATE_NOOP("pull", "Nothing was fetched, since this network is metered."),
+    QT_TRANSLATE_NOOP("pull", "Add --yes to fetch all the same."),
+)
+# fmt: on
 
-class Wanted(Struct, frozen=True):
+
+class PullOptions(Struct, frozen=True):
     """What was asked for on the command line; ``yes`` answers the question about a metered network."""
 
     reference: str
@@ -54,7 +77,7 @@ class Wanted(Struct, frozen=True):
 class _Pull:
     """One run of the command."""
 
-    def __init__(self, wanted: Wanted, console: Console, patience_s: float) -> None:
+    def __init__(self, wanted: PullOptions, console: Console, patience_s: float) -> None:
         self.wanted = wanted
         self.patience_s = patience_s
         self.download: Download | None = None
@@ -93,7 +116,7 @@ class _Pull:
             if self._hopeless():
                 waited = self.download.note
                 await services.downloads.pause(number)
-                raise _unreachable(waited)
+                raise Environment(waited, _AGAIN) if waited is not None else _unreachable()
 
     def _on_change(self, event: DownloadChanged) -> None:
         self.download = download = event.download
@@ -139,12 +162,12 @@ class _Pull:
 
 
 async def pull(
-    wanted: Wanted, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
+    wanted: PullOptions, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
 ) -> int:
     """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence), or the
     code of the signal that ended it (130 after Ctrl+C)."""
     if wanted.source and wanted.source not in SOURCES:
-        raise _unknown_source(wanted.source)
+        raise _unknown_source(wanted.source[:60], ", ".join(SOURCES))
     run = _Pull(wanted, console, patience_s)
     work = asyncio.create_task(_work(run, paths, build, lambda: interrupt))
     interrupt = Interrupt(work)
@@ -190,7 +213,7 @@ def progress_line(download: Download) -> str:
     if download.total_bytes:
         template = QT_TRANSLATE_NOOP("pull", "{name}: {percent} % of {size}")
         line = fill(
-            template, {"name": name, "percent": int(100 * download.fraction), "size": _size(download.total_bytes)}
+            template, {"name": name, "percent": int(100 * download.fraction), "size": size(download.total_bytes)}
         )
     else:
         line = name
@@ -199,7 +222,7 @@ def progress_line(download: Download) -> str:
     if download.status is DownloadStatus.CHECKING:
         return line + QT_TRANSLATE_NOOP("pull", " · checking …")
     if download.speed > 0:
-        line += f" · {_size(int(download.speed))}/s"
+        line += f" · {size(download.speed, exact=True)}/s"
     if download.seconds_left is not None:
         line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
     return f"{line} · {download.source}" if download.source else line
@@ -216,12 +239,6 @@ def _not_served(model: CatalogModel) -> str:
     )
 
 
-def _size(count: int) -> str:
-    if count >= _GB:
-        return f"{count / _GB:.1f} GB"
-    return f"{count / _MB:.0f} MB" if count >= 10 * _MB else f"{count / _MB:.1f} MB"
-
-
 def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -232,18 +249,7 @@ def _quant(model: CatalogModel, name: str) -> Quant:
     quant = find_quant(model.quants, name) if name else model.recommended_quant
     if quant is not None:
         return quant
-    raise UserFacing(
-        Text(
-            "pull.quant",
-            QT_TRANSLATE_NOOP("pull", "{repo} has no quant {name}."),
-            {"repo": model.repo, "name": name[:60]},
-        ),
-        Text(
-            "pull.quant.hint",
-            QT_TRANSLATE_NOOP("pull", "It has {names}."),
-            {"names": ", ".join(q.name for q in model.quants) or "-"},
-        ),
-    )
+    raise _no_quant(model.repo, name[:60], ", ".join(q.name for q in model.quants) or "-")
 
 
 async def _metered_or_asked(services: Services, console: Console, *, yes: bool) -> None:
@@ -254,24 +260,4 @@ async def _metered_or_asked(services: Services, console: Console, *, yes: bool) 
         console.warn(QT_TRANSLATE_NOOP("pull", "This network is metered: data may cost money. Go on? [y/N]"))
         if answer_line().strip().lower() in ("y", "yes"):
             return
-    raise UserFacing(
-        Text("pull.metered", QT_TRANSLATE_NOOP("pull", "Nothing was fetched, since this network is metered.")),
-        Text("pull.metered.hint", QT_TRANSLATE_NOOP("pull", "Add --yes to fetch all the same.")),
-    )
-
-
-def _unreachable(why: Text | None) -> Environment:
-    return Environment(
-        why or Text("pull.unreachable", QT_TRANSLATE_NOOP("pull", "No source can be reached.")),
-        Text(
-            "pull.unreachable.hint",
-            QT_TRANSLATE_NOOP("pull", "Check the network, then call the command again; what has arrived is kept."),
-        ),
-    )
-
-
-def _unknown_source(name: str) -> UserFacing:
-    return UserFacing(
-        Text("pull.source", QT_TRANSLATE_NOOP("pull", "There is no source {name}."), {"name": name[:60]}),
-        Text("pull.source.hint", QT_TRANSLATE_NOOP("pull", "Choose one of: {names}."), {"names": ", ".join(SOURCES)}),
-    )
+    raise _metered()

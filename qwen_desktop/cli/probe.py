@@ -24,9 +24,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from msgspec import Struct
-
-from qwen_desktop.cli.console import Console, harmless
+from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import Build
 from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import Paths
@@ -43,13 +41,6 @@ _DISKS = {
 }
 
 
-class Row(Struct, frozen=True):
-    """One line of the table."""
-
-    name: str
-    value: str
-
-
 async def show(paths: Paths, build: Build, console: Console, *, as_json: bool, refresh: bool) -> int:
     """Print what this machine is; ``refresh`` measures and asks anew what is remembered. Always returns 0."""
     async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
@@ -62,27 +53,27 @@ async def show(paths: Paths, build: Build, console: Console, *, as_json: bool, r
     return 0
 
 
-def rows(machine: Machine) -> Iterator[Row]:
+def rows(machine: Machine) -> Iterator[tuple[str, str]]:
     """The machine as a table for people."""
-    yield Row(QT_TRANSLATE_NOOP("probe", "System"), machine.system or _UNKNOWN)
-    yield Row(QT_TRANSLATE_NOOP("probe", "Processor"), _processor(machine.cpu))
-    yield Row(QT_TRANSLATE_NOOP("probe", "Cores"), _cores(machine.cpu))
-    yield Row(QT_TRANSLATE_NOOP("probe", "It can do"), ", ".join(machine.cpu.features) or _UNKNOWN)
-    yield Row(QT_TRANSLATE_NOOP("probe", "Memory"), _memory(machine.memory))
+    yield (QT_TRANSLATE_NOOP("probe", "System"), machine.system or _UNKNOWN)
+    yield (QT_TRANSLATE_NOOP("probe", "Processor"), _processor(machine.cpu))
+    yield (QT_TRANSLATE_NOOP("probe", "Cores"), _cores(machine.cpu))
+    yield (QT_TRANSLATE_NOOP("probe", "It can do"), ", ".join(machine.cpu.features) or _UNKNOWN)
+    yield (QT_TRANSLATE_NOOP("probe", "Memory"), _memory(machine.memory))
     speed = machine.bandwidth_bytes_per_s
-    yield Row(QT_TRANSLATE_NOOP("probe", "Memory speed"), _UNKNOWN if speed is None else f"{speed / 1e9:.1f} GB/s")
+    yield (QT_TRANSLATE_NOOP("probe", "Memory speed"), _UNKNOWN if speed is None else f"{speed / 1e9:.1f} GB/s")
     yield from _graphics(machine)
-    yield Row(QT_TRANSLATE_NOOP("probe", "Disk of the models"), _disk(machine.disk))
+    yield (QT_TRANSLATE_NOOP("probe", "Disk of the models"), _disk(machine.disk))
     if machine.battery is not None:
         template = {
             True: QT_TRANSLATE_NOOP("probe", "{percent} %, plugged in"),
             False: QT_TRANSLATE_NOOP("probe", "{percent} %, not plugged in"),
             None: "{percent} %",
         }[machine.battery.plugged]
-        yield Row(QT_TRANSLATE_NOOP("probe", "Battery"), fill(template, {"percent": round(machine.battery.percent)}))
+        yield (QT_TRANSLATE_NOOP("probe", "Battery"), fill(template, {"percent": round(machine.battery.percent)}))
     if machine.unknown:
         unread = ", ".join(PARTS.get(name, name) for name in machine.unknown)
-        yield Row(QT_TRANSLATE_NOOP("probe", "Could not be read"), unread)
+        yield (QT_TRANSLATE_NOOP("probe", "Could not be read"), unread)
 
 
 def _processor(cpu: Cpu) -> str:
@@ -113,13 +104,13 @@ def _memory(memory: Memory) -> str:
     return shown + limit if memory.limited else shown
 
 
-def _graphics(machine: Machine) -> Iterator[Row]:
+def _graphics(machine: Machine) -> Iterator[tuple[str, str]]:
     name = QT_TRANSLATE_NOOP("probe", "Graphics")
     for gpu in machine.gpus:
-        yield Row(name, _gpu(gpu))
+        yield (name, _gpu(gpu))
     if not machine.gpus:
         none = QT_TRANSLATE_NOOP("probe", "none that can be used, the processor computes")
-        yield Row(name, _UNKNOWN if "gpu" in machine.unknown else none)
+        yield (name, _UNKNOWN if "gpu" in machine.unknown else none)
     for gpu in machine.unused_gpus:
         template = (
             QT_TRANSLATE_NOOP("probe", "{gpu}, not used beside the graphics card")
@@ -128,7 +119,7 @@ def _graphics(machine: Machine) -> Iterator[Row]:
         )
         if "gpu" in machine.unknown:
             template = "{gpu}"
-        yield Row(name, fill(template, {"gpu": _gpu(gpu)}))
+        yield (name, fill(template, {"gpu": _gpu(gpu)}))
 
 
 def _gpu(gpu: Gpu) -> str:
@@ -156,19 +147,9 @@ def _of(total: int, free: int | None) -> str:
     return fill(template, {"total": f"{total / 1e9:.1f}", "free": f"{free / 1e9:.1f}"})
 
 
-def _print(shown: list[Row], console: Console) -> None:
+def _print(shown: list[tuple[str, str]], console: Console) -> None:
     if not sys.stdout.isatty():
-        for row in shown:
-            console.line(f"{row.name:20}{row.value}")
+        for name, value in shown:
+            console.line(f"{name:20}{value}")
         return
-    from rich.console import Console as Rich  # noqa: PLC0415 - 40 ms that only a terminal needs
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text as Words  # noqa: PLC0415
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for row in shown:
-        table.add_row(Words(row.name), Words(harmless(row.value)))
-    console.end()
-    Rich().print(table)
+    console.table([((name, "bold"), (value, "")) for name, value in shown])

@@ -14,8 +14,8 @@ import select
 import sys
 
 from qwen_desktop.core.chat import LONGEST_MESSAGE, message_too_long
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 #: No encoding needs more bytes for a character.
 _MOST = 4 * LONGEST_MESSAGE + 4
@@ -32,6 +32,19 @@ _MARKS = (
 _NO_TEXT = frozenset(map(chr, (*range(1, 7), *range(0x0E, 0x1B), 0x1C, 0x1D, 0x1F)))
 #: One of so many characters may be one: old printers' files and logs of terminals have a few.
 _RARE = 20
+
+# fmt: off
+_unknown_encoding = Failure(
+    UserFacing, "input.encoding", "",
+    QT_TRANSLATE_NOOP("cli", "The message that was piped in is not in UTF-8, and nothing says what it is in."),
+    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f GB18030 -t UTF-8 FILE | qwen-desktop chat -"),
+)
+_no_text = Failure(
+    UserFacing, "input.binary", "",
+    QT_TRANSLATE_NOOP("cli", "What was piped in is not a text, or one in UTF-16 without a byte order mark."),
+    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f UTF-16LE -t UTF-8 FILE | qwen-desktop chat -"),
+)
+# fmt: on
 
 
 def read_message() -> str:
@@ -98,31 +111,3 @@ def _read(number: int) -> bytes:
             break
         found += chunk
     return bytes(found)
-
-
-def _unknown_encoding() -> UserFacing:
-    return UserFacing(
-        Text(
-            "input.encoding",
-            QT_TRANSLATE_NOOP("cli", "The message that was piped in is not in UTF-8, and nothing says what it is in."),
-        ),
-        Text(
-            "input.encoding.hint",
-            QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f GB18030 -t UTF-8 FILE | qwen-desktop chat -"),
-        ),
-    )
-
-
-def _no_text() -> UserFacing:
-    return UserFacing(
-        Text(
-            "input.binary",
-            QT_TRANSLATE_NOOP("cli", "What was piped in is not a text, or one in UTF-16 without a byte order mark."),
-        ),
-        Text(
-            "input.binary.hint",
-            QT_TRANSLATE_NOOP(
-                "cli", "Convert it first, such as: iconv -f UTF-16LE -t UTF-8 FILE | qwen-desktop chat -"
-            ),
-        ),
-    )

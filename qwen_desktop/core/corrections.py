@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core.fit import Correction
 from qwen_desktop.core.hardware import Machine
+from qwen_desktop.core.memory import Correction
 
 #: Measurements kept in all, the newest.
 KEPT = 200

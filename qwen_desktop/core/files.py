@@ -80,7 +80,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def temporary_prefix(name: str) -> str:
@@ -131,7 +131,7 @@ def set_aside(path: Path, data: bytes, word: str) -> Path:
                 kept.unlink()
             raise
         break
-    _flush_folder(kept.parent)
+    flush_folder(kept.parent)
     return kept
 
 
@@ -177,12 +177,12 @@ def _replace(source: Path, target: Path) -> None:
             raise
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in ``folder`` survive a power cut, where the system can (some network file systems cannot)."""
     if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            pass  # some network file systems cannot flush folders; the replace itself has happened
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

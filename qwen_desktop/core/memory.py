@@ -4,7 +4,7 @@ Everything here is pure and in bytes. Where the figures come from:
 
 - **KV cache**: keys and values of each attention layer for each token, the context rounded up to 256
   (``llama_context``). It is cleared when it is made, so all of it is touched at once.
-- **State** of Gated DeltaNet layers: F32, of fixed size, see ``shape.delta_net_state``.
+- **State** of Gated DeltaNet layers: F32, of fixed size, see ``core.shape``.
 - **Compute buffer**: the largest set of tensors that live at one time in the graph for one chunk of the prompt, as
   ggml's allocator lays them out. Read off the log of contexts made with ``no_alloc`` (llama-cpp-python 0.3.36), for
   25 shapes of all Qwen architectures at contexts of 512 to 32,768 and chunks of 32 to 512. It is a multiple of the
@@ -30,7 +30,9 @@ Everything here is pure and in bytes. Where the figures come from:
 
 from __future__ import annotations
 
-from qwen_desktop.core.fit import UNCORRECTED, Correction, Memory, Shape, Use
+from msgspec import Struct
+
+from qwen_desktop.core.shape import Shape
 
 #: Bytes of one value in a KV cache.
 KV_BYTES: dict[str, float] = {
@@ -60,6 +62,52 @@ _VOCABULARY_ENTRY = 190
 _MERGE = 75
 _LAYER = 110_000
 _CELL = 900
+
+
+class Use(Struct, frozen=True):
+    """How a model shall be loaded: tokens of context, type of the KV cache, tokens evaluated at once (0: as the engine
+    chooses), flash attention ("auto", "on", "off"), layers on graphics cards (None: as many as fit), threads (None: as
+    the engine chooses), companions' bytes (mmproj)."""
+
+    context: int = 8192
+    kv_type: str = "f16"
+    batch: int = 0
+    flash_attention: str = "auto"
+    gpu_layers: int | None = None
+    threads: int | None = None
+    mmproj_bytes: int = 0
+
+
+class MemoryNeed(Struct, frozen=True):
+    """What a loaded model takes, in bytes, in all and by kind; ``device_bytes`` is the part on graphics cards."""
+
+    weights_bytes: int
+    kv_bytes: int
+    state_bytes: int
+    compute_bytes: int
+    mmproj_bytes: int
+    overhead_bytes: int
+    total_bytes: int
+    device_bytes: int = 0
+
+
+class Correction(Struct, frozen=True):
+    """What loads on this machine taught: factors on the memory beside the weights and on the speed, 1.0 without.
+
+    ``extra_bytes`` is added to the estimate of the same file, for which the factor on memory is 1. All come from
+    measured loads (``loads`` of them).
+    """
+
+    memory_factor: float = 1.0
+    speed_factor: float = 1.0
+    extra_bytes: int = 0
+    loads: int = 0
+    #: on the speed of reading prompts
+    prompt_factor: float = 1.0
+
+
+#: Nothing was measured.
+UNCORRECTED = Correction()
 
 
 def chunk(parameters: int, *, gpu: bool = False) -> int:
@@ -166,7 +214,7 @@ def overhead_bytes(shape: Shape, context: int) -> int:
 
 def estimate(
     shape: Shape, use: Use, correction: Correction = UNCORRECTED, *, filled: int | None = None, gpu: bool = False
-) -> Memory:
+) -> MemoryNeed:
     """What the model takes in all, on whatever devices. ``filled`` is how many tokens of the context were ever used:
     buffers for longer ones are reserved but not touched (None: all)."""
     with_flash = flash(use, gpu=gpu)
@@ -180,7 +228,7 @@ def estimate(
     beside = kv + shape.state_bytes + compute + overhead
     # What was measured goes to the overhead: the other parts are what llama.cpp allocates.
     overhead = max(0, overhead + int(beside * (correction.memory_factor - 1)) + correction.extra_bytes)
-    return Memory(
+    return MemoryNeed(
         weights_bytes=shape.weights_bytes,
         kv_bytes=kv,
         state_bytes=shape.state_bytes,
@@ -191,7 +239,7 @@ def estimate(
     )
 
 
-def needed(memory: Memory) -> int:
+def needed(memory: MemoryNeed) -> int:
     """How much must be free for it, with the margin that keeps a promise: what stands beside the weights is estimated,
     so it gets ``SHARE`` of the room only, and ``MARGIN`` stays free in any case."""
     beside = memory.total_bytes - memory.weights_bytes

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.model_ref import LoadOptions
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
 
 
@@ -197,7 +198,8 @@ class InstalledModel(Struct, frozen=True):
     ``owned``: lies in our models folder, so Delete removes the file; else only the link to it. ``sha256`` is that of
     the first file where known. ``last_used`` and ``added`` are seconds since 1970, 0 for never. ``problem`` says why it
     cannot be used now (file gone, changed size). ``template_fault`` is the template doctor's finding, and
-    ``template_repairable`` says that there is a template to use instead.
+    ``template_repairable`` says that there is a template to use instead. ``alias`` is a name that the user gave it for
+    commands, ``options`` are how it is loaded in the place of the settings.
     """
 
     id: str
@@ -223,6 +225,8 @@ class InstalledModel(Struct, frozen=True):
     template_fault: Text | None = None
     template_repaired: bool = False
     template_repairable: bool = False
+    alias: str = ""
+    options: LoadOptions = LoadOptions()
 
     def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether it is this entry of the catalogue (in this quant)."""

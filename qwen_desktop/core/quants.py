@@ -2,7 +2,7 @@
 
 Bits are those of llama.cpp's own mixtures, measured on published files of Qwen models (Q4_K_M of seven sizes, the
 whole list of Qwen2.5-7B): the body of a model takes them, while the token embedding and the output matrix have types
-of their own. With both, a file's size is known to 2 % before its hub was asked.
+of their own. With both, a file's size is known to 2 % before its hub was asked (``tools/catalog_shapes.py``).
 """
 
 from __future__ import annotations
@@ -71,8 +71,6 @@ BITS: dict[str, Bits] = {
     "F32": Bits(32.0, 32.0, 32.0),
 }
 _ORDER = {name: number for number, name in enumerate(BITS)}
-#: Header, vocabulary and norms in F32: of every file, in bytes.
-_HEADER_BYTES = 6_000_000
 
 #: Up to this many parameters a model loses too much below eight bits, and eight are small all the same.
 SMALL_MODEL = 2_200_000_000
@@ -103,15 +101,6 @@ def order(name: str) -> tuple[int, str]:
     return (_ORDER.get(plain(name), len(_ORDER)), name)
 
 
-def file_bytes(name: str, *, body: int, embedding: int, output: int) -> int | None:
-    """The bytes of a file from the parameters of its parts (``output`` 0 for a tied matrix); None for unknown bits."""
-    found = bits(name)
-    if found is None:
-        return None
-    matrices = embedding * found.embedding + output * found.output if output else embedding * found.output
-    return int((body * found.body + matrices) / 8) + _HEADER_BYTES
-
-
 def in_steps(quants: Iterable[Quant], parameters: int) -> tuple[Quant, ...]:
     """``quants`` sorted by size, one each marked small, balanced and large where there is one, and one recommended.
 
@@ -138,13 +127,3 @@ def in_steps(quants: Iterable[Quant], parameters: int) -> tuple[Quant, ...]:
 
 def _first(wanted: tuple[str, ...], names: list[str]) -> str:
     return next((found for name in wanted for found in (name, f"UD-{name}") if found in names), "")
-
-
-def file_names(pattern: str, quant: str, parts: int = 1) -> tuple[str, ...]:
-    """The names that ``pattern`` gives for ``quant``: ``{QUANT}`` and ``{quant}`` (lower case) stand for its name, and
-    a model in several ``parts`` has their numbers before the ending."""
-    name = pattern.replace("{QUANT}", quant).replace("{quant}", quant.lower())
-    if parts <= 1:
-        return (name,)
-    stem = name.removesuffix(".gguf")
-    return tuple(f"{stem}-{number:05d}-of-{parts:05d}.gguf" for number in range(1, parts + 1))

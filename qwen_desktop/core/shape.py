@@ -1,4 +1,4 @@
-"""The shape of a model (``core.fit.Shape``): from a GGUF's header with its tensors, or from architecture facts.
+"""The shape of a model: what its memory and its speed depend on, from a GGUF's header with its tensors.
 
 From a file everything is exact: weights are summed tensor by tensor. Left out is what llama.cpp does not load, the
 layers that predict a second token (``nextn``), and what it reads row by row from the disk (token tables over 4 GiB).
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from qwen_desktop.core.fit import Shape
-from qwen_desktop.core.gguf import GgufHeader, TensorInfo
-from qwen_desktop.core.gguf_read import MOST_ITEMS
+if TYPE_CHECKING:
+    from qwen_desktop.core.gguf import GgufHeader, TensorInfo
 
 #: Gated DeltaNet beside full attention in every fourth layer.
 HYBRID = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})
@@ -29,18 +28,51 @@ _BLOCK = re.compile(r"blk\.(\d+)\.")
 _EXPERTS = re.compile(r"_(?:ch)?exps\.")
 _EMBEDDING, _OUTPUT, _TABLE = "token_embd.weight", "output.weight", "per_layer_token_embd.weight"
 _LAZY = 4 << 30
+#: More tokens than this are believed of no vocabulary whose length only a tensor tells.
+_MOST_ROWS = 1 << 24
 
 
-def delta_net_state(
-    layers: int, *, key_heads: int = 16, value_heads: int, key_width: int = 128, value_width: int = 128, kernel: int = 4
-) -> int:
-    """Bytes of the recurrent state of one sequence in ``layers`` Gated DeltaNet layers, F32.
+class Shape(Struct, frozen=True):
+    """What memory and speed of a model depend on; from a GGUF header or from the catalogue's architecture facts.
 
-    Each holds the last ``kernel - 1`` inputs of its convolution, over the channels of queries, keys and values, and
-    one matrix of ``key_width`` by ``value_width`` for each value head (llama.cpp's ``n_embd_r`` and ``n_embd_s``).
+    ``attention_layers`` of ``layers`` keep a KV cache (all, or every fourth of a hybrid); ``kv_heads`` is the sum over
+    those layers' KV heads divided by their number. ``state_bytes`` is the F32 recurrent state of one sequence (hybrid
+    Gated DeltaNet), 0 otherwise. ``active_bytes`` are the bytes of weights read for one token (a mixture of experts
+    reads few of its experts), ``weights_bytes`` all that are loaded. ``inferred`` names the fields that are not from
+    the file. The fields from ``expert_feed_forward`` on only refine the compute buffers: 0 is estimated.
     """
-    channels = 2 * key_heads * key_width + value_heads * value_width
-    return layers * ((kernel - 1) * channels + value_heads * key_width * value_width) * _F32
+
+    architecture: str
+    layers: int
+    attention_layers: int
+    heads: int
+    kv_heads: float
+    key_length: int
+    value_length: int
+    hidden: int
+    feed_forward: int
+    vocab: int
+    context_train: int
+    parameters: int
+    active_parameters: int
+    weights_bytes: int
+    active_bytes: int
+    experts: int = 0
+    experts_used: int = 0
+    state_bytes: int = 0
+    #: bytes of the output matrix and of the token embedding: they are placed apart from the layers
+    output_bytes: int = 0
+    embedding_bytes: int = 0
+    inferred: tuple[str, ...] = ()
+    #: widths of one expert and of the expert that always runs
+    expert_feed_forward: int = 0
+    shared_feed_forward: int = 0
+    #: channels of a Gated DeltaNet layer's convolution
+    recurrent_channels: int = 0
+    #: layers that take pictures' features beside the embedding (Qwen3-VL)
+    deepstack: int = 0
+    #: merges of the tokenizer: they take memory beside the vocabulary
+    merges: int = 0
 
 
 def shape_of(header: GgufHeader) -> Shape:
@@ -138,7 +170,7 @@ class _Weights:
             self.total += tensor.size
             if tensor.name == _EMBEDDING:
                 self.embedding = tensor.size
-                self.rows = min(tensor.shape[1], MOST_ITEMS) if len(tensor.shape) > 1 else 0
+                self.rows = min(tensor.shape[1], _MOST_ROWS) if len(tensor.shape) > 1 else 0
                 continue
             if tensor.name == _OUTPUT:
                 self.output = tensor.size
@@ -160,82 +192,6 @@ def _is_loaded(tensor: TensorInfo, layers: int) -> bool:
     if block is not None and int(block[1]) >= layers:
         return False
     return not (tensor.name == _TABLE and tensor.size > _LAZY)
-
-
-def shape_of_facts(
-    *,
-    architecture: str,
-    layers: int,
-    heads: int,
-    kv_heads: float,
-    head_width: int,
-    hidden: int,
-    vocab: int,
-    context: int,
-    parameters: int,
-    active_parameters: int | None = None,
-    weights_bytes: int,
-    feed_forward: int | None = None,
-    tied: bool = False,
-    experts: int = 0,
-    experts_used: int = 0,
-    expert_feed_forward: int = 0,
-    shared_feed_forward: int = 0,
-    state_bytes: int | None = None,
-    inferred: tuple[str, ...] = (),
-) -> Shape:
-    """The shape by a model's published facts; what is None is derived and named in ``inferred``.
-
-    ``weights_bytes`` is a file's size; its bytes are spread over the parameters evenly.
-    """
-    derived = list(inferred)
-    hybrid = architecture in HYBRID
-    attention = layers // _INTERVAL if hybrid else layers
-    if active_parameters is None:
-        active_parameters = parameters
-        if experts:
-            derived.append("active_parameters")
-    matrix = vocab * hidden
-    if feed_forward is None:
-        feed_forward = _feed_forward(parameters, matrix * (1 if tied else 2), layers, hidden, heads * head_width)
-        derived.append("feed_forward")
-    if state_bytes is None:
-        state_bytes = delta_net_state(layers - attention, value_heads=2 * heads) if hybrid else 0
-        if hybrid:
-            derived.append("state_bytes")
-    per_weight = weights_bytes / max(1, parameters)
-    embedding = int(matrix * per_weight)
-    return Shape(
-        architecture=architecture,
-        layers=layers,
-        attention_layers=attention,
-        heads=heads,
-        kv_heads=kv_heads,
-        key_length=head_width,
-        value_length=head_width,
-        hidden=hidden,
-        feed_forward=feed_forward,
-        vocab=vocab,
-        context_train=context,
-        parameters=parameters,
-        active_parameters=active_parameters,
-        weights_bytes=weights_bytes,
-        active_bytes=int(active_parameters * per_weight) - (0 if tied else embedding),
-        experts=experts,
-        experts_used=experts_used,
-        state_bytes=state_bytes,
-        output_bytes=0 if tied else embedding,
-        embedding_bytes=embedding,
-        inferred=tuple(dict.fromkeys(derived)),
-        expert_feed_forward=expert_feed_forward,
-        shared_feed_forward=shared_feed_forward,
-    )
-
-
-def _feed_forward(parameters: int, matrices: int, layers: int, hidden: int, queries: int) -> int:
-    """The width that makes up the rest of the parameters: three matrices a layer."""
-    rest = parameters - matrices - layers * 3 * hidden * queries
-    return max(hidden, rest // max(1, layers * 3 * hidden))
 
 
 def for_quant(shape: Shape, weights_bytes: int) -> Shape:

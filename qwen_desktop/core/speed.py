@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qwen_desktop.core.fit import UNCORRECTED, Correction, Shape
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine
-from qwen_desktop.core.memory import KV_BYTES, kv_bytes_per_token
+from qwen_desktop.core.memory import KV_BYTES, UNCORRECTED, Correction, kv_bytes_per_token
+from qwen_desktop.core.shape import Shape
 
 #: Of the measured bandwidth, how much is reached.
 _WEIGHTS_SHARE = 0.8

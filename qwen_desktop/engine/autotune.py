@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from qwen_desktop.core import memory
-from qwen_desktop.core.fit import Shape
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from qwen_desktop.core import memory, verdict
+from qwen_desktop.core import memory
 from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo
-from qwen_desktop.core.fit import Shape as ModelShape
-from qwen_desktop.core.fit import Use
+from qwen_desktop.core.fit import layers_on
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import each_once
+from qwen_desktop.core.memory import Use
+from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -154,7 +155,7 @@ def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest, back:
     use = Use(context=context, kv_type=request.kv_type, flash_attention=request.flash_attention)
     gain = 1 + back / (sum(gpu.free_bytes or 0 for gpu in cards) or 1)  # llama.cpp spreads a model by what is free
     freed = [replace(gpu, free_bytes=gpu.free_bytes and int(gpu.free_bytes * gain)) for gpu in cards]
-    return verdict.layers_on(shape, use, freed)
+    return layers_on(shape, use, freed)
 
 
 def _room(model: Model, shape: ModelShape, base: int) -> int | None:

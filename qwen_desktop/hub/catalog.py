@@ -17,12 +17,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.errors import Environment, UserFacing
+from qwen_desktop.core.errors import Environment, Failure, UserFacing
 from qwen_desktop.core.files import open_file, write_atomic
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant, RemoteFile
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.shape import for_quant
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub.names import best_mmproj, is_gguf, quants_of, safe_path
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,14 @@ LOOKED_UP_FILE = "catalog-looked-up.jsonl"
 _LONGEST = 32 << 20
 #: So many models that were looked up are remembered, the latest.
 _MOST_LOOKED_UP = 100
+
+# fmt: off
+_damaged = Failure(
+    Environment, "catalog.damaged", "",
+    QT_TRANSLATE_NOOP("hub", "The list of models that belongs to this app is damaged."),
+    QT_TRANSLATE_NOOP("hub", "Install Qwen Desktop again."),
+)
+# fmt: on
 
 
 class RepoState(Struct, frozen=True):
@@ -81,13 +89,7 @@ def read_shipped(resources: Path) -> tuple[Catalog, str]:
         if catalog.schema != SCHEMA:
             raise ValueError(f"schema {catalog.schema}")
     except (OSError, ValueError) as error:
-        raise Environment(
-            Text(
-                "catalog.damaged", QT_TRANSLATE_NOOP("hub", "The list of models that belongs to this app is damaged.")
-            ),
-            Text("catalog.damaged.hint", QT_TRANSLATE_NOOP("hub", "Install Qwen Desktop again.")),
-            details=f"{type(error).__name__}: {error}"[:300],
-        ) from error
+        raise _damaged(details=f"{type(error).__name__}: {error}"[:300]) from error
     return catalog, hashlib.sha256(data).hexdigest()
 
 

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from qwen_desktop.core.fit import Shape
-from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.core.gguf_kind import Kind, kind_of_architecture
-from qwen_desktop.core.gguf_limits import LONGEST_CONTEXT, MOST_PARAMETERS
+from qwen_desktop.core.gguf import GgufHeader, Kind, kind_of_architecture
+from qwen_desktop.core.gguf.limits import LONGEST_CONTEXT, MOST_PARAMETERS
 from qwen_desktop.core.models import CatalogModel, Purpose, Quant, RemoteFile, Thinking
 from qwen_desktop.core.quants import bits
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.hub.api import RepoInfo
 from qwen_desktop.hub.names import best_mmproj
 

@@ -18,14 +18,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import structs
 
-from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_kind import Kind
-from qwen_desktop.core.gguf_other import piece_of
+from qwen_desktop.core.errors import AppError, Failure, UserFacing
+from qwen_desktop.core.gguf import GgufHeader, Kind, NotChat, piece_of
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant
 from qwen_desktop.core.quants import in_steps
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api, catalog, failures
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.catalog import Overlay, RepoState
@@ -63,6 +60,28 @@ _BASE = re.compile(r"^Qwen/(?:Qwen\d|QwQ)[\w.-]*$", re.ASCII)
 _NO_BASE = re.compile(
     r"[-_](?:Base|FP8|AWQ|GPTQ|Int[48]|MLX|bnb|Embedding|Reranker|ASR|TTS|Image|Edit|PRM)\b", re.IGNORECASE
 )
+
+_NO_GGUF = QT_TRANSLATE_NOOP("hub", "{repo} has no GGUF model in it.")
+# fmt: off
+_no_gguf = Failure(
+    UserFacing, "hub.no_gguf", "repo", _NO_GGUF,
+    QT_TRANSLATE_NOOP("hub", "Look for the same name with GGUF at its end, often from another publisher."),
+)
+_gguf_elsewhere = Failure(
+    UserFacing, "hub.no_gguf", "repo beside", _NO_GGUF, QT_TRANSLATE_NOOP("hub", "Its GGUF files are in {beside}."),
+)
+_pieces = Failure(
+    UserFacing, "hub.pieces", "repo file",
+    QT_TRANSLATE_NOOP("hub", "The models of {repo} are cut into pieces, such as {file}."),
+    QT_TRANSLATE_NOOP(
+        "hub", "Fetch all pieces of one with a browser and join them in order, or look for another repository."
+    ),
+)
+_no_quant = Failure(
+    UserFacing, "hub.no_quant", "repo quant quants", QT_TRANSLATE_NOOP("hub", "{repo} has no {quant}."),
+    QT_TRANSLATE_NOOP("hub", "It has {quants}."),
+)
+# fmt: on
 
 
 # One repository ------------------------------------------------------------------------------------------------------
@@ -178,7 +197,7 @@ def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
     elif wanted.quant:
         quant = find_quant(model.quants, wanted.quant)
         if quant is None:
-            raise no_quant(model, wanted.quant)
+            raise _no_quant(model.repo, wanted.quant, ", ".join(q.name for q in model.quants[:12]))
     else:
         return model
     name = quant.name
@@ -189,46 +208,10 @@ def no_gguf(repo: str, known: Iterable[CatalogModel] = (), files: Iterable[str] 
     """The repository has no file that this app can use; ``files`` are those that it has."""
     piece = next((path for path in files if piece_of(path.rpartition("/")[2])), "")
     if piece:
-        return UserFacing(
-            Text(
-                "hub.pieces",
-                QT_TRANSLATE_NOOP("hub", "The models of {repo} are cut into pieces, such as {file}."),
-                {"repo": repo, "file": piece},
-            ),
-            Text(
-                "hub.pieces.hint",
-                QT_TRANSLATE_NOOP(
-                    "hub",
-                    "Fetch all pieces of one with a browser and join them in order, or look for another repository.",
-                ),
-            ),
-        )
+        return _pieces(repo, piece)
     name = repo.partition("/")[2]
     beside = next((m.repo for m in known if name and m.base_repo.partition("/")[2].lower() == name.lower()), "")
-    hint = (
-        Text("hub.no_gguf.beside", QT_TRANSLATE_NOOP("hub", "Its GGUF files are in {repo}."), {"repo": beside})
-        if beside
-        else Text(
-            "hub.no_gguf.hint",
-            QT_TRANSLATE_NOOP("hub", "Look for the same name with GGUF at its end, often from another publisher."),
-        )
-    )
-    return UserFacing(
-        Text("hub.no_gguf", QT_TRANSLATE_NOOP("hub", "{repo} has no GGUF model in it."), {"repo": repo}), hint
-    )
-
-
-def no_quant(model: CatalogModel, wanted: str) -> UserFacing:
-    """The repository does not have this quant."""
-    names = ", ".join(q.name for q in model.quants[:12])
-    return UserFacing(
-        Text(
-            "hub.no_quant",
-            QT_TRANSLATE_NOOP("hub", "{repo} has no {quant}."),
-            {"repo": model.repo, "quant": wanted},
-        ),
-        Text("hub.no_quant.hint", QT_TRANSLATE_NOOP("hub", "It has {quants}."), {"quants": names}),
-    )
+    return _gguf_elsewhere(repo, beside) if beside else _no_gguf(repo)
 
 
 def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> GgufHeader | NotChat | None:

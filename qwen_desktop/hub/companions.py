@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf_kind import Kind as Content
-from qwen_desktop.core.gguf_kind import kind_of
-from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
-from qwen_desktop.hub.names import is_gguf, is_mmproj, quant_of, split_of
+from qwen_desktop.core.gguf import ArrayInfo, Damaged, Reader, kind_of
+from qwen_desktop.core.gguf import Kind as Content
+from qwen_desktop.core.gguf.reader import LONGEST_KEY
+from qwen_desktop.hub.names import is_gguf, is_mmproj, mmproj_order, quant_of, split_of
 
 Kind = Literal["model", "mmproj", "other", "none"]
 #: General entries stand first; a vocabulary may be many megabytes and is never reached.
 _LONGEST = 64 << 20
 _MOST_ENTRIES = 4096
-#: F16 keeps all detail that the model was made with; smaller types lose some, larger ones gain nothing.
-_ORDER = ("F16", "BF16", "Q8_0", "F32")
 #: Of a folder with more files no model is looked for beside an mmproj: each is opened.
 _MOST_BESIDE = 64
 _WORDS = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
 
 
-class Facts(Struct, frozen=True):
+class FileFacts(Struct, frozen=True):
     """A file by its first metadata; "other" is what no conversation can be held with. ``width`` is what an mmproj gives
     out and what a model takes in, 0 when it does not say."""
 
@@ -36,7 +34,7 @@ class Facts(Struct, frozen=True):
     width: int = 0
 
 
-def facts(path: Path) -> Facts:
+def facts(path: Path) -> FileFacts:
     """What ``path`` is: "none" for anything that is no readable GGUF. Reads no further than the vocabulary."""
     found: dict[str, Any] = {}
     try:
@@ -44,7 +42,7 @@ def facts(path: Path) -> Facts:
         with open_file(path) as file:
             reader = Reader(file, min(size, _LONGEST))
             if reader.take(4) != b"GGUF" or reader.u32() not in (2, 3):
-                return Facts("none")
+                return FileFacts("none")
             reader.u64()
             count = reader.u64()
             for _ in range(min(count, _MOST_ENTRIES)):
@@ -56,15 +54,15 @@ def facts(path: Path) -> Facts:
                     found[key] = value
     except (Damaged, EOFError):
         if "general.architecture" not in found:
-            return Facts("none")
+            return FileFacts("none")
     except (OSError, ValueError):
-        return Facts("none")
+        return FileFacts("none")
     architecture, content = _text(found, "general.architecture"), kind_of(found)
     kind: Kind = "model" if content is Content.CHAT else "mmproj" if content is Content.MMPROJ else "other"
     parts = ("vision.projection_dim", "audio.projection_dim", "projection_dim")
     keys = [f"clip.{part}" for part in parts] if kind == "mmproj" else [f"{architecture}.embedding_length"]
     width = next((w for key in keys if isinstance(w := found.get(key), int) and w > 0), 0)
-    return Facts(kind, architecture, _text(found, "general.basename") or _text(found, "general.name"), width)
+    return FileFacts(kind, architecture, _text(found, "general.basename") or _text(found, "general.name"), width)
 
 
 def _text(found: dict[str, Any], key: str) -> str:
@@ -83,11 +81,11 @@ def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: i
         files = [path for path in sorted(model.parent.iterdir()) if is_gguf(path.name)]
     except OSError:
         return None
-    companions = [(path, found) for path in files if path != model and (found := _companion(path)) is not None]
-    fitting = [(path, found) for path, found in companions if _fits(found, width)]
+    companions = {path: found for path in files if path != model and (found := facts(path)).kind == "mmproj"}
+    fitting = [(path, found) for path, found in companions.items() if _fits(found, width)]
     if not fitting:
         return None
-    stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and not _among(path, companions)}
+    stems = {_stem(path.name) for path in files if not is_mmproj(path.name) and path not in companions}
     chosen = [(path, found) for path, found in fitting if _same(path, found, model, name)]
     if not chosen and len(stems) <= 1:
         chosen = [(path, found) for path, found in fitting if not _stem(path.name) or "vl" in architecture]
@@ -117,25 +115,14 @@ def fits(part: Path, width: int) -> bool:
 
 def best(paths: Iterable[Path]) -> Path | None:
     """The one of several types of the same mmproj to use."""
-    rank = {quant: number for number, quant in enumerate(_ORDER)}
-    found = sorted(paths, key=lambda p: (rank.get(quant_of(p.name), len(rank)), len(p.name), p.name))
-    return found[0] if found else None
+    return min(paths, key=lambda path: mmproj_order(path.name), default=None)
 
 
-def _fits(found: Facts, width: int) -> bool:
+def _fits(found: FileFacts, width: int) -> bool:
     return found.kind == "mmproj" and not (width and found.width and found.width % width)
 
 
-def _companion(path: Path) -> Facts | None:
-    found = facts(path)
-    return found if found.kind == "mmproj" else None
-
-
-def _among(path: Path, companions: Sequence[tuple[Path, Facts]]) -> bool:
-    return any(path == other for other, _ in companions)
-
-
-def _same(path: Path, found: Facts, model: Path, name: str) -> bool:
+def _same(path: Path, found: FileFacts, model: Path, name: str) -> bool:
     """Whether the mmproj's name, in its file name or its header, is the model's."""
     wanted = {_stem(model.name), _plain(name)} - {""}
     return bool({_stem(path.name), _plain(found.name)} & wanted)

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import Cancelled
-from qwen_desktop.core.files import open_raw
+from qwen_desktop.core.files import flush_folder, open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import COPYING
@@ -36,7 +36,7 @@ _TELL_S = 0.1
 _SPARE = 256 << 20
 
 
-class Meter:
+class CopyMeter:
     """Adds up bytes over several files and reports them ten times a second.
 
     Who cannot leave before the job has ended tells it ``stop`` (see ``jobs.client.Channel``).
@@ -61,13 +61,13 @@ class Meter:
 
 def hash_files(paths: list[str], report: Report) -> list[str]:
     """The job ``library.hash``: the SHA-256 of each file. Raises ``OSError`` and ``Cancelled``."""
-    meter = Meter(report, sum(Path(path).stat().st_size for path in paths))
+    meter = CopyMeter(report, sum(Path(path).stat().st_size for path in paths))
     hashes = [sha256_of(Path(path), meter) for path in paths]
     report(meter.total, meter.total)
     return hashes
 
 
-def sha256_of(path: Path, meter: Meter | None = None) -> str:
+def sha256_of(path: Path, meter: CopyMeter | None = None) -> str:
     """The SHA-256 of a file."""
     hashed = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
@@ -79,7 +79,7 @@ def sha256_of(path: Path, meter: Meter | None = None) -> str:
     return hashed.hexdigest()
 
 
-def copy_file(source: Path, target: Path, meter: Meter) -> str:
+def copy_file(source: Path, target: Path, meter: CopyMeter) -> str:
     """Copy ``source`` to ``target`` and return its SHA-256. ``target`` appears only when it is whole and verified.
 
     Counts each byte twice: once for writing, once for reading it back. Raises ``OSError``, ``Cancelled`` and
@@ -113,18 +113,6 @@ def copy_file(source: Path, target: Path, meter: Meter) -> str:
     return hashed.hexdigest()
 
 
-def flush_folder(folder: Path) -> None:
-    """Make names in ``folder`` survive a power cut, where the system can."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):  # some network file systems cannot
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def check_space(folder: Path, needed: int) -> None:
     """Raise ``Environment`` when ``folder`` (or where it will be) has too little room for ``needed`` bytes."""
     place = folder
@@ -142,13 +130,13 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     """The job ``library.copy``: copy a linked model's files into the models folder, write its manifest, and return the
     first file's path. A copy that lies there already is taken as it is. Raises ``AppError`` and ``OSError``."""
     wanted = msgspec.convert(entry, Entry)
-    sources = [*wanted.files, *([wanted.mmproj] if wanted.mmproj else [])]
+    sources = wanted.all_files
     root = Path(folder)
     if _inside(Path(wanted.path), root) and all(is_safe(Path(file.path).name) for file in wanted.files):
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}
-    meter = Meter(report, sum(sizes.values()) * 2)
+    meter = CopyMeter(report, sum(sizes.values()) * 2)
     home, there = _home(root, wanted, meter)
     check_space(home, sum(size for path, size in sizes.items() if path not in there))
     done: list[ManifestFile] = []
@@ -174,13 +162,13 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
         raise
 
 
-def _home(root: Path, entry: Entry, meter: Meter) -> tuple[Path, dict[str, str]]:
+def _home(root: Path, entry: Entry, meter: CopyMeter) -> tuple[Path, dict[str, str]]:
     """The folder for the copy, and the hashes of files that lie in it already: by repository, else by name; a number
     is added where other files have the names."""
     repo = entry.repo
     if not is_repo(repo):
         repo = f"local/{_stem(entry.name)}"
-    sources = [Path(file.path) for file in (*entry.files, *([entry.mmproj] if entry.mmproj else []))]
+    sources = [Path(file.path) for file in entry.all_files]
     for number in range(1, 1000):
         home = root.joinpath(*(repo if number == 1 else f"{repo}-{number}").split("/"))
         there: dict[str, str] = {}

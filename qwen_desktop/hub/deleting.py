@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,7 @@ def _drive(volume: str) -> Drive:
 
 def of_model(entry: Entry) -> Text | None:
     """Why deleting this model would be for good. Some milliseconds; never raises."""
-    return why_no_bin(
-        [Path(entry.absolute(file)) for file in (*entry.files, *([entry.mmproj] if entry.mmproj else []))]
-    )
+    return why_no_bin([Path(entry.absolute(file)) for file in entry.all_files])
 
 
 def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None:
@@ -126,7 +124,7 @@ def _going(entry: Entry) -> tuple[Path, list[Path]]:
                 kept |= {place / file.path for file in (*note.files, *note.mmproj)}
         if place == root:
             break
-    files = [Path(entry.absolute(file)) for file in (*entry.files, *([entry.mmproj] if entry.mmproj else []))]
+    files = [Path(entry.absolute(file)) for file in entry.all_files]
     return home, [path for path in files if path not in kept and os.path.lexists(path)] + manifests
 
 
@@ -136,16 +134,21 @@ def is_in_use(error: OSError, path: Path) -> bool:
     return number in _IN_USE and not (number == _DENIED and path.is_file() and not os.access(path, os.W_OK))
 
 
-def _check(path: Path, shown: str) -> None:
-    """Raise when this file could not be deleted now."""
+@contextlib.contextmanager
+def _unless_in_use(path: Path, shown: str) -> Iterator[None]:
+    """Raise the sentence where the system refuses since somebody uses the file."""
     try:
-        check_deletable(path)
-    except FileNotFoundError:
-        pass
+        yield
     except OSError as error:
         if is_in_use(error, path):
             raise errors.in_use(shown) from error
         raise
+
+
+def _check(path: Path, shown: str) -> None:
+    """Raise when this file could not be deleted now."""
+    with _unless_in_use(path, shown), contextlib.suppress(FileNotFoundError):
+        check_deletable(path)
 
 
 def check_deletable(path: Path) -> None:
@@ -155,25 +158,20 @@ def check_deletable(path: Path) -> None:
 
 
 def _erase(path: Path, shown: str) -> None:
-    try:
+    with _unless_in_use(path, shown):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        if is_in_use(error, path):
-            raise errors.in_use(shown) from error
-        raise
 
 
 def _to_bin(path: Path, shown: str) -> None:
     from send2trash import send2trash  # type: ignore[import-untyped]  # noqa: PLC0415 - only when something is deleted
 
     try:
-        send2trash(str(path))
+        with _unless_in_use(path, shown):
+            send2trash(str(path))
     except FileNotFoundError:
         if os.path.lexists(path):
             raise
     except OSError as error:
-        if is_in_use(error, path):
-            raise errors.in_use(shown) from error
         if error.errno in (errno.ENOSPC, errno.EROFS):
             raise
         raise errors.no_bin(shown, details=f"{type(error).__name__} {error.errno}") from error

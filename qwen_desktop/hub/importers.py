@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf import as_dict
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_kind import Kind
+from qwen_desktop.core.gguf import Kind, NotChat, read_header
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts, find_model, fits
 from qwen_desktop.hub.installed import new_entry, shown, with_mmproj
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.names import quant_of, split_of
-from qwen_desktop.hub.other_apps import FINDERS, Found, Surroundings, gguf_files
+from qwen_desktop.hub.other_apps import FINDERS, FoundFile, Surroundings, gguf_files
 
 Report = Callable[..., Any]
 #: More are not shown: nobody reads such a list, and each costs up to a tenth of a second.
@@ -40,23 +39,23 @@ def find(
     are offered too.
     """
     around = Surroundings(Path(home), environ, system)
-    every: list[Found] = []
+    every: list[FoundFile] = []
     for finder in FINDERS.values():
         every += finder(around)
         if report is not None:
             report(0, 0)
     have = {os.path.realpath(path) for path in known}
     ours = [path for path in gguf_files(Path(folder)) if os.path.realpath(path) not in have]
-    every += (Found(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
+    every += (FoundFile(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
     return [msgspec.to_builtins(candidate) for candidate in candidates(every, known, report)]
 
 
-def candidates(every: Iterable[Found], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
+def candidates(every: Iterable[FoundFile], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
     """Each file once (several programs may share one), companions and later parts left out."""
     have = {os.path.realpath(path) for path in known}
     taken: set[str] = set()
     offered: list[ImportCandidate] = []
-    unique: list[Found] = []
+    unique: list[FoundFile] = []
     for found in every:
         key = os.path.realpath(found.path)
         if key not in taken:
@@ -125,11 +124,13 @@ def _with_companions(found: list[tuple[str, Entry | Exception]]) -> list[tuple[s
 
 
 def header(path: str) -> dict[str, Any]:
-    """The job ``gguf.header``: what a face shows of a file. Raises ``UserFacing``; for an mmproj it names its model."""
+    """The job ``gguf.header``: the name of a file's model and its bytes. Raises ``UserFacing``; for an mmproj it names
+    its model."""
     try:
-        return as_dict(path)
+        found = read_header(path)
     except NotChat as error:
         raise _with_owner(error, Path(path)) from error
+    return {"name": found.name, "size_bytes": found.size_bytes}
 
 
 def _with_owner(error: NotChat, path: Path) -> NotChat:
@@ -138,7 +139,7 @@ def _with_owner(error: NotChat, path: Path) -> NotChat:
     return NotChat(path, Kind.MMPROJ, model=beside.name) if beside is not None else error
 
 
-def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
+def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
     path = str(found.path)
     kind = facts(found.path).kind
     if kind in ("mmproj", "other") or not _first_part(found.path):
@@ -147,15 +148,7 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
         return None
     known = os.path.realpath(path) in have
     try:
-        entry: Entry = new_entry(
-            path,
-            origin=found.origin,
-            name=found.name,
-            quant=found.quant,
-            repo=found.repo,
-            mmproj=found.mmproj,
-            licence=found.licence,
-        )
+        entry: Entry = new_entry(**{**structs.asdict(found), "path": path})
     except Cancelled:
         raise
     except (AppError, OSError) as error:
@@ -168,17 +161,8 @@ def _candidate(found: Found, have: set[str]) -> ImportCandidate | None:
             path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
         )
     model = shown(entry)
-    return ImportCandidate(
-        path=path,
-        name=model.name,
-        quant=model.quant,
-        size_bytes=model.size_bytes,
-        origin=found.origin,
-        files=model.files,
-        mmproj=model.mmproj,
-        known=known,
-        repo=model.repo,
-    )
+    told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
+    return ImportCandidate(path=path, origin=found.origin, known=known, **told)
 
 
 def _first_part(path: Path) -> bool:

@@ -33,7 +33,17 @@ COPYING = ".copying"
 #: What is remembered of a model of ours beside its manifest.
 _KEPT = (
     "architecture", "parameters", "context_train", "stamp", "reader", "damaged", "last_used", "verified_at", "template",
+    "alias", "options",
 )  # fmt: skip
+
+#: What faces show of it as it is noted.
+_SHOWN = (
+    "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
+    "last_used", "added", "licence", "alias", "options",
+)  # fmt: skip
+#: What somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
+_KEPT_OF_MODEL = ("last_used", "alias", "options")
+_KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged")
 
 
 class Seen(Struct):
@@ -69,28 +79,16 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
     if problem is None and entry.damaged:
         problem = errors.damaged(entry.damaged[0], owned=entry.owned).problem
     return InstalledModel(
-        id=entry.id,
         path=entry.path,
-        name=entry.name,
-        quant=entry.quant,
-        size_bytes=entry.size_bytes + (entry.mmproj.size_bytes if entry.mmproj else 0),
+        size_bytes=sum(file.size_bytes for file in entry.all_files),
         files=tuple(entry.absolute(f) for f in entry.files),
         mmproj=entry.absolute(entry.mmproj) if entry.mmproj else "",
-        repo=entry.repo,
-        origin=entry.origin,
-        owned=entry.owned,
-        architecture=entry.architecture,
-        parameters=entry.parameters,
-        context_train=entry.context_train,
         sha256=entry.files[0].sha256,
-        verified_at=entry.verified_at,
-        last_used=entry.last_used,
-        added=entry.added,
-        licence=entry.licence,
         problem=problem,
         template_fault=note.faults[0] if note and note.faults else None,
         template_repaired=bool(note and note.override),
         template_repairable=bool(note and note.repairable),
+        **{name: getattr(entry, name) for name in _SHOWN},
     )
 
 
@@ -208,7 +206,7 @@ def _look(entry: Entry) -> Seen:
     linked = entry.mmproj if not entry.owned else None
     if linked is not None and Path(entry.path).exists() and not Path(linked.path).exists():
         entry = structs.replace(entry, mmproj=None)  # the other program replaced or removed it
-    for file in (*entry.files, *([entry.mmproj] if entry.mmproj else [])):
+    for file in entry.all_files:
         place = Path(entry.absolute(file))
         try:
             size = place.stat().st_size
@@ -278,17 +276,10 @@ def _merged(current: Entries, found: list[Seen], root: Path, *, away: bool) -> E
         entry, now = seen.entry, current.get(seen.entry.path)
         if now is None and not entry.owned:
             continue  # unlinked meanwhile
-        if now is not None and now.stamp == entry.stamp:
-            entry = structs.replace(
-                entry,
-                last_used=now.last_used,
-                template=now.template,
-                verified_at=now.verified_at,
-                damaged=now.damaged,
-            )
-            if not entry.owned:
-                entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
+        if now is not None and now.stamp == entry.stamp and not entry.owned:
+            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
         elif now is not None:
-            entry = structs.replace(entry, last_used=now.last_used)
+            kept = _KEPT_OF_FILE if now.stamp == entry.stamp else _KEPT_OF_MODEL
+            entry = structs.replace(entry, **{key: getattr(now, key) for key in kept})
         merged[entry.path] = entry
     return merged

@@ -19,8 +19,9 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.files import read_file, set_aside, write_atomic
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -39,6 +40,14 @@ READER = 1
 _LONGEST = 64 << 20
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
+# fmt: off
+_locked = Failure(
+    Environment, "library.locked", "",
+    QT_TRANSLATE_NOOP("library", "Another program keeps the list of models locked."),
+    QT_TRANSLATE_NOOP("library", "Close other Qwen Desktop windows, then try again."),
+)
+# fmt: on
+
 
 class TemplateNote(Struct, frozen=True):
     """What the template doctor said. ``checked`` names its edition and the template it saw; ``faults`` gravest first;
@@ -55,8 +64,8 @@ class Entry(Struct, frozen=True):
     """One model. Paths are absolute for a linked one; for one of ours (``owned``) they count from ``folder``.
 
     ``stamp`` is (bytes, modification time in ns) of the first file when its header was read, by the edition ``reader``
-    of us. ``damaged`` are the files whose hash was wrong when last verified. Times are seconds since 1970, 0 for
-    never.
+    of us. ``damaged`` are the files whose hash was wrong when last verified. ``alias`` is a name that the user gave
+    it, ``options`` are how it is loaded in the place of the settings. Times are seconds since 1970, 0 for never.
     """
 
     files: tuple[ManifestFile, ...]
@@ -78,6 +87,8 @@ class Entry(Struct, frozen=True):
     verified_at: float = 0.0
     damaged: tuple[str, ...] = ()
     template: TemplateNote | None = None
+    alias: str = ""
+    options: LoadOptions = LoadOptions()
 
     @property
     def id(self) -> str:
@@ -88,6 +99,11 @@ class Entry(Struct, frozen=True):
     def path(self) -> str:
         """The absolute path of the first file."""
         return self.absolute(self.files[0])
+
+    @property
+    def all_files(self) -> tuple[ManifestFile, ...]:
+        """The parts, and the mmproj behind them."""
+        return (*self.files, *([self.mmproj] if self.mmproj else []))
 
     def absolute(self, file: ManifestFile) -> str:
         """Where ``file`` lies."""
@@ -185,15 +201,7 @@ class Inventory:
         try:
             lock.acquire()
         except Timeout as error:
-            raise Environment(
-                Text(
-                    "library.locked", QT_TRANSLATE_NOOP("library", "Another program keeps the list of models locked.")
-                ),
-                Text(
-                    "library.locked.hint",
-                    QT_TRANSLATE_NOOP("library", "Close other Qwen Desktop windows, then try again."),
-                ),
-            ) from error
+            raise _locked() from error
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise

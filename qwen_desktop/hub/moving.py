@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core.files import read_file, write_atomic
+from qwen_desktop.core.files import flush_folder, read_file, write_atomic
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.copying import Meter, check_space, copy_file, flush_folder, sha256_of
+from qwen_desktop.hub.copying import CopyMeter, check_space, copy_file, sha256_of
 from qwen_desktop.hub.installed import COPYING
 from qwen_desktop.hub.inventory import Entries
 from qwen_desktop.hub.manifest import find_manifests
@@ -95,7 +95,7 @@ def move(source: str, target: str, journal: str, report: Report) -> int:
             check_space(new, sum(f.size_bytes for f in state.files if not f.done and not (new / f.path).exists()))
         write_move(place, state)
         total = sum(f.size_bytes for f in state.files)
-        meter = Meter(report, total * 2, sum(f.size_bytes * 2 for f in state.files if f.done))
+        meter = CopyMeter(report, total * 2, sum(f.size_bytes * 2 for f in state.files if f.done))
         for number in waiting:
             file, before = state.files[number], meter.done
             meter.add(0)
@@ -239,7 +239,7 @@ def _ours(old: Path) -> Iterator[str]:
             yield path.relative_to(old).as_posix()
 
 
-def _bring(old: Path, new: Path, file: MoveFile, *, linked: bool, meter: Meter) -> Iterator[MoveFile]:
+def _bring(old: Path, new: Path, file: MoveFile, *, linked: bool, meter: CopyMeter) -> Iterator[MoveFile]:
     """Put one file into the new place; yields what to note before and after each step that changes something."""
     was, now = old / file.path, new / file.path
     now.with_name(now.name + COPYING).unlink(missing_ok=True)  # of a copy that was interrupted
@@ -274,7 +274,7 @@ def _bring(old: Path, new: Path, file: MoveFile, *, linked: bool, meter: Meter) 
     yield structs.replace(file, how="copy", done=True)
 
 
-def _equal(was: Path, now: Path, meter: Meter) -> bool:
+def _equal(was: Path, now: Path, meter: CopyMeter) -> bool:
     if was.stat().st_size != now.stat().st_size:
         return False
     done = meter.done

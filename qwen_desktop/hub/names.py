@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
+from qwen_desktop.core import gguf
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.models import Quant, RemoteFile
 from qwen_desktop.core.quants import order
@@ -63,7 +64,6 @@ _QUANT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _SAME = {"FP16": "F16", "FP32": "F32"}
-_PART = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 #: Files beside a model that are none themselves: drafts for speculative decoding, statistics, adapters, vocabularies.
 _NO_MODEL = re.compile(
     r"^(?:mtp|draft|eagle3?|imatrix|ggml-vocab|clip)[-_.]|[-_.](?:imatrix|lora|adapter|control-?vector)[-_.]",
@@ -75,8 +75,8 @@ _MMPROJ_ORDER = ("F16", "BF16", "Q8_0", "F32", "")
 def quant_of(path: str) -> str:
     """The quant that a file's name tells ("Q4_K_M", "UD-Q4_K_XL", "F16", …), else its folder's; "" without one."""
     for piece in reversed(PurePosixPath(path.replace("\\", "/")).parts):
-        part = _PART.match(piece)
-        found = [m["name"].upper() for m in _QUANT.finditer(part["stem"] if part else piece)]
+        part = gguf.split_of(piece)
+        found = [m["name"].upper() for m in _QUANT.finditer(part[0] if part else piece)]
         if found:
             return _SAME.get(found[-1], found[-1])
     return ""
@@ -90,10 +90,8 @@ def normal_quant(text: str) -> str:
 
 def split_of(path: str) -> tuple[str, int, int] | None:
     """(name without the number, number from 1, count) of a part of a split model, else None."""
-    found = _PART.match(PurePosixPath(path).name)
-    if found is None or not 1 <= int(found["number"]) <= int(found["count"]):
-        return None
-    return found["stem"], int(found["number"]), int(found["count"])
+    found = gguf.split_of(PurePosixPath(path).name)
+    return found if found is not None and 1 <= found[1] <= found[2] else None
 
 
 def is_gguf(path: str) -> bool:
@@ -112,10 +110,15 @@ def is_model(path: str) -> bool:
 
 
 def best_mmproj(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """The one mmproj file to take (F16 if there is one: smaller types lose detail), or nothing."""
-    found = [f for f in files if is_mmproj(f.path)]
-    rank = {name: number for number, name in enumerate(_MMPROJ_ORDER)}
-    return tuple(sorted(found, key=lambda f: (rank.get(quant_of(f.path), 9), len(f.path), f.path))[:1])
+    """The one mmproj file to take, or nothing."""
+    return tuple(sorted((f for f in files if is_mmproj(f.path)), key=lambda f: mmproj_order(f.path))[:1])
+
+
+def mmproj_order(path: str) -> tuple[int, int, str]:
+    """A key that sorts the files of one mmproj in several types, the one to take first: F16 keeps all detail that the
+    model was made with, smaller types lose some, larger ones gain nothing."""
+    quant = quant_of(path)
+    return (_MMPROJ_ORDER.index(quant) if quant in _MMPROJ_ORDER else len(_MMPROJ_ORDER), len(path), path)
 
 
 def quants_of(files: Iterable[RemoteFile]) -> tuple[Quant, ...]:

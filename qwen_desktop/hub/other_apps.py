@@ -6,6 +6,7 @@ Nothing here opens a model; ``importers`` looks into the headers.
 
 from __future__ import annotations
 
+import itertools
 import json
 import ntpath
 import posixpath
@@ -58,7 +59,7 @@ class Surroundings(Struct, frozen=True):
         return self.folder("XDG_DATA_HOME", ".local", "share")
 
 
-class Found(Struct, frozen=True):
+class FoundFile(Struct, frozen=True):
     """A file that another program calls a model; empty fields are for the header to fill."""
 
     path: Path
@@ -70,11 +71,16 @@ class Found(Struct, frozen=True):
     licence: str = ""
 
 
-Finder = Callable[[Surroundings], Iterator[Found]]
+Finder = Callable[[Surroundings], Iterator[FoundFile]]
 
 
 def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
     """The .gguf files under ``folder`` in order; what cannot be read is passed over, circles of links end."""
+    return (path for path in _files(folder, deepest=deepest) if is_gguf(path.name) and _is_file(path))
+
+
+def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
+    """All that is no folder under ``folder``, or what is called ``name``."""
     waiting, seen, count = [(folder, 0)], set(), 0
     while waiting and count < _MOST_FILES:
         place, depth = waiting.pop()
@@ -88,32 +94,29 @@ def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         for entry in entries:
             count += 1
-            if is_gguf(entry.name):
-                if _is_file(entry):
-                    yield entry
-            elif depth < deepest and _is_folder(entry):
-                waiting.append((entry, depth + 1))
+            if _is_folder(entry):
+                if depth < deepest:
+                    waiting.append((entry, depth + 1))
+            elif not name or entry.name == name:
+                yield entry
 
 
 # LM Studio -----------------------------------------------------------------------------------------------------------
 
 
-def lm_studio(around: Surroundings) -> Iterator[Found]:
+def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
     """``<models>/<publisher>/<repository>/<file>.gguf``; the folder is in its settings, or one of two usual ones."""
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = _read_text(around.home / ".lmstudio-home-pointer").strip()
     if pointer:
         homes.insert(0, Path(pointer))
     folders = [home / "models" for home in homes]
-    for home in homes:
-        chosen = _read_json(home / "settings.json").get("downloadsFolder")
-        if isinstance(chosen, str) and chosen.strip():
-            folders.insert(0, _absolute(chosen, around))
-    for folder in _unique(folders):
+    chosen = [_chosen(_read_json(home / "settings.json").get("downloadsFolder"), around) for home in homes]
+    for folder in _unique(*reversed(chosen), folders):
         for path in gguf_files(folder):
             parts = path.relative_to(folder).parts
             repo = "/".join(parts[:2]) if len(parts) > 2 else ""
-            yield Found(path, "lm_studio", repo=repo if is_repo(repo) else "")
+            yield FoundFile(path, "lm_studio", repo=repo if is_repo(repo) else "")
 
 
 # Ollama --------------------------------------------------------------------------------------------------------------
@@ -121,15 +124,13 @@ def lm_studio(around: Surroundings) -> Iterator[Found]:
 _LAYER = "application/vnd.ollama.image."
 
 
-def ollama(around: Surroundings) -> Iterator[Found]:
+def ollama(around: Surroundings) -> Iterator[FoundFile]:
     """``manifests/<host>/<owner>/<name>/<tag>`` names ``blobs/sha256-…``, which are GGUFs without an ending."""
-    chosen = around.environ.get("OLLAMA_MODELS", "").strip()
-    folders = [_absolute(chosen, around)] if chosen else []
-    folders.append(around.home / ".ollama" / "models")
+    folders = [around.home / ".ollama" / "models"]
     if around.system == "linux":
         folders += [Path("/usr/share/ollama/.ollama/models"), Path("/var/lib/ollama/models")]
         folders.append(Path("/var/snap/ollama/common/models"))
-    for folder in _unique(folders):
+    for folder in _unique(_chosen(around.environ.get("OLLAMA_MODELS"), around), folders):
         manifests = folder / "manifests"
         for path in _files(manifests, deepest=6):
             found = _ollama_model(folder, path.relative_to(manifests).parts, _read_json(path))
@@ -137,7 +138,7 @@ def ollama(around: Surroundings) -> Iterator[Found]:
                 yield found
 
 
-def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, Any]) -> Found | None:
+def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, Any]) -> FoundFile | None:
     layers = manifest.get("layers")
     if not isinstance(layers, list) or len(place) < 3:
         return None
@@ -155,7 +156,7 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
     repo = "/".join(middle) if host in ("hf.co", "huggingface.co", "modelscope.cn") else ""
     name = "/".join(part for part in middle if part != "library") if not repo else ""
     projector = next((path for path in blobs.get("projector", []) if _is_file(path)), None)
-    return Found(
+    return FoundFile(
         models[0],
         "ollama",
         name=name if tag == "latest" or not name else f"{name}:{tag}",
@@ -168,17 +169,15 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
 # Jan -----------------------------------------------------------------------------------------------------------------
 
 
-def jan(around: Surroundings) -> Iterator[Found]:
+def jan(around: Surroundings) -> Iterator[FoundFile]:
     """``model.yml`` (or the older ``model.json``) beside or above the file, paths counted from the data folder."""
     config = around.config / "Jan"
     folders = [config / "data", around.data / "Jan" / "data", around.home / "jan", around.home / "cortexcpp"]
     folders.append(around.home / ".var" / "app" / "ai.jan.Jan" / "data" / "Jan" / "data")
-    for settings in (config / "settings.json", config / "data" / "settings.json"):
-        chosen = _read_json(settings).get("data_folder")
-        if isinstance(chosen, str) and chosen.strip():
-            folders.insert(0, _absolute(chosen, around))
-    for data in _unique(folders):
-        told: dict[Path, Found] = {}
+    settings = (config / "data" / "settings.json", config / "settings.json")
+    chosen = [_chosen(_read_json(file).get("data_folder"), around) for file in settings]
+    for data in _unique(*chosen, folders):
+        told: dict[Path, FoundFile] = {}
         roots = [data / "llamacpp" / "models", data / "models"]
         for root in roots:
             for path in _files(root, deepest=_DEEPEST, name="model.yml"):
@@ -190,10 +189,10 @@ def jan(around: Surroundings) -> Iterator[Found]:
         for root in roots:
             for path in gguf_files(root):
                 if path not in told and str(path) not in companions:
-                    yield Found(path, "jan", name="" if path.name != "model.gguf" else path.parent.name)
+                    yield FoundFile(path, "jan", name="" if path.name != "model.gguf" else path.parent.name)
 
 
-def _jan_model(data: Path, root: Path, path: Path) -> Found | None:
+def _jan_model(data: Path, root: Path, path: Path) -> FoundFile | None:
     facts = _simple_yaml(_read_text(path))
     told = facts.get("model_path", "") or facts.get("files", "")
     model = _told_file(told, path.parent, data)
@@ -201,7 +200,7 @@ def _jan_model(data: Path, root: Path, path: Path) -> Found | None:
         return None
     parts = path.parent.relative_to(root).parts
     repo = "/".join(parts[:2])
-    return Found(
+    return FoundFile(
         model,
         "jan",
         name=facts.get("name", ""),
@@ -244,20 +243,19 @@ def _unquoted(value: str) -> str:
 # GPT4All -------------------------------------------------------------------------------------------------------------
 
 
-def gpt4all(around: Surroundings) -> Iterator[Found]:
+def gpt4all(around: Surroundings) -> Iterator[FoundFile]:
     """All in one folder, which its ini file may have changed."""
     usual = around.data / "nomic.ai" / "GPT4All"
     flatpak = around.home / ".var" / "app" / "io.gpt4all.gpt4all"
     folders = [usual, flatpak / "data" / "nomic.ai" / "GPT4All"]
-    configs = [around.config, around.home / ".config", flatpak / "config"]
-    for config in configs:
-        chosen = re.search(r"^modelPath=(.+)$", _read_text(config / "nomic.ai" / "GPT4All.ini"), re.MULTILINE)
-        if chosen is not None:
-            folders.insert(0, _absolute(_qt_text(chosen[1].strip()), around))
-    for folder in _unique(folders):
+    chosen = []
+    for config in (flatpak / "config", around.home / ".config", around.config):
+        told = re.search(r"^modelPath=(.+)$", _read_text(config / "nomic.ai" / "GPT4All.ini"), re.MULTILINE)
+        chosen.append(_chosen(_qt_text(told[1].strip()) if told is not None else "", around))
+    for folder in _unique(*chosen, folders):
         for path in gguf_files(folder, deepest=1):
             if not path.name.startswith("incomplete-"):
-                yield Found(path, "gpt4all")
+                yield FoundFile(path, "gpt4all")
 
 
 def _qt_text(value: str) -> str:
@@ -269,18 +267,12 @@ def _qt_text(value: str) -> str:
 # Hugging Face's cache ------------------------------------------------------------------------------------------------
 
 
-def hugging_face(around: Surroundings) -> Iterator[Found]:
+def hugging_face(around: Surroundings) -> Iterator[FoundFile]:
     """``models--<owner>--<name>/snapshots/<revision>/…``, links to blobs; the newest revision of each file counts."""
     cache = around.folder("XDG_CACHE_HOME", ".cache") / "huggingface"
-    home = around.environ.get("HF_HOME", "").strip()
-    folders = [
-        _absolute(around.environ[name], around)
-        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
-        if around.environ.get(name, "").strip()
-    ]
-    folders += [_absolute(home, around) / "hub"] if home else []
-    folders.append(cache / "hub")
-    for folder in _unique(folders):
+    chosen = [_chosen(around.environ.get(name), around) for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")]
+    homes = [*_chosen(around.environ.get("HF_HOME"), around), cache]
+    for folder in _unique(*chosen, [home / "hub" for home in homes]):
         for place in _subfolders(folder):
             parts = place.name.split("--")
             if parts[0] != "models" or len(parts) < 3:
@@ -292,7 +284,7 @@ def hugging_face(around: Surroundings) -> Iterator[Found]:
                     inside = str(path.relative_to(snapshot))
                     if inside not in done:
                         done.add(inside)
-                        yield Found(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
+                        yield FoundFile(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
 
 
 def _snapshots(place: Path) -> list[Path]:
@@ -318,24 +310,6 @@ FINDERS: dict[Origin, Finder] = {
 
 
 # Reading what may be anything ----------------------------------------------------------------------------------------
-
-
-def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
-    """All files under ``folder``, or those called ``name``."""
-    waiting, count = [(folder, 0)], 0
-    while waiting and count < _MOST_FILES:
-        place, depth = waiting.pop()
-        try:
-            entries = sorted(place.iterdir())
-        except (OSError, ValueError):
-            continue
-        for entry in entries:
-            count += 1
-            if _is_folder(entry):
-                if depth < deepest and not entry.is_symlink():
-                    waiting.append((entry, depth + 1))
-            elif not name or entry.name == name:
-                yield entry
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -375,17 +349,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _absolute(text: str, around: Surroundings) -> Path:
-    text = possible(text.strip())
+def _chosen(told: object, around: Surroundings) -> list[Path]:
+    """The folder that a program's settings or a variable name, none where they do not."""
+    text = possible(told.strip()) if isinstance(told, str) else ""
     if text.startswith("~"):
-        return around.home / text[1:].lstrip("/\\")
-    return Path(text)
+        return [around.home / text[1:].lstrip("/\\")]
+    return [Path(text)] if text else []
 
 
-def _unique(folders: list[Path]) -> list[Path]:
-    """Folders that exist, each once although it may be reached by several names."""
+def _unique(*folders: list[Path]) -> list[Path]:
+    """Folders that exist, the first choice first, each once although it may be reached by several names."""
     found: dict[Path, Path] = {}
-    for folder in folders:
+    for folder in itertools.chain(*folders):
         if _is_folder(folder):
             try:
                 found.setdefault(folder.resolve(), folder)

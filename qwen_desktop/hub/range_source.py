@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from qwen_desktop.core import gguf_errors
-from qwen_desktop.core.gguf_read import Damaged
+from qwen_desktop.core.gguf import Damaged, refusals
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access
 
@@ -109,7 +108,7 @@ class RangeSource:
             if answer.status_code not in _EXPIRED:
                 break
         if answer.status_code == 416:
-            raise gguf_errors.empty(_name(self._path)) if not self.size else failures.changed(self._path)
+            raise refusals.empty(PurePosixPath(self._path).name) if not self.size else failures.changed(self._path)
         api.raise_for(answer, self._repo, self._access, path=self._path)
         raise failures.strange(answer.url.host, details=f"HTTP {answer.status_code}")
 
@@ -157,7 +156,3 @@ class RangeSource:
                 raise failures.unreachable(failures.host_of(self._url), details="short body")
             self.fetched += len(chunk)
             self._start, self._data = self._start + len(self._data), chunk
-
-
-def _name(path: str) -> Any:
-    return PurePosixPath(path)

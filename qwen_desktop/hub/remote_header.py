@@ -17,13 +17,11 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core import gguf, gguf_errors
+from qwen_desktop.core import gguf
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.fit import Shape
-from qwen_desktop.core.gguf import GgufHeader
-from qwen_desktop.core.gguf_limits import MOST_PARTS
-from qwen_desktop.core.gguf_read import Damaged, Reader
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.gguf import GgufHeader, Reader, refusals
+from qwen_desktop.core.gguf.limits import MOST_PARTS
+from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.text import clean
 from qwen_desktop.hub import api, failures
 from qwen_desktop.hub.access import Access, access_from
@@ -32,7 +30,6 @@ from qwen_desktop.hub.range_source import MOST, RangeSource
 
 #: A slow line may take its time, in seconds; a file on disk is allowed ten.
 _PATIENCE_S = 120.0
-_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 #: Length of a list of strings -> its bytes, of Qwen's vocabulary (Qwen2 to Qwen3): tokens and merges.
 _KNOWN_LISTS = {151_936: 2_588_196, 151_387: 2_731_548}
@@ -42,7 +39,7 @@ _BEFORE, _BEHIND = 16 << 10, 48 << 10
 _NEXT_KEY = re.compile(rb"(.)\x00{7}((?:tokenizer|general)\.[a-z_.]{3,40})(?=[\x00-\x0c]\x00{3})", re.DOTALL)
 
 
-class Found(Struct, frozen=True):
+class RemoteHeader(Struct, frozen=True):
     """What the header of a file says, as a job's result. ``size_bytes`` covers all parts."""
 
     name: str
@@ -77,27 +74,26 @@ def _read_one(source: RangeSource, name: Path) -> GgufHeader:
     size = source.open()
     header = gguf.parse(name, _LeapingReader(source), size, partial=True, digest=False)
     if header.size_bytes > size:
-        raise gguf_errors.damaged(name, Damaged("its weights do not fit into it"))
+        raise refusals.damaged(name.name, "its weights do not fit into it")
     return header
 
 
 def _all_parts(urls: Sequence[str]) -> list[str]:
     """All parts' addresses. Raises ``UserFacing`` for a later part by itself."""
     if len(urls) > MOST_PARTS:
-        raise gguf_errors.renamed_part(Path(unquote(urlsplit(urls[0]).path)), len(urls))
+        raise refusals.renamed_part(Path(unquote(urlsplit(urls[0]).path)).name, len(urls))
     if len(urls) != 1:
         return list(urls)
     address = urlsplit(urls[0])
-    found = _PART.search(address.path)
-    if found is None:
+    part = gguf.split_of(address.path)
+    if part is None:
         return list(urls)
-    count = int(found[2])
+    stem, number, count = part
     if not 1 <= count <= MOST_PARTS:
-        raise gguf_errors.renamed_part(Path(unquote(address.path)), count)
-    stem = address.path[: found.start()]
-    names = [f"{stem}-{number:05d}-of-{count:05d}.gguf" for number in range(1, count + 1)]
-    if int(found[1]) != 1:
-        raise gguf_errors.not_first_part(Path(unquote(address.path)), Path(unquote(names[0])).name)
+        raise refusals.renamed_part(Path(unquote(address.path)).name, count)
+    names = gguf.part_names(stem, count)
+    if number != 1:
+        raise refusals.not_first_part(Path(unquote(address.path)).name, Path(unquote(names[0])).name)
     return [address._replace(path=name).geturl() for name in names]
 
 
@@ -139,8 +135,8 @@ def as_job(
     repo: str = "",
     path: str = "",
 ) -> dict[str, Any]:
-    """The job ``hub.header``: ``Found`` of a local ``file`` (whole or partly there), or of the first of ``urls`` that
-    can be reached (each is the list of a file's parts). Raises ``AppError``."""
+    """The job ``hub.header``: ``RemoteHeader`` of a local ``file`` (whole or partly there), or of the first of ``urls``
+    that can be reached (each is the list of a file's parts). Raises ``AppError``."""
     if file:
         header = gguf.read_header(file, partial=True)
         return _found(header, 0)
@@ -156,7 +152,7 @@ def as_job(
 
 
 def _found(header: GgufHeader, fetched: int) -> dict[str, Any]:
-    found = Found(
+    found = RemoteHeader(
         name=clean(header.name),
         quant=header.quant,
         shape=shape_of(header),

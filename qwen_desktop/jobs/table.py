@@ -31,9 +31,9 @@ JOBS: dict[str, str] = {
     "hub.download": "qwen_desktop.hub.download.job:fetch",
     "hub.download_discard": "qwen_desktop.hub.download.job:discard",
     "hub.download_state": "qwen_desktop.hub.download.job:state",
-    "markdown.grow": "qwen_desktop.jobs.growing:grow_job",
-    "markdown.plain": "qwen_desktop.jobs.markdown_jobs:plain",
-    "markdown.render": "qwen_desktop.jobs.markdown_jobs:render",
+    "markdown.grow": "qwen_desktop.jobs.markdown.growing:grow_job",
+    "markdown.plain": "qwen_desktop.jobs.markdown.rendering:plain",
+    "markdown.render": "qwen_desktop.jobs.markdown.rendering:render",
     "template.check": "qwen_desktop.jobs.template_doctor:check_file",
     "template.repair": "qwen_desktop.jobs.template_doctor:repair",
 }

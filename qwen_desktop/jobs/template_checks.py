@@ -128,7 +128,7 @@ CASES: dict[str, Case] = {
 }
 
 
-class Turn(Struct, frozen=True):
+class PromptTurn(Struct, frozen=True):
     """A message as a prompt in ChatML has it; ``ended`` says that its end is marked."""
 
     role: str
@@ -136,13 +136,13 @@ class Turn(Struct, frozen=True):
     ended: bool
 
 
-def turns_of(prompt: str) -> list[Turn]:
+def turns_of(prompt: str) -> list[PromptTurn]:
     """The messages of a prompt in ChatML. What stands before the first (a begin token) is left out."""
     found = []
     for piece in prompt.split("<|im_start|>")[1:]:
         role, _, rest = piece.partition("\n")
         body, mark, _ = rest.partition("<|im_end|>")
-        found.append(Turn(role.strip(), body, bool(mark)))
+        found.append(PromptTurn(role.strip(), body, bool(mark)))
     return found
 
 

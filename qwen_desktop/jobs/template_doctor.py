@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.gguf import GgufHeader, read_header
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.template_families import Family, family_of, reference
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hub.inventory import DOCTOR, TemplateNote
@@ -24,6 +24,14 @@ LIMIT_S = 1.0
 _LONGEST_TOKEN = 1 << 16
 #: The engine's sentence about a template that cannot be used -> ours.
 _CODES = {"template.syntax": "syntax", "template.endless": "endless", "template.loses": "text"}
+
+# fmt: off
+_no_repair = Failure(
+    UserFacing, "template.no_repair", "",
+    QT_TRANSLATE_NOOP("library", "There is no repair for this chat template."),
+    QT_TRANSLATE_NOOP("library", "Choose another file of this model."),
+)
+# fmt: on
 
 
 def check_file(path: str) -> dict[str, Any]:
@@ -42,10 +50,7 @@ def repair(path: str) -> str:
     header = read_header(path)
     found = reference(_family(header))
     if found is None:
-        raise UserFacing(
-            Text("template.no_repair", QT_TRANSLATE_NOOP("library", "There is no repair for this chat template.")),
-            Text("template.no_repair.hint", QT_TRANSLATE_NOOP("library", "Choose another file of this model.")),
-        )
+        raise _no_repair()
     return found
 
 

@@ -10,8 +10,9 @@ computers, and newer series where they are better at the same size. This module 
 
 Of the comfortable ones the best is recommended. More memory only adds candidates, so it never leads to a worse one.
 
-A model is got for months, so all of this is judged by the machine as it is on a usual day (``core.room``), never by
-what happens to run at the moment. Whether it fits *now* is another question, and its answer stands beside the advice.
+A model is got for months, so all of this is judged by the machine as it is on a usual day (``core.fit.usual_day``),
+never by what happens to run at the moment. Whether it fits *now* is another question, and its answer stands beside the
+advice.
 """
 
 from __future__ import annotations
@@ -21,13 +22,11 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from qwen_desktop.core import room
-from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.fit import Fit, Verdict, usual_day
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import Advice, CatalogModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.quants import SMALL_MODEL
-from qwen_desktop.core.text import Text
-from qwen_desktop.services import advice_words as words
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
 
 #: Tokens per second that are comfortable in the middle of a talk; people read 4 to 6, and thinking is waited for.
 COMFORTABLE = 8.0
@@ -42,6 +41,34 @@ _SMALL_QUANT, _LARGE_QUANT, _CONDITIONS = -6, 1, -4
 _LIGHTER, _STRONGER = 0.65, 3
 #: The large quant is for machines with room to waste: it may take this share of the memory.
 _SPACIOUS = 0.25
+_BEST: dict[Purpose, str] = {
+    Purpose.EVERYDAY: QT_TRANSLATE_NOOP(
+        "advice", "The best answers that still come faster than you read: about {speed} tokens per second."
+    ),
+    Purpose.REASONING: QT_TRANSLATE_NOOP(
+        "advice", "The best at thinking things through here, at about {speed} tokens per second."
+    ),
+    Purpose.CODE: QT_TRANSLATE_NOOP(
+        "advice", "The best at code that runs well here, at about {speed} tokens per second."
+    ),
+    Purpose.MATHS: QT_TRANSLATE_NOOP(
+        "advice", "The best at mathematics that runs well here, at about {speed} tokens per second."
+    ),
+    Purpose.PICTURES: QT_TRANSLATE_NOOP(
+        "advice", "The best at pictures that runs well here, at about {speed} tokens per second."
+    ),
+    Purpose.LANGUAGES: QT_TRANSLATE_NOOP(
+        "advice", "The best in many languages that runs well here, at about {speed} tokens per second."
+    ),
+}
+_BEST_UNMEASURED: dict[Purpose, str] = {
+    Purpose.EVERYDAY: QT_TRANSLATE_NOOP("advice", "The best answers that should run well on this computer."),
+    Purpose.REASONING: QT_TRANSLATE_NOOP("advice", "The best at thinking things through that should run well here."),
+    Purpose.CODE: QT_TRANSLATE_NOOP("advice", "The best at code that should run well on this computer."),
+    Purpose.MATHS: QT_TRANSLATE_NOOP("advice", "The best at mathematics that should run well on this computer."),
+    Purpose.PICTURES: QT_TRANSLATE_NOOP("advice", "The best at pictures that should run well on this computer."),
+    Purpose.LANGUAGES: QT_TRANSLATE_NOOP("advice", "The best in many languages that should run well here."),
+}
 
 
 class Verdicts(Protocol):
@@ -103,7 +130,7 @@ class _Advisor:
         self._purpose = purpose
         self._verdicts = verdicts
         self._guessed_speed = not machine.bandwidth_bytes_per_s
-        self._machine = room.usual(machine)
+        self._machine = usual_day(machine)
         self._disk = machine.disk.free_bytes if machine.disk is not None else None
 
     def advise(self, candidates: Sequence[_Candidate]) -> Recommendation:
@@ -116,14 +143,16 @@ class _Advisor:
         why_lighter = None if lighter is None else self._why_lighter(lighter, best)
         if missing and (lighter is None or self._missing(lighter.candidate)):
             lighter = self._for_now(best, candidates) or lighter
-            why_lighter = words.lighter_now() if lighter and not self._missing(lighter.candidate) else why_lighter
+            if lighter and not self._missing(lighter.candidate):
+                source = QT_TRANSLATE_NOOP("advice", "Fits beside the programs that run now.")
+                why_lighter = _say("lighter.now", source)
         stronger = self._stronger(best, candidates)
         return Recommendation(
             self._purpose,
             best=_advice("best", best, self._why(best)),
             lighter=None if lighter is None or why_lighter is None else _advice("lighter", lighter, why_lighter),
             stronger=None if stronger is None else _advice("stronger", stronger, self._why_stronger(stronger, best)),
-            reason=words.not_now(best.candidate.model.name, missing) if missing else self._remark(best, candidates),
+            reason=_not_now(best.candidate.model.name, missing) if missing else self._remark(best, candidates),
         )
 
     def _missing(self, candidate: _Candidate) -> int:
@@ -225,12 +254,16 @@ class _Advisor:
 
     def _why(self, best: _Tried) -> Text:
         if not self._fits(best):
-            return words.tight()
+            source = QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes most of this computer's memory.")
+            return _say("tight", source)
         needed = _needed_speed(best.candidate.model, self._purpose)
         if best.speed < needed and not self._guessed_speed:
-            return words.slow(best.speed)
+            source = QT_TRANSLATE_NOOP("advice", "The quickest on this computer: about {speed} tokens per second.")
+            return _say("slow", source, speed=round(best.speed, 1))
         speed = self._said(best)
-        return words.best(self._purpose, speed if speed is not None and speed >= needed else None)
+        if speed is None or speed < needed:
+            return _say(f"best.{self._purpose}", _BEST_UNMEASURED[self._purpose])
+        return _say(f"best.{self._purpose}.speed", _BEST[self._purpose], speed=round(speed))
 
     def _said(self, tried: _Tried) -> float | None:
         """The speed to name: as it is on a usual day, and not above what the verdict of now says beside it."""
@@ -239,35 +272,80 @@ class _Advisor:
         return None if self._guessed_speed else here
 
     def _why_lighter(self, tried: _Tried, best: _Tried) -> Text:
+        room = _gigabytes(best.fit.memory.total_bytes - tried.fit.memory.total_bytes)
+        if tried.speed < best.speed * 1.1:
+            source = QT_TRANSLATE_NOOP("advice", "Smaller: leaves {room} GB more to other programs.")
+            return _say("lighter.smaller", source, room=room)
         battery = self._machine.battery
-        return words.lighter(
-            best.fit.memory.total_bytes - tried.fit.memory.total_bytes,
-            quicker=tried.speed >= best.speed * 1.1,
-            on_battery=battery is not None and battery.plugged is False,
+        if battery is not None and battery.plugged is False:
+            source = QT_TRANSLATE_NOOP("advice", "Quicker, easy on the battery, and leaves {room} GB more to others.")
+            return _say("lighter.battery", source, room=room)
+        return _say(
+            "lighter", QT_TRANSLATE_NOOP("advice", "Quicker, and leaves {room} GB more to other programs."), room=room
         )
 
     def _why_stronger(self, tried: _Tried, best: _Tried) -> Text:
-        if not self._fits(tried):
-            return words.stronger_memory()
+        if not self._fits(tried):  # only just on a usual day, or with less context; how it fits now stands beside it
+            source = QT_TRANSLATE_NOOP("advice", "Better answers, but large for the memory of this computer.")
+            return _say("stronger.memory", source)
         speed = self._said(tried)
         if speed is None:
-            return words.stronger_unmeasured()
-        return words.stronger(speed, slower=tried.speed < best.speed)
+            return _say("stronger", QT_TRANSLATE_NOOP("advice", "Better answers, but larger and slower."))
+        if tried.speed < best.speed:
+            source = QT_TRANSLATE_NOOP("advice", "Better answers, but slower: about {speed} tokens per second.")
+            return _say("stronger.speed", source, speed=round(speed))
+        source = QT_TRANSLATE_NOOP(
+            "advice", "Better answers, but it thinks for a while first, at about {speed} tokens per second."
+        )
+        return _say("stronger.thinking", source, speed=round(speed))
 
     def _remark(self, best: _Tried, candidates: Sequence[_Candidate]) -> Text | None:
         for candidate in candidates:
             if candidate.points <= best.candidate.points:
                 break
             if not self._on_disk(candidate) and candidate.quant.recommended and self._comfortable(candidate):
-                return words.disk(candidate.model.name, candidate.size, self._disk or 0)
+                source = QT_TRANSLATE_NOOP(
+                    "advice", "{model} would be better, but needs {size} GB on the disk, where {free} GB are free."
+                )
+                free = _gigabytes(self._disk or 0)
+                return _say("disk", source, model=candidate.model.name, size=_gigabytes(candidate.size), free=free)
         return None
 
     def _nothing(self, candidates: Sequence[_Candidate]) -> Text:
         least = min(candidates, key=lambda c: c.size)
         tried = self._try(least)
         if tried is not None and tried.fit.missing_bytes > 0:
-            return words.no_memory(least.model.name, tried.fit.missing_bytes)
-        return words.no_room(least.model.name, least.size)
+            source = QT_TRANSLATE_NOOP(
+                "advice",
+                "Even the smallest model, {model}, needs {missing} GB more of free memory. Close other programs, then "
+                "look again.",
+            )
+            missing = _gigabytes(tried.fit.missing_bytes, up=True)
+            return _say("memory", source, model=least.model.name, missing=missing)
+        source = QT_TRANSLATE_NOOP(
+            "advice", "The disk has no room for a model: the smallest, {model}, needs {size} GB and some to spare."
+        )
+        return _say("disk.full", source, model=least.model.name, size=_gigabytes(least.size, up=True))
+
+
+def _say(code: str, source: str, **params: Param) -> Text:
+    return Text(f"advice.{code}", source, params)
+
+
+def _not_now(model: str, missing_bytes: int) -> Text:
+    """The best one for the computer does not fit what is free at the moment."""
+    source = QT_TRANSLATE_NOOP(
+        "advice",
+        "{model} suits this computer, but {missing} GB more must be free to use it: other programs hold a lot of "
+        "memory now.",
+    )
+    return _say("not_now", source, model=model, missing=_gigabytes(max(missing_bytes, 100_000_000), up=True))
+
+
+def _gigabytes(count: int, *, up: bool = False) -> str:
+    """Gigabytes with one decimal; rounded up where less would be a false promise."""
+    count = max(0, count)
+    return f"{-(-count // 100_000_000) / 10 if up else count / 1e9:.1f}"
 
 
 def _advice(kind: Literal["lighter", "best", "stronger"], tried: _Tried, reason: Text) -> Advice:
@@ -305,7 +383,10 @@ def _needed_speed(model: CatalogModel, purpose: Purpose) -> float:
 def _blind(candidates: Sequence[_Candidate], purpose: Purpose) -> Recommendation:
     """Nothing is known of the memory: the smallest, and it is said so."""
     least = min((c for c in candidates if c.quant.recommended), key=lambda c: c.size)
-    why = words.unknown_memory()
+    why = _say(
+        "unknown",
+        QT_TRANSLATE_NOOP("advice", "The smallest of its kind, since the memory of this computer could not be read."),
+    )
     return Recommendation(purpose, best=Advice("best", least.model, least.quant, why), reason=why)
 
 
@@ -314,6 +395,11 @@ def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose
     candidates = _candidates(models, purpose, planned=True)
     known = machine.memory.total_bytes is not None or machine.memory.free_bytes is not None
     found = _Advisor(machine, purpose, verdicts).advise(candidates).best if candidates and known else None
-    if purpose is Purpose.PICTURES:
-        return words.pictures("" if found is None else found.model.name)
-    return words.no_model()
+    if purpose is not Purpose.PICTURES:
+        return _say("none", QT_TRANSLATE_NOOP("advice", "The list has no model for this."))
+    if found is None:
+        return _say("pictures", QT_TRANSLATE_NOOP("advice", "This version cannot look at pictures yet."))
+    source = QT_TRANSLATE_NOOP(
+        "advice", "This version cannot look at pictures yet. When it can, {model} will suit this computer."
+    )
+    return _say("pictures.model", source, model=found.model.name)

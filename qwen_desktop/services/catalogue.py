@@ -94,7 +94,7 @@ class Catalogue:
         """
         async with self._refreshing:
             params = {**await self._params(), "cache": str(self._paths.cache)}
-            said: dict[str, int] = await self._transfers.call("hub.refresh", params, progress=_two(progress))
+            said: dict[str, int] = await self._transfers.call("hub.refresh", params, progress=progress)
             async with self._loading:
                 await self._load_kept()
             self._bus.publish(CatalogueChanged())
@@ -183,13 +183,3 @@ class Catalogue:
                 self._bus.publish(CatalogueChanged())
         except AppError as error:  # the shipped list does, until the next refresh
             log.warning("catalog.merge code=%s from=%s", error.problem.what.code, made_from[:8])
-
-
-def _two(progress: Progress | None) -> Callable[..., None] | None:
-    if progress is None:
-        return None
-
-    def report(done: int, total: int, **_: Any) -> None:
-        progress(done, total)
-
-    return report

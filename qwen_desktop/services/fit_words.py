@@ -74,11 +74,12 @@ def missing(fit: Fit, number: Number = english) -> str:
     return whole(max(fit.missing_bytes, 100_000_000), number)
 
 
-def size(count: float, number: Number = english) -> str:
-    """Bytes as people compare them: "640 MB", "2.5 GB", "118 GB"."""
+def size(count: float, number: Number = english, *, exact: bool = False) -> str:
+    """Bytes as people compare them: "640 MB", "2.5 GB", "118 GB"; ``exact`` has one decimal more, for tables."""
+    more = int(exact)
     if count < 999.5e6:
-        return f"{number(count / 1e6, 0)} MB"
-    return f"{number(count / 1e9, 0 if count >= 99.95e9 else 1)} GB"
+        return f"{number(count / 1e6, more)} MB"
+    return f"{number(count / 1e9, more + (0 if count >= 99.95e9 else 1))} GB"
 
 
 def whole(count: float, number: Number = english) -> str:

@@ -20,26 +20,26 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core import corrections, memory, room, speed
+from qwen_desktop.core import corrections, memory, speed
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.corrections import Measurement
 from qwen_desktop.core.engine import LoadRequest, LocalInfo, ModelInfo, Stats
-from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.errors import AppError, Failure, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
-from qwen_desktop.core.fit import UNCORRECTED, Correction, FileFit, Fit, Shape, Use
+from qwen_desktop.core.fit import FileFit, Fit, fit, usual_day
 from qwen_desktop.core.hardware import Machine, Memory
+from qwen_desktop.core.memory import UNCORRECTED, Correction, Use
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.settings import Settings
-from qwen_desktop.core.shape import for_quant
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.core.verdict import fit
+from qwen_desktop.core.shape import Shape, for_quant
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
-from qwen_desktop.hub.remote_header import Found
+from qwen_desktop.hub.remote_header import RemoteHeader
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.events import (
@@ -66,11 +66,19 @@ _DEFAULTS = Settings()
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _HUB = re.compile(r"^(?:www\.)?(?:hf\.co|huggingface\.co|modelscope\.(?:cn|ai))/", re.IGNORECASE)
 
+# fmt: off
+_not_found = Failure(
+    UserFacing, "fits.unknown", "reference",
+    QT_TRANSLATE_NOOP("fits", "{reference} is neither a GGUF file nor the address of one."),
+    QT_TRANSLATE_NOOP("fits", "Name a file, its address, or a repository such as Qwen/Qwen3-4B-GGUF:Q4_K_M."),
+)
+# fmt: on
+
 
 class _Header(Struct, frozen=True):
     """A file's own header, with the bytes of its companions."""
 
-    found: Found
+    found: RemoteHeader
     mmproj_bytes: int = 0
 
 
@@ -182,7 +190,7 @@ class Fits:
                 shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
             else:
                 return None
-            here = room.usual(machine) if usual else self._without_models(machine)
+            here = usual_day(machine) if usual else self._without_models(machine)
             use = self.use(context, mmproj_bytes=mmproj_bytes)
             correction = self._correction(machine, header, _name(model.repo, quant.name), use)
             found = replace(fit(shape, use, here, correction), exact=header is not None)
@@ -292,11 +300,11 @@ class Fits:
             params: dict[str, Any] = {"urls": urls, "access": access.as_params()}
             return _Header(await self._call(self._transfers, params)), ""
         if self._catalogue is None:
-            raise _not_found(reference)
+            raise _not_found(unquote(reference)[:200])
         model = await self._catalogue.lookup(reference)
         quant = model.recommended_quant
         if quant is None or not quant.files:
-            raise _not_found(reference)
+            raise _not_found(unquote(reference)[:200])
         hubs = (model.hub,) if model.hub else access.hubs
         params = {
             "urls": _sources(model, tuple(file.path for file in quant.files), access, hubs),
@@ -332,8 +340,8 @@ class Fits:
             self._tell()
         return header, name
 
-    async def _call(self, worker: JobWorker, params: dict[str, Any]) -> Found:
-        return msgspec.convert(await worker.call("hub.header", params), Found)
+    async def _call(self, worker: JobWorker, params: dict[str, Any]) -> RemoteHeader:
+        return msgspec.convert(await worker.call("hub.header", params), RemoteHeader)
 
     # Learning --------------------------------------------------------------------------------------------------------
 
@@ -515,17 +523,3 @@ def _sources(model: CatalogModel, paths: tuple[str, ...], access: Access, hubs: 
         elif model.modelscope:
             found.append([api.modelscope_url(model.modelscope, path, access=access) for path in paths])
     return found
-
-
-def _not_found(reference: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "fits.unknown",
-            QT_TRANSLATE_NOOP("fits", "{reference} is neither a GGUF file nor the address of one."),
-            {"reference": unquote(reference)[:200]},
-        ),
-        Text(
-            "fits.unknown.hint",
-            QT_TRANSLATE_NOOP("fits", "Name a file, its address, or a repository such as Qwen/Qwen3-4B-GGUF:Q4_K_M."),
-        ),
-    )

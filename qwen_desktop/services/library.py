@@ -1,48 +1,56 @@
 """The models on this computer: what is installed or linked, where it lies, and what can be done with it.
 
 All reading of disks happens in the job worker, all reading of gigabytes in the transfers worker. ``models`` is what the
-last ``scan`` found; whoever changes something here publishes ``LibraryChanged``.
+last ``scan`` found, and ``library.json`` notes what is known of each besides: the two are changed together.
+``LibraryChanged`` is published whenever the list becomes another one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import structs
 
-from qwen_desktop.core.errors import AppError, Problem, error_of
+from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, error_of, os_problem
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
-from qwen_desktop.core.text import Text, shown
+from qwen_desktop.core.settings import setting
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.inventory import Entries, Entry, Inventory
+from qwen_desktop.hub.installed import shown as shown_model
+from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
 from qwen_desktop.hub.manifest import find_manifests
 from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
     EventBus,
+    LibraryChanged,
     ModelChanged,
     ModelStatus,
     Notified,
     SettingsChanged,
 )
 from qwen_desktop.services.library_move import FolderMove, Report
-from qwen_desktop.services.library_notes import Notes, Templates
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.settings_text import complaint
 
 log = logging.getLogger(__name__)
 
+#: A name for commands: it needs no quotes in a shell, is no option, no path and no address.
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: A scan during which something was noted is made again, so many times at most.
 _LOOKS = 4
 
@@ -51,6 +59,18 @@ _VARIABLES = (
     "OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
     "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA",
 )  # fmt: skip
+
+# fmt: off
+_alias_impossible = Failure(
+    UserFacing, "library.alias", "name", QT_TRANSLATE_NOOP("library", "A model cannot be called {name}."),
+    QT_TRANSLATE_NOOP("library", "Use up to 64 letters, digits, dots, - and _, beginning with a letter or digit."),
+)
+_alias_taken = Failure(
+    UserFacing, "library.alias_taken", "name model",
+    QT_TRANSLATE_NOOP("library", "{name} is a name of {model} already."),
+    QT_TRANSLATE_NOOP("library", "Choose another name."),
+)
+# fmt: on
 
 
 class Library:
@@ -77,9 +97,16 @@ class Library:
         self._jobs = jobs
         self._transfers = transfers
         self._bus = bus
-        self._notes = Notes(Inventory(paths.data / "library.json"), bus, catalog_id)
-        self._templates = Templates(self._notes, jobs)
-        self._move = FolderMove(transfers, preferences, self._notes.inventory, paths)
+        self._inventory = Inventory(paths.data / "library.json")
+        self._catalog_id = catalog_id
+        self._models: tuple[InstalledModel, ...] = ()
+        #: Grows with each change: who read before and shows after one would show the past.
+        self._changes = 0
+        self._noting = asyncio.Lock()
+        self._used: dict[str, float] = {}
+        self._examining = asyncio.Lock()
+        self._template_wishes: dict[str, int] = {}
+        self._move = FolderMove(transfers, preferences, self._inventory, paths)
         self._around = {
             "home": str(home or user_home() or ""),
             "environ": {name: environ[name] for name in _VARIABLES if name in environ},
@@ -93,7 +120,7 @@ class Library:
         self._closed = False
         bus.subscribe(ModelChanged, self._on_model)
         bus.subscribe(SettingsChanged, self._on_settings)
-        bus.subscribe(CatalogueChanged, lambda _event: self._notes.show(self._notes.models))  # with its ids
+        bus.subscribe(CatalogueChanged, lambda _event: self._show(self._models))  # with its ids
 
     # What there is -----------------------------------------------------------------------------------------------
 
@@ -113,61 +140,58 @@ class Library:
 
     def models(self) -> tuple[InstalledModel, ...]:
         """What the last scan found, by name; those that cannot be used now carry a ``problem``."""
-        return self._notes.models
+        return self._models
 
     async def has_any(self) -> bool:
         """Whether there is a model, as a glance tells: what is noted, else what lies in the folder. The window's first
         page cannot wait for a scan."""
-        return await asyncio.to_thread(_any_model, self._notes.inventory, self.folder)
+        return await asyncio.to_thread(_any_model, self._inventory, self.folder)
 
     def find(self, model_id: str) -> InstalledModel | None:
         """The model with this id or this path."""
-        return self._notes.find(model_id)
+        return next((model for model in self._models if model_id in (model.id, model.path)), None)
+
+    def _known(self, model_id: str) -> InstalledModel:
+        model = self.find(model_id)
+        if model is None:
+            raise errors.unknown_model(model_id)
+        return model
 
     def named(self, text: str) -> InstalledModel:
-        """The one model that ``text`` means: an id, a path, a file's name, "owner/name[:quant]" or a name.
+        """The one model that ``text`` means: an alias, an id, a path, a file's name, "owner/name[:quant]" or a name.
 
         Raises ``UserFacing`` when there is none, or more than one.
         """
         wanted = text.strip().lower()
-        for spellings in (
-            lambda m: (m.id, m.path, Path(m.path).name, shown(m.id, len(m.id)), shown(Path(m.path).name)),
-            lambda m: (f"{m.repo}:{m.quant}", f"{m.name}:{m.quant}", f"{m.name} {m.quant}", Path(m.path).stem),
-            lambda m: (m.repo, m.name, m.repo.rpartition("/")[2]),
-        ):
-            found = [
-                m for m in self._notes.models if wanted in {spelling.lower() for spelling in spellings(m) if spelling}
-            ]
+        for rank in range(4):
+            found = [m for m in self._models if wanted in _names(m)[rank]]
             if len(found) == 1:
                 return found[0]
             if found:
                 raise errors.several(text, [m.id for m in found])
         raise errors.unknown_model(text)
 
-    def reveal(self, model_id: str) -> Path:
-        """The folder of a model's file, for the face to open. Raises ``UserFacing`` for an unknown model."""
-        return Path(self._notes.known(model_id).path).parent
-
     async def scan(self) -> tuple[InstalledModel, ...]:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
         afterwards, in the background. Raises ``AppError`` only when the job worker cannot run."""
         async with self._scanning:
             try:
-                await self._notes.set_aside()
+                await self._set_aside()
             except AppError as error:  # shown all the same
                 log.warning("library.aside code=%s", error.problem.what.code)
             for _ in range(_LOOKS):
-                changes, folder = self._notes.changes, self.folder
-                params = {"folder": str(folder), "file": str(self._notes.inventory.file)}
+                changes, folder = self._changes, self.folder
+                params = {"folder": str(folder), "file": str(self._inventory.file)}
                 found = await self._jobs.call("library.scan", params)
-                entries = await self._notes.read()
-                if (changes, folder) == (self._notes.changes, self.folder):
+                entries = await self._read()
+                if (changes, folder) == (self._changes, self.folder):
                     break  # else it saw the models as they were before a change that is shown already
-            self._notes.show(msgspec.convert(found, tuple[InstalledModel, ...]))
-        unexamined = self._templates.unexamined(entries)
+            self._show(msgspec.convert(found, tuple[InstalledModel, ...]))
+        usable = (model.path for model in self._models if model.problem is None)
+        unexamined = [path for path in usable if path in entries and not _examined(entries[path])]
         if unexamined:
             self._start(lambda: self._examine(unexamined))
-        return self._notes.models
+        return self._models
 
     async def restore(self) -> None:
         """At the start: bring an interrupted move of the folder to an end, then scan. A failure is told, not raised."""
@@ -184,7 +208,7 @@ class Library:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._notes.write_uses()
+        await self._write_uses()
 
     # Adding ------------------------------------------------------------------------------------------------------
 
@@ -195,16 +219,16 @@ class Library:
         model = self.find(download.path) if download.path else None
         if model is None:
             wanted = download.request
-            model = next((m for m in self._notes.models if (m.repo, m.quant) == (wanted.repo, wanted.quant)), None)
+            model = next((m for m in self._models if (m.repo, m.quant) == (wanted.repo, wanted.quant)), None)
         if model is None:
             return None
-        await self._templates.examine(model.path)
+        await self._examine([model.path])
         return self.find(model.path)
 
     async def find_importable(self) -> tuple[ImportCandidate, ...]:
         """What LM Studio, Ollama, Jan, GPT4All and the Hugging Face cache hold, and GGUFs that somebody put into the
         models folder. Those in the library already are marked ``known``. Raises ``AppError``."""
-        known = [path for model in self._notes.models for path in model.files]
+        known = [path for model in self._models for path in model.files]
         params = {**self._around, "known": known, "folder": str(self.folder)}
         found = await self._jobs.call("library.find_importable", params)
         candidates = msgspec.convert(found, tuple[ImportCandidate, ...])
@@ -231,8 +255,7 @@ class Library:
         added = await self._copy_in(entries, progress) if copy else await self._link(entries)
         await self.scan()
         models = [model for path in added if (model := self.find(path)) is not None]
-        for model in models:
-            await self._templates.examine(model.path)
+        await self._examine(model.path for model in models)
         for problem in problems[:3]:
             self._bus.publish(Notified(problem.what, hint=problem.hint))
         return tuple(self.find(model.path) or model for model in models)
@@ -248,7 +271,7 @@ class Library:
         fresh: list[Entry] = []
         parts: dict[str, Entry] = {}
         others = [entry for entry in entries if entry not in ours]
-        for entry, there in zip(others, await asyncio.to_thread(_same, others, self._notes.models), strict=True):
+        for entry, there in zip(others, await asyncio.to_thread(_same, others, self._models), strict=True):
             paths.append(there or entry.path)
             if not there:
                 fresh.append(entry)
@@ -264,7 +287,7 @@ class Library:
             return {**current, **with_parts, **{entry.path: entry for entry in fresh if entry.path not in current}}
 
         if fresh or parts:
-            await self._notes.update(add)
+            await self._note(add)
         return paths
 
     async def _copy_in(self, entries: list[Entry], progress: Report | None) -> list[str]:
@@ -274,7 +297,7 @@ class Library:
         paths: list[str] = []
         for entry in entries:
 
-            def report(part: int, _of: int, before: int = done, **_detail: Any) -> None:
+            def report(part: int, _of: int, before: int = done) -> None:
                 if progress is not None:
                     progress(min(total, before + part), total)
 
@@ -289,20 +312,20 @@ class Library:
         """A model was used just now: its last use is noted (written in the background)."""
         if self.find(path) is None or self._closed:
             return
-        self._notes.use(path, self._clock())
-        self._start(self._notes.write_uses)
+        self._used[path] = self._clock()
+        self._show(self._models)
+        self._start(self._write_uses)
 
     async def verify(self, model_id: str, progress: Report | None = None) -> bool:
         """Read a whole model again and compare its hashes with those it was fetched with; False when it is damaged.
 
         The first time for a file whose hash nobody knows, its hash is noted. Raises ``AppError``.
         """
-        model = self._notes.known(model_id)
-        entry = await self._notes.entry(model.path)
-        files = [*entry.files, *([entry.mmproj] if entry.mmproj else [])]
+        model = self._known(model_id)
+        entry = await self._entry(model.path)
+        files = entry.all_files
         paths = [entry.absolute(file) for file in files]
-        report = _plain(progress)
-        hashes: list[str] = await self._transfers.call("library.hash", {"paths": paths}, progress=report)
+        hashes: list[str] = await self._transfers.call("library.hash", {"paths": paths}, progress=progress)
         wrong = tuple(
             file.path for file, found in zip(files, hashes, strict=True) if file.sha256 and file.sha256 != found
         )
@@ -317,18 +340,18 @@ class Library:
                 damaged=wrong,
             )
 
-        await self._notes.change(entry.path, learned)
+        await self._change(entry.path, learned)
         return not wrong
 
     async def why_no_bin(self, model_id: str) -> Text | None:
         """Why deleting this model would be for good; None when its files go to the bin, as far as that can be known
         before, or when only a link is forgotten. Raises ``AppError`` for an unknown one."""
-        model = self._notes.known(model_id)
+        model = self._known(model_id)
         if not model.owned:
             return None
         from qwen_desktop.hub import deleting  # noqa: PLC0415 - with ctypes, and only when somebody deletes
 
-        return await asyncio.to_thread(deleting.of_model, await self._notes.entry(model.path))
+        return await asyncio.to_thread(deleting.of_model, await self._entry(model.path))
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         """Remove a model: the files of ours go to the bin, of a linked one only the link is forgotten.
@@ -336,13 +359,13 @@ class Library:
         Raises ``Environment`` with the action "delete_permanently" where the drive has no bin: then ``permanent``
         deletes for good. Raises ``AppError`` for other failures.
         """
-        model = self._notes.known(model_id)
+        model = self._known(model_id)
         if model.owned and self.moving:
             raise errors.moving_already()
-        entry = await self._notes.entry(model.path)
+        entry = await self._entry(model.path)
         if entry.owned and await asyncio.to_thread(Path(entry.folder).is_dir):
             await self._transfers.call("library.delete", {"entry": msgspec.to_builtins(entry), "permanent": permanent})
-        await self._notes.update(lambda current: {path: e for path, e in current.items() if path != entry.path})
+        await self._note(lambda current: {path: e for path, e in current.items() if path != entry.path})
         await self.scan()
 
     async def move_folder(self, target: str | Path, progress: Report | None = None) -> None:
@@ -362,19 +385,176 @@ class Library:
 
     def template_override(self, path: str) -> str | None:
         """The repaired chat template of the model at ``path``, None when the file's own is used."""
-        return self._templates.override(path)
+        entry = self._inventory.read().get(path)
+        return (entry.template.override or None) if entry is not None and entry.template is not None else None
 
     async def repair_template(self, model_id: str) -> None:
-        """Use our own template for this model from its next load on; the file is not touched. Raises ``AppError``."""
-        await self._templates.repair(self._notes.known(model_id).path)
+        """Use our own template for this model from its next load on, unless something else is wished before it is
+        made; the file is not touched. Raises ``AppError``."""
+        path = self._known(model_id).path
+        wish = self._wish(path)
+        source = str(await self._jobs.call("template.repair", {"path": path}))
+        if wish == self._template_wishes[path]:
+            await self._use_template(path, source)
 
     async def unrepair_template(self, model_id: str) -> None:
         """Use the file's own template again. Raises ``AppError``."""
-        await self._templates.unrepair(self._notes.known(model_id).path)
+        path = self._known(model_id).path
+        self._wish(path)
+        await self._use_template(path, "")
+
+    def _wish(self, path: str) -> int:
+        number = self._template_wishes[path] = self._template_wishes.get(path, 0) + 1
+        return number
+
+    async def _use_template(self, path: str, source: str) -> None:
+        def change(entry: Entry) -> Entry:
+            return structs.replace(entry, template=structs.replace(entry.template or TemplateNote(), override=source))
+
+        await self._change(path, change)
 
     async def _examine(self, paths: Iterable[str]) -> None:
+        """Have the doctor look at models, unless it has. What it finds is noted. Raises ``AppError`` when it cannot be
+        noted."""
         for path in paths:
-            await self._templates.examine(path)
+            async with self._examining:
+                entry = (await self._read()).get(path)
+                if entry is None or _examined(entry):
+                    continue
+                try:
+                    found = await self._jobs.call("template.check", {"path": path})
+                except AppError as error:  # the model itself cannot be read: the scan says so
+                    log.info("template.unchecked code=%s", error.problem.what.code)
+                    continue
+                note = msgspec.convert(found, TemplateNote)
+                await self._change(path, functools.partial(_with_template, note))
+
+    # Wishes for one model ----------------------------------------------------------------------------------------
+
+    def options(self, path: str) -> LoadOptions:
+        """How the model at ``path`` is to be loaded in the place of the settings; nothing for one that is not known.
+        What this version does not allow is left out."""
+        entry = self._inventory.read().get(path)
+        if entry is None:
+            return LoadOptions()
+        values = structs.asdict(entry.options)
+        return LoadOptions(**{name: value for name, value in values.items() if _complaint(name, value) is None})
+
+    async def set_options(self, model_id: str, options: LoadOptions | None = None, *, alias: str | None = None) -> None:
+        """Load this model so from its next load on, and let commands know it by ``alias`` too ("" for none); None
+        leaves what there is. Raises ``UserFacing`` for what the settings would not allow, and for an alias that cannot
+        be a name or that another model is called by; then neither is changed."""
+        model = self._known(model_id)
+        for name, value in structs.asdict(options).items() if options is not None else ():
+            wrong = _complaint(name, value)
+            if wrong is not None:
+                raise UserFacing(wrong)
+        wanted = None if alias is None else clean(alias).strip()
+        if wanted and not _ALIAS.fullmatch(wanted):
+            raise _alias_impossible(wanted)
+        for other in self._models:
+            if wanted and other.id != model.id and any(wanted.lower() in names for names in _names(other)):
+                raise _alias_taken(wanted, other.name)
+
+        def change(now: Entry) -> Entry:
+            return structs.replace(
+                now,
+                options=now.options if options is None else options,
+                alias=now.alias if wanted is None else wanted,
+            )
+
+        await self._change(model.path, change)
+
+    async def set_alias(self, model_id: str, alias: str) -> None:
+        """As ``set_options``."""
+        await self.set_options(model_id, alias=alias)
+
+    # Noting ------------------------------------------------------------------------------------------------------
+
+    def _show(self, models: tuple[InstalledModel, ...]) -> None:
+        """These are the models now."""
+        if self._catalog_id is not None:
+            models = tuple(structs.replace(m, catalog_id=self._catalog_id(m.repo) if m.repo else "") for m in models)
+        # A use that is being written is true already; a scan that ran meanwhile may not know it.
+        models = tuple(structs.replace(m, last_used=max(m.last_used, self._used.get(m.path, 0.0))) for m in models)
+        if models != self._models:
+            self._models = models
+            self._bus.publish(LibraryChanged())
+
+    async def _read(self) -> Entries:
+        return await asyncio.to_thread(self._inventory.read)
+
+    async def _entry(self, path: str) -> Entry:
+        """What is noted of the model at ``path``. Raises ``UserFacing`` when another process has just removed it."""
+        found = (await self._read()).get(path)
+        if found is None:
+            raise errors.unknown_model(path)
+        return found
+
+    async def _change(self, path: str, change: Callable[[Entry], Entry]) -> None:
+        """Change what is noted of one model, and what is shown of it. Raises ``AppError``."""
+
+        def apply(current: Entries) -> Entries:
+            return {key: change(entry) if key == path else entry for key, entry in current.items()}
+
+        def show(entries: Entries) -> None:
+            if path in entries:
+                self._show(
+                    tuple(
+                        shown_model(entries[path], _lasting(m.problem)) if m.path == path else m for m in self._models
+                    )
+                )
+
+        await self._note(apply, show)
+
+    async def _note(
+        self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None = None
+    ) -> Entries:
+        """Change the notes, then what is shown. Changes are made in the order in which they are asked for, also when a
+        caller goes away. Raises ``AppError``."""
+        return await asyncio.shield(asyncio.create_task(self._note_next(change, show), name="library.note"))
+
+    async def _note_next(self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None) -> Entries:
+        async with self._noting:
+            self._changes += 1
+            try:
+                entries = await asyncio.to_thread(self._inventory.update, change)
+            except OSError as error:
+                problem = os_problem(error)
+                raise Environment(problem.what, problem.hint) from error
+            finally:
+                for kept in self._inventory.kept():
+                    self._bus.publish(Notified(errors.notes_kept(str(kept))))
+            self._changes += 1
+            if show is not None:
+                show(entries)
+            return entries
+
+    async def _set_aside(self) -> None:
+        """Keep what is damaged in the file and tell where, before anybody writes it anew. Raises ``AppError``."""
+        await self._read()
+        if self._inventory.spoilt:
+            await self._note(lambda current: current)
+
+    async def _write_uses(self) -> None:
+        """Note the last uses. A failure is logged: the models are no worse for it."""
+        used = dict(self._used)
+        if not used:
+            return
+
+        def apply(current: Entries) -> Entries:
+            return {
+                path: structs.replace(entry, last_used=max(entry.last_used, used.get(path, 0.0)))
+                for path, entry in current.items()
+            }
+
+        try:
+            await self._note(apply)
+        except AppError as error:
+            log.warning("library.unwritten code=%s", error.problem.what.code)
+        for path, when in used.items():
+            if self._used.get(path) == when:
+                del self._used[path]
 
     # Inside ------------------------------------------------------------------------------------------------------
 
@@ -411,6 +591,29 @@ def _any_model(inventory: Inventory, folder: Path) -> bool:
     return False
 
 
+def _names(model: InstalledModel) -> tuple[set[str], ...]:
+    """What a model can be called by, in lower case, the most exact first."""
+    path = Path(model.path)
+    ranked = (
+        (model.alias,),
+        (model.id, model.path, path.name, shown(model.id, len(model.id)), shown(path.name)),
+        (f"{model.repo}:{model.quant}", f"{model.name}:{model.quant}", f"{model.name} {model.quant}", path.stem),
+        (model.repo, model.name, model.repo.rpartition("/")[2]),
+    )
+    return tuple({name.lower() for name in names if name} for names in ranked)
+
+
+def _complaint(name: str, value: int | str | None) -> Text | None:
+    """What is wrong with the load option ``name``, whose limits are those of the setting of the same name."""
+    entry = setting(f"engine.{name}")
+    try:
+        if value is not None:
+            msgspec.convert(value, entry.type, strict=True)
+    except msgspec.ValidationError:
+        return complaint(entry, value)
+    return None
+
+
 def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[str]:
     """For each entry the path of the model that is the same file, or ""."""
     real = {os.path.realpath(model.path): model.path for model in models}
@@ -418,16 +621,19 @@ def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[st
 
 
 def _told(candidate: ImportCandidate) -> dict[str, str]:
-    return {
-        "origin": candidate.origin,
-        "name": candidate.name,
-        "quant": candidate.quant,
-        "repo": candidate.repo,
-        "mmproj": candidate.mmproj,
-    }
+    return {name: getattr(candidate, name) for name in ("origin", "name", "quant", "repo", "mmproj")}
 
 
-def _plain(report: Report | None) -> Callable[..., None] | None:
-    if report is None:
-        return None
-    return lambda done, total, **_detail: report(done, total)
+def _examined(entry: Entry) -> bool:
+    return entry.template is not None and entry.template.checked.startswith(f"{DOCTOR}:")
+
+
+def _with_template(note: TemplateNote, now: Entry) -> Entry:
+    """``now`` with what the doctor found. What is used instead may have been chosen while it looked."""
+    chosen = now.template.override if now.template is not None and note.faults else ""
+    return structs.replace(now, template=structs.replace(note, override=chosen))
+
+
+def _lasting(problem: Problem | None) -> Problem | None:
+    """The problem without "damaged", which the entry itself knows."""
+    return None if problem is not None and problem.what.code == "library.damaged" else problem

@@ -83,9 +83,7 @@ class FolderMove:
     async def _run(self, source: str, target: str, report: Report | None) -> None:
         params = {"source": source, "target": target, "journal": str(self._journal)}
         channel = Channel()
-        job = asyncio.ensure_future(
-            self._transfers.call("library.move", params, progress=_plain(report), channel=channel)
-        )
+        job = asyncio.ensure_future(self._transfers.call("library.move", params, progress=report, channel=channel))
         try:
             await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -151,9 +149,3 @@ class FolderMove:
                 await asyncio.to_thread(lock.release)
         finally:
             self.running = False
-
-
-def _plain(report: Report | None) -> Callable[..., None] | None:
-    if report is None:
-        return None
-    return lambda done, total, **_detail: report(done, total)

@@ -81,6 +81,7 @@ class Services:
             self.bus,
             paths,
             template=self.library.template_override,
+            options=self.library.options,
             needs=self.fits.needs,
         )
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)

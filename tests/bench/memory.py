@@ -27,9 +27,8 @@ from msgspec import Struct
 
 from qwen_desktop.core import corrections
 from qwen_desktop.core.engine import ChatMessage, GenerateRequest, LoadRequest, Sampling
-from qwen_desktop.core.fit import Correction, Use
 from qwen_desktop.core.gguf import read_header
-from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.memory import Correction, Use, estimate
 from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.engine.local import LocalWorkerEngine

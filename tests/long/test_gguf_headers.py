@@ -16,15 +16,14 @@ from msgspec import structs
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.fit import Correction, Memory, Shape, Use
-from qwen_desktop.core.gguf import GgufHeader, parse, read_header
-from qwen_desktop.core.gguf_limits import LARGEST_FILE
-from qwen_desktop.core.gguf_read import Reader
+from qwen_desktop.core.fit import fit
+from qwen_desktop.core.gguf import GgufHeader, Reader, parse, read_header
+from qwen_desktop.core.gguf.limits import LARGEST_FILE
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as Ram
+from qwen_desktop.core.memory import Correction, MemoryNeed, Use
 from qwen_desktop.core.models import Quant, RemoteFile
-from qwen_desktop.core.shape import for_quant, shape_of
-from qwen_desktop.core.verdict import fit
+from qwen_desktop.core.shape import Shape, for_quant, shape_of
 from qwen_desktop.engine import autotune
 from qwen_desktop.engine.sampling_defaults import defaults
 from qwen_desktop.hub.api import RepoInfo
@@ -168,7 +167,7 @@ def _believe(found: GgufHeader, dice: random.Random) -> None:
     msgspec.msgpack.encode(made)  # what goes through a frame
 
 
-def _bounded(numbers: Shape | Memory) -> None:
+def _bounded(numbers: Shape | MemoryNeed) -> None:
     for name, value in structs.asdict(numbers).items():
         if isinstance(value, int | float):
             assert math.isfinite(value) and 0 <= value < _SIGNED, (name, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.parser import Markdown
 from tests.markdown_texts import grown, lost, made_up
 
 

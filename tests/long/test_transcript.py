@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.paths import resources_folder
-from qwen_desktop.jobs.blocks import projection, verbatim
-from qwen_desktop.jobs.markdown import Markdown
-from qwen_desktop.jobs.markdown_jobs import plain, render
+from qwen_desktop.jobs.markdown.blocks import projection, verbatim
+from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.rendering import plain, render
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_render import as_blocks
 from qwen_desktop.ui.theme import Theme

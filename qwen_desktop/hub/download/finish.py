@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.files import open_raw, read_file, write_atomic
+from qwen_desktop.core.files import flush_folder, open_raw, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
-from qwen_desktop.hub.copying import flush_folder
 from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
 from qwen_desktop.hub.download.part import in_use, of_disk, patiently
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest

@@ -1,7 +1,7 @@
 """What all block layouts share: the interface, targets (what can be clicked) and the painting of quiet buttons.
 
 A layout knows its size and paints itself at a place; it is no widget. Offsets are those of the block's plain text
-(``jobs.blocks.plain``).
+(``jobs.markdown.blocks.plain``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
-from qwen_desktop.jobs.blocks import Block
+from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style, text_width
 from qwen_desktop.ui.icons import pixmap

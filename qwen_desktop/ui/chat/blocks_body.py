@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
-from qwen_desktop.jobs.blocks import (
+from qwen_desktop.jobs.markdown.blocks import (
     Block,
     CodeBlock,
     MathBlock,
@@ -19,7 +19,7 @@ from qwen_desktop.jobs.blocks import (
     plain,
     separator,
 )
-from qwen_desktop.jobs.blocks import projection as projection_of
+from qwen_desktop.jobs.markdown.blocks import projection as projection_of
 from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_flow import At

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock, Span
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks import (
     BlockLayout,
     PaintContext,

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextLayout, QTextLine, QTextOption
 
-from qwen_desktop.jobs.blocks import Run, Runs
+from qwen_desktop.jobs.markdown.blocks import Run, Runs
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, Style
 
 _WINDOW = 2000

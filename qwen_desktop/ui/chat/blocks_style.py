@@ -7,7 +7,7 @@ from typing import Final
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QTextCharFormat
 
-from qwen_desktop.jobs.blocks import Run
+from qwen_desktop.jobs.markdown.blocks import Run
 from qwen_desktop.ui.theme import FontRole, Theme
 
 #: Pixels that an inline code chip stands out beyond its text on both sides.

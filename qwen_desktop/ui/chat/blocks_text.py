@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.blocks import Block, MathBlock, RuleBlock, Run, TextBlock, lead
+from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, RuleBlock, Run, TextBlock, lead
 from qwen_desktop.ui.chat.blocks import QUOTE, BlockLayout, PaintContext, Target, focus_ring
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow
 from qwen_desktop.ui.chat.blocks_style import Style

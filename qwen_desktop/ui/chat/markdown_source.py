@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qwen_desktop.jobs.markdown import Markdown
+    from qwen_desktop.jobs.markdown.parser import Markdown
 
 
 class MarkdownSource:
@@ -25,13 +25,13 @@ class MarkdownSource:
         """Import the parser's modules in the background. Safe to call again."""
         if not self._warmed:
             self._warmed = True
-            name = "qwen_desktop.jobs.markdown"
+            name = "qwen_desktop.jobs.markdown.parser"
             threading.Thread(target=importlib.import_module, args=(name,), name="import-markdown", daemon=True).start()
 
     def get(self) -> Markdown:
         """The parser."""
         if self._parser is None:
-            from qwen_desktop.jobs.markdown import Markdown  # noqa: PLC0415 - see the top of this file
+            from qwen_desktop.jobs.markdown.parser import Markdown  # noqa: PLC0415 - see the top of this file
 
             self._warmed = True
             self._parser = Markdown()

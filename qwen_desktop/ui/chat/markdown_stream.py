@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock, verbatim
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, verbatim
 
 if TYPE_CHECKING:
-    from qwen_desktop.jobs.growing import Grown
-    from qwen_desktop.jobs.markdown import Markdown
-    from qwen_desktop.jobs.markdown_code import Fence
+    from qwen_desktop.jobs.markdown.growing import Grown
+    from qwen_desktop.jobs.markdown.parser import Markdown
+    from qwen_desktop.jobs.markdown.rules import Fence
 
 #: An open end longer than this, or with more marks than prose has, takes too long for the window's own thread.
 _LONG: Final = 3000
@@ -58,7 +58,7 @@ class GrowingText:
         opened = self._open_fence()
         if opened is not None:
             return [*self._finished, opened], len(self._finished)
-        from qwen_desktop.jobs.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
+        from qwen_desktop.jobs.markdown.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
 
         return self.take(grow(self._markdown, *self.open_end))
 

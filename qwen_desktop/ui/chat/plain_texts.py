@@ -18,7 +18,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.parts import Role, visible_text
-from qwen_desktop.jobs.blocks import projection
+from qwen_desktop.jobs.markdown.blocks import projection
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import PATIENCE_S, running_loop

@@ -18,7 +18,7 @@ from PySide6.QtGui import QPainter, QPainterPath
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Role, ThinkingPart, visible_text
-from qwen_desktop.jobs.blocks import Block, verbatim
+from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, quiet_button, translate
 from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At

@@ -14,7 +14,7 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import Part, TextPart, ThinkingPart, thinking_text, visible_text
-from qwen_desktop.jobs.blocks import Block, CodeBlock, Span
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
@@ -22,11 +22,11 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import RenderQueue, running_loop
 
 if TYPE_CHECKING:
-    from qwen_desktop.jobs.growing import Grown
+    from qwen_desktop.jobs.markdown.growing import Grown
 
 log = logging.getLogger(__name__)
 
-#: Given an open end and its list's number, gives what ``jobs.growing.grow_job`` (the job "markdown.grow") returns.
+#: Given an open end and its list's number, gives what the job "markdown.grow" returns (``jobs.markdown.growing``).
 Grower: TypeAlias = Callable[[str, int | None], Awaitable[Any]]
 
 #: Milliseconds between two updates of the picture.
@@ -263,7 +263,7 @@ class LiveAnswers(QObject):
         self._queue.request(live.item, width, blocks)
 
     async def _grown(self, live: Live, growing: GrowingText) -> Grown | None:
-        from qwen_desktop.jobs.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
+        from qwen_desktop.jobs.markdown.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
         text, number = growing.open_end
         grower = self._grower

@@ -17,14 +17,14 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock, Span, from_builtins, verbatim
-from qwen_desktop.jobs.highlight import span_steps
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, from_builtins, verbatim
+from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 log = logging.getLogger(__name__)
 
-#: Given a Markdown text, gives its blocks (``jobs.blocks``) or what ``jobs.markdown_jobs.render`` returned for it.
+#: Given a Markdown text, gives its blocks (``jobs.markdown.blocks``) or what the job "markdown.render" returned for it.
 Renderer: TypeAlias = Callable[[str], Awaitable[Any]]
 
 SLICE_S: Final = 0.004

@@ -15,8 +15,8 @@ import pytest
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.engine import GenerateRequest, LoadRequest
-from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.memory import Use
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command

@@ -22,11 +22,11 @@ from qwen_desktop.hub import copying, moving
 copying._CHUNK = 8192
 copying._TELL_S = 0.0
 moving._same_drive = lambda old, new: False
-add = copying.Meter.add
+add = copying.CopyMeter.add
 def slowly(self, count):
     time.sleep(0.002)
     add(self, count)
-copying.Meter.add = slowly
+copying.CopyMeter.add = slowly
 from qwen_desktop.jobs import worker
 worker.main()
 """

@@ -1,10 +1,11 @@
-"""``qwen-desktop models list``, ``import``, ``verify`` and ``remove``."""
+"""``qwen-desktop models list``, ``import``, ``options``, ``verify`` and ``remove``."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import pytest
 from qwen_desktop.cli import models_library
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.errors import AppError, UserFacing
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.hub import deleting
 from tests.app import run
@@ -82,6 +84,55 @@ def test_verify(user: Path) -> None:
     assert bad.code == 1 and bad.err.startswith("Qwen3-0.6B-Q8_0.gguf is damaged. Delete the model")
     with pytest.raises(UserFacing, match="There is no model nonsense"):
         command(user, models_library.verify, "nonsense")
+
+
+def test_options_of_one_model_and_its_alias(user: Path) -> None:
+    installed(find_paths().models)
+    installed(find_paths().models, quant="F16", seed=2)
+    name = "Qwen3 0.6B:Q8_0"
+    before = command(user, models_library.options, name)
+    assert before.code == 0 and before.out.count("as the settings say") == 5 and "Alias" in before.out
+    wanted = LoadOptions(context=4096, kv_type="q8_0")
+    changed = command(user, models_library.options, name, wanted=wanted, alias=" Small.1 ")
+    assert changed.code == 0 and "Context size" in changed.out and "4096" in changed.out and "Small.1" in changed.out
+    more = command(user, models_library.options, "small.1", wanted=LoadOptions(threads=3), as_json=True)
+    told = json.loads(more.out)
+    assert told["alias"] == "Small.1" and told["name"] == "Qwen3 0.6B"
+    assert told["options"] == {
+        "context": 4096, "threads": 3, "gpu_layers": None, "flash_attention": None, "kv_type": "q8_0",
+    }  # fmt: skip
+    listed = command(user, models_library.list_models)
+    assert "    Alias: Small.1\n    Loaded with: Context size 4096, Threads 3, Precision" in listed.out
+    (it,) = [m for m in json.loads(command(user, models_library.list_models, as_json=True).out)["models"] if m["alias"]]
+    assert it["options"] == told["options"]
+    forgotten = command(user, models_library.options, "SMALL.1", wanted=LoadOptions(gpu_layers=0), reset=True)
+    assert forgotten.out.count("as the settings say") == 4 and "Small.1" in forgotten.out
+    assert command(user, models_library.options, "small.1", alias="").out.endswith("-\n")
+    with pytest.raises(UserFacing, match=r"There is no model small\.1"):
+        command(user, models_library.verify, "small.1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "alias", "sentence"),
+    [
+        (LoadOptions(context=100), None, "engine.context is 100; it must be a whole number from 512 to"),
+        (LoadOptions(kv_type="q3"), "fine", 'engine.kv_type is "q3"; it must be one of "f16", "q8_0"'),
+        (LoadOptions(context=4096), "no spaces", "A model cannot be called no spaces"),
+        (LoadOptions(context=4096), "-x", "A model cannot be called -x"),
+        (LoadOptions(context=4096), "qwen3-0.6b-f16", "qwen3-0.6b-f16 is a name of Qwen3 0.6B already"),
+        (None, "other", "other is a name of Qwen3 0.6B already"),
+    ],
+)
+def test_refused_options_change_nothing(
+    user: Path, wanted: LoadOptions | None, alias: str | None, sentence: str
+) -> None:
+    installed(find_paths().models)
+    installed(find_paths().models, quant="F16", seed=2)
+    command(user, models_library.options, "Qwen3 0.6B:F16", alias="Other")
+    with pytest.raises(UserFacing, match=re.escape(sentence)):
+        command(user, models_library.options, "Qwen3 0.6B:Q8_0", wanted=wanted, alias=alias)
+    after = command(user, models_library.options, "Qwen3 0.6B:Q8_0")
+    assert after.out.count("as the settings say") == 5 and after.out.endswith("-\n")
 
 
 def test_what_answers_nothing_is_said_by_each_command(user: Path, tmp_path: Path) -> None:

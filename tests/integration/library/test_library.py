@@ -15,6 +15,7 @@ from msgspec import structs
 
 from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.errors import Environment, UserFacing
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.hub.inventory import Inventory
@@ -39,7 +40,7 @@ def test_link_use_and_forget(user: Path, tmp_path: Path) -> None:
             library = app.library
             (added,) = await library.import_files([str(path)])
             assert (added.name, added.quant, added.origin, added.owned) == ("Mine", "Q8_0", "file", False)
-            assert library.models() == (added,) and app.changes > 0 and library.reveal(added.id) == path.parent
+            assert library.models() == (added,) and app.changes > 0
             again = await library.import_files([str(path)])
             assert again == (added,) and len(library.models()) == 1
             state = ModelState(ModelStatus.LOADING, str(path), "Mine", guide=False)
@@ -54,6 +55,30 @@ def test_link_use_and_forget(user: Path, tmp_path: Path) -> None:
             assert app.library.models() == () and path.is_file()
             with pytest.raises(UserFacing, match="There is no model"):
                 await app.library.delete(added.id)
+
+    run(main())
+
+
+def test_options_are_given_to_the_next_load_and_only_allowed_ones(user: Path, tmp_path: Path) -> None:
+    path = model(tmp_path / "a-Q8_0.gguf", name="Mine")
+
+    async def main() -> None:
+        async with running(user) as app:
+            library = app.library
+            assert library.options(str(path)) == LoadOptions()
+            (added,) = await library.import_files([path])
+            changes = app.changes
+            await library.set_options(added.id, LoadOptions(context=4096, flash_attention="on"))
+            assert app.changes == changes + 1 and library.models()[0].options.context == 4096
+            with pytest.raises(UserFacing, match=r"engine\.threads is 0"):
+                await library.set_options(added.id, LoadOptions(threads=0))
+            assert library.options(str(path)) == LoadOptions(context=4096, flash_attention="on")
+            await library.set_alias(added.id, "mine")
+            assert library.named("MINE").id == added.id
+            notes = Inventory(app.paths.data / "library.json")  # by hand, or by a version that knows more
+            strange = LoadOptions(context=4096, kv_type="q9")
+            notes.update(lambda e: {key: structs.replace(value, options=strange) for key, value in e.items()})
+            assert library.options(str(path)) == LoadOptions(context=4096)
 
     run(main())
 

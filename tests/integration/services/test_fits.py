@@ -17,15 +17,15 @@ from qwen_desktop.cli.console import Console
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.fit import Shape, Use, Verdict
+from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
-from qwen_desktop.core.memory import estimate, needed
+from qwen_desktop.core.memory import Use, estimate, needed
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths, find_paths
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command

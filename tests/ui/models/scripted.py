@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from qwen_desktop.core.errors import Problem, UserFacing, error_of
-from qwen_desktop.core.fit import Fit, Memory, Shape, Use, Verdict
+from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as MainMemory
+from qwen_desktop.core.memory import MemoryNeed, Use
 from qwen_desktop.core.models import (
     Advice,
     CatalogModel,
@@ -28,6 +29,7 @@ from qwen_desktop.core.models import (
     Recommendation,
     RemoteFile,
 )
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus
@@ -275,7 +277,7 @@ class ScriptedFits:
         eyes = sum(file.size_bytes for file in model.mmproj)
         rest = 310_000_000 + eyes
         free = machine.memory.free_bytes
-        memory = Memory(weights, token * asked, 0, 180_000_000, eyes, 130_000_000, weights + token * asked + rest)
+        memory = MemoryNeed(weights, token * asked, 0, 180_000_000, eyes, 130_000_000, weights + token * asked + rest)
         most = max(0, (free - weights - rest) // token)
         speed = (machine.bandwidth_bytes_per_s or 0) / max(1, weights * shape.active_parameters / shape.parameters)
         verdict, context, missing = Verdict.FITS, asked, 0

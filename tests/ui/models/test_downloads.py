@@ -6,8 +6,7 @@ import asyncio
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_kind import Kind
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import DownloadStatus
 from tests.ui.looks import stays_cut_off
 from tests.ui.models import scripted

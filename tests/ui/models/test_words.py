@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core.fit import Fit, Memory, Verdict
+from qwen_desktop.core.fit import Fit, Verdict
+from qwen_desktop.core.memory import MemoryNeed
 from qwen_desktop.core.models import DownloadStatus
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import reference
 from tests.ui.models import scripted
 
-MEMORY = Memory(1, 1, 0, 1, 0, 0, 4_900_000_000)
+MEMORY = MemoryNeed(1, 1, 0, 1, 0, 0, 4_900_000_000)
 FIT = Fit(Verdict.FITS, MEMORY, 8192, 32768, asked=16384, free_bytes=21_000_000_000, decode_tokens_per_s=18.2)
 
 

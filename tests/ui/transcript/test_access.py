@@ -12,7 +12,7 @@ from qwen_desktop.core.chat import Status
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.jobs.markdown_jobs import plain
+from qwen_desktop.jobs.markdown.rendering import plain
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from qwen_desktop.core.engine import FinishReason, Stats
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.jobs.blocks import CodeBlock, TableBlock
+from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 
 PROBLEM = Problem(

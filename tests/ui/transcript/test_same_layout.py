@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, visible_text
-from qwen_desktop.jobs.blocks import projection
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.blocks import projection
+from qwen_desktop.jobs.markdown.parser import Markdown
 from tests import layouts
 
 

@@ -14,9 +14,9 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.jobs.growing import grow_job
-from qwen_desktop.jobs.markdown import Markdown
-from qwen_desktop.jobs.markdown_jobs import plain, render
+from qwen_desktop.jobs.markdown.growing import grow_job
+from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.rendering import plain, render
 from qwen_desktop.ui.chat import plain_texts, transcript_render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from tests import layouts

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from catalog_files import file_names
+from catalog_shapes import file_bytes
 
 from qwen_desktop.core.models import Quant
-from qwen_desktop.core.quants import BITS, bits, file_bytes, file_names, in_steps, order
+from qwen_desktop.core.quants import BITS, bits, in_steps, order
 
 
 def offered(names: str, parameters: float) -> tuple[Quant, ...]:

@@ -32,8 +32,8 @@ FULL = Machine(
 
 def table(machine: Machine) -> dict[str, str]:
     found: dict[str, str] = {}
-    for row in probe.rows(machine):
-        found[row.name] = f"{found[row.name]}; {row.value}" if row.name in found else row.value
+    for name, value in probe.rows(machine):
+        found[name] = f"{found[name]}; {value}" if name in found else value
     return found
 
 

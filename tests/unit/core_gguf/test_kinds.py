@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.gguf import read_header
-from qwen_desktop.core.gguf_errors import NotChat
-from qwen_desktop.core.gguf_other import piece_of
+from qwen_desktop.core.gguf import NotChat, piece_of, read_header
 from tests.gguf_raw import TENSORS, Table, Typed, header, model
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.fit import Use
 from qwen_desktop.core.gguf import read_header
-from qwen_desktop.core.memory import estimate
+from qwen_desktop.core.memory import Use, estimate
 from qwen_desktop.core.shape import shape_of
 from tests.gguf_raw import ARRAY, ENTRIES, TEXT, Table, Typed, header, model, text
 from tests.peak import forget, peak_bytes

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from qwen_desktop.core.corrections import KEPT, Measurement, correction, learned, machine_name
-from qwen_desktop.core.fit import Correction
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
+from qwen_desktop.core.memory import Correction
 
 
 def load(key: str = "a", context: int = 4096, *, machine: str = "here", **more: Any) -> Measurement:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qwen_desktop.core import memory
-from qwen_desktop.core.fit import Correction, Shape, Use
 from qwen_desktop.core.gguf import read_header
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.memory import Correction, Use
+from qwen_desktop.core.shape import Shape, shape_of
 from tests import gguf_shapes
 
 MIB = 1 << 20

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core import memory, room, speed
+from qwen_desktop.core import memory, speed
 from qwen_desktop.core.engine import LoadRequest
-from qwen_desktop.core.fit import Correction, Shape, Use, Verdict
+from qwen_desktop.core.fit import SLOW, Verdict, fit, layers_on, usual_day
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine, Memory
-from qwen_desktop.core.shape import shape_of
-from qwen_desktop.core.verdict import SLOW, fit, layers_on
+from qwen_desktop.core.memory import Correction, Use
+from qwen_desktop.core.shape import Shape, shape_of
 from tests import gguf_shapes
 
 GB = 1_000_000_000
@@ -219,20 +219,20 @@ def test_what_leaves_too_little_to_others_is_tight_not_well(shapes: dict[str, Sh
 
 
 def test_a_usual_day_does_not_depend_on_what_is_free_now() -> None:
-    days = {room.usual(machine(8, card(6))).memory.free_bytes}
+    days = {usual_day(machine(8, card(6))).memory.free_bytes}
     for free in (0.2, 3, 7.9, 11):
         now = structs.replace(machine(8, card(6)), memory=Memory(12 * GB, int(free * GB)))
-        days.add(room.usual(now).memory.free_bytes)
+        days.add(usual_day(now).memory.free_bytes)
     assert len(days) == 1
-    day = room.usual(machine(8, structs.replace(card(6), free_bytes=1 * GB)))
-    assert day.gpus == room.usual(machine(8, card(6))).gpus
-    assert room.usual(Machine(memory=Memory(None, 5 * GB))).memory.free_bytes == 5 * GB
-    limited = room.usual(Machine(memory=Memory(8 * GB, 1 * GB, limited=True))).memory.free_bytes
-    assert limited is not None and limited > (room.usual(Machine(memory=Memory(8 * GB, GB))).memory.free_bytes or 0)
+    day = usual_day(machine(8, structs.replace(card(6), free_bytes=1 * GB)))
+    assert day.gpus == usual_day(machine(8, card(6))).gpus
+    assert usual_day(Machine(memory=Memory(None, 5 * GB))).memory.free_bytes == 5 * GB
+    limited = usual_day(Machine(memory=Memory(8 * GB, 1 * GB, limited=True))).memory.free_bytes
+    assert limited is not None and limited > (usual_day(Machine(memory=Memory(8 * GB, GB))).memory.free_bytes or 0)
 
 
 def test_more_memory_leaves_more_room_on_a_usual_day() -> None:
-    sizes = [room.usual(Machine(memory=Memory(n << 30, 0))).memory.free_bytes or 0 for n in range(1, 200)]
+    sizes = [usual_day(Machine(memory=Memory(n << 30, 0))).memory.free_bytes or 0 for n in range(1, 200)]
     assert sizes == sorted(sizes)
     assert [round(sizes[n - 1] / (1 << 30), 1) for n in (4, 16, 64)] == [1.6, 10.8, 53.6]
 

@@ -13,10 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from qwen_desktop.core.engine import LoadRequest
-from qwen_desktop.core.fit import Shape
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import Gpu, Memory
-from qwen_desktop.core.shape import shape_of
+from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.engine import load
 from qwen_desktop.hardware import memory
 from tests import gguf_shapes

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.hub import installed, library_errors
 from qwen_desktop.hub.inventory import Inventory, TemplateNote
@@ -182,6 +183,31 @@ def test_what_another_process_noted_during_the_scan_stays(shelf: Shelf, monkeypa
     monkeypatch.setattr(installed, "_look", slow_look)
     it = shelf.scan()["Qwen3 0.6B"]
     assert it.last_used == 99.0 and it.template_repaired
+
+
+def test_alias_and_options_belong_to_the_model_whatever_its_file_is(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked, ours = model(tmp_path / "a-Q8_0.gguf", name="One"), install(shelf.folder)
+    shelf.link(linked)
+    shelf.scan()
+    look = installed._look
+    wished = {"alias": "mine", "options": LoadOptions(context=4096)}
+
+    def slow_look(entry: installed.Entry) -> installed.Seen:
+        seen = look(entry)  # what is wished while the scan runs counts
+        shelf.inventory.update(lambda e: {key: structs.replace(value, **wished) for key, value in e.items()})
+        return seen
+
+    monkeypatch.setattr(installed, "_look", slow_look)
+    shelf.scan()
+    monkeypatch.undo()
+    for file in (linked, ours):
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        os.utime(file, ns=(1, 1))
+    assert [(it.alias, it.options.context) for it in shelf.scan().values()] == [("mine", 4096)] * 2
 
 
 def test_what_a_killed_import_left_is_swept_up(shelf: Shelf) -> None:

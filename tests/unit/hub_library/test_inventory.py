@@ -13,6 +13,7 @@ from filelock import FileLock
 from msgspec import structs
 
 from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.text import Text
 from qwen_desktop.hub import inventory
 from qwen_desktop.hub.inventory import Entry, Inventory, TemplateNote
@@ -30,6 +31,18 @@ def test_notes_come_back_whole(tmp_path: Path) -> None:
     Inventory(tmp_path / "library.json").update(lambda _: {e.path: e for e in (first, owned)})
     again = Inventory(tmp_path / "library.json").read()
     assert again == {"/m/中.gguf": first, str(Path("/models/Qwen/a.gguf")): owned}
+
+
+def test_a_file_from_before_aliases_and_one_from_a_later_version(tmp_path: Path) -> None:
+    file = tmp_path / "library.json"
+    old = {"files": [{"path": "/a", "size_bytes": 5}], "name": "Old"}
+    later = {"files": [{"path": "/b"}], "alias": "b", "options": {"context": 4096, "rope": 2}, "colour": "red"}
+    file.write_text(json.dumps({"schema": 1, "models": {"/a": old, "/b": later}}), encoding="utf-8")
+    found = Inventory(file)
+    entries = found.read()
+    assert not found.spoilt
+    assert (entries["/a"].alias, entries["/a"].options) == ("", LoadOptions())
+    assert (entries["/b"].alias, entries["/b"].options) == ("b", LoadOptions(context=4096))
 
 
 def test_a_change_by_another_process_is_seen_and_kept(tmp_path: Path) -> None:

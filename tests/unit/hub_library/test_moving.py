@@ -217,7 +217,7 @@ def test_stopped_by_the_user_all_is_as_it_was(place: Place, monkeypatch: pytest.
     monkeypatch.setattr(moving, "_same_drive", lambda old, new: False)
     copy, copied = copying.copy_file, []
 
-    def stop_at_third(source: Path, target: Path, meter: copying.Meter) -> str:
+    def stop_at_third(source: Path, target: Path, meter: copying.CopyMeter) -> str:
         copied.append(target)
         if len(copied) == 3:
             target.with_name(target.name + ".copying").write_bytes(b"some")

@@ -11,7 +11,7 @@ from msgspec import structs
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.hub import importers, installed
 from qwen_desktop.hub.inventory import Entry, Inventory
-from qwen_desktop.hub.other_apps import Found
+from qwen_desktop.hub.other_apps import FoundFile
 from tests.library_files import mmproj, model
 
 
@@ -34,7 +34,7 @@ def test_what_answers_nothing_is_not_offered_from_other_programs(tmp_path: Path)
         mmproj(tmp_path / "vision.gguf", kind="model"),
         mmproj(tmp_path / "lora.gguf", kind="adapter", of="qwen3"),
     ]
-    offered = importers.candidates([Found(path, "lm_studio") for path in paths], [])
+    offered = importers.candidates([FoundFile(path, "lm_studio") for path in paths], [])
     assert [Path(candidate.path).name for candidate in offered] == ["chat.gguf"]
 
 

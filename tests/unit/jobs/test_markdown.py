@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from qwen_desktop.jobs.blocks import (
+from qwen_desktop.jobs.markdown.blocks import (
     CodeBlock,
     MathBlock,
     RuleBlock,
@@ -19,9 +19,9 @@ from qwen_desktop.jobs.blocks import (
     projection,
     verbatim,
 )
-from qwen_desktop.jobs.highlight import spans
-from qwen_desktop.jobs.markdown import PIECE, Markdown, pieces, safe_href
-from qwen_desktop.jobs.markdown_jobs import parsed, plain, render
+from qwen_desktop.jobs.markdown.highlight import spans
+from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces, safe_href
+from qwen_desktop.jobs.markdown.rendering import parsed, plain, render
 
 
 def one(text: str):

@@ -8,9 +8,9 @@ import time
 import msgspec
 import pytest
 
-from qwen_desktop.jobs.blocks import CodeBlock, Run, TableBlock, TextBlock, projection
-from qwen_desktop.jobs.markdown import Markdown
-from qwen_desktop.jobs.markdown_inline import LONGEST, PIECE, pieces
+from qwen_desktop.jobs.markdown.blocks import CodeBlock, Run, TableBlock, TextBlock, projection
+from qwen_desktop.jobs.markdown.inline import LONGEST, PIECE, pieces
+from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
 from tests.markdown_texts import grown, lost, made_up
 

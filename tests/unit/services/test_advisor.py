@@ -12,13 +12,12 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core import room
-from qwen_desktop.core.fit import UNCORRECTED, Correction, Fit, Use, Verdict
+from qwen_desktop.core.fit import Fit, Verdict, fit, usual_day
 from qwen_desktop.core.hardware import Battery, Disk, Gpu, Machine, Memory
+from qwen_desktop.core.memory import UNCORRECTED, Correction, Use
 from qwen_desktop.core.models import Advice, Catalog, CatalogModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import Text
-from qwen_desktop.core.verdict import fit
 from qwen_desktop.services import advisor
 from qwen_desktop.services.advisor import COMFORTABLE
 from tests.unit.services import machines_table as table
@@ -41,7 +40,7 @@ class Verdicts:
         self.have = have
 
     def usual(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
-        return self._fit(model, quant, room.usual(self.machine))
+        return self._fit(model, quant, usual_day(self.machine))
 
     def of(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
         known = self.machine.memory.free_bytes is not None
@@ -89,7 +88,7 @@ def test_the_size_is_sensible(name: str) -> None:
 @pytest.mark.parametrize("purpose", SERVED)
 def test_what_is_recommended_runs_well_here(name: str, purpose: Purpose) -> None:
     found = recommend(MODELS, ROWS[name].machine, purpose)
-    machine = room.usual(ROWS[name].machine)
+    machine = usual_day(ROWS[name].machine)
     best = best_of(found)
     assert purpose in best.model.purposes
     assert best.model.served

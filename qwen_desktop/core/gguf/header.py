@@ -10,21 +10,18 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
-from qwen_desktop.core import gguf_errors as errors
-from qwen_desktop.core import gguf_limits as limits
-from qwen_desktop.core import gguf_other
-from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.files import open_file
-from qwen_desktop.core.gguf_kind import Kind, kind_of
-from qwen_desktop.core.gguf_names import FILE_TYPES, TENSOR_TYPES
-from qwen_desktop.core.gguf_read import LONGEST_KEY, ArrayInfo, Damaged, Reader
+from qwen_desktop.core.gguf import limits, refusals
+from qwen_desktop.core.gguf.kinds import Kind, kind_of
+from qwen_desktop.core.gguf.reader import LONGEST_KEY, ArrayInfo, Damaged, Reader
+from qwen_desktop.core.gguf.split import part_names, split_of
+from qwen_desktop.core.gguf.types import FILE_TYPES, TENSOR_TYPES
 from qwen_desktop.core.text import shown
 
 _SUPPORTED = (2, 3)
@@ -33,7 +30,6 @@ _LONGEST_HEADER = 128 * 1024 * 1024
 #: Types of tensors that a newer llama.cpp may have; it numbers them one by one.
 _LAST_TYPE = 127
 _LONGEST_TITLE = 200
-_PART = re.compile(r"^(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 
 
 class TensorInfo(Struct, frozen=True, array_like=True):
@@ -111,7 +107,7 @@ def read_header(path: str | Path, *, partial: bool = False) -> GgufHeader:
 
     With ``partial`` the weights need not be there (a download that is under way): ``size_bytes`` is then what the
     table of tensors says. Raises ``UserFacing`` with a sentence for everything that can be wrong with it, and
-    ``gguf_errors.NotChat`` for a file that is made for something else than conversations.
+    ``NotChat`` for a file that is made for something else than conversations.
     """
     chosen = Path(path)
     first = _read_one(chosen, partial)
@@ -129,42 +125,33 @@ def check_together(headers: Sequence[GgufHeader]) -> None:
     """Refuse parts that are more than one model can have. Raises ``UserFacing``."""
     tensors = sum(len(h.tensors) for h in headers)
     if tensors > limits.MOST_TENSORS or len(headers) > limits.MOST_PARTS:
-        raise errors.damaged(Path(headers[0].path), Damaged("its parts are impossibly many"))
+        raise refusals.damaged(Path(headers[0].path).name, "its parts are impossibly many")
 
 
 def joined(headers: Sequence[GgufHeader]) -> GgufHeader:
     """The parts of a split model as one: the first part's words, the tensors of all (offsets count in their part)."""
     first = headers[0]
     digest = hashlib.sha256("".join(h.fingerprint for h in headers).encode()).hexdigest()
-    return GgufHeader(
-        path=first.path,
-        version=first.version,
-        architecture=first.architecture,
-        name=first.name,
-        quant=first.quant,
-        file_type=first.file_type,
+    return structs.replace(
+        first,
         size_bytes=sum(h.size_bytes for h in headers),
         parameters=sum(h.parameters for h in headers),
-        data_offset=first.data_offset,
         fingerprint=digest,
-        metadata=first.metadata,
-        arrays=first.arrays,
         tensors=tuple(tensor for h in headers for tensor in h.tensors),
         parts=tuple(h.path for h in headers),
     )
 
 
 def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
-    match = _PART.match(path.name)
-    number = first.metadata.get("split.no", 0)
-    if match is None or int(match["count"]) != count or count > limits.MOST_PARTS:
-        raise errors.renamed_part(path, count)
-    names = [f"{match['stem']}-{n:05d}-of-{count:05d}.gguf" for n in range(1, count + 1)]
-    if number != 0:
-        raise errors.not_first_part(path, names[0])
+    part = split_of(path.name)
+    if part is None or part[2] != count or count > limits.MOST_PARTS:
+        raise refusals.renamed_part(path.name, count)
+    names = part_names(part[0], count)
+    if first.metadata.get("split.no", 0) != 0:
+        raise refusals.not_first_part(path.name, names[0])
     missing = [name for name in names[1:] if not (path.parent / name).is_file()]
     if missing:
-        raise errors.missing_parts(path, missing)
+        raise refusals.missing_parts(path, missing)
     return [path.parent / name for name in names[1:]]
 
 
@@ -174,9 +161,9 @@ def _read_one(path: Path, partial: bool) -> GgufHeader:
             size = os.fstat(file.fileno()).st_size
             return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial)
     except IsADirectoryError as error:
-        raise errors.folder(path) from error
+        raise refusals.folder(path.name or str(path)) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise errors.unreadable(path, error) from error
+        raise refusals.unreadable(path, error) from error
 
 
 def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, digest: bool = True) -> GgufHeader:
@@ -188,24 +175,24 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
     try:
         return _parse(path, reader, size, partial=partial, digest=digest)
     except Damaged as damage:
-        raise errors.damaged(path, damage) from damage
+        raise refusals.damaged(path.name, str(damage)) from damage
     except EOFError as ended:
         if reader.limit < size:
-            raise errors.damaged(path, Damaged("its header is impossibly long")) from ended
-        raise errors.ends_in_header(path) from ended
+            raise refusals.damaged(path.name, "its header is impossibly long") from ended
+        raise refusals.ends_in_header(path.name) from ended
 
 
 def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
-    whole = gguf_other.piece_of(path.name)
+    whole = refusals.piece_of(path.name)
     if whole:
-        raise errors.piece(path, whole)
+        raise refusals.piece(path.name, whole)
     magic = reader.take(min(4, size))
     if magic != b"GGUF":
-        raise gguf_other.refusal(path, magic + reader.take(min(gguf_other.HEAD, size) - len(magic)), size)
+        raise refusals.refusal(path, magic + reader.take(min(refusals.HEAD, size) - len(magic)), size)
     version = reader.u32()
     if version not in _SUPPORTED:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
-        raise errors.big_endian(path) if swapped in _SUPPORTED else errors.version(path, version)
+        raise refusals.big_endian(path.name) if swapped in _SUPPORTED else refusals.version(path.name, version)
     tensor_count, entry_count = reader.u64(), reader.u64()
     reader.check_count(tensor_count, 24)
     reader.check_count(entry_count, 13)
@@ -231,18 +218,26 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     needed = _check_tensors(tensors, alignment, data_offset)
     _check_kind(path, metadata, arrays, tensors)
     if needed > size and not partial:
-        raise errors.truncated(path, size, needed)
-    if gguf_other.unfinished(path.name) and not partial:
-        raise errors.unfinished(path)  # all its room is there, not all its bytes
-    return _header(
-        path,
-        version,
+        raise refusals.truncated(path.name, f"{size:,}", f"{needed:,}")
+    if refusals.is_unfinished(path.name) and not partial:
+        raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
+    file_type = metadata.get("general.file_type")
+    file_type = file_type if type(file_type) is int else None
+    return GgufHeader(
+        path=str(path),
+        version=version,
+        architecture=_text(metadata, "general.architecture"),
+        name=_title(path, metadata),
+        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
+        file_type=file_type,
+        size_bytes=max(size, needed),
+        parameters=sum(math.prod(t.shape) for t in tensors),
+        data_offset=data_offset,
+        fingerprint=reader.digest(header_end, size) if digest else "",
         metadata=metadata,
         arrays=arrays,
         tensors=tensors,
-        size=max(size, needed),
-        data_offset=data_offset,
-        fingerprint=reader.digest(header_end, size) if digest else "",
+        parts=(str(path),),
     )
 
 
@@ -270,7 +265,7 @@ def _tensor(reader: Reader) -> TensorInfo:
         raise Damaged("a tensor is impossibly large")
     if kind > _LAST_TYPE:
         raise Damaged("a tensor has an unknown type")
-    block, block_size = TENSOR_TYPES.get(kind, (1, 0))
+    block, block_size, _ = TENSOR_TYPES.get(kind, (1, 0, ""))
     if values % block or (shape and shape[0] % block):
         raise Damaged("a tensor does not fit its type")
     return TensorInfo(name, shape, kind, offset, values // block * block_size)
@@ -310,74 +305,27 @@ def _check_kind(
         if kind is Kind.CHAT and not tensors and not count and architecture:
             kind = Kind.VOCABULARY
         if kind is not Kind.CHAT:
-            raise errors.NotChat(path, kind, told=str(metadata.get("general.type", "")))
+            raise refusals.NotChat(path, kind, told=str(metadata.get("general.type", "")))
         if not isinstance(architecture, str) or not architecture:
             raise Damaged("it does not say which architecture it has")
     if isinstance(architecture, str):
         limits.check(architecture, metadata, arrays)
 
 
-def _header(
-    path: Path,
-    version: int,
-    *,
-    metadata: dict[str, Any],
-    arrays: dict[str, ArrayInfo],
-    tensors: tuple[TensorInfo, ...],
-    size: int,
-    data_offset: int,
-    fingerprint: str,
-) -> GgufHeader:
-    architecture = metadata.get("general.architecture")
-    file_type = metadata.get("general.file_type")
-    file_type = file_type if type(file_type) is int else None
-    name = metadata.get("general.name")
-    title = name.strip()[:_LONGEST_TITLE] if isinstance(name, str) else ""
-    return GgufHeader(
-        path=str(path),
-        version=version,
-        architecture=architecture if isinstance(architecture, str) else "",
-        name=shown(title or _PART.sub(r"\g<stem>", path.name)),
-        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
-        file_type=file_type,
-        size_bytes=size,
-        parameters=sum(math.prod(t.shape) for t in tensors),
-        data_offset=data_offset,
-        fingerprint=fingerprint,
-        metadata=metadata,
-        arrays=arrays,
-        tensors=tensors,
-        parts=(str(path),),
-    )
+def _title(path: Path, metadata: dict[str, Any]) -> str:
+    """The model's name as its header has it, else its file's."""
+    part = split_of(path.name)
+    return shown(_text(metadata, "general.name").strip()[:_LONGEST_TITLE] or (part[0] if part else path.name))
+
+
+def _text(metadata: dict[str, Any], key: str) -> str:
+    value = metadata.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
-    from qwen_desktop.core.gguf_names import TENSOR_NAMES  # noqa: PLC0415 - only for files that do not say
-
     sizes: dict[int, int] = {}
     for tensor in tensors:
         sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.size
-    return TENSOR_NAMES.get(max(sizes, key=lambda kind: sizes[kind]), "") if sizes else ""
-
-
-def as_dict(path: str) -> dict[str, Any]:
-    """What a face shows of a file, without its tensors, as plain data. Raises ``UserFacing``."""
-    header = read_header(path)
-    return {
-        "path": header.path,
-        "architecture": header.architecture,
-        "name": header.name,
-        "quant": header.quant,
-        "size_bytes": header.size_bytes,
-        "parameters": header.parameters,
-        "context_length": header.context_length,
-        "vocab_size": header.vocab_size,
-        "fingerprint": header.fingerprint,
-        "template_sha256": header.template_sha256,
-        "has_template": header.chat_template is not None,
-        "guide": header.guide,
-        "parts": list(header.parts),
-    }
-
-
-__all__ = ["ArrayInfo", "GgufHeader", "TensorInfo", "UserFacing", "as_dict", "joined", "parse", "read_header"]
+    commonest = max(sizes, key=lambda kind: sizes[kind], default=-1)
+    return TENSOR_TYPES[commonest][2] if commonest in TENSOR_TYPES else ""

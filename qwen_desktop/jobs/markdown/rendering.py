@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from qwen_desktop.jobs.blocks import Block, CodeBlock, projection, verbatim
-from qwen_desktop.jobs.highlight import span_steps
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, projection, verbatim
+from qwen_desktop.jobs.markdown.highlight import span_steps
+from qwen_desktop.jobs.markdown.parser import Markdown
 
 log = logging.getLogger(__name__)
 

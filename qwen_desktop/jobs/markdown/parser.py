@@ -1,7 +1,7 @@
-"""Markdown to blocks (``jobs.blocks``), with markdown-it-py and without Qt.
+"""Markdown to blocks, with markdown-it-py and without Qt.
 
 Safe by construction: raw HTML is text, pictures are links and never loaded, and a link keeps its address only for
-http, https and mailto. Called in the job worker (``markdown_jobs``) for long messages; the window uses ``Markdown``
+http, https and mailto. Called in the job worker (``rendering``) for long messages; the window uses ``Markdown``
 itself for short ones, one block at a time.
 """
 
@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, blockquote, list_block
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from qwen_desktop.jobs.blocks import (
+from qwen_desktop.jobs.markdown.blocks import (
     Block,
     CodeBlock,
     MathBlock,
@@ -29,11 +28,17 @@ from qwen_desktop.jobs.blocks import (
     TableBlock,
     TextBlock,
 )
-from qwen_desktop.jobs.highlight import spans
-from qwen_desktop.jobs.markdown_code import Fence, fence_of, fence_rule
-from qwen_desktop.jobs.markdown_dollars import bound_dollar_blocks
-from qwen_desktop.jobs.markdown_inline import PIECE, InlineParser, formula_rule, pieces
-from qwen_desktop.jobs.markdown_table import table_rule
+from qwen_desktop.jobs.markdown.highlight import spans
+from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
+from qwen_desktop.jobs.markdown.rules import (
+    Fence,
+    bound_dollar_blocks,
+    bracket_math_block_rule,
+    bracket_math_rule,
+    fence_of,
+    fence_rule,
+    table_rule,
+)
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
 DEEPEST = 64
@@ -158,9 +163,9 @@ def _parser() -> MarkdownIt:
     dollarmath_plugin(md, allow_labels=False, allow_blank_lines=False)
     bound_dollar_blocks(md, blank_lines=False)
     md.inline.ruler.at("math_inline", formula_rule)
-    md.inline.ruler.before("escape", "bracket_math", _bracket_math)
+    md.inline.ruler.before("escape", "bracket_math", bracket_math_rule)
     block = md.block.ruler
-    block.before("fence", "bracket_math_block", _bracket_math_block)
+    block.before("fence", "bracket_math_block", bracket_math_block_rule)
     block.at("fence", fence_rule, {"alt": ["paragraph", "blockquote", "list"]})
     block.at("table", table_rule, {"alt": ["paragraph"]})
     block.at("blockquote", _bounded(blockquote), {"alt": ["paragraph", "blockquote", "list"]})
@@ -292,50 +297,6 @@ def safe_href(address: str) -> str:
     if parts.scheme in ("http", "https"):
         return address if parts.netloc else ""
     return address if parts.scheme == "mailto" and parts.path else ""
-
-
-# Formulas in \( \) and \[ \] -----------------------------------------------------------------------------------------
-
-
-def _bracket_math(state: StateInline, silent: bool) -> bool:
-    opening = state.src[state.pos : state.pos + 2]
-    if opening not in ("\\(", "\\["):
-        return False
-    end = state.src.find("\\)" if opening == "\\(" else "\\]", state.pos + 2)
-    if end < 0:
-        return False
-    if not silent:
-        token = state.push("math_inline", "math", 0)
-        token.content = state.src[state.pos + 2 : end].strip()
-    state.pos = end + 2
-    return True
-
-
-def _bracket_math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    if state.is_code_block(start):
-        return False
-    first = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
-    if not first.startswith("\\["):
-        return False
-    lines: list[str] = []
-    line = start
-    while line < end:
-        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
-        lines.append(text[2:] if line == start else text)
-        line += 1
-        if lines[-1].rstrip().endswith("\\]"):
-            lines[-1] = lines[-1].rstrip()[:-2]
-            break
-        if not text.strip():
-            return False
-    else:
-        return False
-    if not silent:
-        token = state.push("bracket_math_block", "math", 0)
-        token.content = "\n".join(lines)
-        token.map = [start, line]
-        state.line = line
-    return True
 
 
 # Growing texts -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import cast
 
-from qwen_desktop.jobs.blocks import Span
+from qwen_desktop.jobs.markdown.blocks import Span
 
 #: Longer code is shown without colours: nobody reads it for them, and lexing it would hold the worker for seconds.
 LONGEST = 200_000

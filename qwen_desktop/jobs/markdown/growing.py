@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from qwen_desktop.jobs.blocks import Block, from_builtins
-from qwen_desktop.jobs.markdown import Markdown
+from qwen_desktop.jobs.markdown.blocks import Block, from_builtins
+from qwen_desktop.jobs.markdown.parser import Markdown
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")

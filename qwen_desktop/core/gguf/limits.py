@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from qwen_desktop.core.gguf_read import MOST_ITEMS, Damaged
+from qwen_desktop.core.gguf.reader import MOST_ITEMS, Damaged
 
 #: LLAMA_MAX_LAYERS, LLAMA_MAX_EXPERTS, GGML_MAX_DIMS, and the longest name of a tensor (GGML_MAX_NAME with its NUL).
 MOST_LAYERS = 512
