@@ -41,9 +41,10 @@ RESTORE_AFTER_S = 0.5
 
 
 class Services:
-    """The use cases of one run, joined. Built without a database or a process; ``open`` brings those."""
+    """The use cases of one run, joined. Built without a database or a process; ``open`` brings those. Without
+    ``history`` what is said is kept in memory only."""
 
-    def __init__(self, paths: Paths, settings_file: SettingsFile | None = None) -> None:
+    def __init__(self, paths: Paths, settings_file: SettingsFile | None = None, *, history: bool = True) -> None:
         self.paths = paths
         self.bus = EventBus()
         self.preferences = Preferences(settings_file or SettingsFile(paths.settings_file), self.bus)
@@ -82,7 +83,7 @@ class Services:
             template=self.library.template_override,
         )
         backups = self.preferences.settings.storage.backups
-        self.database = Database(paths.database_file, backups=backups)
+        self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
         self.chat = Chat(self.history, self.models, self.preferences, self.bus)
 
@@ -148,12 +149,11 @@ class Services:
 
 @asynccontextmanager
 async def for_command(paths: Paths, *, history: bool, settings_file: SettingsFile) -> AsyncIterator[Services]:
-    """The services of one command. Without ``history`` no database is opened; with it, one that cannot be written
-    raises ``AppError``, since the command was asked to save."""
-    services = Services(paths, settings_file)
+    """The services of one command. Without ``history`` nothing that is said is saved; with it, a database that cannot
+    be written raises ``AppError``, since the command was asked to save."""
+    services = Services(paths, settings_file, history=history)
     try:
-        if history:
-            await services.database.open(fallback=False)
+        await services.database.open(fallback=False)
         yield services
     finally:
         with contextlib.suppress(AppError):

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartEvent,
+    PartWasThinking,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
 
 _WORDS = (
     "the", "heap", "of", "files", "merge", "in", "memory", "snake_case_name", "__init__", "**kwargs", "2 * 3", "a_b",
@@ -111,3 +126,19 @@ def pieces(chance: random.Random, whole: str) -> list[str]:
         found.append(whole[place : place + step])
         place += step
     return found
+
+
+def events(chance: random.Random, parts: Sequence[Part]) -> Iterator[PartEvent]:
+    """How these parts come, in pieces; now and then a thought comes as text first."""
+    for index, part in enumerate(parts):
+        text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", "")
+        known = isinstance(part, ThinkingPart) and part.seconds is not None
+        late = known and text == text.strip() != "" and chance.random() < 0.3
+        empty = {"arguments": ""} if isinstance(part, ToolCallPart) else {"text": ""}
+        yield PartBegun(index, TextPart("") if late else msgspec.structs.replace(part, **empty))
+        for piece in pieces(chance, text):
+            yield PartDelta(index, piece)
+        if isinstance(part, ThinkingPart) and part.seconds is not None:
+            yield (PartWasThinking if late else PartDone)(index, part.seconds, part.tokens or 0)
+        elif not isinstance(part, ThinkingPart):
+            yield PartDone(index)

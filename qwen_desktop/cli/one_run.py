@@ -42,8 +42,8 @@ class Services(Protocol):
 
 
 class Build(Protocol):
-    """``bootstrap``'s builder, handed in from above. Without ``history`` no database is opened; with it, a history
-    that cannot be written raises ``AppError``."""
+    """``bootstrap``'s builder, handed in from above. Without ``history`` it is kept in memory; with it, one that cannot
+    be written raises ``AppError``."""
 
     def __call__(
         self, paths: Paths, *, history: bool, settings_file: SettingsFile

@@ -25,9 +25,6 @@ from qwen_desktop.core.engine import (
     LoadRequest,
     ModelInfo,
     Stats,
-    TextDelta,
-    TextWasThinking,
-    ThinkingDelta,
 )
 from qwen_desktop.core.errors import Bug, Problem, UserFacing, error_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -68,8 +65,6 @@ class _Run:
         self._channel = channel
         self._result: GenerateResult | None = None
         self._problem: Problem | None = None
-        self._text: list[str] = []
-        self._thinking: list[str] = []
         self._stopping = False
 
     @property
@@ -97,14 +92,6 @@ class _Run:
 
     def _take(self, reply: wire.Reply) -> tuple[Event, ...]:
         if isinstance(reply, wire.Events):
-            for event in reply.events:
-                if isinstance(event, TextDelta):
-                    self._text.append(event.text)
-                elif isinstance(event, ThinkingDelta):
-                    self._thinking.append(event.text)
-                elif isinstance(event, TextWasThinking):
-                    self._thinking.append("".join(self._text).strip())
-                    self._text.clear()
             return reply.events
         if isinstance(reply, wire.Done):
             self._result = reply.result
@@ -130,9 +117,7 @@ class _Run:
             log.warning("run.silent")
         finally:
             if self._result is None:
-                self._result = GenerateResult(
-                    "".join(self._text), "".join(self._thinking), FinishReason.CANCELLED, Stats()
-                )
+                self._result = GenerateResult(FinishReason.CANCELLED, Stats())
 
 
 class LocalWorkerEngine:

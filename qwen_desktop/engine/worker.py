@@ -223,4 +223,4 @@ def _no_model() -> Bug:
 
 
 def _nothing() -> GenerateResult:
-    return GenerateResult("", "", FinishReason.CANCELLED, Stats())
+    return GenerateResult(FinishReason.CANCELLED, Stats())

@@ -27,17 +27,20 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: How a history without a file is called in a sentence.
+_NO_FILE = Path(":memory:")
 #: A larger history is not copied into memory when its disk cannot be written, in bytes.
 COPY_AT_MOST = 512 * 1024 * 1024
 
 
 class Database:
-    """The open history. ``path`` is its file; ``backups`` copies are kept from before changes of its form."""
+    """The open history. ``path`` is its file, None for one in memory; ``backups`` copies are kept from before changes
+    of its form."""
 
-    def __init__(self, path: Path, *, backups: int = 3) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, *, backups: int = 3) -> None:
+        self.path = path or _NO_FILE
         self.problems: tuple[Problem, ...] = ()
-        self.kept = True
+        self.kept = path is not None
         self._backups = backups
         self._connection: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
@@ -103,6 +106,8 @@ class Database:
             self._connection = None
 
     def _open(self, fallback: bool) -> sqlite3.Connection:
+        if not self.kept:
+            return self._open_memory()
         try:
             try:
                 return self._open_file()
@@ -168,7 +173,7 @@ class Database:
     def _open_memory(self) -> sqlite3.Connection:
         memory: sqlite3.Connection = connect(None)
         try:
-            if self.path.is_file() and 0 < self.path.stat().st_size <= COPY_AT_MOST:
+            if self.path != _NO_FILE and self.path.is_file() and 0 < self.path.stat().st_size <= COPY_AT_MOST:
                 with contextlib.closing(connect_read_only(self.path)) as source:
                     if migrations.version(source) <= len(migrations.MIGRATIONS):
                         source.backup(memory)

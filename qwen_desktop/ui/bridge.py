@@ -15,13 +15,6 @@ class Bridge(QObject):
     branch_changed = Signal(object)
     message_added = Signal(object)
     message_changed = Signal(object)
-    answer_delta = Signal(object)
-    answer_thinking_done = Signal(object)
-    answer_was_thinking = Signal(object)
-    answer_prompt = Signal(object)
-    answer_cut = Signal(object)
-    answer_stage = Signal(object)
-    answer_live = Signal(object)
     model_changed = Signal(object)
     settings_changed = Signal(object)
     notified = Signal(object)
@@ -40,13 +33,6 @@ class Bridge(QObject):
             bus.subscribe(events.BranchChanged, self.branch_changed.emit),
             bus.subscribe(events.MessageAdded, self.message_added.emit),
             bus.subscribe(events.MessageChanged, self.message_changed.emit),
-            bus.subscribe(events.AnswerDelta, self.answer_delta.emit),
-            bus.subscribe(events.AnswerThinkingDone, self.answer_thinking_done.emit),
-            bus.subscribe(events.AnswerWasThinking, self.answer_was_thinking.emit),
-            bus.subscribe(events.AnswerPrompt, self.answer_prompt.emit),
-            bus.subscribe(events.AnswerCut, self.answer_cut.emit),
-            bus.subscribe(events.AnswerStage, self.answer_stage.emit),
-            bus.subscribe(events.AnswerLive, self.answer_live.emit),
             bus.subscribe(events.ModelChanged, self.model_changed.emit),
             bus.subscribe(events.SettingsChanged, self.settings_changed.emit),
             bus.subscribe(events.Notified, self.notified.emit),

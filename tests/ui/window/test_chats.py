@@ -201,7 +201,7 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     await ui.until(lambda: item.thinking is not None and bool(item.source))
     assert item.streaming and "Two and two" not in item.source and item.thinking is not None
     assert item.thinking.text == ("Two and two, hm. " * 40).strip() and not item.thinking.running
-    await ui.app.chat.stop_all()
+    await ui.app.stop_all()
     await ui.rest()
     text = transcript.message_text(item.message.id)
     assert text and ("It is 4. " * 3000).startswith(text)

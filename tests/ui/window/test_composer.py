@@ -14,7 +14,6 @@ from PySide6.QtWidgets import QApplication
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.parts import visible_text
 from qwen_desktop.core.text import Text
-from qwen_desktop.services.events import AnswerDelta
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ async def test_the_button_sends_then_stops(make: Make) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     await ui.until(lambda: button.icon_name == "square")
     assert button.accessibleName() == "Stop"
-    await ui.until(lambda: ui.app.events(AnswerDelta))
+    await ui.until(ui.app.deltas)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     await ui.rest()
     assert button.icon_name == "arrow-up"
@@ -166,11 +165,11 @@ async def test_the_hint_names_the_key_that_does_something_now(make: Make) -> Non
     ui.type("go")
     ui.press(ENTER)
     assert keys.text() == "Esc to stop the answer"
-    await ui.until(lambda: ui.app.events(AnswerDelta))
+    await ui.until(ui.app.deltas)
     assert keys.text() == "Esc to stop the answer"
     ui.window.actions_.trigger("chat.new")
     assert keys.text() == ready  # another chat sends
-    ui.chat.open(ui.app.events(AnswerDelta)[0].conversation_id)
+    ui.chat.open(ui.app.deltas()[0].conversation_id)
     ui.window.actions_.trigger("answer.stop")
     await ui.rest()
     assert keys.text() == ready
