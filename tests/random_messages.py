@@ -17,6 +17,7 @@ from qwen_desktop.core.parts import (
     TextPart,
     ThinkingPart,
     ToolCallPart,
+    ToolResultPart,
 )
 
 _WORDS = (
@@ -128,9 +129,28 @@ def pieces(chance: random.Random, whole: str) -> list[str]:
     return found
 
 
-def events(chance: random.Random, parts: Sequence[Part]) -> Iterator[PartEvent]:
+def parts(chance: random.Random) -> tuple[Part, ...]:
+    """What an answer may consist of, in any order."""
+
+    def part() -> Part:
+        words = prose(chance, 12)
+        match chance.randrange(4):
+            case 0:
+                return ThinkingPart(words, 1.5, 9)
+            case 1:
+                word = chance.choice(("sea", "```", "````x"))
+                return ToolCallPart("1", "look_up", f'{{"word": "{word}"}}')
+            case 2:
+                return ToolResultPart("1", words)
+            case _:
+                return TextPart(words)
+
+    return tuple(part() for _ in range(chance.randint(0, 7)))
+
+
+def events(chance: random.Random, whole: Sequence[Part]) -> Iterator[PartEvent]:
     """How these parts come, in pieces; now and then a thought comes as text first."""
-    for index, part in enumerate(parts):
+    for index, part in enumerate(whole):
         text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", "")
         known = isinstance(part, ThinkingPart) and part.seconds is not None
         late = known and text == text.strip() != "" and chance.random() < 0.3

@@ -107,8 +107,9 @@ class Chat:
             raise _empty()
         if sum(len(part.text) for part in parts if isinstance(part, TextPart)) > LONGEST_MESSAGE:
             raise message_too_long()
+        question = Message(new_id(), conversation_id, parent_id, Role.USER, parts, self._history.now())
         # A caller that goes away must not leave a message without its answer.
-        sending = self._send(parts, conversation_id, thinking=thinking, new=new, parent_id=parent_id, model=model)
+        sending = self._send(question, thinking, model, new=new)
         return await asyncio.shield(asyncio.create_task(sending, name="chat.send"))
 
     async def regenerate(self, message_id: str) -> None:
@@ -177,52 +178,36 @@ class Chat:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    async def _send(
-        self,
-        parts: tuple[Part, ...],
-        conversation_id: str,
-        *,
-        thinking: ThinkingMode,
-        new: bool,
-        parent_id: str | None,
-        model: ModelRef | None,
-    ) -> Message:
-        with self._reservation(conversation_id):
-            await self._check_attachments(parts)
+    async def _send(self, question: Message, thinking: ThinkingMode, model: ModelRef | None, *, new: bool) -> Message:
+        where = question.conversation_id
+        with self._reservation(where):
+            for part in question.parts:
+                await self._check_attachment(part)
             fresh, leaf = None, None
             if new:
                 prompt = self._preferences.settings.chat.system_prompt.strip()
-                fresh = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=conversation_id)
+                fresh = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=where)
             else:
-                leaf = await self._leaf(conversation_id)
-            parent = leaf if parent_id == END else parent_id
-            if parent != leaf:
-                await self._check_parent(parent, conversation_id)
-            question = Message(new_id(), conversation_id, parent, Role.USER, parts, self._history.now())
-            placeholder = self._placeholder(conversation_id, question.id)
+                leaf = await self._leaf(where)
+            if question.parent_id == END:
+                question = structs.replace(question, parent_id=leaf)
+            elsewhere = question.parent_id != leaf
+            if elsewhere and question.parent_id is not None:
+                parent = await self._history.message(question.parent_id)
+                if parent is None or parent.conversation_id != where:
+                    raise _no_parent()
+            placeholder = self._placeholder(where, question.id)
             changed = await self._history.add((question, placeholder), new=fresh)
             self._start(placeholder, changed, thinking, model)
-        if parent != leaf:
-            self._bus.publish(BranchChanged(conversation_id))
-        else:
-            self._bus.publish(MessageAdded(question))
-            self._bus.publish(MessageAdded(placeholder))
+        for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
+            self._bus.publish(event)
         return question
 
-    async def _check_attachments(self, parts: tuple[Part, ...]) -> None:
-        for part in parts:
-            if isinstance(part, ImagePart | AudioPart | FilePart) and not (
-                self._has_blob is not None and await self._has_blob(part.sha256)
-            ):
-                raise _attachment_gone(part.name)
-
-    async def _check_parent(self, parent_id: str | None, conversation_id: str) -> None:
-        parent = None if parent_id is None else await self._history.message(parent_id)
-        if parent_id is not None and (parent is None or parent.conversation_id != conversation_id):
-            raise UserFacing(
-                Text("chat.no_parent", QT_TRANSLATE_NOOP("chat", "The message to go on from is not in this chat.")),
-                Text("chat.no_parent.hint", QT_TRANSLATE_NOOP("chat", "Open the chat again, then send the message.")),
-            )
+    async def _check_attachment(self, part: Part) -> None:
+        if not isinstance(part, ImagePart | AudioPart | FilePart):
+            return
+        if self._has_blob is None or not await self._has_blob(part.sha256):
+            raise _attachment_gone(part.name)
 
     async def _regenerate(self, message_id: str) -> None:
         entry = await self._history.message(message_id)
@@ -408,6 +393,13 @@ def _attachment_gone(name: str) -> UserFacing:
             {"name": shown(name)},
         ),
         Text("prompt.attachment.hint", QT_TRANSLATE_NOOP("chat", "Attach it again, or send the message without it.")),
+    )
+
+
+def _no_parent() -> UserFacing:
+    return UserFacing(
+        Text("chat.no_parent", QT_TRANSLATE_NOOP("chat", "The message to go on from is not in this chat.")),
+        Text("chat.no_parent.hint", QT_TRANSLATE_NOOP("chat", "Open the chat again, then send the message.")),
     )
 
 

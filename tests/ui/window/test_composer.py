@@ -12,8 +12,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.errors import Environment
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.parts import ImagePart, visible_text
 from qwen_desktop.core.text import Text
+from qwen_desktop.ui.chat.composer import Draft
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -97,6 +98,25 @@ async def test_a_text_that_cannot_be_sent_comes_back(make: Make, monkeypatch: py
     ui.press(ENTER)
     await ui.rest()
     assert visible_text((await ui.messages())[0].parts) == "precious words"
+
+
+async def test_what_is_attached_comes_back_with_the_words(make: Make) -> None:
+    ui = await make()
+    picture = ImagePart("ab" * 32, "image/png", name="sea.png")
+    ui.chat.composer.set_draft(Draft("look", ("a long paste",), (picture,)))
+    ui.press(ENTER)
+    assert not any(ui.chat.composer.draft)
+    ui.type("meanwhile")
+    await ui.rest()
+    assert ui.toasts() == [
+        "The attachment sea.png is not there any more. Attach it again, or send the message without it."
+    ]
+    assert ui.chat.composer.draft == Draft("look\n\nmeanwhile", ("a long paste",), (picture,))
+    ui.chat.composer.clear()
+    ui.chat.composer.set_draft(Draft(attachments=(picture,)))
+    assert ui.chat.composer.button.isEnabled()
+    ui.chat.new_chat()  # a new chat keeps what is written for it
+    assert ui.chat.composer.draft.attachments == (picture,)
 
 
 async def test_up_in_an_empty_box_brings_the_last_own_message(make: Make) -> None:
