@@ -155,7 +155,7 @@ class LiveAnswers(QObject):
         if not text.startswith(live.growing.text):  # it was a thought, or a call of a tool has become another one
             live.growing = GrowingText(self._markdown.get())
             live.colouring.clear()
-        live.growing.add(text[len(live.growing.text) :])
+        live.growing.text = text
         if item.body is None or not item.ready:
             item.height = max(item.height, item.estimate(item.width)) if item.width else 0.0
             self.changed.emit(item, 0.0)
