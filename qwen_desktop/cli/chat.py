@@ -189,7 +189,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
 
         def on_answer(told: AnswerEvent) -> None:
             telling.on_answer(told)
-            if console.lost and not question.save:  # nobody reads it any more, or nobody can
+            if console.lost and not (question.save or stopping):  # nobody reads it any more, or nobody can
                 stopping.append(asyncio.create_task(stop()))
 
         def on_end(event: MessageChanged) -> None:

@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
+from qwen_desktop.core.text import clean
+
 
 class Role(StrEnum):
     """Who speaks."""
@@ -85,6 +87,12 @@ class ToolResultPart(Struct, frozen=True, tag="tool_result"):
 Part: TypeAlias = TextPart | ThinkingPart | ImagePart | AudioPart | FilePart | ToolCallPart | ToolResultPart
 
 
+def cleaned(part: Part) -> Part:
+    """A part that comes from outside (a tool, the name of a file) with nothing in its texts that cannot be stored."""
+    values = {name: getattr(part, name) for name in part.__struct_fields__}
+    return structs.replace(part, **{name: clean(value) for name, value in values.items() if isinstance(value, str)})
+
+
 def visible_text(parts: Sequence[Part]) -> str:
     """The text of a message without its thinking, as it is copied and searched."""
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
@@ -133,7 +141,8 @@ def _markdown(part: Part, *, last: bool) -> str:
 
 
 class PartBegun(Struct, frozen=True, tag="begun"):
-    """Part ``index`` begins: one of its kind without its text. Parts come in order, one after the other."""
+    """Part ``index`` begins: one of its kind, without what will come as deltas. Parts come in order, one after the
+    other."""
 
     index: int
     part: Part

@@ -18,7 +18,7 @@ from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Prove
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.services.events import (
     BranchChanged,
@@ -105,7 +105,7 @@ class Chat:
         parts = tuple(part for part in map(_tidy, parts) if not isinstance(part, TextPart) or part.text)
         if not parts:
             raise _empty()
-        if sum(len(part.text) for part in parts if isinstance(part, TextPart)) > LONGEST_MESSAGE:
+        if sum(len(part.text) for part in parts if isinstance(part, TextPart | FilePart)) > LONGEST_MESSAGE:
             raise message_too_long()
         question = Message(new_id(), conversation_id, parent_id, Role.USER, parts, self._history.now())
         # A caller that goes away must not leave a message without its answer.
@@ -378,7 +378,7 @@ def _tidy(part: Part) -> Part:
         text = clean(part.text).replace("\r\n", "\n").strip("\r\n").rstrip()
         return TextPart(text if text.strip() else "")
     if isinstance(part, ImagePart | AudioPart | FilePart):
-        return part
+        return cleaned(part)
     raise UserFacing(
         Text("prompt.kind", QT_TRANSLATE_NOOP("chat", "A message can hold text, pictures, sound and files only.")),
         Text("prompt.kind.hint", QT_TRANSLATE_NOOP("chat", "Take out what is none of these, then send it again.")),

@@ -31,7 +31,7 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.errors import AppError, Problem
-from qwen_desktop.core.parts import Part, PartBegun, PartDelta, PartDone, PartEvent, PartsBuilder, Role
+from qwen_desktop.core.parts import Part, PartBegun, PartDelta, PartDone, PartEvent, PartsBuilder, Role, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Notified, Queued, Reading
 from qwen_desktop.services.history import History
@@ -177,7 +177,9 @@ class Turn:
 
     def _take(self, event: Event) -> None:
         """One event of the engine: collect it, and pass it on."""
-        if isinstance(event, PartDelta):
+        if isinstance(event, PartBegun):
+            event = PartBegun(event.index, cleaned(event.part))
+        elif isinstance(event, PartDelta):
             event = PartDelta(event.index, clean(event.text))
             if not event.text:
                 return

@@ -30,6 +30,7 @@ from tests.scripted_engine import Script, ScriptedEngine
 
 CALL = ToolCallPart("1", "look_up", '{"word": "sea"}')
 RESULT = ToolResultPart("1", "Water.")
+DIRTY = ToolResultPart("1", "Wa\x00ter.")
 FIRST = Script(parts=(ThinkingPart("Which word?"), TextPart("I look it up."), CALL))
 THEN = Script(parts=(ThinkingPart("So."), TextPart("It is water.")))
 
@@ -39,7 +40,7 @@ def tool_script(request: GenerateRequest) -> Script:
 
 
 async def look_up(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    return (RESULT,) if isinstance(parts[-1], ToolCallPart) else ()
+    return (DIRTY,) if isinstance(parts[-1], ToolCallPart) else ()
 
 
 def test_an_answer_with_a_tool_is_two_generations_and_one_message() -> None:
@@ -253,10 +254,11 @@ def test_attachments_that_are_there_are_sent_also_without_a_word() -> None:
                 return sha256 == "ab"
 
             app.chat._has_blob = there
-            picture = ImagePart("ab", "image/png", name="sea.png")
+            picture = ImagePart("ab", "image/png", name="sea\udcff.png")
             chat = await send(app, picture)
             await send(app, picture, TextPart(" What\r\nis this?\n"), TextPart(""), conversation_id=chat)
             questions = [m.parts for m in await app.history.tail(chat, 9) if m.role is Role.USER]
+            picture = ImagePart("ab", "image/png", name="sea\ufffd.png")
             assert questions == [(picture,), (picture, TextPart(" What\nis this?"))]
             with pytest.raises(UserFacing, match="not there any more"):
                 await send(app, ImagePart("cd", "image/png"), conversation_id=chat)
