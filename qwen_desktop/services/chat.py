@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from msgspec import structs
 
@@ -19,7 +19,7 @@ from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, Thi
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, cleaned
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import (
     BranchChanged,
     ConversationChanged,
@@ -53,8 +53,7 @@ END = ""
 class Chat:
     """The conversations' answers. All methods run on the event loop; failures raise ``AppError``.
 
-    ``has_blob`` tells whether an attachment is there, by its hash; without it messages have none. ``go_on`` decides
-    after each generation whether the answer goes on with another one.
+    ``go_on`` decides after each generation whether the answer goes on with another one.
     """
 
     def __init__(
@@ -64,10 +63,8 @@ class Chat:
         preferences: Preferences,
         bus: EventBus,
         *,
-        has_blob: Callable[[str], Awaitable[bool]] | None = None,
         go_on: GoOn | None = None,
     ) -> None:
-        self._has_blob = has_blob
         self._go_on = go_on
         self._history = history
         self._models = models
@@ -181,33 +178,24 @@ class Chat:
     async def _send(self, question: Message, thinking: ThinkingMode, model: ModelRef | None, *, new: bool) -> Message:
         where = question.conversation_id
         with self._reservation(where):
-            for part in question.parts:
-                await self._check_attachment(part)
-            fresh, leaf = None, None
             if new:
                 prompt = self._preferences.settings.chat.system_prompt.strip()
-                fresh = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=where)
+                conversation = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=where)
             else:
-                leaf = await self._leaf(where)
+                conversation = await self._conversation(where)
             if question.parent_id == END:
-                question = structs.replace(question, parent_id=leaf)
-            elsewhere = question.parent_id != leaf
+                question = structs.replace(question, parent_id=conversation.leaf_id)
+            elsewhere = question.parent_id != conversation.leaf_id
             if elsewhere and question.parent_id is not None:
                 parent = await self._history.message(question.parent_id)
                 if parent is None or parent.conversation_id != where:
                     raise _no_parent()
             placeholder = self._placeholder(where, question.id)
-            changed = await self._history.add((question, placeholder), new=fresh)
+            changed = await self._history.add((question, placeholder), new=conversation if new else None)
             self._start(placeholder, changed, thinking, model)
         for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
             self._bus.publish(event)
         return question
-
-    async def _check_attachment(self, part: Part) -> None:
-        if not isinstance(part, ImagePart | AudioPart | FilePart):
-            return
-        if self._has_blob is None or not await self._has_blob(part.sha256):
-            raise _attachment_gone(part.name)
 
     async def _regenerate(self, message_id: str) -> None:
         entry = await self._history.message(message_id)
@@ -244,11 +232,11 @@ class Chat:
         finally:
             started.set()
 
-    async def _leaf(self, conversation_id: str) -> str | None:
+    async def _conversation(self, conversation_id: str) -> Conversation:
         conversation = await self._history.get(conversation_id)
         if conversation is None:
             raise gone()
-        return conversation.leaf_id
+        return conversation
 
     def _placeholder(self, conversation_id: str, question_id: str) -> Message:
         return Message(
@@ -382,17 +370,6 @@ def _tidy(part: Part) -> Part:
     raise UserFacing(
         Text("prompt.kind", QT_TRANSLATE_NOOP("chat", "A message can hold text, pictures, sound and files only.")),
         Text("prompt.kind.hint", QT_TRANSLATE_NOOP("chat", "Take out what is none of these, then send it again.")),
-    )
-
-
-def _attachment_gone(name: str) -> UserFacing:
-    return UserFacing(
-        Text(
-            "prompt.attachment",
-            QT_TRANSLATE_NOOP("chat", "The attachment {name} is not there any more."),
-            {"name": shown(name)},
-        ),
-        Text("prompt.attachment.hint", QT_TRANSLATE_NOOP("chat", "Attach it again, or send the message without it.")),
     )
 
 

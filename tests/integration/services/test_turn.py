@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from qwen_desktop.core.chat import Status
+from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import (
@@ -225,13 +226,12 @@ def test_what_cannot_be_sent_is_a_sentence_and_changes_nothing() -> None:
         async with running_app(ScriptedEngine) as app:
             chat, other = await app.ask("One"), await app.ask("Other")
             foreign = (await app.history.tail(other, 1))[0].id
-            file = FilePart("ab" * 32, "text/plain", "notes\n.txt")
             refused = (
                 ((TextPart(" "), TextPart("\n")), {}, "The message is empty."),
                 ((), {}, "The message is empty."),
                 ((TextPart("x" * 5_000_000), TextPart("y" * 5_000_000)), {}, "The message is longer than"),
                 ((TextPart("x"), ThinkingPart("hm")), {}, "A message can hold text, pictures, sound and files only."),
-                ((TextPart("x"), file), {}, "The attachment notes .txt is not there any more."),
+                ((FilePart("ab" * 32, "text/plain", "x.txt", text="y" * 8_000_001),), {}, "The message is longer than"),
                 ((TextPart("x"),), {"parent_id": foreign}, "The message to go on from is not in this chat."),
                 ((TextPart("x"),), {"parent_id": "nobody"}, "The message to go on from is not in this chat."),
             )
@@ -246,22 +246,22 @@ def test_what_cannot_be_sent_is_a_sentence_and_changes_nothing() -> None:
     run(main())
 
 
-def test_attachments_that_are_there_are_sent_also_without_a_word() -> None:
+def test_attachments_go_with_the_words_or_alone_and_their_names_are_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with running_app(ScriptedEngine) as app:
+            stored: list[tuple[Part, ...]] = []
 
-            async def there(sha256: str) -> bool:
-                return sha256 == "ab"
+            async def add(entries: Sequence[Message], **_: object) -> None:
+                stored.append(entries[0].parts)
+                raise UserFacing(Text("x", "An attachment is not there any more."))  # the store knows
 
-            app.chat._has_blob = there
-            picture = ImagePart("ab", "image/png", name="sea\udcff.png")
-            chat = await send(app, picture)
-            await send(app, picture, TextPart(" What\r\nis this?\n"), TextPart(""), conversation_id=chat)
-            questions = [m.parts for m in await app.history.tail(chat, 9) if m.role is Role.USER]
-            picture = ImagePart("ab", "image/png", name="sea\ufffd.png")
-            assert questions == [(picture,), (picture, TextPart(" What\nis this?"))]
-            with pytest.raises(UserFacing, match="not there any more"):
-                await send(app, ImagePart("cd", "image/png"), conversation_id=chat)
+            monkeypatch.setattr(app.history, "add", add)
+            sent, clean = (ImagePart("ab" * 32, "image/png", name=f"sea{sign}.png") for sign in ("\udcff", "\ufffd"))
+            for parts in ((sent,), (sent, TextPart(" What\r\nis this?\n"), TextPart(""))):
+                with pytest.raises(UserFacing, match="not there any more"):
+                    await send(app, *parts)
+            assert stored == [(clean,), (clean, TextPart(" What\nis this?"))]
+            assert not app.chat.running()
 
     run(main())
 
