@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.events import AnswerEvent, EventBus
-from qwen_desktop.services.history import History, new_id
+from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, FinishReason, PromptProgress, Stats, ThinkingMode
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.parts import (
@@ -28,7 +28,6 @@ from qwen_desktop.core.parts import (
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.events import AnswerEvent, MessageChanged, ModelChanged, ModelState, ModelStatus, Notified
-from qwen_desktop.services.history import new_id
 
 #: Exit codes besides 2 for usage.
 DONE, FAILED = 0, 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,11 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 #: Longest message, in characters; a frame to the worker has room for 64 MiB.
 LONGEST_MESSAGE = 8_000_000
+
+
+def new_id() -> str:
+    """An id for a conversation or a message."""
+    return uuid.uuid4().hex
 
 
 def message_too_long() -> UserFacing:

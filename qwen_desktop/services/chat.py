@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long
+from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long, new_id
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
 from qwen_desktop.core.model_ref import ModelRef
@@ -31,7 +31,7 @@ from qwen_desktop.services.events import (
     Queued,
     Reading,
 )
-from qwen_desktop.services.history import History, gone, new_id
+from qwen_desktop.services.history import History, gone
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt import answer_messages, asked_sampling, cut_of, request_messages

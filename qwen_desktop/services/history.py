@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
-from qwen_desktop.core.chat import Conversation, Message, Versions
+from qwen_desktop.core.chat import Conversation, Message, Versions, new_id
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.parts import Role, visible_text
@@ -26,11 +25,6 @@ log = logging.getLogger(__name__)
 TITLE_LENGTH = 60
 #: A whole chat is read in pages of so many messages, so that the database's thread stays open to others.
 PAGE = 500
-
-
-def new_id() -> str:
-    """An id for a conversation or a message."""
-    return uuid.uuid4().hex
 
 
 def title_of(text: str) -> str:

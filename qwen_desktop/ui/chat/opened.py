@@ -6,11 +6,10 @@ import asyncio
 
 from PySide6.QtCore import QObject, Signal
 
-from qwen_desktop.core.chat import Message, Status, Versions
+from qwen_desktop.core.chat import Message, Status, Versions, new_id
 from qwen_desktop.core.engine import ContextCut, Live, PromptProgress, Stats
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
-from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
 

@@ -26,12 +26,12 @@ from PySide6.QtGui import QSessionManager
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.assembly import Services
+from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.models import DownloadRequest, DownloadStatus, RemoteFile
 from qwen_desktop.core.parts import TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.services.history import new_id
 from qwen_desktop.ui import application, dialogs
 from qwen_desktop.ui.main_window import MainWindow
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.chat import Message, Status, new_id
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import (
@@ -24,7 +24,6 @@ from qwen_desktop.core.parts import (
 )
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import AnswerEvent, BranchChanged, MessageAdded, Reading
-from qwen_desktop.services.history import new_id
 from tests import random_messages
 from tests.app import App, run, running_app
 from tests.scripted_engine import Script, ScriptedEngine

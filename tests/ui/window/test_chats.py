@@ -13,11 +13,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, drawn_text, visible_text
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.chat.conversations import ConversationList
 from tests import random_messages
 from tests.scripted_engine import Script
