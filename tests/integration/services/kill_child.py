@@ -15,9 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from qwen_desktop.core.parts import PartDelta  # noqa: E402 - the path comes first
+from qwen_desktop.core.parts import PartDelta, TextPart, ThinkingPart  # noqa: E402 - the path comes first
 from qwen_desktop.services.events import AnswerEvent  # noqa: E402 - the same
 from tests.app import running_app  # noqa: E402 - the same
+from tests.killing import CALL, THOUGHT  # noqa: E402 - the same
 from tests.scripted_engine import Script, ScriptedEngine  # noqa: E402 - the same
 
 
@@ -27,13 +28,14 @@ def known_text(length: int) -> str:
 
 
 async def main(shown_file: str, rate: float, piece: int, length: int) -> None:
-    engine = ScriptedEngine(Script(known_text(length), rate=rate, piece=piece))
+    parts = (ThinkingPart(THOUGHT), CALL, TextPart(known_text(length)))
+    engine = ScriptedEngine(Script(parts=parts, rate=rate, piece=piece))
     shown = 0
     out = os.open(shown_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def on_delta(told: AnswerEvent) -> None:
         nonlocal shown
-        if not isinstance(told.event, PartDelta):
+        if not isinstance(told.event, PartDelta) or told.event.index < 2:
             return
         shown += len(told.event.text)
         os.write(out, struct.pack("<q", shown))
