@@ -16,7 +16,7 @@ from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, Te
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
-from qwen_desktop.services.events import AnswerEvent, EventBus
+from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Queued, Reading
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
@@ -82,6 +82,11 @@ class App:
     def deltas(self) -> list[AnswerEvent]:
         """What was told of answers' words."""
         return [told for told in self.events(AnswerEvent) if isinstance(told.event, PartDelta)]
+
+    def stages(self) -> list[Queued | Loading | Reading]:
+        """Where answers waited, in the order of the telling."""
+        told = (event.event for event in self.events(AnswerEvent))
+        return [stage for stage in told if isinstance(stage, Queued | Loading | Reading)]
 
     def shown(self, conversation_id: str = "") -> tuple[Part, ...]:
         """The answer as somebody sees it who follows the events, of this conversation or of the only one."""

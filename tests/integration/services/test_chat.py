@@ -159,7 +159,7 @@ def test_answers_of_two_conversations_take_turns() -> None:
             asked = [await app.send(f"Q{n}") for n in range(3)]
             await asyncio.sleep(0.01)
             assert app.chat.running() == {m.conversation_id for m in asked}
-            assert [e.event for e in app.events(AnswerEvent) if isinstance(e.event, Queued)] == [Queued(1), Queued(2)]
+            assert [stage for stage in app.stages() if isinstance(stage, Queued)] == [Queued(1), Queued(2)]
             await app.chat.idle()
             assert most == 1
             order = [e.message.conversation_id for e in app.events(MessageChanged)]
