@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: Longest title, in characters.
 TITLE_LENGTH = 60
-#: A whole chat is read in pages of so many messages, so that the database's thread stays open to others.
+#: A whole chat is read in pages of so many messages, so that others can read between them.
 PAGE = 500
 
 
@@ -64,11 +64,11 @@ class History:
 
     async def list(self) -> tuple[Conversation, ...]:
         """All conversations: pinned first, then the newest."""
-        return await self._db.call(conversations.listed)
+        return await self._db.read(conversations.listed)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """One conversation, None when it is unknown or deleted."""
-        return await self._db.call(conversations.get, conversation_id)
+        return await self._db.read(conversations.get, conversation_id)
 
     async def create(
         self, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
@@ -143,20 +143,20 @@ class History:
 
     async def tail(self, conversation_id: str, count: int) -> tuple[Message, ...]:
         """The last ``count`` messages of the branch on show, oldest first."""
-        return self._live(await self._db.call(messages.tail, conversation_id, count))
+        return self._live(await self._db.read(messages.tail, conversation_id, count))
 
     async def before(self, message_id: str, count: int) -> tuple[Message, ...]:
         """The nearest ``count`` messages above this one, oldest first."""
-        return self._live(await self._db.call(messages.before, message_id, count))
+        return self._live(await self._db.read(messages.before, message_id, count))
 
     async def message(self, message_id: str) -> Message | None:
         """One message, or None."""
-        found = await self._db.call(messages.get, message_id)
+        found = await self._db.read(messages.get, message_id)
         return None if found is None else self._live((found,))[0]
 
     async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
         """For those of the messages that have other versions: their ids and the place among them."""
-        return await self._db.call(messages.versions, tuple(ids))
+        return await self._db.read(messages.versions, tuple(ids))
 
     async def select_version(self, message_id: str) -> None:
         """Show the branch of this version: its newest descendant becomes the end of the conversation."""
@@ -187,7 +187,7 @@ class History:
     async def prompt_messages(self, message_id: str, characters: int) -> tuple[tuple[Message, ...], int]:
         """A message and those above it until their text passes ``characters``, oldest first; and how many more
         there are."""
-        return await self._db.call(messages.recent_text, message_id, characters)
+        return await self._db.read(messages.recent_text, message_id, characters)
 
     async def add(
         self, entries: Sequence[Message], *, new: Conversation | None = None, announce: bool = True
