@@ -28,6 +28,7 @@ from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.sessions import Sessions
+from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
@@ -84,6 +85,8 @@ class Services:
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file, backups=backups)
         self.history = History(self.database, self.bus)
+        self.blobs = Blobs(self.database, paths.blobs)
+        self.library.after_move(self.history.models_moved)
         self.chat = Chat(self.history, self.models, self.preferences, self.bus)
 
     async def open(self) -> None:
@@ -122,9 +125,17 @@ class Services:
         self.awake.close()
 
     async def _restore(self) -> None:
-        """Behind the window: the machine, the catalogue, what is installed, and downloads that were under way."""
+        """Behind the window: the machine, the catalogue, what is installed, downloads that were under way, and what the
+        history has left to do."""
         await asyncio.sleep(RESTORE_AFTER_S)
-        for step in (self.machines.machine, self.catalogue.load, self.library.restore, self.downloads.restore):
+        for step in (
+            self.machines.machine,
+            self.catalogue.load,
+            self.library.restore,
+            self.downloads.restore,
+            self.history.prepare_search,
+            self.blobs.clean,
+        ):
             try:
                 await step()
             except AppError as error:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from qwen_desktop.core.engine import FinishReason, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Part, Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
@@ -78,7 +79,8 @@ class Message(Struct, frozen=True):
 class Conversation(Struct, frozen=True):
     """A conversation as the side list shows it. ``leaf_id`` is the last message of the branch on show.
 
-    ``titled`` is true when a person chose the title, so that no automatism changes it.
+    ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here, where
+    it is None the one that is chosen for the app.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Conversation(Struct, frozen=True):
     thinking: ThinkingMode = ThinkingMode.AUTO
     system_prompt: str = ""
     pinned: bool = False
+    model: ModelRef | None = None
 
 
 class Versions(Struct, frozen=True):

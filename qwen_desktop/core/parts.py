@@ -83,6 +83,23 @@ class ToolResultPart(Struct, frozen=True, tag="tool_result"):
 Part: TypeAlias = TextPart | ThinkingPart | ImagePart | AudioPart | FilePart | ToolCallPart | ToolResultPart
 
 
+#: So much text of a message's files is searched at most, in characters: a book as an attachment is not all searched.
+SEARCHED_IN_FILES = 1_000_000
+
+
+def blobs_of(parts: tuple[Part, ...]) -> frozenset[str]:
+    """The hashes of what the parts have in the data folder."""
+    return frozenset(
+        part.sha256 for part in parts if isinstance(part, ImagePart | AudioPart | FilePart) and part.sha256
+    )
+
+
+def search_text(parts: tuple[Part, ...]) -> str:
+    """The text that a search looks into: what is said, then what stands in the files, without the thinking."""
+    files = "\n\n".join(part.text for part in parts if isinstance(part, FilePart) and part.text)[:SEARCHED_IN_FILES]
+    return "\n\n".join(text for text in (visible_text(parts), files) if text)
+
+
 def visible_text(parts: tuple[Part, ...]) -> str:
     """The text of a message without its thinking, as it is copied and searched."""
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))

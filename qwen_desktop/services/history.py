@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from qwen_desktop.core.chat import Conversation, Message, Versions
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
-from qwen_desktop.store import conversations, messages
+from qwen_desktop.store import conversations, messages, search
 from qwen_desktop.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class History:
         thinking: ThinkingMode = ThinkingMode.AUTO,
         system_prompt: str = "",
         conversation_id: str = "",
+        model: ModelRef | None = None,
     ) -> Conversation:
         """A conversation that is not stored yet (``add`` stores it with its first message)."""
         now = self._clock()
@@ -98,6 +100,7 @@ class History:
             titled=bool(title),
             thinking=thinking,
             system_prompt=clean(system_prompt),
+            model=model,
         )
 
     async def rename(self, conversation_id: str, title: str) -> None:
@@ -113,6 +116,15 @@ class History:
     async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
         """Set the mode of its next answers."""
         self._changed(await self._db.call(conversations.set_thinking, conversation_id, mode))
+
+    async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
+        """Set what makes its next answers; None is the model that is chosen for the app."""
+        self._changed(await self._db.call(conversations.set_model, conversation_id, model))
+
+    async def models_moved(self, moved: Callable[[str], str]) -> None:
+        """Model files have other places now: ``moved`` gives for each path the new one, or the same."""
+        for entry in await self._db.call(conversations.move_models, moved):
+            self._changed(entry)
 
     async def delete(self, conversation_id: str) -> None:
         """Take it out of the list; ``undo_delete`` brings it back until the app starts again. An answer that runs
@@ -138,6 +150,12 @@ class History:
         if interrupted or purged:
             log.info("history.recovered interrupted=%d purged=%d", len(interrupted), purged)
         return len(interrupted)
+
+    async def prepare_search(self) -> None:
+        """Behind the window: write the search texts of messages that a version without them has stored, in slices that
+        keep nobody waiting."""
+        while await self._db.call(search.note_older):
+            pass
 
     # Messages ----------------------------------------------------------------------------------------------------
 
