@@ -124,7 +124,8 @@ def _record(
     with transaction(connection, durable=True):
         connection.execute(
             "INSERT INTO blobs (sha256, size, media_type, created, wanted_until, whole) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (sha256) DO UPDATE SET wanted_until = max(wanted_until, excluded.wanted_until)",
+            "ON CONFLICT (sha256) DO UPDATE SET wanted_until = max(wanted_until, excluded.wanted_until), "
+            "whole = max(whole, excluded.whole)",
             (sha256, size, media_type, now, now + GRACE_S, whole),
         )
 

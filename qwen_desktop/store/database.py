@@ -1,8 +1,8 @@
-"""The history's database: a thread that writes, and one that reads without being in its way; everybody else awaits.
+"""The history's database: threads that write, read and search without being in each other's way; all others await.
 
 ``call`` writes. ``read`` is for what is short and shown: its answer stands in order with those of ``call``, as if one
-thread did all. ``scan`` is for what may take long (a search, an export). Reading has a connection of its own where the
-file has a write-ahead log; else the one connection does both.
+thread did all. ``scan`` is for what may take long (a search, an export). Each has a connection of its own where the
+file has a write-ahead log; else one connection does all.
 
 Opening never leaves the user without an app: a damaged file is kept aside and a new one started; where the file cannot
 be used (read-only, full disk, newer version, in use) the history lives in memory, filled from the file where it can be
@@ -42,6 +42,15 @@ PATIENCE_S = 0.25
 ATTEMPTS = 3
 
 
+class _Lanes:
+    """Who does what: each by itself, or one for those that have none of their own."""
+
+    def __init__(self, write: Lane, read: Lane | None = None, scan: Lane | None = None) -> None:
+        self.write = write
+        self.read = read or write
+        self.scan = scan or self.read
+
+
 class Database:
     """The open history. ``path`` is its file, None for one in memory; ``backups`` copies are kept from before changes
     of its form."""
@@ -51,8 +60,7 @@ class Database:
         self.problems: tuple[Problem, ...] = ()
         self.kept = path is not None
         self._backups = backups
-        self._writer: Lane | None = None
-        self._reader: Lane | None = None
+        self._lanes: _Lanes | None = None
         #: the newest write that was asked for, and how many were answered
         self._last: asyncio.Future[Any] | None = None
         self._answered = 0
@@ -63,13 +71,24 @@ class Database:
         With ``fallback`` this never raises for what the user's disk does: look at ``problems`` and ``kept``. Without
         it, a file that cannot be used raises ``AppError`` (a command that must save says so and ends).
         """
-        writer, reader = Lane("database"), Lane("database.reader")
+        writer = Lane("database")
+        self._lanes = _Lanes(writer)  # what is asked for from now on waits for the opening
+
+        def opening() -> dict[str, sqlite3.Connection]:
+            writer.opened, readers = self._open(fallback)
+            return readers
+
         try:
-            writer.opened, reader.opened = await writer.start(lambda: self._open(fallback))
+            readers = await writer.start(opening)
         except BaseException:
+            self._lanes = None
             writer.leave()
             raise
-        self._writer, self._reader = writer, reader if reader.opened is not None else writer
+        if writer.closing:
+            for reader in readers.values():
+                reader.close()
+        else:
+            self._lanes = _Lanes(writer, *(Lane(name, reader) for name, reader in readers.items()))
 
     async def call(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -79,7 +98,7 @@ class Database:
         A call that has begun to wait is carried out even when the caller is cancelled: what was to be written is
         written. Raises ``AppError`` for what SQLite reports, ``RuntimeError`` when the database is not open.
         """
-        writer = _opened(self._writer)
+        writer = self._opened().write
         self._last = future = writer.start(lambda: self._told(lambda: function(writer.connection, *args, **kwargs)))
         future.add_done_callback(self._count)
         return await asyncio.shield(future)
@@ -93,35 +112,38 @@ class Database:
         of changes and reads never puts an old state over a new one. Of a write that hangs it shows the state before.
         It may run more than once, and is given up when the caller is cancelled. Raises as ``call``.
         """
-        reader, writer = _opened(self._reader), _opened(self._writer)
-        for _ in range(ATTEMPTS if reader is not writer else 0):
+        lanes = self._opened()
+        for _ in range(ATTEMPTS if lanes.read is not lanes.write else 0):
             last = self._last
             in_time = await _ended(last)
             answered = self._answered
-            found = await self._reading(reader, function, *args, **kwargs)
+            found = await self._reading(lanes.read, function, *args, **kwargs)
             if self._answered == answered and (self._last is last or not in_time):
                 return found
-        return await self._reading(writer, function, *args, **kwargs)
+        return await self._reading(lanes.write, function, *args, **kwargs)
 
     async def scan(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """As ``read``, for what may take long: it shows the history of one moment after this was asked, and what is
         written meanwhile may be answered before."""
-        reader = _opened(self._reader)
+        lanes = self._opened()
         await _ended(self._last)
-        return await self._reading(reader, function, *args, **kwargs)
+        return await self._reading(lanes.scan, function, *args, **kwargs)
 
     async def aclose(self) -> None:
         """Finish the waiting calls, give up what is being read, and close. Safe to call twice."""
-        reader, writer = self._reader, self._writer
-        self._reader = self._writer = None
-        if reader is not None and reader is not writer:
-            await reader.aclose()
-        if writer is not None:
-            await writer.aclose()
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            for lane in dict.fromkeys((lanes.scan, lanes.read, lanes.write)):
+                await lane.aclose()
 
     # Inside ------------------------------------------------------------------------------------------------------
+
+    def _opened(self) -> _Lanes:
+        if self._lanes is None:
+            raise RuntimeError("The database is not open.")
+        return self._lanes
 
     async def _reading(
         self,
@@ -156,10 +178,10 @@ class Database:
             with contextlib.suppress(OSError):
                 _damage_mark(self.path).touch()
 
-    def _open(self, fallback: bool) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
-        """The connection that writes, and one that only reads where there can be one."""
+    def _open(self, fallback: bool) -> tuple[sqlite3.Connection, dict[str, sqlite3.Connection]]:
+        """The connection that writes, and those that only read where there can be some."""
         if self.path is None:
-            return _in_memory(None), None
+            return _in_memory(None), {}
         try:
             try:
                 writer = self._open_file(self.path)
@@ -173,11 +195,11 @@ class Database:
             if not fallback:
                 raise failure from error
         else:
-            return writer, _reader_of(writer, self.path)
+            return writer, _readers(writer, self.path)
         log.warning("history.memory code=%s", failure.problem.what.code)
         self.kept = False
         self.problems += (failure.problem, _in_memory_problem())
-        return _in_memory(self.path), None
+        return _in_memory(self.path), {}
 
     def _open_file(self, path: Path) -> Connection:
         connection = connect(path)
@@ -227,12 +249,6 @@ async def _ended(write: asyncio.Future[Any] | None) -> bool:
     return write is None or write.done() or bool((await asyncio.wait({write}, timeout=PATIENCE_S))[0])
 
 
-def _opened(lane: Lane | None) -> Lane:
-    if lane is None:
-        raise RuntimeError("The database is not open.")
-    return lane
-
-
 def _in_one_moment(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
     """Reads that see one state, though somebody writes between them."""
     if connection.in_transaction:
@@ -244,14 +260,17 @@ def _in_one_moment(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
         connection.rollback()  # nothing to keep; does nothing where SQLite has done it already
 
 
-def _reader_of(writer: Connection, path: Path) -> sqlite3.Connection | None:
-    # With a rollback journal a long read would keep the writer from its commit.
-    if writer.wal:
-        try:
-            return connect_reader(path)
-        except sqlite3.Error as error:
-            log.warning("history.one_connection code=%s", error.sqlite_errorname)
-    return None
+def _readers(writer: Connection, path: Path) -> dict[str, sqlite3.Connection]:
+    """Connections for reading, by the names of their lanes."""
+    found: dict[str, sqlite3.Connection] = {}
+    if not writer.wal:  # with a rollback journal a long read would keep the writer from its commit
+        return found
+    try:
+        for name in ("database.read", "database.scan"):
+            found[name] = connect_reader(path)
+    except sqlite3.Error as error:
+        log.warning("history.fewer_connections code=%s", error.sqlite_errorname)
+    return found
 
 
 def _in_memory(path: Path | None) -> sqlite3.Connection:

@@ -19,10 +19,10 @@ STEPS = 20_000
 class Lane:
     """The thread starts with the first job; the connection that it is given is used, and closed, in it alone."""
 
-    def __init__(self, name: str) -> None:
-        self.opened: sqlite3.Connection | None = None
+    def __init__(self, name: str, opened: sqlite3.Connection | None = None) -> None:
+        self.opened = opened
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._closing = False
+        self.closing = False
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -40,16 +40,16 @@ class Lane:
         given_up = False
 
         def run() -> T:
-            if self._closing:
+            if self.closing:
                 raise closed()
             connection = self.connection
-            connection.set_progress_handler(lambda: given_up or self._closing, STEPS)
+            connection.set_progress_handler(lambda: given_up or self.closing, STEPS)
             try:
                 return work()
             finally:
                 connection.set_progress_handler(None, 0)
 
-        if self._closing:
+        if self.closing:
             raise closed()
         future = self.start(run)
         try:
@@ -62,7 +62,7 @@ class Lane:
 
     async def aclose(self) -> None:
         """Give up what only reads, finish the other jobs, close the connection and let the thread end."""
-        self._closing = True
+        self.closing = True
         await asyncio.shield(self.start(self._close))
         self.leave()
 

@@ -102,6 +102,19 @@ def test_a_long_read_does_not_hold_up_a_save(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_search_does_not_hold_up_opening_a_chat(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "history.sqlite3") as db:
+            gate = Gate()
+            searching = asyncio.create_task(db.scan(gate))
+            await gate.holds()
+            assert await db.read(count) == 0
+            gate.open.set()
+            await searching
+
+    run(main)
+
+
 def test_a_save_that_hangs_does_not_hold_up_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "PATIENCE_S", 0.02)
 
@@ -200,6 +213,30 @@ def test_closing_gives_up_what_is_read_and_finishes_what_is_written(place: Path 
         if place is not None:
             async with opened(place) as again:
                 assert await again.read(count) == 5
+
+    run(main)
+
+
+def test_what_is_asked_for_during_the_opening_waits_for_it(place: Path | None) -> None:
+    async def main() -> None:
+        db = Database(place)
+        opening = asyncio.create_task(db.open())
+        await asyncio.sleep(0)
+        assert await asyncio.gather(add(db, 1), db.read(count), opening) == [None, 1, None]
+        await db.aclose()
+
+    run(main)
+
+
+def test_closing_during_the_opening(tmp_path: Path) -> None:
+    async def main() -> None:
+        db = Database(tmp_path / "history.sqlite3")
+        opening = asyncio.create_task(db.open())
+        await asyncio.sleep(0)
+        await db.aclose()
+        await opening
+        with pytest.raises(RuntimeError):
+            await db.read(count)
 
     run(main)
 
