@@ -97,11 +97,10 @@ def cleaned(part: Part) -> Part:
 SEARCHED_IN_FILES = 1_000_000
 
 
-def blobs_of(parts: tuple[Part, ...]) -> frozenset[str]:
-    """The hashes of what the parts have in the data folder."""
-    return frozenset(
-        part.sha256 for part in parts if isinstance(part, ImagePart | AudioPart | FilePart) and part.sha256
-    )
+def blobs_of(parts: tuple[Part, ...]) -> dict[str, str]:
+    """What the parts have in the data folder: hashes, each with the name by which the user knows it."""
+    with_blobs = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
+    return {part.sha256: part.name for part in with_blobs if part.sha256}
 
 
 def search_text(parts: tuple[Part, ...]) -> str:

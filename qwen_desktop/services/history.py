@@ -6,6 +6,7 @@ method here (``hold``), so that a reader never sees less than what was shown.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 TITLE_LENGTH = 60
 #: A whole chat is read in pages of so many messages, so that others can read between them.
 PAGE = 500
+#: Between two slices of work behind the window, in seconds.
+BREATH_S = 0.05
 
 
 def title_of(text: str) -> str:
@@ -146,10 +149,10 @@ class History:
         return len(interrupted)
 
     async def prepare_search(self) -> None:
-        """Behind the window: write the search texts of messages that a version without them has stored, in slices that
-        keep nobody waiting."""
-        while await self._db.call(search.note_older):
-            pass
+        """Behind the window: write the search texts of messages that a version without them has stored, in slices with
+        time for others between them."""
+        while await self._db.call(search.note_older):  # noqa: ASYNC110 - what is waited for is the others
+            await asyncio.sleep(BREATH_S)
 
     # Messages ----------------------------------------------------------------------------------------------------
 

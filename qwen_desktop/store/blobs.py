@@ -108,13 +108,13 @@ def refer(connection: sqlite3.Connection, entry: Message, *, must_be_there: bool
     """Note what a message names, inside the transaction that writes it. Raises ``UserFacing`` for what is not there if
     it must be; an answer is written all the same."""
     connection.execute("DELETE FROM message_blobs WHERE message_id = ?", (entry.id,))
-    for sha256 in blobs_of(entry.parts):
+    for sha256, name in blobs_of(entry.parts).items():
         noted = connection.execute(
             "INSERT INTO message_blobs SELECT ?, sha256 FROM blobs WHERE sha256 = ? AND whole = 1", (entry.id, sha256)
         )
         if noted.rowcount == 0:
             if must_be_there:
-                raise UserFacing(*_MISSING)
+                raise UserFacing(_missing_text(name), _ATTACH_AGAIN)
             log.warning("blob.unknown")
 
 
@@ -177,20 +177,23 @@ def _checked(place: Path) -> tuple[bytes, bool]:
     return data, hashlib.sha256(data).hexdigest() == place.name
 
 
-_MISSING = (
-    Text("blob.missing", QT_TRANSLATE_NOOP("errors", "An attachment is not there any more.")),
-    Text("blob.missing.hint", QT_TRANSLATE_NOOP("errors", "Attach the file again.")),
-)
+_ATTACH_AGAIN = Text("blob.missing.hint", QT_TRANSLATE_NOOP("errors", "Attach the file again."))
+
+
+def _missing_text(name: str) -> Text:
+    if name:
+        source = QT_TRANSLATE_NOOP("errors", "The attachment {name} is not there any more.")
+        return Text("blob.missing.named", source, {"name": name})
+    return Text("blob.missing", QT_TRANSLATE_NOOP("errors", "An attachment is not there any more."))
 
 
 def _missing() -> Environment:
-    return Environment(*_MISSING)
+    return Environment(_missing_text(""), _ATTACH_AGAIN)
 
 
 def _damaged() -> Environment:
-    return Environment(
-        Text("blob.damaged", QT_TRANSLATE_NOOP("errors", "An attachment is damaged on the disk.")), _MISSING[1]
-    )
+    what = Text("blob.damaged", QT_TRANSLATE_NOOP("errors", "An attachment is damaged on the disk."))
+    return Environment(what, _ATTACH_AGAIN)
 
 
 def _too_large() -> UserFacing:

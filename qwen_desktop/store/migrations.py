@@ -87,7 +87,7 @@ def _models_blobs_and_search(connection: sqlite3.Connection) -> None:
             text TEXT NOT NULL
         )""",
         "CREATE TABLE search_unread (below INTEGER NOT NULL)",
-        "INSERT INTO search_unread SELECT max(seq) + 1 FROM messages HAVING count(*) > 0",
+        "INSERT INTO search_unread SELECT seq + 1 FROM messages ORDER BY seq DESC LIMIT 1",
     ):
         connection.execute(statement)
 

@@ -126,6 +126,9 @@ def test_a_message_cannot_name_what_is_not_there_but_an_answer_is_never_lost(hom
             assert caught.value.problem.sentence() == "An attachment is not there any more. Attach the file again."
             assert await s.db.read(conversations.listed) == ()
             await s.ask(2)
+            named = Message("q", "c2", "m2", Role.USER, (FilePart(sha(b"gone"), "text/plain", "notes.txt"),), 1.0)
+            with pytest.raises(UserFacing, match=r"The attachment notes\.txt is not there any more"):
+                await s.db.call(messages.add, (named,))
             answer = Message("a", "c2", "m2", Role.ASSISTANT, (), 1.0, Status.STREAMING)
             await s.db.call(messages.add, (answer,))
             parts = (TextPart("Here"), ImagePart(sha(b"lost"), "image/png"))

@@ -13,6 +13,7 @@ import pytest
 from qwen_desktop.core import parts as core_parts
 from qwen_desktop.core.chat import Conversation, Message, Status
 from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, ToolResultPart
+from qwen_desktop.services import history as history_module
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.store import conversations, messages, migrations, search
@@ -92,6 +93,7 @@ def old_history(path: Path, count: int) -> None:
 def test_old_messages_get_theirs_behind_the_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In slices, in any order with what else happens, going on after an end in the middle; each just once."""
     monkeypatch.setattr(search, "SLICE", 7)
+    monkeypatch.setattr(history_module, "BREATH_S", 0.0)
     path = tmp_path / "history.sqlite3"
     old_history(path, 40)
     chance = random.Random(5)
