@@ -19,7 +19,11 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_MODES = {str(mode): mode for mode in ThinkingMode}
 _MODEL: Any = ModelRef  # a union is no type for mypy
+_parts: msgspec.json.Decoder[tuple[Part, ...]] = msgspec.json.Decoder(tuple[Part, ...])
+#: The parts of a message as stored. Raises ``ValueError``.
+parts_of = _parts.decode
 
 CONVERSATION_COLUMNS = "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model"
 MESSAGE_COLUMNS = (
@@ -61,10 +65,10 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         updated=updated,
         leaf_id=leaf,
         titled=bool(titled),
-        thinking=ThinkingMode(thinking) if thinking in set(ThinkingMode) else ThinkingMode.AUTO,
+        thinking=_MODES.get(thinking, ThinkingMode.AUTO),
         system_prompt=system_prompt,
         pinned=bool(pinned),
-        model=model_ref(model),
+        model=None if model is None else model_ref(model),
     )
 
 
@@ -97,11 +101,6 @@ def model_ref(column: str | None) -> ModelRef | None:
 def model_column(ref: ModelRef | None) -> str | None:
     """The column that ``model_ref`` reads; it names a file, which need not be text."""
     return None if ref is None else to_json(ref).decode()
-
-
-def parts_of(column: str) -> tuple[Part, ...]:
-    """The parts of a message as stored. Raises ``ValueError``."""
-    return msgspec.json.decode(column, type=tuple[Part, ...])
 
 
 def message(row: tuple[Any, ...]) -> Message:
