@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qwen_desktop import assembly
+from qwen_desktop.services import services as assembly
 from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.parts import ImagePart, Role, TextPart
 from qwen_desktop.core.paths import find_paths
