@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.chat import Message
-from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.parts import Role, drawn_text, visible_text
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.jobs.markdown.blocks import projection, verbatim
 from qwen_desktop.jobs.markdown.parser import Markdown
@@ -35,8 +35,9 @@ def view(qtbot: QtBot) -> TranscriptView:
 
 def wanted(message: Message) -> str:
     """What a message is copied like."""
-    source = visible_text(message.parts)
-    return source if message.role is Role.USER else plain([source])[0]
+    if message.role is Role.USER:
+        return visible_text(message.parts)
+    return plain([drawn_text(message.parts)])[0]
 
 
 def test_a_message_looks_the_same_however_it_came_about(view: TranscriptView, seconds: float) -> None:
@@ -63,7 +64,7 @@ def test_what_was_never_drawn_reads_like_what_was(view: TranscriptView, seconds:
         seed += 20
         chance = random.Random(seed)
         messages = [layouts.message(chance, f"n{seed + n}") for n in range(20)]
-        sources = [visible_text(message.parts) for message in messages]
+        sources = [drawn_text(message.parts) for message in messages]
         view.set_messages(messages, more_above=False)
         view.select_all()
         view.copy()
