@@ -56,7 +56,7 @@ def toml_value(value: Any) -> str:
 
 def _allowed(entry: Setting) -> str:
     if entry.kind == "choice":
-        return "one of " + ", ".join(f'"{value}"' for value, _ in entry.info.choices)
+        return "one of " + ", ".join(f'"{value}"' for value, _ in entry.choices)
     if entry.kind == "bool":
         return "true or false"
     if entry.kind == "list":
@@ -138,7 +138,7 @@ def complaint(entry: Setting, value: Any, *, in_file: bool = False) -> Text:
         "key": entry.key,
         "low": "" if entry.minimum is None else _number(entry.minimum),
         "high": "" if high is None else _number(high),
-        "choices": ", ".join(f'"{choice}"' for choice, _ in entry.info.choices) if kind == "choice" else "",
+        "choices": ", ".join(f'"{choice}"' for choice, _ in entry.choices) if kind == "choice" else "",
         "value": _shown(value),
     }
     return Text(f"{code}.file", source_in_file, params) if in_file else Text(code, source, params)

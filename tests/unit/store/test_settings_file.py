@@ -219,7 +219,7 @@ def any_value(chance: random.Random, key: str) -> Any:
     low, high = entry.minimum or 0, entry.maximum or 1
     found: dict[str, Any] = {
         "bool": chance.random() < 0.5,
-        "choice": chance.choice([choice for choice, _ in entry.info.choices] or [None]),
+        "choice": chance.choice([choice for choice, _ in entry.choices] or [None]),
         "text": WITH_A_FORM.get(key) or "".join(chance.choices(LETTERS, k=chance.randrange(40))),
         "list": tuple("".join(chance.choices(LETTERS, k=9)) for _ in range(chance.randrange(4))),
         "int": chance.randint(int(low), int(high)),
