@@ -25,6 +25,7 @@ from msgspec import Struct
 from qwen_desktop import __version__
 from qwen_desktop.cli import backends
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
@@ -69,17 +70,17 @@ class Check(Struct, frozen=True):
     hint: str = ""
 
 
-async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
+async def examine(run: Run) -> int:
     """Run all checks and print them. Returns 1 when one is bad, else 0."""
-    rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(paths)])
+    rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(run.paths)])
     bad = sum(row.state == "bad" for row in rows)
-    if as_json:
-        console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
+    if run.as_json:
+        run.console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
     else:
-        _print(rows, console)
+        _print(rows, run.console)
     if bad:
         template = QT_TRANSLATE_NOOP("doctor", "Checks that failed: {count}.")
-        console.warn(fill(template, {"count": bad}))
+        run.console.warn(fill(template, {"count": bad}))
     return int(bool(bad))
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.one_run import Guard
 from qwen_desktop.core.models import Purpose
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import clean
-
-#: Runs a command's work and turns its failure into one sentence and an exit code.
-Guard = Callable[[Callable[[Paths], Coroutine[Any, Any, int]], Console], None]
 
 _JSON = typer.Option("--json", help="Print one JSON object.")
 _REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
 
 
-def models_app(build: Build, guarded: Guard) -> typer.Typer:
-    """The group of commands, joined to the services of one run."""
+def models_app(guarded: Guard) -> typer.Typer:
+    """The group of commands."""
     app = typer.Typer(
         no_args_is_help=True, rich_markup_mode=None, help="Find, fetch and look after models on this computer."
     )
@@ -32,8 +26,7 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """List the installed models."""
         from qwen_desktop.cli.models_library import list_models  # noqa: PLC0415 - only for this command
 
-        console = Console(quiet=as_json)
-        guarded(lambda paths: list_models(paths, build, console, as_json=as_json), console)
+        guarded(list_models, as_json=as_json)
 
     @app.command()
     def recommend(
@@ -43,8 +36,7 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """Name the best model for this computer and a purpose, with a lighter and a stronger one."""
         from qwen_desktop.cli.models_recommend import recommend as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        guarded(lambda paths: work(paths, build, console, purpose=purpose, as_json=as_json), console)
+        guarded(lambda run: work(run, purpose=purpose), as_json=as_json)
 
     @app.command()
     def fit(
@@ -64,20 +56,7 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """Say whether a model fits this computer, before it is downloaded too."""
         from qwen_desktop.cli.models_fit import fit as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        guarded(
-            lambda paths: work(
-                reference,
-                paths,
-                build,
-                console,
-                context=context,
-                kv_type=kv_type,
-                memory=memory,
-                as_json=as_json,
-            ),
-            console,
-        )
+        guarded(lambda run: work(run, reference, context=context, kv_type=kv_type, memory=memory), as_json=as_json)
 
     @app.command()
     def pull(
@@ -91,9 +70,8 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_pull import PullOptions  # noqa: PLC0415
         from qwen_desktop.cli.models_pull import pull as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        wanted = PullOptions(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
-        guarded(lambda paths: work(wanted, paths, build, console), console)
+        wanted = PullOptions(clean(reference), clean(quant), clean(source), yes)
+        guarded(lambda run: work(run, wanted), as_json=as_json)
 
     @app.command("import")
     def take_in(
@@ -106,13 +84,7 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """Add GGUF files to the library, without a second copy unless asked for one."""
         from qwen_desktop.cli.models_library import import_models  # noqa: PLC0415
 
-        console = Console()
-        guarded(
-            lambda paths: import_models(
-                paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps
-            ),
-            console,
-        )
+        guarded(lambda run: import_models(run, files=files or (), copy=copy, from_apps=from_apps))
 
     @app.command()
     def options(  # noqa: PLR0917 - typer reads options from parameters
@@ -139,20 +111,15 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
         from qwen_desktop.core.model_ref import LoadOptions  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
         wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type)
-        guarded(
-            lambda paths: work(name, paths, build, console, wanted=wanted, alias=alias, reset=reset, as_json=as_json),
-            console,
-        )
+        guarded(lambda run: work(run, name, wanted=wanted, alias=alias, reset=reset), as_json=as_json)
 
     @app.command()
     def verify(name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]) -> None:
         """Read a model again and compare it with its hash."""
         from qwen_desktop.cli.models_library import verify as work  # noqa: PLC0415
 
-        console = Console()
-        guarded(lambda paths: work(name, paths, build, console), console)
+        guarded(lambda run: work(run, name))
 
     @app.command()
     def remove(
@@ -162,7 +129,6 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """Put a model into the bin; of a linked one only the link is removed."""
         from qwen_desktop.cli.models_library import remove as work  # noqa: PLC0415
 
-        console = Console()
-        guarded(lambda paths: work(name, paths, build, console, yes=yes), console)
+        guarded(lambda run: work(run, name, yes=yes))
 
     return app
