@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import LocalEngine, ThinkingMode
+from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.engines import Engines
-from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Queued, Reading
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
@@ -63,9 +65,38 @@ class App:
 
     async def ask(self, text: str, conversation_id: str | None = None) -> str:
         """Send, wait for the answer, and return the conversation's id."""
-        message = await self.chat.send(text, conversation_id=conversation_id, thinking=ThinkingMode.AUTO)
+        message = await self.send(text, conversation_id)
         await self.chat.idle()
         return message.conversation_id
+
+    async def send(
+        self, text: str, conversation_id: str | None = None, thinking: ThinkingMode = ThinkingMode.AUTO, **more: Any
+    ) -> Message:
+        """Send a text, in a new conversation where none is named."""
+        where = conversation_id or new_id()
+        new = conversation_id is None
+        return await self.chat.send((TextPart(text),), conversation_id=where, new=new, thinking=thinking, **more)
+
+    async def stop_all(self) -> None:
+        """End all answers."""
+        await asyncio.gather(*map(self.chat.stop, self.chat.running()))
+
+    def deltas(self) -> list[AnswerEvent]:
+        """What was told of answers' words."""
+        return [told for told in self.events(AnswerEvent) if isinstance(told.event, PartDelta)]
+
+    def stages(self) -> list[Queued | Loading | Reading]:
+        """Where answers waited, in the order of the telling."""
+        told = (event.event for event in self.events(AnswerEvent))
+        return [stage for stage in told if isinstance(stage, Queued | Loading | Reading)]
+
+    def shown(self, conversation_id: str = "") -> tuple[Part, ...]:
+        """The answer as somebody sees it who follows the events, of this conversation or of the only one."""
+        builder = PartsBuilder()
+        for told in self.events(AnswerEvent):
+            if isinstance(told.event, PartEvent) and conversation_id in ("", told.conversation_id):
+                builder.take(told.event)
+        return builder.parts()
 
 
 async def any_file(path: Path) -> ModelFile:

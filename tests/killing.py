@@ -16,12 +16,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.parts import Role, ThinkingPart, ToolCallPart, visible_text
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.store.database import Database
 
 CHILD = Path(__file__).resolve().parent / "integration" / "services" / "kill_child.py"
+#: What the answer says before its text.
+THOUGHT, CALL = "Counting needs care. " * 3, ToolCallPart("1", "count", '{"from": 0}')
 RATE = 200.0
 PIECE = 8
 
@@ -101,13 +103,15 @@ async def _look(path: Path, shown: int, length: int, after: float) -> Killed:
             return Killed(shown, 0, after, intact, True, recovered == 0, shown == 0, "nothing")
         question, answer = await history.tail(found[0].id, 2)
         text = visible_text(answer.parts)
+        before = (*answer.parts[:2],) if text else (ThinkingPart(THOUGHT), CALL)
+        thought = isinstance(before[0], ThinkingPart) and before[0].text == THOUGHT and before[1] == CALL
         ended = answer.status is Status.DONE and len(text) == length
         return Killed(
             shown=shown,
             saved=len(text),
             after_s=after,
             intact=intact,
-            prefix=text == "".join(f"{number:07d}\n" for number in range(len(text) // 8 + 1))[: len(text)],
+            prefix=thought and text == "".join(f"{number:07d}\n" for number in range(len(text) // 8 + 1))[: len(text)],
             interrupted=ended or (recovered == 1 and answer.status is Status.INTERRUPTED),
             question=question.role is Role.USER and visible_text(question.parts) == "Count for me.",
             status=str(answer.status),

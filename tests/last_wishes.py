@@ -6,7 +6,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from qwen_desktop.core.engine import LocalEngine, ThinkingMode
+from qwen_desktop.core.engine import LocalEngine
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import ModelStatus
@@ -72,5 +72,5 @@ async def random_choices(seed: int) -> None:
         kept = app.preferences.settings.engine.model
         assert Path(kept).name == wanted, f"seed {seed}"
         assert SettingsFile(app.paths.settings_file).load().settings.engine.model == kept, f"seed {seed}"
-        await app.chat.send("Hello", conversation_id=None, thinking=ThinkingMode.AUTO)
+        await app.send("Hello")
         await app.chat.idle()

@@ -10,7 +10,16 @@ from PySide6.QtGui import QImage, QPainter
 
 from qwen_desktop.core.chat import Message, Provenance, Status
 from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    Role,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_body import Body
@@ -36,18 +45,33 @@ class Layout(NamedTuple):
 
 def message(chance: random.Random, key: str) -> Message:
     """A finished answer, or now and then a question."""
-    parts: list[TextPart | ThinkingPart] = [TextPart(random_messages.text(chance))]
+    parts: list[Part] = [TextPart(random_messages.text(chance))]
     if chance.random() < 0.1:
         return Message(key, "c", None, Role.USER, tuple(parts), 0.0)
     if chance.random() < 0.2:
         known = chance.random() < 0.7
         parts.insert(0, ThinkingPart(random_messages.prose(chance, 30), 2.5 if known else None, 30 if known else None))
+    if chance.random() < 0.2:  # it has called a tool and gone on
+        again = ThinkingPart(random_messages.prose(chance, 9), 1.0, 9)
+        call = ToolCallPart("1", "look_up", '{"word": "```"}' if chance.random() < 0.3 else '{"word": "sea"}')
+        parts += [again, call, ToolResultPart("1", "A lot of water."), TextPart(random_messages.prose(chance, 20))]
     ended = chance.choice(
         ((Status.DONE, FinishReason.STOP), (Status.DONE, FinishReason.LENGTH), (Status.STOPPED, None))
     )
     return Message(
         key, "c", None, Role.ASSISTANT, tuple(parts), 0.0, status=ended[0], finish_reason=ended[1], provenance=MADE
     )
+
+
+def more(view: TranscriptView, key: str, text: str = "", *, thinking: str = "") -> None:
+    """Some more of the text, or of the thinking, of an answer on show."""
+    live = view.live.get(key)
+    kind = ThinkingPart if thinking else TextPart
+    parts = () if live is None else live.parts.parts()
+    if not parts or type(parts[-1]) is not kind:
+        parts += (kind(""),)
+        view.take(key, PartBegun(len(parts) - 1, kind("")))
+    view.take(key, PartDelta(len(parts) - 1, thinking or text))
 
 
 def item_of(view: TranscriptView, key: str) -> MessageItem:
@@ -110,19 +134,12 @@ def streamed(view: TranscriptView, message: Message, chance: random.Random) -> L
     view.set_messages([growing], more_above=False)
     item = settle(view, message.id)
     size = view.size()
-    for part in message.parts:
-        if isinstance(part, ThinkingPart):
-            for piece in random_messages.pieces(chance, part.text):
-                view.append_delta(message.id, "", piece)
-            if part.seconds is not None:
-                view.thinking_done(message.id, part.seconds, part.tokens or 0)
-        elif isinstance(part, TextPart):
-            for piece in random_messages.pieces(chance, part.text):
-                view.append_delta(message.id, piece, "")
-                if chance.random() < 0.5:
-                    _show(view, item, chance)
-                if chance.random() < 0.03:
-                    _happen(view, item, chance)
+    for event in random_messages.events(chance, message.parts):
+        view.take(message.id, event)
+        if isinstance(event, PartDelta) and chance.random() < 0.5:
+            _show(view, item, chance)
+        if isinstance(event, PartDelta) and chance.random() < 0.03:
+            _happen(view, item, chance)
     if chance.random() < 0.5:
         _show(view, item, chance)
     view.resize(size)

@@ -41,7 +41,7 @@ def grown(chance: random.Random, markdown: Markdown, text: str) -> tuple[Block, 
     growing, place = GrowingText(markdown), 0
     while place < len(text):
         step = chance.randint(1, 9)
-        growing.add(text[place : place + step])
+        growing.text = text[: place + step]
         place += step
         growing.blocks()
     return tuple(growing.blocks()[0])

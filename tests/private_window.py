@@ -52,7 +52,7 @@ async def story(app: Driver) -> None:
     for chooser in window.findChildren(QFileDialog):
         chooser.reject()
     await app.until(lambda: not window.findChildren(QFileDialog))
-    window.chat.send("How do I start a new chat?")  # without keys: those run the loop inside the loop
+    window.chat.ask("How do I start a new chat?")  # without keys: those run the loop inside the loop
     await app.until(lambda: window.chat.transcript.last_answer_id() is not None)
     await services.chat.idle()
     assert (await app.last_answer()).parts

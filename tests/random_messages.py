@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartEvent,
+    PartWasThinking,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 _WORDS = (
     "the", "heap", "of", "files", "merge", "in", "memory", "snake_case_name", "__init__", "**kwargs", "2 * 3", "a_b",
@@ -111,3 +127,38 @@ def pieces(chance: random.Random, whole: str) -> list[str]:
         found.append(whole[place : place + step])
         place += step
     return found
+
+
+def parts(chance: random.Random) -> tuple[Part, ...]:
+    """What an answer may consist of, in any order."""
+
+    def part() -> Part:
+        words = prose(chance, 12)
+        match chance.randrange(4):
+            case 0:
+                return ThinkingPart(words, 1.5, 9)
+            case 1:
+                word = chance.choice(("sea", "```", "````x"))
+                return ToolCallPart("1", "look_up", f'{{"word": "{word}"}}')
+            case 2:
+                return ToolResultPart("1", words)
+            case _:
+                return TextPart(words)
+
+    return tuple(part() for _ in range(chance.randint(0, 7)))
+
+
+def events(chance: random.Random, whole: Sequence[Part]) -> Iterator[PartEvent]:
+    """How these parts come, in pieces; now and then a thought comes as text first."""
+    for index, part in enumerate(whole):
+        text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", "")
+        known = isinstance(part, ThinkingPart) and part.seconds is not None
+        late = known and text == text.strip() != "" and chance.random() < 0.3
+        empty = {"arguments": ""} if isinstance(part, ToolCallPart) else {"text": ""}
+        yield PartBegun(index, TextPart("") if late else msgspec.structs.replace(part, **empty))
+        for piece in pieces(chance, text):
+            yield PartDelta(index, piece)
+        if isinstance(part, ThinkingPart) and part.seconds is not None:
+            yield (PartWasThinking if late else PartDone)(index, part.seconds, part.tokens or 0)
+        elif not isinstance(part, ThinkingPart):
+            yield PartDone(index)

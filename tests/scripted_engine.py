@@ -27,17 +27,24 @@ from qwen_desktop.core.engine import (
     PromptProgress,
     Sampling,
     Stats,
-    TextDelta,
-    TextWasThinking,
-    ThinkingDelta,
-    ThinkingDone,
     ThinkingMode,
 )
 from qwen_desktop.core.errors import AppError, Problem, error_of
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartWasThinking,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
 
 
 class Script(Struct, frozen=True):
-    """One answer. ``rate`` is deltas per second (0: as fast as the loop turns), ``piece`` characters a delta.
+    """One answer: thinking and text, or ``parts`` of these and of tool calls. ``rate`` is deltas per second (0: as fast
+    as the loop turns), ``piece`` characters a delta.
 
     ``unopened``: the thinking comes as text, and only then it shows that it was none. ``error`` is raised after
     ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before the first delta.
@@ -45,6 +52,7 @@ class Script(Struct, frozen=True):
 
     text: str = "Hello."
     thinking: str = ""
+    parts: tuple[Part, ...] = ()
     unopened: bool = False
     rate: float = 0.0
     piece: int = 4
@@ -87,41 +95,48 @@ class ScriptedRun:
             yield script.cut
         if script.first_s:
             await self._pause(script.first_s)
-        pieces = [(True, part) for part in _split(script.thinking, script.piece)]
-        pieces += [(False, part) for part in _split(script.text, script.piece)]
-        said: dict[bool, list[str]] = {True: [], False: []}
+        parts = script.parts or tuple(p for p in (ThinkingPart(script.thinking), TextPart(script.text)) if p.text)
+        pieces = [(number, piece) for number, part in enumerate(parts) for piece in _split(_said(part), script.piece)]
         started = time.monotonic()
-        thought = False
-        for number, (thinking, part) in enumerate(pieces):
-            if script.error is not None and number >= script.fail_after:
+        thought = tokens = 0
+        begun = -1
+
+        def ended() -> Event:
+            if not isinstance(parts[begun], ThinkingPart):
+                return PartDone(begun)
+            return (PartWasThinking if script.unopened else PartDone)(begun, time.monotonic() - started, thought)
+
+        for count, (number, piece) in enumerate(pieces):
+            if script.error is not None and count >= script.fail_after:
                 raise script.error
             if script.rate:
-                await self._pause(started + (number + 1) / script.rate - time.monotonic())
+                await self._pause(started + (count + 1) / script.rate - time.monotonic())
             else:
                 await asyncio.sleep(0)
             self._check()
             if self._stopped.is_set() and not script.deaf:
                 break
-            if thought and not thinking:
-                kind = TextWasThinking if script.unopened else ThinkingDone
-                yield kind(time.monotonic() - started, len(said[True]))
-            thought = thinking
-            said[thinking].append(part)
-            yield ThinkingDelta(part) if thinking and not script.unopened else TextDelta(part)
+            if number != begun:
+                if begun >= 0:
+                    yield ended()
+                begun = number
+                yield PartBegun(number, TextPart("") if script.unopened else _empty(parts[number]))
+            tokens += 1
+            thought += isinstance(parts[number], ThinkingPart)
+            yield PartDelta(number, piece)
         else:
             if script.error is not None:
                 raise script.error
-        tokens = len(said[True]) + len(said[False])
+        if begun >= 0:
+            yield ended()
         seconds = max(time.monotonic() - started, 1e-6)
         yield Live(tokens, tokens / seconds, script.prompt_tokens + tokens, 4096)
         self._result = GenerateResult(
-            "".join(said[False]),
-            "".join(said[True]),
             FinishReason.CANCELLED if self._stopped.is_set() else FinishReason.STOP,
             Stats(
                 prompt_tokens=script.prompt_tokens,
                 completion_tokens=tokens,
-                thinking_tokens=len(said[True]),
+                thinking_tokens=thought,
                 decode_tokens_per_s=tokens / seconds,
                 context_used=script.prompt_tokens + tokens,
                 context_size=4096,
@@ -136,6 +151,15 @@ class ScriptedRun:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), max(0.0, seconds))
+
+
+def _said(part: Part) -> str:
+    assert isinstance(part, TextPart | ThinkingPart | ToolCallPart)
+    return part.arguments if isinstance(part, ToolCallPart) else part.text
+
+
+def _empty(part: Part) -> Part:
+    return ToolCallPart(part.call_id, part.name, "") if isinstance(part, ToolCallPart) else type(part)("")  # type: ignore[call-arg]  # of text
 
 
 def _split(text: str, size: int) -> list[str]:

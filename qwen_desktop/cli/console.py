@@ -69,6 +69,11 @@ class Console:
         if self._lost is not None:
             raise output_lost(self._lost) from self._lost
 
+    @property
+    def lost(self) -> bool:
+        """Whether something could not be written to the output."""
+        return self._lost is not None
+
     def answer(self, text: str) -> None:
         """Some more of the answer, at once."""
         if not text:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Build(Protocol):
-    """Who makes them: ``services.services.for_command``. Without ``history`` no database is opened; with it, a history
-    that cannot be written raises ``AppError``."""
+    """Who makes them: ``services.services.for_command``. Without ``history`` it is kept in memory; with it, one that
+    cannot be written raises ``AppError``."""
 
     def __call__(
         self, paths: Paths, *, history: bool, settings_file: SettingsFile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,11 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 #: Longest message, in characters; a frame to the worker has room for 64 MiB.
 LONGEST_MESSAGE = 8_000_000
+
+
+def new_id() -> str:
+    """An id for a conversation or a message."""
+    return uuid.uuid4().hex
 
 
 def message_too_long() -> UserFacing:
@@ -79,8 +85,8 @@ class Message(Struct, frozen=True):
 class Conversation(Struct, frozen=True):
     """A conversation as the side list shows it. ``leaf_id`` is the last message of the branch on show.
 
-    ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here; None is
-    the one that is chosen for the app.
+    ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here, where
+    it is None the one that is chosen for the app.
     """
 
     id: str

@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.parts import Part, Role
+from qwen_desktop.core.parts import Part, PartEvent, Role
 from qwen_desktop.core.text import Text
 
 
@@ -104,33 +104,6 @@ class Stats(Struct, frozen=True):
     context_most: int = 0
 
 
-class TextDelta(Struct, frozen=True, tag="text"):
-    """Some more of the answer."""
-
-    text: str
-
-
-class ThinkingDelta(Struct, frozen=True, tag="thinking"):
-    """Some more of the thinking."""
-
-    text: str
-
-
-class ThinkingDone(Struct, frozen=True, tag="thinking_done"):
-    """The thinking has ended after ``seconds`` and ``tokens``; the answer follows."""
-
-    seconds: float
-    tokens: int
-
-
-class TextWasThinking(Struct, frozen=True, tag="was_thinking"):
-    """All text so far was thinking, of ``seconds`` and ``tokens``: the model has ended a thought that it never opened.
-    The answer follows."""
-
-    seconds: float
-    tokens: int
-
-
 class PromptProgress(Struct, frozen=True, tag="prompt"):
     """Reading the prompt: ``done`` of ``total`` tokens, with the seconds likely left (None when unknown)."""
 
@@ -155,22 +128,20 @@ class Live(Struct, frozen=True, tag="live"):
     context_size: int
 
 
-Event: TypeAlias = TextDelta | ThinkingDelta | ThinkingDone | TextWasThinking | PromptProgress | ContextCut | Live
+#: What a run tells while it goes on; its parts are counted from 0.
+Event: TypeAlias = PartEvent | PromptProgress | ContextCut | Live
 
 
 class GenerateResult(Struct, frozen=True):
-    """How a run ended. Valid after the run's context was left, and after its last event.
+    """How a run ended; what it said came as events. Valid after the run's context was left, and after its last event.
 
     ``sampling`` and ``seed`` are the values really used.
     """
 
-    text: str
-    thinking: str
     finish_reason: FinishReason
     stats: Stats
     sampling: Sampling = Sampling()
     seed: int = 0
-    thinking_s: float = 0.0
 
 
 class Run(Protocol):

@@ -1,4 +1,4 @@
-"""The content of a message: a list of typed parts.
+"""The content of a message: a list of typed parts, and how the parts of an answer come while it is made.
 
 The same parts travel in requests to an engine, lie in the database and are drawn by the window. Pictures, audio,
 files and tools are declared now so that later features fill them without changing what stored messages mean.
@@ -6,10 +6,14 @@ files and tools are declared now so that later features fill them without changi
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from qwen_desktop.core.text import clean
 
 
 class Role(StrEnum):
@@ -83,11 +87,157 @@ class ToolResultPart(Struct, frozen=True, tag="tool_result"):
 Part: TypeAlias = TextPart | ThinkingPart | ImagePart | AudioPart | FilePart | ToolCallPart | ToolResultPart
 
 
-def visible_text(parts: tuple[Part, ...]) -> str:
+def cleaned(part: Part) -> Part:
+    """A part that comes from outside (a tool, the name of a file) with nothing in its texts that cannot be stored."""
+    values = {name: getattr(part, name) for name in part.__struct_fields__}
+    return structs.replace(part, **{name: clean(value) for name, value in values.items() if isinstance(value, str)})
+
+
+#: So much text of a message's files is searched at most, in characters: a book as an attachment is not all searched.
+SEARCHED_IN_FILES = 1_000_000
+
+
+def blobs_of(parts: tuple[Part, ...]) -> dict[str, str]:
+    """What the parts have in the data folder: hashes, each with the name by which the user knows it."""
+    with_blobs = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
+    return {part.sha256: part.name for part in with_blobs if part.sha256}
+
+
+def search_text(parts: tuple[Part, ...]) -> str:
+    """The text that a search looks into: what is said, then what stands in the files, without the thinking."""
+    files = "\n\n".join(part.text for part in parts if isinstance(part, FilePart) and part.text)[:SEARCHED_IN_FILES]
+    return "\n\n".join(text for text in (visible_text(parts), files) if text)
+
+
+def visible_text(parts: Sequence[Part]) -> str:
     """The text of a message without its thinking, as it is copied and searched."""
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
 
 
-def thinking_text(parts: tuple[Part, ...]) -> str:
+def thinking_text(parts: Sequence[Part]) -> str:
     """The thinking of a message, empty when there is none."""
     return "\n\n".join(part.text for part in parts if isinstance(part, ThinkingPart))
+
+
+def first_thoughts(parts: Sequence[Part]) -> tuple[ThinkingPart, ...]:
+    """The thinking with which a message begins."""
+    found: list[ThinkingPart] = []
+    for part in parts:
+        if not isinstance(part, ThinkingPart):
+            break
+        found.append(part)
+    return tuple(found)
+
+
+def drawn_text(parts: Sequence[Part]) -> str:
+    """What follows the first thoughts as one Markdown text, in order: a later thought is quoted, calls of tools and
+    their results are blocks of code. It only grows while an answer does."""
+    rest = parts[len(first_thoughts(parts)) :]
+    shown = (_markdown(part, last=number == len(rest)) for number, part in enumerate(rest, 1))
+    return "\n\n".join(text for text in shown if text)
+
+
+def _markdown(part: Part, *, last: bool) -> str:
+    match part:
+        case TextPart(text):
+            return text
+        case ThinkingPart(text):
+            return "> " + text.replace("\n", "\n> ") if text else ""
+        case ToolCallPart(_, name, arguments):
+            code = f"{name} {arguments}"
+        case ToolResultPart(_, text):
+            code = text
+        case _:
+            return ""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    return f"{fence}\n{code}" + ("" if last else f"\n{fence}")  # an open one that ends with the text is closed
+
+
+# How parts come -------------------------------------------------------------------------------------------------------
+
+
+class PartBegun(Struct, frozen=True, tag="begun"):
+    """Part ``index`` begins: one of its kind, without what will come as deltas. Parts come in order, one after the
+    other."""
+
+    index: int
+    part: Part
+
+
+class PartDelta(Struct, frozen=True, tag="delta"):
+    """Some more text of part ``index``, of its arguments where it calls a tool."""
+
+    index: int
+    text: str
+
+
+class PartDone(Struct, frozen=True, tag="done"):
+    """Part ``index`` has ended; a thought took ``seconds`` and ``tokens``."""
+
+    index: int
+    seconds: float | None = None
+    tokens: int | None = None
+
+
+class PartWasThinking(Struct, frozen=True, tag="was_thinking"):
+    """Part ``index``, which came as text, was a thought that was never opened. It has ended after ``seconds`` and
+    ``tokens``."""
+
+    index: int
+    seconds: float
+    tokens: int
+
+
+PartEvent: TypeAlias = PartBegun | PartDelta | PartDone | PartWasThinking
+
+
+class PartsBuilder:
+    """Puts the parts of an answer together from their events, ``parts`` being there already.
+
+    Texts are joined when somebody looks. An event that fits nothing is passed over.
+    """
+
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        self._parts = list(parts)
+        self._chunks: dict[int, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def take(self, event: PartEvent) -> None:
+        """One event more."""
+        index = event.index
+        if isinstance(event, PartBegun):
+            if index == len(self._parts):
+                self._parts.append(event.part)
+        elif index >= len(self._parts):
+            return
+        elif isinstance(event, PartDelta):
+            if not isinstance(self._parts[index], ImagePart | AudioPart):
+                self._chunks.setdefault(index, []).append(event.text)
+        elif isinstance(event, PartWasThinking):
+            self._parts[index] = ThinkingPart(_text_of(self.part(index)).strip(), event.seconds, event.tokens)
+        elif isinstance(part := self._parts[index], ThinkingPart):
+            self._parts[index] = ThinkingPart(part.text, event.seconds, event.tokens)
+
+    def part(self, index: int) -> Part:
+        """One of them, with all its text."""
+        part = self._parts[index]
+        if chunks := self._chunks.pop(index, None):
+            text = _text_of(part) + "".join(chunks)
+            changes = {"arguments": text} if isinstance(part, ToolCallPart) else {"text": text}
+            part = self._parts[index] = structs.replace(part, **changes)
+        return part
+
+    def parts(self) -> tuple[Part, ...]:
+        """All as of now."""
+        for index in tuple(self._chunks):
+            self.part(index)
+        return tuple(self._parts)
+
+
+def _text_of(part: Part) -> str:
+    """The text that deltas add to."""
+    if isinstance(part, ToolCallPart):
+        return part.arguments
+    return "" if isinstance(part, ImagePart | AudioPart) else part.text

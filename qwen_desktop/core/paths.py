@@ -47,6 +47,11 @@ class Paths(Struct, frozen=True):
         return self.data / "history.sqlite3"
 
     @property
+    def blobs(self) -> Path:
+        """What is attached to messages, in files named by their SHA-256."""
+        return self.data / "blobs"
+
+    @property
     def guide_file(self) -> Path:
         return self.resources / "guide" / "guide.gguf"
 

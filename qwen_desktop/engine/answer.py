@@ -16,6 +16,7 @@ from qwen_desktop.core.engine import (
     Stats,
 )
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.parts import Part
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
@@ -66,6 +67,11 @@ class Answer:
         self._read_s = 0.0
         self._first = self._last = 0.0
         self._tokens = 0
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What was said so far."""
+        return self._stream.parts
 
     def make(self) -> GenerateResult:
         """Make it. The context's flag ends it early, with what there is.
@@ -149,7 +155,7 @@ class Answer:
         return self._model.special_text(token).encode() if token in (self._open, self._close) else b""
 
     def _flush(self, *, live: bool = False) -> None:
-        events = self._stream.events()
+        events: tuple[Event, ...] = self._stream.events()
         if live:
             events += (Live(self._tokens, round(self._speed(), 2), len(self._context.tokens), self._context.size),)
         if events:
@@ -176,13 +182,10 @@ class Answer:
             context_size=self._context.size,
         )
         return GenerateResult(
-            text=stream.text,
-            thinking=stream.thinking_text,
             finish_reason=reason,
             stats=stats,
             sampling=self._sampling,
             seed=self._seed,
-            thinking_s=stats.thinking_s,
         )
 
 

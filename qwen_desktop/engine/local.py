@@ -48,7 +48,7 @@ class _Run:
         except (AppError, RuntimeError):
             if not self._left:
                 raise
-            return GenerateResult("", "", FinishReason.CANCELLED, Stats())
+            return GenerateResult(FinishReason.CANCELLED, Stats())
 
     async def stop(self) -> None:
         self._call.cancel()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, GenerateResult, ModelInfo, ThinkingMode
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
+from qwen_desktop.core.parts import Part, Role, TextPart, visible_text
 from qwen_desktop.engine import prompt, sampling_defaults
 from qwen_desktop.engine.answer import Answer
 from qwen_desktop.engine.autotune import Pace
@@ -98,7 +98,8 @@ class Session:
             result.stats, load_s=self._load_s, held_bytes=self._held, context_most=self._most
         )
         result = msgspec.structs.replace(result, stats=stats)
-        self._ahead = lambda: self._prepare(made.messages, mode, result)
+        parts = answer.parts
+        self._ahead = lambda: self._prepare(made.messages, mode, parts)
         return result
 
     def _mode(self, asked: ThinkingMode) -> ThinkingMode:
@@ -129,11 +130,10 @@ class Session:
         except Exception as error:  # work ahead must never harm: the next request does it again, properly
             log.info("idle.failed %s", type(error).__name__)
 
-    def _prepare(self, messages: Sequence[ChatMessage], mode: ThinkingMode, result: GenerateResult) -> None:
-        if not result.text:
+    def _prepare(self, messages: Sequence[ChatMessage], mode: ThinkingMode, parts: tuple[Part, ...]) -> None:
+        if not visible_text(parts):
             return
-        thought = (ThinkingPart(result.thinking),) if result.thinking else ()
-        answer = ChatMessage(Role.ASSISTANT, (*thought, TextPart(result.text)))
+        answer = ChatMessage(Role.ASSISTANT, parts)
         first, second = (
             self._renderer.text((*messages, answer, ChatMessage(Role.USER, (TextPart(word),))), mode, answer=False)
             for word in ("1 a", "2 b")

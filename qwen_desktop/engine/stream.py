@@ -10,7 +10,19 @@ import codecs
 import re
 from collections.abc import Callable, Sequence
 
-from qwen_desktop.core.engine import Event, TextDelta, TextWasThinking, ThinkingDelta, ThinkingDone
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartEvent,
+    PartsBuilder,
+    PartWasThinking,
+    TextPart,
+    ThinkingPart,
+    thinking_text,
+    visible_text,
+)
 from qwen_desktop.core.text import clean
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -31,22 +43,33 @@ class AnswerStream:
         self._stop = tuple(s for s in stop if s)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-        self._events: list[Event] = []
+        self._events: list[PartEvent] = []
+        self._builder = PartsBuilder()
+        self._part: type[TextPart | ThinkingPart] | None = None  # what the open part is
         self._thinking = thinking
         self._began: float | None = None  # with the first token: before it the prompt was read
         self._thought = thinking  # there is or was a thought of its own
+        self._thought_words = False  # and it is not empty
         self._at_start = True  # nothing but white space of the answer has come
         self._tokens = 0
-        self.text = ""
-        self.thinking_text = ""
         self.thinking_tokens = 0
         self.thinking_s = 0.0
         self.stopped = False
 
     @property
-    def thinking(self) -> bool:
-        """Whether the model is thinking now."""
-        return self._thinking
+    def parts(self) -> tuple[Part, ...]:
+        """The answer so far."""
+        return self._builder.parts()
+
+    @property
+    def text(self) -> str:
+        """The text of it so far."""
+        return visible_text(self.parts)
+
+    @property
+    def thinking_text(self) -> str:
+        """The thinking of it so far."""
+        return thinking_text(self.parts)
 
     def piece(self, data: bytes) -> None:
         """One token's bytes."""
@@ -81,16 +104,12 @@ class AnswerStream:
             if not self._at_start or self._held.strip():
                 self._emit_text(self._held)
             self._held = ""
+        self._end_part()
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> tuple[PartEvent, ...]:
         """What happened since the last call; neighbouring deltas are joined."""
         events, self._events = tuple(self._events), []
         return events
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there are events to fetch."""
-        return bool(self._events)
 
     def _count(self) -> None:
         if self._began is None:
@@ -109,8 +128,7 @@ class AnswerStream:
 
     def _end_thinking(self) -> None:
         self._measure()
-        if self.thinking_text:
-            self._events.append(ThinkingDone(round(self.thinking_s, 3), self.thinking_tokens))
+        self._end_part()
 
     def _measure(self) -> None:
         now = self._clock()
@@ -138,13 +156,13 @@ class AnswerStream:
         self._held = self._held[white:]
 
     def _emit_thinking(self, text: str, *, final: bool = False) -> None:
-        if not self.thinking_text:
+        if self._part is None:
             text = text.lstrip()
         if final:
             text = text.rstrip()
         if text:
-            self.thinking_text += text
-            self._add(text, thinking=True)
+            self._thought_words = True
+            self._add(text, ThinkingPart)
 
     def _take_text(self, *, final: bool = False) -> None:
         if self._at_start and not self._begins(final=final):
@@ -172,7 +190,7 @@ class AnswerStream:
         lines = _LINES.match(self._held)
         held = self._held[lines.end() :] if lines is not None else self._held
         begun = held.lstrip()
-        if begun.startswith(OPEN) and not self.thinking_text:
+        if begun.startswith(OPEN) and not self._thought_words:
             self._open()
             self._take(begun[len(OPEN) :])
             return False
@@ -182,7 +200,7 @@ class AnswerStream:
         self._held = begun if begun and held == " " + begun else held  # one blank is no indentation
         if final:
             return bool(begun)
-        marks = (CLOSE,) if self.thinking_text else (OPEN, CLOSE)
+        marks = (CLOSE,) if self._thought_words else (OPEN, CLOSE)
         return bool(begun) and not any(mark.startswith(begun) for mark in marks)
 
     def _take_close(self, *, final: bool) -> None:
@@ -191,12 +209,13 @@ class AnswerStream:
         line = behind.lstrip(" \t")
         if not line and not final:
             return
-        alone = not line or line[0] == "\n" or not self.text.rstrip(" \t") or self.text.rstrip(" \t")[-1] == "\n"
-        if alone and OPEN not in self.text and not _in_code(self.text):
-            self.thinking_text, self.text = self.text.strip(), ""
-            self._thought = self._at_start = True
+        text = self.text
+        alone = not line or line[0] == "\n" or not text.rstrip(" \t") or text.rstrip(" \t")[-1] == "\n"
+        if alone and OPEN not in text and not _in_code(text):
+            self._thought = self._thought_words = self._at_start = True
             self._measure()
-            self._events.append(TextWasThinking(round(self.thinking_s, 3), self.thinking_tokens))
+            self._tell(PartWasThinking(len(self._builder) - 1, round(self.thinking_s, 3), self.thinking_tokens))
+            self._part = None
             self._held = behind
         else:
             self._emit_text(CLOSE)
@@ -207,16 +226,30 @@ class AnswerStream:
     def _emit_text(self, text: str) -> None:
         if text:
             self._at_start = False
-            self.text += text
-            self._add(text, thinking=False)
+            self._add(text, TextPart)
 
-    def _add(self, text: str, *, thinking: bool) -> None:
-        kind = ThinkingDelta if thinking else TextDelta
+    def _add(self, text: str, kind: type[TextPart | ThinkingPart]) -> None:
+        if self._part is not kind:
+            self._end_part()
+            self._part = kind
+            self._tell(PartBegun(len(self._builder), kind("")))
+        index = len(self._builder) - 1
+        self._builder.take(delta := PartDelta(index, text))
         last = self._events[-1] if self._events else None
-        if isinstance(last, kind):
-            self._events[-1] = kind(last.text + text)
+        if isinstance(last, PartDelta) and last.index == index:
+            self._events[-1] = PartDelta(index, last.text + text)
         else:
-            self._events.append(kind(text))
+            self._events.append(delta)
+
+    def _end_part(self) -> None:
+        if self._part is not None:
+            took = (round(self.thinking_s, 3), self.thinking_tokens) if self._part is ThinkingPart else (None, None)
+            self._tell(PartDone(len(self._builder) - 1, *took))
+            self._part = None
+
+    def _tell(self, event: PartEvent) -> None:
+        self._builder.take(event)
+        self._events.append(event)
 
 
 def _in_code(text: str) -> bool:

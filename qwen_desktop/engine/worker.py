@@ -172,7 +172,7 @@ class Worker:
         if request.method != "generate":
             raise request.unknown()
         if request.cancelled:
-            return GenerateResult("", "", FinishReason.CANCELLED, Stats())
+            return GenerateResult(FinishReason.CANCELLED, Stats())
         if self._session is None:
             raise no_model()
         try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from qwen_desktop.core.models import DownloadStatus
-from qwen_desktop.services.events import AnswerStage, DownloadChanged, EventBus, MessageChanged
+from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus, MessageChanged
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Awake:
         self._reasons: set[str] = set()
         self._leave = [
             bus.subscribe(DownloadChanged, self._on_download),
-            bus.subscribe(AnswerStage, lambda event: self.begin(event.message_id)),
+            bus.subscribe(AnswerEvent, lambda event: self.begin(event.message_id)),
             bus.subscribe(MessageChanged, lambda event: self.end(event.message.id)),
         ]
 

@@ -11,34 +11,34 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long
+from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long, new_id
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of, prompt_empty
 from qwen_desktop.core.model_ref import FileRef, ModelRef
-from qwen_desktop.core.parts import Role, TextPart
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
-from qwen_desktop.services.answer import Answer
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import (
-    AnswerStage,
     BranchChanged,
     ConversationChanged,
     EventBus,
+    Loading,
     MessageAdded,
     MessageChanged,
     ModelStatus,
+    Queued,
+    Reading,
 )
-from qwen_desktop.services.history import History, gone, new_id
+from qwen_desktop.services.history import History, gone
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.prompt import asked_sampling, cut_of, request_messages
-from qwen_desktop.services.saver import Saver
+from qwen_desktop.services.prompt import answer_messages, asked_sampling, cut_of, request_messages
+from qwen_desktop.services.turn import GoOn, Saver, Turn
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +49,27 @@ CLOSE_S = 1.2
 _STOP_SHARE, _SAVE_SHARE = 0.4, 0.15
 #: No token has more characters than this on average, not even in code full of spaces.
 CHARACTERS_A_TOKEN = 12
+#: The parent of a message that goes to the end of the branch on show.
+END = ""
 
 
 class Chat:
-    """The conversations' answers. All methods run on the event loop; failures raise ``AppError``."""
+    """The conversations' answers. All methods run on the event loop; failures raise ``AppError``.
+
+    ``go_on`` decides after each generation whether the answer goes on with another one.
+    """
 
     def __init__(
-        self, history: History, engines: Engines, models: Models, preferences: Preferences, bus: EventBus
+        self,
+        history: History,
+        engines: Engines,
+        models: Models,
+        preferences: Preferences,
+        bus: EventBus,
+        *,
+        go_on: GoOn | None = None,
     ) -> None:
+        self._go_on = go_on
         self._history = history
         self._engines = engines
         self._models = models
@@ -65,31 +78,41 @@ class Chat:
         self._saver = Saver(history, bus)
         #: conversations in which an answer runs or is about to; the event says that it is in ``_answers`` or failed
         self._reserved: dict[str, asyncio.Event] = {}
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Turn] = {}
         self._closing = False
         history.before_delete(self.stop)
 
     # What one can ask for ----------------------------------------------------------------------------------------
 
     async def send(
-        self, text: str, *, conversation_id: str | None, thinking: ThinkingMode, made_as: str = ""
+        self,
+        parts: Sequence[Part],
+        *,
+        conversation_id: str,
+        thinking: ThinkingMode,
+        new: bool = False,
+        parent_id: str | None = END,
+        model: ModelRef | None = None,
     ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
-        Without a ``conversation_id`` a conversation is made, with the id ``made_as`` if one is given. Publishes
-        ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
-        ``UserFacing`` when the text is empty or an answer is still running here, ``Environment`` when the disk
-        refuses; then nothing has changed.
+        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet.
+        ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
+        published), or None to begin the conversation anew. ``model`` answers this one message.
+
+        Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
+        ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
+        running here, ``Environment`` when the disk refuses; then nothing has changed.
         """
-        text = clean(text).replace("\r\n", "\n").strip("\r\n").rstrip()
-        if not text.strip():
+        parts = tuple(part for part in map(_tidy, parts) if not isinstance(part, TextPart) or part.text)
+        if not parts:
             raise prompt_empty()
-        if len(text) > LONGEST_MESSAGE:
+        if sum(len(part.text) for part in parts if isinstance(part, TextPart | FilePart)) > LONGEST_MESSAGE:
             raise message_too_long()
+        question = Message(new_id(), conversation_id, parent_id, Role.USER, parts, self._history.now())
         # A caller that goes away must not leave a message without its answer.
-        return await asyncio.shield(
-            asyncio.create_task(self._send(text, conversation_id, thinking, made_as), name="chat.send")
-        )
+        sending = self._send(question, thinking, model, new=new)
+        return await asyncio.shield(asyncio.create_task(sending, name="chat.send"))
 
     async def regenerate(self, message_id: str) -> None:
         """Answer again: a new version beside this answer, or one under this question.
@@ -106,16 +129,12 @@ class Chat:
         answer = self._answers.get(conversation_id)
         if answer is None or answer.task is None:
             return
-        await self._ask_to_stop(answer)
+        await answer.ask_to_stop()
         _, pending = await asyncio.wait({answer.task}, timeout=STOP_S)
         if pending:
             log.warning("answer.stop_late")
-            self._leave(answer)
+            answer.leave()
             await asyncio.wait({answer.task})
-
-    async def stop_all(self) -> None:
-        """End all answers, those that wait for their turn first."""
-        await asyncio.gather(*(self.stop(conversation_id) for conversation_id in reversed(list(self._answers))))
 
     # What is going on --------------------------------------------------------------------------------------------
 
@@ -123,12 +142,14 @@ class Chat:
         """Ids of the conversations with an answer that runs or waits for its turn."""
         return frozenset(self._reserved)
 
-    def live(self, message_id: str) -> Message | None:
-        """The message of a running answer with all that was shown so far; None when it does not run."""
-        for answer in self._answers.values():
-            if answer.id == message_id:
-                return answer.message()
-        return None
+    async def ended(self, conversation_id: str) -> None:
+        """Wait until the answer of this conversation has ended and is saved; called at once after ``send``, it raises
+        what the answer failed with."""
+        turn = self._answers.get(conversation_id)
+        if turn is not None and turn.task is not None:
+            await asyncio.wait({turn.task})
+            if turn.error is not None:
+                raise turn.error
 
     async def idle(self) -> None:
         """Wait until no answer runs."""
@@ -144,10 +165,10 @@ class Chat:
         answers = list(self._answers.values())
         tasks = self._tasks(answers)
         if tasks:
-            stops = {asyncio.create_task(self._ask_to_stop(answer)) for answer in answers}
+            stops = {asyncio.create_task(answer.ask_to_stop()) for answer in answers}
             await asyncio.wait(tasks, timeout=seconds * _STOP_SHARE)
             for answer in answers:
-                self._leave(answer)
+                answer.leave()
             for stop in stops:
                 stop.cancel()
             await asyncio.wait({*tasks, *stops}, timeout=save_s)
@@ -159,23 +180,27 @@ class Chat:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    async def _send(self, text: str, conversation_id: str | None, thinking: ThinkingMode, made_as: str) -> Message:
-        new: Conversation | None = None
-        chosen = self._models.ref
-        if conversation_id is None:
-            prompt = self._preferences.settings.chat.system_prompt.strip()
-            new = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=made_as)
-            conversation_id = new.id
-        with self._reservation(conversation_id):
-            conversation = new or await self._conversation(conversation_id)
-            ref = conversation.model or chosen
-            now = self._history.now()
-            question = Message(new_id(), conversation_id, conversation.leaf_id, Role.USER, (TextPart(text),), now)
-            placeholder = self._placeholder(conversation_id, question.id, ref)
-            changed = await self._history.add((question, placeholder), new=new)
+    async def _send(self, question: Message, thinking: ThinkingMode, model: ModelRef | None, *, new: bool) -> Message:
+        where, chosen = question.conversation_id, self._models.ref
+        with self._reservation(where):
+            if new:
+                prompt = self._preferences.settings.chat.system_prompt.strip()
+                conversation = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=where)
+            else:
+                conversation = await self._conversation(where)
+            if question.parent_id == END:
+                question = structs.replace(question, parent_id=conversation.leaf_id)
+            elsewhere = question.parent_id != conversation.leaf_id
+            if elsewhere and question.parent_id is not None:
+                parent = await self._history.message(question.parent_id)
+                if parent is None or parent.conversation_id != where:
+                    raise _no_parent()
+            ref = model or conversation.model or chosen
+            placeholder = self._placeholder(where, question.id, ref)
+            changed = await self._history.add((question, placeholder), new=conversation if new else None)
             self._start(placeholder, changed, thinking, ref)
-        self._bus.publish(MessageAdded(question))
-        self._bus.publish(MessageAdded(placeholder))
+        for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
+            self._bus.publish(event)
         return question
 
     async def _regenerate(self, message_id: str) -> None:
@@ -256,108 +281,80 @@ class Chat:
         )
 
     def _start(self, placeholder: Message, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
-        answer = Answer(placeholder, placeholder.parent_id or "", self._bus)
-        answer.unwanted = self._closing
-        self._answers[conversation.id] = answer
-        answer.task = asyncio.create_task(self._answer(answer, conversation, thinking, ref), name="chat.answer")
+        turn = Turn(placeholder, self._bus, self._go_on)
+        turn.unwanted = self._closing
+        self._answers[conversation.id] = turn
+        turn.task = asyncio.create_task(self._answer(turn, conversation, thinking, ref), name="chat.answer")
 
-    async def _answer(self, answer: Answer, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
-        answer.saving = asyncio.create_task(self._saver.follow(answer), name="chat.save")
-        answer.begun = True
+    async def _answer(self, turn: Turn, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
+        turn.saving = asyncio.create_task(self._saver.follow(turn), name="chat.save")
+        turn.begun = True
         try:
-            if answer.unwanted:
+            if turn.unwanted:
                 raise asyncio.CancelledError
-            await self._generate(answer, conversation, thinking, ref)
+            await turn.run(
+                lambda: self._lease(turn, ref), lambda engine: self._request(engine, turn, conversation, thinking)
+            )
         except asyncio.CancelledError:
             # Only stop() and aclose() cancel this task: the answer ends here, its saving does not.
-            answer.stopped()
+            turn.stopped()
         except Cancelled:
-            answer.stopped()
+            turn.stopped()
         except Exception as error:
-            answer.failed(_card(error))
+            turn.failed(error, _card(error))
             _log_failure(error)
-        if answer.over:
+        if turn.over:
             return  # given up: the app is closing and has saved it already
-        answer.over = True
-        answer.saving.cancel()
-        await self._saver.finish(answer)
+        turn.over = True
+        turn.saving.cancel()
+        await self._saver.finish(turn)
         self._answers.pop(conversation.id, None)
         self._reserved.pop(conversation.id, None)
-        self._bus.publish(MessageChanged(answer.message()))
+        self._bus.publish(MessageChanged(turn.message()))
 
-    async def _give_up(self, answer: Answer) -> None:
-        answer.over = True
-        answer.stopped()
-        if answer.saving is not None:
-            answer.saving.cancel()
-        await self._saver.finish(answer)
+    async def _give_up(self, turn: Turn) -> None:
+        turn.over = True
+        turn.stopped()
+        if turn.saving is not None:
+            turn.saving.cancel()
+        await self._saver.finish(turn)
 
-    async def _generate(
-        self, answer: Answer, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef
-    ) -> None:
+    @contextlib.asynccontextmanager
+    async def _lease(self, turn: Turn, ref: ModelRef) -> AsyncIterator[LocalEngine]:
         if ahead := self._engines.ahead(ref):
-            self._tell_stage(answer, "queued", ahead)
+            turn.tell(Queued(ahead))
         elif self._engines.state(ref).status is not ModelStatus.READY:
-            self._tell_stage(answer, "loading")
+            turn.tell(Loading())
         await self._models.looked_at(ref)
-
-        def on_load(ahead: int) -> None:
-            self._tell_stage(answer, "queued" if ahead else "loading", ahead)
-
-        async with self._engines.lease(ref, on_load=on_load) as engine:
-            self._tell_stage(answer, "reading")
-            request = await self._request(engine, answer, conversation, thinking)
-            async with engine.generate(request) as run:
-                answer.run = run
-                async for event in run:
-                    answer.take(event)
-            if answer.left_out and answer.cut is None:
-                first = next(message for message in request.messages if message.role is not Role.SYSTEM)
-                answer.cut_at(first.id, answer.left_out)
-            answer.ended(run.result)
+        async with self._engines.lease(
+            ref, on_load=lambda ahead: turn.tell(Queued(ahead) if ahead else Loading())
+        ) as engine:
+            turn.tell(Reading())
+            yield engine
 
     async def _request(
-        self, engine: LocalEngine, answer: Answer, conversation: Conversation, thinking: ThinkingMode
+        self, engine: LocalEngine, turn: Turn, conversation: Conversation, thinking: ThinkingMode
     ) -> GenerateRequest:
         settings = self._preferences.settings.sampling
         info = engine.info
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
-        branch, answer.left_out = await self._history.prompt_messages(answer.question_id, characters)
-        messages = request_messages(branch, conversation.system_prompt)
+        branch, turn.left_out = await self._history.prompt_messages(turn.question_id, characters)
+        messages = request_messages(branch, conversation.system_prompt) + answer_messages(turn.parts, turn.id)
         sampling = asked_sampling(settings)
         if info is not None:
-            answer.made_by(info, sampling, thinking, settings.max_tokens)
+            turn.made_by(info, sampling, thinking, settings.max_tokens)
         return GenerateRequest(
             messages,
             thinking,
             settings.max_tokens,
             sampling,
             cache_key=conversation.id,
-            cut_from=cut_of(branch, messages),
+            cut_from=turn.cut or cut_of(branch, messages),
         )
 
-    def _tell_stage(self, answer: Answer, stage: Literal["queued", "loading", "reading"], ahead: int = 0) -> None:
-        self._bus.publish(AnswerStage(answer.conversation_id, answer.id, stage, ahead))
-
-    async def _ask_to_stop(self, answer: Answer) -> None:
-        if answer.run is None:
-            self._leave(answer)  # it waits for its turn, or for the model
-            return
-        try:
-            await answer.run.stop()
-        except AppError as error:
-            log.warning("answer.stop code=%s", error.problem.what.code)
-
-    def _leave(self, answer: Answer) -> None:
-        """Break an answer off, unless it has ended and is only being saved."""
-        if not answer.begun:
-            answer.unwanted = True
-        elif answer.task is not None and not answer.over:
-            answer.task.cancel()
-
-    def _tasks(self, answers: Iterable[Answer]) -> set[asyncio.Task[None]]:
-        return {answer.task for answer in answers if answer.task is not None}
+    def _tasks(self, turns: Iterable[Turn]) -> set[asyncio.Task[None]]:
+        return {turn.task for turn in turns if turn.task is not None}
 
 
 def _card(error: Exception) -> Problem:
@@ -372,3 +369,23 @@ def _log_failure(error: Exception) -> None:
         return
     place = traceback.extract_tb(error.__traceback__)[-1]
     log.error("answer.bug kind=%s at=%s:%s", type(error).__name__, place.name, place.lineno)
+
+
+def _tidy(part: Part) -> Part:
+    """What a person typed or attached. Raises ``UserFacing`` for what only an answer can hold."""
+    if isinstance(part, TextPart):
+        text = clean(part.text).replace("\r\n", "\n").strip("\r\n").rstrip()
+        return TextPart(text if text.strip() else "")
+    if isinstance(part, ImagePart | AudioPart | FilePart):
+        return cleaned(part)
+    raise UserFacing(
+        Text("prompt.kind", QT_TRANSLATE_NOOP("chat", "A message can hold text, pictures, sound and files only.")),
+        Text("prompt.kind.hint", QT_TRANSLATE_NOOP("chat", "Take out what is none of these, then send it again.")),
+    )
+
+
+def _no_parent() -> UserFacing:
+    return UserFacing(
+        Text("chat.no_parent", QT_TRANSLATE_NOOP("chat", "The message to go on from is not in this chat.")),
+        Text("chat.no_parent.hint", QT_TRANSLATE_NOOP("chat", "Open the chat again, then send the message.")),
+    )

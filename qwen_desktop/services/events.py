@@ -10,13 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakMethod
 
 from msgspec import Struct
 
 from qwen_desktop.core.chat import Conversation, Message
-from qwen_desktop.core.engine import ModelInfo
+from qwen_desktop.core.engine import Event, ModelInfo
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.model_ref import ModelRef
@@ -59,71 +59,29 @@ class MessageChanged(Struct, frozen=True):
     message: Message
 
 
-class AnswerDelta(Struct, frozen=True):
-    """Some more of an answer, of its thinking, or both."""
+class Queued(Struct, frozen=True):
+    """The answer waits: ``ahead`` others come first."""
+
+    ahead: int
+
+
+class Loading(Struct, frozen=True):
+    """The answer waits for its model to be loaded (``ModelChanged`` has the progress)."""
+
+
+class Reading(Struct, frozen=True):
+    """The engine has the question (``PromptProgress`` tells how far it has read it, where that takes long)."""
+
+
+class AnswerEvent(Struct, frozen=True):
+    """What happens to an answer in the making: what the engine says, as it says it, and before that where it waits.
+
+    ``MessageChanged`` tells its end.
+    """
 
     conversation_id: str
     message_id: str
-    text: str = ""
-    thinking: str = ""
-
-
-class AnswerThinkingDone(Struct, frozen=True):
-    """The thinking ended after ``seconds`` and ``tokens``."""
-
-    conversation_id: str
-    message_id: str
-    seconds: float
-    tokens: int
-
-
-class AnswerWasThinking(Struct, frozen=True):
-    """All text of the answer so far was thinking, of ``seconds`` and ``tokens``; the answer itself follows."""
-
-    conversation_id: str
-    message_id: str
-    seconds: float
-    tokens: int
-
-
-class AnswerPrompt(Struct, frozen=True):
-    """The prompt is being read: tokens ``done`` of ``total``, seconds likely left or None."""
-
-    conversation_id: str
-    message_id: str
-    done: int
-    total: int
-    seconds_left: float | None = None
-
-
-class AnswerCut(Struct, frozen=True):
-    """The context was full: messages before ``first_kept_id`` were left out of this answer's prompt."""
-
-    conversation_id: str
-    message_id: str
-    first_kept_id: str
-    dropped: int
-
-
-class AnswerStage(Struct, frozen=True):
-    """Where an answer is before its first word: "queued" (``ahead`` other answers come first), "loading" the model
-    (``ModelChanged`` has the progress) or "reading" the prompt (``AnswerPrompt`` has the progress)."""
-
-    conversation_id: str
-    message_id: str
-    stage: Literal["queued", "loading", "reading"]
-    ahead: int = 0
-
-
-class AnswerLive(Struct, frozen=True):
-    """Figures while an answer streams."""
-
-    conversation_id: str
-    message_id: str
-    completion_tokens: int
-    decode_tokens_per_s: float
-    context_used: int
-    context_size: int
+    event: Event | Queued | Loading | Reading
 
 
 class ModelStatus(StrEnum):

@@ -6,31 +6,29 @@ method here (``hold``), so that a reader never sees less than what was shown.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
-from qwen_desktop.core.chat import Conversation, Message, Versions
+from qwen_desktop.core.chat import Conversation, Message, Versions, new_id
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
-from qwen_desktop.store import conversations, messages
+from qwen_desktop.store import conversations, messages, search
 from qwen_desktop.store.database import Database
 
 log = logging.getLogger(__name__)
 
 #: Longest title, in characters.
 TITLE_LENGTH = 60
-#: A whole chat is read in pages of so many messages, so that the database's thread stays open to others.
+#: A whole chat is read in pages of so many messages, so that others can read between them.
 PAGE = 500
-
-
-def new_id() -> str:
-    """An id for a conversation or a message."""
-    return uuid.uuid4().hex
+#: Between two slices of work behind the window, in seconds.
+BREATH_S = 0.05
 
 
 def title_of(text: str) -> str:
@@ -64,11 +62,11 @@ class History:
 
     async def list(self) -> tuple[Conversation, ...]:
         """All conversations: pinned first, then the newest."""
-        return await self._db.call(conversations.listed)
+        return await self._db.read(conversations.listed)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """One conversation, None when it is unknown or deleted."""
-        return await self._db.call(conversations.get, conversation_id)
+        return await self._db.read(conversations.get, conversation_id)
 
     async def create(
         self, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
@@ -86,6 +84,7 @@ class History:
         thinking: ThinkingMode = ThinkingMode.AUTO,
         system_prompt: str = "",
         conversation_id: str = "",
+        model: ModelRef | None = None,
     ) -> Conversation:
         """A conversation that is not stored yet (``add`` stores it with its first message)."""
         now = self._clock()
@@ -98,6 +97,7 @@ class History:
             titled=bool(title),
             thinking=thinking,
             system_prompt=clean(system_prompt),
+            model=model,
         )
 
     async def rename(self, conversation_id: str, title: str) -> None:
@@ -113,6 +113,15 @@ class History:
     async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
         """Set the mode of its next answers."""
         self._changed(await self._db.call(conversations.set_thinking, conversation_id, mode))
+
+    async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
+        """Set what makes its next answers; None is the model that is chosen for the app."""
+        self._changed(await self._db.call(conversations.set_model, conversation_id, model))
+
+    async def models_moved(self, moved: Callable[[str], str]) -> None:
+        """Model files have other places now: ``moved`` gives for each path the new one, or the same."""
+        for entry in await self._db.call(conversations.move_models, moved):
+            self._changed(entry)
 
     async def delete(self, conversation_id: str) -> None:
         """Take it out of the list; ``undo_delete`` brings it back until the app starts again. An answer that runs
@@ -139,24 +148,30 @@ class History:
             log.info("history.recovered interrupted=%d purged=%d", len(interrupted), purged)
         return len(interrupted)
 
+    async def prepare_search(self) -> None:
+        """Behind the window: write the search texts of messages that a version without them has stored, in slices with
+        time for others between them."""
+        while await self._db.call(search.note_older):  # noqa: ASYNC110 - what is waited for is the others
+            await asyncio.sleep(BREATH_S)
+
     # Messages ----------------------------------------------------------------------------------------------------
 
     async def tail(self, conversation_id: str, count: int) -> tuple[Message, ...]:
         """The last ``count`` messages of the branch on show, oldest first."""
-        return self._live(await self._db.call(messages.tail, conversation_id, count))
+        return self._live(await self._db.read(messages.tail, conversation_id, count))
 
     async def before(self, message_id: str, count: int) -> tuple[Message, ...]:
         """The nearest ``count`` messages above this one, oldest first."""
-        return self._live(await self._db.call(messages.before, message_id, count))
+        return self._live(await self._db.read(messages.before, message_id, count))
 
     async def message(self, message_id: str) -> Message | None:
         """One message, or None."""
-        found = await self._db.call(messages.get, message_id)
+        found = await self._db.read(messages.get, message_id)
         return None if found is None else self._live((found,))[0]
 
     async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
         """For those of the messages that have other versions: their ids and the place among them."""
-        return await self._db.call(messages.versions, tuple(ids))
+        return await self._db.read(messages.versions, tuple(ids))
 
     async def select_version(self, message_id: str) -> None:
         """Show the branch of this version: its newest descendant becomes the end of the conversation."""
@@ -187,7 +202,7 @@ class History:
     async def prompt_messages(self, message_id: str, characters: int) -> tuple[tuple[Message, ...], int]:
         """A message and those above it until their text passes ``characters``, oldest first; and how many more
         there are."""
-        return await self._db.call(messages.recent_text, message_id, characters)
+        return await self._db.read(messages.recent_text, message_id, characters)
 
     async def add(
         self, entries: Sequence[Message], *, new: Conversation | None = None, announce: bool = True

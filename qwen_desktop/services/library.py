@@ -138,6 +138,11 @@ class Library:
         """``wait`` is awaited before files move; downloads pause themselves there."""
         self._move.before = wait
 
+    def after_move(self, follow: Callable[[Callable[[str], str]], Awaitable[None]]) -> None:
+        """Have ``follow(moved)`` awaited when the models have moved: ``moved`` gives for a path the new one, or the
+        same."""
+        self._move.after = follow
+
     def models(self) -> tuple[InstalledModel, ...]:
         """What the last scan found, by name; those that cannot be used now carry a ``problem``."""
         return self._models

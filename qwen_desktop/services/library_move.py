@@ -25,7 +25,8 @@ Report = Callable[[int, int], None]
 
 
 class FolderMove:
-    """Moves the models folder. ``before`` is awaited first: downloads pause themselves there."""
+    """Moves the models folder. ``before`` is awaited first: downloads pause themselves there. ``after`` is given where
+    each file is now, once the setting names the new folder."""
 
     def __init__(self, transfers: JobWorker, preferences: Preferences, inventory: Inventory, paths: Paths) -> None:
         self._transfers = transfers
@@ -36,6 +37,7 @@ class FolderMove:
         self.running = False
         self.closing = False
         self.before: Callable[[], Awaitable[None]] | None = None
+        self.after: Callable[[Callable[[str], str]], Awaitable[None]] | None = None
 
     @property
     def folder(self) -> Path:
@@ -117,6 +119,8 @@ class FolderMove:
         await asyncio.to_thread(
             self._inventory.update, lambda entries: moving.rehomed(entries, state.source, state.target)
         )
+        if self.after is not None:
+            await self.after(lambda path: moving.moved_path(path, state))
         left = await self._transfers.call("library.move_finish", {"journal": str(self._journal)})
         if left:
             log.info("library.move left=%d", left)

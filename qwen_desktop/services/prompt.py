@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from qwen_desktop.core import settings
 from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.engine import ChatMessage, Sampling
-from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, visible_text
+from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResultPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
 SYSTEM_ID = "system"
@@ -37,14 +38,24 @@ def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[Cha
             continue
         if not found and entry.role is Role.ASSISTANT:
             continue
-        if found and found[-1].role is entry.role:
-            last = found.pop()
-            found.append(ChatMessage(last.role, _joined(last.parts, entry.parts), last.id))
-        else:
-            found.append(ChatMessage(entry.role, entry.parts, entry.id))
+        told = (ChatMessage(entry.role, entry.parts, entry.id),)
+        for message in answer_messages(entry.parts, entry.id) if entry.role is Role.ASSISTANT else told:
+            if found and found[-1].role is message.role:
+                last = found.pop()
+                found.append(ChatMessage(last.role, _joined(last.parts, message.parts), last.id))
+            else:
+                found.append(message)
     if system_prompt.strip():
         found.insert(0, ChatMessage(Role.SYSTEM, (TextPart(system_prompt),), SYSTEM_ID))
     return tuple(found)
+
+
+def answer_messages(parts: Sequence[Part], message_id: str) -> tuple[ChatMessage, ...]:
+    """An answer as the model gets it: what tools gave back is not said by the model but told to it."""
+    return tuple(
+        ChatMessage(Role.TOOL if tool else Role.ASSISTANT, tuple(group), message_id)
+        for tool, group in groupby(parts, lambda part: isinstance(part, ToolResultPart))
+    )
 
 
 def _joined(first: tuple[Part, ...], second: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -31,6 +31,7 @@ from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
@@ -44,9 +45,10 @@ RESTORE_AFTER_S = 0.5
 
 
 class Services:
-    """The use cases of one run, joined. Built without a database or a process; ``open`` brings those."""
+    """The use cases of one run, joined. Built without a database or a process; ``open`` brings those. Without
+    ``history`` what is said is kept in memory only."""
 
-    def __init__(self, paths: Paths, settings_file: SettingsFile | None = None) -> None:
+    def __init__(self, paths: Paths, settings_file: SettingsFile | None = None, *, history: bool = True) -> None:
         self.paths = paths
         self.bus = EventBus()
         self.preferences = Preferences(settings_file or SettingsFile(paths.settings_file), self.bus)
@@ -86,8 +88,10 @@ class Services:
         )
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
-        self.database = Database(paths.database_file, backups=backups)
+        self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
+        self.blobs = Blobs(self.database, paths.blobs)
+        self.library.after_move(self.history.models_moved)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
     async def open(self) -> None:
@@ -126,9 +130,17 @@ class Services:
         self.awake.close()
 
     async def _restore(self) -> None:
-        """Behind the window: the machine, the catalogue, what is installed, and downloads that were under way."""
+        """Behind the window: the machine, the catalogue, what is installed, downloads that were under way, and what the
+        history has left to do."""
         await asyncio.sleep(RESTORE_AFTER_S)
-        for step in (self.machines.machine, self.catalogue.load, self.library.restore, self.downloads.restore):
+        for step in (
+            self.machines.machine,
+            self.catalogue.load,
+            self.library.restore,
+            self.downloads.restore,
+            self.history.prepare_search,
+            self.blobs.clean,
+        ):
             try:
                 await step()
             except AppError as error:
@@ -152,12 +164,11 @@ class Services:
 
 @asynccontextmanager
 async def for_command(paths: Paths, *, history: bool, settings_file: SettingsFile) -> AsyncIterator[Services]:
-    """The services of one command. Without ``history`` no database is opened; with it, one that cannot be written
-    raises ``AppError``, since the command was asked to save."""
-    services = Services(paths, settings_file)
+    """The services of one command. Without ``history`` nothing that is said is saved; with it, a database that cannot
+    be written raises ``AppError``, since the command was asked to save."""
+    services = Services(paths, settings_file, history=history)
     try:
-        if history:
-            await services.database.open(fallback=False)
+        await services.database.open(fallback=False)
         yield services
     finally:
         with contextlib.suppress(AppError):

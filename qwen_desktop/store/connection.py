@@ -50,6 +50,19 @@ def connect(path: Path | None) -> Connection:
     return connection
 
 
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A second connection to a database with a write-ahead log that is open already: it can only read, and what it
+    reads keeps nobody from writing. It may be used in another thread than this. Raises ``sqlite3.Error``."""
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading, on a disk that may refuse even SQLite's lock files."""
     failure: sqlite3.Error | None = None

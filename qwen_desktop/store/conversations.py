@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+
+from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
 
@@ -30,19 +34,11 @@ def get(connection: sqlite3.Connection, conversation_id: str) -> Conversation | 
 
 def insert(connection: sqlite3.Connection, entry: Conversation) -> None:
     """Add one, inside the caller's transaction."""
+    values = rows.conversation_values(entry)
+    places = ", ".join("?" * len(values))
     connection.execute(
-        f"INSERT INTO conversations ({rows.CONVERSATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (
-            entry.id,
-            entry.title,
-            entry.created,
-            entry.updated,
-            entry.leaf_id,
-            entry.titled,
-            str(entry.thinking),
-            entry.system_prompt,
-            entry.pinned,
-        ),
+        f"INSERT INTO conversations ({rows.CONVERSATION_COLUMNS}) VALUES ({places})",  # noqa: S608 - constants
+        values,
     )
 
 
@@ -60,6 +56,26 @@ def rename(connection: sqlite3.Connection, conversation_id: str, title: str) -> 
 def set_thinking(connection: sqlite3.Connection, conversation_id: str, mode: ThinkingMode) -> Conversation | None:
     """Set the thinking mode of its next answers."""
     return _change(connection, "thinking = ?", conversation_id, str(mode))
+
+
+def set_model(connection: sqlite3.Connection, conversation_id: str, model: ModelRef | None) -> Conversation | None:
+    """Set what makes its next answers; None is the app's choice."""
+    return _change(connection, "model = ?", conversation_id, rows.model_column(model))
+
+
+def move_models(connection: sqlite3.Connection, moved: Callable[[str], str]) -> tuple[Conversation, ...]:
+    """Model files have other places now: ``moved`` gives for each path the new one, or the same. Deleted conversations
+    go along. Returns those on show that changed."""
+    with transaction(connection, durable=True):
+        found = connection.execute("SELECT id, model FROM conversations WHERE model IS NOT NULL").fetchall()
+        changed = []
+        for conversation_id, column in found:
+            ref = rows.model_ref(column)
+            if isinstance(ref, FileRef) and (path := moved(ref.path)) != ref.path:
+                there = rows.model_column(structs.replace(ref, path=path))
+                connection.execute("UPDATE conversations SET model = ? WHERE id = ?", (there, conversation_id))
+                changed.append(conversation_id)
+    return tuple(entry for identity in changed if (entry := get(connection, identity)) is not None)
 
 
 def set_leaf(connection: sqlite3.Connection, conversation_id: str, leaf_id: str) -> Conversation | None:
@@ -101,7 +117,9 @@ def touch(connection: sqlite3.Connection, conversation_id: str, now: float, leaf
     )
 
 
-def _change(connection: sqlite3.Connection, assignment: str, conversation_id: str, value: str) -> Conversation | None:
+def _change(
+    connection: sqlite3.Connection, assignment: str, conversation_id: str, value: str | None
+) -> Conversation | None:
     with transaction(connection, durable=True):
         connection.execute(
             f"UPDATE conversations SET {assignment} WHERE id = ? AND deleted_at IS NULL",  # noqa: S608 - constants

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 from pathlib import Path
 
-from qwen_desktop.core.errors import AppError, Bug, Environment, error_of, os_problem
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Environment, error_of, os_problem, problem_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 
 #: A data folder with less free space than this is called full when SQLite only says "I/O error", in bytes.
@@ -63,23 +64,19 @@ def app_error(error: sqlite3.Error | OSError, path: Path) -> AppError:
         return error_of(os_problem(error))
     name = _name(error)
     if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _no_space(path)):
-        return disk_full()
+        return error_of(os_problem(OSError(errno.ENOSPC, "")))
+    if name == "SQLITE_INTERRUPT":
+        return closed()
     for starts, code, what, hint in _SENTENCES:
         if name.startswith(starts):
             return Environment(Text(code, what, {"path": shown(path)}), Text(f"{code}.hint", hint), details=name)
-    return Bug(
-        Text("bug", QT_TRANSLATE_NOOP("errors", "Something went wrong inside Qwen Desktop.")),
-        Text("bug.hint", QT_TRANSLATE_NOOP("errors", "Try again; if it happens again, please report it.")),
-        details=name,
-    )
+    problem = problem_of(error)
+    return Bug(problem.what, problem.hint, details=name)
 
 
-def disk_full() -> Environment:
-    """The disk has no room left."""
-    return Environment(
-        Text("disk.full", QT_TRANSLATE_NOOP("errors", "The disk is full.")),
-        Text("disk.full.hint", QT_TRANSLATE_NOOP("errors", "Free some space, then try again.")),
-    )
+def closed() -> Cancelled:
+    """Nothing is read any more: the app ends."""
+    return Cancelled(Text("history.closed", QT_TRANSLATE_NOOP("errors", "The history is closed.")))
 
 
 def _name(error: sqlite3.Error) -> str:

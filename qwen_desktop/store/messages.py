@@ -10,9 +10,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
+
 from qwen_desktop.core.chat import Conversation, Message, Status, Versions
 from qwen_desktop.core.parts import visible_text
-from qwen_desktop.store import conversations, rows
+from qwen_desktop.store import blobs, conversations, rows, search
 from qwen_desktop.store.connection import transaction
 
 #: At most so many ids in one query (old builds of SQLite take 999 parameters).
@@ -27,6 +29,8 @@ def insert(connection: sqlite3.Connection, entry: Message) -> None:
         "provenance, stats, problem, context_cut) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (entry.id, entry.conversation_id, entry.parent_id, str(entry.role), parts, entry.created, *rest),
     )
+    blobs.refer(connection, entry, must_be_there=True)
+    search.note(connection, entry)
 
 
 def add(
@@ -35,7 +39,8 @@ def add(
     """Add messages to the end of a branch, for good: all of them or none, with their conversation when it is ``new``.
 
     The last one becomes the leaf. ``title`` is given to a conversation that has none. Returns the conversation as it
-    is now, or None when it does not exist (nothing is added then).
+    is now, or None when it does not exist (nothing is added then). Raises ``UserFacing`` for an attachment that is not
+    there.
     """
     last = entries[-1]
     with transaction(connection, durable=True):
@@ -57,6 +62,9 @@ def save(connection: sqlite3.Connection, entry: Message, *, durable: bool) -> bo
             "context_cut = ? WHERE id = ?",
             (*rows.column_values(entry), entry.id),
         )
+        if cursor.rowcount > 0:
+            blobs.refer(connection, entry)
+            search.note(connection, entry)
     return cursor.rowcount > 0
 
 
@@ -169,12 +177,16 @@ def select_version(connection: sqlite3.Connection, message_id: str) -> Conversat
 
 def recover(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Mark answers that a killed app left streaming as interrupted; returns their ids."""
-    found = tuple(
-        row[0] for row in connection.execute("SELECT id FROM messages WHERE status = ?", (str(Status.STREAMING),))
+    left = rows.fetch_messages(
+        connection,
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.status = ?",  # noqa: S608 - constants
+        str(Status.STREAMING),
     )
-    if found:
+    if left:
         with transaction(connection, durable=True):
             connection.execute(
                 "UPDATE messages SET status = ? WHERE status = ?", (str(Status.INTERRUPTED), str(Status.STREAMING))
             )
-    return found
+            for entry in left:
+                search.note(connection, structs.replace(entry, status=Status.INTERRUPTED))
+    return tuple(entry.id for entry in left)

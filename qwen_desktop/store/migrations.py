@@ -63,7 +63,36 @@ def _conversations_and_messages(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages,)
+def _models_blobs_and_search(connection: sqlite3.Connection) -> None:
+    """Version 2. The model of a conversation (JSON), what is attached to messages (``blobs`` says how), and the text
+    that a search looks into (``search`` says how; old messages get theirs behind the window, not here)."""
+    for statement in (
+        "ALTER TABLE conversations ADD COLUMN model TEXT",
+        """CREATE TABLE blobs (
+            sha256 TEXT PRIMARY KEY,
+            size INTEGER NOT NULL,
+            media_type TEXT NOT NULL,
+            created REAL NOT NULL,
+            wanted_until REAL NOT NULL,
+            whole INTEGER NOT NULL DEFAULT 0
+        )""",
+        """CREATE TABLE message_blobs (
+            message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            sha256 TEXT NOT NULL REFERENCES blobs (sha256),
+            PRIMARY KEY (message_id, sha256)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX message_blobs_used ON message_blobs (sha256)",
+        """CREATE TABLE search_texts (
+            seq INTEGER PRIMARY KEY REFERENCES messages (seq) ON DELETE CASCADE,
+            text TEXT NOT NULL
+        )""",
+        "CREATE TABLE search_unread (below INTEGER NOT NULL)",
+        "INSERT INTO search_unread SELECT seq + 1 FROM messages ORDER BY seq DESC LIMIT 1",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages, _models_blobs_and_search)
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -85,8 +114,9 @@ def migrate(
     database then has the form before that step.
     """
     steps = 0
+    new = version(connection) == 0
     while (found := version(connection)) < len(migrations):
-        if path is not None and found > 0:
+        if path is not None and not new:
             back_up(connection, path, found, backups)
         with transaction(connection, durable=True):
             if version(connection) != found:  # another process was faster

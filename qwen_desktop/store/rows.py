@@ -11,6 +11,7 @@ import msgspec
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
 from qwen_desktop.core.engine import FinishReason, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.parts import Part, Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
@@ -18,7 +19,9 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CONVERSATION_COLUMNS = "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned"
+_MODEL: Any = ModelRef  # a union is no type for mypy
+
+CONVERSATION_COLUMNS = "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model"
 MESSAGE_COLUMNS = (
     "m.id, m.conversation_id, m.parent_id, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, "
     "m.stats, m.problem, m.context_cut"
@@ -50,7 +53,7 @@ def _clean(value: Any) -> Any:
 
 def conversation(row: tuple[Any, ...]) -> Conversation:
     """A row of ``CONVERSATION_COLUMNS``."""
-    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned = row
+    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model = row
     return Conversation(
         id=identity,
         title=title,
@@ -61,7 +64,44 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         thinking=ThinkingMode(thinking) if thinking in set(ThinkingMode) else ThinkingMode.AUTO,
         system_prompt=system_prompt,
         pinned=bool(pinned),
+        model=model_ref(model),
     )
+
+
+def conversation_values(entry: Conversation) -> tuple[Any, ...]:
+    """The values of ``CONVERSATION_COLUMNS``."""
+    return (
+        entry.id,
+        entry.title,
+        entry.created,
+        entry.updated,
+        entry.leaf_id,
+        entry.titled,
+        str(entry.thinking),
+        entry.system_prompt,
+        entry.pinned,
+        model_column(entry.model),
+    )
+
+
+def model_ref(column: str | None) -> ModelRef | None:
+    """A model as stored; None as well for what this version does not know."""
+    try:
+        found: ModelRef | None = _optional(column, _MODEL)
+    except (ValueError, msgspec.MsgspecError) as error:
+        log.warning("conversation.model kind=%s", type(error).__name__)
+        return None
+    return found
+
+
+def model_column(ref: ModelRef | None) -> str | None:
+    """The column that ``model_ref`` reads; it names a file, which need not be text."""
+    return None if ref is None else to_json(ref).decode()
+
+
+def parts_of(column: str) -> tuple[Part, ...]:
+    """The parts of a message as stored. Raises ``ValueError``."""
+    return msgspec.json.decode(column, type=tuple[Part, ...])
 
 
 def message(row: tuple[Any, ...]) -> Message:
@@ -73,7 +113,7 @@ def message(row: tuple[Any, ...]) -> Message:
             conversation_id=conversation_id,
             parent_id=parent,
             role=Role(role),
-            parts=msgspec.json.decode(parts, type=tuple[Part, ...]),
+            parts=parts_of(parts),
             created=created,
             status=Status(status),
             finish_reason=None if finish is None else FinishReason(finish),

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWi
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.actions import Actions
-from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.collector import Collector
 from qwen_desktop.ui.models.part import ModelsPart
@@ -40,7 +39,7 @@ def assemble(window: QMainWindow, services: Services, theme: Theme, *, with_list
     """Build the parts into ``window`` and join them. ``with_list``: a list of chats is going to be shown."""
     notify = Notify(theme, window)
     actions = Actions(window)
-    shell = Shell(services, theme, actions, Bridge(services.bus, window), notify, Operations(notify, window))
+    shell = Shell(services, theme, actions, notify, Operations(notify, window))
     rail = Rail(theme, actions, window)
     pages = QStackedWidget(window)
     skeleton = Skeleton(theme, _early_box(theme, pages), pages, with_list=with_list)

@@ -87,7 +87,6 @@ class MainWindow(Frame):
         self._models = parts.models
         self.notify = self.shell.notify
         self.actions_ = self.shell.actions
-        self.bridge = self.shell.bridge
         self.operations = self.shell.operations
         self.notify.set_room(self._toast_room)
         self._connect()
@@ -242,7 +241,7 @@ class MainWindow(Frame):
     def _ask_guide(self, question: str) -> None:
         self._in_chat(lambda chat: chat.new_chat())
         self.chat.use_guide()
-        self.chat.send(question)
+        self.chat.ask(question)
 
     def _keep_conversation(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""
@@ -259,7 +258,9 @@ class MainWindow(Frame):
         if self._welcome is not None and self.pages.currentWidget() is self._welcome:
             self._welcome.box.edit.set_text(typed)
         elif typed:
-            self.chat.composer.restore(typed)
+            from qwen_desktop.ui.chat.composer import Draft  # noqa: PLC0415 - not before the first paint
+
+            self.chat.composer.restore(Draft.of(typed))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 

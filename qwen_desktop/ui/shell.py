@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_desktop.ui.actions import Actions
-from qwen_desktop.ui.bridge import Bridge
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
 from qwen_desktop.ui.theme import Theme
@@ -20,6 +19,5 @@ class Shell(NamedTuple):
     services: Services
     theme: Theme
     actions: Actions
-    bridge: Bridge
     notify: Notify
     operations: Operations

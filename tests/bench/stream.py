@@ -28,7 +28,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow  # noqa: E402
 from transcript_data import answer, conversation  # noqa: E402
 
 from qwen_desktop.core.chat import Message, Status  # noqa: E402
-from qwen_desktop.core.parts import Role  # noqa: E402
+from qwen_desktop.core.parts import PartBegun, PartDelta, Role, TextPart  # noqa: E402
 from qwen_desktop.core.paths import resources_folder  # noqa: E402
 from qwen_desktop.ui.chat.transcript import TranscriptView  # noqa: E402
 from qwen_desktop.ui.theme import Theme  # noqa: E402
@@ -131,6 +131,7 @@ class Streaming:
         self._window.show()
         run_for(1500)
         self._text = streamed_text()
+        self.view.take("live", PartBegun(0, TextPart("")))
         self.place = 0
         self._feed = QTimer()
         self._feed.setTimerType(Qt.TimerType.PreciseTimer)
@@ -139,7 +140,7 @@ class Streaming:
         gc.collect()
 
     def _token(self) -> None:
-        self.view.append_delta("live", self._text[self.place : self.place + 4], "")
+        self.view.take("live", PartDelta(0, self._text[self.place : self.place + 4]))
         self.place += 4
 
     def measure(self, seconds: float) -> list[float]:

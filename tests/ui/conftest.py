@@ -187,11 +187,10 @@ class Make:
     async def _close(self, ui: Ui) -> None:
         if ui.window._chat is not None:
             ui.window._chat.leave()
-        await ui.app.chat.stop_all()
+        await ui.app.stop_all()
         await ui.window.operations.settle(2)
         ui.window.collector.stop()
         gc.disable()
-        ui.window.bridge.close()
         ui.window.hide()
         ui.window.deleteLater()
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.parts import Part, TextPart
 from qwen_desktop.core.text import clean
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import icons, texts
@@ -29,17 +30,34 @@ _SHORT_NAME = 40
 
 
 class Draft(NamedTuple):
-    """What stands in the composer: typed text and the long pastes beside it."""
+    """What stands in the composer: typed text, and the long pastes and the attachments beside it."""
 
     text: str = ""
     pastes: tuple[str, ...] = ()
+    attachments: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> Draft:
+        """A text that was said once; a long one stands beside what is typed."""
+        return cls("", (text,)) if is_long(text) else cls(text)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The message that it is; none where there is nothing to send."""
+        text = clean("\n\n".join(filter(None, (self.text.strip(), *self.pastes))))
+        return (*self.attachments, TextPart(text)) if text.strip() else self.attachments
+
+    def before(self, later: Draft) -> Draft:
+        """Both as one, this one first."""
+        text = "\n\n".join(filter(None, (self.text, later.text)))
+        return Draft(text, self.pastes + later.pastes, self.attachments + later.attachments)
 
 
 class Composer(FloatingFrame):
-    """Writes a message. ``begun`` comes with its first letter; ``sent`` carries the text and leaves the box empty, and
+    """Writes a message. ``begun`` comes with its first letter; ``sent`` carries the draft and leaves the box empty, and
     ``restore`` brings it back."""
 
-    sent = Signal(str)
+    sent = Signal(object)
     begun = Signal()
     stop_wanted = Signal()
     recall_wanted = Signal()
@@ -49,6 +67,7 @@ class Composer(FloatingFrame):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._pastes: list[str] = []
+        self._attachments: tuple[Part, ...] = ()
         self._running = False
         self._was_empty = True
         self.edit = MessageEdit(theme, self)
@@ -115,21 +134,18 @@ class Composer(FloatingFrame):
     @property
     def draft(self) -> Draft:
         """What stands in the composer now."""
-        return Draft(self.edit.toPlainText(), tuple(self._pastes))
+        return Draft(self.edit.toPlainText(), tuple(self._pastes), self._attachments)
 
     def set_draft(self, draft: Draft) -> None:
         """Show another draft."""
         self.edit.set_text(draft.text)
         self._pastes = list(draft.pastes)
+        self._attachments = draft.attachments
         self._show_pastes()
 
-    def restore(self, text: str) -> None:
-        """Put a text that could not be sent back, before what was written since."""
-        draft = self.draft
-        if is_long(text):
-            self.set_draft(Draft(draft.text, (text, *draft.pastes)))
-        else:
-            self.set_draft(Draft("\n\n".join(filter(None, (text, draft.text))), draft.pastes))
+    def restore(self, draft: Draft) -> None:
+        """Put what could not be sent back, before what was written since."""
+        self.set_draft(draft.before(self.draft))
 
     def clear(self) -> None:
         """Empty it."""
@@ -184,7 +200,8 @@ class Composer(FloatingFrame):
             self.button.setEnabled(True)
         else:
             self.button.set_icon("arrow-up", self.tr("Send"))
-            self.button.setEnabled(bool(self._pastes) or not self.edit.document().isEmpty())
+            beside = bool(self._pastes or self._attachments)
+            self.button.setEnabled(beside or not self.edit.document().isEmpty())
 
     def _pressed(self) -> None:
         if self._running:
@@ -197,10 +214,10 @@ class Composer(FloatingFrame):
     def _send(self) -> None:
         if self._running or self.edit.composing():
             return
-        text = clean("\n\n".join(filter(None, (self.edit.toPlainText().strip(), *self._pastes))))
-        if text.strip():
+        draft = self.draft
+        if draft.parts:
             self.clear()
-            self.sent.emit(text)
+            self.sent.emit(draft)
 
     def _keep_paste(self, text: str) -> None:
         self._pastes.append(text)

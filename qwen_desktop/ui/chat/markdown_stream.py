@@ -18,23 +18,17 @@ _MARKS: Final = "[*_`$|"
 
 
 class GrowingText:
-    """Collects the deltas of one answer."""
+    """The text of one answer; ``text`` is set to what it has grown to."""
 
     def __init__(self, markdown: Markdown, text: str = "") -> None:
         self._markdown = markdown
-        self.text = ""
+        self.text = text
         self._finished: list[Block] = []
         self._tail = 0
         self._number: int | None = None
         self._fence: Fence | None = None
         self._code: list[str] = []
         self._looked = 0
-        if text:
-            self.add(text)
-
-    def add(self, delta: str) -> None:
-        """Append what came."""
-        self.text += delta
 
     @property
     def start(self) -> int:

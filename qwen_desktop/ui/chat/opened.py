@@ -6,8 +6,8 @@ import asyncio
 
 from PySide6.QtCore import QObject, Signal
 
-from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.engine import Stats
+from qwen_desktop.core.chat import Message, Status, Versions, new_id
+from qwen_desktop.core.engine import ContextCut, Live, PromptProgress, Stats
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.transcript import TranscriptView
@@ -28,7 +28,8 @@ class OpenedConversation(QObject):
     adopted = Signal(str)
     figures = Signal(int, int)
     speed = Signal(float)
-    stage = Signal(str, int)
+    #: Where an answer waits, None when it has come so far that it speaks.
+    stage = Signal(object)
     running_changed = Signal()
 
     def __init__(self, shell: Shell, transcript: TranscriptView, parent: QObject) -> None:
@@ -36,7 +37,6 @@ class OpenedConversation(QObject):
         self._services = shell.services
         self._operations = shell.operations
         self._transcript = transcript
-        bridge = shell.bridge
         self._task: asyncio.Task[None] | None = None
         self._older: asyncio.Task[None] | None = None
         self._ids: list[str] = []
@@ -46,20 +46,15 @@ class OpenedConversation(QObject):
         self._cut: str | None = None
         self._loading = False
         self._meanwhile: list[Message] = []
-        self._adopting = ""
         self._turn = 0
         self.id = ""
+        #: what the conversation will be called that a new chat becomes with its first message
+        self.next_id = new_id()
         bus = shell.services.bus
         bus.subscribe(events.MessageAdded, self._on_added, owner=self)
         bus.subscribe(events.MessageChanged, self._on_changed, owner=self)
         bus.subscribe(events.BranchChanged, self._on_branch, owner=self)
-        bridge.answer_delta.connect(self._on_delta)
-        bridge.answer_thinking_done.connect(self._on_thinking_done)
-        bridge.answer_was_thinking.connect(self._on_was_thinking)
-        bridge.answer_prompt.connect(self._on_prompt)
-        bridge.answer_cut.connect(self._on_cut)
-        bridge.answer_stage.connect(self._on_stage)
-        bridge.answer_live.connect(self._on_live)
+        bus.subscribe(events.AnswerEvent, self._on_answer, owner=self)
         transcript.older_wanted.connect(self._on_older_wanted)
 
     @property
@@ -77,7 +72,7 @@ class OpenedConversation(QObject):
         self._cancel()
         self._turn += 1
         self.id = conversation_id
-        self._adopting = ""
+        self.next_id = new_id()
         self._forget()
         if not conversation_id:
             self._transcript.clear()
@@ -91,16 +86,6 @@ class OpenedConversation(QObject):
     def leave(self) -> None:
         """Stop reading ahead."""
         self._cancel()
-
-    def expect_new(self, conversation_id: str) -> None:
-        """A message is being sent from this new chat: the conversation with this id, made for it, is the one on show.
-        Empty where none is made."""
-        self._adopting = conversation_id
-
-    def expect_none(self, conversation_id: str) -> None:
-        """The message was not sent, so that no such conversation comes."""
-        if self._adopting == conversation_id:
-            self._adopting = ""
 
     # Opening ----------------------------------------------------------------------------------------------------------
 
@@ -179,8 +164,7 @@ class OpenedConversation(QObject):
 
     def _on_added(self, event: events.MessageAdded) -> None:
         message = event.message
-        if self._adopting == message.conversation_id and not self.id:
-            self._adopting = ""
+        if self.next_id == message.conversation_id and not self.id:
             self.id = message.conversation_id
             self.adopted.emit(self.id)
         self.running_changed.emit()
@@ -210,46 +194,33 @@ class OpenedConversation(QObject):
             self._transcript.replace(message)
             self._learn(message)
             self.speed.emit(0.0)
-            self.stage.emit("", 0)
+            self.stage.emit(None)
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         self.running_changed.emit()
         if event.conversation_id == self.id:
             self.open(self.id)
 
-    def _shows(self, conversation_id: str, message_id: str) -> bool:
-        return conversation_id == self.id and not self._loading and message_id in self._ids[-2:]
-
-    def _on_delta(self, event: events.AnswerDelta) -> None:
-        if self._shows(event.conversation_id, event.message_id):
-            self._transcript.append_delta(event.message_id, event.text, event.thinking)
-
-    def _on_thinking_done(self, event: events.AnswerThinkingDone) -> None:
-        if self._shows(event.conversation_id, event.message_id):
-            self._transcript.thinking_done(event.message_id, event.seconds, event.tokens)
-
-    def _on_was_thinking(self, event: events.AnswerWasThinking) -> None:
-        if self._shows(event.conversation_id, event.message_id):
-            self._transcript.text_was_thinking(event.message_id, event.seconds, event.tokens)
-
-    def _on_prompt(self, event: events.AnswerPrompt) -> None:
-        if self._shows(event.conversation_id, event.message_id):
-            self._transcript.prompt_progress(event.message_id, event.done, event.total, event.seconds_left)
-
-    def _on_cut(self, event: events.AnswerCut) -> None:
-        if event.conversation_id == self.id and not self._loading:
-            self._cut = event.first_kept_id
-            self._transcript.set_cut(event.first_kept_id, event.dropped)
-
-    def _on_stage(self, event: events.AnswerStage) -> None:
-        if event.conversation_id == self.id:
-            self.stage.emit(event.stage, event.ahead)
-
-    def _on_live(self, event: events.AnswerLive) -> None:
-        if event.conversation_id == self.id:
-            self.figures.emit(event.context_used, event.context_size)
-            self.speed.emit(event.decode_tokens_per_s)
-            self.stage.emit("", 0)
+    def _on_answer(self, told: events.AnswerEvent) -> None:
+        if told.conversation_id != self.id:
+            return
+        event = told.event
+        match event:
+            case events.Queued() | events.Loading() | events.Reading():
+                self.stage.emit(event)
+            case Live():
+                self.figures.emit(event.context_used, event.context_size)
+                self.speed.emit(event.decode_tokens_per_s)
+                self.stage.emit(None)
+            case _ if self._loading:  # what is being read has it
+                pass
+            case ContextCut():
+                self._cut = event.first_kept_id
+                self._transcript.set_cut(event.first_kept_id, event.dropped)
+            case PromptProgress():
+                self._transcript.prompt_progress(told.message_id, event.done, event.total, event.seconds_left)
+            case _:
+                self._transcript.take(told.message_id, event)
 
     def _learn(self, message: Message) -> None:
         """Take over what the page shows elsewhere about a message."""

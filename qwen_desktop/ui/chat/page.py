@@ -15,7 +15,6 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.paths import home
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
-from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.empty import EmptyChat
 from qwen_desktop.ui.chat.header import Header
@@ -264,26 +263,31 @@ class ChatPage(QWidget):
 
     # Answers ----------------------------------------------------------------------------------------------------------
 
-    def send(self, text: str) -> None:
-        """Send a message in the chat on show; a text that cannot be sent comes back into the box."""
+    def ask(self, text: str) -> None:
+        """Send a text in the chat on show."""
+        self.send(Draft(text))
+
+    def send(self, draft: Draft) -> None:
+        """Send a message in the chat on show; what cannot be sent comes back into the box."""
         where = self.current
-        made_as = "" if where else new_id()
-        self.opened.expect_new(made_as)
 
         def failed(_error: BaseException) -> None:
-            self.opened.expect_none(made_as)
             self._show_running()
             if self.current == where:
-                self.composer.restore(text)
+                self.composer.restore(draft)
             else:
-                draft = self._drafts.get(where, Draft())
-                self._drafts[where] = Draft("\n\n".join(filter(None, (text, draft.text))), draft.pastes)
+                self._drafts[where] = draft.before(self._drafts.get(where, Draft()))
 
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
         self.status.set_running(True)
         self._operations.run(
-            self._services.chat.send(text, conversation_id=where or None, thinking=self._thinking(), made_as=made_as),
+            self._services.chat.send(
+                draft.parts,
+                conversation_id=where or self.opened.next_id,
+                new=not where,
+                thinking=self._thinking(),
+            ),
             on_error=failed,
         )
 
@@ -320,7 +324,7 @@ class ChatPage(QWidget):
     def _recall(self) -> None:
         if self.opened.last_own:
             self.composer.set_draft(Draft())
-            self.composer.restore(self.opened.last_own)
+            self.composer.restore(Draft.of(self.opened.last_own))
 
     def _forget_copy(self) -> None:
         self._operations.withdraw(_COPIED)
@@ -444,20 +448,23 @@ class ChatPage(QWidget):
         self._actions["answer.stop"].setEnabled(here)
         self._actions["answer.regenerate"].setEnabled(bool(self.current) and not here)
 
-    def _show_stage(self, stage: str, ahead: int) -> None:
-        notes = {
-            "queued": self.tr("Waiting for another answer to end"),
-            "loading": self.tr("Loading the model"),
-            "reading": self.tr("Reading the chat"),
-        }
-        note = notes.get(stage, "")
-        if stage == "queued" and ahead > 1:
-            note = self.tr("Waiting for {n} other answers to end").replace("{n}", str(ahead))
+    def _show_stage(self, stage: events.Queued | events.Loading | events.Reading | None) -> None:
+        match stage:
+            case events.Queued(ahead) if ahead > 1:
+                note = self.tr("Waiting for {n} other answers to end").replace("{n}", str(ahead))
+            case events.Queued():
+                note = self.tr("Waiting for another answer to end")
+            case events.Loading():
+                note = self.tr("Loading the model")
+            case events.Reading():
+                note = self.tr("Reading the chat")
+            case _:
+                note = ""
         self.status.set_note(note)
 
     def _keep_draft(self) -> None:
         draft = self.composer.draft
-        if draft.text or draft.pastes:
+        if any(draft):
             self._drafts[self.current] = draft
         else:
             self._drafts.pop(self.current, None)

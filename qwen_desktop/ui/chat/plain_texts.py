@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import Cancelled
-from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.parts import Role, drawn_text, visible_text
 from qwen_desktop.jobs.markdown.blocks import projection
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -70,7 +70,7 @@ class PlainTexts(QObject):
         if item.message is message and item.ready and item.body is not None:
             return item.body.projection()
         kept = self._kept.get(message.id)
-        if kept is None or kept[0] != visible_text(message.parts):
+        if kept is None or kept[0] != drawn_text(message.parts):
             return None
         self._kept.move_to_end(message.id)
         return kept[1]
@@ -114,7 +114,7 @@ class PlainTexts(QObject):
 
     def parse(self, message: Message) -> str:
         """The plain text of a message, parsed now and here."""
-        source = visible_text(message.parts)
+        source = drawn_text(message.parts)
         try:
             text = projection(self._markdown.get().blocks(source))
         except Exception as error:  # a parser's fault is no reason to copy nothing
@@ -125,7 +125,7 @@ class PlainTexts(QObject):
 
     async def ask(self, messages: Sequence[Message]) -> list[str]:
         """The plain texts of messages from the worker; where it fails the text as it is stored, never a part of it."""
-        sources = [visible_text(message.parts) for message in messages]
+        sources = [drawn_text(message.parts) for message in messages]
         plainer = self._plainer
         texts = None if plainer is None else await self._asked(plainer, sources)
         if texts is None and plainer is not None and len(sources) > 1:  # one text may be to blame for all
@@ -220,7 +220,7 @@ class Gathering(QObject):
         size = 0
         try:
             for number in self._missing:
-                length = len(visible_text(self._todo[number][1].parts))
+                length = len(drawn_text(self._todo[number][1].parts))
                 if batch and size + length > _BATCH:
                     await self._fill(batch)
                     batch, size = [], 0

@@ -25,7 +25,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import Role
+from qwen_desktop.core.parts import PartEvent, Role
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
@@ -208,17 +208,9 @@ class TranscriptView(TranscriptCanvas):
 
     # Streaming -------------------------------------------------------------------------------------------------------
 
-    def append_delta(self, message_id: str, text: str, thinking: str) -> None:
-        """Some more of an answer, of its thinking, or both. Shown with the next frame."""
-        self.live.add(message_id, text, thinking)
-
-    def thinking_done(self, message_id: str, seconds: float, tokens: int) -> None:
-        """The thinking ended after ``seconds`` and ``tokens``."""
-        self.live.thinking_done(message_id, seconds, tokens)
-
-    def text_was_thinking(self, message_id: str, seconds: float, tokens: int) -> None:
-        """All text of the answer so far was thinking, which has ended after ``seconds`` and ``tokens``."""
-        self.live.was_thinking(message_id, seconds, tokens)
+    def take(self, message_id: str, event: PartEvent) -> None:
+        """Some more of an answer. Shown with the next frame."""
+        self.live.take(message_id, event)
 
     def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
         """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""

@@ -17,7 +17,7 @@ from PySide6.QtGui import QPainter, QPainterPath
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
-from qwen_desktop.core.parts import Role, ThinkingPart, visible_text
+from qwen_desktop.core.parts import Role, drawn_text, first_thoughts, thinking_text, visible_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, quiet_button, translate
 from qwen_desktop.ui.chat.blocks_body import Body
@@ -91,6 +91,13 @@ class MessageItem:
         return self.message.status is Status.STREAMING
 
     @property
+    def thinks(self) -> bool:
+        """Whether the thinking with which it begins goes on."""
+        thoughts = first_thoughts(self.message.parts)
+        alone = bool(thoughts) and len(thoughts) == len(self.message.parts)
+        return self.streaming and alone and thoughts[-1].seconds is None
+
+    @property
     def name(self) -> str:
         """Who speaks, as the name line says it."""
         made = self.message.provenance
@@ -100,8 +107,8 @@ class MessageItem:
 
     @property
     def source(self) -> str:
-        """The message's text as it is stored."""
-        return visible_text(self.message.parts)
+        """The message as Markdown, but for the thinking with which it begins."""
+        return visible_text(self.message.parts) if self.user else drawn_text(self.message.parts)
 
     @property
     def rect(self) -> QRectF:
@@ -121,7 +128,7 @@ class MessageItem:
         if self.user:
             return 18 + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + self._cut_height()
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
-        if any(isinstance(part, ThinkingPart) for part in self.message.parts):
+        if first_thoughts(self.message.parts):
             extra += style.px(40) + 10
         if self.message.problem is not None:
             extra += 110
@@ -173,14 +180,14 @@ class MessageItem:
         style, message = self._style, self.message
         made = message.provenance
         self.header = Header(style, self.name, guide=made is not None and made.guide)
-        parts = [part for part in message.parts if isinstance(part, ThinkingPart)]
-        text = "\n\n".join(part.text for part in parts)
+        parts = first_thoughts(message.parts)
+        text = thinking_text(parts)
         if text or (parts and parts[0].seconds):
             if self.thinking is None:
                 opened = self._options.open_thinking if self.thinking_open is None else self.thinking_open
                 self.thinking = Thinking(style, text, opened=opened)
             self.thinking.text = text
-            self.thinking.running = self.streaming and not self.source and parts[0].seconds is None
+            self.thinking.running = self.thinks
             if parts[0].seconds is not None:
                 self.thinking.seconds = sum(part.seconds or 0.0 for part in parts)
                 self.thinking.tokens = sum(part.tokens or 0 for part in parts)

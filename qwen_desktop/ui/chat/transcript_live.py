@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from qwen_desktop.core.parts import Part, TextPart, ThinkingPart, thinking_text, visible_text
+from qwen_desktop.core.parts import PartEvent, PartsBuilder
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Given an open end and its list's number, gives what the job "markdown.grow" returns (``jobs.markdown.growing``).
 Grower: TypeAlias = Callable[[str, int | None], Awaitable[Any]]
+
+_Around: TypeAlias = tuple[bool, bool, bool]
 
 #: Milliseconds between two updates of the picture.
 FRAME_MS = 33
@@ -53,12 +55,9 @@ class Live:
     """One growing answer."""
 
     item: MessageItem
+    parts: PartsBuilder
     growing: GrowingText
-    thinking: str = ""
     thinking_since: float | None = None
-    thinking_part: ThinkingPart | None = None
-    new_text: list[str] = field(default_factory=list)
-    new_thinking: list[str] = field(default_factory=list)
     dirty: bool = False
     asking: bool = False
     plain: bool = False
@@ -96,14 +95,9 @@ class LiveAnswers(QObject):
 
     def begin(self, item: MessageItem) -> None:
         """Follow an answer; what it has so far is taken over."""
-        parts = item.message.parts
-        live = Live(item, GrowingText(self._markdown.get(), visible_text(parts)), thinking_text(parts))
-        part = next((p for p in parts if isinstance(p, ThinkingPart)), None)
-        live.thinking_part = part if part is not None and part.seconds is not None else None
-        if live.thinking and live.thinking_part is None and not live.growing.text:
-            live.thinking_since = time.monotonic()
-            self._seconds.start()
+        live = Live(item, PartsBuilder(item.message.parts), GrowingText(self._markdown.get(), item.source))
         self._live[item.message.id] = live
+        self._watch(live)
 
     def get(self, message_id: str) -> Live | None:
         """The growing answer with this id."""
@@ -116,40 +110,21 @@ class LiveAnswers(QObject):
             self._update(live)
         return live
 
-    def add(self, message_id: str, text: str, thinking: str) -> None:
-        """Take a delta."""
+    def take(self, message_id: str, event: PartEvent) -> None:
+        """Take what came."""
         live = self._live.get(message_id)
         if live is None:
             return
-        if text:
-            live.new_text.append(text)
-        if thinking:
-            live.new_thinking.append(thinking)
-            if live.thinking_since is None:
-                live.thinking_since = time.monotonic()
-                self._seconds.start()
+        live.parts.take(event)
         live.dirty = True
         if not self._frame.isActive():
             self._frame.start(FRAME_MS)
 
-    def thinking_done(self, message_id: str, seconds: float, tokens: int) -> None:
-        """The thinking has ended."""
-        live = self._live.get(message_id)
-        if live is not None:
-            live.thinking_part = ThinkingPart("", seconds, tokens)
-            live.dirty = True
-            if not self._frame.isActive():
-                self._frame.start(FRAME_MS)
-
-    def was_thinking(self, message_id: str, seconds: float, tokens: int) -> None:
-        """The text so far becomes a thought that has ended."""
-        live = self._live.get(message_id)
-        if live is not None:
-            live.new_thinking.append("".join((live.growing.text, *live.new_text)).strip())
-            live.new_text.clear()
-            live.growing = GrowingText(self._markdown.get())
-            live.colouring.clear()
-            self.thinking_done(message_id, seconds, tokens)
+    def _watch(self, live: Live) -> None:
+        """Have the seconds counted while it thinks."""
+        if live.item.thinks and live.thinking_since is None:
+            live.thinking_since = time.monotonic()
+            self._seconds.start()
 
     def _show(self) -> None:
         started = time.perf_counter()
@@ -161,32 +136,26 @@ class LiveAnswers(QObject):
             self._frame.start(int(took * 10_000))
 
     def _tick(self) -> None:
-        running = False
-        for live in self._live.values():
-            thinking = live.item.thinking
-            if live.thinking_since is not None and live.thinking_part is None and not live.growing.text:
-                running = True
-                if thinking is not None and thinking.running:
-                    thinking.seconds = time.monotonic() - live.thinking_since
-                    self.changed.emit(live.item, -1.0)
-        if not running:
+        thinking = [live for live in self._live.values() if live.item.thinks]
+        for live in thinking:
+            row = live.item.thinking
+            if row is not None and row.running and live.thinking_since is not None:
+                row.seconds = time.monotonic() - live.thinking_since
+                self.changed.emit(live.item, -1.0)
+        if not thinking:
             self._seconds.stop()
 
     def _update(self, live: Live) -> None:
         live.dirty = False
         item = live.item
-        had = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
-        live.growing.add("".join(live.new_text))
-        live.thinking += "".join(live.new_thinking)
-        live.new_text.clear()
-        live.new_thinking.clear()
-        part = live.thinking_part
-        parts: list[Part] = []
-        if live.thinking or part is not None:
-            parts.append(ThinkingPart(live.thinking, part.seconds if part else None, part.tokens if part else None))
-        if live.growing.text:
-            parts.append(TextPart(live.growing.text))
-        item.message = msgspec.structs.replace(item.message, parts=tuple(parts))
+        had = _around(live)
+        item.message = msgspec.structs.replace(item.message, parts=live.parts.parts())
+        self._watch(live)
+        text = item.source
+        if not text.startswith(live.growing.text):  # it was a thought, or a call of a tool has become another one
+            live.growing = GrowingText(self._markdown.get())
+            live.colouring.clear()
+        live.growing.text = text
         if item.body is None or not item.ready:
             item.height = max(item.height, item.estimate(item.width)) if item.width else 0.0
             self.changed.emit(item, 0.0)
@@ -199,7 +168,7 @@ class LiveAnswers(QObject):
         else:
             self._take(live, had, *self._parsed(live))
 
-    def _take(self, live: Live, had: tuple[bool, bool, bool], blocks: Sequence[Block], stable: int) -> None:
+    def _take(self, live: Live, had: _Around, blocks: Sequence[Block], stable: int) -> None:
         item = live.item
         assert item.body is not None  # noqa: S101 - callers have looked
         # From the old last block on: what was open may have turned into something else.
@@ -208,7 +177,7 @@ class LiveAnswers(QObject):
         from_y = item.body_y(stable - 1)
         if item.thinking is not None and item.thinking.running and live.thinking_since is not None:
             item.thinking.seconds = time.monotonic() - live.thinking_since
-        now = (bool(live.thinking), bool(live.growing.text), item.thinking is not None and item.thinking.running)
+        now = _around(live)
         self._colour(live, max(0, stable - 1))
         self.changed.emit(item, from_y if now == had and not now[2] else 0.0)
 
@@ -244,7 +213,7 @@ class LiveAnswers(QObject):
         if self._live.get(item.message.id) is not live:
             return
         if live.growing is growing and growing.start == before and item.body is not None and item.ready:
-            had = (bool(live.thinking), bool(growing.text), item.thinking is not None and item.thinking.running)
+            had = _around(live)
             self._take(live, had, *(growing.take_plain() if grown is None else growing.take(grown)))
         if live.growing is not growing or len(growing.text) > length:
             live.dirty = True
@@ -322,6 +291,12 @@ class LiveAnswers(QObject):
                 state.safe = start + len(code)  # one endless string: go on without knowing
         self.changed.emit(live.item, 0.0)
         self._colour(live, number)
+
+
+def _around(live: Live) -> _Around:
+    """Which parts of an item there are, and whether it thinks: where that changes, all of it is painted again."""
+    thinking = live.item.thinking
+    return thinking is not None, bool(live.growing.text), thinking is not None and thinking.running
 
 
 def safe_border(code: str, spans: tuple[Span, ...]) -> int:

@@ -34,7 +34,7 @@ class StorageCard(Card):
         self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         words.addWidget(self.place)
-        self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.sizes = Label(theme, "", self, role="small", color="text_muted", wrap=True, tabular=True)
         words.addWidget(self.sizes)
         show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
         show.clicked.connect(self._show)

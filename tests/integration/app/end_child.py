@@ -25,8 +25,10 @@ from PySide6.QtCore import QCoreApplication, QTimer
 from PySide6.QtGui import QSessionManager
 from PySide6.QtWidgets import QApplication
 
+from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.models import DownloadRequest, DownloadStatus, RemoteFile
+from qwen_desktop.core.parts import TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.services.services import Services
@@ -50,8 +52,9 @@ class App:
             await asyncio.sleep(0.01)
 
     async def send(self, words: str = "Tell me a long story about a river.") -> str:
-        asked = await self.services.chat.send(words, conversation_id=None, thinking=ThinkingMode.AUTO)
-        return asked.conversation_id
+        chat = new_id()
+        await self.services.chat.send((TextPart(words),), conversation_id=chat, new=True, thinking=ThinkingMode.AUTO)
+        return chat
 
     async def answering(self) -> str:
         """Have an answer of some length on show; returns its chat."""

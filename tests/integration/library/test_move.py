@@ -15,9 +15,12 @@ import psutil
 import pytest
 
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.engines import Engines
+from qwen_desktop.services.history import History
 from qwen_desktop.services.models import Models
+from qwen_desktop.store.database import Database
 from tests.app import any_file, run
 from tests.integration.library.move_child import slow_transfers
 from tests.integration.library.rig import running
@@ -71,6 +74,12 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
                 paused.append(app.library.moving)
 
             app.library.before_move(pause)
+            db = Database(app.paths.database_file)
+            await db.open()
+            history = History(db, app.bus)
+            chat = await history.create("A chat")
+            await history.set_model(chat.id, FileRef(str(path)))
+            app.library.after_move(history.models_moved)
             moving = asyncio.create_task(app.library.move_folder(target, seen))
             await seen.enough.wait()
             assert len(app.library.models()) == 3 and app.library.moving
@@ -87,6 +96,9 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
             assert engines.resident() == (models.state.path,)  # it is not in memory twice
             moved = app.library.find(models.state.path)
             assert moved is not None and moved.last_used > 0  # what was noted of it came along
+            followed = await history.get(chat.id)
+            assert followed is not None and followed.model == FileRef(models.state.path)
+            await db.aclose()
             await models.aclose()
             await engines.aclose()
 

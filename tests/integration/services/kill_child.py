@@ -15,9 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from qwen_desktop.core.engine import ThinkingMode  # noqa: E402 - the path comes first
-from qwen_desktop.services.events import AnswerDelta  # noqa: E402 - the same
+from qwen_desktop.core.parts import PartDelta, TextPart, ThinkingPart  # noqa: E402 - the path comes first
+from qwen_desktop.services.events import AnswerEvent  # noqa: E402 - the same
 from tests.app import running_app  # noqa: E402 - the same
+from tests.killing import CALL, THOUGHT  # noqa: E402 - the same
 from tests.scripted_engine import Script, ScriptedEngine  # noqa: E402 - the same
 
 
@@ -27,18 +28,21 @@ def known_text(length: int) -> str:
 
 
 async def main(shown_file: str, rate: float, piece: int, length: int) -> None:
-    engine = ScriptedEngine(Script(known_text(length), rate=rate, piece=piece))
+    parts = (ThinkingPart(THOUGHT), CALL, TextPart(known_text(length)))
+    engine = ScriptedEngine(Script(parts=parts, rate=rate, piece=piece))
     shown = 0
     out = os.open(shown_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def on_delta(event: AnswerDelta) -> None:
+    def on_delta(told: AnswerEvent) -> None:
         nonlocal shown
-        shown += len(event.text)
+        if not isinstance(told.event, PartDelta) or told.event.index < 2:
+            return
+        shown += len(told.event.text)
         os.write(out, struct.pack("<q", shown))
 
     async with running_app(lambda: engine) as app:
-        app.bus.subscribe(AnswerDelta, on_delta)
-        await app.chat.send("Count for me.", conversation_id=None, thinking=ThinkingMode.AUTO)
+        app.bus.subscribe(AnswerEvent, on_delta)
+        await app.send("Count for me.")
         await app.chat.idle()
         await asyncio.sleep(60)  # an ended answer waits for its end as well
 

@@ -15,15 +15,13 @@ from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, thinking_text, visible_text
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import (
-    AnswerCut,
-    AnswerDelta,
-    AnswerStage,
-    AnswerWasThinking,
+    AnswerEvent,
     BranchChanged,
     ConversationChanged,
     ConversationRemoved,
     MessageAdded,
     MessageChanged,
+    Queued,
 )
 from tests.app import run, running_app
 from tests.scripted_engine import Script, ScriptedEngine, ScriptedRun
@@ -38,7 +36,7 @@ def test_an_answer_is_shown_stored_and_knows_what_made_it() -> None:
         engine = ScriptedEngine(Script("Hello you.", thinking="They greet me."))
         async with running_app(lambda: engine) as app:
             await app.preferences.set("sampling.seed", 42)
-            question = await app.chat.send("Hi", conversation_id=None, thinking=ThinkingMode.THINK)
+            question = await app.send("Hi", thinking=ThinkingMode.THINK)
             await app.chat.idle()
             user, answer = await app.history.tail(question.conversation_id, 10)
             assert (user.role, visible_text(user.parts)) == (Role.USER, "Hi")
@@ -56,8 +54,7 @@ def test_an_answer_is_shown_stored_and_knows_what_made_it() -> None:
                 "scripted 1",
             )
             assert made_by.settings["context"] == 4096
-            shown = "".join(event.text for event in app.events(AnswerDelta))
-            assert shown == "Hello you."
+            assert visible_text(app.shown()) == "Hello you."
             assert [
                 type(e) for e in app.seen if isinstance(e, ConversationChanged | MessageAdded | MessageChanged)
             ] == [
@@ -76,14 +73,13 @@ def test_text_that_turns_out_to_be_thinking_is_kept_as_such() -> None:
 
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(script)) as app:
-            question = await app.chat.send("2+2?", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("2+2?")
             await app.chat.idle()
             _, answer = await app.history.tail(question.conversation_id, 10)
             assert [type(part) for part in answer.parts] == [ThinkingPart, TextPart]
             assert thinking_text(answer.parts) == "Two and two, hm." and visible_text(answer.parts) == "It is 4."
             assert answer.parts[0].tokens == 5 and answer.parts[0].seconds is not None
-            (told,) = app.events(AnswerWasThinking)
-            assert (told.message_id, told.tokens) == (answer.id, 5)
+            assert app.shown() == answer.parts
 
     run(main())
 
@@ -111,7 +107,7 @@ def test_an_empty_message_is_refused_and_leaves_nothing(text: str) -> None:
     async def main() -> None:
         async with running_app(ScriptedEngine) as app:
             with pytest.raises(UserFacing) as caught:
-                await app.chat.send(text, conversation_id=None, thinking=ThinkingMode.AUTO)
+                await app.send(text)
             assert str(caught.value.problem.what) == "The message is empty."
             assert await app.history.list() == ()
             assert not app.chat.running()
@@ -137,9 +133,9 @@ def test_surrogates_and_nul_are_cleaned_at_the_door() -> None:
 def test_one_answer_at_a_time_in_a_conversation() -> None:
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script("long " * 100, rate=50))) as app:
-            question = await app.chat.send("One", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("One")
             with pytest.raises(UserFacing) as caught:
-                await app.chat.send("Two", conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+                await app.send("Two", question.conversation_id)
             assert str(caught.value.problem.what) == "An answer is still running in this chat."
             with pytest.raises(UserFacing):
                 await app.chat.regenerate(question.id)
@@ -154,17 +150,16 @@ def test_answers_of_two_conversations_take_turns() -> None:
         engine = ScriptedEngine(Script("word " * 5, rate=100))
         most = 0
 
-        def watch(_: AnswerDelta) -> None:
+        def watch(_: AnswerEvent) -> None:
             nonlocal most
             most = max(most, engine.running)
 
         async with running_app(lambda: engine) as app:
-            app.bus.subscribe(AnswerDelta, watch)
-            asked = [await app.chat.send(f"Q{n}", conversation_id=None, thinking=ThinkingMode.AUTO) for n in range(3)]
+            app.bus.subscribe(AnswerEvent, watch)
+            asked = [await app.send(f"Q{n}") for n in range(3)]
             await asyncio.sleep(0.01)
             assert app.chat.running() == {m.conversation_id for m in asked}
-            waiting = [(e.stage, e.ahead) for e in app.events(AnswerStage) if e.stage == "queued"]
-            assert waiting == [("queued", 1), ("queued", 2)]
+            assert [stage for stage in app.stages() if isinstance(stage, Queued)] == [Queued(1), Queued(2)]
             await app.chat.idle()
             assert most == 1
             order = [e.message.conversation_id for e in app.events(MessageChanged)]
@@ -176,11 +171,11 @@ def test_answers_of_two_conversations_take_turns() -> None:
 def test_stop_keeps_what_was_shown() -> None:
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script("abcd" * 200, rate=100))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await asyncio.sleep(0.15)
             await app.chat.stop(question.conversation_id)
             assert not app.chat.running()
-            shown = "".join(event.text for event in app.events(AnswerDelta))
+            shown = visible_text(app.shown())
             answer = (await app.history.tail(question.conversation_id, 1))[0]
             assert answer.status is Status.STOPPED and answer.finish_reason is FinishReason.CANCELLED
             assert 4 <= len(shown) < 800 and visible_text(answer.parts) == shown
@@ -191,7 +186,7 @@ def test_stop_keeps_what_was_shown() -> None:
 def test_a_sender_that_goes_away_and_a_stop_that_comes_too_early() -> None:
     async def main() -> None:
         async with running_app(ScriptedEngine) as app:
-            sending = asyncio.create_task(app.chat.send("Hi", conversation_id=None, thinking=ThinkingMode.AUTO))
+            sending = asyncio.create_task(app.send("Hi"))
             await asyncio.sleep(0)
             sending.cancel()
             ended = asyncio.Event()
@@ -199,9 +194,7 @@ def test_a_sender_that_goes_away_and_a_stop_that_comes_too_early() -> None:
             await ended.wait()
             (conversation,) = await app.history.list()
             assert (await app.history.tail(conversation.id, 1))[0].status is Status.DONE
-            again = asyncio.create_task(
-                app.chat.send("Again", conversation_id=conversation.id, thinking=ThinkingMode.AUTO)
-            )
+            again = asyncio.create_task(app.send("Again", conversation.id))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert app.chat.running() == {conversation.id}
@@ -209,7 +202,7 @@ def test_a_sender_that_goes_away_and_a_stop_that_comes_too_early() -> None:
             assert not app.chat.running()
             await again
         async with running_app(ScriptedEngine) as app:
-            late = asyncio.create_task(app.chat.send("Late", conversation_id=None, thinking=ThinkingMode.AUTO))
+            late = asyncio.create_task(app.send("Late"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             await app.chat.aclose()
@@ -224,10 +217,10 @@ def test_stop_at_once_while_queued_and_while_loading() -> None:
     async def main() -> None:
         engine = ScriptedEngine(Script("abcd" * 50, rate=100), load_s=0.5)
         async with running_app(lambda: engine) as app:
-            first = await app.chat.send("First", conversation_id=None, thinking=ThinkingMode.AUTO)
+            first = await app.send("First")
             await app.chat.stop(first.conversation_id)  # before its task took a step
-            loading = await app.chat.send("Loading", conversation_id=None, thinking=ThinkingMode.AUTO)
-            queued = await app.chat.send("Queued", conversation_id=None, thinking=ThinkingMode.AUTO)
+            loading = await app.send("Loading")
+            queued = await app.send("Queued")
             await asyncio.sleep(0.05)
             await app.chat.stop(queued.conversation_id)
             await app.chat.stop(loading.conversation_id)
@@ -245,7 +238,7 @@ def test_stop_at_once_while_queued_and_while_loading() -> None:
 def test_a_deaf_engine_is_left_after_two_seconds() -> None:
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script("abcd" * 4000, rate=50, deaf=True))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await asyncio.sleep(0.1)
             started = time.monotonic()
             await app.chat.stop(question.conversation_id)
@@ -358,8 +351,9 @@ def test_the_cut_is_told_kept_and_given_to_the_next_request() -> None:
         async with running_app(lambda: engine) as app:
             conversation = await app.ask("One")
             await app.ask("Two", conversation)
-            told = app.events(AnswerCut)[0]
-            assert (told.first_kept_id, told.dropped) == (cut_id, 2)
+            assert [e.event for e in app.events(AnswerEvent) if isinstance(e.event, ContextCut)] == [
+                ContextCut(cut_id, 2)
+            ]
             assert (await app.history.tail(conversation, 1))[0].context_cut == cut_id
             assert [r.cut_from for r in engine.requests] == [None, None]
             await app.ask("Three", conversation)
@@ -382,7 +376,7 @@ def test_a_chat_far_longer_than_the_context_is_not_carried_whole_and_that_is_tol
             await app.ask("Last", conversation)
             sent = engine.requests[-1].messages
             assert 100 < len(sent) < 300 and sent[0].role is Role.USER
-            told = app.events(AnswerCut)[-1]
+            told = [e.event for e in app.events(AnswerEvent) if isinstance(e.event, ContextCut)][-1]
             assert told.first_kept_id == sent[0].id and told.dropped + len(sent) >= 421
 
     async def leaf(app: object, conversation: str) -> str | None:
@@ -427,14 +421,12 @@ def test_what_the_settings_ask_for_is_handed_on_as_it_is() -> None:
 def test_readers_see_the_running_answer_whole_at_every_moment() -> None:
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script("abcdefgh" * 100, rate=200))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             for _ in range(5):
                 await asyncio.sleep(0.05)
                 branch = await app.history.tail(question.conversation_id, 5)
-                shown = "".join(e.text for e in app.events(AnswerDelta))
+                shown = visible_text(app.shown())
                 assert visible_text(branch[-1].parts) == shown
-                live = app.chat.live(branch[-1].id)
-                assert live is not None and visible_text(live.parts) == shown
 
     run(main())
 
@@ -442,13 +434,13 @@ def test_readers_see_the_running_answer_whole_at_every_moment() -> None:
 def test_deleting_a_conversation_stops_its_answer_and_can_be_undone() -> None:
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script("abcd" * 500, rate=100))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await asyncio.sleep(0.1)
             await app.history.delete(question.conversation_id)
             assert not app.chat.running()
             assert await app.history.list() == () and len(app.events(ConversationRemoved)) == 1
             with pytest.raises(UserFacing):
-                await app.chat.send("More", conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+                await app.send("More", question.conversation_id)
             await app.history.undo_delete(question.conversation_id)
             assert [c.id for c in await app.history.list()] == [question.conversation_id]
             answer = (await app.history.tail(question.conversation_id, 1))[0]
@@ -480,15 +472,15 @@ def test_closing_stops_saves_and_refuses_in_a_second_and_a_half(kind: str) -> No
         script = Script("abcd" * 5000, rate=100, deaf=kind != "obedient")
         engine = Clinging(script) if kind == "clinging" else ScriptedEngine(script)
         async with running_app(lambda: engine) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
-            await app.chat.send("Waits", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
+            await app.send("Waits")
             await asyncio.sleep(0.1)
             started = time.monotonic()
             await app.chat.aclose()
             assert time.monotonic() - started < 1.5
             with pytest.raises(UserFacing):
-                await app.chat.send("Late", conversation_id=None, thinking=ThinkingMode.AUTO)
-            shown = "".join(e.text for e in app.events(AnswerDelta))
+                await app.send("Late")
+            shown = visible_text(app.shown())
         async with running_app(ScriptedEngine) as app:
             answer = (await app.history.tail(question.conversation_id, 1))[0]
             assert answer.status is Status.STOPPED and visible_text(answer.parts) == shown

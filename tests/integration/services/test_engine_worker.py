@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from qwen_desktop.core.chat import Message, Status
-from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import FileRef
+from qwen_desktop.core.parts import PartDelta
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import AnswerDelta, EngineChanged, ModelStatus
+from qwen_desktop.services.events import AnswerEvent, EngineChanged, ModelStatus
 from tests import gguf_files, gguf_shapes
 from tests.app import App, run, running_app
 
@@ -53,8 +53,8 @@ def test_a_killed_worker_ends_the_answer_and_the_next_one_loads_visibly(endless:
             await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 3000})
             await app.models.open_file(endless)
             came = asyncio.Event()
-            app.bus.subscribe(AnswerDelta, lambda _event: came.set())
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            app.bus.subscribe(AnswerEvent, lambda told: came.set() if isinstance(told.event, PartDelta) else None)
+            question = await app.send("Go")
             await came.wait()
             pid = workers.made[0].pid
             assert pid is not None
@@ -89,9 +89,9 @@ def test_two_models_answer_at_once_each_in_its_own_worker(endless: str, tmp_path
             await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 40})
             await app.engines.load(FileRef(str(other)))
             await app.models.open_file(endless)
-            first = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            first = await app.send("Go")
             await app.models.open_file(str(other))
-            second = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            second = await app.send("Go")
             await app.chat.idle()
             answers = [await last(app, question.conversation_id) for question in (first, second)]
             assert [answer.status for answer in answers] == [Status.DONE] * 2

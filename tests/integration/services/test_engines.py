@@ -11,18 +11,19 @@ import pytest
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Message, Status
-from qwen_desktop.core.engine import GenerateRequest, ThinkingMode
+from qwen_desktop.core.engine import GenerateRequest
 from qwen_desktop.core.errors import Cancelled, Environment, UserFacing
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
 from qwen_desktop.core.parts import Role
 from qwen_desktop.services.engines import Priority
 from qwen_desktop.services.events import (
-    AnswerDelta,
-    AnswerStage,
     EngineChanged,
+    Loading,
     MessageAdded,
     ModelChanged,
     ModelStatus,
+    Queued,
+    Reading,
 )
 from tests.app import App, run, running_app
 from tests.engine_schedules import random_schedule
@@ -71,7 +72,7 @@ async def until(reached: Callable[[], object]) -> None:
 async def say(app: App, ref: ModelRef, text: str = "Go") -> Message:
     """Ask in a new conversation, of this model."""
     app.models._state = app.models._chosen(ref.path if isinstance(ref, FileRef) else "")
-    return await app.chat.send(text, conversation_id=None, thinking=ThinkingMode.AUTO)
+    return await app.send(text)
 
 
 async def answer_to(app: App, question: Message) -> Message:
@@ -353,9 +354,9 @@ def test_an_engine_that_crashes_in_mid_answer_is_loaded_again_for_all_to_see() -
     async def test(app: App) -> None:
         path = app.model_file("a-1.gguf")
         await app.models.open_file(path)
-        question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+        question = await app.send("Go")
         behind = await say(app, FileRef(path))  # waits for its turn
-        await until(lambda: app.events(AnswerDelta))
+        await until(app.deltas)
         app.seen.clear()
         computer.made[0].crash()
         assert app.models.state.status is ModelStatus.IDLE
@@ -366,8 +367,7 @@ def test_an_engine_that_crashes_in_mid_answer_is_loaded_again_for_all_to_see() -
         states = [event.state for event in app.events(ModelChanged)]
         assert states[0].status is ModelStatus.IDLE and states[-1].status is ModelStatus.READY
         assert len({s.fraction for s in states if s.status is ModelStatus.LOADING}) > 5  # its progress is shown
-        stages = [event.stage for event in app.events(AnswerStage)]
-        assert stages == ["loading", "reading"]
+        assert app.stages() == [Loading(), Reading()]
 
     on(computer, test)
 
@@ -410,10 +410,10 @@ def test_a_queued_answer_is_made_by_the_model_that_it_was_asked_of() -> None:
     async def test(app: App) -> None:
         a, b = FileRef(app.model_file("a-600.gguf")), FileRef(app.model_file("b-600.gguf"))
         await app.models.open_file(a.path)
-        first = await app.chat.send("One", conversation_id=None, thinking=ThinkingMode.AUTO)
-        queued = await app.chat.send("Two", conversation_id=None, thinking=ThinkingMode.AUTO)
+        first = await app.send("One")
+        queued = await app.send("Two")
         await app.models.open_file(b.path)
-        third = await app.chat.send("Three", conversation_id=None, thinking=ThinkingMode.AUTO)
+        third = await app.send("Three")
         await app.chat.idle()
         answers = [await answer_to(app, question) for question in (first, queued, third)]
         assert [made_by(answer) for answer in answers] == ["a-600.gguf", "a-600.gguf", "b-600.gguf"]
@@ -430,7 +430,7 @@ def test_a_conversation_is_answered_by_its_own_model(monkeypatch: pytest.MonkeyP
     async def test(app: App) -> None:
         own, chosen = FileRef(app.model_file("own-1.gguf")), FileRef(app.model_file("chosen-1.gguf"))
         await app.models.open_file(chosen.path)
-        question = await app.chat.send("One", conversation_id=None, thinking=ThinkingMode.AUTO)
+        question = await app.send("One")
         await app.chat.idle()
         get = app.history.get
 
@@ -439,7 +439,7 @@ def test_a_conversation_is_answered_by_its_own_model(monkeypatch: pytest.MonkeyP
             return structs.replace(found, model=own) if found is not None else None
 
         monkeypatch.setattr(app.history, "get", with_model)
-        await app.chat.send("Two", conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+        await app.send("Two", question.conversation_id)
         (expected,) = [e.message for e in app.events(MessageAdded) if e.message.role is Role.ASSISTANT][1:]
         assert expected.provenance is not None and expected.provenance.model_name == "own-1"
         await app.chat.idle()
@@ -461,12 +461,10 @@ def test_an_answer_that_waits_for_the_memory_of_another_says_so() -> None:
         first = Holder(app, a)
         await first.has.wait()
         await say(app, b)
-        await until(lambda: any(event.ahead for event in app.events(AnswerStage)))
-        assert app.events(AnswerStage)[-1].stage == "queued"
+        await until(lambda: Queued(1) in app.stages())
         await first.end()
         await app.chat.idle()
-        stages = [(event.stage, event.ahead) for event in app.events(AnswerStage)]
-        assert stages[-3:] == [("queued", 1), ("loading", 0), ("reading", 0)]
+        assert app.stages()[-3:] == [Queued(1), Loading(), Reading()]
 
     on(computer, test)
 
@@ -493,9 +491,9 @@ def test_what_was_asked_of_a_file_that_is_loading_is_answered_by_it_whatever_is_
         slow, other = app.model_file("slow-1.gguf"), app.model_file("other-1.gguf")
         opening = asyncio.create_task(app.models.open_file(slow))
         await asyncio.sleep(0.01)
-        question = await app.chat.send("To the slow one", conversation_id=None, thinking=ThinkingMode.AUTO)
-        await until(lambda: app.events(AnswerStage))
-        assert {event.stage for event in app.events(AnswerStage)} == {"loading"}  # it waits for nobody's answer
+        question = await app.send("To the slow one")
+        await until(app.stages)
+        assert set(app.stages()) == {Loading()}  # it waits for nobody's answer
         await app.models.open_file(other)
         await opening
         await app.chat.idle()

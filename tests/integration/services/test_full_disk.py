@@ -11,11 +11,10 @@ import sqlite3
 import pytest
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.parts import visible_text
-from qwen_desktop.services import saver
-from qwen_desktop.services.events import AnswerDelta, MessageChanged, Notified
+from qwen_desktop.services import turn
+from qwen_desktop.services.events import MessageChanged, Notified
 from tests.app import App, run, running_app
 from tests.scripted_engine import Script, ScriptedEngine
 
@@ -36,7 +35,7 @@ def told(app: App) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saver, "AGAIN_S", 0.1)
+    monkeypatch.setattr(turn, "AGAIN_S", 0.1)
 
 
 def test_an_answer_goes_on_in_memory_and_is_saved_later() -> None:
@@ -44,10 +43,10 @@ def test_an_answer_goes_on_in_memory_and_is_saved_later() -> None:
 
     async def main() -> str:
         async with running_app(lambda: ScriptedEngine(Script(text, rate=100, piece=400))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await app.db.call(fill)
             await app.chat.idle()
-            shown = "".join(event.text for event in app.events(AnswerDelta))
+            shown = visible_text(app.shown())
             assert shown == text
             ended = app.events(MessageChanged)[-1].message
             assert ended.status is Status.DONE and visible_text(ended.parts) == text
@@ -55,7 +54,7 @@ def test_an_answer_goes_on_in_memory_and_is_saved_later() -> None:
             # Readers see it whole although the disk has only a part.
             assert visible_text((await app.history.tail(question.conversation_id, 1))[0].parts) == text
             with pytest.raises(Environment, match="The disk is full"):
-                await app.chat.send("x" * 50_000, conversation_id=question.conversation_id, thinking=ThinkingMode.AUTO)
+                await app.send("x" * 50_000, question.conversation_id)
             assert not app.chat.running()
             await app.db.call(free)
             await asyncio.sleep(0.5)
@@ -73,7 +72,7 @@ def test_closing_tries_once_more() -> None:
 
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(Script(text, piece=4000))) as app:
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await app.db.call(fill)
             await app.chat.idle()
             assert len(told(app)) == 1
@@ -91,7 +90,7 @@ def test_a_message_that_cannot_be_stored_is_not_sent() -> None:
         async with running_app(lambda: engine) as app:
             await app.db.call(fill)
             with pytest.raises(Environment) as caught:
-                await app.chat.send("x" * 100_000, conversation_id=None, thinking=ThinkingMode.AUTO)
+                await app.send("x" * 100_000)
             assert caught.value.problem.sentence() == "The disk is full. Free some space, then try again."
             assert await app.history.list() == () and engine.requests == []
             await app.db.call(free)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.engine import LocalEngine, ThinkingMode
+from qwen_desktop.core.engine import LocalEngine
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import ModelChanged, ModelStatus
@@ -222,7 +222,7 @@ def test_a_running_answer_keeps_its_model_until_it_ends() -> None:
         factory = Factory(Script("abcd" * 10, rate=50))
         async with running_app(factory) as app:
             await app.models.open_file(app.model_file("a.gguf"))
-            question = await app.chat.send("Go", conversation_id=None, thinking=ThinkingMode.AUTO)
+            question = await app.send("Go")
             await asyncio.sleep(0.05)
             await app.models.open_file(app.model_file("b.gguf"))
             await app.chat.idle()
@@ -286,7 +286,7 @@ def test_closing_begins_no_other_load() -> None:
             path = app.model_file("tiny.gguf")
             waiting = [asyncio.create_task(app.models.open_file(path))]
             await asyncio.sleep(0.05)
-            await app.chat.send("Hello", conversation_id=None, thinking=ThinkingMode.AUTO)
+            await app.send("Hello")
             waiting.append(asyncio.create_task(app.models.open_file(path)))
             await asyncio.sleep(0.05)
             app.engines.refuse()

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.parts import TextPart, ThinkingPart
+from qwen_desktop.core.parts import PartDone, PartWasThinking, TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.growing import grow_job
 from qwen_desktop.jobs.markdown.parser import Markdown
@@ -53,7 +53,7 @@ def feed(seen, text: str, seed: int = 1) -> None:
     place = 0
     while place < len(text):
         step = chance.randint(1, 9)
-        seen.view.append_delta("m2", text[place : place + step], "")
+        layouts.more(seen.view, "m2", text[place : place + step])
         place += step
         if chance.random() < 0.2:
             seen.qtbot.wait(34)
@@ -61,8 +61,8 @@ def feed(seen, text: str, seed: int = 1) -> None:
 
 
 def test_streamed_text_appears_as_it_comes(live):
-    live.view.append_delta("m2", "Hello ", "")
-    live.view.append_delta("m2", "**world**", "")
+    layouts.more(live.view, "m2", "Hello ")
+    layouts.more(live.view, "m2", "**world**")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Hello world")
     assert live.view.theme.color("text").name() in live.colours("m2")
 
@@ -81,11 +81,11 @@ def test_the_streamed_answer_ends_up_as_if_rendered_at_once(live, seed):
 
 
 def test_code_gets_its_colours_while_it_grows(live):
-    live.view.append_delta("m2", "```python\nimport os\nx", "")
+    layouts.more(live.view, "m2", "```python\nimport os\nx")
     keyword = live.view.theme.color("code_keyword").name()
     live.qtbot.waitUntil(lambda: keyword in live.colours("m2"), timeout=3000)
     for n in range(400):
-        live.view.append_delta("m2", f"x{n} = 'text'  # {n}\n", "")
+        layouts.more(live.view, "m2", f"x{n} = 'text'  # {n}\n")
         if n % 50 == 0:
             live.qtbot.wait(40)
     layout = live.item("m2").body.layouts[0]
@@ -106,13 +106,13 @@ def test_finished_blocks_keep_their_layout(live):
 
 def test_thinking_runs_then_folds(live):
     item = live.item("m2")
-    live.view.append_delta("m2", "", "I must think.\nThe last line of it")
+    layouts.more(live.view, "m2", thinking="I must think.\nThe last line of it")
     live.qtbot.waitUntil(lambda: item.thinking is not None)
     title, last = item.thinking.title()
     assert title.startswith("Thinking… 0 s")
     assert last == "The last line of it"
-    live.view.thinking_done("m2", 3.2, 40)
-    live.view.append_delta("m2", "Answer", "")
+    live.view.take("m2", PartDone(0, 3.2, 40))
+    layouts.more(live.view, "m2", "Answer")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Answer")
     assert item.thinking.title()[0].startswith("Thought for 3.2")
     assert item.thinking.title()[1] == "40 tokens"
@@ -120,11 +120,11 @@ def test_thinking_runs_then_folds(live):
 
 def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
     item = live.item("m2")
-    live.view.append_delta("m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm", "")
+    layouts.more(live.view, "m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm")
     live.qtbot.waitUntil(lambda: "hm" in live.view.message_text("m2"))
-    live.view.append_delta("m2", ", four.\n", "")
-    live.view.text_was_thinking("m2", 2.5, 30)
-    live.view.append_delta("m2", "It is **4**.", "")
+    layouts.more(live.view, "m2", ", four.\n")
+    live.view.take("m2", PartWasThinking(0, 2.5, 30))
+    layouts.more(live.view, "m2", "It is **4**.")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "It is 4.")
     assert item.thinking.title()[0].startswith("Thought for 2.5")
     assert item.thinking.title()[1] == "30 tokens"
@@ -137,12 +137,12 @@ def test_reading_the_prompt_is_shown_until_the_first_word(live):
     live.view.prompt_progress("m2", 1024, 4096, 12.0)
     assert item.progress.text().replace(",", "").startswith("Reading 1024 of 4096 tokens · 12 s left")
     assert live.view.theme.color("accent").name() in live.colours("m2")
-    live.view.append_delta("m2", "Word", "")
+    layouts.more(live.view, "m2", "Word")
     live.qtbot.waitUntil(lambda: item.progress is None)
 
 
 def test_a_failure_keeps_what_was_said(live):
-    live.view.append_delta("m2", "Half an ans", "")
+    layouts.more(live.view, "m2", "Half an ans")
     live.qtbot.wait(50)
     item = live.item("m2")
     problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
@@ -156,7 +156,7 @@ def test_deltas_are_shown_at_most_thirty_times_a_second(live):
     updates = []
     live.view.live.changed.connect(lambda item, y: updates.append(y))
     for _ in range(100):
-        live.view.append_delta("m2", "word ", "")
+        layouts.more(live.view, "m2", "word ")
         live.qtbot.wait(2)
     live.qtbot.wait(50)
     assert 2 <= len(updates) <= 40
@@ -170,7 +170,7 @@ def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
     first = seen.view.visible_items()[0]
     before = seen.view.top_of(first)
     for _ in range(10):
-        seen.view.append_delta("m9", "more and more words\n\n", "")
+        layouts.more(seen.view, "m9", "more and more words\n\n")
         seen.qtbot.wait(35)
     assert seen.view.top_of(first) == pytest.approx(before, abs=1)
 
@@ -178,7 +178,7 @@ def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
 def test_opening_in_mid_answer_goes_on_from_there(seen, say):
     parts = (ThinkingPart("Hm.", 1.0, 2), TextPart("It **began"))
     seen.show([say("assistant", *parts, status=Status.STREAMING)])
-    seen.view.append_delta("m1", "** and goes on", "")
+    layouts.more(seen.view, "m1", "** and goes on")
     seen.qtbot.waitUntil(lambda: seen.view.message_text("m1") == "It began and goes on")
 
 
@@ -293,7 +293,7 @@ def test_what_was_never_drawn_is_parsed_by_the_worker_to_be_copied(seen, say):
 
 def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
     """Its last layout was still to be made then, and never was."""
-    live.view.append_delta("m2", "A **half", "")
+    layouts.more(live.view, "m2", "A **half")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "A half")
     item = live.item("m2")
     done = msgspec.structs.replace(item.message, status=Status.STOPPED)
@@ -304,20 +304,20 @@ def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
 
 
 def test_blocks_that_come_in_one_frame_are_all_painted(live):
-    live.view.append_delta("m2", "One\n\n", "")
+    layouts.more(live.view, "m2", "One\n\n")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One")
     places = []
     live.view.live.changed.connect(lambda _item, y: places.append(y))
-    live.view.append_delta("m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix", "")
+    layouts.more(live.view, "m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix")
     live.qtbot.waitUntil(lambda: bool(places))
     item = live.item("m2")
     assert places[0] <= item.body_origin.y() + item.body.layouts[1].y
 
 
 def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
-    live.view.append_delta("m2", "> | a | b |\n> |---|--", "")
+    layouts.more(live.view, "m2", "> | a | b |\n> |---|--")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb")
-    live.view.append_delta("m2", "-:|\n> | words | 1 |", "")
+    layouts.more(live.view, "m2", "-:|\n> | words | 1 |")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb\nwords\t1")
     item = live.item("m2")
     streamed = layouts.seen(live.view, item).pixels
@@ -327,7 +327,7 @@ def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
 
 
 def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
-    live.view.append_delta("m2", "", "Hm.")
+    layouts.more(live.view, "m2", thinking="Hm.")
     item = live.item("m2")
     live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.seconds is not None)
     live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
@@ -364,7 +364,7 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
 
     async def fed():
         for place in range(0, len(table), 150):
-            live.view.append_delta("m2", table[place : place + 150], "")
+            layouts.more(live.view, "m2", table[place : place + 150])
             live.qtbot.wait(1)
             await asyncio.sleep(0.005)
         for _ in range(200):
@@ -406,11 +406,11 @@ def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
     table = "| a | b |\n|---|---|\n" + "".join(f"| row {n} | {n} |\n" for n in range(300))
 
     async def ended():
-        live.view.append_delta("m2", table, "")
+        layouts.more(live.view, "m2", table)
         while not asked or live.view.live.get("m2").asking:
             live.qtbot.wait(1)
             await asyncio.sleep(0.001)
-        live.view.append_delta("m2", "| last | row |\n", "")
+        layouts.more(live.view, "m2", "| last | row |\n")
         live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
         await asyncio.sleep(0.01)
 
@@ -429,7 +429,7 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
 
     async def fed():
         for n in range(100):
-            live.view.append_delta("m2", f"[**{n}** " * 10, "")
+            layouts.more(live.view, "m2", f"[**{n}** " * 10)
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
-from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, drawn_text, visible_text
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.services.history import new_id
 from qwen_desktop.ui.chat.conversations import ConversationList
+from tests import random_messages
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -201,10 +203,55 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     await ui.until(lambda: item.thinking is not None and bool(item.source))
     assert item.streaming and "Two and two" not in item.source and item.thinking is not None
     assert item.thinking.text == ("Two and two, hm. " * 40).strip() and not item.thinking.running
-    await ui.app.chat.stop_all()
+    await ui.app.stop_all()
     await ui.rest()
     text = transcript.message_text(item.message.id)
     assert text and ("It is 4. " * 3000).startswith(text)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_parts_stand_in_the_order_in_which_they_came(make: Make, seed: int) -> None:
+    chance = random.Random(seed)
+    ui = await make()
+    for number in range(3):
+        parts = [part for part in random_messages.parts(chance) if not isinstance(part, ToolResultPart)]
+        make.script = Script(
+            parts=(*parts, TextPart("The end.")), piece=chance.randint(1, 9), rate=chance.choice((0, 800))
+        )
+        await ui.say(f"question {number}")
+        answer = (await ui.messages())[-1]
+        assert [type(part) for part in answer.parts] == [type(part) for part in make.script.parts]
+        item = ui.chat.transcript.items[-1]
+        assert item.message == answer and item.source == drawn_text(answer.parts)
+        await ui.until(lambda: item.ready)  # noqa: B023 - at once
+        assert item.body.projection() == ui.chat.transcript.message_text(answer.id)
+        assert item.body.projection().endswith("The end.")
+
+
+async def test_a_new_chat_is_none_of_anybody_elses(make: Make) -> None:
+    ui = await make()
+    ui.type("mine")
+    others = [await ui.app.send(f"not mine {number}") for number in range(2)]
+    assert ui.chat.current == "" and not ui.chat.transcript.items
+    ui.press(Qt.Key.Key_Return)
+    others.append(await ui.app.send("not mine either"))
+    await ui.rest()
+    assert ui.chat.current not in ("", *(other.conversation_id for other in others))
+    assert [visible_text(m.parts) for m in await ui.messages()] == ["mine", "Hello."]
+    assert ui.chat.header.title.text() == "mine"
+    for other in others:
+        texts = [visible_text(m.parts) for m in await ui.app.history.tail(other.conversation_id, 9)]
+        assert texts == [visible_text(other.parts), "Hello."]
+
+
+async def test_a_message_from_elsewhere_that_goes_on_from_an_earlier_one_is_shown(make: Make) -> None:
+    ui = await make()
+    await ui.say("one")
+    answer = (await ui.messages())[-1]
+    await ui.say("two")
+    await ui.app.send("two again", ui.chat.current, parent_id=answer.id)
+    await ui.rest()
+    await ui.until(lambda: [i.source for i in ui.chat.transcript.items] == ["one", "Hello.", "two again", "Hello."])
 
 
 async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:

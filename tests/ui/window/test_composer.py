@@ -12,9 +12,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.errors import Environment
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.parts import ImagePart, visible_text
 from qwen_desktop.core.text import Text
-from qwen_desktop.services.events import AnswerDelta
+from qwen_desktop.ui.chat.composer import Draft
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -84,12 +84,13 @@ async def test_drafts_stay_with_their_chat(make: Make) -> None:
     assert ui.chat.composer.draft.text == "for a new one"
 
 
+async def full(*_: object, **__: object) -> None:
+    """A disk without room."""
+    raise Environment(Text("disk.full", "The disk is full."), Text("disk.full.hint", "Free some space."))
+
+
 async def test_a_text_that_cannot_be_sent_comes_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ui = await make()
-
-    async def full(*_: object, **__: object) -> None:
-        raise Environment(Text("disk.full", "The disk is full."), Text("disk.full.hint", "Free some space."))
-
     monkeypatch.setattr(ui.app.history, "add", full)
     await ui.say("precious words")
     assert ui.chat.composer.draft.text == "precious words"
@@ -98,6 +99,26 @@ async def test_a_text_that_cannot_be_sent_comes_back(make: Make, monkeypatch: py
     ui.press(ENTER)
     await ui.rest()
     assert visible_text((await ui.messages())[0].parts) == "precious words"
+
+
+async def test_what_is_attached_comes_back_with_the_words(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui = await make()
+    monkeypatch.setattr(ui.app.history, "add", full)
+    picture = ImagePart("ab" * 32, "image/png", name="sea.png")
+    ui.chat.composer.set_draft(Draft("look", ("a long paste",), (picture,)))
+    ui.press(ENTER)
+    assert not any(ui.chat.composer.draft)
+    ui.type("meanwhile")
+    await ui.rest()
+    assert ui.chat.composer.draft == Draft("look\n\nmeanwhile", ("a long paste",), (picture,))
+    ui.chat.composer.set_draft(Draft(attachments=(picture,)))
+    assert ui.chat.composer.button.isEnabled()
+    ui.press(ENTER)
+    ui.chat.open((await ui.app.history.create("another chat")).id)
+    await ui.rest()
+    assert not any(ui.chat.composer.draft)
+    ui.chat.new_chat()
+    assert ui.chat.composer.draft.attachments == (picture,)
 
 
 async def test_up_in_an_empty_box_brings_the_last_own_message(make: Make) -> None:
@@ -150,7 +171,7 @@ async def test_the_button_sends_then_stops(make: Make) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     await ui.until(lambda: button.icon_name == "square")
     assert button.accessibleName() == "Stop"
-    await ui.until(lambda: ui.app.events(AnswerDelta))
+    await ui.until(ui.app.deltas)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     await ui.rest()
     assert button.icon_name == "arrow-up"
@@ -166,11 +187,11 @@ async def test_the_hint_names_the_key_that_does_something_now(make: Make) -> Non
     ui.type("go")
     ui.press(ENTER)
     assert keys.text() == "Esc to stop the answer"
-    await ui.until(lambda: ui.app.events(AnswerDelta))
+    await ui.until(ui.app.deltas)
     assert keys.text() == "Esc to stop the answer"
     ui.window.actions_.trigger("chat.new")
     assert keys.text() == ready  # another chat sends
-    ui.chat.open(ui.app.events(AnswerDelta)[0].conversation_id)
+    ui.chat.open(ui.app.deltas()[0].conversation_id)
     ui.window.actions_.trigger("answer.stop")
     await ui.rest()
     assert keys.text() == ready

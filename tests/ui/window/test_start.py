@@ -167,7 +167,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
     for seed in range(2):
         rng = random.Random(seed)
         if seed % 2:
-            await ui.app.chat.stop_all()
+            await ui.app.stop_all()
             ui.chat.open(older)  # in a conversation that is not the newest, too
             await ui.rest()
         else:
@@ -191,7 +191,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
         assert answer.status is Status.INTERRUPTED, f"seed {seed}"
         assert words.startswith(visible_text(answer.parts)), f"seed {seed}"
         assert CUT in spoken(again), f"seed {seed}"
-        await ui.app.chat.stop_all()
+        await ui.app.stop_all()
 
 
 def test_of_several_states_the_last_one_made_is_kept_in_whatever_order_they_are_written(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ from tests.scripted_engine import Script, ScriptedEngine
 class Joined:
     """What ``bootstrap.Services`` is, around a scripted engine."""
 
-    def __init__(self, paths: Paths, settings_file: SettingsFile, engine: ScriptedEngine) -> None:
+    def __init__(self, paths: Paths, settings_file: SettingsFile, engine: ScriptedEngine, *, history: bool) -> None:
         self.bus = EventBus()
         self.preferences = Preferences(settings_file, self.bus)
         self.engines = Engines(lambda: engine, self.preferences, self.bus, paths)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
-        self.database = Database(paths.database_file)
+        self.database = Database(paths.database_file if history else None)
         self.history = History(self.database, self.bus)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
@@ -42,10 +42,9 @@ def builder(engine: ScriptedEngine) -> Callable[..., AbstractAsyncContextManager
 
     @contextlib.asynccontextmanager
     async def build(paths: Paths, *, history: bool, settings_file: SettingsFile) -> AsyncIterator[Joined]:
-        services = Joined(paths, settings_file, engine)
+        services = Joined(paths, settings_file, engine, history=history)
         try:
-            if history:
-                await services.database.open(fallback=False)
+            await services.database.open(fallback=False)
             yield services
         finally:
             await services.chat.aclose()

@@ -173,6 +173,7 @@ def test_a_missing_model_is_one_sentence(command: Command, tmp_path: Path) -> No
     assert ending.err.count("\n") == 1
 
 
+@pytest.mark.expects_errors
 def test_our_own_mistake_is_a_sentence_and_a_place_without_the_words_of_the_chat(command: Command, home: Path) -> None:
     ending = command("chat", "Hi", script=Script("x", error=ZeroDivisionError("secret words"), fail_after=0))
     assert ending.code == 1

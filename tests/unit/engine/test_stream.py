@@ -6,7 +6,18 @@ import itertools
 
 import pytest
 
-from qwen_desktop.core.engine import Event, TextDelta, TextWasThinking, ThinkingDelta, ThinkingDone
+from qwen_desktop.core.parts import (
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartEvent,
+    PartsBuilder,
+    PartWasThinking,
+    TextPart,
+    ThinkingPart,
+    thinking_text,
+    visible_text,
+)
 from qwen_desktop.engine.stream import AnswerStream
 
 
@@ -15,9 +26,9 @@ def make(*, thinking: bool = False, stop: tuple[str, ...] = ()) -> AnswerStream:
     return AnswerStream(thinking=thinking, stop=stop, clock=lambda: float(next(ticks)))
 
 
-def run(stream: AnswerStream, pieces: list[bytes | bool]) -> list[Event]:
+def run(stream: AnswerStream, pieces: list[bytes | bool]) -> list[PartEvent]:
     """Feed pieces (True and False are the marks), fetching after each one."""
-    events: list[Event] = []
+    events: list[PartEvent] = []
     for piece in pieces:
         if isinstance(piece, bool):
             assert stream.mark(piece)
@@ -28,6 +39,12 @@ def run(stream: AnswerStream, pieces: list[bytes | bool]) -> list[Event]:
     return events + list(stream.events())
 
 
+def text_of(events: list[PartEvent]) -> str:
+    """All that came as deltas of text."""
+    kinds = {event.index: type(event.part) for event in events if isinstance(event, PartBegun)}
+    return "".join(e.text for e in events if isinstance(e, PartDelta) and kinds[e.index] is TextPart)
+
+
 def split(text: str) -> list[bytes | bool]:
     return [bytes([byte]) for byte in text.encode()]
 
@@ -35,13 +52,12 @@ def split(text: str) -> list[bytes | bool]:
 def test_characters_come_whole() -> None:
     text = "Grüße, 你好, привет, 👩‍👩‍👧"
     events = run(make(), split(text))
-    assert all(isinstance(e, TextDelta) and "\ufffd" not in e.text for e in events)
-    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+    assert "\ufffd" not in text_of(events) and text_of(events) == text
 
 
 def test_broken_bytes_become_one_mark_and_never_raise() -> None:
     events = run(make(), [b"a\xe4\xbd", b"b", b"\xff"])
-    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "a\ufffdb\ufffd"
+    assert text_of(events) == "a\ufffdb\ufffd"
 
 
 def test_zero_characters_are_dropped() -> None:
@@ -53,7 +69,7 @@ def test_zero_characters_are_dropped() -> None:
 @pytest.mark.parametrize("stop", ["END", "\n\n", "停止"])
 def test_stop_strings_are_never_seen_not_even_a_part(stop: str) -> None:
     stream = make(stop=(stop,))
-    events: list[Event] = []
+    events: list[PartEvent] = []
     for piece in split(f"text {stop[:1]} more{stop}never"):
         assert isinstance(piece, bytes)
         stream.piece(piece)
@@ -61,7 +77,7 @@ def test_stop_strings_are_never_seen_not_even_a_part(stop: str) -> None:
         if stream.stopped:
             break
     stream.finish()
-    shown = "".join(e.text for e in (*events, *stream.events()) if isinstance(e, TextDelta))
+    shown = text_of([*events, *stream.events()])
     assert stream.stopped and shown == stream.text == f"text {stop[:1]} more"
 
 
@@ -78,10 +94,10 @@ def test_thinking_by_tokens_or_by_text(form: str) -> None:
     stream = make()
     events = run(stream, [*opened, *split("\nhm, x < y\n"), *closed, *split("\n\nThe answer.")])
     assert stream.thinking_text == "hm, x < y" and stream.text == "The answer."
-    assert "".join(e.text for e in events if isinstance(e, ThinkingDelta)) == "hm, x < y"
-    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "The answer."
-    done = [e for e in events if isinstance(e, ThinkingDone)]
-    assert len(done) == 1 and done[0].seconds > 0 and done[0].tokens == stream.thinking_tokens > 5
+    assert shown(events) == ("hm, x < y", "The answer.")
+    thought, text = (e for e in events if isinstance(e, PartDone))
+    assert thought.seconds and thought.tokens == stream.thinking_tokens > 5
+    assert text == PartDone(1)
 
 
 def test_a_prompt_that_opened_thinking_begins_in_it() -> None:
@@ -92,7 +108,7 @@ def test_a_prompt_that_opened_thinking_begins_in_it() -> None:
 
 def test_an_empty_thought_is_no_thought() -> None:
     events = run(make(), [True, b"\n\n", False, b"\n\n", b"Hi"])
-    assert events == [TextDelta("Hi")]
+    assert events == [PartBegun(0, TextPart("")), PartDelta(0, "Hi"), PartDone(0)]
 
 
 def test_marks_inside_an_answer_are_text() -> None:
@@ -109,29 +125,32 @@ def test_thinking_that_is_cut_off_is_kept() -> None:
     stream = make(thinking=True)
     events = run(stream, [b"unfinished \xe4\xbd"])
     assert stream.thinking_text == "unfinished \ufffd" and stream.text == ""
-    assert isinstance(events[-1], ThinkingDone)
+    assert isinstance(events[-1], PartDone) and events[-1].tokens == 1
+
+
+def test_a_second_thought_is_a_part_of_its_own() -> None:
+    stream = make()
+    events = run(stream, [True, b"one", False, b"\n", True, b" two", b"!", False, b"Yes."])
+    kinds = [type(e.part) for e in events if isinstance(e, PartBegun)]
+    assert kinds == [ThinkingPart, ThinkingPart, TextPart]
+    assert shown(events) == (stream.thinking_text, stream.text) == ("one\n\ntwo!", "Yes.")
 
 
 def test_deltas_between_two_fetches_are_joined() -> None:
     stream = make()
     for piece in (b"a", b"b", b"c"):
         stream.piece(piece)
-    assert stream.events() == (TextDelta("abc"),)
+    assert stream.events() == (PartBegun(0, TextPart("")), PartDelta(0, "abc"))
     assert stream.events() == ()
 
 
-def shown(events: list[Event]) -> tuple[str, str]:
+def shown(events: list[PartEvent]) -> tuple[str, str]:
     """Thinking and text as somebody sees them who follows the events."""
-    thinking = text = ""
+    builder = PartsBuilder()
     for event in events:
-        if isinstance(event, TextDelta):
-            text += event.text
-        elif isinstance(event, ThinkingDelta):
-            thinking += event.text
-        elif isinstance(event, TextWasThinking):
-            assert event.tokens > 0 and event.seconds >= 0
-            thinking, text = thinking + text.strip(), ""
-    return thinking, text
+        builder.take(event)
+        assert event.index == len(builder) - 1, "parts come one after the other"
+    return thinking_text(builder.parts()), visible_text(builder.parts())
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
@@ -160,7 +179,7 @@ def test_a_thought_that_nobody_opened(written: str, thought: str, answer: str, s
     data = written.encode()
     events = run(stream, [data[at : at + size] for at in range(0, len(data), size)])
     assert (stream.thinking_text, stream.text) == shown(events) == (thought, answer)
-    assert sum(isinstance(e, TextWasThinking) for e in events) == ("<think>\nO" not in written and bool(thought))
+    assert sum(isinstance(e, PartWasThinking) for e in events) == ("<think>\nO" not in written and bool(thought))
 
 
 def test_its_mark_as_a_token_is_the_same_mark() -> None:

@@ -60,7 +60,7 @@ def test_what_a_later_line_turns_around(text: str) -> None:
     markdown = Markdown()
     growing = GrowingText(markdown)
     for character in text + "\n\nEnd.":
-        growing.add(character)
+        growing.text += character
         growing.blocks()
     assert tuple(growing.blocks()[0]) == markdown.blocks(text + "\n\nEnd.")
 

@@ -10,7 +10,7 @@ from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
 from qwen_desktop.core.parts import Role
 from qwen_desktop.services import awake
 from qwen_desktop.services.awake import Awake
-from qwen_desktop.services.events import AnswerStage, DownloadChanged, EventBus, MessageChanged
+from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus, MessageChanged, Reading
 
 
 class Holds:
@@ -51,7 +51,7 @@ def test_a_download_and_an_answer_hold_once_until_both_are_over() -> None:
     assert not made.held
     bus.publish(download(DownloadStatus.RUNNING))
     bus.publish(download(DownloadStatus.CHECKING))
-    bus.publish(AnswerStage("c", "m", "reading"))
+    bus.publish(AnswerEvent("c", "m", Reading()))
     assert soon(lambda: holds.now == 1)
     bus.publish(download(DownloadStatus.DONE))
     time.sleep(0.02)

@@ -6,7 +6,7 @@ import itertools
 import random
 
 from qwen_desktop.core.chat import Message, Status
-from qwen_desktop.core.parts import ImagePart, Part, Role, TextPart, ThinkingPart
+from qwen_desktop.core.parts import ImagePart, Part, Role, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from qwen_desktop.services.prompt import cut_of, request_messages
 
 
@@ -45,6 +45,20 @@ def test_joined_questions_keep_their_pictures_in_order() -> None:
     picture = ImagePart("aa", "image/png")
     found = request_messages([user(1, TextPart("look"), picture), user(2), user(3, picture)], "")
     assert found[0].parts == (TextPart("look"), picture, TextPart("q2"), picture)
+
+
+def test_what_tools_gave_back_is_told_and_not_said() -> None:
+    call, result = ToolCallPart("1", "look_up", "{}"), ToolResultPart("1", "Water.")
+    asked = answer(1, Status.DONE, ThinkingPart("hm"), TextPart("wait"), call, result, result, TextPart("Water it is."))
+    found = request_messages([user(1), asked, user(2)], "")
+    assert [(m.role, m.id) for m in found] == [
+        (Role.USER, "u1"),
+        (Role.ASSISTANT, "a1"),
+        (Role.TOOL, "a1"),
+        (Role.ASSISTANT, "a1"),
+        (Role.USER, "u2"),
+    ]
+    assert found[1].parts == asked.parts[:3] and found[2].parts == (result, result)
 
 
 def test_roles_alternate_whatever_has_happened() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from qwen_desktop.core.parts import (
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History, title_of
-from qwen_desktop.store import conversations, messages
+from qwen_desktop.store import blobs, conversations, messages
 from qwen_desktop.store.connection import Connection, connect, transaction
 
 LONG = 10_000
@@ -59,17 +60,25 @@ def message(number: int, parent: int | None, text: str = "") -> Message:
     )
 
 
+def stored_blob(connection: sqlite3.Connection, data: bytes) -> str:
+    """As ``Blobs.add`` leaves it in the database."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    blobs._record(connection, sha256, len(data), "text/plain", 1.0, whole=True)
+    return sha256
+
+
 def ids(found: tuple[Message, ...]) -> list[str]:
     return [entry.id for entry in found]
 
 
 def test_every_kind_of_part_comes_back_as_it_was(connection: Connection) -> None:
+    kept = {name: stored_blob(connection, name.encode()) for name in ("picture", "sound", "document")}
     parts: tuple[Part, ...] = (
         TextPart("# 标题 \U0001f600\r\n\ttab"),
         ThinkingPart("hm", 1.5, 12),
-        ImagePart("aa", "image/png", 3, 4, "a.png"),
-        AudioPart("bb", "audio/wav", 1.0, "b.wav"),
-        FilePart("cc", "application/pdf", "c.pdf", 12, "text"),
+        ImagePart(kept["picture"], "image/png", 3, 4, "a.png"),
+        AudioPart(kept["sound"], "audio/wav", 1.0, "b.wav"),
+        FilePart(kept["document"], "application/pdf", "c.pdf", 12, "text"),
         ToolCallPart("1", "search", '{"q": 1}'),
         ToolResultPart("1", "found", failed=True),
     )

@@ -30,6 +30,7 @@ def test_version_1(tmp_path: Path) -> None:
         (conversation,) = await history.list()
         assert (conversation.id, conversation.title, conversation.thinking) == ("c1", "Water", ThinkingMode.THINK)
         assert (conversation.system_prompt, conversation.titled) == ("Be brief.", True)
+        assert conversation.model is None
         branch = await history.tail("c1", 10)
         assert [m.id for m in branch] == ["m1", "m3", "m4", "m6"]
         assert branch[0].parts == (TextPart("What is water? 水"),)
@@ -42,9 +43,14 @@ def test_version_1(tmp_path: Path) -> None:
         assert failed is not None and failed.problem is not None and failed.context_cut == "m4"
         assert str(failed.problem.what) == "The engine ended (SIGSEGV)."
         assert (await history.versions(["m3", "m4", "m6"])).keys() == {"m3", "m6"}
+        await history.prepare_search()
+        found = await db.read(lambda c: c.execute("SELECT text FROM search_texts ORDER BY seq").fetchall())
+        assert [row[0] for row in found] == ["What is water? 水", "H2O", "A liquid.", "More", "It", "It is we"]
         await db.aclose()
 
     asyncio.run(main())
+    (copy,) = (tmp_path / "backups").iterdir()
+    assert copy.name.startswith("history.v1.")
 
 
 def test_a_fresh_file_has_the_same_form_as_a_migrated_one(tmp_path: Path) -> None:

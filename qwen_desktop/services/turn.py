@@ -1,0 +1,321 @@
+"""A turn: what is said to one question, by one generation or by several with tools between them, as one message.
+
+``Turn`` collects and tells, ``Saver`` brings it to the disk: about twice a second while it comes, durably at its end,
+and again and again when the disk refuses (full, in use): meanwhile it stays in memory, and the user is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+from msgspec import structs
+
+from qwen_desktop.core.chat import Message, Provenance, Status
+from qwen_desktop.core.engine import (
+    ContextCut,
+    Event,
+    FinishReason,
+    GenerateRequest,
+    GenerateResult,
+    LocalEngine,
+    ModelInfo,
+    Run,
+    Sampling,
+    Stats,
+    ThinkingMode,
+)
+from qwen_desktop.core.errors import AppError, Problem
+from qwen_desktop.core.parts import Part, PartBegun, PartDelta, PartDone, PartEvent, PartsBuilder, Role, cleaned
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Notified, Queued, Reading
+from qwen_desktop.services.history import History
+
+log = logging.getLogger(__name__)
+
+#: From the begin of one save to the begin of the next while an answer comes, in seconds. Shown text must be on the
+#: disk within 1 s; the rest is for a slow disk.
+EVERY_S = 0.4
+#: Between attempts when the disk refuses, in seconds.
+AGAIN_S = 2.0
+
+#: What of a local model's loading is kept with its answers.
+_LOADED_WITH = ("threads", "gpu_layers", "flash_attention", "kv_type")
+#: Gives an engine for one generation.
+Lease: TypeAlias = Callable[[], AbstractAsyncContextManager[LocalEngine]]
+#: Told the answer's parts after each generation that ended by itself; what it gives (results of tools) is added to
+#: them, and the model goes on. Nothing, and the turn has ended.
+GoOn: TypeAlias = Callable[[tuple[Part, ...]], Awaitable[tuple[Part, ...]]]
+
+
+class Turn:
+    """One answer in the making. ``placeholder`` is its stored, still empty message.
+
+    Everything here runs on the loop's thread.
+    """
+
+    def __init__(self, placeholder: Message, bus: EventBus, go_on: GoOn | None = None) -> None:
+        self.id = placeholder.id
+        self.conversation_id = placeholder.conversation_id
+        self.question_id = placeholder.parent_id or ""
+        self.task: asyncio.Task[None] | None = None
+        self.saving: asyncio.Task[None] | None = None
+        #: why it failed
+        self.error: Exception | None = None
+        #: its task has taken its first step; a task cancelled before that would end without a word
+        self.begun = False
+        self.unwanted = False
+        #: it has ended; only its saving may still go on
+        self.over = False
+        #: messages that were not even given to the engine, see ``Chat``
+        self.left_out = 0
+        #: set when there is something new to save
+        self.changed = asyncio.Event()
+        self._bus = bus
+        self._go_on = go_on
+        self._run: Run | None = None
+        self._message = placeholder
+        self._parts = PartsBuilder()
+        self._first = 0  # of this generation's parts
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What was said so far."""
+        return self._parts.parts()
+
+    @property
+    def cut(self) -> str | None:
+        """The message from which on the model has read the chat, None where it has read all of it."""
+        return self._message.context_cut
+
+    def message(self) -> Message:
+        """The message with everything shown so far."""
+        return structs.replace(self._message, parts=self.parts)
+
+    def made_by(self, info: ModelInfo, sampling: Sampling, thinking: ThinkingMode, max_tokens: int | None) -> None:
+        """Keep what makes this answer, so that it can be run again."""
+        local = info.local
+        settings = {"context": info.context_size, "max_tokens": max_tokens}
+        if local is not None:
+            settings |= {name: getattr(local, name) for name in _LOADED_WITH}
+        self._update(
+            provenance=Provenance(
+                model_path=local.path if local is not None else info.endpoint,
+                model_name=info.name,
+                model_sha256=local.sha256 if local is not None else "",
+                template_sha256=local.template_sha256 if local is not None else "",
+                sampling=sampling,
+                seed=sampling.seed or 0,
+                thinking=thinking,
+                engine=info.engine,
+                settings=settings,
+                guide=local is not None and local.guide,
+            )
+        )
+
+    async def run(self, lease: Lease, request: Callable[[LocalEngine], Awaitable[GenerateRequest]]) -> None:
+        """Have it said: one generation, and another one as long as ``go_on`` says so. The engine is leased for each,
+        since approval of a tool may take its time. Raises what the engine, or a tool, raises."""
+        while True:
+            async with lease() as engine:
+                asked = await request(engine)
+                async with engine.generate(asked) as run:
+                    self._run = run
+                    async for event in run:
+                        self._take(event)
+            self._run = None
+            if self.left_out and self._message.context_cut is None:
+                first = next(message for message in asked.messages if message.role is not Role.SYSTEM)
+                self._take(ContextCut(first.id, 0))
+            self._count(run.result)
+            more: tuple[Part, ...] = ()
+            if self._go_on is not None and run.result.finish_reason is FinishReason.STOP:
+                more = await self._go_on(self._parts.parts())
+            if not more:
+                return self._end(run.result.finish_reason)
+            self._first = len(self._parts)
+            for number, part in enumerate(more):
+                self._take(PartBegun(number, part))
+                self._take(PartDone(number))
+            self._first = len(self._parts)
+
+    def tell(self, stage: Queued | Loading | Reading) -> None:
+        """Say where it is before its first word."""
+        self._bus.publish(AnswerEvent(self.conversation_id, self.id, stage))
+
+    def stopped(self) -> None:
+        """It was stopped before the engine could say so."""
+        self._end(FinishReason.CANCELLED)
+
+    def failed(self, error: Exception, problem: Problem) -> None:
+        """It ends with a card; what was shown stays."""
+        self.error = error
+        self._update(status=Status.FAILED, finish_reason=FinishReason.ERROR, problem=problem)
+
+    async def ask_to_stop(self) -> None:
+        """Have the engine end; where it does not run yet or any more, leave at once."""
+        if self._run is None:
+            self.leave()  # it waits for its turn, for the model, or for a tool
+            return
+        try:
+            await self._run.stop()
+        except AppError as error:
+            log.warning("answer.stop code=%s", error.problem.what.code)
+
+    def leave(self) -> None:
+        """Break it off, unless it has ended and is only being saved."""
+        if not self.begun:
+            self.unwanted = True
+        elif self.task is not None and not self.over:
+            self.task.cancel()
+
+    def _take(self, event: Event) -> None:
+        """One event of the engine: collect it, and pass it on."""
+        if isinstance(event, PartBegun):
+            event = PartBegun(event.index, cleaned(event.part))
+        elif isinstance(event, PartDelta):
+            event = PartDelta(event.index, clean(event.text))
+            if not event.text:
+                return
+        if isinstance(event, PartEvent):
+            if self._first:
+                event = structs.replace(event, index=event.index + self._first)
+            self._parts.take(event)
+            self.changed.set()
+        elif isinstance(event, ContextCut):
+            event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
+            self._update(context_cut=event.first_kept_id)
+        self._bus.publish(AnswerEvent(self.conversation_id, self.id, event))
+
+    def _count(self, result: GenerateResult) -> None:
+        """Add a generation's figures, and keep how its words were really chosen."""
+        made, before = self._message.provenance, self._message.stats
+        if made is not None:
+            made = structs.replace(made, sampling=result.sampling, seed=result.seed)
+        self._update(provenance=made, stats=result.stats if before is None else _added(before, result.stats))
+
+    def _end(self, reason: FinishReason) -> None:
+        status = Status.STOPPED if reason is FinishReason.CANCELLED else Status.DONE
+        self._update(status=status, finish_reason=reason)
+
+    def _update(self, **changes: object) -> None:
+        self._message = structs.replace(self._message, **changes)
+        self.changed.set()
+
+
+def _added(first: Stats, then: Stats) -> Stats:
+    """The figures of two generations as those of one answer: what was said adds up, the rest is the last one's."""
+    tokens = first.completion_tokens + then.completion_tokens
+    seconds = sum(s.completion_tokens / s.decode_tokens_per_s for s in (first, then) if s.decode_tokens_per_s > 0)
+    return structs.replace(
+        then,
+        completion_tokens=tokens,
+        thinking_tokens=first.thinking_tokens + then.thinking_tokens,
+        thinking_s=first.thinking_s + then.thinking_s,
+        ttft_s=first.ttft_s,
+        decode_tokens_per_s=round(tokens / seconds, 2) if seconds else 0.0,
+    )
+
+
+class Saver:
+    """Brings answers to the disk and never raises for what the disk does."""
+
+    def __init__(self, history: History, bus: EventBus) -> None:
+        self._history = history
+        self._bus = bus
+        self._kept: dict[str, Message] = {}
+        self._again: asyncio.Task[None] | None = None
+        self._refused = False
+
+    async def follow(self, turn: Turn) -> None:
+        """Save a streaming answer as it grows, until cancelled. It is served from memory meanwhile."""
+        self._history.hold(turn.id, turn.message)
+        while True:
+            await turn.changed.wait()
+            turn.changed.clear()
+            started = time.monotonic()
+            try:
+                await self._history.save(turn.message(), durable=False)
+            except AppError as error:
+                self._tell(error)
+                turn.changed.set()
+                await asyncio.sleep(AGAIN_S)
+            else:
+                self._works()
+                await asyncio.sleep(max(0.0, started + EVERY_S - time.monotonic()))
+
+    async def finish(self, turn: Turn) -> None:
+        """Save an ended answer for good, or keep it until that works."""
+        message = turn.message()
+        self._history.hold(message.id, lambda: message)
+        try:
+            await self._history.save(message, durable=True)
+        except AppError as error:
+            self._tell(error)
+            self._kept[message.id] = message
+            if self._again is None or self._again.done():
+                self._again = asyncio.create_task(self._try_again(), name="saver.again")
+        else:
+            self._history.release(message.id)
+            self._works()
+
+    async def aclose(self, seconds: float) -> None:
+        """Try once more what could not be saved, in ``seconds`` at most."""
+        if self._again is not None:
+            self._again.cancel()
+        if self._kept:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._save_kept(), seconds)
+        if self._kept:
+            log.warning("answers.unsaved count=%d", len(self._kept))
+
+    async def _try_again(self) -> None:
+        while self._kept:
+            await asyncio.sleep(AGAIN_S)
+            await self._save_kept()
+
+    async def _save_kept(self) -> None:
+        for message in tuple(self._kept.values()):
+            try:
+                await self._history.save(message, durable=True)
+            except AppError as error:
+                self._tell(error)
+                return
+            self._kept.pop(message.id, None)
+            self._history.release(message.id)
+        self._works()
+
+    def _tell(self, error: AppError) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        log.warning("answer.unsaved code=%s", error.problem.what.code)
+        full = error.problem.what.code == "disk.full"
+        self._bus.publish(
+            Notified(
+                Text(
+                    "answer.unsaved.full",
+                    QT_TRANSLATE_NOOP(
+                        "chat", "The disk is full. The answer is kept in memory; free some space to have it saved."
+                    ),
+                )
+                if full
+                else Text(
+                    "answer.unsaved",
+                    QT_TRANSLATE_NOOP(
+                        "chat", "The answer cannot be saved now. It is kept in memory and saved as soon as possible."
+                    ),
+                )
+            )
+        )
+
+    def _works(self) -> None:
+        if not self._refused or self._kept:
+            return
+        self._refused = False
+        self._bus.publish(Notified(Text("answer.saved_again", QT_TRANSLATE_NOOP("chat", "Everything is saved again."))))
