@@ -200,7 +200,7 @@ def _settings(paths: Paths) -> Iterator[Check]:
     loaded = SettingsFile(paths.settings_file).load()
     exists = paths.settings_file.is_file()
     value = str(paths.settings_file) if exists else QT_TRANSLATE_NOOP("doctor", "none yet: the defaults hold")
-    hint = " ".join(str(problem) for problem in loaded.problems)
+    hint = " ".join(problem.sentence() for problem in loaded.problems)
     yield Check("Settings", "warn" if hint else "ok", value, hint)
     yield _model("Guide", paths.guide_file)
     if chosen := loaded.settings.engine.model:

@@ -20,7 +20,7 @@ async def offline(run: Run, turn: bool | None) -> int:
     console, file = run.console, SettingsFile(run.paths.settings_file)
     loaded = file.load()
     for problem in loaded.problems:
-        console.warn(str(problem))
+        console.warn(problem.sentence())
     if turn is not None and loaded.settings.downloads.offline != turn:
         kept = file.write({"downloads.offline": turn})
         if kept is not None:
