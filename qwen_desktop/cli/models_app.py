@@ -11,7 +11,9 @@ from qwen_desktop.cli.one_run import Guard
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.core.text import clean
 
-_JSON = typer.Option("--json", help="Print one JSON object.")
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]
+_KvType = Annotated[str | None, typer.Option(metavar="T", help="Type of the context's cache: f16 or q8_0.")]
 _REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
 
 
@@ -22,7 +24,7 @@ def models_app(guarded: Guard) -> typer.Typer:
     )
 
     @app.command("list")
-    def installed(as_json: Annotated[bool, _JSON] = False) -> None:
+    def installed(as_json: _Json = False) -> None:
         """List the installed models."""
         from qwen_desktop.cli.models_library import list_models  # noqa: PLC0415 - only for this command
 
@@ -31,7 +33,7 @@ def models_app(guarded: Guard) -> typer.Typer:
     @app.command()
     def recommend(
         purpose: Annotated[Purpose, typer.Option(help="What you want to do.")] = Purpose.EVERYDAY,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Name the best model for this computer and a purpose, with a lighter and a stronger one."""
         from qwen_desktop.cli.models_recommend import recommend as work  # noqa: PLC0415
@@ -44,14 +46,12 @@ def models_app(guarded: Guard) -> typer.Typer:
         context: Annotated[
             int | None, typer.Option(min=1, max=1_048_576, metavar="N", help="Tokens of context; else 8,192.")
         ] = None,
-        kv_type: Annotated[
-            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
-        ] = None,
+        kv_type: _KvType = None,
         memory: Annotated[
             float | None,
             typer.Option(min=0.001, max=1_000_000, metavar="GB", help="As if this much memory were free."),
         ] = None,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Say whether a model fits this computer, before it is downloaded too."""
         from qwen_desktop.cli.models_fit import fit as work  # noqa: PLC0415
@@ -64,7 +64,7 @@ def models_app(guarded: Guard) -> typer.Typer:
         quant: Annotated[str, typer.Option(metavar="Q", help="The quant, such as Q4_K_M.")] = "",
         source: Annotated[str, typer.Option(metavar="S", help="huggingface or modelscope; else the faster one.")] = "",
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a metered network.")] = False,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Download a model. Called again, it goes on where it stopped."""
         from qwen_desktop.cli.models_pull import PullOptions  # noqa: PLC0415
@@ -91,21 +91,15 @@ def models_app(guarded: Guard) -> typer.Typer:
         name: Annotated[str, typer.Argument(metavar="MODEL", help="As in the list.")],
         context: Annotated[int | None, typer.Option(metavar="N", help="Tokens of context.")] = None,
         threads: Annotated[int | None, typer.Option(metavar="N", help="Threads for answers.")] = None,
-        gpu_layers: Annotated[
-            int | None, typer.Option("--gpu-layers", metavar="N", help="Layers on the graphics card.")
-        ] = None,
-        flash_attention: Annotated[
-            str | None, typer.Option("--flash-attention", metavar="F", help="auto, on or off.")
-        ] = None,
-        kv_type: Annotated[
-            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
-        ] = None,
+        gpu_layers: Annotated[int | None, typer.Option(metavar="N", help="Layers on the graphics card.")] = None,
+        flash_attention: Annotated[str | None, typer.Option(metavar="F", help="auto, on or off.")] = None,
+        kv_type: _KvType = None,
         alias: Annotated[
             str | None,
             typer.Option(metavar="NAME", help="A name that commands know it by too; an empty one takes it away."),
         ] = None,
         reset: Annotated[bool, typer.Option("--reset", help="Forget the options it has; its alias stays.")] = False,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Show or set how one model is loaded in the place of the settings, from its next load on, and its alias."""
         from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
@@ -115,7 +109,7 @@ def models_app(guarded: Guard) -> typer.Typer:
         guarded(lambda run: work(run, name, wanted=wanted, alias=alias, reset=reset), as_json=as_json)
 
     @app.command()
-    def verify(name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]) -> None:
+    def verify(name: _Name) -> None:
         """Read a model again and compare it with its hash."""
         from qwen_desktop.cli.models_library import verify as work  # noqa: PLC0415
 
@@ -123,7 +117,7 @@ def models_app(guarded: Guard) -> typer.Typer:
 
     @app.command()
     def remove(
-        name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")],
+        name: _Name,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """Put a model into the bin; of a linked one only the link is removed."""

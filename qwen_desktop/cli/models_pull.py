@@ -20,7 +20,6 @@ from qwen_desktop.cli.interrupt import Interrupt, asked
 from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
-from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
 from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
@@ -133,12 +132,12 @@ class _Pull:
         """Whether the model is there."""
         return self.download is not None and self.download.status is DownloadStatus.DONE
 
-    def as_json(self, status: str) -> str:
+    def as_object(self, status: str) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         found = self.download
         request = found.request if found is not None else None
         folder = found.path.rpartition(request.files[0].path)[0] if found and request and found.path else ""
-        shown: dict[str, Any] = {
+        return {
             "status": status,
             "reference": self.wanted.reference,
             "repo": request.repo if request else "",
@@ -153,7 +152,6 @@ class _Pull:
             "source": found.source if found else "",
             "problem": self.problem.sentence() if self.problem else None,
         }
-        return to_json(shown).decode()
 
 
 async def pull(run: Run, wanted: PullOptions, *, patience_s: float = FIRST_BYTE_S) -> int:
@@ -174,7 +172,7 @@ async def pull(run: Run, wanted: PullOptions, *, patience_s: float = FIRST_BYTE_
     console.end()
     stopped = not this.done and interrupt.pressed
     if run.as_json:
-        console.line(this.as_json("done" if this.done else "interrupted" if stopped else "failed"))
+        console.object(this.as_object("done" if this.done else "interrupted" if stopped else "failed"), indent=None)
     if error is not None and not isinstance(error, AppError | OSError):
         raise error  # the caller's guard keeps the details
     if stopped:
