@@ -23,9 +23,7 @@ def fresh_file() -> str:
         if entry.section != section:
             section = entry.section
             lines.append(f"\n# {SECTION_TITLES.get(section, section.title())}\n[{section}]")
-        lines.append("\n")
-        lines.append(comment(entry))
-        lines.append(line(entry, entry.default) + "\n")
+        lines += ["\n", comment(entry), line(entry, entry.default), "\n"]
     return "".join(lines)
 
 
