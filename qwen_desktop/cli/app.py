@@ -103,8 +103,9 @@ def application(build: Build) -> typer.Typer:
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
         """Ask once and stream the answer. Nothing is kept without --save."""
+        console = Console(quiet=as_json)
         question = chats.Question(
-            prompt=_prompt(prompt, Console()),
+            prompt=_prompt(prompt, console),
             model=None if model is None else str(absolute(model)),
             system=None if system is None else clean(system),
             thinking=None if think is None else ThinkingMode.THINK if think else ThinkingMode.DIRECT,
