@@ -1,6 +1,7 @@
 """The commands as typer shows them, and the guard around them: one sentence on stderr, never a traceback.
 
-Adding a command: a function in its own file, one ``@app.command`` here, its word in ``launch.COMMANDS``.
+Adding a command: a function in its own file that takes a ``Run``, one ``@app.command`` here, its word in
+``launch.COMMANDS``.
 Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C, 143 SIGTERM, 129 a closed terminal.
 """
 
