@@ -16,6 +16,7 @@ from msgspec import structs
 
 from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
@@ -172,7 +173,7 @@ class Case:
             await self.fits.settled()
         return what
 
-    async def command(self, work: Callable[..., Any], *given: Any, **options: Any) -> str:
+    async def command(self, work: Callable[..., Any], *given: Any, as_json: bool = False, **options: Any) -> str:
         """What a command prints over the same services."""
         out = io.StringIO()
         services = SimpleNamespace(
@@ -187,7 +188,8 @@ class Case:
 
             async def __aexit__(self, *_: object) -> None: ...
 
-        assert await work(*given, self.paths, Build, Console(out, out, quiet=True), **options) == 0
+        run = Run(self.paths, Build, Console(out, out, quiet=True), as_json)
+        assert await work(run, *given, **options) == 0
         return out.getvalue()
 
     async def said_by_fit(self, model: CatalogModel, quant: Quant) -> tuple[str, str]:

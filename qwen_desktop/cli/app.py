@@ -1,6 +1,7 @@
 """The commands as typer shows them, and the guard around them: one sentence on stderr, never a traceback.
 
-Adding a command: a function in its own file, one ``@app.command`` here, its word in ``launch.COMMANDS``.
+Adding a command: a function in its own file that takes a ``Run``, one ``@app.command`` here, its word in
+``launch.COMMANDS``.
 Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C, 143 SIGTERM, 129 a closed terminal.
 """
 
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -23,7 +24,7 @@ from qwen_desktop.cli import chat as chats
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
 from qwen_desktop.cli.models_app import models_app
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.one_run import Build, Run
 from qwen_desktop.cli.standard_input import read_message
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import AppError, problem_of
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str], build: Build) -> int:
 
 def application(build: Build) -> typer.Typer:
     """All commands. Where things lie is looked for when one runs: the help and the version need no folder."""
+    guarded = _Guarded(build)
     app = typer.Typer(
         add_completion=False,
         no_args_is_help=True,
@@ -114,7 +116,7 @@ def application(build: Build) -> typer.Typer:
             save=save,
             json=as_json,
         )
-        _guarded(lambda paths: chats.ask(question, paths, build, console), console)
+        guarded(lambda run: chats.ask(question, run.paths, run.build, run.console), as_json=as_json)
 
     @app.command()
     def doctor(
@@ -123,8 +125,7 @@ def application(build: Build) -> typer.Typer:
         """Check this installation: versions, processor, folders, settings, history, fonts, display."""
         from qwen_desktop.cli.doctor import examine  # noqa: PLC0415 - psutil and the store, only for this command
 
-        console = Console(quiet=as_json)
-        _guarded(lambda paths: examine(paths, as_json=as_json, console=console), console)
+        guarded(examine, as_json=as_json)
 
     @app.command()
     def probe(
@@ -134,8 +135,7 @@ def application(build: Build) -> typer.Typer:
         """Show what this computer is: processor, memory, graphics cards, disk, battery, speed of the memory."""
         from qwen_desktop.cli.probe import show  # noqa: PLC0415 - only for this command
 
-        console = Console(quiet=as_json)
-        _guarded(lambda paths: show(paths, build, console, as_json=as_json, refresh=refresh), console)
+        guarded(lambda run: show(run, refresh=refresh), as_json=as_json)
 
     @app.command()
     def offline(
@@ -148,11 +148,9 @@ def application(build: Build) -> typer.Typer:
         """Say whether the network may be used, or switch that."""
         from qwen_desktop.cli.offline import offline as work  # noqa: PLC0415 - only for this command
 
-        console = Console(quiet=as_json)
-        wanted = None if turn is None else turn is OnOff.ON
-        _guarded(lambda paths: work(wanted, paths, console, as_json=as_json), console)
+        guarded(lambda run: work(run, None if turn is None else turn is OnOff.ON), as_json=as_json)
 
-    app.add_typer(models_app(build, _guarded), name="models")
+    app.add_typer(models_app(guarded), name="models")
     return app
 
 
@@ -189,42 +187,43 @@ def how_to_end(platform: str) -> str:
     return QT_TRANSLATE_NOOP("cli", "Type the message, then end it with Ctrl+D.")
 
 
-def _guarded(work: Callable[[Paths], Coroutine[Any, Any, int]], console: Console) -> None:
-    """Run the command; every failure becomes one sentence. Ends by ``typer.Exit``."""
-    paths: Paths | None = None
-    try:
-        paths = find_paths()
-        code = asyncio.run(_interruptible(work(paths)))
-        if code in (chats.DONE, chats.FAILED):  # else a signal ended it, perhaps that of a closed terminal
-            console.check()
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        code = chats.FAILED
-    except Exception as error:
-        code = chats.FAILED
-        problem = problem_of(error)
-        sentence = problem.sentence()
-        known = isinstance(error, AppError | OSError)
-        if not known and paths is not None and (place := _keep_details(error, paths)):
-            template = QT_TRANSLATE_NOOP("cli", " Details are in {path}.")
-            sentence += fill(template, {"path": shown(str(place))})
-        console.warn(sentence)
-    raise typer.Exit(code)
+class _Guarded(NamedTuple):
+    """See ``one_run.Guard``."""
+
+    build: Build
+
+    def __call__(self, work: Callable[[Run], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None:
+        console = Console(quiet=as_json)
+        paths: Paths | None = None
+        try:
+            paths = find_paths()
+            code = asyncio.run(_interruptible(work(Run(paths, self.build, console, as_json))))
+            if code in (chats.DONE, chats.FAILED):  # else a signal ended it, perhaps that of a closed terminal
+                console.check()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except BrokenPipeError:
+            code = chats.FAILED
+        except Exception as error:
+            code = chats.FAILED
+            sentence = problem_of(error).sentence()
+            known = isinstance(error, AppError | OSError)
+            if not known and paths is not None and (place := _keep_details(error, paths)):
+                template = QT_TRANSLATE_NOOP("cli", " Details are in {path}.")
+                sentence += fill(template, {"path": shown(str(place))})
+            console.warn(sentence)
+        raise typer.Exit(code)
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     """The command's exit code, or that of the signal that ended it."""
-    task = asyncio.create_task(work)
-    interrupt = Interrupt(task)
-    try:
-        await asyncio.wait({task})
-    finally:
-        interrupt.restore()
-    error = None if task.cancelled() else task.exception()
-    if (task.cancelled() or error is not None) and interrupt.ended(error):
-        return interrupt.code
-    return task.result()
+    with Interrupt() as interrupt:
+        try:
+            return await work
+        except (Exception, asyncio.CancelledError) as error:
+            if interrupt.ended(error):
+                return interrupt.code
+            raise
 
 
 def _keep_details(error: Exception, paths: Paths) -> Path | None:

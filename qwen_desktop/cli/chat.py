@@ -177,7 +177,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
     settings = OneRunSettings(paths.settings_file, question.settings())
     async with build(paths, history=question.save, settings_file=settings) as services:
         for problem in services.preferences.problems:
-            console.warn(str(problem))
+            console.warn(problem.sentence())
         for found in services.history.problems:
             console.warn(found.sentence())
         telling.state = services.models.state

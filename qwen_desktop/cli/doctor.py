@@ -23,13 +23,15 @@ import msgspec
 from msgspec import Struct
 
 from qwen_desktop import __version__
-from qwen_desktop.cli import backends
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.engine.worker import About
 from qwen_desktop.hardware import cpu, memory
 from qwen_desktop.process import once
 from qwen_desktop.process.spawn import worker_command
@@ -69,17 +71,21 @@ class Check(Struct, frozen=True):
     hint: str = ""
 
 
-async def examine(paths: Paths, *, as_json: bool, console: Console) -> int:
+def _judged(name: str, value: str, good: object, hint: str, otherwise: Literal["warn", "bad"] = "warn") -> Check:
+    return Check(name, "ok", value) if good else Check(name, otherwise, value, hint)
+
+
+async def examine(run: Run) -> int:
     """Run all checks and print them. Returns 1 when one is bad, else 0."""
-    rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(paths)])
+    rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(run.paths)])
     bad = sum(row.state == "bad" for row in rows)
-    if as_json:
-        console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
+    if run.as_json:
+        run.console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
     else:
-        _print(rows, console)
+        _print(rows, run.console)
     if bad:
         template = QT_TRANSLATE_NOOP("doctor", "Checks that failed: {count}.")
-        console.warn(fill(template, {"count": bad}))
+        run.console.warn(fill(template, {"count": bad}))
     return int(bool(bad))
 
 
@@ -103,13 +109,9 @@ def _print(rows: list[Check], console: Console) -> None:
 
 def _versions(_paths: Paths) -> Iterator[Check]:
     yield Check("Qwen Desktop", "ok", __version__)
-    recent = sys.version_info >= (3, 11)
-    yield Check(
-        "Python",
-        "ok" if recent else "bad",
-        f"{platform.python_version()} ({sys.executable})",
-        "" if recent else QT_TRANSLATE_NOOP("doctor", "Install Python 3.11 or newer."),
-    )
+    hint = QT_TRANSLATE_NOOP("doctor", "Install Python 3.11 or newer.")
+    version = f"{platform.python_version()} ({sys.executable})"
+    yield _judged("Python", version, sys.version_info >= (3, 11), hint, "bad")
     yield Check("System", "ok", " ".join(part for part in (platform.platform(), *platform.libc_ver()) if part))
     yield _package("llama-cpp-python")
 
@@ -123,13 +125,22 @@ def _package(name: str) -> Check:
 
 def _engine(_paths: Paths) -> Iterator[Check]:
     try:
-        found = backends.ask(PATIENCE_S)
+        found = asyncio.run(_engine_greets())
     except Exception as error:  # whatever it is, the row says so and the other checks are shown
         log.warning("doctor.engine kind=%s", type(error).__name__)
-        yield Check("llama.cpp", "bad", str(problem_of(error).what), _AGAIN)
+        yield Check("llama.cpp", "bad", QT_TRANSLATE_NOOP("doctor", "The engine does not start."), _AGAIN)
         return
     yield Check("llama.cpp", "ok", found.engine)
     yield Check("Computes on", "ok", ", ".join(found.devices) or QT_TRANSLATE_NOOP("doctor", "the processor"))
+
+
+async def _engine_greets() -> About:
+    engine = LocalWorkerEngine(worker_command("engine"))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await engine.about()
+    finally:
+        await engine.aclose()
 
 
 def _processor(_paths: Paths) -> Iterator[Check]:
@@ -137,47 +148,27 @@ def _processor(_paths: Paths) -> Iterator[Check]:
     value = f"{found.model or platform.machine()}, {cpu.cores()} cores, {found.usable or 1} threads"
     useful = [name for name in found.features if name in _USEFUL]
     slow = platform.machine().lower() in ("x86_64", "amd64") and bool(found.features) and "AVX2" not in useful
-    yield Check(
-        "Processor",
-        "warn" if slow else "ok",
-        f"{value} ({', '.join(useful)})" if useful else value,
-        QT_TRANSLATE_NOOP("doctor", "Without AVX2 answers are slow: choose small models.") if slow else "",
-    )
+    hint = QT_TRANSLATE_NOOP("doctor", "Without AVX2 answers are slow: choose small models.")
+    yield _judged("Processor", f"{value} ({', '.join(useful)})" if useful else value, not slow, hint)
     room = memory.read()
     total, free = room.total_bytes or 0, room.free_bytes or 0
-    little = total < LITTLE_MEMORY
-    yield Check(
-        "Memory",
-        "warn" if little else "ok",
-        f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB free",
-        QT_TRANSLATE_NOOP("doctor", "Enough for the guide and models up to 1 GB.") if little else "",
-    )
+    hint = QT_TRANSLATE_NOOP("doctor", "Enough for the guide and models up to 1 GB.")
+    yield _judged("Memory", f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB free", total >= LITTLE_MEMORY, hint)
 
 
 def _folders(paths: Paths) -> Iterator[Check]:
     portable = QT_TRANSLATE_NOOP("doctor", "portable: everything lies in QWEN_DESKTOP_HOME")
     if paths.portable:
         yield Check("Mode", "ok", portable)
+    hint = QT_TRANSLATE_NOOP("doctor", "It cannot be written: set QWEN_DESKTOP_HOME to a folder that can.")
     for name, folder in (
         ("Settings folder", paths.config), ("Data folder", paths.data), ("Cache folder", paths.cache),
         ("Log folder", paths.logs),
     ):  # fmt: skip
-        writable = _can_write(folder)
-        yield Check(
-            name,
-            "ok" if writable else "bad",
-            str(folder),
-            ""
-            if writable
-            else QT_TRANSLATE_NOOP("doctor", "It cannot be written: set QWEN_DESKTOP_HOME to a folder that can."),
-        )
+        yield _judged(name, str(folder), _can_write(folder), hint, "bad")
     free = shutil.disk_usage(_existing(paths.data)).free
-    yield Check(
-        "Free disk space",
-        "ok" if free > LITTLE_DISK else "warn",
-        f"{free / 1e9:.1f} GB",
-        "" if free > LITTLE_DISK else QT_TRANSLATE_NOOP("doctor", "Models need some GB each: free some space."),
-    )
+    hint = QT_TRANSLATE_NOOP("doctor", "Models need some GB each: free some space.")
+    yield _judged("Free disk space", f"{free / 1e9:.1f} GB", free > LITTLE_DISK, hint)
 
 
 def _existing(folder: Path) -> Path:
@@ -199,8 +190,8 @@ def _settings(paths: Paths) -> Iterator[Check]:
     loaded = SettingsFile(paths.settings_file).load()
     exists = paths.settings_file.is_file()
     value = str(paths.settings_file) if exists else QT_TRANSLATE_NOOP("doctor", "none yet: the defaults hold")
-    hint = " ".join(str(problem) for problem in loaded.problems)
-    yield Check("Settings", "warn" if hint else "ok", value, hint)
+    hint = " ".join(problem.sentence() for problem in loaded.problems)
+    yield _judged("Settings", value, not hint, hint)
     yield _model("Guide", paths.guide_file)
     if chosen := loaded.settings.engine.model:
         yield _model("Model", Path(chosen))
@@ -249,12 +240,8 @@ def _display(_paths: Paths) -> Iterator[Check]:
     if sys.platform in ("win32", "darwin"):
         return
     display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    yield Check(
-        "Display",
-        "ok" if display else "warn",
-        display or QT_TRANSLATE_NOOP("doctor", "none"),
-        "" if display else QT_TRANSLATE_NOOP("doctor", 'The window cannot open here; qwen-desktop chat "…" works.'),
-    )
+    hint = QT_TRANSLATE_NOOP("doctor", 'The window cannot open here; qwen-desktop chat "…" works.')
+    yield _judged("Display", display or QT_TRANSLATE_NOOP("doctor", "none"), display, hint)
 
 
 def _ask_qt() -> dict[str, Any]:
@@ -277,10 +264,10 @@ def _fonts(families: set[str], cjk: list[str]) -> Iterator[Check]:
             found = next((family for family in wanted if family in families), None)
             template = QT_TRANSLATE_NOOP("doctor", "{font} looks best here; install it.")
             value = found or QT_TRANSLATE_NOOP("doctor", "only basic ones")
-            yield Check(name, "ok" if found else "warn", value, "" if found else fill(template, {"font": package}))
+            yield _judged(name, value, found, fill(template, {"font": package}))
     hint = QT_TRANSLATE_NOOP("doctor", "Chinese shows as boxes: install fonts-noto-cjk.")
     value = ", ".join(cjk) or QT_TRANSLATE_NOOP("doctor", "none")
-    yield Check("Chinese font", "ok" if cjk else "warn", value, "" if cjk else hint)
+    yield _judged("Chinese font", value, cjk, hint)
 
 
 _CHECKS: tuple[Callable[[Paths], Iterator[Check]], ...] = (

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
+from qwen_desktop.cli.console import Console
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.streams import lead_nowhere
 from qwen_desktop.process.last_resort import LastResort
@@ -37,16 +38,26 @@ def _numbers() -> tuple[int, ...]:
 
 
 class Interrupt:
-    """The first signal asks ``work`` to stop (or gives up what comes before that), the second ends it at once."""
+    """The first signal asks ``work`` to stop (or gives up what comes before that), the second ends it at once.
+    ``work`` is the task that makes this, unless another is named. Heard until ``restore``, or a ``with`` block ends."""
 
-    def __init__(self, work: asyncio.Task[Any]) -> None:
+    def __init__(self, work: asyncio.Task[Any] | None = None) -> None:
         self._first = 0
+        work = work or asyncio.current_task()
+        if work is None:
+            raise RuntimeError("outside of a task")
         self._work = work
         self._loop = asyncio.get_running_loop()
         self._stop: Callable[[], Awaitable[None]] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._terminals = [descriptor for descriptor in (1, 2) if _is_terminal(descriptor)]
         self._before = {number: signal.signal(number, self._on_signal) for number in _numbers()}
+
+    def __enter__(self) -> Interrupt:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.restore()
 
     @property
     def pressed(self) -> bool:
@@ -61,7 +72,7 @@ class Interrupt:
     def ended(self, error: BaseException | None) -> bool:
         """Whether a signal is why ``work`` ended so. With its terminal a program loses where it prints to."""
         lost = isinstance(error, OSError) or (isinstance(error, AppError) and isinstance(error.__cause__, OSError))
-        return self.pressed and (error is None or lost)
+        return self.pressed and (error is None or isinstance(error, asyncio.CancelledError) or lost)
 
     def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
         """From now on the first signal calls this instead of cancelling."""
@@ -108,8 +119,16 @@ def _is_terminal(descriptor: int) -> bool:
         return False
 
 
-def answer_line() -> str:
-    """A line from the terminal, for a question; "" at its end. A signal ends the waiting: ``CancelledError``."""
+def asked(question: str, console: Console) -> bool | None:
+    """Whether the user agrees, None when nobody can answer here. A signal ends the waiting: ``CancelledError``."""
+    if not sys.stdin.isatty():
+        return None
+    console.warn(f"{question} [y/N]")
+    return _answer_line().strip().lower() in ("y", "yes")
+
+
+def _answer_line() -> str:
+    """A line from the terminal; "" at its end."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         handler = before[number]

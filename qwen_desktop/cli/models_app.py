@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.one_run import Guard
 from qwen_desktop.core.models import Purpose
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import clean
 
-#: Runs a command's work and turns its failure into one sentence and an exit code.
-Guard = Callable[[Callable[[Paths], Coroutine[Any, Any, int]], Console], None]
-
-_JSON = typer.Option("--json", help="Print one JSON object.")
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]
+_KvType = Annotated[str | None, typer.Option(metavar="T", help="Type of the context's cache: f16 or q8_0.")]
 _REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
 
 
-def models_app(build: Build, guarded: Guard) -> typer.Typer:
-    """The group of commands, joined to the services of one run."""
+def models_app(guarded: Guard) -> typer.Typer:
+    """The group of commands."""
     app = typer.Typer(
         no_args_is_help=True, rich_markup_mode=None, help="Find, fetch and look after models on this computer."
     )
 
     @app.command("list")
-    def installed(as_json: Annotated[bool, _JSON] = False) -> None:
+    def installed(as_json: _Json = False) -> None:
         """List the installed models."""
         from qwen_desktop.cli.models_library import list_models  # noqa: PLC0415 - only for this command
 
-        console = Console(quiet=as_json)
-        guarded(lambda paths: list_models(paths, build, console, as_json=as_json), console)
+        guarded(list_models, as_json=as_json)
 
     @app.command()
     def recommend(
         purpose: Annotated[Purpose, typer.Option(help="What you want to do.")] = Purpose.EVERYDAY,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Name the best model for this computer and a purpose, with a lighter and a stronger one."""
         from qwen_desktop.cli.models_recommend import recommend as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        guarded(lambda paths: work(paths, build, console, purpose=purpose, as_json=as_json), console)
+        guarded(lambda run: work(run, purpose=purpose), as_json=as_json)
 
     @app.command()
     def fit(
@@ -52,32 +46,17 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         context: Annotated[
             int | None, typer.Option(min=1, max=1_048_576, metavar="N", help="Tokens of context; else 8,192.")
         ] = None,
-        kv_type: Annotated[
-            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
-        ] = None,
+        kv_type: _KvType = None,
         memory: Annotated[
             float | None,
             typer.Option(min=0.001, max=1_000_000, metavar="GB", help="As if this much memory were free."),
         ] = None,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Say whether a model fits this computer, before it is downloaded too."""
         from qwen_desktop.cli.models_fit import fit as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        guarded(
-            lambda paths: work(
-                reference,
-                paths,
-                build,
-                console,
-                context=context,
-                kv_type=kv_type,
-                memory=memory,
-                as_json=as_json,
-            ),
-            console,
-        )
+        guarded(lambda run: work(run, reference, context=context, kv_type=kv_type, memory=memory), as_json=as_json)
 
     @app.command()
     def pull(
@@ -85,15 +64,14 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         quant: Annotated[str, typer.Option(metavar="Q", help="The quant, such as Q4_K_M.")] = "",
         source: Annotated[str, typer.Option(metavar="S", help="huggingface or modelscope; else the faster one.")] = "",
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a metered network.")] = False,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Download a model. Called again, it goes on where it stopped."""
         from qwen_desktop.cli.models_pull import PullOptions  # noqa: PLC0415
         from qwen_desktop.cli.models_pull import pull as work  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
-        wanted = PullOptions(clean(reference), clean(quant), clean(source), json=as_json, yes=yes)
-        guarded(lambda paths: work(wanted, paths, build, console), console)
+        wanted = PullOptions(clean(reference), clean(quant), clean(source), yes)
+        guarded(lambda run: work(run, wanted), as_json=as_json)
 
     @app.command("import")
     def take_in(
@@ -106,63 +84,45 @@ def models_app(build: Build, guarded: Guard) -> typer.Typer:
         """Add GGUF files to the library, without a second copy unless asked for one."""
         from qwen_desktop.cli.models_library import import_models  # noqa: PLC0415
 
-        console = Console()
-        guarded(
-            lambda paths: import_models(
-                paths, build, console, files=tuple(files or ()), copy=copy, from_apps=from_apps
-            ),
-            console,
-        )
+        guarded(lambda run: import_models(run, files=files or (), copy=copy, from_apps=from_apps))
 
     @app.command()
     def options(  # noqa: PLR0917 - typer reads options from parameters
         name: Annotated[str, typer.Argument(metavar="MODEL", help="As in the list.")],
         context: Annotated[int | None, typer.Option(metavar="N", help="Tokens of context.")] = None,
         threads: Annotated[int | None, typer.Option(metavar="N", help="Threads for answers.")] = None,
-        gpu_layers: Annotated[
-            int | None, typer.Option("--gpu-layers", metavar="N", help="Layers on the graphics card.")
-        ] = None,
-        flash_attention: Annotated[
-            str | None, typer.Option("--flash-attention", metavar="F", help="auto, on or off.")
-        ] = None,
-        kv_type: Annotated[
-            str | None, typer.Option("--kv-type", metavar="T", help="Type of the context's cache: f16 or q8_0.")
-        ] = None,
+        gpu_layers: Annotated[int | None, typer.Option(metavar="N", help="Layers on the graphics card.")] = None,
+        flash_attention: Annotated[str | None, typer.Option(metavar="F", help="auto, on or off.")] = None,
+        kv_type: _KvType = None,
         alias: Annotated[
             str | None,
             typer.Option(metavar="NAME", help="A name that commands know it by too; an empty one takes it away."),
         ] = None,
         reset: Annotated[bool, typer.Option("--reset", help="Forget the options it has; its alias stays.")] = False,
-        as_json: Annotated[bool, _JSON] = False,
+        as_json: _Json = False,
     ) -> None:
         """Show or set how one model is loaded in the place of the settings, from its next load on, and its alias."""
         from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
         from qwen_desktop.core.model_ref import LoadOptions  # noqa: PLC0415
 
-        console = Console(quiet=as_json)
         wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type)
-        guarded(
-            lambda paths: work(name, paths, build, console, wanted=wanted, alias=alias, reset=reset, as_json=as_json),
-            console,
-        )
+        guarded(lambda run: work(run, name, wanted=wanted, alias=alias, reset=reset), as_json=as_json)
 
     @app.command()
-    def verify(name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]) -> None:
+    def verify(name: _Name) -> None:
         """Read a model again and compare it with its hash."""
         from qwen_desktop.cli.models_library import verify as work  # noqa: PLC0415
 
-        console = Console()
-        guarded(lambda paths: work(name, paths, build, console), console)
+        guarded(lambda run: work(run, name))
 
     @app.command()
     def remove(
-        name: Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")],
+        name: _Name,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """Put a model into the bin; of a linked one only the link is removed."""
         from qwen_desktop.cli.models_library import remove as work  # noqa: PLC0415
 
-        console = Console()
-        guarded(lambda paths: work(name, paths, build, console, yes=yes), console)
+        guarded(lambda run: work(run, name, yes=yes))
 
     return app

@@ -22,14 +22,12 @@ from typing import Any
 
 from msgspec import structs
 
-from qwen_desktop.cli.console import Console, harmless
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.console import harmless
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.fit_words import sentence, size
-from qwen_desktop.store.settings_file import SettingsFile
 
 #: Types of the KV cache that the engine makes.
 KV_TYPES = ("f16", "q8_0")
@@ -48,15 +46,7 @@ _unknown_type = Failure(
 
 
 async def fit(
-    reference: str,
-    paths: Paths,
-    build: Build,
-    console: Console,
-    *,
-    context: int | None = None,
-    kv_type: str | None = None,
-    memory: float | None = None,
-    as_json: bool = False,
+    run: Run, reference: str, *, context: int | None = None, kv_type: str | None = None, memory: float | None = None
 ) -> int:
     """Print whether it fits; ``memory`` (in GB) stands for what is free here. Returns 0 whatever the verdict is.
 
@@ -64,11 +54,12 @@ async def fit(
     """
     if kv_type is not None and kv_type not in KV_TYPES:
         raise _unknown_type(kv_type[:40], ", ".join(KV_TYPES))
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    console = run.console
+    async with run.services() as services:
         console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
         memory_bytes = None if memory is None else int(memory * 1e9)
         found = await services.fits.of_reference(reference, context=context, kv_type=kv_type, memory_bytes=memory_bytes)
-    if as_json:
+    if run.as_json:
         console.object(as_object(found))
     else:
         for name, value in rows(found):

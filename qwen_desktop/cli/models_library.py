@@ -17,7 +17,6 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,16 +25,15 @@ from typing import Any
 from msgspec import structs
 
 from qwen_desktop.cli.console import Console, harmless
-from qwen_desktop.cli.interrupt import answer_line
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.interrupt import asked
+from qwen_desktop.cli.one_run import Run
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import Notified
 from qwen_desktop.services.fit_words import size
-from qwen_desktop.store.settings_file import SettingsFile
 
 _FROM = {
     "downloaded": QT_TRANSLATE_NOOP("library", "downloaded"),
@@ -49,13 +47,14 @@ _FROM = {
 }
 
 
-async def list_models(paths: Paths, build: Build, console: Console, *, as_json: bool = False) -> int:
+async def list_models(run: Run) -> int:
     """Print what is installed and linked. Always returns 0."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    async with run.services() as services:
         library = services.library
         models = await library.scan()
         folder = library.folder
-    if as_json:
+    console = run.console
+    if run.as_json:
         console.object({"folder": str(folder), "models": [_plain(model) for model in models]})
         return 0
     if not models:
@@ -70,23 +69,16 @@ async def list_models(paths: Paths, build: Build, console: Console, *, as_json: 
     return 0
 
 
-async def import_models(
-    paths: Paths,
-    build: Build,
-    console: Console,
-    *,
-    files: Sequence[Path] = (),
-    copy: bool = False,
-    from_apps: bool = False,
-) -> int:
+async def import_models(run: Run, *, files: Sequence[Path] = (), copy: bool = False, from_apps: bool = False) -> int:
     """Add files, the models inside folders and, with ``from_apps``, what other programs hold; linked, or copied into
     the models folder. Returns 1 when nothing was asked for or found. Raises ``AppError``."""
+    console = run.console
     if not files and not from_apps:
         console.warn(
             QT_TRANSLATE_NOOP("library", "Name a file or a folder, or look into other programs with --from-apps.")
         )
         return 1
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    async with run.services() as services:
         library = services.library
         services.bus.subscribe(Notified, lambda e: console.warn(" ".join(map(str, filter(None, (e.text, e.hint))))))
         await library.scan()
@@ -107,19 +99,11 @@ async def import_models(
 
 
 async def options(
-    name: str,
-    paths: Paths,
-    build: Build,
-    console: Console,
-    *,
-    wanted: LoadOptions | None = None,
-    alias: str | None = None,
-    reset: bool = False,
-    as_json: bool = False,
+    run: Run, name: str, *, wanted: LoadOptions | None = None, alias: str | None = None, reset: bool = False
 ) -> int:
     """Print how a model is loaded and what it is called, after what was asked to be changed: with ``reset`` all its
     options are forgotten first; ``alias`` "" takes its alias away. Raises ``AppError``; then nothing is changed."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    async with run.services() as services:
         library = services.library
         await library.scan()
         model = library.named(name)
@@ -128,7 +112,8 @@ async def options(
             before = LoadOptions() if reset else model.options
             await library.set_options(model.id, structs.replace(before, **asked), alias=alias)
         model = library.find(model.id) or model
-    if as_json:
+    console = run.console
+    if run.as_json:
         plain = structs.asdict(model.options)
         console.object({"id": model.id, "name": model.name, "alias": model.alias, "options": plain})
         return 0
@@ -140,10 +125,11 @@ async def options(
     return 0
 
 
-async def verify(name: str, paths: Paths, build: Build, console: Console) -> int:
+async def verify(run: Run, name: str) -> int:
     """Read a model again and compare it with its hashes. Returns 1 when it is damaged, or undamaged but nothing that
     can be used. Raises ``AppError``."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    console = run.console
+    async with run.services() as services:
         library = services.library
         await library.scan()
         model = library.named(name)
@@ -167,10 +153,11 @@ async def verify(name: str, paths: Paths, build: Build, console: Console) -> int
     return 0
 
 
-async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes: bool = False) -> int:
+async def remove(run: Run, name: str, *, yes: bool = False) -> int:
     """Move a model's files to the bin; of a linked one only the link is forgotten. Asks first unless ``yes``; where
     there is no bin, ``yes`` means for good. Returns 1 when it was not removed. Raises ``AppError``."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    console = run.console
+    async with run.services() as services:
         library = services.library
         await library.scan()
         model = library.named(name)
@@ -179,11 +166,10 @@ async def remove(name: str, paths: Paths, build: Build, console: Console, *, yes
             return 1
         try:
             await library.delete(model.id, permanent=no_bin is not None)
-        except Exception as error:
-            problem = getattr(error, "problem", None)
-            if problem is None or problem.action != "delete_permanently":
+        except AppError as error:
+            if error.problem.action != "delete_permanently":
                 raise
-            if not yes and not _agreed(problem.sentence(), console):
+            if not yes and not _agreed(error.problem.sentence(), console):
                 return 1
             await library.delete(model.id, permanent=True)
     console.line(fill(QT_TRANSLATE_NOOP("library", "{name} is removed."), {"name": harmless(model.name)}))
@@ -211,11 +197,10 @@ def _question(model: InstalledModel, no_bin: Text | None) -> str:
 
 def _agreed(question: str, console: Console) -> bool:
     """Ask on the terminal. Without one nobody can agree, and --yes is named."""
-    if not sys.stdin.isatty():
+    agreed = asked(question, console)
+    if agreed is None:
         console.warn(f"{question} {QT_TRANSLATE_NOOP('library', 'Nobody can answer here; --yes agrees.')}")
-        return False
-    console.warn(f"{question} [y/N]")
-    return answer_line().strip().lower() in ("y", "yes")
+    return bool(agreed)
 
 
 def _print(models: Iterable[InstalledModel], console: Console) -> None:

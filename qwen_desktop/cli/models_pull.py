@@ -9,28 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from qwen_desktop.cli.chat import DONE, FAILED
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.interrupt import Interrupt, answer_line
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.interrupt import Interrupt, asked
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
-from qwen_desktop.core.packed import to_json
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
 from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
 from qwen_desktop.services.events import DownloadChanged
 from qwen_desktop.services.fit_words import size
-from qwen_desktop.store.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
@@ -70,12 +65,11 @@ class PullOptions(Struct, frozen=True):
     reference: str
     quant: str = ""
     source: str = ""
-    json: bool = False
     yes: bool = False
 
 
 class _Pull:
-    """One run of the command."""
+    """The download that was asked for, and how it ended."""
 
     def __init__(self, wanted: PullOptions, console: Console, patience_s: float) -> None:
         self.wanted = wanted
@@ -86,7 +80,7 @@ class _Pull:
         self._console = console
         self._ended = asyncio.Event()
 
-    async def run(self, services: Services, interrupt: Interrupt) -> None:
+    async def work(self, services: Services, interrupt: Interrupt) -> None:
         console, wanted = self._console, self.wanted
         problem = offline_problem(services.preferences.settings.downloads)
         if problem is not None:
@@ -138,12 +132,12 @@ class _Pull:
         """Whether the model is there."""
         return self.download is not None and self.download.status is DownloadStatus.DONE
 
-    def as_json(self, status: str) -> str:
+    def as_object(self, status: str) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         found = self.download
         request = found.request if found is not None else None
         folder = found.path.rpartition(request.files[0].path)[0] if found and request and found.path else ""
-        shown: dict[str, Any] = {
+        return {
             "status": status,
             "reference": self.wanted.reference,
             "repo": request.repo if request else "",
@@ -158,53 +152,43 @@ class _Pull:
             "source": found.source if found else "",
             "problem": self.problem.sentence() if self.problem else None,
         }
-        return to_json(shown).decode()
 
 
-async def pull(
-    wanted: PullOptions, paths: Paths, build: Build, console: Console, *, patience_s: float = FIRST_BYTE_S
-) -> int:
+async def pull(run: Run, wanted: PullOptions, *, patience_s: float = FIRST_BYTE_S) -> int:
     """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence), or the
     code of the signal that ended it (130 after Ctrl+C)."""
     if wanted.source and wanted.source not in SOURCES:
         raise _unknown_source(wanted.source[:60], ", ".join(SOURCES))
-    run = _Pull(wanted, console, patience_s)
-    work = asyncio.create_task(_work(run, paths, build, lambda: interrupt))
-    interrupt = Interrupt(work)
-    try:
-        await asyncio.wait({work})
-    finally:
-        interrupt.restore()
-    error = None if work.cancelled() else work.exception()
-    if interrupt.ended(error):
-        error = None
-    if error is not None:
-        run.problem = problem_of(error)
+    console = run.console
+    this = _Pull(wanted, console, patience_s)
+    error: BaseException | None = None
+    with Interrupt() as interrupt:
+        try:
+            async with run.services() as services:
+                await this.work(services, interrupt)
+        except (Exception, asyncio.CancelledError) as ending:
+            if not interrupt.ended(ending):
+                error, this.problem = ending, problem_of(ending)
     console.end()
-    stopped = not run.done and (work.cancelled() or interrupt.pressed)
-    if wanted.json:
-        console.line(run.as_json("done" if run.done else "interrupted" if stopped else "failed"))
+    stopped = not this.done and interrupt.pressed
+    if run.as_json:
+        console.object(this.as_object("done" if this.done else "interrupted" if stopped else "failed"), indent=None)
     if error is not None and not isinstance(error, AppError | OSError):
         raise error  # the caller's guard keeps the details
     if stopped:
-        if run.download is not None and run.download.done_bytes:
+        if this.download is not None and this.download.done_bytes:
             console.note(QT_TRANSLATE_NOOP("pull", "What has arrived is kept: the same command goes on from there."))
         return interrupt.code
-    if not run.done or run.download is None:
-        if run.problem is not None:
-            console.warn(run.problem.sentence())
+    if not this.done or this.download is None:
+        if this.problem is not None:
+            console.warn(this.problem.sentence())
         return FAILED
-    if not wanted.json:
-        console.line(run.download.path)
-    if run.problem is not None:  # whole, and yet no model to chat with
-        console.warn(run.problem.sentence())
+    if not run.as_json:
+        console.line(this.download.path)
+    if this.problem is not None:  # whole, and yet no model to chat with
+        console.warn(this.problem.sentence())
         return FAILED
     return DONE
-
-
-async def _work(run: _Pull, paths: Paths, build: Build, interrupt: Callable[[], Interrupt]) -> None:
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
-        await run.run(services, interrupt())
 
 
 def progress_line(download: Download) -> str:
@@ -256,8 +240,5 @@ async def _metered_or_asked(services: Services, console: Console, *, yes: bool) 
     """Ask on a terminal whether to go on where data costs money. Raises ``UserFacing`` when not."""
     if yes or not services.preferences.settings.downloads.ask_metered or not await network.metered():
         return
-    if sys.stdin.isatty():
-        console.warn(QT_TRANSLATE_NOOP("pull", "This network is metered: data may cost money. Go on? [y/N]"))
-        if answer_line().strip().lower() in ("y", "yes"):
-            return
-    raise _metered()
+    if not asked(QT_TRANSLATE_NOOP("pull", "This network is metered: data may cost money. Go on?"), console):
+        raise _metered()

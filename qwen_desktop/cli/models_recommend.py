@@ -16,14 +16,12 @@ from __future__ import annotations
 from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.models import Advice, Purpose, Recommendation
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.services import fit_words
 from qwen_desktop.services.fits import Fits
-from qwen_desktop.store.settings_file import SettingsFile
 
 _KINDS = {
     "best": QT_TRANSLATE_NOOP("advice", "Best for this computer"),
@@ -32,21 +30,19 @@ _KINDS = {
 }
 
 
-async def recommend(
-    paths: Paths, build: Build, console: Console, *, purpose: Purpose = Purpose.EVERYDAY, as_json: bool = False
-) -> int:
+async def recommend(run: Run, *, purpose: Purpose = Purpose.EVERYDAY) -> int:
     """Print the recommendation. Returns 0, also when there is none: then the sentence says why."""
-    file = SettingsFile(paths.settings_file)
-    async with build(paths, history=False, settings_file=file) as services:
+    console = run.console
+    async with run.services() as services:
         console.progress(QT_TRANSLATE_NOOP("advice", "Looking at this machine …"))
         await services.machines.machine()
         await services.catalogue.load()
         fits = services.fits
         found = fits.recommend(services.catalogue.models(), purpose) or Recommendation(purpose)
-        problem = offline_problem(file.load().settings.downloads)
+        problem = offline_problem(services.preferences.settings.downloads)
         if problem is not None:  # the list is here; what it names is not
             console.note(problem.problem.sentence())
-        if as_json:
+        if run.as_json:
             console.object(as_object(found, fits))
             return 0
         for advice in (found.best, found.lighter, found.stronger):

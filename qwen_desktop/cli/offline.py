@@ -5,23 +5,22 @@ The JSON object of ``--json``: ``offline``, and ``by``: "" (nobody), "setting", 
 
 from __future__ import annotations
 
-from qwen_desktop.cli.console import Console
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import is_offline, offline_variable
 from qwen_desktop.store.settings_file import SettingsFile, kept_as
 
 
-async def offline(turn: bool | None, paths: Paths, console: Console, *, as_json: bool = False) -> int:
+async def offline(run: Run, turn: bool | None) -> int:
     """Turn the switch on or off, where that was asked for, and print how it stands.
 
     Returns 0, or 1 when the network stays off since the environment says so too. Raises ``OSError``
     and ``UserFacing`` when the settings cannot be written.
     """
-    file = SettingsFile(paths.settings_file)
+    console, file = run.console, SettingsFile(run.paths.settings_file)
     loaded = file.load()
     for problem in loaded.problems:
-        console.warn(str(problem))
+        console.warn(problem.sentence())
     if turn is not None and loaded.settings.downloads.offline != turn:
         kept = file.write({"downloads.offline": turn})
         if kept is not None:
@@ -29,7 +28,7 @@ async def offline(turn: bool | None, paths: Paths, console: Console, *, as_json:
         loaded = file.load()
     downloads = loaded.settings.downloads
     variable, now = offline_variable(), is_offline(downloads)
-    if as_json:
+    if run.as_json:
         console.object({"offline": now, "by": "setting" if downloads.offline else variable})
     elif now:
         console.line(QT_TRANSLATE_NOOP("offline", "The network is switched off for Qwen Desktop."))

@@ -1,12 +1,15 @@
-"""What commands need of one run: who builds its services, and settings that hold for it only."""
+"""What commands need of one run: its folders, services and console, and settings that hold for it only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
+
+from qwen_desktop.cli.console import Console
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.settings import replaced
 from qwen_desktop.store.settings_file import Loaded, SettingsFile
@@ -22,6 +25,25 @@ class Build(Protocol):
     def __call__(
         self, paths: Paths, *, history: bool, settings_file: SettingsFile
     ) -> AbstractAsyncContextManager[Services]: ...
+
+
+class Run(Struct, frozen=True):
+    """What the work of a command is given. ``as_json``: it prints one JSON object, and no words for people."""
+
+    paths: Paths
+    build: Build
+    console: Console
+    as_json: bool = False
+
+    def services(self) -> AbstractAsyncContextManager[Services]:
+        """The services, without the history."""
+        return self.build(self.paths, history=False, settings_file=SettingsFile(self.paths.settings_file))
+
+
+class Guard(Protocol):
+    """Runs a command's work and turns its failure into one sentence and an exit code. Ends by ``typer.Exit``."""
+
+    def __call__(self, work: Callable[[Run], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None: ...
 
 
 class OneRunSettings(SettingsFile):

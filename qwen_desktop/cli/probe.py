@@ -25,11 +25,9 @@ import sys
 from collections.abc import Iterator
 
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Build
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
-from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
-from qwen_desktop.store.settings_file import SettingsFile
 
 _UNKNOWN = QT_TRANSLATE_NOOP("probe", "could not be read")
 _DISKS = {
@@ -41,12 +39,13 @@ _DISKS = {
 }
 
 
-async def show(paths: Paths, build: Build, console: Console, *, as_json: bool, refresh: bool) -> int:
+async def show(run: Run, *, refresh: bool) -> int:
     """Print what this machine is; ``refresh`` measures and asks anew what is remembered. Always returns 0."""
-    async with build(paths, history=False, settings_file=SettingsFile(paths.settings_file)) as services:
+    console = run.console
+    async with run.services() as services:
         console.progress(QT_TRANSLATE_NOOP("probe", "Looking at this machine …"))
         machine = await services.machines.machine(refresh=refresh)
-    if as_json:
+    if run.as_json:
         console.object(machine)
     else:
         _print(list(rows(machine)), console)

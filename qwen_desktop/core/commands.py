@@ -34,26 +34,17 @@ class Command(Struct, frozen=True):
         return (self.shortcut, *self.also) if self.shortcut else ()
 
 
+# fmt: off
 COMMANDS: tuple[Command, ...] = (
     Command("chat.new", QT_TRANSLATE_NOOP("commands", "New chat"), "Ctrl+N", "app"),
     Command("chat.find", QT_TRANSLATE_NOOP("commands", "Find a chat"), "Ctrl+K", "app"),
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
-    Command(
-        "chat.next",
-        QT_TRANSLATE_NOOP("commands", "Next chat"),
-        "Ctrl+PgDown",
-        also=("Ctrl+Tab",),
-        mac=("Meta+Tab", "Ctrl+PgDown"),
-    ),
-    Command(
-        "chat.previous",
-        QT_TRANSLATE_NOOP("commands", "Previous chat"),
-        "Ctrl+PgUp",
-        also=("Ctrl+Shift+Tab",),
-        mac=("Meta+Shift+Tab", "Ctrl+PgUp"),
-    ),
+    Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
+            also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
+    Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",
+            also=("Ctrl+Shift+Tab",), mac=("Meta+Shift+Tab", "Ctrl+PgUp")),
     Command("answer.copy", QT_TRANSLATE_NOOP("commands", "Copy answer"), "Ctrl+Shift+C", "message"),
     Command("answer.regenerate", QT_TRANSLATE_NOOP("commands", "Regenerate answer"), "Ctrl+R", "message"),
     Command("answer.stop", QT_TRANSLATE_NOOP("commands", "Stop the answer"), "Esc"),
@@ -86,11 +77,11 @@ WIDGET_KEYS: tuple[Command, ...] = (
     Command("transcript.copy", QT_TRANSLATE_NOOP("commands", "Copy the selection"), "Ctrl+C"),
     Command("transcript.select_all", QT_TRANSLATE_NOOP("commands", "Select the whole chat"), "Ctrl+A"),
     # The key that a Mac's keyboard calls Delete is Backspace.
-    Command(
-        "list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete", mac=("Backspace", "Delete")
-    ),
+    Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete",
+            mac=("Backspace", "Delete")),
     Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo a deletion"), "Ctrl+Z"),
 )
+# fmt: on
 
 
 def command(command_id: str) -> Command:

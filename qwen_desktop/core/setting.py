@@ -6,26 +6,33 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct
 
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+
 
 class Info(Struct, frozen=True):
     """What people read about a setting. ``applies``: "now", "next message", "next load" of the model or
     "next download".
 
-    ``unit`` is a word after the number; ``auto`` labels ``None``; ``choices`` offers (value, label) pairs, and a
-    number field with choices still accepts any value in range from the file. ``path`` says that it names a file or a
-    folder, whose name need not be text (``core.paths``).
+    ``unit`` is a word after the number; ``auto`` labels ``None``; ``labels`` are those of a ``Literal``'s words, in its
+    order; ``offers`` are numbers to choose from, where any other in range is accepted too. ``path`` says that it names
+    a file or a folder, whose name need not be text (``core.paths``).
     """
 
     title: str
     help: str = ""
     unit: str = ""
-    auto: str = ""
+    auto: str = QT_TRANSLATE_NOOP("settings", "Automatic")
     applies: Literal["now", "next message", "next load", "next download"] = "now"
-    choices: tuple[tuple[str | int, str], ...] = ()
+    labels: tuple[str, ...] = ()
+    offers: tuple[int, ...] = ()
     step: float = 1
     multiline: bool = False
     hidden: bool = False
     path: bool = False
+
+
+_Kind = Literal["bool", "int", "float", "choice", "text", "list"]
+_KINDS: dict[Any, _Kind] = {bool: "bool", int: "int", float: "float", str: "text", tuple: "list"}
 
 
 class Setting(Struct, frozen=True):
@@ -33,7 +40,7 @@ class Setting(Struct, frozen=True):
 
     section: str
     name: str
-    kind: Literal["bool", "int", "float", "choice", "text", "list"]
+    kind: _Kind
     optional: bool
     default: Any
     info: Info
@@ -43,6 +50,8 @@ class Setting(Struct, frozen=True):
     #: the minimum itself is not allowed
     above: bool = False
     max_length: int | None = None
+    #: the words that are allowed and their labels, of kind "choice"
+    choices: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -60,13 +69,18 @@ def describe(section: str, name: str, hint: Any, default: Any) -> Setting:
         metas += inner
     info = next(m for m in metas if isinstance(m, Info))
     limits = next((m for m in metas if isinstance(m, Meta)), Meta())
-    if get_origin(core) is Literal:
-        kind: Any = "choice"
-    elif get_origin(core) is tuple:
-        kind = "list"
-    else:
-        kind = {bool: "bool", int: "int", float: "float", str: "text"}[core]
-    low = limits.ge if limits.ge is not None else limits.gt
+    words = get_args(core) if get_origin(core) is Literal else ()
     return Setting(
-        section, name, kind, optional, default, info, low, limits.le, hint, limits.gt is not None, limits.max_length
+        section,
+        name,
+        kind="choice" if words else _KINDS[get_origin(core) or core],
+        optional=optional,
+        default=default,
+        info=info,
+        minimum=limits.gt if limits.ge is None else limits.ge,
+        maximum=limits.le,
+        type=hint,
+        above=limits.gt is not None,
+        max_length=limits.max_length,
+        choices=tuple(zip(words, info.labels, strict=True)),
     )

@@ -19,378 +19,225 @@ from msgspec import Meta, Struct
 from qwen_desktop.core.setting import Info, Setting, describe
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
-_AUTO = QT_TRANSLATE_NOOP("settings", "Automatic")
 _MODEL = QT_TRANSLATE_NOOP("settings", "As the model card says")
 
 
-class Appearance(Struct, frozen=True, forbid_unknown_fields=False):
+# fmt: off
+class Appearance(Struct, frozen=True):
     """How the window looks."""
 
-    theme: Annotated[
-        Literal["system", "light", "dark", "contrast"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Theme"),
-            QT_TRANSLATE_NOOP("settings", "Follows the system unless you choose one."),
-            choices=(
-                ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
-                ("light", QT_TRANSLATE_NOOP("settings", "Light")),
-                ("dark", QT_TRANSLATE_NOOP("settings", "Dark")),
-                ("contrast", QT_TRANSLATE_NOOP("settings", "High contrast")),
-            ),
+    theme: Annotated[Literal["system", "light", "dark", "contrast"], Info(
+        QT_TRANSLATE_NOOP("settings", "Theme"),
+        QT_TRANSLATE_NOOP("settings", "Follows the system unless you choose one."),
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "As the system"), QT_TRANSLATE_NOOP("settings", "Light"),
+            QT_TRANSLATE_NOOP("settings", "Dark"), QT_TRANSLATE_NOOP("settings", "High contrast"),
         ),
-    ] = "system"
-    text_size: Annotated[
-        int,
-        Meta(ge=80, le=200),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Text size"),
-            QT_TRANSLATE_NOOP("settings", "In percent of the normal size."),
-            unit="%",
-            step=10,
+    )] = "system"
+    text_size: Annotated[int, Meta(ge=80, le=200), Info(
+        QT_TRANSLATE_NOOP("settings", "Text size"),
+        QT_TRANSLATE_NOOP("settings", "In percent of the normal size."), unit="%", step=10,
+    )] = 100
+    motion: Annotated[Literal["system", "full", "none"], Info(
+        QT_TRANSLATE_NOOP("settings", "Motion"),
+        QT_TRANSLATE_NOOP("settings", "Short fades and slides, or none at all."),
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "As the system"), QT_TRANSLATE_NOOP("settings", "Full"),
+            QT_TRANSLATE_NOOP("settings", "None"),
         ),
-    ] = 100
-    motion: Annotated[
-        Literal["system", "full", "none"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Motion"),
-            QT_TRANSLATE_NOOP("settings", "Short fades and slides, or none at all."),
-            choices=(
-                ("system", QT_TRANSLATE_NOOP("settings", "As the system")),
-                ("full", QT_TRANSLATE_NOOP("settings", "Full")),
-                ("none", QT_TRANSLATE_NOOP("settings", "None")),
-            ),
-        ),
-    ] = "system"
+    )] = "system"
     sidelist: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Show the list of chats"), hidden=True)] = True
 
 
 class Chat(Struct, frozen=True):
     """How conversations behave."""
 
-    send_with: Annotated[
-        Literal["enter", "ctrl_enter"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Send with"),
-            QT_TRANSLATE_NOOP("settings", "The other combination starts a new line."),
-            choices=(
-                ("enter", QT_TRANSLATE_NOOP("settings", "Enter")),
-                ("ctrl_enter", QT_TRANSLATE_NOOP("settings", "Ctrl+Enter")),
-            ),
+    send_with: Annotated[Literal["enter", "ctrl_enter"], Info(
+        QT_TRANSLATE_NOOP("settings", "Send with"),
+        QT_TRANSLATE_NOOP("settings", "The other combination starts a new line."),
+        labels=(QT_TRANSLATE_NOOP("settings", "Enter"), QT_TRANSLATE_NOOP("settings", "Ctrl+Enter")),
+    )] = "enter"
+    system_prompt: Annotated[str, Meta(max_length=20_000), Info(
+        QT_TRANSLATE_NOOP("settings", "Instructions for every new chat"),
+        QT_TRANSLATE_NOOP("settings", "Sent to the model before the first message. Empty means none."),
+        applies="next message", multiline=True,
+    )] = ""
+    thinking: Annotated[Literal["auto", "think", "direct"], Info(
+        QT_TRANSLATE_NOOP("settings", "Thinking in new chats"),
+        QT_TRANSLATE_NOOP("settings", "Models that can think answer harder questions better, and later."),
+        applies="next message",
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Auto"), QT_TRANSLATE_NOOP("settings", "Think"),
+            QT_TRANSLATE_NOOP("settings", "Direct"),
         ),
-    ] = "enter"
-    system_prompt: Annotated[
-        str,
-        Meta(max_length=20_000),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Instructions for every new chat"),
-            QT_TRANSLATE_NOOP("settings", "Sent to the model before the first message. Empty means none."),
-            applies="next message",
-            multiline=True,
-        ),
-    ] = ""
-    thinking: Annotated[
-        Literal["auto", "think", "direct"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Thinking in new chats"),
-            QT_TRANSLATE_NOOP("settings", "Models that can think answer harder questions better, and later."),
-            applies="next message",
-            choices=(
-                ("auto", QT_TRANSLATE_NOOP("settings", "Auto")),
-                ("think", QT_TRANSLATE_NOOP("settings", "Think")),
-                ("direct", QT_TRANSLATE_NOOP("settings", "Direct")),
-            ),
-        ),
-    ] = "auto"
-    open_thinking: Annotated[
-        bool,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Show thinking opened"),
-            QT_TRANSLATE_NOOP("settings", "Otherwise it is one line that you can open."),
-        ),
-    ] = False
-    show_speed: Annotated[
-        bool,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Show speed under answers"),
-            QT_TRANSLATE_NOOP("settings", "Tokens per second and time to the first word."),
-        ),
-    ] = True
+    )] = "auto"
+    open_thinking: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Show thinking opened"),
+        QT_TRANSLATE_NOOP("settings", "Otherwise it is one line that you can open."),
+    )] = False
+    show_speed: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Show speed under answers"),
+        QT_TRANSLATE_NOOP("settings", "Tokens per second and time to the first word."),
+    )] = True
 
 
 class Engine(Struct, frozen=True):
     """How models are loaded and run."""
 
-    model: Annotated[
-        str,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Model"),
-            QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."),
-            hidden=True,
-            path=True,
+    model: Annotated[str, Info(
+        QT_TRANSLATE_NOOP("settings", "Model"),
+        QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."), hidden=True, path=True,
+    )] = ""
+    context: Annotated[Annotated[int, Meta(ge=512, le=1_048_576)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Context size"),
+        QT_TRANSLATE_NOOP(
+            "settings", "How much of a conversation the model can see. Longer contexts need more memory."
         ),
-    ] = ""
-    context: Annotated[
-        Annotated[int, Meta(ge=512, le=1_048_576)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Context size"),
-            QT_TRANSLATE_NOOP(
-                "settings", "How much of a conversation the model can see. Longer contexts need more memory."
-            ),
-            unit=QT_TRANSLATE_NOOP("settings", "tokens"),
-            auto=_AUTO,
-            applies="next load",
-            choices=(
-                (2048, "2,048"),
-                (4096, "4,096"),
-                (8192, "8,192"),
-                (16384, "16,384"),
-                (32768, "32,768"),
-                (65536, "65,536"),
-                (131072, "131,072"),
-            ),
+        unit=QT_TRANSLATE_NOOP("settings", "tokens"), applies="next load",
+        offers=(2048, 4096, 8192, 16384, 32768, 65536, 131072),
+    )] = None
+    threads: Annotated[Annotated[int, Meta(ge=1, le=256)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Threads"),
+        QT_TRANSLATE_NOOP("settings", "For answers. Fewer leave more of the computer to other programs."),
+        applies="next load",
+    )] = None
+    gpu_layers: Annotated[Annotated[int, Meta(ge=0, le=999)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Layers on the graphics card"),
+        QT_TRANSLATE_NOOP("settings", "Used when a graphics card is found. 0 keeps everything on the processor."),
+        applies="next load",
+    )] = None
+    flash_attention: Annotated[Literal["auto", "on", "off"], Info(
+        QT_TRANSLATE_NOOP("settings", "Flash attention"),
+        QT_TRANSLATE_NOOP("settings", "Reads long prompts faster; on some processors answers get slower."),
+        applies="next load",
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "On"),
+            QT_TRANSLATE_NOOP("settings", "Off"),
         ),
-    ] = None
-    threads: Annotated[
-        Annotated[int, Meta(ge=1, le=256)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Threads"),
-            QT_TRANSLATE_NOOP("settings", "For answers. Fewer leave more of the computer to other programs."),
-            auto=_AUTO,
-            applies="next load",
+    )] = "auto"
+    kv_type: Annotated[Literal["f16", "q8_0"], Info(
+        QT_TRANSLATE_NOOP("settings", "Precision of the context"),
+        QT_TRANSLATE_NOOP("settings", "8-bit halves its memory and costs a little speed on processors."),
+        applies="next load",
+        labels=(QT_TRANSLATE_NOOP("settings", "16-bit"), QT_TRANSLATE_NOOP("settings", "8-bit")),
+    )] = "f16"
+    unload_minutes: Annotated[Annotated[int, Meta(ge=1, le=1440)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Free the memory after"),
+        QT_TRANSLATE_NOOP(
+            "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
         ),
-    ] = None
-    gpu_layers: Annotated[
-        Annotated[int, Meta(ge=0, le=999)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Layers on the graphics card"),
-            QT_TRANSLATE_NOOP("settings", "Used when a graphics card is found. 0 keeps everything on the processor."),
-            auto=_AUTO,
-            applies="next load",
-        ),
-    ] = None
-    flash_attention: Annotated[
-        Literal["auto", "on", "off"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Flash attention"),
-            QT_TRANSLATE_NOOP("settings", "Reads long prompts faster; on some processors answers get slower."),
-            applies="next load",
-            choices=(
-                ("auto", QT_TRANSLATE_NOOP("settings", "Automatic")),
-                ("on", QT_TRANSLATE_NOOP("settings", "On")),
-                ("off", QT_TRANSLATE_NOOP("settings", "Off")),
-            ),
-        ),
-    ] = "auto"
-    kv_type: Annotated[
-        Literal["f16", "q8_0"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Precision of the context"),
-            QT_TRANSLATE_NOOP("settings", "8-bit halves its memory and costs a little speed on processors."),
-            applies="next load",
-            choices=(
-                ("f16", QT_TRANSLATE_NOOP("settings", "16-bit")),
-                ("q8_0", QT_TRANSLATE_NOOP("settings", "8-bit")),
-            ),
-        ),
-    ] = "f16"
-    unload_minutes: Annotated[
-        Annotated[int, Meta(ge=1, le=1440)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Free the memory after"),
-            QT_TRANSLATE_NOOP(
-                "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
-            ),
-            unit=QT_TRANSLATE_NOOP("settings", "minutes"),
-            auto=QT_TRANSLATE_NOOP("settings", "Never"),
-            choices=((5, "5"), (15, "15"), (30, "30"), (60, "60"), (240, "240")),
-        ),
-    ] = None
+        unit=QT_TRANSLATE_NOOP("settings", "minutes"), auto=QT_TRANSLATE_NOOP("settings", "Never"),
+        offers=(5, 15, 30, 60, 240),
+    )] = None
 
 
 class Sampling(Struct, frozen=True):
     """How the next word is chosen."""
 
-    temperature: Annotated[
-        Annotated[float, Meta(ge=0, le=2)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Temperature"),
-            QT_TRANSLATE_NOOP("settings", "Low is exact, high is lively. 0 always takes the most likely word."),
-            auto=_MODEL,
-            applies="next message",
-            step=0.05,
-        ),
-    ] = None
-    top_p: Annotated[
-        Annotated[float, Meta(gt=0, le=1)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Top P"),
-            QT_TRANSLATE_NOOP("settings", "Keeps the likeliest words up to this total probability."),
-            auto=_MODEL,
-            applies="next message",
-            step=0.05,
-        ),
-    ] = None
-    top_k: Annotated[
-        Annotated[int, Meta(ge=0, le=1000)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Top K"),
-            QT_TRANSLATE_NOOP("settings", "Keeps this many of the likeliest words. 0 keeps all."),
-            auto=_MODEL,
-            applies="next message",
-        ),
-    ] = None
-    min_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Min P"),
-            QT_TRANSLATE_NOOP("settings", "Drops words far less likely than the likeliest."),
-            auto=_MODEL,
-            applies="next message",
-            step=0.01,
-        ),
-    ] = None
-    presence_penalty: Annotated[
-        Annotated[float, Meta(ge=0, le=2)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Presence penalty"),
-            QT_TRANSLATE_NOOP("settings", "Higher values keep small models from repeating themselves."),
-            auto=_MODEL,
-            applies="next message",
-            step=0.1,
-        ),
-    ] = None
-    repeat_penalty: Annotated[
-        Annotated[float, Meta(ge=1, le=2)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Repeat penalty"),
-            QT_TRANSLATE_NOOP("settings", "1 is off."),
-            auto=_MODEL,
-            applies="next message",
-            step=0.05,
-        ),
-    ] = None
-    max_tokens: Annotated[
-        Annotated[int, Meta(ge=1, le=1_048_576)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Longest answer"),
-            QT_TRANSLATE_NOOP("settings", "In tokens. Automatic stops only at the end of the context."),
-            unit=QT_TRANSLATE_NOOP("settings", "tokens"),
-            auto=_AUTO,
-            applies="next message",
-        ),
-    ] = None
-    seed: Annotated[
-        Annotated[int, Meta(ge=0, le=4_294_967_294)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Seed"),
-            QT_TRANSLATE_NOOP("settings", "A fixed number makes answers repeatable. Automatic draws a new one."),
-            auto=_AUTO,
-            applies="next message",
-        ),
-    ] = None
+    temperature: Annotated[Annotated[float, Meta(ge=0, le=2)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Temperature"),
+        QT_TRANSLATE_NOOP("settings", "Low is exact, high is lively. 0 always takes the most likely word."),
+        auto=_MODEL, applies="next message", step=0.05,
+    )] = None
+    top_p: Annotated[Annotated[float, Meta(gt=0, le=1)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Top P"),
+        QT_TRANSLATE_NOOP("settings", "Keeps the likeliest words up to this total probability."),
+        auto=_MODEL, applies="next message", step=0.05,
+    )] = None
+    top_k: Annotated[Annotated[int, Meta(ge=0, le=1000)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Top K"),
+        QT_TRANSLATE_NOOP("settings", "Keeps this many of the likeliest words. 0 keeps all."),
+        auto=_MODEL, applies="next message",
+    )] = None
+    min_p: Annotated[Annotated[float, Meta(ge=0, le=1)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Min P"),
+        QT_TRANSLATE_NOOP("settings", "Drops words far less likely than the likeliest."),
+        auto=_MODEL, applies="next message", step=0.01,
+    )] = None
+    presence_penalty: Annotated[Annotated[float, Meta(ge=0, le=2)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Presence penalty"),
+        QT_TRANSLATE_NOOP("settings", "Higher values keep small models from repeating themselves."),
+        auto=_MODEL, applies="next message", step=0.1,
+    )] = None
+    repeat_penalty: Annotated[Annotated[float, Meta(ge=1, le=2)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Repeat penalty"),
+        QT_TRANSLATE_NOOP("settings", "1 is off."),
+        auto=_MODEL, applies="next message", step=0.05,
+    )] = None
+    max_tokens: Annotated[Annotated[int, Meta(ge=1, le=1_048_576)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Longest answer"),
+        QT_TRANSLATE_NOOP("settings", "In tokens. Automatic stops only at the end of the context."),
+        unit=QT_TRANSLATE_NOOP("settings", "tokens"), applies="next message",
+    )] = None
+    seed: Annotated[Annotated[int, Meta(ge=0, le=4_294_967_294)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Seed"),
+        QT_TRANSLATE_NOOP("settings", "A fixed number makes answers repeatable. Automatic draws a new one."),
+        applies="next message",
+    )] = None
 
 
 class Downloads(Struct, frozen=True):
     """How models are fetched and where they lie. The access token is no setting: it is in the system's keyring."""
 
-    folder: Annotated[
-        str,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Models folder"),
-            QT_TRANSLATE_NOOP("settings", "Where downloaded models lie. Changing it moves them."),
-            auto=_AUTO,
-            hidden=True,  # the page has a row of its own for it, since a change moves files
-            path=True,
+    folder: Annotated[str, Info(
+        QT_TRANSLATE_NOOP("settings", "Models folder"),
+        QT_TRANSLATE_NOOP("settings", "Where downloaded models lie. Changing it moves them."),
+        hidden=True, path=True,  # the page has a row of its own for it, since a change moves files
+    )] = ""
+    offline: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Stay offline"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "No connection at all: nothing is looked up, and downloads wait. Installed models answer as ever.",
         ),
-    ] = ""
-    offline: Annotated[
-        bool,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Stay offline"),
-            QT_TRANSLATE_NOOP(
-                "settings",
-                "No connection at all: nothing is looked up, and downloads wait. Installed models answer as ever.",
-            ),
+    )] = False
+    source: Annotated[Literal["auto", "huggingface", "modelscope"], Info(
+        QT_TRANSLATE_NOOP("settings", "Download from"),
+        QT_TRANSLATE_NOOP(
+            "settings", "Automatic tries both and takes the faster one; with a mirror, it asks that alone."
         ),
-    ] = False
-    source: Annotated[
-        Literal["auto", "huggingface", "modelscope"],
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Download from"),
-            QT_TRANSLATE_NOOP(
-                "settings", "Automatic tries both and takes the faster one; with a mirror, it asks that alone."
-            ),
-            applies="next download",
-            choices=(
-                ("auto", QT_TRANSLATE_NOOP("settings", "Automatic")),
-                ("huggingface", "Hugging Face"),
-                ("modelscope", "ModelScope"),
-            ),
+        applies="next download",
+        labels=(QT_TRANSLATE_NOOP("settings", "Automatic"), "Hugging Face", "ModelScope"),
+    )] = "auto"
+    endpoint: Annotated[str, Meta(max_length=2000, pattern=r"^$|^https?://[^\s/]+"), Info(
+        QT_TRANSLATE_NOOP("settings", "Mirror address"),
+        QT_TRANSLATE_NOOP("settings", "Of a Hugging Face mirror, with https://. Empty means Hugging Face itself."),
+        applies="next download",
+    )] = ""
+    speed_limit: Annotated[Annotated[float, Meta(gt=0, le=10_000)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Speed limit"),
+        QT_TRANSLATE_NOOP("settings", "Keeps downloads from filling your line."),
+        unit=QT_TRANSLATE_NOOP("settings", "MB/s"), auto=QT_TRANSLATE_NOOP("settings", "No limit"), step=1,
+    )] = None
+    proxy: Annotated[str, Meta(max_length=2000, pattern=r"^$|^(https?|socks(5h?)?)://[^\s/]+"), Info(
+        QT_TRANSLATE_NOOP("settings", "Proxy"),
+        QT_TRANSLATE_NOOP(
+            "settings", "Such as http://proxy:8080 or socks5://proxy:1080. Empty means as the system says."
         ),
-    ] = "auto"
-    endpoint: Annotated[
-        str,
-        Meta(max_length=2000, pattern=r"^$|^https?://[^\s/]+"),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Mirror address"),
-            QT_TRANSLATE_NOOP("settings", "Of a Hugging Face mirror, with https://. Empty means Hugging Face itself."),
-            applies="next download",
-        ),
-    ] = ""
-    speed_limit: Annotated[
-        Annotated[float, Meta(gt=0, le=10_000)] | None,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Speed limit"),
-            QT_TRANSLATE_NOOP("settings", "Keeps downloads from filling your line."),
-            unit=QT_TRANSLATE_NOOP("settings", "MB/s"),
-            auto=QT_TRANSLATE_NOOP("settings", "No limit"),
-            step=1,
-        ),
-    ] = None
-    proxy: Annotated[
-        str,
-        Meta(max_length=2000, pattern=r"^$|^(https?|socks(5h?)?)://[^\s/]+"),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Proxy"),
-            QT_TRANSLATE_NOOP(
-                "settings", "Such as http://proxy:8080 or socks5://proxy:1080. Empty means as the system says."
-            ),
-            applies="next download",
-        ),
-    ] = ""
-    certificates: Annotated[
-        str,
-        Meta(max_length=4000),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Certificates"),
-            QT_TRANSLATE_NOOP("settings", "A PEM file with your network's own certificates. Empty means the system's."),
-            applies="next download",
-            path=True,
-        ),
-    ] = ""
-    ask_metered: Annotated[
-        bool,
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Ask on a metered network"),
-            QT_TRANSLATE_NOOP("settings", "Before a download begins where data costs money."),
-        ),
-    ] = True
+        applies="next download",
+    )] = ""
+    certificates: Annotated[str, Meta(max_length=4000), Info(
+        QT_TRANSLATE_NOOP("settings", "Certificates"),
+        QT_TRANSLATE_NOOP("settings", "A PEM file with your network's own certificates. Empty means the system's."),
+        applies="next download", path=True,
+    )] = ""
+    ask_metered: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Ask on a metered network"),
+        QT_TRANSLATE_NOOP("settings", "Before a download begins where data costs money."),
+    )] = True
 
 
 class Storage(Struct, frozen=True):
     """What is kept on disk."""
 
-    backups: Annotated[
-        int,
-        Meta(ge=1, le=20),
-        Info(
-            QT_TRANSLATE_NOOP("settings", "Backups of the history"),
-            QT_TRANSLATE_NOOP("settings", "Copies kept from before each change of the database's form."),
-        ),
-    ] = 3
-    recent_models: Annotated[
-        tuple[str, ...], Info(QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True, path=True)
-    ] = ()
+    backups: Annotated[int, Meta(ge=1, le=20), Info(
+        QT_TRANSLATE_NOOP("settings", "Backups of the history"),
+        QT_TRANSLATE_NOOP("settings", "Copies kept from before each change of the database's form."),
+    )] = 3
+    recent_models: Annotated[tuple[str, ...], Info(
+        QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True, path=True,
+    )] = ()
+# fmt: on
 
 
 class Settings(Struct, frozen=True):

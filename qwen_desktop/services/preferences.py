@@ -31,7 +31,7 @@ class Preferences:
         loaded = file.load()
         self._settings = loaded.settings
         #: What is wrong with the file, to be told once the window is open.
-        self.problems: tuple[Text, ...] = loaded.problems
+        self.problems = loaded.problems
         self._unwritten: dict[str, Any] = {}
         self._writing = asyncio.Lock()
         self._told = ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sqlite3
 from pathlib import Path
 
-from qwen_desktop.core.errors import AppError, Bug, Cancelled, Environment, error_of, os_problem, problem_of
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.errors import AppError, Cancelled, Environment, Failure, bug, disk_full, error_of, os_problem
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 
 #: A data folder with less free space than this is called full when SQLite only says "I/O error", in bytes.
 FULL_BELOW = 1_000_000
@@ -25,34 +24,34 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
-#: What SQLite's codes begin with -> code, sentence, hint.
-_SENTENCES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
-    (
-        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"),
-        "history.readonly",
-        QT_TRANSLATE_NOOP("errors", "The history {path} cannot be written."),
-        QT_TRANSLATE_NOOP(
-            "errors", "Make its folder writable, or set QWEN_DESKTOP_HOME to a folder that can be written."
-        ),
-    ),
-    (
-        ("SQLITE_BUSY", "SQLITE_LOCKED"),
-        "history.locked",
-        QT_TRANSLATE_NOOP("errors", "Another program is using the history {path}."),
-        QT_TRANSLATE_NOOP("errors", "Close the other program, then try again."),
-    ),
-    (
-        ("SQLITE_CORRUPT", "SQLITE_NOTADB"),
-        "history.broken",
-        QT_TRANSLATE_NOOP("errors", "The history {path} is damaged."),
-        QT_TRANSLATE_NOOP("errors", "Start the app again: it keeps the damaged file and starts a new history."),
-    ),
-    (
-        ("SQLITE_IOERR",),
-        "history.io",
-        QT_TRANSLATE_NOOP("errors", "Reading or writing the history {path} failed."),
-        QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
-    ),
+# fmt: off
+_readonly = Failure(
+    Environment, "history.readonly", "path", QT_TRANSLATE_NOOP("errors", "The history {path} cannot be written."),
+    QT_TRANSLATE_NOOP("errors", "Make its folder writable, or set QWEN_DESKTOP_HOME to a folder that can be written."),
+)
+_locked = Failure(
+    Environment, "history.locked", "path",
+    QT_TRANSLATE_NOOP("errors", "Another program is using the history {path}."),
+    QT_TRANSLATE_NOOP("errors", "Close the other program, then try again."),
+)
+_broken = Failure(
+    Environment, "history.broken", "path", QT_TRANSLATE_NOOP("errors", "The history {path} is damaged."),
+    QT_TRANSLATE_NOOP("errors", "Start the app again: it keeps the damaged file and starts a new history."),
+)
+_io = Failure(
+    Environment, "history.io", "path",
+    QT_TRANSLATE_NOOP("errors", "Reading or writing the history {path} failed."),
+    QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
+)
+#: Nothing is read any more: the app ends.
+closed = Failure(Cancelled, "history.closed", "", QT_TRANSLATE_NOOP("errors", "The history is closed."))
+# fmt: on
+#: By what SQLite's codes begin with.
+_BY_CODE = (
+    (("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"), _readonly),
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), _locked),
+    (("SQLITE_CORRUPT", "SQLITE_NOTADB"), _broken),
+    (("SQLITE_IOERR",), _io),
 )
 
 
@@ -64,19 +63,13 @@ def app_error(error: sqlite3.Error | OSError, path: Path) -> AppError:
         return error_of(os_problem(error))
     name = _name(error)
     if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _no_space(path)):
-        return error_of(os_problem(OSError(errno.ENOSPC, "")))
+        return disk_full()
     if name == "SQLITE_INTERRUPT":
         return closed()
-    for starts, code, what, hint in _SENTENCES:
+    for starts, failure in _BY_CODE:
         if name.startswith(starts):
-            return Environment(Text(code, what, {"path": shown(path)}), Text(f"{code}.hint", hint), details=name)
-    problem = problem_of(error)
-    return Bug(problem.what, problem.hint, details=name)
-
-
-def closed() -> Cancelled:
-    """Nothing is read any more: the app ends."""
-    return Cancelled(Text("history.closed", QT_TRANSLATE_NOOP("errors", "The history is closed.")))
+            return failure(str(path), details=name)
+    return bug(details=name)
 
 
 def _name(error: sqlite3.Error) -> str:

@@ -25,7 +25,6 @@ _BARE_VALUE = re.compile(r"[^,\]}#\r\n]*")
 _BLANK = re.compile(r"[ \t]*")
 _COMMA = re.compile(r"(?:[ \t]*,)?")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_TO_LINE_END = re.compile(r"[^\n]*\n?")
 
 
 class Entry(Struct, frozen=True):
@@ -56,6 +55,7 @@ class Note(Struct, frozen=True):
     table: Path
     start: int
     end: int
+    path: Path = ()
 
 
 Item = Entry | Head | Note
@@ -68,7 +68,7 @@ def with_value(text: str, entry: Setting, value: Any) -> str:
     if not isinstance(tomllib.loads(text).get(section, {}), dict):
         if value is None:
             return text
-        text = _commented(text, [item for item in _items(text) if _path(item)[:1] == (section,)])
+        text = _commented(text, [item for item in _items(text) if item.path[:1] == (section,)])
     items = list(_items(text))
     here = (section, name)
     lines = [item for item in items if isinstance(item, Entry)]
@@ -80,7 +80,7 @@ def with_value(text: str, entry: Setting, value: Any) -> str:
             return _exchanged(text, line.start, line.start, line.end, f"# {key} =")
         if line.path == (section,) and line.inside is not None:
             return _in_braces(text, line, name, value)
-    others = [item for item in items if not isinstance(item, Note) and _path(item)[:2] == here]
+    others = [item for item in items if item.path[:2] == here]
     if others:  # a table in the place of a value
         return with_value(_commented(text, others), entry, value)
     return text if value is None else _added(text, items, entry, value)
@@ -97,16 +97,10 @@ def _added(text: str, items: list[Item], entry: Setting, value: Any) -> str:
             if isinstance(item, Note) and item.table == section and (found := empty.match(text, item.start, item.end)):
                 # between "# name =" and "name = value" the line is exchanged, so that it stays below its explanation
                 rest = text[found.end() : item.end]
-                return (
-                    text[: item.start]
-                    + settings_text.line(entry, value)
-                    + (" " + rest if rest else "")
-                    + text[item.end :]
-                )
-        last: Item = head
-        for item in items:
-            if isinstance(item, Entry) and item.table == section and item.start > head.start:
-                last = item
+                new = settings_text.line(entry, value) + (f" {rest}" if rest else "")
+                return text[: item.start] + new + text[item.end :]
+        below = [i for i in items if isinstance(i, Entry) and i.table == section and i.start > head.start]
+        last = below[-1] if below else head
         return _below(text, last, settings_text.comment(entry) + settings_text.line(entry, value), new_line)
     dotted = [i for i in items if isinstance(i, Entry) and not i.table and len(i.path) > 1 and i.path[:1] == section]
     if dotted:
@@ -182,12 +176,7 @@ def _commented(text: str, items: Sequence[Item]) -> str:
 
 
 def _end_of_line(text: str, place: int) -> int:
-    found = _TO_LINE_END.match(text, place)
-    return len(text) if found is None else found.end()
-
-
-def _path(item: Item) -> Path:
-    return () if isinstance(item, Note) else item.path
+    return text.find("\n", place) + 1 or len(text)
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
@@ -273,17 +262,14 @@ def _next(text: str, place: int) -> int:
 
 
 def _string(text: str, place: int) -> int:
+    """Where the text in quotes that begins at ``place`` ends."""
     quote = text[place]
-    if not text.startswith(quote * 3, place):
-        place += 1
-        while text[place] != quote:
-            place += 2 if text[place] == "\\" and quote == '"' else 1
-        return place + 1
-    place += 3
-    while not text.startswith(quote * 3, place):
+    mark = quote * 3 if text.startswith(quote * 3, place) else quote
+    place += len(mark)
+    while not text.startswith(mark, place):
         place += 2 if text[place] == "\\" and quote == '"' else 1
-    place += 3
-    for _ in range(2):  # one or two quotes may stand before the three that end it
+    place += len(mark)
+    for _ in range(len(mark) - 1):  # one or two quotes may stand before the three that end it
         if text.startswith(quote, place):
             place += 1
     return place

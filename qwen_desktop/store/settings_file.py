@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qwen_desktop.core.errors import UserFacing, os_problem
+from qwen_desktop.core.errors import Failure, Problem, UserFacing, os_problem
 from qwen_desktop.core.files import linked_to, read_file, set_aside, write_atomic
 from qwen_desktop.core.paths import path_of_text, text_of_path
 from qwen_desktop.core.setting import Setting
@@ -31,11 +31,47 @@ from qwen_desktop.store import settings_text
 log = logging.getLogger(__name__)
 
 
+_DEFAULTS = QT_TRANSLATE_NOOP("settings", "The defaults are used.")
+_DEFAULTS_AND_COPY = QT_TRANSLATE_NOOP(
+    "settings", "The defaults are used; the file is copied aside before the app changes it."
+)
+_DEFAULT = Text("settings.default", QT_TRANSLATE_NOOP("settings", "The default is used."))
+# fmt: off
+_not_toml = Failure(
+    UserFacing, "settings.not_toml", "path",
+    QT_TRANSLATE_NOOP("settings", "The settings file {path} is not a TOML text in UTF-8."), _DEFAULTS_AND_COPY,
+)
+_syntax_error = Failure(
+    UserFacing, "settings.syntax", "path line",
+    QT_TRANSLATE_NOOP("settings", "The settings file {path} has an error in line {line}."), _DEFAULTS_AND_COPY,
+)
+_unreadable = Failure(
+    UserFacing, "settings.unreadable", "path",
+    QT_TRANSLATE_NOOP("settings", "The settings file {path} cannot be read."), _DEFAULTS,
+)
+_dangling_link = Failure(
+    UserFacing, "settings.dangling", "path target",
+    QT_TRANSLATE_NOOP("settings", "The settings file {path} is a link to {target}, which does not exist."), _DEFAULTS,
+)
+_no_section = Failure(
+    UserFacing, "settings.section", "section",
+    QT_TRANSLATE_NOOP("settings", "{section} must be a section, written [{section}]."), _DEFAULTS,
+)
+_by_hand = Failure(
+    UserFacing, "settings.by_hand", "path line section",
+    QT_TRANSLATE_NOOP(
+        "settings", "The settings file {path} cannot be changed without harm to what else stands in it."
+    ),
+    QT_TRANSLATE_NOOP("settings", "Write {line} below [{section}] yourself, or move the file away."),
+)
+# fmt: on
+
+
 class Loaded(Struct, frozen=True):
-    """What a file said: the settings to use, and a sentence for each thing that is wrong with it."""
+    """What a file said: the settings to use, and each thing that is wrong with it."""
 
     settings: Settings
-    problems: tuple[Text, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class SettingsFile:
@@ -49,12 +85,12 @@ class SettingsFile:
         try:
             tree = _parse(read_file(self.path))
         except FileNotFoundError:
-            return Loaded(Settings(), (_dangling(self.path),) if self.path.is_symlink() else ())
+            return Loaded(Settings(), (_dangling(self.path).problem,) if self.path.is_symlink() else ())
         except OSError as error:
             log.warning("settings.unreadable code=%s", os_problem(error).what.code)
-            return Loaded(Settings(), (_unreadable(self.path),))
+            return Loaded(Settings(), (_unreadable(str(self.path)).problem,))
         except ValueError as error:
-            return Loaded(Settings(), (_syntax(self.path, error),))
+            return Loaded(Settings(), (_syntax(self.path, error).problem,))
         return _checked(tree)
 
     def write(self, changes: Mapping[str, Any]) -> Path | None:
@@ -105,22 +141,14 @@ def _parse(raw: bytes) -> dict[str, Any]:
 
 def _checked(tree: dict[str, Any]) -> Loaded:
     settings = Settings()
-    problems: list[Text] = []
+    problems: list[Problem] = []
     not_sections: set[str] = set()
     for entry in declared():
         group = tree.get(entry.section, {})
         if not isinstance(group, dict):
             if entry.section not in not_sections:
                 not_sections.add(entry.section)
-                problems.append(
-                    Text(
-                        "settings.section",
-                        QT_TRANSLATE_NOOP(
-                            "settings", "{section} must be a section, written [{section}]. The defaults are used."
-                        ),
-                        {"section": entry.section},
-                    )
-                )
+                problems.append(_no_section(entry.section).problem)
             continue
         if entry.name not in group:
             continue
@@ -128,7 +156,7 @@ def _checked(tree: dict[str, Any]) -> Loaded:
         try:
             settings = replaced(settings, entry.key, found)
         except (msgspec.ValidationError, ValueError, TypeError, OverflowError):
-            problems.append(settings_text.complaint(entry, found, in_file=True))
+            problems.append(Problem("user", settings_text.complaint(entry, found), _DEFAULT))
     return Loaded(settings, tuple(problems))
 
 
@@ -148,49 +176,16 @@ def _stored(entry: Setting, value: Any) -> Any:
     return text_of_path(value) if isinstance(value, str) else value
 
 
-def _syntax(path: Path, error: ValueError) -> Text:
+def _syntax(path: Path, error: ValueError) -> UserFacing:
     where = re.search(r"line (\d+)", str(error))
-    if where is None:
-        return Text(
-            "settings.not_toml",
-            QT_TRANSLATE_NOOP(
-                "settings",
-                "The settings file {path} is not a TOML text in UTF-8. The defaults are used; the file is copied aside "
-                "before the app changes it.",
-            ),
-            {"path": str(path)},
-        )
-    params: dict[str, str | int | float] = {"path": str(path), "line": where.group(1)}
-    return Text(
-        "settings.syntax",
-        QT_TRANSLATE_NOOP(
-            "settings",
-            "The settings file {path} has an error in line {line}. The defaults are used; the file is copied aside "
-            "before the app changes it.",
-        ),
-        params,
-    )
+    return _not_toml(str(path)) if where is None else _syntax_error(str(path), where.group(1))
 
 
-def _unreadable(path: Path) -> Text:
-    return Text(
-        "settings.unreadable",
-        QT_TRANSLATE_NOOP("settings", "The settings file {path} cannot be read. The defaults are used."),
-        {"path": str(path)},
-    )
-
-
-def _dangling(path: Path) -> Text:
-    target = str(path)
+def _dangling(path: Path) -> UserFacing:
+    target = path
     with contextlib.suppress(OSError):
-        target = str(linked_to(path))
-    return Text(
-        "settings.dangling",
-        QT_TRANSLATE_NOOP(
-            "settings", "The settings file {path} is a link to {target}, which does not exist. The defaults are used."
-        ),
-        {"path": str(path), "target": target},
-    )
+        target = linked_to(path)
+    return _dangling_link(str(path), str(target))
 
 
 # Changing one value of a text ----------------------------------------------------------------------------------------
@@ -207,20 +202,7 @@ def _with_value(text: str, entry: Setting, value: Any, path: Path) -> str:
             return changed
     except (ValueError, LookupError, RecursionError) as error:
         log.warning("settings.edit key=%s kind=%s", entry.key, type(error).__name__)
-    raise UserFacing(
-        Text(
-            "settings.by_hand",
-            QT_TRANSLATE_NOOP(
-                "settings", "The settings file {path} cannot be changed without harm to what else stands in it."
-            ),
-            {"path": str(path)},
-        ),
-        Text(
-            "settings.by_hand.hint",
-            QT_TRANSLATE_NOOP("settings", "Write {line} below [{section}] yourself, or move the file away."),
-            {"line": settings_text.line(entry, value), "section": entry.section},
-        ),
-    )
+    raise _by_hand(str(path), settings_text.line(entry, value), entry.section)
 
 
 def _expected(before: dict[str, Any], entry: Setting, value: Any) -> dict[str, Any]:

@@ -23,9 +23,7 @@ def fresh_file() -> str:
         if entry.section != section:
             section = entry.section
             lines.append(f"\n# {SECTION_TITLES.get(section, section.title())}\n[{section}]")
-        lines.append("\n")
-        lines.append(comment(entry))
-        lines.append(line(entry, entry.default) + "\n")
+        lines += ["\n", comment(entry), line(entry, entry.default), "\n"]
     return "".join(lines)
 
 
@@ -56,7 +54,7 @@ def toml_value(value: Any) -> str:
 
 def _allowed(entry: Setting) -> str:
     if entry.kind == "choice":
-        return "one of " + ", ".join(f'"{value}"' for value, _ in entry.info.choices)
+        return f"one of {_words(entry)}"
     if entry.kind == "bool":
         return "true or false"
     if entry.kind == "list":
@@ -74,74 +72,40 @@ def _number(value: float) -> str:
     return f"{int(value):,}" if float(value).is_integer() else str(value)
 
 
-#: kind -> code, sentence, and the sentence for a value found in the file.
-_COMPLAINTS: dict[str, tuple[str, str, str]] = {
-    "choice": (
-        "settings.choice",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be one of {choices}."),
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be one of {choices}. The default is used."),
-    ),
-    "bool": (
-        "settings.bool",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be true or false."),
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be true or false. The default is used."),
-    ),
-    "list": (
-        "settings.list",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a list of texts in quotes."),
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a list of texts in quotes. The default is used."),
-    ),
-    "long": (
-        "settings.long",
-        QT_TRANSLATE_NOOP("settings", "{key} is too long; it may have {high} characters."),
-        QT_TRANSLATE_NOOP("settings", "{key} is too long; it may have {high} characters. The default is used."),
-    ),
-    "text": (
-        "settings.text",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be text in quotes."),
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be text in quotes. The default is used."),
-    ),
-    "int": (
-        "settings.int",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a whole number from {low} to {high}."),
-        QT_TRANSLATE_NOOP(
-            "settings", "{key} is {value}; it must be a whole number from {low} to {high}. The default is used."
-        ),
-    ),
-    "above": (
-        "settings.above",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a number above {low} and up to {high}."),
-        QT_TRANSLATE_NOOP(
-            "settings", "{key} is {value}; it must be a number above {low} and up to {high}. The default is used."
-        ),
-    ),
-    "float": (
-        "settings.float",
-        QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a number from {low} to {high}."),
-        QT_TRANSLATE_NOOP(
-            "settings", "{key} is {value}; it must be a number from {low} to {high}. The default is used."
-        ),
-    ),
+# fmt: off
+_COMPLAINTS = {
+    "choice": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be one of {choices}."),
+    "bool": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be true or false."),
+    "list": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a list of texts in quotes."),
+    "long": QT_TRANSLATE_NOOP("settings", "{key} is too long; it may have {high} characters."),
+    "text": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be text in quotes."),
+    "int": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a whole number from {low} to {high}."),
+    "above": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a number above {low} and up to {high}."),
+    "float": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a number from {low} to {high}."),
 }
+# fmt: on
 
 
-def complaint(entry: Setting, value: Any, *, in_file: bool = False) -> Text:
-    """One sentence about a value that is not allowed; ``in_file`` says too that the default is used."""
+def complaint(entry: Setting, value: Any) -> Text:
+    """One sentence about a value that is not allowed."""
     kind: str = entry.kind
     high = entry.maximum
     if kind == "text" and entry.max_length and isinstance(value, str):
         kind, high = "long", entry.max_length
     elif kind == "float" and entry.above:
         kind = "above"
-    code, source, source_in_file = _COMPLAINTS[kind]
     params: dict[str, str | int | float] = {
         "key": entry.key,
         "low": "" if entry.minimum is None else _number(entry.minimum),
         "high": "" if high is None else _number(high),
-        "choices": ", ".join(f'"{choice}"' for choice, _ in entry.info.choices) if kind == "choice" else "",
+        "choices": _words(entry),
         "value": _shown(value),
     }
-    return Text(f"{code}.file", source_in_file, params) if in_file else Text(code, source, params)
+    return Text(f"settings.{kind}", _COMPLAINTS[kind], params)
+
+
+def _words(entry: Setting) -> str:
+    return ", ".join(f'"{word}"' for word, _ in entry.choices)
 
 
 def _shown(value: Any) -> str:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.core.text import is_text
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.local_files import path_of
 
@@ -279,8 +280,8 @@ class MainWindow(Frame):
             self.report_error(error)
             if self.pages.currentWidget() is self._skeleton:
                 self.show_chat()
-        for text in self._services.preferences.problems:
-            self.notify.told(text)
+        for problem in self._services.preferences.problems:
+            self.notify.toast(texts.problem(problem))
         self.notify.arrange()  # toasts of before stood where the page was not laid out yet
         self.collector.start()
 

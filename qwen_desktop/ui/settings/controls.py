@@ -76,7 +76,7 @@ class ChoiceControl(Control):
         super().__init__(setting, parent)
         self.field = Select(theme, self._title(), self)
         self.field.setMinimumWidth(_WIDTH)
-        for value, label in setting.info.choices:
+        for value, label in setting.choices:
             self.field.addItem(with_native_keys(texts.source(label, "settings")), value)
         self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
         self._row.addWidget(self.field)
@@ -88,7 +88,7 @@ class ChoiceControl(Control):
     def show_automatic(self, actual: str) -> None:
         row = self.field.findData(AUTOMATIC)
         if row >= 0:
-            label = next(label for value, label in self.setting.info.choices if value == AUTOMATIC)
+            label = next(label for value, label in self.setting.choices if value == AUTOMATIC)
             self.field.setItemText(row, _with_actual(texts.source(label, "settings"), actual))
 
 
@@ -141,8 +141,8 @@ class NumberControl(Control):
 
     def _choices(self) -> list[Any]:
         setting = self.setting
-        if setting.info.choices:
-            return [value for value, _ in setting.info.choices]
+        if setting.info.offers:
+            return list(setting.info.offers)
         if setting.minimum is None or setting.maximum is None:
             return []
         steps = (setting.maximum - setting.minimum) / setting.info.step

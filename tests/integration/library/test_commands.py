@@ -14,6 +14,7 @@ import pytest
 
 from qwen_desktop.cli import models_library
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.paths import find_paths
@@ -31,7 +32,9 @@ class Ending(NamedTuple):
     err: str
 
 
-def command(user: Path, work: Callable[..., Awaitable[int]], *arguments: Any, **options: Any) -> Ending:
+def command(
+    user: Path, work: Callable[..., Awaitable[int]], *arguments: Any, as_json: bool = False, **options: Any
+) -> Ending:
     """Run one command function over real workers."""
 
     @contextlib.asynccontextmanager
@@ -40,7 +43,7 @@ def command(user: Path, work: Callable[..., Awaitable[int]], *arguments: Any, **
             yield rig
 
     out, err = io.StringIO(), io.StringIO()
-    code = run(work(*arguments, find_paths(), build, Console(out, err), **options))
+    code = run(work(Run(find_paths(), build, Console(out, err), as_json), *arguments, **options))
     return Ending(code, out.getvalue(), err.getvalue())
 
 

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
@@ -394,11 +395,13 @@ def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(p
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-def command(paths: Paths, reference: str, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+def command(
+    paths: Paths, reference: str, capsys: pytest.CaptureFixture[str], *, as_json: bool = False, **options: Any
+) -> str:
     def build(given: Paths, *, history: bool, settings_file: SettingsFile) -> Joined:
         return Joined(given)
 
-    work = models_fit.fit(reference, paths, cast("Any", build), Console(quiet=True), **options)
+    work = models_fit.fit(Run(paths, cast("Any", build), Console(quiet=True), as_json), reference, **options)
     assert asyncio.run(work) == 0
     return capsys.readouterr().out
 

@@ -108,6 +108,15 @@ async def test_the_window_shows_it(make: Make, home: Path, history: str, model: 
     assert ui.chat.composer.model.name == ("opened" if file else "chosen" if model == "chosen" else "Guide")
 
 
+async def test_what_is_wrong_with_the_settings_file_is_told(make: Make, home: Path) -> None:
+    file = find_paths().settings_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[chat]\nshow_speed = 3\n", encoding="utf-8")
+    ui = await make()
+    await ui.rest()
+    assert ui.toasts() == ["chat.show_speed is 3; it must be true or false. The default is used."]
+
+
 async def test_typing_and_sending_while_the_file_is_being_looked_at_and_loaded(make: Make, home: Path) -> None:
     looking = asyncio.Event()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.offline import offline
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.paths import find_paths
 
 
 def run(turn: bool | None = None) -> int:
-    return asyncio.run(offline(turn, find_paths(), Console(quiet=True), as_json=True))
+    no_services: Any = None
+    return asyncio.run(offline(Run(find_paths(), no_services, Console(quiet=True), as_json=True), turn))
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.models_recommend import recommend
+from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.hardware import Cpu, Disk, Machine, Memory
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.core.paths import find_paths
@@ -31,7 +32,9 @@ LAPTOP = Machine(
 )
 
 
-def run(capsys: pytest.CaptureFixture[str], machine: Machine, **options: Any) -> tuple[int, str]:
+def run(
+    capsys: pytest.CaptureFixture[str], machine: Machine, *, as_json: bool = False, **options: Any
+) -> tuple[int, str]:
     paths = find_paths()
 
     class Machines:
@@ -50,10 +53,10 @@ def run(capsys: pytest.CaptureFixture[str], machine: Machine, **options: Any) ->
         catalogue = Catalogue(paths, no_worker, preferences, bus)
         machines: Any = Machines()
         fits = Fits(machines, no_worker, no_worker, paths, bus, preferences=preferences)
-        yield SimpleNamespace(machines=machines, catalogue=catalogue, fits=fits)
+        yield SimpleNamespace(machines=machines, catalogue=catalogue, fits=fits, preferences=preferences)
 
     whole: Any = build
-    code = asyncio.run(recommend(paths, whole, Console(quiet=True), **options))
+    code = asyncio.run(recommend(Run(paths, whole, Console(quiet=True), as_json), **options))
     return code, capsys.readouterr().out
 
 

@@ -25,16 +25,15 @@ def test_every_default_is_allowed_and_described() -> None:
         assert entry.info.title and not entry.info.title.endswith(".")
         assert entry.info.help == "" or entry.info.help.endswith(".")
         assert (entry.default is None) <= entry.optional
-        assert not entry.optional or entry.info.auto, f"{entry.key} needs a label for None"
 
 
 def test_every_choice_is_allowed_and_every_allowed_word_is_a_choice() -> None:
     for entry in declared():
-        for choice, label in entry.info.choices:
+        for choice in (*entry.info.offers, *(word for word, _ in entry.choices)):
             assert value(replaced(Settings(), entry.key, choice), entry.key) == choice
-            assert label
+        assert all(label for _, label in entry.choices)
         if entry.kind == "choice":
-            words = {choice for choice, _ in entry.info.choices}
+            words = {choice for choice, _ in entry.choices}
             schema = msgspec.json.schema(entry.type)
             assert set(schema["enum"]) == words
 

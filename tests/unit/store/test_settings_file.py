@@ -46,7 +46,7 @@ def written(path: Path, text: str | bytes) -> SettingsFile:
 
 
 def sentences(file: SettingsFile) -> list[str]:
-    return [str(problem) for problem in file.load().problems]
+    return [problem.sentence() for problem in file.load().problems]
 
 
 def test_no_file_means_defaults_and_no_complaint(path: Path) -> None:
@@ -135,8 +135,8 @@ def test_each_kind_of_bad_value_has_its_sentence(path: Path, line: str, sentence
     file = written(path, line + "\n")
     loaded = file.load()
     assert loaded.settings == Settings()
-    assert len(loaded.problems) == 1 and str(loaded.problems[0]).startswith(sentence)
-    assert len(str(loaded.problems[0])) < 250
+    assert len(loaded.problems) == 1 and loaded.problems[0].sentence().startswith(sentence)
+    assert len(loaded.problems[0].sentence()) < 250
     file.write({"engine.kv_type": "q8_0"})  # a bad line never hinders a write
     assert file.load().settings.engine.kv_type == "q8_0"
 
@@ -157,7 +157,7 @@ def test_a_syntax_error_is_said_and_the_file_kept_before_it_is_written(path: Pat
     loaded = file.load()
     assert loaded.settings == Settings()
     (problem,) = loaded.problems
-    sentence = str(problem)
+    sentence = problem.sentence()
     assert sentence.startswith(f"The settings file {path} ")
     assert "has an error in line " in sentence or "is not a TOML text" in sentence
     assert "copied aside" in sentence
@@ -219,7 +219,7 @@ def any_value(chance: random.Random, key: str) -> Any:
     low, high = entry.minimum or 0, entry.maximum or 1
     found: dict[str, Any] = {
         "bool": chance.random() < 0.5,
-        "choice": chance.choice([choice for choice, _ in entry.info.choices] or [None]),
+        "choice": chance.choice([choice for choice, _ in entry.choices] or [None]),
         "text": WITH_A_FORM.get(key) or "".join(chance.choices(LETTERS, k=chance.randrange(40))),
         "list": tuple("".join(chance.choices(LETTERS, k=9)) for _ in range(chance.randrange(4))),
         "int": chance.randint(int(low), int(high)),
@@ -260,7 +260,7 @@ def test_no_bytes_at_all_can_stop_the_start(path: Path, number: int) -> None:
 
 def test_a_file_that_is_no_text_names_no_line(path: Path) -> None:
     (problem,) = written(path, b"\xff\xfe\x00").load().problems
-    assert "UTF-8" in str(problem) and "?" not in str(problem)
+    assert "UTF-8" in problem.sentence() and "?" not in problem.sentence()
 
 
 SPELLINGS = {
