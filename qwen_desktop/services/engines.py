@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeAlias
 from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
-from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
+from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hardware import memory
@@ -291,12 +291,7 @@ class Engines:
             # The guide is tiny and trained for one context: of the settings only the threads concern it.
             return LoadRequest(self._guide, threads=settings.threads)
         kept = self._options(ref.path) if self._options is not None else LoadOptions()
-        chosen = {
-            name: value
-            for source in (settings, kept, ref.options)
-            for name in LoadOptions.__struct_fields__
-            if (value := getattr(source, name)) is not None
-        }
+        chosen = merged(settings, kept, ref.options)
         return LoadRequest(ref.path, **chosen, template=self._template(ref.path) if self._template else None)
 
     async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:

@@ -74,6 +74,7 @@ class Services:
             preferences=self.preferences,
             secrets=self.secrets,
             installed=self.library.models,
+            options=self.library.options,
         )
         self.awake = Awake(self.bus)
         self._restoring: asyncio.Task[None] | None = None
