@@ -138,6 +138,11 @@ class Library:
         """``wait`` is awaited before files move; downloads pause themselves there."""
         self._move.before = wait
 
+    def on_move(self, follow: Callable[[Callable[[str], str]], None]) -> None:
+        """Have ``follow(moved)``, see ``after_move``, called in the moment from which the new folder is the one of the
+        settings; the files lie in the old one too until what comes after the move has ended."""
+        self._move.switched = follow
+
     def after_move(self, follow: Callable[[Callable[[str], str]], Awaitable[None]]) -> None:
         """Have ``follow(moved)`` awaited when the models have moved: ``moved`` gives for a path the new one, or the
         same."""
