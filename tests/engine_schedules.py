@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from qwen_desktop.core.engine import LocalEngine
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
 from qwen_desktop.core.paths import find_paths
@@ -61,7 +62,8 @@ class Schedule:
         self.computer = computer
         self.chance = chance
         self.tasks: list[asyncio.Task[None]] = []
-        self.held: set[str] = set()
+        self.held: set[LocalEngine] = set()
+        self.folders = dict.fromkeys(FILES, "")
         self.served = 0
 
     def ref(self) -> ModelRef:
@@ -69,7 +71,8 @@ class Schedule:
         if self.chance.random() < 0.2:
             return GuideRef()
         options = LoadOptions(context=self.chance.choice((None, None, 1024, 2048)))
-        return FileRef(self.app.model_file(self.chance.choice(FILES)), options)
+        name = self.chance.choice(FILES)
+        return FileRef(self.app.model_file(self.folders[name] + name), options)
 
     async def pause(self) -> None:
         """Some steps of the loop, or some time."""
@@ -79,31 +82,40 @@ class Schedule:
         """Have an engine for a while and look at it."""
         path = ref.path if isinstance(ref, FileRef) else str(self.app.paths.guide_file)
         async with self.app.engines.lease(ref, priority=priority) as engine:
-            assert path not in self.held, "two have one engine"
-            self.held.add(path)
+            assert engine not in self.held, "two have one engine"
+            self.held.add(engine)
             try:
                 for _ in range(self.chance.randint(0, 4)):
                     assert engine in self.computer.made
                     info = engine.info
                     if info is None:  # it crashed, of which its answer would tell
                         return
-                    assert info.local is not None and info.local.path == path
+                    assert info.local is not None and Path(info.local.path).name == Path(path).name
                     if isinstance(ref, FileRef) and ref.options.context is not None:
                         assert info.context_size == ref.options.context
                     await self.pause()
                 self.served += 1
             finally:
-                self.held.discard(path)
+                self.held.discard(engine)
 
     async def choose(self) -> None:
         """Choose a model for the app."""
         ref = self.ref()
         await (self.app.models.open_file(ref.path) if isinstance(ref, FileRef) else self.app.models.use_guide())
 
+    def move(self) -> None:
+        """Move a file to the other folder, while there is something of it in memory, on the way there, or nothing."""
+        name = self.chance.choice(FILES)
+        old = self.app.model_file(self.folders[name] + name)
+        self.folders[name] = "" if self.folders[name] else "other/"
+        new = self.app.model_file(self.folders[name] + name)
+        Path(old).unlink()
+        self.app.engines.moved(lambda path: new if path == old else path)
+
     async def step(self) -> None:
         """One thing of many."""
         what = self.chance.choices(
-            ("lease", "cancel", "crash", "choose", "unload", "warm", "settings"), (12, 3, 2, 3, 1, 1, 1)
+            ("lease", "cancel", "crash", "choose", "unload", "warm", "settings", "move"), (12, 3, 2, 3, 1, 1, 1, 1)
         )[0]
         if what == "lease":
             self.tasks.append(asyncio.create_task(self.lease(self.ref(), self.chance.choice(list(Priority)))))
@@ -119,6 +131,8 @@ class Schedule:
             self.tasks.append(asyncio.create_task(self.app.engines.unload(self.ref())))
         elif what == "warm":
             self.tasks.append(asyncio.create_task(self.app.models.warm()))
+        elif what == "move":
+            self.move()
         elif what == "settings":
             changes = {"engine.threads": (1, 2), "engine.unload_minutes": (None, None, 1)}
             await self.app.preferences.set_many({key: self.chance.choice(values) for key, values in changes.items()})

@@ -20,13 +20,20 @@ from qwen_desktop.cli.one_run import Run
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
-from qwen_desktop.core.model_ref import FileRef
+from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.shape import Shape, for_quant
 from qwen_desktop.hub.remote_header import RemoteHeader
-from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, MessageChanged, ModelStatus
+from qwen_desktop.services.events import (
+    EngineChanged,
+    EngineState,
+    EventBus,
+    LibraryChanged,
+    MessageChanged,
+    ModelStatus,
+)
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.preferences import Preferences
 
@@ -138,6 +145,7 @@ class Case:
             catalogue=self,
             preferences=self.preferences,
             installed=lambda: self.installed,
+            options=lambda path: next((i.options for i in self.installed if i.path == path), LoadOptions()),
         )
 
     async def lookup(self, reference: str, /) -> CatalogModel:
@@ -167,7 +175,13 @@ class Case:
         elif what == "header":
             await self.fits.of_reference(f"{model.repo}:{quant.name}")
         elif what == "install":
-            self.installed.append(InstalledModel(path, path, model.name, quant.name, 1, (path,), repo=model.repo))
+            own = {name.removeprefix("engine."): value for name, value in settings(self.chance).items()}
+            options = LoadOptions(**own) if self.chance.random() < 0.5 else LoadOptions()
+            self.installed = [item for item in self.installed if item.path != path]
+            self.installed.append(
+                InstalledModel(path, path, model.name, quant.name, 1, (path,), repo=model.repo, options=options)
+            )
+            self.bus.publish(LibraryChanged())
         else:
             answered(self.bus, self.chance, path, self.chance.choice((2048, 8192)))
             await self.fits.settled()

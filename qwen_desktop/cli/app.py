@@ -28,7 +28,7 @@ from qwen_desktop.cli.one_run import Build, Run
 from qwen_desktop.cli.standard_input import read_message
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import AppError, problem_of
-from qwen_desktop.core.paths import Paths, absolute, find_paths
+from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.core.streams import output_lost, say, silence
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill, shown
 
@@ -85,7 +85,11 @@ def application(build: Build) -> typer.Typer:
     def chat(  # noqa: PLR0917 - typer reads options from parameters
         prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="The message; - reads it from standard input.")],
         model: Annotated[
-            str | None, typer.Option(metavar="PATH", help="A GGUF file; else the model of the settings or the guide.")
+            str | None,
+            typer.Option(
+                metavar="MODEL",
+                help="A GGUF file, or the name or alias of an installed model; else that of the settings or the guide.",
+            ),
         ] = None,
         system: Annotated[str | None, typer.Option(metavar="TEXT", help="Instructions before the message.")] = None,
         think: Annotated[
@@ -107,7 +111,7 @@ def application(build: Build) -> typer.Typer:
         console = Console(quiet=as_json)
         question = chats.Question(
             prompt=_prompt(prompt, console),
-            model=None if model is None else str(absolute(model)),
+            model=model,
             system=None if system is None else clean(system),
             thinking=None if think is None else ThinkingMode.THINK if think else ThinkingMode.DIRECT,
             max_tokens=max_tokens,

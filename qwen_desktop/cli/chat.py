@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -25,7 +26,7 @@ from qwen_desktop.core.parts import (
     thinking_text,
     visible_text,
 )
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.events import AnswerEvent, MessageChanged, ModelChanged, ModelState, ModelStatus, Notified
 
@@ -40,7 +41,8 @@ FIGURES = (
 
 
 class Question(Struct, frozen=True):
-    """What was asked on the command line. None means: as the settings say."""
+    """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
+    model is called by."""
 
     prompt: str
     model: str | None = None
@@ -55,13 +57,21 @@ class Question(Struct, frozen=True):
     def settings(self) -> dict[str, Any]:
         """The settings that hold for this run instead of the file's."""
         wanted = {
-            "engine.model": self.model,
+            "engine.model": str(absolute(self.model)) if self.model is not None and _is_place(self.model) else None,
             "chat.system_prompt": self.system,
             "sampling.max_tokens": self.max_tokens,
             "sampling.temperature": self.temperature,
             "sampling.seed": self.seed,
         }
         return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _is_place(model: str) -> bool:
+    """Whether a file is meant: one that is there, or what can be no name."""
+    try:
+        return not model or model.startswith(("~", ".")) or Path(model).is_absolute() or Path(model).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class _Telling:
@@ -174,7 +184,8 @@ async def _work(  # noqa: PLR0917 - what one run needs
     telling: _Telling,
     interrupt: Callable[[], Interrupt],
 ) -> None:
-    settings = OneRunSettings(paths.settings_file, question.settings())
+    wanted = question.settings()
+    settings = OneRunSettings(paths.settings_file, wanted)
     async with build(paths, history=question.save, settings_file=settings) as services:
         for problem in services.preferences.problems:
             console.warn(problem.sentence())
@@ -201,6 +212,9 @@ async def _work(  # noqa: PLR0917 - what one run needs
         services.bus.subscribe(
             Notified, lambda event: console.warn(" ".join(map(str, filter(None, (event.text, event.hint)))))
         )
+        if question.model is not None and "engine.model" not in wanted:
+            await services.library.scan()
+            await services.models.open_file(services.library.named(question.model).path, remember=False)
         thinking = question.thinking or ThinkingMode(services.preferences.settings.chat.thinking)
         await services.chat.send(
             (TextPart(question.prompt),), conversation_id=conversation_id, new=True, thinking=thinking

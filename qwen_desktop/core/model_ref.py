@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -33,3 +33,14 @@ class FileRef(Struct, frozen=True, tag="file", omit_defaults=True):
 
 
 ModelRef: TypeAlias = GuideRef | FileRef
+
+
+def merged(*sources: object) -> dict[str, Any]:
+    """The load options that ``sources`` (settings, ``LoadOptions``) have, those of a later one in the place of an
+    earlier one's."""
+    return {
+        name: value
+        for source in sources
+        for name in LoadOptions.__struct_fields__
+        if (value := getattr(source, name)) is not None
+    }

@@ -164,6 +164,10 @@ def _room(model: Model, shape: ModelShape, base: int) -> int | None:
     What is free now and what this process has taken beyond ``base`` is together what there was for the model, and of
     that its weights need all. So it does not matter which of them are copies (taken already), mapped pages (which count
     as free on Linux, however warm, and as taken elsewhere) or not read yet.
+
+    The warm pages of other models count as free too, and that does no harm: beside others a model is loaded only when
+    what it needs for the whole context asked for is free without those pages (``services.engines``), and more than
+    asked for it never gets. One that needs a smaller context is alone.
     """
     free = main_memory.read().free_bytes
     if free is None:

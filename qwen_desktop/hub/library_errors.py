@@ -9,6 +9,9 @@ from pathlib import Path
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, os_problem
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
+#: So many models a sentence names.
+_MOST_NAMES = 8
+
 # fmt: off
 _drive = Failure(
     Environment, "library.drive", "file", QT_TRANSLATE_NOOP("library", "The drive with {file} is not connected."),
@@ -39,6 +42,10 @@ _damaged_linked = Failure(
 unknown_model = Failure(
     UserFacing, "library.unknown", "name", QT_TRANSLATE_NOOP("library", "There is no model {name} here."),
     QT_TRANSLATE_NOOP("library", "Look at the list of installed models."),
+)
+_unknown_name = Failure(
+    UserFacing, "library.unknown", "name models", unknown_model.what,
+    QT_TRANSLATE_NOOP("library", "These are installed: {models}."),
 )
 _several = Failure(
     UserFacing, "library.several", "name count models",
@@ -118,6 +125,12 @@ def drive_missing(path: Path) -> bool:
 def damaged(file: str, *, owned: bool) -> AppError:
     """The hash is wrong."""
     return (_damaged_own if owned else _damaged_linked)(Path(file).name)
+
+
+def unknown_name(name: str, known: Sequence[str]) -> AppError:
+    """Nothing is called so, but these are there."""
+    more = ["…"] if len(known) > _MOST_NAMES else []
+    return _unknown_name(name, ", ".join([*known[:_MOST_NAMES], *more])) if known else unknown_model(name)
 
 
 def several(name: str, found: Sequence[str]) -> AppError:

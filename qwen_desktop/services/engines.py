@@ -22,10 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
-from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
+from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hardware import memory
@@ -55,8 +57,9 @@ class Priority(IntEnum):
 class _Record:
     """What is known of one model."""
 
-    def __init__(self, ref: ModelRef) -> None:
+    def __init__(self, ref: ModelRef, path: str) -> None:
         self.ref = ref
+        self.path = path
         self.state = _IDLE
         self.engine: LocalEngine | None = None
         #: what ``engine`` was loaded with
@@ -151,14 +154,15 @@ class Engines:
         holding one: there may not be memory for both.
         """
         async with self._turn(ref, priority) as ask:
-            yield await self._ready(ask, ref, on_load)
+            yield await self._ready(ask, _wished(ref), on_load)
 
     async def load(self, ref: ModelRef) -> None:
         """Have the model in memory. Raises ``AppError``."""
         record = self._record(ref)
-        if record.request != self._request(ref) or record.local is None or record.load is not None:
+        options = _wished(ref)
+        if record.request != self._request(record, options) or record.local is None or record.load is not None:
             async with self._turn(ref, Priority.WINDOW, leases=False) as ask:
-                await self._ready(ask, ref, _untold)
+                await self._ready(ask, options, _untold)
 
     def state(self, ref: ModelRef) -> EngineState:
         """What the model is doing."""
@@ -178,6 +182,22 @@ class Engines:
         """Paths of the models in memory, least recently used first."""
         found = [(record.used, path) for path, record in self._records.items() if record.local is not None]
         return tuple(path for _, path in sorted(found))
+
+    def moved(self, where: Callable[[str], str]) -> None:
+        """Files lie elsewhere now: ``where`` gives for a path the new one, or the same. Who waits for one of them gets
+        it from there; what was loaded from the old place leaves memory as soon as nobody works with it."""
+        for path, record in list(self._records.items()):
+            there = self._records.get(new := where(path))
+            if new == path or (there is not None and (there.engine is not None or self._wanted(there))):
+                continue
+            self._records[new] = self._records.pop(path)
+            state = record.state
+            self._tell(record, _IDLE)
+            record.ref, record.path = FileRef(new), new
+            if record.holder is None and record.load is None:
+                self._take_out(record)
+            else:
+                self._tell(record, state)
 
     # Ending ------------------------------------------------------------------------------------------------------
 
@@ -216,7 +236,7 @@ class Engines:
     def _record(self, ref: ModelRef) -> _Record:
         path = self._guide if isinstance(ref, GuideRef) else ref.path
         if path not in self._records:
-            self._records[path] = _Record(GuideRef() if path == self._guide else FileRef(path))
+            self._records[path] = _Record(GuideRef() if path == self._guide else FileRef(path), path)
         return self._records[path]
 
     @contextlib.asynccontextmanager
@@ -264,12 +284,12 @@ class Engines:
             if not sleeper.done():
                 sleeper.set_result(None)
 
-    async def _ready(self, ask: _Ask, ref: ModelRef, on_load: OnLoad) -> LocalEngine:
+    async def _ready(self, ask: _Ask, options: LoadOptions, on_load: OnLoad) -> LocalEngine:
         """The engine with the model in it, loaded first where it must be."""
         record = ask.record
         loaded: LoadRequest | None = None
         while not self._closed:
-            request = self._request(ref)
+            request = self._request(record, options)
             if record.load is None and record.engine is not None and record.local and record.request == request:
                 return record.engine
             failed = record.failed is not None and record.failed[0] == request and ask.number < record.failed[1]
@@ -285,19 +305,14 @@ class Engines:
 
     # Loading -----------------------------------------------------------------------------------------------------
 
-    def _request(self, ref: ModelRef) -> LoadRequest:
-        settings = self._preferences.settings.engine
-        if isinstance(ref, GuideRef) or ref.path == self._guide:
+    def _request(self, record: _Record, options: LoadOptions) -> LoadRequest:
+        settings, path = self._preferences.settings.engine, record.path
+        if path == self._guide:
             # The guide is tiny and trained for one context: of the settings only the threads concern it.
-            return LoadRequest(self._guide, threads=settings.threads)
-        kept = self._options(ref.path) if self._options is not None else LoadOptions()
-        chosen = {
-            name: value
-            for source in (settings, kept, ref.options)
-            for name in LoadOptions.__struct_fields__
-            if (value := getattr(source, name)) is not None
-        }
-        return LoadRequest(ref.path, **chosen, template=self._template(ref.path) if self._template else None)
+            return LoadRequest(path, threads=settings.threads)
+        kept = self._options(path) if self._options is not None else LoadOptions()
+        template = self._template(path) if self._template is not None else None
+        return LoadRequest(path, **merged(settings, kept, options), template=template)
 
     async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
         """Wait for the loads before this one and for memory, then load."""
@@ -311,6 +326,7 @@ class Engines:
             record.problem = record.failed = None
             if request.path != self._guide:
                 await self._make_room(ask, request, on_load)
+            request = structs.replace(request, path=record.path)  # it may have moved meanwhile
             await self._read(record, request)
         except (Cancelled, asyncio.CancelledError):
             if record.state.status is ModelStatus.LOADING:
@@ -461,6 +477,8 @@ class Engines:
         if record.rest is not None:
             record.rest.cancel()
             record.rest = None
+        if record.request is not None and record.request.path != record.path and not self._wanted(record):
+            self._leave(record)  # its file lies elsewhere now
         minutes = self._preferences.settings.engine.unload_minutes
         if minutes is not None and record.local is not None and not self._closed:
             loop = asyncio.get_running_loop()
@@ -469,8 +487,11 @@ class Engines:
     def _rested(self, record: _Record) -> None:
         if not self._wanted(record) and record.load is None and record.local is not None:
             log.info("engine.rested")
-            self._take_out(record)
-            self._tell(record, _IDLE)
+            self._leave(record)
+
+    def _leave(self, record: _Record) -> None:
+        self._take_out(record)
+        self._tell(record, _IDLE)
 
     def _on_settings(self, event: SettingsChanged) -> None:
         if "engine.unload_minutes" in event.keys:
@@ -481,6 +502,10 @@ class Engines:
         if state != record.state:
             record.state = state
             self._bus.publish(EngineChanged(record.ref, state))
+
+
+def _wished(ref: ModelRef) -> LoadOptions:
+    return ref.options if isinstance(ref, FileRef) else LoadOptions()
 
 
 async def look_for(path: str) -> None:

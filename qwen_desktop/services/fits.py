@@ -29,7 +29,7 @@ from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.fit import FileFit, Fit, fit, usual_day
 from qwen_desktop.core.hardware import Machine, Memory
 from qwen_desktop.core.memory import UNCORRECTED, Correction, Use
-from qwen_desktop.core.model_ref import ModelRef
+from qwen_desktop.core.model_ref import LoadOptions, ModelRef, merged
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
@@ -47,6 +47,7 @@ from qwen_desktop.services.events import (
     EngineChanged,
     EventBus,
     FitsChanged,
+    LibraryChanged,
     MachineChanged,
     MessageChanged,
     SettingsChanged,
@@ -76,17 +77,18 @@ _not_found = Failure(
 
 
 class _Header(Struct, frozen=True):
-    """A file's own header, with the bytes of its companions."""
+    """A file's own header, with the bytes of its companions; ``path`` where it was asked for by that."""
 
     found: RemoteHeader
     mmproj_bytes: int = 0
+    path: str = ""
 
 
 class Fits:
     """Verdicts for this machine. The measurements (a small file) are read in the constructor.
 
     It learns by itself from the bus: a model that got ready, an answer that ended. ``installed`` lists the models of
-    the library.
+    the library, ``options`` says how the one at a path is loaded whatever the settings say.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Fits:
         preferences: Preferences | None = None,
         secrets: Secrets | None = None,
         installed: Callable[[], Iterable[InstalledModel]] = tuple,
+        options: Callable[[str], LoadOptions] = lambda _path: LoadOptions(),
     ) -> None:
         self._machines = machines
         self._jobs = jobs
@@ -111,6 +114,9 @@ class Fits:
         self._preferences = preferences
         self._secrets = secrets
         self._installed = installed
+        self._options = options
+        #: the installed files that are not loaded as the settings say
+        self._own = self._with_options()
         self._known = _read(self._file)
         self._taught_by = self._known
         self._corrections: dict[tuple[Any, ...], Correction] = {}
@@ -131,32 +137,31 @@ class Fits:
             bus.subscribe(MachineChanged, lambda _event: self._tell()),
             bus.subscribe(SettingsChanged, self._on_settings),
             bus.subscribe(CatalogueChanged, lambda _event: self._verdicts.clear()),
+            bus.subscribe(LibraryChanged, self._on_library),
         )
 
     # Verdicts --------------------------------------------------------------------------------------------------------
 
-    def use(self, context: int | None = None, *, kv_type: str | None = None, mmproj_bytes: int = 0) -> Use:
-        """How a model would be loaded with the settings in force, but for what is given."""
-        engine = self._settings.engine
-        return Use(
-            context=context or engine.context or Use().context,
-            kv_type=kv_type or engine.kv_type,
-            flash_attention=engine.flash_attention,
-            gpu_layers=engine.gpu_layers,
-            threads=engine.threads,
-            mmproj_bytes=mmproj_bytes,
-        )
+    def use(
+        self, context: int | None = None, *, kv_type: str | None = None, mmproj_bytes: int = 0, path: str = ""
+    ) -> Use:
+        """How a model would be loaded: as the settings in force say, but for the own options of the one at ``path``,
+        but for what is given."""
+        own = self._options(path) if path else LoadOptions()
+        given = LoadOptions(context=context or None, kv_type=kv_type)
+        return Use(**merged(self._settings.engine, own, given), mmproj_bytes=mmproj_bytes)
 
     def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
-        """The verdict about a file of the catalogue now: under a millisecond. None while the machine, what is free on
-        it, or the size of the file is unknown."""
+        """The verdict about a file of the catalogue now, an installed one as it is loaded: under a millisecond. None
+        while the machine, what is free on it, or the size of the file is unknown."""
         machine = self._machines.known
         if machine is None or machine.memory.free_bytes is None:
             return None
         return self._judged(model, quant, context, machine)
 
     def usual(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
-        """The same on a usual day of this machine, whatever runs at the moment: what to get is chosen by that."""
+        """The same on a usual day of this machine, loaded as the settings say, whatever runs at the moment and however
+        one file is loaded: what to get is chosen by that."""
         machine = self._machines.known
         return None if machine is None else self._judged(model, quant, context, machine, usual=True)
 
@@ -180,10 +185,11 @@ class Fits:
             self._verdicts.clear()
         if quant is None:
             return None
-        key = (model.repo, quant.name, quant.size_bytes, context, usual)
+        name = _name(model.repo, quant.name)
+        key = (name, quant.size_bytes, context, usual)
         found = self._verdicts.get(key)
         if found is None:
-            header = self._headers.get(_name(model.repo, quant.name))
+            header = self._headers.get(name)
             if header is not None:
                 shape, mmproj_bytes = header.found.shape, header.mmproj_bytes
             elif quant.size_bytes:
@@ -191,8 +197,8 @@ class Fits:
             else:
                 return None
             here = usual_day(machine) if usual else self._without_models(machine)
-            use = self.use(context, mmproj_bytes=mmproj_bytes)
-            correction = self._correction(machine, header, _name(model.repo, quant.name), use)
+            use = self.use(context, mmproj_bytes=mmproj_bytes, path="" if usual else self._path(name))
+            correction = self._correction(machine, header, name, use)
             found = replace(fit(shape, use, here, correction), exact=header is not None)
             self._verdicts[key] = found
         return found
@@ -228,6 +234,20 @@ class Fits:
         if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
             self._tell()
 
+    def _on_library(self, _event: LibraryChanged) -> None:
+        before, self._own = self._own, self._with_options()
+        if self._own != before:
+            self._verdicts.clear()
+            self._tell()
+
+    def _with_options(self) -> list[tuple[str, str, LoadOptions]]:
+        installed = self._installed()
+        return [(i.path, _name(i.repo, i.quant), i.options) for i in installed if i.options != LoadOptions()]
+
+    def _path(self, name: str) -> str:
+        """The installed file of that name in the catalogue, "" for none."""
+        return next((item.path for item in self._installed() if _name(item.repo, item.quant) == name), "")
+
     def _tell(self) -> None:
         self._bus.publish(FitsChanged())
 
@@ -242,7 +262,7 @@ class Fits:
         memory_bytes: int | None = None,
     ) -> FileFit:
         """The verdict about one file, from its own header: a path (also of a file that is only partly there), the
-        address of a GGUF, or a repository with or without a quant. Loaded as the settings say, but for what is given.
+        address of a GGUF, or a repository with or without a quant. Loaded as ``use`` says.
 
         ``memory_bytes`` stands for this machine's free memory, without its graphics devices. Raises ``AppError``.
         """
@@ -253,7 +273,7 @@ class Fits:
             machine = self._without_models(machine)
         else:
             machine = replace(machine, memory=Memory(memory_bytes, memory_bytes), gpus=(), unused_gpus=())
-        use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes)
+        use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes, path=header.path or self._path(name))
         correction = self._correction(machine, header, name, use)
         verdict = replace(fit(found.shape, use, machine, correction), exact=True)
         asked = verdict.memory
@@ -281,9 +301,13 @@ class Fits:
         except AppError:
             return 0
         shape, machine = header.found.shape, self._machines.known
-        use = self.use(request.context, kv_type=request.kv_type, mmproj_bytes=header.mmproj_bytes)
-        context = min(use.context, shape.context_train) if shape.context_train else use.context
-        use = replace(use, context=context, flash_attention=request.flash_attention)
+        context = request.context or Use().context
+        use = Use(
+            context=min(context, shape.context_train) if shape.context_train else context,
+            kv_type=request.kv_type,
+            flash_attention=request.flash_attention,
+            mmproj_bytes=header.mmproj_bytes,
+        )
         known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
         return memory.needed(memory.estimate(shape, use, known))
 
@@ -320,11 +344,12 @@ class Fits:
         found = await self._call(self._jobs, {"file": path})
         item = next((item for item in self._installed() if item.path == path), None)
         if item is None:
-            return _Header(found), ""
+            return _Header(found, path=path), ""
         mmproj_bytes = await asyncio.to_thread(_size, item.mmproj) if item.mmproj else 0
         if not item.repo or not item.quant:
-            return _Header(found, mmproj_bytes), ""
-        return self._keep(_name(item.repo, item.quant), _Header(found, mmproj_bytes))
+            return _Header(found, mmproj_bytes, path), ""
+        header, name = self._keep(_name(item.repo, item.quant), _Header(found, mmproj_bytes))
+        return replace(header, path=path), name
 
     async def _of_file(self, path: str) -> tuple[_Header, str]:
         """The same, read once for as long as the file stays as it is."""
@@ -385,7 +410,7 @@ class Fits:
         if info.local is None:
             return
         header, name = await self._of_file(info.local.path)
-        threads = self._settings.engine.threads
+        threads = self.use(path=info.local.path).threads
         new = measurement(
             header.found.shape, machine, info.local, stats, context=info.context_size, threads=threads, model=name
         )

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, error_of, os_problem
-from qwen_desktop.core.model_ref import LoadOptions
+from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
@@ -36,6 +36,7 @@ from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
+    EngineChanged,
     EventBus,
     LibraryChanged,
     ModelChanged,
@@ -115,9 +116,10 @@ class Library:
         self._clock = clock
         self._offered: dict[str, ImportCandidate] = {}
         self._scanning = asyncio.Lock()
-        self._ready = ""
+        self._chosen = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        bus.subscribe(EngineChanged, self._on_engine)
         bus.subscribe(ModelChanged, self._on_model)
         bus.subscribe(SettingsChanged, self._on_settings)
         bus.subscribe(CatalogueChanged, lambda _event: self._show(self._models))  # with its ids
@@ -137,6 +139,11 @@ class Library:
     def before_move(self, wait: Callable[[], Awaitable[None]]) -> None:
         """``wait`` is awaited before files move; downloads pause themselves there."""
         self._move.before = wait
+
+    def on_move(self, follow: Callable[[Callable[[str], str]], None]) -> None:
+        """Have ``follow(moved)``, see ``after_move``, called in the moment from which the new folder is the one of the
+        settings; the files lie in the old one too until what comes after the move has ended."""
+        self._move.switched = follow
 
     def after_move(self, follow: Callable[[Callable[[str], str]], Awaitable[None]]) -> None:
         """Have ``follow(moved)`` awaited when the models have moved: ``moved`` gives for a path the new one, or the
@@ -174,7 +181,7 @@ class Library:
                 return found[0]
             if found:
                 raise errors.several(text, [m.id for m in found])
-        raise errors.unknown_model(text)
+        raise errors.unknown_name(text, [m.alias or f"{m.name} {m.quant}".strip() for m in self._models])
 
     async def scan(self) -> tuple[InstalledModel, ...]:
         """Look at the folder and at the linked models again. Templates that nobody has looked at are examined
@@ -570,11 +577,15 @@ class Library:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _on_engine(self, event: EngineChanged) -> None:
+        if event.state.status is ModelStatus.READY and isinstance(event.ref, FileRef):
+            self.touch(event.ref.path)
+
     def _on_model(self, event: ModelChanged) -> None:
         state = event.state
-        if state.status is ModelStatus.READY and state.path and state.path != self._ready:
+        if state.status is ModelStatus.READY and state.path != self._chosen:  # it was in memory already
             self.touch(state.path)
-        self._ready = state.path if state.status is ModelStatus.READY else ""
+        self._chosen = state.path
 
     def _on_settings(self, event: SettingsChanged) -> None:
         if "downloads.folder" in event.keys and not self.moving:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,7 +27,7 @@ Report = Callable[[int, int], None]
 
 class FolderMove:
     """Moves the models folder. ``before`` is awaited first: downloads pause themselves there. ``after`` is given where
-    each file is now, once the setting names the new folder."""
+    each file is now, once the setting names the new folder and that is written; ``switched`` as soon as it does."""
 
     def __init__(self, transfers: JobWorker, preferences: Preferences, inventory: Inventory, paths: Paths) -> None:
         self._transfers = transfers
@@ -37,6 +38,7 @@ class FolderMove:
         self.running = False
         self.closing = False
         self.before: Callable[[], Awaitable[None]] | None = None
+        self.switched: Callable[[Callable[[str], str]], None] | None = None
         self.after: Callable[[Callable[[str], str]], Awaitable[None]] | None = None
 
     @property
@@ -104,15 +106,17 @@ class FolderMove:
     async def _switch(self, state: moving.Move) -> None:
         settings = self._preferences.settings
         folder = "" if state.target == str(self._paths.models) else state.target
-        await self._preferences.set_many(
+        moved = partial(moving.moved_path, state=state)
+        written = self._preferences.change(
             {
                 "downloads.folder": folder,
-                "engine.model": moving.moved_path(settings.engine.model, state),
-                "storage.recent_models": tuple(
-                    moving.moved_path(path, state) for path in settings.storage.recent_models
-                ),
+                "engine.model": moved(settings.engine.model),
+                "storage.recent_models": tuple(map(moved, settings.storage.recent_models)),
             }
         )
+        if self.switched is not None:
+            self.switched(moved)
+        await written
         saved = await asyncio.to_thread(SettingsFile(self._paths.settings_file).load)
         if saved.settings.downloads.folder != folder:
             raise errors.not_switched(state.target)
@@ -120,7 +124,7 @@ class FolderMove:
             self._inventory.update, lambda entries: moving.rehomed(entries, state.source, state.target)
         )
         if self.after is not None:
-            await self.after(lambda path: moving.moved_path(path, state))
+            await self.after(moved)
         left = await self._transfers.call("library.move_finish", {"journal": str(self._journal)})
         if left:
             log.info("library.move left=%d", left)

@@ -66,7 +66,6 @@ class Models:
         #: the load of the chosen model, for those who chose it
         self._load: asyncio.Task[None] | None = None
         self._loads = ""
-        self._unloading: set[asyncio.Task[None]] = set()
         #: what was chosen for good; ``state`` shows the last wish before it
         self._state = self._chosen(preferences.settings.engine.model)
         self._told = self._state
@@ -156,11 +155,9 @@ class Models:
 
     async def aclose(self) -> None:
         """Wait for no load any more; the engines are closed by their owner."""
-        tasks = {*self._unloading, *filter(None, (self._load,))}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._load is not None:
+            self._load.cancel()
+            await asyncio.wait({self._load})
 
     # Wishes ------------------------------------------------------------------------------------------------------
 
@@ -229,10 +226,6 @@ class Models:
         path, before = event.after.engine.model, event.before.engine.model
         if "engine.model" in event.keys and path and self._state.path == before != path:
             self._set(structs.replace(self._state, status=ModelStatus.IDLE, path=path, info=None, problem=None))
-            if before:
-                unloading = asyncio.get_running_loop().create_task(self._engines.unload(_ref(before)))
-                self._unloading.add(unloading)
-                unloading.add_done_callback(self._unloading.discard)
 
     def _chosen(self, path: str) -> ModelState:
         if path in ("", self._guide):

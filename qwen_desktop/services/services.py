@@ -74,6 +74,7 @@ class Services:
             preferences=self.preferences,
             secrets=self.secrets,
             installed=self.library.models,
+            options=self.library.options,
         )
         self.awake = Awake(self.bus)
         self._restoring: asyncio.Task[None] | None = None
@@ -91,6 +92,7 @@ class Services:
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
         self.blobs = Blobs(self.database, paths.blobs)
+        self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 

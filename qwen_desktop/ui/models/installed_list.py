@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QObject, QPoint, QRect, QRectF, Q
 from PySide6.QtGui import QAction, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QVBoxLayout, QWidget
 
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
@@ -74,10 +75,12 @@ class InstalledRows(QAbstractListModel):
 
 
 def facts(row: InstalledModel) -> str:
-    """Size, context, last use and origin in one line."""
+    """Alias, size, context, last use and origin in one line, and whether it is loaded in a way of its own."""
+    alias = put("alias {name}", name=row.alias) if row.alias else ""
     used = put("used {when}", when=words.ago(row.last_used)) if row.last_used else tr("not used yet")
     context = put("{n} context", n=words.context(row.context_train)) if row.context_train else ""
-    return " · ".join(filter(None, (words.size(row.size_bytes), context, used, words.origin(row.origin))))
+    own = tr("own load options") if row.options != LoadOptions() else ""
+    return " · ".join(filter(None, (alias, words.size(row.size_bytes), context, used, words.origin(row.origin), own)))
 
 
 def chip(row: InstalledModel) -> tuple[str, words.Tone]:

@@ -35,11 +35,8 @@ class MemoryTable(QWidget):
         self._quant: Quant | None = None
         theme = shell.theme
         self.context = Select(theme, tr("Context for which memory is shown"), self)
-        most = model.shape.context_train or 8192
-        asked = shell.services.fits.use().context
-        for tokens in sorted({*(n for n in _CONTEXTS if n <= most), min(asked, most)}):
-            self.context.addItem(put("{n} tokens", n=texts.number(tokens)), tokens)
-        self.context.setCurrentIndex(self.context.findData(min(asked, most)))
+        self._asked = 0
+        self._offer(shell.services.fits.use().context)
         self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
         self.meter = Meter(theme, tr("Memory"), self, role="good")
@@ -76,8 +73,23 @@ class MemoryTable(QWidget):
         self.problem.hide()
         self.show_fit()
 
+    def _offer(self, asked: int) -> None:
+        """Offer contexts, chosen the one that it is loaded with; while that stays the same, so does the user's."""
+        most = self._model.shape.context_train or 8192
+        asked = min(asked, most)
+        if asked == self._asked:
+            return
+        self._asked = asked
+        self.context.clear()
+        for tokens in sorted({*(n for n in _CONTEXTS if n <= most), asked}):
+            self.context.addItem(put("{n} tokens", n=texts.number(tokens)), tokens)
+        self.context.setCurrentIndex(self.context.findData(asked))
+
     def show_fit(self) -> None:
         """Show the numbers for the chosen context."""
+        loaded = self._board.fit(self._model, self._quant)
+        if loaded is not None:
+            self._offer(loaded.asked)
         fit = self._board.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
         self._clear()
         for part in (self.meter, self.note, self.check):

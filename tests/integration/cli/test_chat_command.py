@@ -76,6 +76,22 @@ def test_a_real_model_answers_and_json_tells_the_figures(shell: Shell, home: Pat
     assert not (home / "history.sqlite3").exists()
 
 
+def test_an_installed_model_answers_by_its_name_and_by_its_alias(shell: Shell, tmp_path: Path) -> None:
+    assert shell("models", "import", str(model_path())).returncode == 0
+    (listed,) = json.loads(shell("models", "list", "--json").stdout)["models"]
+    assert shell("models", "options", listed["name"], "--alias", "tiny", "--context", "1024").returncode == 0
+    limited = ("chat", "--json", "--max-tokens", "4", *GREEDY, "How many days are in a week?")
+    by_path = json.loads(shell(*limited, "--model", str(model_path())).stdout)
+    for name in ("TINY", listed["name"]):
+        found = json.loads(shell(*limited, "--model", name).stdout)
+        assert (found["text"], found["model"]) == (by_path["text"], by_path["model"])
+    unknown = sentence(shell("chat", "--model", "small", "Hello"))
+    assert "There is no model small here." in unknown and "tiny" in unknown
+    here = tmp_path / "somewhere else" / "tiny"  # a file that is there goes before a name
+    here.write_bytes(b"no model")
+    assert "There is no model" not in sentence(shell("chat", "--model", "tiny", "Hello"))
+
+
 def test_the_guide_answers_without_any_model(shell: Shell, home: Path) -> None:
     done = shell("chat", "--json", "How do I start a new chat?")
     assert done.returncode == 0, done.stderr

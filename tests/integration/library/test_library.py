@@ -15,12 +15,12 @@ from msgspec import structs
 
 from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.errors import Environment, UserFacing
-from qwen_desktop.core.model_ref import LoadOptions
+from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.hub.inventory import Inventory
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import ModelChanged, ModelState, ModelStatus
+from qwen_desktop.services.events import EngineChanged, EngineState, ModelChanged, ModelState, ModelStatus
 from tests.app import run
 from tests.integration.library.rig import running
 from tests.library_files import hub_cache_model, installed, mmproj, model, ollama_model, sha256, tree
@@ -43,12 +43,17 @@ def test_link_use_and_forget(user: Path, tmp_path: Path) -> None:
             assert library.models() == (added,) and app.changes > 0
             again = await library.import_files([str(path)])
             assert again == (added,) and len(library.models()) == 1
-            state = ModelState(ModelStatus.LOADING, str(path), "Mine", guide=False)
-            app.bus.publish(ModelChanged(state))
+            ref = FileRef(str(path), LoadOptions(context=512))  # of a conversation, whatever the app's choice is
+            app.bus.publish(EngineChanged(ref, EngineState(ModelStatus.LOADING)))
             assert library.models()[0].last_used == 0
-            app.bus.publish(ModelChanged(structs.replace(state, status=ModelStatus.READY)))
+            app.bus.publish(EngineChanged(ref, EngineState(ModelStatus.READY)))
             used = library.models()[0].last_used
             assert used > 0
+            app.bus.publish(EngineChanged(GuideRef(), EngineState(ModelStatus.READY)))
+            app.bus.publish(ModelChanged(ModelState(ModelStatus.READY, str(path), "Mine", guide=False)))
+            chosen = library.models()[0].last_used
+            assert chosen > used  # it was in memory
+            used = chosen
         async with running(user) as app:  # the next start
             assert (await app.library.scan())[0].last_used == used
             await app.library.delete(added.id)

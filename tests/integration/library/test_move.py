@@ -79,6 +79,7 @@ def test_the_folder_moves_with_progress_and_what_is_chosen_goes_along(user: Path
             history = History(db, app.bus)
             chat = await history.create("A chat")
             await history.set_model(chat.id, FileRef(str(path)))
+            app.library.on_move(engines.moved)
             app.library.after_move(history.models_moved)
             moving = asyncio.create_task(app.library.move_folder(target, seen))
             await seen.enough.wait()

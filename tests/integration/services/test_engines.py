@@ -18,6 +18,7 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.services.engines import Priority
 from qwen_desktop.services.events import (
     EngineChanged,
+    EngineState,
     Loading,
     MessageAdded,
     ModelChanged,
@@ -223,6 +224,79 @@ def test_unused_models_leave_after_the_minutes_of_the_settings() -> None:
         assert app.engines.state(a).status is ModelStatus.READY
 
     on(computer, test, minute_s=0.02)
+
+
+def move(app: App, path: str) -> str:
+    """Move a model's file, as the models folder does, and say so."""
+    new = str(app.paths.data / "elsewhere" / Path(path).name)
+    Path(new).parent.mkdir(exist_ok=True)
+    Path(path).rename(new)
+    app.engines.moved(lambda known: new if known == path else known)
+    return new
+
+
+def test_who_waits_for_a_file_that_moves_gets_it_from_its_new_place() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        ref = FileRef(app.model_file("a-600.gguf"), LoadOptions(context=1024))
+        first, second = Holder(app, ref), Holder(app, ref)
+        await first.has.wait()
+        new = move(app, ref.path)
+        third = Holder(app, FileRef(new))  # this one knows it already, and there is no room for two
+        assert app.engines.state(FileRef(new)).status is ModelStatus.READY
+        assert not computer.made[0].closed  # it answers
+        await first.end()
+        await second.has.wait()
+        await second.end()
+        await third.has.wait()
+        assert [(load.path, load.context) for load in computer.of(new).loads] == [
+            (ref.path, 1024), (new, 1024), (new, None),
+        ]  # fmt: skip
+        assert app.engines.resident() == (new,)
+        await third.end()
+
+    on(computer, test)
+
+
+def test_who_waits_for_memory_while_the_file_moves_gets_it_from_its_new_place() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        a, b = FileRef(app.model_file("a-600.gguf")), FileRef(app.model_file("b-600.gguf"))
+        await app.models.open_file(a.path)
+        first = Holder(app, a)
+        await first.has.wait()
+        question = await say(app, b)
+        await until(lambda: Queued(1) in app.stages())
+        new = move(app, b.path)
+        await first.end()
+        await app.chat.idle()
+        answer = await answer_to(app, question)
+        assert answer.status is Status.DONE and answer.provenance is not None
+        assert answer.provenance.model_path == new and app.engines.resident() == (new,)
+
+    on(computer, test)
+
+
+def test_what_was_loaded_from_the_old_place_leaves_memory() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        a, b = FileRef(app.model_file("a-300.gguf")), FileRef(app.model_file("b-300.gguf"))
+        held = Holder(app, a)
+        await held.has.wait()
+        await app.engines.load(b)
+        old = {ref: EngineState(ModelStatus.READY) for ref in (a, b)}
+        app.bus.subscribe(EngineChanged, lambda event: old.__setitem__(event.ref, event.state))
+        places = [move(app, b.path), move(app, a.path)]
+        assert app.engines.resident() == (places[1],)
+        await held.end()
+        assert app.engines.resident() == ()
+        await until(lambda: computer.taken() == {})
+        assert {state.status for state in old.values()} == {ModelStatus.IDLE} and FileRef(places[1]) in old
+
+    on(computer, test)
 
 
 # Turns ----------------------------------------------------------------------------------------------------------

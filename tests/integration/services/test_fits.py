@@ -21,8 +21,8 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
-from qwen_desktop.core.memory import Use, estimate, needed
-from qwen_desktop.core.model_ref import FileRef
+from qwen_desktop.core.memory import Use, estimate, kv_bytes, needed
+from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths, find_paths
@@ -30,7 +30,15 @@ from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, FitsChanged, MessageChanged, ModelStatus
+from qwen_desktop.services.events import (
+    EngineChanged,
+    EngineState,
+    EventBus,
+    FitsChanged,
+    LibraryChanged,
+    MessageChanged,
+    ModelStatus,
+)
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.preferences import Preferences
@@ -84,6 +92,7 @@ class Joined:
         catalogue: OneModel | None = None,
         installed: tuple[InstalledModel, ...] = (),
     ) -> None:
+        self.installed = installed
         self.bus = EventBus()
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
         self.jobs = JobWorker(worker_command("jobs"))
@@ -96,7 +105,8 @@ class Joined:
             self.bus,
             catalogue=catalogue,
             preferences=self.preferences,
-            installed=lambda: installed,
+            installed=lambda: self.installed,
+            options=lambda path: next((item.options for item in self.installed if item.path == path), LoadOptions()),
         )
 
     async def __aenter__(self) -> Joined:
@@ -388,6 +398,41 @@ def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(p
                 await services.preferences.set(f"engine.{name}", value)
                 leave()
                 assert told and getattr(services.fits.use(), name) == value
+
+    run(work)
+
+
+def test_an_installed_file_is_judged_as_it_is_loaded_itself(paths: Paths, model: Path) -> None:
+    shape = shape_of(read_header(model))
+    listed, quant = entry(shape)
+    mine = InstalledModel("x", str(model), "Test", "Q8_0", 1, (str(model),), repo=REPO)
+    own = structs.replace(mine, options=LoadOptions(context=2048, kv_type="q8_0"))
+
+    async def work() -> None:
+        async with Joined(paths, installed=(mine,)) as services:
+            fits, bus = services.fits, services.bus
+            await services.preferences.set("engine.context", 16384)
+            await fits.of_reference(str(model))
+            usual = fits.usual(listed, quant)
+            told: list[FitsChanged] = []
+            bus.subscribe(FitsChanged, told.append)
+            bus.publish(LibraryChanged())  # it was used, say
+            assert not told
+            for installed, context, kv in ((own, 2048, "q8_0"), (mine, 16384, "f16")):
+                services.installed = (installed,)
+                told.clear()
+                bus.publish(LibraryChanged())
+                assert told
+                in_list = fits.of(listed, quant)
+                assert in_list is not None and in_list.asked == context
+                assert in_list.memory.kv_bytes == kv_bytes(shape, context, kv)
+                for reference in (str(model), f"{REPO}:Q8_0"):
+                    found = await fits.of_reference(reference)
+                    assert (found.fit, found.use.kv_type) == (in_list, kv)
+                given = await fits.of_reference(str(model), context=4096, kv_type="f16")  # for this question only
+                assert (given.context, given.use.kv_type) == (4096, "f16")
+                assert fits.usual(listed, quant) == usual  # what to get does not follow from one file's options
+            assert fits.of(structs.replace(listed, repo="other/GGUF"), quant) is not None
 
     run(work)
 

@@ -9,6 +9,7 @@ from msgspec import structs
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.text import Text
 from tests.ui.models import scripted
 from tests.ui.models.helpers import button, click_part, dialog, no_dialog, opened, says, services, spoken
@@ -55,6 +56,18 @@ async def test_rows_tell_size_context_use_and_what_is_wrong(make: Make) -> None:
     assert ui.app.models.state.path.endswith("sha256-7f4030143c1c")
     page = await opened(ui)
     assert spoken(page.installed.view, 1).endswith("In use")
+
+
+async def test_an_alias_and_own_load_options_are_told(make: Make) -> None:
+    ui, page = await shown(make)
+    library = services(ui).library
+    library.items[0] = structs.replace(library.items[0], alias="coder", options=LoadOptions(context=4096))
+    library.changed()
+    await ui.rest()
+    assert spoken(page.installed.view, 0) == (
+        "Qwen2.5 Coder 7B, Q4_K_M, alias coder · 4.7 GB · 32k context · used yesterday · own load options"
+    )
+    assert "own load options" not in spoken(page.installed.view, 1)
 
 
 async def test_a_model_that_cannot_be_used_says_why(make: Make) -> None:

@@ -58,9 +58,9 @@ class Look:
         for quant in model.quants:
             assert shown.options[quant.name].chip == self.now(model, quant)[1:]
         fit, _word, tone = self.now(model, shown.quant)
-        if fit.asked == shown.memory.context.currentData():
-            assert str(fit_words.sentence(fit)) in says(shown.memory)
-            assert shown.memory.meter.role == tone
+        assert fit.asked == shown.memory.context.currentData()
+        assert str(fit_words.sentence(fit)) in says(shown.memory)
+        assert shown.memory.meter.role == tone
         shown.close()
 
     async def click(self, page: ModelsPage, model: CatalogModel, quant: Quant) -> None:

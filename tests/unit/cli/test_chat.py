@@ -98,6 +98,10 @@ def test_without_a_model_the_settings_decide_and_then_the_guide(command: Command
     assert (home / "settings.toml").read_text() == settings
 
 
+def test_an_empty_name_of_a_model_is_not_passed_over(command: Command) -> None:
+    assert command("chat", "--model", "", "Hi").engine.loads[0].path == str(Path.cwd())  # the guide has not answered
+
+
 def test_a_one_run_model_does_not_become_the_chosen_one(command: Command, home: Path, tmp_path: Path) -> None:
     command("chat", "--save", "--model", gguf(tmp_path), "Hi")
     assert not (home / "settings.toml").exists()

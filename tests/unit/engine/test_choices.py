@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.memory import SHARE, Use, chunk, estimate, flash, needed, overhead_bytes
+from qwen_desktop.core.models import Catalog
+from qwen_desktop.core.shape import for_quant
 from qwen_desktop.engine import autotune
 from qwen_desktop.engine.sampling_defaults import decide, defaults, resolve
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def header(name: str = "", architecture: str = "qwen3", **metadata: Any) -> GgufHeader:
@@ -82,6 +89,23 @@ def test_sizes_to_try(asked: int | None, train: int, sizes: tuple[int, ...]) -> 
     found = autotune.ladder(asked, train)
     assert found[0] == sizes[0] and found[-1] >= 500 and all(a > b for a, b in itertools.pairwise(found))
     assert found[: len(sizes)] == sizes or found == sizes[: len(found)]
+
+
+@pytest.mark.parametrize("asked", [None, 2048, 100_000])
+@pytest.mark.parametrize("kv_type", ["f16", "q8_0"])
+def test_what_was_foretold_to_fit_beside_other_models_gets_just_the_context_asked_for(
+    asked: int | None, kv_type: str
+) -> None:
+    """The worker knows nothing of other models' pages, so it must not come to another context than the registry."""
+    for model in msgspec.json.decode((ROOT / "resources" / "catalog.json").read_bytes(), type=Catalog).models:
+        shape = for_quant(model.shape, model.shape.weights_bytes)
+        use = Use(context=min(asked or Use().context, shape.context_train), kv_type=kv_type)
+        assert autotune.ladder(asked, shape.context_train)[0] == use.context
+        room = needed(estimate(shape, use)) - shape.weights_bytes - overhead_bytes(shape, 0)
+        cost = autotune.context_bytes(
+            shape, use.context, kv_type=kv_type, flash=flash(use), chunk=chunk(shape.parameters)
+        )
+        assert cost <= room * SHARE, model.name
 
 
 def test_notices_only_when_something_was_not_given() -> None:
