@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from qwen_desktop.services import services as assembly
 from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.parts import ImagePart, Role, TextPart
 from qwen_desktop.core.paths import find_paths
+from qwen_desktop.services import services as assembly
 from qwen_desktop.store import conversations, messages
 from tests.app import run
 
