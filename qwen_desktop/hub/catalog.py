@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from qwen_desktop.core.errors import Environment, Failure, UserFacing
-from qwen_desktop.core.files import open_file, write_atomic
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant, RemoteFile
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.shape import for_quant
@@ -225,8 +225,7 @@ def _sized(quant: Quant, model: CatalogModel) -> Quant:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        with open_file(path) as file:
-            data = file.read(_LONGEST + 1)
+        data = read_file(path, _LONGEST + 1)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("catalog.unreadable file=%s kind=%s", path.name, type(error).__name__)

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,14 +175,14 @@ def entry_of(
     if base is not None:
         return like(base, info, in_steps(quants, base.shape.parameters))
     found = _header(info, next(q for q in quants if q.recommended), access, source) if access is not None else None
+    header: GgufHeader | None = None
+    kind = kind_told(info)
     if isinstance(found, NotChat):
-        kind, header = found.kind_of_file, None
+        kind = found.kind_of_file
         if kind not in _MODELS:
             raise found
-    else:
-        kind, header = Kind.CHAT if found is not None else kind_told(info), found
-    if header is not None:
-        quants = in_steps(quants, header.parameters)
+    elif found is not None:
+        header, kind, quants = found, Kind.CHAT, in_steps(quants, found.parameters)
     return guessed_model(structs.replace(info, files=files), quants, models, header, kind)
 
 
@@ -200,8 +200,7 @@ def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
             raise _no_quant(model.repo, wanted.quant, ", ".join(q.name for q in model.quants[:12]))
     else:
         return model
-    name = quant.name
-    return structs.replace(model, quants=tuple(structs.replace(q, recommended=q.name == name) for q in model.quants))
+    return structs.replace(model, quants=tuple(structs.replace(q, recommended=q is quant) for q in model.quants))
 
 
 def no_gguf(repo: str, known: Iterable[CatalogModel] = (), files: Iterable[str] = ()) -> UserFacing:
@@ -219,10 +218,7 @@ def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> Gg
     be read (the rest of the entry still helps)."""
     if len(quant.files) > _MOST_PARTS:
         return None
-    if source == "modelscope":
-        urls = [api.modelscope_url(info.repo, f.path, access=access) for f in quant.files]
-    else:
-        urls = [api.huggingface_url(info.repo, f.path, info.commit, access=access) for f in quant.files]
+    urls = [api.file_url(source, info.repo, f.path, info.commit, access=access) for f in quant.files]
     try:
         return read_remote(urls, access, repo=info.repo, path=quant.files[0].path)[0]
     except NotChat as error:
@@ -285,7 +281,7 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str, http: httpx2.C
     """The hubs of ``order`` that answer at all, so that one that is away is waited for once and not for each model.
     Raises the first one's ``AppError`` when none does."""
     found = []
-    problem: AppError | None = None
+    problems: list[AppError] = []
     for hub in order:
         try:
             if hub == "huggingface":
@@ -293,12 +289,12 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str, http: httpx2.C
             else:
                 api.modelscope_files(repo, access=access, http=http)
         except AppError as error:
-            problem = problem or error
+            problems.append(error)
             if _is_away(error) or error.problem.what.code == "hub.offline":
                 continue
         found.append(hub)
-    if not found and problem is not None:
-        raise problem
+    if not found:
+        raise problems[0]
     return tuple(found)
 
 
@@ -308,28 +304,24 @@ def _ask_all(
     """The states of ``repos``, several asked at once. When the hubs go away meanwhile, no more is asked."""
     states: dict[str, RepoState] = {}
     problems: list[AppError] = []
-    waiting = iter(repos)
-    running: dict[Future[tuple[api.RepoInfo, str]], str] = {}
     pool = ThreadPoolExecutor(_AT_ONCE, "catalog")
     try:
-        while True:
-            while len(running) < _AT_ONCE and sum(map(_is_away, problems)) < _AT_ONCE:
-                repo = next(waiting, None)
-                if repo is None:
-                    break
-                running[pool.submit(ask, repo, "", access, order, http)] = repo
-            if not running:
-                return states, problems
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                repo = running.pop(future)
-                try:
-                    info, source = future.result()
-                    states[repo] = state_of(info, source)
-                except AppError as error:
-                    log.info("catalog.repo repo=%s code=%s", repo, error.problem.what.code)
-                    problems.append(error)
+        asked = {pool.submit(ask, repo, "", access, order, http): repo for repo in repos}
+        for future in as_completed(asked):
+            if future.cancelled():
+                continue
+            repo = asked[future]
+            try:
+                info, source = future.result()
+                states[repo] = state_of(info, source)
+            except AppError as error:
+                log.info("catalog.repo repo=%s code=%s", repo, error.problem.what.code)
+                problems.append(error)
+                if sum(map(_is_away, problems)) >= _AT_ONCE:
+                    for other in asked:
+                        other.cancel()
             report(len(states) + len(problems), len(repos) + 1)
+        return states, problems
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -49,9 +49,7 @@ class Source(Struct, frozen=True):
 
     def url(self, path: str) -> str:
         """The hub's own address of a file."""
-        if self.kind == "modelscope":
-            return api.modelscope_url(self.repo, path, access=self.access)
-        return api.huggingface_url(self.repo, path, self.commit, access=self.access)
+        return api.file_url(self.kind, self.repo, path, self.commit, access=self.access)
 
 
 class Candidate(Struct, frozen=True):
