@@ -212,7 +212,7 @@ class Library:
 
     # Adding ------------------------------------------------------------------------------------------------------
 
-    async def add_download(self, download: Download, *_files: object) -> InstalledModel | None:
+    async def add_download(self, download: Download) -> InstalledModel | None:
         """A download has ended and its manifest is written: list it, its template examined. None when it is not
         there after all."""
         await self.scan()
@@ -351,7 +351,9 @@ class Library:
             return None
         from qwen_desktop.hub import deleting  # noqa: PLC0415 - with ctypes, and only when somebody deletes
 
-        return await asyncio.to_thread(deleting.of_model, await self._entry(model.path))
+        entry = await self._entry(model.path)
+        files = [Path(entry.absolute(file)) for file in entry.all_files]
+        return await asyncio.to_thread(deleting.why_no_bin, files)
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         """Remove a model: the files of ours go to the bin, of a linked one only the link is forgotten.
@@ -464,10 +466,6 @@ class Library:
             )
 
         await self._change(model.path, change)
-
-    async def set_alias(self, model_id: str, alias: str) -> None:
-        """As ``set_options``."""
-        await self.set_options(model_id, alias=alias)
 
     # Noting ------------------------------------------------------------------------------------------------------
 
