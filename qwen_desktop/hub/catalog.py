@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.errors import Environment, Failure, UserFacing
+from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant, RemoteFile
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
-from qwen_desktop.hub.names import best_mmproj, is_gguf, quants_of, safe_path
+from qwen_desktop.hub.names import best_mmproj, is_usable, quants_of
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def with_files(model: CatalogModel, state: RepoState) -> CatalogModel:
 
     What the hub lists counts; a repository that lists no usable GGUF (moved, emptied) leaves the model as it was.
     """
-    files = tuple(f for f in state.files if usable(f))
+    files = tuple(f for f in state.files if is_usable(f.path))
     quants = in_steps(quants_of(files), model.shape.parameters)
     if not quants:
         return model
@@ -202,17 +202,6 @@ def with_files(model: CatalogModel, state: RepoState) -> CatalogModel:
         mmproj=best_mmproj(files) or model.mmproj,
         inferred=tuple(f for f in model.inferred if f not in certain),
     )
-
-
-def usable(file: RemoteFile) -> bool:
-    """Whether this is a GGUF whose name can become a path."""
-    if not is_gguf(file.path):
-        return False
-    try:
-        safe_path(file.path)
-    except UserFacing:
-        return False
-    return True
 
 
 def _sized(quant: Quant, model: CatalogModel) -> Quant:

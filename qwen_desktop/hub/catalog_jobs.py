@@ -35,7 +35,7 @@ from qwen_desktop.hub.catalog_guess import (
     shown_name,
 )
 from qwen_desktop.hub.client import client
-from qwen_desktop.hub.names import Reference, find_quant, is_repo, quants_of
+from qwen_desktop.hub.names import Reference, find_quant, is_repo, is_usable, quants_of
 from qwen_desktop.hub.remote_header import read_remote
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _is_away(error: AppError) -> bool:
 
 def state_of(info: api.RepoInfo, source: str) -> RepoState:
     """What is kept of an answer: the model files only."""
-    files = tuple(f for f in info.files if catalog.usable(f))
+    files = tuple(f for f in info.files if is_usable(f.path))
     return RepoState(info.commit, files, info.gated, source)
 
 
@@ -166,7 +166,7 @@ def entry_of(
     is read (from ``source``) for its exact shape. Raises ``UserFacing`` without a GGUF model in it, ``NotChat`` when
     what it has belongs to a model and is none."""
     models = tuple(known)
-    files = tuple(f for f in info.files if catalog.usable(f))
+    files = tuple(f for f in info.files if is_usable(f.path))
     parameters = parameters_told(info) or parameters_of(shown_name(info.repo))[0]
     quants = in_steps(quants_of(files), parameters)
     if not quants:

@@ -18,15 +18,13 @@ from qwen_desktop import __version__
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.hub import certificates, failures, proxies, switch
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.proxies import Routes
+from qwen_desktop.hub.proxies import PORTS, Routes
 
 if TYPE_CHECKING:
     import httpx2
 
 CONNECT_S = 10.0
 READ_S = 20.0
-
-_PORTS = {"http": 80, "https": 443}
 
 Origin = tuple[str, str, int]
 
@@ -68,7 +66,7 @@ def origin_of(url: str) -> Origin:
         port = parts.port
     except ValueError:
         port = -1
-    return parts.scheme, (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme, (parts.hostname or "").lower(), port or PORTS.get(parts.scheme, 0)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
-from qwen_desktop.core.files import open_file
+from qwen_desktop.core.files import read_file
 from qwen_desktop.core.gguf import Kind, NotChat, read_header
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
@@ -172,7 +172,6 @@ def _first_part(path: Path) -> bool:
 
 def _has_magic(path: Path) -> bool:
     try:
-        with open_file(path) as file:
-            return file.read(4) == b"GGUF"
+        return read_file(path, 4) == b"GGUF"
     except OSError:
         return False

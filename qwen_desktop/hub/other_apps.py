@@ -6,9 +6,11 @@ Nothing here opens a model; ``importers`` looks into the headers.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import ntpath
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +19,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from qwen_desktop.core.files import open_file
+from qwen_desktop.core.files import read_file
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.paths import possible
+from qwen_desktop.hub.manifest import files_under
 from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
 
 _LONGEST = 1 << 20
@@ -54,9 +57,7 @@ class Surroundings(Struct, frozen=True):
         """Where programs keep their data on this system."""
         if self.system == "win32":
             return self.folder("LOCALAPPDATA", "AppData", "Local")
-        if self.system == "darwin":
-            return self.home / "Library" / "Application Support"
-        return self.folder("XDG_DATA_HOME", ".local", "share")
+        return self.config if self.system == "darwin" else self.folder("XDG_DATA_HOME", ".local", "share")
 
 
 class FoundFile(Struct, frozen=True):
@@ -81,24 +82,10 @@ def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
 
 def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
     """All that is no folder under ``folder``, or what is called ``name``."""
-    waiting, seen, count = [(folder, 0)], set(), 0
-    while waiting and count < _MOST_FILES:
-        place, depth = waiting.pop()
-        try:
-            status = place.stat()
-            entries = sorted(place.iterdir())
-        except (OSError, ValueError):
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in entries:
-            count += 1
-            if _is_folder(entry):
-                if depth < deepest:
-                    waiting.append((entry, depth + 1))
-            elif not name or entry.name == name:
-                yield entry
+    with contextlib.suppress(OSError, ValueError):
+        for path in itertools.islice(files_under(folder, deepest), _MOST_FILES):
+            if not name or path.name == name:
+                yield path
 
 
 # LM Studio -----------------------------------------------------------------------------------------------------------
@@ -319,24 +306,13 @@ def _subfolders(folder: Path) -> list[Path]:
         return []
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+#: These never raise, as the methods of ``Path`` may.
+_is_file, _is_folder = os.path.isfile, os.path.isdir
 
 
 def _read_text(path: Path) -> str:
     try:
-        with open_file(path) as file:
-            return file.read(_LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
+        return read_file(path, _LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
     except (OSError, ValueError):
         return ""
 
