@@ -107,29 +107,21 @@ def new_entry(
     place = Path(path)
     header = read_header(place)
     told = Path(mmproj) if mmproj else None
-    companion = told if told and fits(told, header.number("embedding_length")) else bound_mmproj(header, place)
+    width = header.number("embedding_length")
+    base = _text(header, "general.basename") or _text(header, "general.name")
+    if told is None or not fits(told, width):
+        told = find_mmproj(place, name=base, architecture=header.architecture, width=width)
     entry = Entry(
         files=tuple(_file(Path(part)) for part in header.parts or (path,)),
-        mmproj=_file(companion) if companion is not None and companion.is_file() else None,
+        mmproj=_file(told) if told is not None and told.is_file() else None,
         name=name,
         quant=quant or quant_of(place.name),
         repo=repo if is_repo(repo) else "",
         origin=origin,
-        licence=licence or _licence(header),
+        licence=licence or _text(header, "general.license"),
         added=time.time(),
     )
     return _with_header(entry, header)
-
-
-def bound_mmproj(header: GgufHeader, place: Path) -> Path | None:
-    """The mmproj beside a model, by its header's facts."""
-    name = header.metadata.get("general.basename") or header.metadata.get("general.name")
-    return find_mmproj(
-        place,
-        name=name if isinstance(name, str) else "",
-        architecture=header.architecture,
-        width=header.number("embedding_length"),
-    )
 
 
 def with_mmproj(entry: Entry, path: str) -> Entry:
@@ -261,8 +253,8 @@ def _file(path: Path) -> ManifestFile:
     return ManifestFile(str(path), path.stat().st_size, found[1] if found else "")
 
 
-def _licence(header: GgufHeader) -> str:
-    value = header.metadata.get("general.license")
+def _text(header: GgufHeader, key: str) -> str:
+    value = header.metadata.get(key)
     return clean(value)[:200] if isinstance(value, str) else ""
 
 

@@ -144,6 +144,7 @@ def test_the_token_stays_with_the_hub(hub: FakeHub) -> None:
     [
         (Refuse(status=404, code="EntryNotFound", stage="resolve", times=0), "has no file"),
         (Refuse(status=404, code="RepoNotFound", stage="resolve", times=0), "There is no model"),
+        (Refuse(status=404, code="RevisionNotFound", stage="resolve", times=0), "has no version"),
         (Refuse(status=429, retry_after="30", stage="resolve", times=0), "asks to wait"),
         (Refuse(status=503, times=0), "trouble"),
         (Refuse(status=416, times=0), "empty"),
