@@ -9,6 +9,7 @@ from ``failures``; nothing a hub sends is trusted to have the right form or an e
 from __future__ import annotations
 
 import re
+import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -161,7 +162,6 @@ def retry_after(answer: httpx2.Response) -> float:
         return min(float(text), 86_400.0)
     if text:
         import email.utils  # noqa: PLC0415 - rare
-        import time  # noqa: PLC0415
 
         try:
             return max(0.0, min(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 86_400.0))

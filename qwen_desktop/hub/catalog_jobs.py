@@ -26,14 +26,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api, catalog, failures
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.catalog import Overlay, RepoState
-from qwen_desktop.hub.catalog_guess import (
-    guessed_model,
-    kind_told,
-    like,
-    parameters_of,
-    parameters_told,
-    shown_name,
-)
+from qwen_desktop.hub.catalog_guess import guessed_model, kind_told, like, parameters_of, parameters_told, shown_name
 from qwen_desktop.hub.client import client
 from qwen_desktop.hub.names import Reference, find_quant, is_repo, is_usable, quants_of
 from qwen_desktop.hub.remote_header import read_remote
@@ -247,7 +240,9 @@ def merge(resources: str, cache: str) -> bool:
     return True
 
 
-def refresh(access: dict[str, Any], resources: str, cache: str, report: Report | None = None) -> dict[str, int]:
+def refresh(
+    access: dict[str, Any], resources: str, cache: str, report: Report = lambda _done, _total: None
+) -> dict[str, int]:
     """The job ``hub.refresh``: ask about every repository of the catalogue and for new models; keep the answers.
 
     Returns how many repositories answered, failed, and how many models are new. What fails keeps its last state;
@@ -257,15 +252,14 @@ def refresh(access: dict[str, Any], resources: str, cache: str, report: Report |
     shipped, made_from = catalog.read_shipped(Path(resources))
     before = catalog.read_overlay(Path(cache))
     repos = list(dict.fromkeys(m.repo for m in (*shipped.models, *before.models)))
-    tell = report or (lambda _done, _total: None)
     with client(way, read_s=api.PATIENCE_S) as http:
         order = _reachable(way.hubs, way, repos[0], http)
-        states, problems = _ask_all(repos, way, tell, order, http)
+        states, problems = _ask_all(repos, way, report, order, http)
         if not states:
             raise problems[0]
         new: tuple[CatalogModel, ...] = ()
         if any(state.source == "huggingface" for state in states.values()):
-            new, more = _new_models(shipped, before, way, tell, http, done=len(repos))
+            new, more = _new_models(shipped, before, way, report, http, done=len(repos))
             problems += more
     kept = {repo: state for repo, state in before.repos.items() if repo in repos}
     overlay = Overlay(

@@ -29,9 +29,7 @@ READ_S = 20.0
 Origin = tuple[str, str, int]
 
 
-def client(
-    access: Access, *, read_s: float = READ_S, connect_s: float = CONNECT_S, follow: bool = True
-) -> httpx2.Client:
+def client(access: Access, *, read_s: float = READ_S, follow: bool = True) -> httpx2.Client:
     """A client for one thread. ``read_s`` is the longest silence, in seconds.
 
     Tokens are put in here and nowhere else: each goes to its own hub only (scheme, host and port must agree), on
@@ -49,7 +47,7 @@ def client(
     made = httpx2.Client(
         transport=Transport(access, ways, certificates.trust(access.certificates)),
         trust_env=False,  # the variables are read by ``proxies`` and ``certificates``
-        timeout=httpx2.Timeout(read_s, connect=connect_s),
+        timeout=httpx2.Timeout(read_s, connect=CONNECT_S),
         follow_redirects=follow,
         max_redirects=10,
         headers={"User-Agent": f"qwen-desktop/{__version__}"},

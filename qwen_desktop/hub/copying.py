@@ -24,10 +24,10 @@ from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.files import flush_folder, open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.installed import COPYING
+from qwen_desktop.hub.installed import COPYING, lies_in
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
-from qwen_desktop.hub.names import is_gguf, is_repo, is_safe, safe_name
+from qwen_desktop.hub.names import is_gguf, is_repo, safe_name
 
 Report = Callable[..., Any]
 _CHUNK = 4 << 20
@@ -139,7 +139,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     wanted = msgspec.convert(entry, Entry)
     sources = wanted.all_files
     root = Path(folder)
-    if root in Path(wanted.path).parents and all(is_safe(Path(file.path).name) for file in wanted.files):
+    if lies_in(wanted, root):
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}

@@ -48,7 +48,9 @@ def why_no_bin(paths: Sequence[Path]) -> Text | None:
     """
     if sys.platform == "win32":
         try:
-            drive = _drive(windows_files.volume_of(paths[0]))
+            volume = windows_files.volume_of(paths[0])
+            off, room = windows_files.bin_settings(volume)
+            drive = Drive(windows_files.drive_type(volume), windows_files.has_bin(volume), off, room)
             return no_bin_on(drive, sum(path.stat().st_size for path in paths if path.exists()))
         except OSError:
             return None
@@ -67,11 +69,6 @@ def no_bin_on(drive: Drive, size: int) -> Text | None:
     if drive.room is None or size <= drive.room:
         return None
     return Text("library.no_bin.small", QT_TRANSLATE_NOOP("library", "The model is larger than the bin of its drive."))
-
-
-def _drive(volume: str) -> Drive:
-    off, room = windows_files.bin_settings(volume)
-    return Drive(windows_files.drive_type(volume), windows_files.has_bin(volume), off, room)
 
 
 def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None:

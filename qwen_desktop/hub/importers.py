@@ -31,7 +31,13 @@ _MOST = 500
 
 
 def find(
-    *, home: str, environ: Mapping[str, str], system: str, known: list[str], folder: str, report: Report | None = None
+    *,
+    home: str,
+    environ: Mapping[str, str],
+    system: str,
+    known: list[str],
+    folder: str,
+    report: Report = lambda _done, _total: None,
 ) -> list[dict[str, Any]]:
     """The job ``library.find_importable``: ``ImportCandidate`` of everything found, as plain data.
 
@@ -42,30 +48,25 @@ def find(
     every: list[FoundFile] = []
     for finder in FINDERS.values():
         every += finder(around)
-        if report is not None:
-            report(0, 0)
+        report(0, 0)
     have = {os.path.realpath(path) for path in known}
     ours = [path for path in gguf_files(Path(folder)) if os.path.realpath(path) not in have]
     every += (FoundFile(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
     return [msgspec.to_builtins(candidate) for candidate in candidates(every, known, report)]
 
 
-def candidates(every: Iterable[FoundFile], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
+def candidates(
+    every: Iterable[FoundFile], known: Iterable[str], report: Report = lambda _done, _total: None
+) -> list[ImportCandidate]:
     """Each file once (several programs may share one), companions and later parts left out."""
     have = {os.path.realpath(path) for path in known}
-    taken: set[str] = set()
-    offered: list[ImportCandidate] = []
-    unique: list[FoundFile] = []
+    unique: dict[str, FoundFile] = {}
     for found in every:
-        key = os.path.realpath(found.path)
-        if key not in taken:
-            taken.add(key)
-            unique.append(found)
-    for number, found in enumerate(unique[:_MOST]):
-        if report is not None:
-            report(number, len(unique))
-        candidate = _candidate(found, have)
-        if candidate is not None:
+        unique.setdefault(os.path.realpath(found.path), found)
+    offered: list[ImportCandidate] = []
+    for number, found in enumerate(list(unique.values())[:_MOST]):
+        report(number, len(unique))
+        if (candidate := _candidate(found, have)) is not None:
             offered.append(candidate)
     return offered
 

@@ -21,7 +21,7 @@ from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.companions import find_mmproj, fits
 from qwen_desktop.hub.inventory import READER, Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, find_manifests
-from qwen_desktop.hub.names import is_repo, quant_of
+from qwen_desktop.hub.names import is_repo, is_safe, quant_of
 
 _HASH_NAME = re.compile(r"^(?:sha256-)?([0-9a-f]{64})$")
 #: Names in headers that say nothing: what converters write when nobody told them.
@@ -93,14 +93,7 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
 
 
 def new_entry(
-    path: str,
-    *,
-    origin: Origin,
-    name: str = "",
-    quant: str = "",
-    repo: str = "",
-    mmproj: str = "",
-    licence: str = "",
+    path: str, *, origin: Origin, name: str = "", quant: str = "", repo: str = "", mmproj: str = "", licence: str = ""
 ) -> Entry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
     for what is no model to chat with."""
@@ -122,6 +115,11 @@ def new_entry(
         added=time.time(),
     )
     return _with_header(entry, header)
+
+
+def lies_in(entry: Entry, folder: Path) -> bool:
+    """Whether it lies in the models folder and can be one of ours: a name that no manifest can hold stays a link."""
+    return folder in Path(entry.path).parents and all(is_safe(Path(file.path).name) for file in entry.files)
 
 
 def with_mmproj(entry: Entry, path: str) -> Entry:

@@ -23,7 +23,7 @@ from qwen_desktop.core.files import read_file
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.paths import possible
 from qwen_desktop.hub.manifest import files_under
-from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
+from qwen_desktop.hub.names import is_gguf, quant_of
 
 _LONGEST = 1 << 20
 _DEEPEST = 5
@@ -61,7 +61,8 @@ class Surroundings(Struct, frozen=True):
 
 
 class FoundFile(Struct, frozen=True):
-    """A file that another program calls a model; empty fields are for the header to fill."""
+    """A file that another program calls a model; empty fields are for the header to fill. ``repo`` is what its folders
+    are called, which need not be one."""
 
     path: Path
     origin: Origin
@@ -102,8 +103,7 @@ def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
     for folder in _unique(*reversed(chosen), folders):
         for path in gguf_files(folder):
             parts = path.relative_to(folder).parts
-            repo = "/".join(parts[:2]) if len(parts) > 2 else ""
-            yield FoundFile(path, "lm_studio", repo=repo if is_repo(repo) else "")
+            yield FoundFile(path, "lm_studio", repo="/".join(parts[:2]) if len(parts) > 2 else "")
 
 
 # Ollama --------------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
         "ollama",
         name=name if tag == "latest" or not name else f"{name}:{tag}",
         quant=quant_of(tag) or quant_of(tag.replace("-", "_")),
-        repo=repo if is_repo(repo) else "",
+        repo=repo,
         mmproj=str(projector or ""),
     )
 
@@ -185,13 +185,11 @@ def _jan_model(data: Path, root: Path, path: Path) -> FoundFile | None:
     model = _told_file(told, path.parent, data)
     if model is None:
         return None
-    parts = path.parent.relative_to(root).parts
-    repo = "/".join(parts[:2])
     return FoundFile(
         model,
         "jan",
         name=facts.get("name", ""),
-        repo=repo if len(parts) >= 2 and is_repo(repo) else "",
+        repo="/".join(path.parent.relative_to(root).parts[:2]),
         mmproj=str(_told_file(facts.get("mmproj_path", ""), path.parent, data) or ""),
     )
 
@@ -271,7 +269,7 @@ def hugging_face(around: Surroundings) -> Iterator[FoundFile]:
                     inside = str(path.relative_to(snapshot))
                     if inside not in done:
                         done.add(inside)
-                        yield FoundFile(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
+                        yield FoundFile(path, "huggingface_cache", repo=repo)
 
 
 def _snapshots(place: Path) -> list[Path]:

@@ -29,10 +29,10 @@ from qwen_desktop.core.paths import home as user_home
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
+from qwen_desktop.hub.installed import lies_in
 from qwen_desktop.hub.installed import shown as shown_model
 from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
 from qwen_desktop.hub.manifest import find_manifests
-from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -262,11 +262,7 @@ class Library:
 
     async def _link(self, entries: list[Entry]) -> list[str]:
         """Note linked models and return their paths. A file that lies in our folder becomes ours instead."""
-        folder = self.folder
-        # a name that no manifest can hold stays a link
-        ours = [
-            e for e in entries if folder in Path(e.path).parents and all(is_safe(Path(f.path).name) for f in e.files)
-        ]
+        ours = [entry for entry in entries if lies_in(entry, self.folder)]
         paths = await self._copy_in(ours, None)
         fresh: list[Entry] = []
         parts: dict[str, Entry] = {}
@@ -496,12 +492,9 @@ class Library:
             return {key: change(entry) if key == path else entry for key, entry in current.items()}
 
         def show(entries: Entries) -> None:
-            if path in entries:
-                self._show(
-                    tuple(
-                        shown_model(entries[path], _lasting(m.problem)) if m.path == path else m for m in self._models
-                    )
-                )
+            if (entry := entries.get(path)) is not None:
+                changed = (shown_model(entry, _lasting(m.problem)) if m.path == path else m for m in self._models)
+                self._show(tuple(changed))
 
         await self._note(apply, show)
 

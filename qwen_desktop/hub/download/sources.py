@@ -22,7 +22,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.gguf import refusals
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub import api, failures
-from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.access import HUGGING_FACE, Access
 from qwen_desktop.hub.client import origin_of, sentences
 from qwen_desktop.hub.download.journal import Identity
 
@@ -67,7 +67,7 @@ def candidates(request: DownloadRequest, access: Access, commit: str = "") -> li
     ``commit`` is what an unfinished download began with: the same version is asked for as long as it exists.
     """
     paths = [file.path for file in (*request.files, *request.mmproj)]
-    hub_name = failures.host_of(access.endpoint) if access.is_mirror else "Hugging Face"
+    hub_name = "Hugging Face" if access.endpoint == HUGGING_FACE else failures.host_of(access.endpoint)
     found = []
     asked = access.hubs if request.source in ("", "auto") else (request.source,)
     if "huggingface" in asked:
