@@ -87,13 +87,12 @@ def inspect(paths: list[str], told: Mapping[str, Mapping[str, str]]) -> list[dic
                 found += [result for result in each if not isinstance(result[1], NotChat)] or each[:1]
                 continue
         found.append((path, _inspected(path, told.get(path, {}))))
-    results: list[dict[str, Any]] = []
-    for path, result in _with_companions(found):
-        if isinstance(result, Entry):
-            results.append({"path": path, "entry": msgspec.to_builtins(result)})
-        else:
-            results.append({"path": path, "problem": msgspec.to_builtins(problem_of(result))})
-    return results
+    return [
+        {"path": path, "entry": msgspec.to_builtins(result)}
+        if isinstance(result, Entry)
+        else {"path": path, "problem": msgspec.to_builtins(problem_of(result))}
+        for path, result in _with_companions(found)
+    ]
 
 
 def _inspected(path: str, told: Mapping[str, str]) -> Entry | Exception:
@@ -147,23 +146,20 @@ def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
         return None
     if kind == "none" and not _has_magic(found.path):
         return None
-    known = os.path.realpath(path) in have
+    told: dict[str, Any]
     try:
-        entry: Entry = new_entry(**{**structs.asdict(found), "path": path})
+        model = shown(new_entry(**{**structs.asdict(found), "path": path}))
     except Cancelled:
         raise
     except (AppError, OSError) as error:
         if isinstance(error, NotChat) and error.kind_of_file is not Kind.FOREIGN:
             return None
-        problem = problem_of(error)
-        size = found.path.stat().st_size if found.path.exists() else 0
-        name = found.name or found.path.stem
-        return ImportCandidate(
-            path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
-        )
-    model = shown(entry)
-    told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
-    return ImportCandidate(path=path, origin=found.origin, known=known, **told)
+        told = {"name": shown_name(found.name or found.path.stem), "quant": found.quant or quant_of(path)}
+        told["size_bytes"] = found.path.stat().st_size if found.path.exists() else 0
+        told["problem"] = problem_of(error)
+    else:
+        told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
+    return ImportCandidate(path=path, origin=found.origin, known=os.path.realpath(path) in have, **told)
 
 
 def _first_part(path: Path) -> bool:

@@ -161,11 +161,6 @@ class FileDownload:
     # For the one who watches -------------------------------------------------------------------------------------
 
     @property
-    def done(self) -> int:
-        """Bytes that are there."""
-        return self.journal.done
-
-    @property
     def state(self) -> State:
         """What it is doing."""
         if self._stage == "anew":

@@ -134,7 +134,6 @@ def _rename(part: Path, target: Path) -> None:
 def _result(request: DownloadRequest, folder: Path, source: str, size: int, fetched: int) -> dict[str, Any]:
     home = home_of(request, folder)
     return {
-        "folder": str(home),
         "files": [str(home.joinpath(*file.path.split("/"))) for file in request.files],
         "mmproj": [str(home.joinpath(*file.path.split("/"))) for file in request.mmproj],
         "manifest": str(home / manifest_name(request.quant)),
