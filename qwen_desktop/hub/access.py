@@ -49,11 +49,6 @@ class Access(Struct, frozen=True):
         """The form in which it goes to a job; ``access_from`` is the way back."""
         return msgspec.structs.asdict(self)
 
-    @property
-    def is_mirror(self) -> bool:
-        """Whether ``endpoint`` is another host than Hugging Face's."""
-        return self.endpoint != HUGGING_FACE
-
 
 #: Without token, proxy or mirror.
 DEFAULT = Access()
@@ -110,11 +105,11 @@ def offline_variable(environ: Mapping[str, str] = os.environ) -> str:
     return OFFLINE if environ.get(OFFLINE, "").strip().upper() in _ON else ""
 
 
-def offline_problem(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> AppError | None:
+def offline_problem(downloads: Downloads) -> AppError | None:
     """The sentence for what needs the network while it is switched off; None while it is not."""
-    if not is_offline(downloads, environ):
+    if not is_offline(downloads):
         return None
-    return failures.offline("" if downloads.offline else offline_variable(environ))
+    return failures.offline("" if downloads.offline else offline_variable())
 
 
 def token_name(endpoint: str) -> str:

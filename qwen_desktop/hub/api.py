@@ -9,9 +9,9 @@ from ``failures``; nothing a hub sends is trusted to have the right form or an e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
@@ -51,7 +51,6 @@ class RepoInfo(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     base_repo: str = ""
     updated: str = ""
-    downloads: int = 0
     gguf: dict[str, Any] = {}
 
 
@@ -60,9 +59,6 @@ class FoundRepo(Struct, frozen=True):
 
     repo: str
     tags: tuple[str, ...] = ()
-    gated: bool = False
-    downloads: int = 0
-    updated: str = ""
 
 
 def repo_info(
@@ -77,8 +73,7 @@ def repo_info(
     url = f"{access.endpoint}/api/models/{repo}"
     if revision:
         url += f"/revision/{quote(revision, safe='')}"
-    with _asking(access, http) as ask:
-        said = ask.one(url, [("blobs", "true")], repo, revision)[0]
+    said = _said(url, [("blobs", "true")], dict, access, http, repo=repo, revision=revision)[0]
     card = _dict(said.get("cardData"))
     tags = _texts(said.get("tags"))
     return RepoInfo(
@@ -91,51 +86,33 @@ def repo_info(
         tags=tags,
         base_repo=_first(card.get("base_model")) or _tag(tags, "base_model:"),
         updated=_text(said.get("lastModified")),
-        downloads=_size(said.get("downloads")),
         gguf=_dict(said.get("gguf")),
     )
 
 
 def search_models(
-    *,
-    author: str = "",
-    search: str = "",
-    limit: int = 500,
-    access: Access = DEFAULT,
-    http: httpx2.Client | None = None,
+    *, author: str = "", search: str = "", limit: int = 500, access: Access = DEFAULT, http: httpx2.Client | None = None
 ) -> list[FoundRepo]:
     """Repositories with GGUF files, of one author or by words, most downloaded first."""
     wanted = {"author": author, "search": search, "filter": "gguf", "sort": "downloads", "limit": str(limit)}
     query = [(name, value) for name, value in wanted.items() if value]
     found: list[FoundRepo] = []
-    with _asking(access, http) as ask:
-        for _ in range(_MOST_PAGES):
-            lines, answer = ask.many(f"{access.endpoint}/api/models", query, author or search)
-            found += [
-                FoundRepo(
-                    repo=_text(line.get("id")),
-                    tags=_texts(line.get("tags")),
-                    gated=bool(line.get("gated")),
-                    downloads=_size(line.get("downloads")),
-                    updated=_text(line.get("lastModified")),
-                )
-                for line in lines
-            ]
-            # Only the query of the next page is taken: a mirror may pass on the address of the hub behind it.
-            following = parse_qsl(urlsplit(answer.links.get("next", {}).get("url", "")).query)
-            if len(found) >= limit or not lines or not following or following == query:
-                break
-            query = following
+    for _ in range(_MOST_PAGES):
+        said, answer = _said(f"{access.endpoint}/api/models", query, list, access, http, repo=author or search)
+        lines = _dicts(said)
+        found += [FoundRepo(_text(line.get("id")), _texts(line.get("tags"))) for line in lines]
+        # Only the query of the next page is taken: a mirror may pass on the address of the hub behind it.
+        following = parse_qsl(urlsplit(answer.links.get("next", {}).get("url", "")).query)
+        if len(found) >= limit or not lines or not following or following == query:
+            break
+        query = following
     return found[:limit]
 
 
-def modelscope_files(
-    repo: str, revision: str = "", *, access: Access = DEFAULT, http: httpx2.Client | None = None
-) -> list[RemoteFile]:
+def modelscope_files(repo: str, *, access: Access = DEFAULT, http: httpx2.Client | None = None) -> list[RemoteFile]:
     """The files of ``repo`` at ModelScope."""
     url = f"{access.modelscope}/api/v1/models/{quote(repo)}/repo/files"
-    with _asking(access, http) as ask:
-        said = ask.one(url, [("Revision", revision or "master"), ("Recursive", "True")], repo)[0]
+    said = _said(url, [("Revision", "master"), ("Recursive", "True")], dict, access, http, repo=repo)[0]
     files = _dict(said.get("Data")).get("Files")
     if not isinstance(files, list):
         raise failures.strange(failures.host_of(access.modelscope), details="Files")
@@ -146,14 +123,10 @@ def modelscope_files(
     ]
 
 
-def modelscope_url(repo: str, path: str, revision: str = "", *, access: Access = DEFAULT) -> str:
-    """Where ModelScope gives the bytes of a file."""
-    base = f"{access.modelscope}/api/v1/models/{quote(repo)}/repo"
-    return f"{base}?Revision={quote(revision or 'master', safe='')}&FilePath={quote(path, safe='')}"
-
-
-def huggingface_url(repo: str, path: str, revision: str, *, access: Access = DEFAULT) -> str:
-    """Where Hugging Face or the mirror gives the bytes of a file."""
+def file_url(hub: str, repo: str, path: str, revision: str = "", *, access: Access = DEFAULT) -> str:
+    """Where ``hub`` (one of ``access.HUBS``) gives the bytes of a file; of ModelScope it is always the newest."""
+    if hub == "modelscope":
+        return f"{access.modelscope}/api/v1/models/{quote(repo)}/repo?Revision=master&FilePath={quote(path, safe='')}"
     return f"{access.endpoint}/{quote(repo)}/resolve/{quote(revision or 'main', safe='')}/{quote(path)}"
 
 
@@ -189,7 +162,6 @@ def retry_after(answer: httpx2.Response) -> float:
         return min(float(text), 86_400.0)
     if text:
         import email.utils  # noqa: PLC0415 - rare
-        import time  # noqa: PLC0415
 
         try:
             return max(0.0, min(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 86_400.0))
@@ -200,53 +172,37 @@ def retry_after(answer: httpx2.Response) -> float:
 
 # Asking --------------------------------------------------------------------------------------------------------------
 
-Query: TypeAlias = list[tuple[str, str]]
+_T = TypeVar("_T", dict[str, Any], list[Any])
 
 
-class _Asking:
-    """Questions to a hub's API by one client, with whatever fails as ``AppError``."""
-
-    def __init__(self, access: Access, http: httpx2.Client) -> None:
-        self._access = access
-        self._http = http
-
-    def one(self, url: str, query: Query, repo: str = "", revision: str = "") -> tuple[dict[str, Any], httpx2.Response]:
-        """The object that a hub answers with."""
-        said, answer = self._said(url, query, repo, revision)
-        if not isinstance(said, dict):
-            raise failures.strange(answer.url.host, details="no object")
-        return said, answer
-
-    def many(self, url: str, query: Query, repo: str = "") -> tuple[list[dict[str, Any]], httpx2.Response]:
-        """The objects of the list that a hub answers with."""
-        said, answer = self._said(url, query, repo, "")
-        if not isinstance(said, list):
-            raise failures.strange(answer.url.host, details="no list")
-        return _dicts(said), answer
-
-    def _said(self, url: str, query: Query, repo: str, revision: str) -> tuple[Any, httpx2.Response]:
-        host = failures.host_of(url)
-        body = bytearray()
-        try:
-            with sentences(host), self._http.stream("GET", url, params=urlencode(query)) as answer:
-                host = answer.url.host
-                raise_for(answer, repo, self._access, revision=revision)
-                for piece in answer.iter_bytes():
-                    body += piece
-                    if len(body) > _LONGEST:
-                        raise failures.strange(host, details="endless")
-            return msgspec.json.decode(body), answer
-        except (ValueError, RecursionError) as error:
-            raise failures.strange(host, details=type(error).__name__) from error
-
-
-@contextmanager
-def _asking(access: Access, http: httpx2.Client | None) -> Iterator[_Asking]:
-    if http is not None:
-        yield _Asking(access, http)
-        return
-    with client(access, read_s=PATIENCE_S) as own:
-        yield _Asking(access, own)
+def _said(
+    url: str,
+    query: list[tuple[str, str]],
+    form: type[_T],
+    access: Access,
+    http: httpx2.Client | None,
+    *,
+    repo: str,
+    revision: str = "",
+) -> tuple[_T, httpx2.Response]:
+    """What a hub answers: an object or a list, as ``form`` says. Raises ``AppError``, whatever fails."""
+    host = failures.host_of(url)
+    body = bytearray()
+    using = client(access, read_s=PATIENCE_S) if http is None else nullcontext(http)
+    try:
+        with using as asked, sentences(host), asked.stream("GET", url, params=urlencode(query)) as answer:
+            host = answer.url.host
+            raise_for(answer, repo, access, revision=revision)
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > _LONGEST:
+                    raise failures.strange(host, details="endless")
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise failures.strange(host, details=type(error).__name__) from error
+    if not isinstance(said, form):
+        raise failures.strange(host, details=f"no {form.__name__}")
+    return said, answer
 
 
 # Reading what was sent -----------------------------------------------------------------------------------------------

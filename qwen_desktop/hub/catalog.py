@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.errors import Environment, Failure, UserFacing
-from qwen_desktop.core.files import open_file, write_atomic
+from qwen_desktop.core.errors import Environment, Failure
+from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.models import Catalog, CatalogModel, Quant, RemoteFile
 from qwen_desktop.core.quants import in_steps
 from qwen_desktop.core.shape import for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
-from qwen_desktop.hub.names import best_mmproj, is_gguf, quants_of, safe_path
+from qwen_desktop.hub.names import best_mmproj, is_usable, quants_of
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def with_files(model: CatalogModel, state: RepoState) -> CatalogModel:
 
     What the hub lists counts; a repository that lists no usable GGUF (moved, emptied) leaves the model as it was.
     """
-    files = tuple(f for f in state.files if usable(f))
+    files = tuple(f for f in state.files if is_usable(f.path))
     quants = in_steps(quants_of(files), model.shape.parameters)
     if not quants:
         return model
@@ -204,17 +204,6 @@ def with_files(model: CatalogModel, state: RepoState) -> CatalogModel:
     )
 
 
-def usable(file: RemoteFile) -> bool:
-    """Whether this is a GGUF whose name can become a path."""
-    if not is_gguf(file.path):
-        return False
-    try:
-        safe_path(file.path)
-    except UserFacing:
-        return False
-    return True
-
-
 def _sized(quant: Quant, model: CatalogModel) -> Quant:
     """A hub that tells no sizes leaves those that the list had."""
     if quant.size_bytes:
@@ -225,8 +214,7 @@ def _sized(quant: Quant, model: CatalogModel) -> Quant:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        with open_file(path) as file:
-            data = file.read(_LONGEST + 1)
+        data = read_file(path, _LONGEST + 1)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("catalog.unreadable file=%s kind=%s", path.name, type(error).__name__)

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +26,9 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import api, catalog, failures
 from qwen_desktop.hub.access import Access, access_from
 from qwen_desktop.hub.catalog import Overlay, RepoState
-from qwen_desktop.hub.catalog_guess import (
-    guessed_model,
-    kind_told,
-    like,
-    parameters_of,
-    parameters_told,
-    shown_name,
-)
+from qwen_desktop.hub.catalog_guess import guessed_model, kind_told, like, parameters_of, parameters_told, shown_name
 from qwen_desktop.hub.client import client
-from qwen_desktop.hub.names import Reference, find_quant, is_repo, quants_of
+from qwen_desktop.hub.names import Reference, find_quant, is_repo, is_usable, quants_of
 from qwen_desktop.hub.remote_header import read_remote
 
 if TYPE_CHECKING:
@@ -155,7 +148,7 @@ def _is_away(error: AppError) -> bool:
 
 def state_of(info: api.RepoInfo, source: str) -> RepoState:
     """What is kept of an answer: the model files only."""
-    files = tuple(f for f in info.files if catalog.usable(f))
+    files = tuple(f for f in info.files if is_usable(f.path))
     return RepoState(info.commit, files, info.gated, source)
 
 
@@ -166,7 +159,7 @@ def entry_of(
     is read (from ``source``) for its exact shape. Raises ``UserFacing`` without a GGUF model in it, ``NotChat`` when
     what it has belongs to a model and is none."""
     models = tuple(known)
-    files = tuple(f for f in info.files if catalog.usable(f))
+    files = tuple(f for f in info.files if is_usable(f.path))
     parameters = parameters_told(info) or parameters_of(shown_name(info.repo))[0]
     quants = in_steps(quants_of(files), parameters)
     if not quants:
@@ -175,14 +168,14 @@ def entry_of(
     if base is not None:
         return like(base, info, in_steps(quants, base.shape.parameters))
     found = _header(info, next(q for q in quants if q.recommended), access, source) if access is not None else None
+    header: GgufHeader | None = None
+    kind = kind_told(info)
     if isinstance(found, NotChat):
-        kind, header = found.kind_of_file, None
+        kind = found.kind_of_file
         if kind not in _MODELS:
             raise found
-    else:
-        kind, header = Kind.CHAT if found is not None else kind_told(info), found
-    if header is not None:
-        quants = in_steps(quants, header.parameters)
+    elif found is not None:
+        header, kind, quants = found, Kind.CHAT, in_steps(quants, found.parameters)
     return guessed_model(structs.replace(info, files=files), quants, models, header, kind)
 
 
@@ -200,8 +193,7 @@ def choose(model: CatalogModel, wanted: Reference) -> CatalogModel:
             raise _no_quant(model.repo, wanted.quant, ", ".join(q.name for q in model.quants[:12]))
     else:
         return model
-    name = quant.name
-    return structs.replace(model, quants=tuple(structs.replace(q, recommended=q.name == name) for q in model.quants))
+    return structs.replace(model, quants=tuple(structs.replace(q, recommended=q is quant) for q in model.quants))
 
 
 def no_gguf(repo: str, known: Iterable[CatalogModel] = (), files: Iterable[str] = ()) -> UserFacing:
@@ -219,10 +211,7 @@ def _header(info: api.RepoInfo, quant: Quant, access: Access, source: str) -> Gg
     be read (the rest of the entry still helps)."""
     if len(quant.files) > _MOST_PARTS:
         return None
-    if source == "modelscope":
-        urls = [api.modelscope_url(info.repo, f.path, access=access) for f in quant.files]
-    else:
-        urls = [api.huggingface_url(info.repo, f.path, info.commit, access=access) for f in quant.files]
+    urls = [api.file_url(source, info.repo, f.path, info.commit, access=access) for f in quant.files]
     try:
         return read_remote(urls, access, repo=info.repo, path=quant.files[0].path)[0]
     except NotChat as error:
@@ -251,7 +240,9 @@ def merge(resources: str, cache: str) -> bool:
     return True
 
 
-def refresh(access: dict[str, Any], resources: str, cache: str, report: Report | None = None) -> dict[str, int]:
+def refresh(
+    access: dict[str, Any], resources: str, cache: str, report: Report = lambda _done, _total: None
+) -> dict[str, int]:
     """The job ``hub.refresh``: ask about every repository of the catalogue and for new models; keep the answers.
 
     Returns how many repositories answered, failed, and how many models are new. What fails keeps its last state;
@@ -261,15 +252,14 @@ def refresh(access: dict[str, Any], resources: str, cache: str, report: Report |
     shipped, made_from = catalog.read_shipped(Path(resources))
     before = catalog.read_overlay(Path(cache))
     repos = list(dict.fromkeys(m.repo for m in (*shipped.models, *before.models)))
-    tell = report or (lambda _done, _total: None)
     with client(way, read_s=api.PATIENCE_S) as http:
         order = _reachable(way.hubs, way, repos[0], http)
-        states, problems = _ask_all(repos, way, tell, order, http)
+        states, problems = _ask_all(repos, way, report, order, http)
         if not states:
             raise problems[0]
         new: tuple[CatalogModel, ...] = ()
         if any(state.source == "huggingface" for state in states.values()):
-            new, more = _new_models(shipped, before, way, tell, http, done=len(repos))
+            new, more = _new_models(shipped, before, way, report, http, done=len(repos))
             problems += more
     kept = {repo: state for repo, state in before.repos.items() if repo in repos}
     overlay = Overlay(
@@ -285,7 +275,7 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str, http: httpx2.C
     """The hubs of ``order`` that answer at all, so that one that is away is waited for once and not for each model.
     Raises the first one's ``AppError`` when none does."""
     found = []
-    problem: AppError | None = None
+    problems: list[AppError] = []
     for hub in order:
         try:
             if hub == "huggingface":
@@ -293,12 +283,12 @@ def _reachable(order: tuple[str, ...], access: Access, repo: str, http: httpx2.C
             else:
                 api.modelscope_files(repo, access=access, http=http)
         except AppError as error:
-            problem = problem or error
+            problems.append(error)
             if _is_away(error) or error.problem.what.code == "hub.offline":
                 continue
         found.append(hub)
-    if not found and problem is not None:
-        raise problem
+    if not found:
+        raise problems[0]
     return tuple(found)
 
 
@@ -308,28 +298,24 @@ def _ask_all(
     """The states of ``repos``, several asked at once. When the hubs go away meanwhile, no more is asked."""
     states: dict[str, RepoState] = {}
     problems: list[AppError] = []
-    waiting = iter(repos)
-    running: dict[Future[tuple[api.RepoInfo, str]], str] = {}
     pool = ThreadPoolExecutor(_AT_ONCE, "catalog")
     try:
-        while True:
-            while len(running) < _AT_ONCE and sum(map(_is_away, problems)) < _AT_ONCE:
-                repo = next(waiting, None)
-                if repo is None:
-                    break
-                running[pool.submit(ask, repo, "", access, order, http)] = repo
-            if not running:
-                return states, problems
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                repo = running.pop(future)
-                try:
-                    info, source = future.result()
-                    states[repo] = state_of(info, source)
-                except AppError as error:
-                    log.info("catalog.repo repo=%s code=%s", repo, error.problem.what.code)
-                    problems.append(error)
+        asked = {pool.submit(ask, repo, "", access, order, http): repo for repo in repos}
+        for future in as_completed(asked):
+            if future.cancelled():
+                continue
+            repo = asked[future]
+            try:
+                info, source = future.result()
+                states[repo] = state_of(info, source)
+            except AppError as error:
+                log.info("catalog.repo repo=%s code=%s", repo, error.problem.what.code)
+                problems.append(error)
+                if sum(map(_is_away, problems)) >= _AT_ONCE:
+                    for other in asked:
+                        other.cancel()
             report(len(states) + len(problems), len(repos) + 1)
+        return states, problems
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -29,7 +29,7 @@ def trust(setting: str, environ: Mapping[str, str] = os.environ) -> ssl.SSLConte
             raise problem
         return _of(*named)
     try:
-        return _besides(str(own), _changed(own), *named)
+        return _of(*named, str(own), _changed(own))
     except (OSError, ValueError) as error:
         raise failures.certificates_unusable(str(own), "", type(error).__name__) from error
 
@@ -64,21 +64,14 @@ def _chosen(environ: Mapping[str, str]) -> tuple[str, tuple[str, int, str], AppE
     return "", ("", 0, ""), problem
 
 
-@functools.lru_cache(maxsize=4)
-def _of(file: str, _stamp: int, folder: str) -> ssl.SSLContext:
-    return _made(file, folder)
-
-
-@functools.lru_cache(maxsize=4)
-def _besides(own: str, _own_stamp: int, file: str, _stamp: int, folder: str) -> ssl.SSLContext:
-    context = _made(file, folder)
-    context.load_verify_locations(cafile=own)
-    return context
-
-
-def _made(file: str, folder: str) -> ssl.SSLContext:
+@functools.lru_cache(maxsize=8)
+def _of(file: str, _stamp: int, folder: str, own: str = "", _own_stamp: int = 0) -> ssl.SSLContext:
     if file or folder:
-        return ssl.create_default_context(cafile=file or None, capath=folder or None)
-    import httpx2  # noqa: PLC0415 - only where the network is used
+        context = ssl.create_default_context(cafile=file or None, capath=folder or None)
+    else:
+        import httpx2  # noqa: PLC0415 - only where the network is used
 
-    return httpx2.create_ssl_context(trust_env=False)
+        context = httpx2.create_ssl_context(trust_env=False)
+    if own:
+        context.load_verify_locations(cafile=own)
+    return context

@@ -18,7 +18,7 @@ from qwen_desktop import __version__
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.hub import certificates, failures, proxies, switch
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.proxies import Routes
+from qwen_desktop.hub.proxies import PORTS, Routes
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,14 +26,10 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 READ_S = 20.0
 
-_PORTS = {"http": 80, "https": 443}
-
 Origin = tuple[str, str, int]
 
 
-def client(
-    access: Access, *, read_s: float = READ_S, connect_s: float = CONNECT_S, follow: bool = True
-) -> httpx2.Client:
+def client(access: Access, *, read_s: float = READ_S, follow: bool = True) -> httpx2.Client:
     """A client for one thread. ``read_s`` is the longest silence, in seconds.
 
     Tokens are put in here and nowhere else: each goes to its own hub only (scheme, host and port must agree), on
@@ -51,7 +47,7 @@ def client(
     made = httpx2.Client(
         transport=Transport(access, ways, certificates.trust(access.certificates)),
         trust_env=False,  # the variables are read by ``proxies`` and ``certificates``
-        timeout=httpx2.Timeout(read_s, connect=connect_s),
+        timeout=httpx2.Timeout(read_s, connect=CONNECT_S),
         follow_redirects=follow,
         max_redirects=10,
         headers={"User-Agent": f"qwen-desktop/{__version__}"},
@@ -68,7 +64,7 @@ def origin_of(url: str) -> Origin:
         port = parts.port
     except ValueError:
         port = -1
-    return parts.scheme, (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme, (parts.hostname or "").lower(), port or PORTS.get(parts.scheme, 0)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,7 +88,7 @@ def find_mmproj(model: Path, *, name: str = "", architecture: str = "", width: i
     chosen = [(path, found) for path, found in fitting if _same(path, found, model, name)]
     if not chosen and len(stems) <= 1:
         chosen = [(path, found) for path, found in fitting if not _stem(path.name) or "vl" in architecture]
-    return best(path for path, _ in chosen)
+    return min((path for path, _ in chosen), key=lambda path: mmproj_order(path.name), default=None)
 
 
 def find_model(part: Path) -> Path | None:
@@ -111,11 +110,6 @@ def find_model(part: Path) -> Path | None:
 def fits(part: Path, width: int) -> bool:
     """Whether ``part`` is an mmproj that a model of ``width`` can take."""
     return _fits(facts(part), width)
-
-
-def best(paths: Iterable[Path]) -> Path | None:
-    """The one of several types of the same mmproj to use."""
-    return min(paths, key=lambda path: mmproj_order(path.name), default=None)
 
 
 def _fits(found: FileFacts, width: int) -> bool:

@@ -24,10 +24,10 @@ from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.files import flush_folder, open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.installed import COPYING
+from qwen_desktop.hub.installed import COPYING, lies_in
 from qwen_desktop.hub.inventory import Entry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
-from qwen_desktop.hub.names import is_gguf, is_repo, is_safe, safe_name
+from qwen_desktop.hub.names import is_gguf, is_repo, safe_name
 
 Report = Callable[..., Any]
 _CHUNK = 4 << 20
@@ -62,21 +62,28 @@ class CopyMeter:
 def hash_files(paths: list[str], report: Report) -> list[str]:
     """The job ``library.hash``: the SHA-256 of each file. Raises ``OSError`` and ``Cancelled``."""
     meter = CopyMeter(report, sum(Path(path).stat().st_size for path in paths))
-    hashes = [sha256_of(Path(path), meter) for path in paths]
+    hashes = [sha256_of(Path(path), meter.add) for path in paths]
     report(meter.total, meter.total)
     return hashes
 
 
-def sha256_of(path: Path, meter: CopyMeter | None = None) -> str:
-    """The SHA-256 of a file."""
+def sha256_of(path: Path, add: Callable[[int], object]) -> str:
+    """The SHA-256 of a file. ``add`` is told of each piece's bytes and may raise. Raises ``OSError``."""
     hashed = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     with open_raw(path) as file:
         while count := file.readinto(buffer):
             hashed.update(buffer[:count])
-            if meter is not None:
-                meter.add(count)
+            add(count)
     return hashed.hexdigest()
+
+
+def has_size(path: Path, size: int) -> bool:
+    """Whether a file is there and has so many bytes."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def copy_file(source: Path, target: Path, meter: CopyMeter) -> str:
@@ -100,7 +107,7 @@ def copy_file(source: Path, target: Path, meter: CopyMeter) -> str:
             os.fsync(writing.fileno())
             if sys.platform == "linux":  # else the reading back would only see the memory
                 os.posix_fadvise(writing.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        if sha256_of(part, meter) != hashed.hexdigest():
+        if sha256_of(part, meter.add) != hashed.hexdigest():
             raise errors.copy_differs(source.name)
         status = source.stat()
         os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -132,7 +139,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     wanted = msgspec.convert(entry, Entry)
     sources = wanted.all_files
     root = Path(folder)
-    if _inside(Path(wanted.path), root) and all(is_safe(Path(file.path).name) for file in wanted.files):
+    if lies_in(wanted, root):
         _adopt(wanted)
         return wanted.path
     sizes = {file.path: Path(file.path).stat().st_size for file in sources}
@@ -165,9 +172,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
 def _home(root: Path, entry: Entry, meter: CopyMeter) -> tuple[Path, dict[str, str]]:
     """The folder for the copy, and the hashes of files that lie in it already: by repository, else by name; a number
     is added where other files have the names."""
-    repo = entry.repo
-    if not is_repo(repo):
-        repo = f"local/{_stem(entry.name)}"
+    repo = entry.repo if is_repo(entry.repo) else f"local/{_stem(entry.name)}"
     sources = [Path(file.path) for file in entry.all_files]
     for number in range(1, 1000):
         home = root.joinpath(*(repo if number == 1 else f"{repo}-{number}").split("/"))
@@ -176,8 +181,8 @@ def _home(root: Path, entry: Entry, meter: CopyMeter) -> tuple[Path, dict[str, s
             target = home / _target_name(entry, source)
             if not os.path.lexists(target):
                 continue
-            sha256 = sha256_of(target, meter) if _same_size(target, source.stat().st_size) else ""
-            if not sha256 or sha256 != sha256_of(source, meter):
+            sha256 = sha256_of(target, meter.add) if has_size(target, source.stat().st_size) else ""
+            if not sha256 or sha256 != sha256_of(source, meter.add):
                 break
             there[str(source)] = sha256
         else:
@@ -198,13 +203,6 @@ def _target_name(entry: Entry, source: Path) -> str:
     if entry.mmproj is not None and str(source) == entry.mmproj.path:
         return f"mmproj-{stem}.gguf"
     return f"{stem}-{entry.quant}.gguf" if entry.quant else f"{stem}.gguf"
-
-
-def _same_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def _adopt(entry: Entry) -> None:
@@ -238,7 +236,3 @@ def _free_quant(home: Path, quant: str, file: str) -> str:
     """The quant as the manifest's name has it; with the file's name where another model of the folder has that."""
     other = read_manifest(home / manifest_name(quant))
     return quant if other is None or other.files[0].path == file else Path(file).stem
-
-
-def _inside(path: Path, root: Path) -> bool:
-    return root in path.parents

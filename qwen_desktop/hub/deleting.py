@@ -44,11 +44,13 @@ class Drive(Struct, frozen=True):
 def why_no_bin(paths: Sequence[Path]) -> Text | None:
     """Why these files would be deleted for good; None when they go to the bin, as far as can be known before.
 
-    Elsewhere than on Windows the system itself refuses instead of deleting for good. Never raises.
+    Elsewhere than on Windows the system itself refuses instead of deleting for good. Some milliseconds; never raises.
     """
     if sys.platform == "win32":
         try:
-            drive = _drive(windows_files.volume_of(paths[0]))
+            volume = windows_files.volume_of(paths[0])
+            off, room = windows_files.bin_settings(volume)
+            drive = Drive(windows_files.drive_type(volume), windows_files.has_bin(volume), off, room)
             return no_bin_on(drive, sum(path.stat().st_size for path in paths if path.exists()))
         except OSError:
             return None
@@ -64,21 +66,9 @@ def no_bin_on(drive: Drive, size: int) -> Text | None:
         return Text("library.no_bin.drive", QT_TRANSLATE_NOOP("library", "This drive has no bin."))
     if drive.off:
         return Text("library.no_bin.off", QT_TRANSLATE_NOOP("library", "The bin of this drive is turned off."))
-    if drive.room is not None and size > drive.room:
-        return Text(
-            "library.no_bin.small", QT_TRANSLATE_NOOP("library", "The model is larger than the bin of its drive.")
-        )
-    return None
-
-
-def _drive(volume: str) -> Drive:
-    off, room = windows_files.bin_settings(volume)
-    return Drive(windows_files.drive_type(volume), windows_files.has_bin(volume), off, room)
-
-
-def of_model(entry: Entry) -> Text | None:
-    """Why deleting this model would be for good. Some milliseconds; never raises."""
-    return why_no_bin([Path(entry.absolute(file)) for file in entry.all_files])
+    if drive.room is None or size <= drive.room:
+        return None
+    return Text("library.no_bin.small", QT_TRANSLATE_NOOP("library", "The model is larger than the bin of its drive."))
 
 
 def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None:
@@ -96,7 +86,8 @@ def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None
     if not permanent and going and (reason := why_no_bin(going)) is not None:
         raise errors.no_bin(first.name, reason)
     for path in going:
-        _check(path, first.name)
+        with _unless_in_use(path, first.name), contextlib.suppress(FileNotFoundError):
+            check_deletable(path)
     if whole and not permanent:
         report(0, len(going))
         _to_bin(home, first.name)
@@ -143,12 +134,6 @@ def _unless_in_use(path: Path, shown: str) -> Iterator[None]:
         if is_in_use(error, path):
             raise errors.in_use(shown) from error
         raise
-
-
-def _check(path: Path, shown: str) -> None:
-    """Raise when this file could not be deleted now."""
-    with _unless_in_use(path, shown), contextlib.suppress(FileNotFoundError):
-        check_deletable(path)
 
 
 def check_deletable(path: Path) -> None:

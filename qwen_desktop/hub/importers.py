@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.errors import AppError, Cancelled, problem_of
-from qwen_desktop.core.files import open_file
+from qwen_desktop.core.files import read_file
 from qwen_desktop.core.gguf import Kind, NotChat, read_header
 from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
@@ -31,7 +31,13 @@ _MOST = 500
 
 
 def find(
-    *, home: str, environ: Mapping[str, str], system: str, known: list[str], folder: str, report: Report | None = None
+    *,
+    home: str,
+    environ: Mapping[str, str],
+    system: str,
+    known: list[str],
+    folder: str,
+    report: Report = lambda _done, _total: None,
 ) -> list[dict[str, Any]]:
     """The job ``library.find_importable``: ``ImportCandidate`` of everything found, as plain data.
 
@@ -42,30 +48,25 @@ def find(
     every: list[FoundFile] = []
     for finder in FINDERS.values():
         every += finder(around)
-        if report is not None:
-            report(0, 0)
+        report(0, 0)
     have = {os.path.realpath(path) for path in known}
     ours = [path for path in gguf_files(Path(folder)) if os.path.realpath(path) not in have]
     every += (FoundFile(path, "file") for path in ours if not any(path.parent.glob("*.gguf.part")))
     return [msgspec.to_builtins(candidate) for candidate in candidates(every, known, report)]
 
 
-def candidates(every: Iterable[FoundFile], known: Iterable[str], report: Report | None = None) -> list[ImportCandidate]:
+def candidates(
+    every: Iterable[FoundFile], known: Iterable[str], report: Report = lambda _done, _total: None
+) -> list[ImportCandidate]:
     """Each file once (several programs may share one), companions and later parts left out."""
     have = {os.path.realpath(path) for path in known}
-    taken: set[str] = set()
-    offered: list[ImportCandidate] = []
-    unique: list[FoundFile] = []
+    unique: dict[str, FoundFile] = {}
     for found in every:
-        key = os.path.realpath(found.path)
-        if key not in taken:
-            taken.add(key)
-            unique.append(found)
-    for number, found in enumerate(unique[:_MOST]):
-        if report is not None:
-            report(number, len(unique))
-        candidate = _candidate(found, have)
-        if candidate is not None:
+        unique.setdefault(os.path.realpath(found.path), found)
+    offered: list[ImportCandidate] = []
+    for number, found in enumerate(list(unique.values())[:_MOST]):
+        report(number, len(unique))
+        if (candidate := _candidate(found, have)) is not None:
             offered.append(candidate)
     return offered
 
@@ -86,13 +87,12 @@ def inspect(paths: list[str], told: Mapping[str, Mapping[str, str]]) -> list[dic
                 found += [result for result in each if not isinstance(result[1], NotChat)] or each[:1]
                 continue
         found.append((path, _inspected(path, told.get(path, {}))))
-    results: list[dict[str, Any]] = []
-    for path, result in _with_companions(found):
-        if isinstance(result, Entry):
-            results.append({"path": path, "entry": msgspec.to_builtins(result)})
-        else:
-            results.append({"path": path, "problem": msgspec.to_builtins(problem_of(result))})
-    return results
+    return [
+        {"path": path, "entry": msgspec.to_builtins(result)}
+        if isinstance(result, Entry)
+        else {"path": path, "problem": msgspec.to_builtins(problem_of(result))}
+        for path, result in _with_companions(found)
+    ]
 
 
 def _inspected(path: str, told: Mapping[str, str]) -> Entry | Exception:
@@ -146,23 +146,20 @@ def _candidate(found: FoundFile, have: set[str]) -> ImportCandidate | None:
         return None
     if kind == "none" and not _has_magic(found.path):
         return None
-    known = os.path.realpath(path) in have
+    told: dict[str, Any]
     try:
-        entry: Entry = new_entry(**{**structs.asdict(found), "path": path})
+        model = shown(new_entry(**{**structs.asdict(found), "path": path}))
     except Cancelled:
         raise
     except (AppError, OSError) as error:
         if isinstance(error, NotChat) and error.kind_of_file is not Kind.FOREIGN:
             return None
-        problem = problem_of(error)
-        size = found.path.stat().st_size if found.path.exists() else 0
-        name = found.name or found.path.stem
-        return ImportCandidate(
-            path, shown_name(name), found.quant or quant_of(path), size, found.origin, known=known, problem=problem
-        )
-    model = shown(entry)
-    told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
-    return ImportCandidate(path=path, origin=found.origin, known=known, **told)
+        told = {"name": shown_name(found.name or found.path.stem), "quant": found.quant or quant_of(path)}
+        told["size_bytes"] = found.path.stat().st_size if found.path.exists() else 0
+        told["problem"] = problem_of(error)
+    else:
+        told = {name: getattr(model, name) for name in ("name", "quant", "size_bytes", "files", "mmproj", "repo")}
+    return ImportCandidate(path=path, origin=found.origin, known=os.path.realpath(path) in have, **told)
 
 
 def _first_part(path: Path) -> bool:
@@ -172,7 +169,6 @@ def _first_part(path: Path) -> bool:
 
 def _has_magic(path: Path) -> bool:
     try:
-        with open_file(path) as file:
-            return file.read(4) == b"GGUF"
+        return read_file(path, 4) == b"GGUF"
     except OSError:
         return False

@@ -21,7 +21,7 @@ from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.companions import find_mmproj, fits
 from qwen_desktop.hub.inventory import READER, Entries, Entry, Inventory
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, find_manifests
-from qwen_desktop.hub.names import is_repo, quant_of
+from qwen_desktop.hub.names import is_repo, is_safe, quant_of
 
 _HASH_NAME = re.compile(r"^(?:sha256-)?([0-9a-f]{64})$")
 #: Names in headers that say nothing: what converters write when nobody told them.
@@ -93,43 +93,33 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
 
 
 def new_entry(
-    path: str,
-    *,
-    origin: Origin,
-    name: str = "",
-    quant: str = "",
-    repo: str = "",
-    mmproj: str = "",
-    licence: str = "",
+    path: str, *, origin: Origin, name: str = "", quant: str = "", repo: str = "", mmproj: str = "", licence: str = ""
 ) -> Entry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
     for what is no model to chat with."""
     place = Path(path)
     header = read_header(place)
     told = Path(mmproj) if mmproj else None
-    companion = told if told and fits(told, header.number("embedding_length")) else bound_mmproj(header, place)
+    width = header.number("embedding_length")
+    base = _text(header, "general.basename") or _text(header, "general.name")
+    if told is None or not fits(told, width):
+        told = find_mmproj(place, name=base, architecture=header.architecture, width=width)
     entry = Entry(
         files=tuple(_file(Path(part)) for part in header.parts or (path,)),
-        mmproj=_file(companion) if companion is not None and companion.is_file() else None,
+        mmproj=_file(told) if told is not None and told.is_file() else None,
         name=name,
         quant=quant or quant_of(place.name),
         repo=repo if is_repo(repo) else "",
         origin=origin,
-        licence=licence or _licence(header),
+        licence=licence or _text(header, "general.license"),
         added=time.time(),
     )
     return _with_header(entry, header)
 
 
-def bound_mmproj(header: GgufHeader, place: Path) -> Path | None:
-    """The mmproj beside a model, by its header's facts."""
-    name = header.metadata.get("general.basename") or header.metadata.get("general.name")
-    return find_mmproj(
-        place,
-        name=name if isinstance(name, str) else "",
-        architecture=header.architecture,
-        width=header.number("embedding_length"),
-    )
+def lies_in(entry: Entry, folder: Path) -> bool:
+    """Whether it lies in the models folder and can be one of ours: a name that no manifest can hold stays a link."""
+    return folder in Path(entry.path).parents and all(is_safe(Path(file.path).name) for file in entry.files)
 
 
 def with_mmproj(entry: Entry, path: str) -> Entry:
@@ -261,8 +251,8 @@ def _file(path: Path) -> ManifestFile:
     return ManifestFile(str(path), path.stat().st_size, found[1] if found else "")
 
 
-def _licence(header: GgufHeader) -> str:
-    value = header.metadata.get("general.license")
+def _text(header: GgufHeader, key: str) -> str:
+    value = header.metadata.get(key)
     return clean(value)[:200] if isinstance(value, str) else ""
 
 

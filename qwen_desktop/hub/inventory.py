@@ -7,16 +7,14 @@ A damaged file is set aside and costs those notes only, never a model; one that 
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from qwen_desktop.core.errors import Environment, Failure
@@ -25,6 +23,7 @@ from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.hub.locks import held
 from qwen_desktop.hub.manifest import ManifestFile
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,6 @@ _PATIENCE_S = 5.0
 READER = 1
 #: A template is some kilobytes, a library some hundred models.
 _LONGEST = 64 << 20
-_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 # fmt: off
 _locked = Failure(
@@ -172,7 +170,13 @@ class Inventory:
 
         Nothing is written when nothing differs. Raises ``OSError``, and ``Environment`` when the file stays locked.
         """
-        with self._locked():
+        until = time.monotonic() + _PATIENCE_S
+
+        def waiting() -> None:
+            if time.monotonic() > until:
+                raise _locked()
+
+        with held(self.file.with_suffix(".lock"), waiting, 0.01):
             found = self._look()
             if found.unread is not None:  # what cannot be read may be whole
                 raise found.unread
@@ -193,23 +197,6 @@ class Inventory:
         except OSError:
             return (0, 0, 0)
         return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.file.with_suffix(".lock"), timeout=_PATIENCE_S, poll_interval=0.01)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise _locked() from error
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-                raise
-            log.info("library.no_locks")  # some network file systems have none; the write itself is atomic
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _decode(data: bytes) -> tuple[Entries, bool]:

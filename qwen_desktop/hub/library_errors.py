@@ -154,8 +154,7 @@ def notes_kept(path: str) -> Text:
     return Text(
         "library.kept",
         QT_TRANSLATE_NOOP(
-            "library",
-            "The list of models was damaged. It is kept as {path}; what is missing can be imported again.",
+            "library", "The list of models was damaged. It is kept as {path}; what is missing can be imported again."
         ),
         {"path": path},
     )

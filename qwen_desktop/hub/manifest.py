@@ -15,14 +15,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import clean
-from qwen_desktop.hub.names import is_gguf, safe_path
+from qwen_desktop.hub.names import is_usable
 
 SCHEMA = 1
 _NAME = re.compile(r"^model-.+\.json$", re.IGNORECASE)
+_TEXTS = ("repo", "quant", "revision", "licence", "source", "title", "origin")
 _LONGEST = 1 << 20
 #: Manifests lie two folders deep; people may sort theirs one deeper or shallower.
 _DEEPEST = 4
@@ -78,25 +78,26 @@ def read_manifest(path: Path) -> Manifest | None:
     files = _files(found.get("files"))
     if not files:
         return None
+    time = found.get("time")
+    texts: dict[str, Any] = {key: _text(found, key) for key in _TEXTS}
     return Manifest(
-        repo=_text(found, "repo"),
-        quant=_text(found, "quant"),
         files=files,
         mmproj=_files(found.get("mmproj")),
-        revision=_text(found, "revision"),
-        licence=_text(found, "licence"),
-        source=_text(found, "source"),
-        time=_number(found.get("time")),
-        title=_text(found, "title"),
-        origin=_text(found, "origin") or "downloaded",
+        time=float(time) if isinstance(time, int | float) and 0 <= time < 1e12 else 0.0,
+        **{**texts, "origin": texts["origin"] or "downloaded"},
     )
 
 
 def find_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """The manifests under ``folder``, a few folders deep; links to folders are followed once, never in circles.
+    """The manifests under ``folder``, a few folders deep. Raises ``OSError`` when ``folder`` itself cannot be read."""
+    for path in files_under(folder, _DEEPEST, hidden=False):
+        if _NAME.match(path.name) and (manifest := read_manifest(path)) is not None:
+            yield path, manifest
 
-    Raises ``OSError`` when ``folder`` itself cannot be read.
-    """
+
+def files_under(folder: Path, deepest: int, *, hidden: bool = True) -> Iterator[Path]:
+    """All that is no folder under ``folder``, so many folders deep. Links to folders are followed once, never in
+    circles; what cannot be read is passed over. Raises ``OSError`` when ``folder`` itself cannot be read."""
     seen: set[tuple[int, int]] = set()
     waiting = [(folder, 0)]
     while waiting and len(seen) < _MOST_FOLDERS:
@@ -104,7 +105,7 @@ def find_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
         try:
             status = place.stat()
             entries = sorted(place.iterdir())
-        except OSError:
+        except (OSError, ValueError):
             if depth == 0:
                 raise
             continue
@@ -112,11 +113,9 @@ def find_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         for entry in entries:
-            if _NAME.match(entry.name):
-                manifest = read_manifest(entry)
-                if manifest is not None:
-                    yield entry, manifest
-            elif depth < _DEEPEST and not entry.name.startswith(".") and os.path.isdir(entry):  # noqa: PTH112 - never raises
+            if not os.path.isdir(entry):  # noqa: PTH112 - never raises
+                yield entry
+            elif depth < deepest and (hidden or not entry.name.startswith(".")):
                 waiting.append((entry, depth + 1))
 
 
@@ -131,28 +130,14 @@ def _files(found: Any) -> tuple[ManifestFile, ...]:
         if not isinstance(entry, dict):
             return ()
         path = _text(entry, "path") or _text(entry, "name")
-        try:
-            safe = str(safe_path(path))
-        except UserFacing:
+        if not is_usable(path):
             return ()
-        if not is_gguf(safe):
-            return ()
-        sha256 = _text(entry, "sha256").lower()
-        size = entry.get("size_bytes", entry.get("size", 0))
-        files.append(
-            ManifestFile(
-                safe,
-                size if isinstance(size, int) and size > 0 else 0,
-                sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else "",
-            )
-        )
+        sha256, size = _text(entry, "sha256").lower(), entry.get("size_bytes", entry.get("size", 0))
+        known = re.fullmatch(r"[0-9a-f]{64}", sha256) is not None
+        files.append(ManifestFile(path, size if isinstance(size, int) and size > 0 else 0, sha256 if known else ""))
     return tuple(files)
 
 
 def _text(found: dict[str, Any], key: str) -> str:
     value = found.get(key, "")
     return clean(value)[:2000] if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and 0 <= value < 1e12 else 0.0

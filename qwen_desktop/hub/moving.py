@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 from qwen_desktop.core.files import flush_folder, read_file, write_atomic
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.hub import library_errors as errors
-from qwen_desktop.hub.copying import CopyMeter, check_space, copy_file, sha256_of
+from qwen_desktop.hub.copying import CopyMeter, check_space, copy_file, has_size, sha256_of
 from qwen_desktop.hub.installed import COPYING
 from qwen_desktop.hub.inventory import Entries
 from qwen_desktop.hub.manifest import find_manifests
@@ -100,7 +100,7 @@ def move(source: str, target: str, journal: str, report: Report) -> int:
             file, before = state.files[number], meter.done
             meter.add(0)
             for step in _bring(old, new, file, linked=linked, meter=meter):
-                state = _with(state, number, step)
+                state = structs.replace(state, files=(*state.files[:number], step, *state.files[number + 1 :]))
                 write_move(place, state)
             meter.done = before + file.size_bytes * 2
     write_move(place, structs.replace(state, phase="copied"))
@@ -126,7 +126,7 @@ def finish(journal: str, report: Report) -> int:
             same = now.exists() and now.samefile(was)
             if same and was.stat().st_nlink < 2:
                 continue  # one file under one name: the folder is the old one, spelled in another way
-            if not same and not _size_is(now, file.size_bytes):
+            if not same and not has_size(now, file.size_bytes):
                 left += 1
             elif same or _unchanged(was, file):  # else somebody wrote to it meanwhile: it is not what was copied
                 was.unlink()
@@ -214,9 +214,9 @@ def _plan(old: Path, new: Path, state: Move) -> tuple[MoveFile, ...]:
     for inside in _ours(old):
         status = (old / inside).stat()
         found = MoveFile(inside, status.st_size, status.st_mtime_ns)
-        before = known.get(inside)
-        if before is None or (before.size_bytes, before.mtime_ns) != (found.size_bytes, found.mtime_ns):
-            files[inside] = structs.replace(found, how=before.how if before is not None else "")
+        before = known.get(inside, MoveFile(inside, -1, 0))
+        if (before.size_bytes, before.mtime_ns) != (found.size_bytes, found.mtime_ns):
+            files[inside] = structs.replace(found, how=before.how)
     here = [
         structs.replace(f, done=f.done and (new / f.path).exists())
         for f in files.values()
@@ -275,27 +275,14 @@ def _bring(old: Path, new: Path, file: MoveFile, *, linked: bool, meter: CopyMet
 
 
 def _equal(was: Path, now: Path, meter: CopyMeter) -> bool:
-    if was.stat().st_size != now.stat().st_size:
-        return False
     done = meter.done
-    same = sha256_of(was, meter) == sha256_of(now, meter)
+    same = has_size(now, was.stat().st_size) and sha256_of(was, meter.add) == sha256_of(now, meter.add)
     meter.done = done
     return same
 
 
-def _with(state: Move, number: int, file: MoveFile) -> Move:
-    return structs.replace(state, files=(*state.files[:number], file, *state.files[number + 1 :]))
-
-
 def _same_drive(old: Path, new: Path) -> bool:
     return old.is_dir() and old.stat().st_dev == new.stat().st_dev
-
-
-def _size_is(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def _unchanged(path: Path, file: MoveFile) -> bool:

@@ -180,10 +180,14 @@ def safe_path(path: str) -> PurePosixPath:
 
     Raises ``UserFacing``: a name such as "../x", "C:x" or "nul" is an attack or a mistake, never a model.
     """
-    parts = path.split("/")
-    if not path or len(path) > 1000 or len(parts) > 8 or any(not p or _unsafe(p) for p in parts):
+    if not _is_safe_path(path):
         raise _unsafe_path(details=repr(path[:200]))
     return PurePosixPath(path)
+
+
+def is_usable(path: str) -> bool:
+    """Whether this is a GGUF whose name can become a path."""
+    return is_gguf(path) and _is_safe_path(path)
 
 
 def is_safe(name: str) -> bool:
@@ -206,6 +210,11 @@ def local_path(root: Path, repo: str, path: str) -> Path:
     if not is_repo(repo):
         raise not_understood(repo)
     return root.joinpath(*repo.split("/"), *safe_path(path).parts)
+
+
+def _is_safe_path(path: str) -> bool:
+    parts = path.split("/")
+    return 0 < len(path) <= 1000 and len(parts) <= 8 and not any(not part or _unsafe(part) for part in parts)
 
 
 def _unsafe(part: str) -> bool:
@@ -272,8 +281,7 @@ def _of_name(word: str) -> Reference:
 def _with_tail(repo: str, tail: str, revision: str = "", *, modelscope: bool = False) -> Reference:
     if is_gguf(tail):
         return Reference(repo, quant_of(tail), tail, revision, modelscope)
-    quant = "" if tail.lower() == "latest" else normal_quant(tail)
-    return Reference(repo, quant, "", revision, modelscope)
+    return Reference(repo, "" if tail.lower() == "latest" else normal_quant(tail), "", revision, modelscope)
 
 
 def _of_address(address: str) -> Reference:
@@ -284,18 +292,15 @@ def _of_address(address: str) -> Reference:
         raise not_understood(address) from error
     parts = [unquote(p) for p in url.path.split("/") if p]
     query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    known = host in _HUGGING_FACE or host in _MODELSCOPE
     if host in _MODELSCOPE:
         found = _of_modelscope(parts, query)
-    elif host in _HUGGING_FACE:
-        found = _of_hugging_face(parts, query)
-    else:  # a mirror is known by the shape of its addresses
-        found = _of_hugging_face(parts, query) if len(parts) > 3 and parts[2] in ("resolve", "blob", "tree") else None
-        if found is None and host.startswith("hf-mirror."):
-            found = _of_hugging_face(parts, query)
-        if found is None:
-            raise _elsewhere(host or "?")
+    elif known or host.startswith("hf-mirror.") or (len(parts) > 3 and parts[2] in ("resolve", "blob", "tree")):
+        found = _of_hugging_face(parts, query)  # a mirror is known by the shape of its addresses
+    else:
+        found = None
     if found is None:
-        raise not_understood(address)
+        raise not_understood(address) if known else _elsewhere(host or "?")
     if found.file:
         safe_path(found.file)
     return found
@@ -313,9 +318,7 @@ def _of_hugging_face(parts: list[str], query: dict[str, str]) -> Reference | Non
     if len(parts) >= 4 and parts[2] in ("resolve", "blob", "raw", "tree"):
         inside = "/".join(parts[4:])
         revision = "" if parts[3] == "main" else parts[3]
-        if is_gguf(inside):
-            return Reference(repo, quant_of(inside), inside, revision)
-        return Reference(repo, quant_of(inside) if inside else "", "", revision)
+        return Reference(repo, quant_of(inside), inside if is_gguf(inside) else "", revision)
     shown = query.get("show_file_info", "")  # the hub's own link to one file of its list
     return _with_tail(repo, shown if is_gguf(shown) else tail)
 
@@ -333,9 +336,7 @@ def _of_modelscope(parts: list[str], query: dict[str, str]) -> Reference | None:
     if rest[:2] == ["file", "view"]:
         rest = rest[1:]
     file = query.get("FilePath", "") or ("/".join(rest[2:]) if rest[:1] in (["resolve"], ["view"]) else "")
-    if is_gguf(file):
-        return Reference(repo, quant_of(file), file, "", True)
-    return _with_tail(repo, tail, modelscope=True)
+    return _with_tail(repo, file if is_gguf(file) else tail, modelscope=True)
 
 
 def not_understood(text: str) -> UserFacing:

@@ -6,9 +6,11 @@ Nothing here opens a model; ``importers`` looks into the headers.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import ntpath
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -17,10 +19,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from qwen_desktop.core.files import open_file
+from qwen_desktop.core.files import read_file
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.paths import possible
-from qwen_desktop.hub.names import is_gguf, is_repo, quant_of
+from qwen_desktop.hub.manifest import files_under
+from qwen_desktop.hub.names import is_gguf, quant_of
 
 _LONGEST = 1 << 20
 _DEEPEST = 5
@@ -54,13 +57,12 @@ class Surroundings(Struct, frozen=True):
         """Where programs keep their data on this system."""
         if self.system == "win32":
             return self.folder("LOCALAPPDATA", "AppData", "Local")
-        if self.system == "darwin":
-            return self.home / "Library" / "Application Support"
-        return self.folder("XDG_DATA_HOME", ".local", "share")
+        return self.config if self.system == "darwin" else self.folder("XDG_DATA_HOME", ".local", "share")
 
 
 class FoundFile(Struct, frozen=True):
-    """A file that another program calls a model; empty fields are for the header to fill."""
+    """A file that another program calls a model; empty fields are for the header to fill. ``repo`` is what its folders
+    are called, which need not be one."""
 
     path: Path
     origin: Origin
@@ -81,24 +83,10 @@ def gguf_files(folder: Path, *, deepest: int = _DEEPEST) -> Iterator[Path]:
 
 def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
     """All that is no folder under ``folder``, or what is called ``name``."""
-    waiting, seen, count = [(folder, 0)], set(), 0
-    while waiting and count < _MOST_FILES:
-        place, depth = waiting.pop()
-        try:
-            status = place.stat()
-            entries = sorted(place.iterdir())
-        except (OSError, ValueError):
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in entries:
-            count += 1
-            if _is_folder(entry):
-                if depth < deepest:
-                    waiting.append((entry, depth + 1))
-            elif not name or entry.name == name:
-                yield entry
+    with contextlib.suppress(OSError, ValueError):
+        for path in itertools.islice(files_under(folder, deepest), _MOST_FILES):
+            if not name or path.name == name:
+                yield path
 
 
 # LM Studio -----------------------------------------------------------------------------------------------------------
@@ -115,8 +103,7 @@ def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
     for folder in _unique(*reversed(chosen), folders):
         for path in gguf_files(folder):
             parts = path.relative_to(folder).parts
-            repo = "/".join(parts[:2]) if len(parts) > 2 else ""
-            yield FoundFile(path, "lm_studio", repo=repo if is_repo(repo) else "")
+            yield FoundFile(path, "lm_studio", repo="/".join(parts[:2]) if len(parts) > 2 else "")
 
 
 # Ollama --------------------------------------------------------------------------------------------------------------
@@ -161,7 +148,7 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
         "ollama",
         name=name if tag == "latest" or not name else f"{name}:{tag}",
         quant=quant_of(tag) or quant_of(tag.replace("-", "_")),
-        repo=repo if is_repo(repo) else "",
+        repo=repo,
         mmproj=str(projector or ""),
     )
 
@@ -198,13 +185,11 @@ def _jan_model(data: Path, root: Path, path: Path) -> FoundFile | None:
     model = _told_file(told, path.parent, data)
     if model is None:
         return None
-    parts = path.parent.relative_to(root).parts
-    repo = "/".join(parts[:2])
     return FoundFile(
         model,
         "jan",
         name=facts.get("name", ""),
-        repo=repo if len(parts) >= 2 and is_repo(repo) else "",
+        repo="/".join(path.parent.relative_to(root).parts[:2]),
         mmproj=str(_told_file(facts.get("mmproj_path", ""), path.parent, data) or ""),
     )
 
@@ -284,7 +269,7 @@ def hugging_face(around: Surroundings) -> Iterator[FoundFile]:
                     inside = str(path.relative_to(snapshot))
                     if inside not in done:
                         done.add(inside)
-                        yield FoundFile(path, "huggingface_cache", repo=repo if is_repo(repo) else "")
+                        yield FoundFile(path, "huggingface_cache", repo=repo)
 
 
 def _snapshots(place: Path) -> list[Path]:
@@ -319,24 +304,13 @@ def _subfolders(folder: Path) -> list[Path]:
         return []
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+#: These never raise, as the methods of ``Path`` may.
+_is_file, _is_folder = os.path.isfile, os.path.isdir
 
 
 def _read_text(path: Path) -> str:
     try:
-        with open_file(path) as file:
-            return file.read(_LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
+        return read_file(path, _LONGEST).decode("utf-8-sig", "replace").replace("\x00", "")
     except (OSError, ValueError):
         return ""
 

@@ -116,9 +116,7 @@ def goes_around(host: str, port: int, around: tuple[str, ...]) -> bool:
                 continue
             plain = plain.strip("[]")
         plain = plain.removeprefix("*").strip(".")
-        if plain and (host == plain or host.endswith(f".{plain}")):
-            return True
-        if _same_address(host, plain):
+        if plain and (host == plain or host.endswith(f".{plain}") or _in_network(host, plain)):
             return True
     return False
 
@@ -167,15 +165,6 @@ def _place(text: str) -> tuple[str, int]:
 
 def _in_network(host: str, network: str) -> bool:
     try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(
-            network.replace("[", "").replace("]", ""), strict=False
-        )
-    except ValueError:
-        return False
-
-
-def _same_address(host: str, other: str) -> bool:
-    try:
-        return ipaddress.ip_address(host) == ipaddress.ip_address(other)
+        return ipaddress.ip_address(host) in ipaddress.ip_network(re.sub(r"[][]", "", network), strict=False)
     except ValueError:
         return False

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qwen_desktop.core.gguf import Damaged, refusals
-from qwen_desktop.hub import api, failures
+from qwen_desktop.core.gguf import Damaged
+from qwen_desktop.core.models import RemoteFile
+from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.download.sources import Link, Source
 
 if TYPE_CHECKING:
     import httpx2
@@ -22,8 +23,6 @@ MOST = 64 << 20
 FIRST_BLOCK = 64 << 10
 _LARGEST_BLOCK = 4 << 20
 _RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+)$")
-#: A signed address that does not hold any more is answered with one of these.
-_EXPIRED = (401, 403, 404, 410)
 
 
 class RangeSource:
@@ -34,10 +33,7 @@ class RangeSource:
 
     def __init__(self, http: httpx2.Client, url: str, access: Access, *, repo: str, path: str) -> None:
         self._http = http
-        self._url = url
-        self._near = url  # where the hub sent us: asked directly as long as that address holds
-        self._access = access
-        self._repo, self._path = repo, path
+        self._link = Link(Source("", "", repo, "", {path: RemoteFile(path)}, access), path, url)
         self._tag = ""
         self._block = FIRST_BLOCK
         self._start, self._data = 0, b""
@@ -86,7 +82,7 @@ class RangeSource:
     def _fetch(self, start: int, end: int) -> None:
         if self.fetched + end - start > MOST:
             raise Damaged("its header is impossibly long")
-        answer = self._ask(start, end)
+        answer = self._link.open(self._http, start, end)
         if answer.status_code != 206 and start == 0:
             self._take_whole(answer)
             return
@@ -94,23 +90,6 @@ class RangeSource:
             self._take_range(answer, start, end)
         finally:
             answer.close()
-
-    def _ask(self, start: int, end: int) -> httpx2.Response:
-        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-        answer: Any = None
-        for url in dict.fromkeys((self._near, self._url)):
-            answer = self._http.send(self._http.build_request("GET", url, headers=headers), stream=True)
-            if answer.status_code < 400:
-                self._near = str(answer.url)
-                return answer  # type: ignore[no-any-return]
-            answer.read()
-            self.fetched += len(answer.content)
-            if answer.status_code not in _EXPIRED:
-                break
-        if answer.status_code == 416:
-            raise refusals.empty(PurePosixPath(self._path).name) if not self.size else failures.changed(self._path)
-        api.raise_for(answer, self._repo, self._access, path=self._path)
-        raise failures.strange(answer.url.host, details=f"HTTP {answer.status_code}")
 
     def _take_range(self, answer: httpx2.Response, start: int, end: int) -> None:
         host = answer.url.host
@@ -120,7 +99,7 @@ class RangeSource:
         last, size = int(found[2]), int(found[3])
         tag = answer.headers.get("ETag", "")
         if self.size and (size != self.size or (tag and self._tag and tag != self._tag)):
-            raise failures.changed(self._path)
+            raise failures.changed(self._link.path)
         if last >= min(size, end) or last < start:
             raise failures.strange(host, details="Content-Range")
         data = bytearray()
@@ -137,10 +116,9 @@ class RangeSource:
     def _take_whole(self, answer: httpx2.Response) -> None:
         self._answer = answer
         length = answer.headers.get("Content-Length", "")
-        kind = answer.headers.get("Content-Type", "")
-        if answer.status_code != 200 or "html" in kind or not length.isdigit():
+        if not length.isdigit():
             answer.close()
-            raise failures.strange(answer.url.host, details=f"HTTP {answer.status_code} {kind}"[:80])
+            raise failures.strange(answer.url.host, details="Content-Length")
         self.size = int(length)
         self._rest = answer.iter_bytes(FIRST_BLOCK)
         self._start, self._data = 0, b""
@@ -153,6 +131,6 @@ class RangeSource:
                 raise Damaged("its header is impossibly long")
             chunk = next(rest, b"")
             if not chunk:
-                raise failures.unreachable(failures.host_of(self._url), details="short body")
+                raise failures.unreachable(self._link.host, details="short body")
             self.fetched += len(chunk)
             self._start, self._data = self._start + len(self._data), chunk

@@ -80,20 +80,17 @@ def _read_one(source: RangeSource, name: Path) -> GgufHeader:
 
 def _all_parts(urls: Sequence[str]) -> list[str]:
     """All parts' addresses. Raises ``UserFacing`` for a later part by itself."""
-    if len(urls) > MOST_PARTS:
-        raise refusals.renamed_part(Path(unquote(urlsplit(urls[0]).path)).name, len(urls))
-    if len(urls) != 1:
-        return list(urls)
     address = urlsplit(urls[0])
-    part = gguf.split_of(address.path)
+    name = Path(unquote(address.path)).name
+    part = gguf.split_of(address.path) if len(urls) == 1 else None
+    count = len(urls) if part is None else part[2]
+    if not 1 <= count <= MOST_PARTS:
+        raise refusals.renamed_part(name, count)
     if part is None:
         return list(urls)
-    stem, number, count = part
-    if not 1 <= count <= MOST_PARTS:
-        raise refusals.renamed_part(Path(unquote(address.path)).name, count)
-    names = gguf.part_names(stem, count)
-    if number != 1:
-        raise refusals.not_first_part(Path(unquote(address.path)).name, Path(unquote(names[0])).name)
+    names = gguf.part_names(part[0], count)
+    if part[1] != 1:
+        raise refusals.not_first_part(name, Path(unquote(names[0])).name)
     return [address._replace(path=name).geturl() for name in names]
 
 

@@ -18,7 +18,7 @@ advice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -27,6 +27,9 @@ from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import Advice, CatalogModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.quants import SMALL_MODEL
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
+
+if TYPE_CHECKING:
+    from qwen_desktop.services.fits import Fits
 
 #: Tokens per second that are comfortable in the middle of a talk; people read 4 to 6, and thinking is waited for.
 COMFORTABLE = 8.0
@@ -41,47 +44,67 @@ _SMALL_QUANT, _LARGE_QUANT, _CONDITIONS = -6, 1, -4
 _LIGHTER, _STRONGER = 0.65, 3
 #: The large quant is for machines with room to waste: it may take this share of the memory.
 _SPACIOUS = 0.25
-_BEST: dict[Purpose, str] = {
-    Purpose.EVERYDAY: QT_TRANSLATE_NOOP(
+
+# fmt: off
+_SENTENCES = {
+    "best.everyday": QT_TRANSLATE_NOOP("advice", "The best answers that should run well on this computer."),
+    "best.everyday.speed": QT_TRANSLATE_NOOP(
         "advice", "The best answers that still come faster than you read: about {speed} tokens per second."
     ),
-    Purpose.REASONING: QT_TRANSLATE_NOOP(
-        "advice", "The best at thinking things through here, at about {speed} tokens per second."
-    ),
-    Purpose.CODE: QT_TRANSLATE_NOOP(
-        "advice", "The best at code that runs well here, at about {speed} tokens per second."
-    ),
-    Purpose.MATHS: QT_TRANSLATE_NOOP(
-        "advice", "The best at mathematics that runs well here, at about {speed} tokens per second."
-    ),
-    Purpose.PICTURES: QT_TRANSLATE_NOOP(
-        "advice", "The best at pictures that runs well here, at about {speed} tokens per second."
-    ),
-    Purpose.LANGUAGES: QT_TRANSLATE_NOOP(
+    "best.reasoning": QT_TRANSLATE_NOOP("advice", "The best at thinking things through that should run well here."),
+    "best.reasoning.speed":
+        QT_TRANSLATE_NOOP("advice", "The best at thinking things through here, at about {speed} tokens per second."),
+    "best.code": QT_TRANSLATE_NOOP("advice", "The best at code that should run well on this computer."),
+    "best.code.speed":
+        QT_TRANSLATE_NOOP("advice", "The best at code that runs well here, at about {speed} tokens per second."),
+    "best.maths": QT_TRANSLATE_NOOP("advice", "The best at mathematics that should run well on this computer."),
+    "best.maths.speed":
+        QT_TRANSLATE_NOOP("advice", "The best at mathematics that runs well here, at about {speed} tokens per second."),
+    "best.pictures": QT_TRANSLATE_NOOP("advice", "The best at pictures that should run well on this computer."),
+    "best.pictures.speed":
+        QT_TRANSLATE_NOOP("advice", "The best at pictures that runs well here, at about {speed} tokens per second."),
+    "best.languages": QT_TRANSLATE_NOOP("advice", "The best in many languages that should run well here."),
+    "best.languages.speed": QT_TRANSLATE_NOOP(
         "advice", "The best in many languages that runs well here, at about {speed} tokens per second."
     ),
+    "tight": QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes most of this computer's memory."),
+    "slow": QT_TRANSLATE_NOOP("advice", "The quickest on this computer: about {speed} tokens per second."),
+    "lighter": QT_TRANSLATE_NOOP("advice", "Quicker, and leaves {room} GB more to other programs."),
+    "lighter.battery":
+        QT_TRANSLATE_NOOP("advice", "Quicker, easy on the battery, and leaves {room} GB more to others."),
+    "lighter.now": QT_TRANSLATE_NOOP("advice", "Fits beside the programs that run now."),
+    "lighter.smaller": QT_TRANSLATE_NOOP("advice", "Smaller: leaves {room} GB more to other programs."),
+    "stronger": QT_TRANSLATE_NOOP("advice", "Better answers, but larger and slower."),
+    "stronger.memory": QT_TRANSLATE_NOOP("advice", "Better answers, but large for the memory of this computer."),
+    "stronger.speed": QT_TRANSLATE_NOOP("advice", "Better answers, but slower: about {speed} tokens per second."),
+    "stronger.thinking": QT_TRANSLATE_NOOP(
+        "advice", "Better answers, but it thinks for a while first, at about {speed} tokens per second."
+    ),
+    "disk": QT_TRANSLATE_NOOP(
+        "advice", "{model} would be better, but needs {size} GB on the disk, where {free} GB are free."
+    ),
+    "disk.full": QT_TRANSLATE_NOOP(
+        "advice", "The disk has no room for a model: the smallest, {model}, needs {size} GB and some to spare."
+    ),
+    "memory": QT_TRANSLATE_NOOP(
+        "advice",
+        "Even the smallest model, {model}, needs {missing} GB more of free memory. Close other programs, then look "
+        "again.",
+    ),
+    "none": QT_TRANSLATE_NOOP("advice", "The list has no model for this."),
+    "not_now": QT_TRANSLATE_NOOP(
+        "advice",
+        "{model} suits this computer, but {missing} GB more must be free to use it: other programs hold a lot of "
+        "memory now.",
+    ),
+    "pictures": QT_TRANSLATE_NOOP("advice", "This version cannot look at pictures yet."),
+    "pictures.model": QT_TRANSLATE_NOOP(
+        "advice", "This version cannot look at pictures yet. When it can, {model} will suit this computer."
+    ),
+    "unknown":
+        QT_TRANSLATE_NOOP("advice", "The smallest of its kind, since the memory of this computer could not be read."),
 }
-_BEST_UNMEASURED: dict[Purpose, str] = {
-    Purpose.EVERYDAY: QT_TRANSLATE_NOOP("advice", "The best answers that should run well on this computer."),
-    Purpose.REASONING: QT_TRANSLATE_NOOP("advice", "The best at thinking things through that should run well here."),
-    Purpose.CODE: QT_TRANSLATE_NOOP("advice", "The best at code that should run well on this computer."),
-    Purpose.MATHS: QT_TRANSLATE_NOOP("advice", "The best at mathematics that should run well on this computer."),
-    Purpose.PICTURES: QT_TRANSLATE_NOOP("advice", "The best at pictures that should run well on this computer."),
-    Purpose.LANGUAGES: QT_TRANSLATE_NOOP("advice", "The best in many languages that should run well here."),
-}
-
-
-class Verdicts(Protocol):
-    """Who answers whether a model fits: ``services.fits``. None where that cannot be said."""
-
-    def usual(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
-        """On a usual day."""
-
-    def of(self, model: CatalogModel, quant: Quant, /) -> Fit | None:
-        """Now."""
-
-    def has(self, model: CatalogModel, quant: Quant, /) -> bool:
-        """Whether it is on the disk already."""
+# fmt: on
 
 
 class _Candidate(Struct, frozen=True):
@@ -108,7 +131,7 @@ class _Tried(Struct, frozen=True):
         return self.fit.decode_tokens_per_s or 0.0
 
 
-def recommend(models: Iterable[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Verdicts) -> Recommendation:
+def recommend(models: Iterable[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Fits) -> Recommendation:
     """The recommendation. Some milliseconds for the whole catalogue.
 
     Without a ``best`` one ``reason`` says why: the purpose is not served yet, or nothing fits. With one it may say that
@@ -126,7 +149,7 @@ def recommend(models: Iterable[CatalogModel], machine: Machine, purpose: Purpose
 class _Advisor:
     """One question."""
 
-    def __init__(self, machine: Machine, purpose: Purpose, verdicts: Verdicts) -> None:
+    def __init__(self, machine: Machine, purpose: Purpose, verdicts: Fits) -> None:
         self._purpose = purpose
         self._verdicts = verdicts
         self._guessed_speed = not machine.bandwidth_bytes_per_s
@@ -144,8 +167,7 @@ class _Advisor:
         if missing and (lighter is None or self._missing(lighter.candidate)):
             lighter = self._for_now(best, candidates) or lighter
             if lighter and not self._missing(lighter.candidate):
-                source = QT_TRANSLATE_NOOP("advice", "Fits beside the programs that run now.")
-                why_lighter = _say("lighter.now", source)
+                why_lighter = _say("lighter.now")
         stronger = self._stronger(best, candidates)
         return Recommendation(
             self._purpose,
@@ -254,16 +276,14 @@ class _Advisor:
 
     def _why(self, best: _Tried) -> Text:
         if not self._fits(best):
-            source = QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes most of this computer's memory.")
-            return _say("tight", source)
+            return _say("tight")
         needed = _needed_speed(best.candidate.model, self._purpose)
         if best.speed < needed and not self._guessed_speed:
-            source = QT_TRANSLATE_NOOP("advice", "The quickest on this computer: about {speed} tokens per second.")
-            return _say("slow", source, speed=round(best.speed, 1))
+            return _say("slow", speed=round(best.speed, 1))
         speed = self._said(best)
         if speed is None or speed < needed:
-            return _say(f"best.{self._purpose}", _BEST_UNMEASURED[self._purpose])
-        return _say(f"best.{self._purpose}.speed", _BEST[self._purpose], speed=round(speed))
+            return _say(f"best.{self._purpose}")
+        return _say(f"best.{self._purpose}.speed", speed=round(speed))
 
     def _said(self, tried: _Tried) -> float | None:
         """The speed to name: as it is on a usual day, and not above what the verdict of now says beside it."""
@@ -274,72 +294,43 @@ class _Advisor:
     def _why_lighter(self, tried: _Tried, best: _Tried) -> Text:
         room = _gigabytes(best.fit.memory.total_bytes - tried.fit.memory.total_bytes)
         if tried.speed < best.speed * 1.1:
-            source = QT_TRANSLATE_NOOP("advice", "Smaller: leaves {room} GB more to other programs.")
-            return _say("lighter.smaller", source, room=room)
+            return _say("lighter.smaller", room=room)
         battery = self._machine.battery
-        if battery is not None and battery.plugged is False:
-            source = QT_TRANSLATE_NOOP("advice", "Quicker, easy on the battery, and leaves {room} GB more to others.")
-            return _say("lighter.battery", source, room=room)
-        return _say(
-            "lighter", QT_TRANSLATE_NOOP("advice", "Quicker, and leaves {room} GB more to other programs."), room=room
-        )
+        on_battery = battery is not None and battery.plugged is False
+        return _say("lighter.battery" if on_battery else "lighter", room=room)
 
     def _why_stronger(self, tried: _Tried, best: _Tried) -> Text:
         if not self._fits(tried):  # only just on a usual day, or with less context; how it fits now stands beside it
-            source = QT_TRANSLATE_NOOP("advice", "Better answers, but large for the memory of this computer.")
-            return _say("stronger.memory", source)
+            return _say("stronger.memory")
         speed = self._said(tried)
         if speed is None:
-            return _say("stronger", QT_TRANSLATE_NOOP("advice", "Better answers, but larger and slower."))
-        if tried.speed < best.speed:
-            source = QT_TRANSLATE_NOOP("advice", "Better answers, but slower: about {speed} tokens per second.")
-            return _say("stronger.speed", source, speed=round(speed))
-        source = QT_TRANSLATE_NOOP(
-            "advice", "Better answers, but it thinks for a while first, at about {speed} tokens per second."
-        )
-        return _say("stronger.thinking", source, speed=round(speed))
+            return _say("stronger")
+        return _say("stronger.speed" if tried.speed < best.speed else "stronger.thinking", speed=round(speed))
 
     def _remark(self, best: _Tried, candidates: Sequence[_Candidate]) -> Text | None:
         for candidate in candidates:
             if candidate.points <= best.candidate.points:
                 break
             if not self._on_disk(candidate) and candidate.quant.recommended and self._comfortable(candidate):
-                source = QT_TRANSLATE_NOOP(
-                    "advice", "{model} would be better, but needs {size} GB on the disk, where {free} GB are free."
-                )
                 free = _gigabytes(self._disk or 0)
-                return _say("disk", source, model=candidate.model.name, size=_gigabytes(candidate.size), free=free)
+                return _say("disk", model=candidate.model.name, size=_gigabytes(candidate.size), free=free)
         return None
 
     def _nothing(self, candidates: Sequence[_Candidate]) -> Text:
         least = min(candidates, key=lambda c: c.size)
         tried = self._try(least)
         if tried is not None and tried.fit.missing_bytes > 0:
-            source = QT_TRANSLATE_NOOP(
-                "advice",
-                "Even the smallest model, {model}, needs {missing} GB more of free memory. Close other programs, then "
-                "look again.",
-            )
-            missing = _gigabytes(tried.fit.missing_bytes, up=True)
-            return _say("memory", source, model=least.model.name, missing=missing)
-        source = QT_TRANSLATE_NOOP(
-            "advice", "The disk has no room for a model: the smallest, {model}, needs {size} GB and some to spare."
-        )
-        return _say("disk.full", source, model=least.model.name, size=_gigabytes(least.size, up=True))
+            return _say("memory", model=least.model.name, missing=_gigabytes(tried.fit.missing_bytes, up=True))
+        return _say("disk.full", model=least.model.name, size=_gigabytes(least.size, up=True))
 
 
-def _say(code: str, source: str, **params: Param) -> Text:
-    return Text(f"advice.{code}", source, params)
+def _say(code: str, **params: Param) -> Text:
+    return Text(f"advice.{code}", _SENTENCES[code], params)
 
 
 def _not_now(model: str, missing_bytes: int) -> Text:
     """The best one for the computer does not fit what is free at the moment."""
-    source = QT_TRANSLATE_NOOP(
-        "advice",
-        "{model} suits this computer, but {missing} GB more must be free to use it: other programs hold a lot of "
-        "memory now.",
-    )
-    return _say("not_now", source, model=model, missing=_gigabytes(max(missing_bytes, 100_000_000), up=True))
+    return _say("not_now", model=model, missing=_gigabytes(max(missing_bytes, 100_000_000), up=True))
 
 
 def _gigabytes(count: int, *, up: bool = False) -> str:
@@ -383,23 +374,15 @@ def _needed_speed(model: CatalogModel, purpose: Purpose) -> float:
 def _blind(candidates: Sequence[_Candidate], purpose: Purpose) -> Recommendation:
     """Nothing is known of the memory: the smallest, and it is said so."""
     least = min((c for c in candidates if c.quant.recommended), key=lambda c: c.size)
-    why = _say(
-        "unknown",
-        QT_TRANSLATE_NOOP("advice", "The smallest of its kind, since the memory of this computer could not be read."),
-    )
+    why = _say("unknown")
     return Recommendation(purpose, best=Advice("best", least.model, least.quant, why), reason=why)
 
 
-def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Verdicts) -> Text:
+def _unserved(models: Sequence[CatalogModel], machine: Machine, purpose: Purpose, verdicts: Fits) -> Text:
     """What to say of a purpose that a later version will serve, with the model for it where one will do."""
     candidates = _candidates(models, purpose, planned=True)
     known = machine.memory.total_bytes is not None or machine.memory.free_bytes is not None
     found = _Advisor(machine, purpose, verdicts).advise(candidates).best if candidates and known else None
     if purpose is not Purpose.PICTURES:
-        return _say("none", QT_TRANSLATE_NOOP("advice", "The list has no model for this."))
-    if found is None:
-        return _say("pictures", QT_TRANSLATE_NOOP("advice", "This version cannot look at pictures yet."))
-    source = QT_TRANSLATE_NOOP(
-        "advice", "This version cannot look at pictures yet. When it can, {model} will suit this computer."
-    )
-    return _say("pictures.model", source, model=found.model.name)
+        return _say("none")
+    return _say("pictures") if found is None else _say("pictures.model", model=found.model.name)

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from qwen_desktop.core.models import DownloadStatus
 from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus, MessageChanged
@@ -21,20 +20,18 @@ from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus,
 log = logging.getLogger(__name__)
 
 _BUSY = (DownloadStatus.RUNNING, DownloadStatus.CHECKING)
-
-
-class Hold(Protocol):
-    """Keeps the computer awake from its making until ``release``."""
-
-    def release(self) -> None: ...
+#: The computer is held awake until this is called.
+Release = Callable[[], None]
+#: Windows: until further notice, and not only for the idle time so far; the system, the display apart.
+_CONTINUOUS, _SYSTEM = 0x80000000, 0x00000001
 
 
 class Awake:
     """Listens for downloads and answers, and holds the computer awake while there is one."""
 
-    def __init__(self, bus: EventBus, hold: Callable[[], Hold | None] | None = None) -> None:
+    def __init__(self, bus: EventBus, hold: Callable[[], Release | None] | None = None) -> None:
         self._make = hold or hold_awake
-        self._hold: Hold | None = None
+        self._release: Release | None = None
         self._changing = threading.Lock()
         self._reasons: set[str] = set()
         self._leave = [
@@ -68,11 +65,11 @@ class Awake:
 
     def _change(self) -> None:
         with self._changing:
-            if self.held and self._hold is None:
-                self._hold = self._make()
-            elif not self.held and self._hold is not None:
-                self._hold.release()
-                self._hold = None
+            if self.held and self._release is None:
+                self._release = self._make()
+            elif not self.held and self._release is not None:
+                self._release()
+                self._release = None
 
     def close(self) -> None:
         """Let go, at once."""
@@ -88,13 +85,13 @@ class Awake:
             self.end(event.download.id)
 
 
-def hold_awake() -> Hold | None:
-    """A hold by the means of this system, None when it has none."""
+def hold_awake() -> Release | None:
+    """Hold the computer awake by the means of this system; None when it has none."""
     try:
         if sys.platform == "win32":
-            return _WindowsHold()
+            return _hold_windows()
         command = _command()
-        return None if command is None else _ProcessHold(command)
+        return None if command is None else _hold_by(command)
     except OSError as error:
         log.info("awake.impossible kind=%s", type(error).__name__)
         return None
@@ -113,39 +110,31 @@ def _command() -> Sequence[str] | None:
     )  # fmt: skip
 
 
-class _ProcessHold:
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+def _hold_by(command: Sequence[str]) -> Release:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def release(self) -> None:
+    def release() -> None:
         """End the program; waits for it in a thread, so that none is left behind."""
-        process = self._process
         with contextlib.suppress(OSError):
             if process.stdin is not None:
                 process.stdin.close()
             process.terminate()
         threading.Thread(target=process.wait, name="awake-end", daemon=True).start()
 
+    return release
 
-class _WindowsHold:
+
+def _hold_windows() -> Release:
     """``SetThreadExecutionState`` belongs to a thread, which must live as long as it should hold."""
+    over = threading.Event()
 
-    _CONTINUOUS, _SYSTEM = 0x80000000, 0x00000001
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        threading.Thread(target=self._run, name="awake", daemon=True).start()
-
-    def _run(self) -> None:
+    def run() -> None:
         import ctypes  # noqa: PLC0415
 
         kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - unknown elsewhere
-        kernel.SetThreadExecutionState(self._CONTINUOUS | self._SYSTEM)
-        self._over.wait()
-        kernel.SetThreadExecutionState(self._CONTINUOUS)
+        kernel.SetThreadExecutionState(_CONTINUOUS | _SYSTEM)
+        over.wait()
+        kernel.SetThreadExecutionState(_CONTINUOUS)
 
-    def release(self) -> None:
-        """Let the thread end."""
-        self._over.set()
+    threading.Thread(target=run, name="awake", daemon=True).start()
+    return over.set

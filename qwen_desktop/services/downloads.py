@@ -51,17 +51,17 @@ _HELD = (DownloadStatus.PAUSED, DownloadStatus.FAILED)
 #: Why nothing moves while the network is switched off; stands in one line with figures, so it has no full stop.
 OFFLINE_NOTE = Text("download.offline", QT_TRANSLATE_NOOP("downloads", "Waits: the network is switched off"))
 _REPAIRING = Text("download.repairing", QT_TRANSLATE_NOOP("downloads", "What came is damaged; it is fetched again."))
+# fmt: off
 #: Why a download that nobody asked for just now waits.
 _metered_network = Failure(
-    UserFacing,
-    "download.metered",
-    "",
+    UserFacing, "download.metered", "",
     QT_TRANSLATE_NOOP("downloads", "The download waits, since this network says that data costs money."),
     QT_TRANSLATE_NOOP("downloads", "Resume it to go on all the same."),
 )
 _unknown = Failure(
-    UserFacing, "download.unknown", "", QT_TRANSLATE_NOOP("downloads", "This download is not in the list any more.")
+    UserFacing, "download.unknown", "", QT_TRANSLATE_NOOP("downloads", "This download is not in the list any more."),
 )
+# fmt: on
 
 
 class Kept(Struct, frozen=True):
@@ -169,7 +169,7 @@ class Downloads:
         """
         self._need_network()
         number = identifier(request)
-        known = next((item for item in self._items if item.download.id == number), None)
+        known = self._known(number)
         if known is not None and known.download.status is DownloadStatus.DONE:
             self._items.remove(known)  # wanted again: it was deleted, or there is a newer version
             known = None
@@ -181,8 +181,7 @@ class Downloads:
         item = _Item(Download(number, request, DownloadStatus.WAITING, total_bytes=total), agreed=True)
         self._items.append(item)
         self._bus.publish(DownloadsChanged())
-        await self._keep()
-        self._kick()
+        await self._keep_and_kick()
         return item.download
 
     async def pause(self, download_id: str) -> None:
@@ -205,12 +204,7 @@ class Downloads:
         item.agreed = True
         item.crashes = 0
         self._set(item, status=DownloadStatus.WAITING, problem=None, note=None)
-        await self._keep()
-        self._kick()
-
-    async def retry(self, download_id: str) -> None:
-        """Try a failed one again, from where it stopped."""
-        await self.resume(download_id)
+        await self._keep_and_kick()
 
     async def cancel(self, download_id: str) -> None:
         """End one, take it off the list and remove its unfinished files. Of one that is done only the line goes."""
@@ -236,8 +230,7 @@ class Downloads:
         first = next((i for i in self._items if i is running or i.download.status is DownloadStatus.WAITING), None)
         if running is not None and first is not running:
             await self._stop(running)
-        await self._keep()
-        self._kick()
+        await self._keep_and_kick()
 
     async def restore(self) -> None:
         """After a restart: list what was unfinished. What ran or waited goes on, but asks on a metered network. A list
@@ -254,7 +247,7 @@ class Downloads:
             self._bus.publish(Notified(Text("downloads.kept", template, {"path": str(aside)})))
         for kept in before:
             number = identifier(kept.request)
-            if kept.status is DownloadStatus.DONE or any(item.download.id == number for item in self._items):
+            if kept.status is DownloadStatus.DONE or self._known(number) is not None:
                 continue
             status = kept.status if kept.status in _HELD else DownloadStatus.WAITING
             done, total = kept.done_bytes, kept.total_bytes
@@ -324,8 +317,15 @@ class Downloads:
     async def _work(self, item: _Item) -> None:
         try:
             await self._run(item)
+        except Cancelled:  # the worker is ending, and the app with it
+            self._rest(item, DownloadStatus.WAITING)
         except Exception as error:
-            self._failed(item, error)
+            problem = problem_of(error)
+            if not isinstance(error, AppError | OSError):
+                log.error("download.failed kind=%s", type(error).__name__, exc_info=error)
+            log.warning("download.failed code=%s", problem.what.code)
+            problem = structs.replace(problem, action=problem.action or "retry")
+            self._rest(item, DownloadStatus.FAILED, problem)
 
     def _over(self, item: _Item, task: asyncio.Task[None]) -> None:
         """A run has ended, perhaps stopped before its first step; the next one begins."""
@@ -337,24 +337,13 @@ class Downloads:
         if self._running is item:
             self._running = None
         if not self._closed:
-            following = asyncio.get_running_loop().create_task(self._go_on(), name="downloads.next")
+            following = asyncio.get_running_loop().create_task(self._keep_and_kick(), name="downloads.next")
             self._tasks.add(following)
             following.add_done_callback(self._tasks.discard)
 
-    async def _go_on(self) -> None:
+    async def _keep_and_kick(self) -> None:
         await self._keep()
         self._kick()
-
-    def _failed(self, item: _Item, error: Exception) -> None:
-        problem = problem_of(error)
-        if isinstance(error, Cancelled):  # the worker is ending, and the app with it
-            self._rest(item, DownloadStatus.WAITING)
-            return
-        if not isinstance(error, AppError | OSError):
-            log.error("download.failed kind=%s", type(error).__name__, exc_info=error)
-        log.warning("download.failed code=%s", problem.what.code)
-        problem = structs.replace(problem, action=problem.action or "retry")
-        self._rest(item, DownloadStatus.FAILED, problem)
 
     async def _run(self, item: _Item) -> None:
         while self._library.moving:  # noqa: ASYNC110 - it tells that a move begins, not that it is over
@@ -365,20 +354,14 @@ class Downloads:
             return
         self._set(item, status=DownloadStatus.RUNNING, problem=None, note=None)
         result = await self._call(item)
-        files = tuple(result["files"])
         size = int(result["size_bytes"])
-        self._set(
-            item,
-            done_bytes=size,
-            total_bytes=size,
-            path=files[0],
-            source=result["source"],
-            fetched_bytes=max(item.download.fetched_bytes, int(result["fetched_bytes"])),
-        )
+        fetched = max(item.download.fetched_bytes, int(result["fetched_bytes"]))
+        path, source = result["files"][0], result["source"]
+        self._set(item, done_bytes=size, total_bytes=size, path=path, source=source, fetched_bytes=fetched)
         done = structs.replace(
             item.download, status=DownloadStatus.DONE, speed=0.0, seconds_left=None, note=None, problem=None
         )
-        model = await asyncio.shield(self._library.add_download(done, *files, *result["mmproj"]))
+        model = await asyncio.shield(self._library.add_download(done))
         # What came is what the hub has, to the byte; whether it is a model to chat with is another matter.
         item.download = done = structs.replace(done, problem=model.problem if model is not None else None)
         self._bus.publish(DownloadChanged(done))
@@ -457,10 +440,13 @@ class Downloads:
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _find(self, download_id: str) -> _Item:
-        for item in self._items:
-            if item.download.id == download_id:
-                return item
-        raise _unknown()
+        item = self._known(download_id)
+        if item is None:
+            raise _unknown()
+        return item
+
+    def _known(self, download_id: str) -> _Item | None:
+        return next((item for item in self._items if item.download.id == download_id), None)
 
     def _set(self, item: _Item, **changes: Any) -> None:
         after = structs.replace(item.download, **changes)

@@ -541,10 +541,6 @@ def _direct(url: str) -> str:
 
 def _sources(model: CatalogModel, paths: tuple[str, ...], access: Access, hubs: tuple[str, ...]) -> list[list[str]]:
     """Where the parts of a file lie, first choice first."""
-    found = []
-    for hub in hubs:
-        if hub == "huggingface":
-            found.append([api.huggingface_url(model.repo, path, model.revision, access=access) for path in paths])
-        elif model.modelscope:
-            found.append([api.modelscope_url(model.modelscope, path, access=access) for path in paths])
-    return found
+    repos = {"huggingface": model.repo, "modelscope": model.modelscope}
+    places = [(hub, repos[hub]) for hub in hubs if repos[hub]]
+    return [[api.file_url(hub, repo, path, model.revision, access=access) for path in paths] for hub, repo in places]

@@ -29,10 +29,10 @@ from qwen_desktop.core.paths import home as user_home
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
+from qwen_desktop.hub.installed import lies_in
 from qwen_desktop.hub.installed import shown as shown_model
 from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
 from qwen_desktop.hub.manifest import find_manifests
-from qwen_desktop.hub.names import is_safe
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
     CatalogueChanged,
@@ -224,7 +224,7 @@ class Library:
 
     # Adding ------------------------------------------------------------------------------------------------------
 
-    async def add_download(self, download: Download, *_files: object) -> InstalledModel | None:
+    async def add_download(self, download: Download) -> InstalledModel | None:
         """A download has ended and its manifest is written: list it, its template examined. None when it is not
         there after all."""
         await self.scan()
@@ -274,11 +274,7 @@ class Library:
 
     async def _link(self, entries: list[Entry]) -> list[str]:
         """Note linked models and return their paths. A file that lies in our folder becomes ours instead."""
-        folder = self.folder
-        # a name that no manifest can hold stays a link
-        ours = [
-            e for e in entries if folder in Path(e.path).parents and all(is_safe(Path(f.path).name) for f in e.files)
-        ]
+        ours = [entry for entry in entries if lies_in(entry, self.folder)]
         paths = await self._copy_in(ours, None)
         fresh: list[Entry] = []
         parts: dict[str, Entry] = {}
@@ -363,7 +359,9 @@ class Library:
             return None
         from qwen_desktop.hub import deleting  # noqa: PLC0415 - with ctypes, and only when somebody deletes
 
-        return await asyncio.to_thread(deleting.of_model, await self._entry(model.path))
+        entry = await self._entry(model.path)
+        files = [Path(entry.absolute(file)) for file in entry.all_files]
+        return await asyncio.to_thread(deleting.why_no_bin, files)
 
     async def delete(self, model_id: str, *, permanent: bool = False) -> None:
         """Remove a model: the files of ours go to the bin, of a linked one only the link is forgotten.
@@ -477,10 +475,6 @@ class Library:
 
         await self._change(model.path, change)
 
-    async def set_alias(self, model_id: str, alias: str) -> None:
-        """As ``set_options``."""
-        await self.set_options(model_id, alias=alias)
-
     # Noting ------------------------------------------------------------------------------------------------------
 
     def _show(self, models: tuple[InstalledModel, ...]) -> None:
@@ -510,12 +504,9 @@ class Library:
             return {key: change(entry) if key == path else entry for key, entry in current.items()}
 
         def show(entries: Entries) -> None:
-            if path in entries:
-                self._show(
-                    tuple(
-                        shown_model(entries[path], _lasting(m.problem)) if m.path == path else m for m in self._models
-                    )
-                )
+            if (entry := entries.get(path)) is not None:
+                changed = (shown_model(entry, _lasting(m.problem)) if m.path == path else m for m in self._models)
+                self._show(tuple(changed))
 
         await self._note(apply, show)
 

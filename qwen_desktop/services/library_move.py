@@ -54,24 +54,22 @@ class FolderMove:
         Raises ``AppError``.
         """
         async with self._alone():
-            if await asyncio.to_thread(moving.read_move, self._journal) is not None:
-                await self._go_on()  # an earlier move that was interrupted comes first
+            await self._go_on()  # an earlier move that was interrupted comes first
             if self.before is not None:
                 await self.before()
             await self._run(str(self.folder), str(target), report)
 
-    async def restore(self) -> bool:
-        """At the start: bring an interrupted move to an end, or take it back where that cannot be. Returns whether
-        there was one. Raises ``AppError`` when it failed (the old folder is as it was then)."""
-        if await asyncio.to_thread(moving.read_move, self._journal) is None:
-            return False
-        async with self._alone():
-            return await self._go_on()
+    async def restore(self) -> None:
+        """At the start: bring an interrupted move to an end, or take it back where that cannot be. Raises ``AppError``
+        when it failed (the old folder is as it was then)."""
+        if await asyncio.to_thread(moving.read_move, self._journal) is not None:
+            async with self._alone():
+                await self._go_on()
 
-    async def _go_on(self) -> bool:
+    async def _go_on(self) -> None:
         state = await asyncio.to_thread(moving.read_move, self._journal)
         if state is None:
-            return False
+            return
         log.info("library.move restored phase=%s", state.phase)
         here = str(self.folder)
         if state.phase == "undoing" or (state.phase != "switched" and here not in (state.source, state.target)):
@@ -82,7 +80,6 @@ class FolderMove:
             await self._transfers.call("library.move_finish", {"journal": str(self._journal)})
         else:
             await self._switch(state)
-        return True
 
     async def _run(self, source: str, target: str, report: Report | None) -> None:
         params = {"source": source, "target": target, "journal": str(self._journal)}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import sys
 
 log = logging.getLogger(__name__)
@@ -62,13 +61,10 @@ def metered_by_windows(answer: str) -> bool:
 
 async def _output(*command: str) -> str:
     """What a program prints; "" when it is not there, fails or takes too long."""
-    if shutil.which(command[0]) is None:
-        return ""
 
     def run() -> str:
         import subprocess  # noqa: PLC0415
 
-        flags = int(getattr(subprocess, "CREATE_NO_WINDOW", 0))
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             done = subprocess.run(
                 command,
@@ -77,7 +73,7 @@ async def _output(*command: str) -> str:
                 timeout=PATIENCE_S,
                 check=False,
                 cwd=_SYSTEM if sys.platform == "win32" else None,
-                creationflags=flags,
+                creationflags=int(getattr(subprocess, "CREATE_NO_WINDOW", 0)),
             )
             return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
         log.info("network.unknown program=%s", command[0])

@@ -14,7 +14,7 @@ from qwen_desktop.core.errors import AppError, UserFacing, os_problem
 from qwen_desktop.core.files import linked_to
 from qwen_desktop.core.paths import possible
 from qwen_desktop.core.settings import Settings, changed_keys, declared, replaced, setting
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text, clean
 from qwen_desktop.services.events import EventBus, Notified, SettingsChanged
 from qwen_desktop.store.settings_file import SettingsFile, kept_as
 from qwen_desktop.store.settings_text import complaint
@@ -115,47 +115,39 @@ class Preferences:
         self._bus.publish(Notified(_unwritten(problem.what.code, self._file.path)))
 
 
+# fmt: off
+_UNWRITTEN = {
+    "settings.unwritten": QT_TRANSLATE_NOOP(
+        "settings", "Settings cannot be saved: {path} cannot be written. Changes hold until the app is closed."
+    ),
+    "settings.unwritten.full": QT_TRANSLATE_NOOP(
+        "settings", "Settings cannot be saved: the disk is full. Changes hold until the app is closed."
+    ),
+    "settings.unwritten.link": QT_TRANSLATE_NOOP(
+        "settings",
+        "Settings cannot be saved: {path} is a link to {target}, which cannot be written there. Changes hold until "
+        "the app is closed.",
+    ),
+    "settings.unwritten.loop": QT_TRANSLATE_NOOP(
+        "settings",
+        "Settings cannot be saved: {path} is a link that leads nowhere. Remove it or mend it. Changes hold until the "
+        "app is closed.",
+    ),
+}
+# fmt: on
+
+
 def _unwritten(code: str, path: Path) -> Text:
     """Why the settings are not saved, and what to mend."""
-    if code == "disk.full":
-        return Text(
-            "settings.unwritten.full",
-            QT_TRANSLATE_NOOP(
-                "settings", "Settings cannot be saved: the disk is full. Changes hold until the app is closed."
-            ),
-        )
+    places: dict[str, Param] = {"path": str(path)}
     try:
         target = linked_to(path)
+        why = "" if target == path else ".link"
+        places["target"] = str(target)
     except OSError:
-        target = None
-    if target == path:
-        return Text(
-            "settings.unwritten",
-            QT_TRANSLATE_NOOP(
-                "settings",
-                "Settings cannot be saved: {path} cannot be written. Changes hold until the app is closed.",
-            ),
-            {"path": str(path)},
-        )
-    if target is None:
-        return Text(
-            "settings.unwritten.loop",
-            QT_TRANSLATE_NOOP(
-                "settings",
-                "Settings cannot be saved: {path} is a link that leads nowhere. Remove it or mend it. Changes hold "
-                "until the app is closed.",
-            ),
-            {"path": str(path)},
-        )
-    return Text(
-        "settings.unwritten.link",
-        QT_TRANSLATE_NOOP(
-            "settings",
-            "Settings cannot be saved: {path} is a link to {target}, which cannot be written there. Changes hold until "
-            "the app is closed.",
-        ),
-        {"path": str(path), "target": str(target)},
-    )
+        why = ".loop"
+    why = "settings.unwritten" + (".full" if code == "disk.full" else why)
+    return Text(why, _UNWRITTEN[why], places)
 
 
 def _cleaned(value: Any, *, path: bool) -> Any:

@@ -60,33 +60,28 @@ class Limiter:
     """Lets bytes pass at no more than ``rate`` bytes a second; None is without a limit."""
 
     def __init__(self, rate: float | None = None) -> None:
-        self._rate = rate
+        self.rate = rate
         self._due = 0.0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._stopped = False
 
-    @property
-    def rate(self) -> float | None:
-        """Bytes a second, None for no limit."""
-        return self._rate
-
     def set(self, rate: float | None) -> None:
         """Another limit from now on, for those who wait too."""
         with self._lock:
-            if rate != self._rate:
-                self._rate = rate
+            if rate != self.rate:
+                self.rate = rate
                 self._due = time.monotonic()
                 self._changed.notify_all()
 
     def take(self, count: int) -> None:
         """Wait until ``count`` bytes may pass."""
         with self._lock:
-            rate = self._rate
+            rate = self.rate
             if rate is None:
                 return
             mine = self._due = max(self._due, time.monotonic() - _BURST_S) + count / rate
-            while rate == self._rate and not self._stopped and (left := mine - time.monotonic()) > 0:
+            while rate == self.rate and not self._stopped and (left := mine - time.monotonic()) > 0:
                 self._changed.wait(left)
 
     def stop(self) -> None:
@@ -164,11 +159,6 @@ class FileDownload:
             self.add(source)
 
     # For the one who watches -------------------------------------------------------------------------------------
-
-    @property
-    def done(self) -> int:
-        """Bytes that are there."""
-        return self.journal.done
 
     @property
     def state(self) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
@@ -11,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.files import flush_folder, open_raw, read_file, write_atomic
+from qwen_desktop.core.files import flush_folder, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
+from qwen_desktop.hub.copying import has_size, sha256_of
 from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
 from qwen_desktop.hub.download.part import in_use, of_disk, patiently
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)
 
-_BUFFER = 4 << 20
 #: Windows may refuse to rename for so long, in seconds.
 _IN_USE_S = 2.0
 
@@ -42,11 +41,7 @@ def already_there(request: DownloadRequest, targets: Mapping[Path, RemoteFile], 
     known = {file.path: file for file in (*manifest.files, *manifest.mmproj)}
     for target, wanted in targets.items():
         found = known.get(target.relative_to(home).as_posix())
-        try:
-            size = target.stat().st_size
-        except OSError:
-            return None
-        if found is None or size != found.size_bytes:
+        if found is None or not has_size(target, found.size_bytes):
             return None
         if wanted.sha256 and found.sha256 and wanted.sha256.lower() != found.sha256:
             return None
@@ -61,17 +56,9 @@ def is_whole(target: Path, file: Identity, tick: Callable[[], object]) -> bool:
     if not file.sha256 or part_path(target).exists():
         return False
     try:
-        if target.stat().st_size != file.size:
-            return False
-        hashed = hashlib.sha256()
-        buffer = memoryview(bytearray(_BUFFER))
-        with open_raw(target) as opened:
-            while count := opened.readinto(buffer):
-                hashed.update(buffer[:count])
-                tick()
+        return has_size(target, file.size) and sha256_of(target, lambda _count: tick()) == file.sha256
     except OSError:
         return False
-    return hashed.hexdigest() == file.sha256
 
 
 def finish(
@@ -147,7 +134,6 @@ def _rename(part: Path, target: Path) -> None:
 def _result(request: DownloadRequest, folder: Path, source: str, size: int, fetched: int) -> dict[str, Any]:
     home = home_of(request, folder)
     return {
-        "folder": str(home),
         "files": [str(home.joinpath(*file.path.split("/"))) for file in request.files],
         "mmproj": [str(home.joinpath(*file.path.split("/"))) for file in request.mmproj],
         "manifest": str(home / manifest_name(request.quant)),

@@ -66,8 +66,8 @@ def fetch(
     """The job ``hub.download``: fetch ``request`` (a ``DownloadRequest``) into the models folder.
 
     ``report(done, total, state=, note=, source=, speed=, fetched=)`` is called ten times a second, bytes over all
-    files; what it returns may have ``limit``. Returns ``{"folder", "files", "mmproj", "manifest", "source",
-    "size_bytes", "fetched_bytes"}``. Raises ``AppError``; ``Cancelled`` when stopped: then what is there stays.
+    files; what it returns may have ``limit``. Returns ``{"files", "mmproj", "manifest", "source", "size_bytes",
+    "fetched_bytes"}``. Raises ``AppError``; ``Cancelled`` when stopped: then what is there stays.
     """
     job = _Download(
         msgspec.convert(request, DownloadRequest),
@@ -253,7 +253,7 @@ class _Download:
         told = self._tell(
             download.state,
             download.waiting,
-            done=self._done_before + download.done,
+            done=self._done_before + download.journal.done,
             source=", ".join(download.source_names),
             speed=(received - first[1]) / (now - first[0]) if now > first[0] else 0.0,
             fetched=self._fetched_before + download.journal.head.fetched,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import logging
 import os
 import shutil
 import sys
@@ -15,20 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from qwen_desktop.core.errors import AppError, Environment, Failure, error_of, os_problem
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import windows_files
-
-log = logging.getLogger(__name__)
+from qwen_desktop.hub.locks import held
 
 #: Left free on the disk, in bytes: a full system disk harms everything.
 SPARE = 128 << 20
 #: More buffers than this are joined before one system call.
 _MOST_BUFFERS = 512
-#: Network disks without locks say one of these.
-_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 _LOOK_S = 0.25
 
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -92,15 +86,13 @@ class Handle:
 
     def write(self, place: int, buffers: Sequence[bytes]) -> None:
         """Write ``buffers`` one after the other from byte ``place`` on. Raises ``OSError``."""
+        written = 0
         if hasattr(os, "pwritev") and len(buffers) <= _MOST_BUFFERS:
-            left = sum(map(len, buffers))
             written = os.pwritev(self._file, buffers, place)
-            if written == left:
+            if written == sum(map(len, buffers)):
                 return
-            place += written
-            data = memoryview(b"".join(buffers))[written:]
-        else:
-            data = memoryview(b"".join(buffers))
+        place += written
+        data = memoryview(b"".join(buffers))[written:]
         while data:
             if hasattr(os, "pwrite"):
                 written = os.pwrite(self._file, data, place)
@@ -126,9 +118,7 @@ class Handle:
 
     def close(self) -> None:
         """Close it."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        os.close(self._file)
 
 
 class PartFile:
@@ -267,35 +257,11 @@ def locked(targets: Sequence[Path], waiting: Callable[[], None]) -> Iterator[Non
     and may raise. Raises ``AppError`` for a folder that cannot be written."""
     with ExitStack() as stack:
         for target in sorted(targets):  # in one order, so that two never wait for each other
-            stack.enter_context(_one(target, waiting))
+            try:
+                stack.enter_context(held(lock_path(target), waiting, _LOOK_S))
+            except OSError as error:
+                raise of_disk(error, lock_path(target)) from error
         yield
-
-
-@contextmanager
-def _one(target: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    path = lock_path(target)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise of_disk(error, path) from error
-    lock = FileLock(path, timeout=0, thread_local=False)
-    while True:
-        try:
-            lock.acquire()
-        except Timeout:
-            waiting()
-            time.sleep(_LOOK_S)
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-                raise of_disk(error, path) from error
-            log.info("download.no_locks")  # some network disks have none; two at a time are unlikely there
-            break
-        else:
-            break
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def remove_lock(target: Path) -> None:

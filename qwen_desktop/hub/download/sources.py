@@ -12,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from msgspec import Struct
 
 from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.gguf import refusals
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub import api, failures
-from qwen_desktop.hub.access import Access
+from qwen_desktop.hub.access import HUGGING_FACE, Access
 from qwen_desktop.hub.client import origin_of, sentences
 from qwen_desktop.hub.download.journal import Identity
 
@@ -49,9 +51,7 @@ class Source(Struct, frozen=True):
 
     def url(self, path: str) -> str:
         """The hub's own address of a file."""
-        if self.kind == "modelscope":
-            return api.modelscope_url(self.repo, path, access=self.access)
-        return api.huggingface_url(self.repo, path, self.commit, access=self.access)
+        return api.file_url(self.kind, self.repo, path, self.commit, access=self.access)
 
 
 class Candidate(Struct, frozen=True):
@@ -67,7 +67,7 @@ def candidates(request: DownloadRequest, access: Access, commit: str = "") -> li
     ``commit`` is what an unfinished download began with: the same version is asked for as long as it exists.
     """
     paths = [file.path for file in (*request.files, *request.mmproj)]
-    hub_name = failures.host_of(access.endpoint) if access.is_mirror else "Hugging Face"
+    hub_name = "Hugging Face" if access.endpoint == HUGGING_FACE else failures.host_of(access.endpoint)
     found = []
     asked = access.hubs if request.source in ("", "auto") else (request.source,)
     if "huggingface" in asked:
@@ -108,13 +108,14 @@ def _chosen(repo: str, paths: list[str], files: Iterable[RemoteFile], host: str)
 
 class Link:
     """One file at one source, asked for by several threads: remembers where the hub redirects to as long as that
-    address holds (a signed one ends after an hour or so), and asks the hub again when it does not."""
+    address holds (a signed one ends after an hour or so), and asks the hub again when it does not. ``url`` is for a
+    file that lies elsewhere. A size of 0 is not known yet."""
 
-    def __init__(self, source: Source, path: str) -> None:
+    def __init__(self, source: Source, path: str, url: str = "") -> None:
         self.source = source
         self.path = path
         self.file = source.files[path]
-        self._url = source.url(path)
+        self._url = url or source.url(path)
         self.host = failures.host_of(self._url)
         self._hub = origin_of(self._url)
         self._direct = ""
@@ -165,7 +166,8 @@ class Link:
         if answer.status_code >= 400 and answer.status_code != 416:
             answer.close()
             if origin_of(url) == self._hub:
-                if answer.headers.get("X-Error-Code") == "RevisionNotFound":  # it was there when the download began
+                lost = answer.headers.get("X-Error-Code") == "RevisionNotFound"
+                if lost and self.source.commit:  # it was there when the download began
                     raise failures.changed(self.path)
                 api.raise_for(answer, self.source.repo, self.source.access, path=self.path, revision=self.source.commit)
             # A fresh address that is refused: a proxy on the way, a clock that is wrong, or the store's own trouble.
@@ -189,15 +191,16 @@ class Link:
         if not tag and answer.status_code in (200, 206) and origin_of(str(answer.url)) == self._hub:
             tag = answer.headers.get("ETag", "")  # a CDN's own may be the hash of something else
         tag = tag.removeprefix("W/").strip('"').lower()
-        size = answer.headers.get("X-Linked-Size", "")
+        size, known = answer.headers.get("X-Linked-Size", ""), self.file.size_bytes
         wrong_hash = self.file.sha256 and api.SHA256.match(tag) and tag != self.file.sha256
-        if wrong_hash or (size.isdigit() and int(size) != self.file.size_bytes):
+        if wrong_hash or (known and size.isdigit() and int(size) != known):
             answer.close()
             raise failures.changed(self.path)
 
 
 def check_range(answer: httpx2.Response, start: int, size: int, path: str) -> None:
-    """Raise unless the body is what was asked for: from ``start`` (206), or all of it (200)."""
+    """Raise unless the body is what was asked for: from ``start`` (206), or all of it (200). ``size`` is 0 before the
+    first answer."""
     host, status = answer.url.host, answer.status_code
     unit, _, said = answer.headers.get("Content-Range", "").partition(" ")
     span, _, total = said.partition("/")
@@ -209,10 +212,10 @@ def check_range(answer: httpx2.Response, start: int, size: int, path: str) -> No
         total = answer.headers.get("Content-Length", "")
         if status != 200 or answer.headers.get("Content-Type", "").startswith("text/html"):
             raise failures.strange(host, details=f"HTTP {status}")
-    if total.isdigit() and int(total) != size:
+    if size and total.isdigit() and int(total) != size:
         raise failures.changed(path)
     if status == 416:
-        raise failures.busy(host, status)
+        raise failures.busy(host, status) if size else refusals.empty(PurePosixPath(path).name)
 
 
 def agree(first: Source, second: Source) -> bool:

@@ -123,16 +123,10 @@ class Getting(QObject):
 
     def toggle(self, download: Download) -> None:
         """Pause what runs or waits, resume what is paused, try what failed again."""
-        if download.status is DownloadStatus.FAILED:
-            self.retry(download)
-        elif download.status is DownloadStatus.PAUSED:
+        if download.status in (DownloadStatus.FAILED, DownloadStatus.PAUSED):
             self.resume(download)
         else:
             self.pause(download)
-
-    def retry(self, download: Download) -> None:
-        """Try a failed one again, from where it stopped."""
-        self._shell.operations.run(self._services.downloads.retry(download.id))
 
     def move(self, download: Download, index: int) -> None:
         """Give it another place in the queue."""

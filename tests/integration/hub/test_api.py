@@ -31,12 +31,11 @@ def test_a_repository_with_sizes_and_hashes(hub: FakeHub, access: Access) -> Non
 
 def test_a_search_follows_the_pages(hub: FakeHub, access: Access) -> None:
     for number in range(7):
-        hub.add(f"Qwen/M{number}-GGUF", {}, gated=number == 3)
+        hub.add(f"Qwen/M{number}-GGUF", {})
     hub.add("Qwen/Other", {}, tags=("safetensors",))
     hub.page_size = 3
     found = api.search_models(author="Qwen", access=access)
     assert [f.repo for f in found] == [f"Qwen/M{n}-GGUF" for n in range(7)]
-    assert [f.gated for f in found].index(True) == 3
     assert len(api.search_models(author="Qwen", limit=2, access=access)) == 2
     assert [f.repo for f in api.search_models(search="m5", access=access)] == ["Qwen/M5-GGUF"]
 

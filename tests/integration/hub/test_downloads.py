@@ -36,11 +36,11 @@ class MinimalLibrary:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.moving = False
-        self.added: list[tuple[Download, tuple[Any, ...]]] = []
+        self.added: list[Download] = []
 
-    async def add_download(self, download: Download, *files: Any) -> None:
+    async def add_download(self, download: Download) -> None:
         await asyncio.sleep(0)
-        self.added.append((download, files))
+        self.added.append(download)
 
 
 class NoSecrets:
@@ -132,8 +132,8 @@ def test_a_download_ends_in_the_library_and_is_told_of_on_the_way(
         begun = await app.downloads.start(wanted())
         assert (begun.status, begun.total_bytes, app.lists) == (S.WAITING, len(BODY), 1)
         await app.until(lambda: app.status(begun) is S.DONE)
-        (done, files) = app.library.added[0]
-        assert done.path == str(folder / REPO / FILE) == files[0] and whole(done.path, BODY)
+        done = app.library.added[0]
+        assert done.path == str(folder / REPO / FILE) and whole(done.path, BODY)
         shown = [d for _, d in app.heard]
         assert shown[0].status is S.RUNNING
         running = [(at, d) for at, d in app.heard if d.status is S.RUNNING]
@@ -168,7 +168,7 @@ def test_one_at_a_time_in_order_and_the_order_can_be_changed(hub: FakeHub, run: 
         assert app.status(first) is S.WAITING
         hub.pace(0)
         await app.until(lambda: all(d.status is S.DONE for d in app.downloads.items()))
-        assert [d.id for d, _ in app.library.added] == [second.id, first.id, third.id]
+        assert [d.id for d in app.library.added] == [second.id, first.id, third.id]
         assert hub.sent() <= len(BODY) + 2 * len(SMALL) + 2 * MIB
 
     run(test)
@@ -265,7 +265,7 @@ def test_a_failure_is_kept_with_its_sentence_and_can_be_tried_again(hub: FakeHub
         assert kept.status is S.FAILED and kept.problem is not None
         assert kept.problem.what.code == "hub.trouble" and kept.problem.action == "retry"
         hub.heal()
-        await app.downloads.retry(kept.id)
+        await app.downloads.resume(kept.id)
         await app.until(lambda: app.status(kept) is S.DONE)
         assert app.downloads.items()[0].problem is None
 

@@ -44,7 +44,7 @@ def test_downloads_stop_with_the_switch_and_go_on_by_themselves(
         assert "switched off" in str(app.downloads.items()[0].note)
         await asyncio.sleep(0.1)
         sent, asked = hub.sent(), len(hub.requests)
-        for act in (app.downloads.start(wanted(2)), app.downloads.resume(paused.id), app.downloads.retry(paused.id)):
+        for act in (app.downloads.start(wanted(2)), app.downloads.resume(paused.id)):
             with pytest.raises(AppError, match="switched off") as caught:
                 await act
             assert caught.value.problem.action == "network.online"

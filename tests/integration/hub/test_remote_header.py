@@ -14,7 +14,7 @@ from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.hub import range_source
 from qwen_desktop.hub.access import Access
-from qwen_desktop.hub.api import huggingface_url, modelscope_url
+from qwen_desktop.hub.api import file_url
 from qwen_desktop.hub.remote_header import as_job, read_remote
 from tests import gguf_files
 from tests.fake_hub import Circle, Drop, FakeHub, Page, Refuse, Short, Whole, WrongRange
@@ -41,7 +41,7 @@ def access(hub: FakeHub, **more: str) -> Access:
 
 
 def read(hub: FakeHub, path: str = NAME) -> tuple[GgufHeader, int]:
-    url = huggingface_url(REPO, path, "main", access=access(hub))
+    url = file_url("huggingface", REPO, path, "main", access=access(hub))
     return read_remote([url], access(hub), repo=REPO, path=path)
 
 
@@ -132,7 +132,7 @@ def test_the_signed_address_may_expire_on_the_way(hub: FakeHub, model: Path) -> 
 def test_the_token_stays_with_the_hub(hub: FakeHub) -> None:
     hub.repos[REPO].gated = True
     hub.accepted = True
-    url = huggingface_url(REPO, NAME, "main", access=access(hub))
+    url = file_url("huggingface", REPO, NAME, "main", access=access(hub))
     read_remote([url], access(hub, token=hub.token), repo=REPO, path=NAME)
     for seen in hub.requests:
         assert ("authorization" in seen.headers) == seen.host.startswith("localhost")
@@ -144,6 +144,7 @@ def test_the_token_stays_with_the_hub(hub: FakeHub) -> None:
     [
         (Refuse(status=404, code="EntryNotFound", stage="resolve", times=0), "has no file"),
         (Refuse(status=404, code="RepoNotFound", stage="resolve", times=0), "There is no model"),
+        (Refuse(status=404, code="RevisionNotFound", stage="resolve", times=0), "has no version"),
         (Refuse(status=429, retry_after="30", stage="resolve", times=0), "asks to wait"),
         (Refuse(status=503, times=0), "trouble"),
         (Refuse(status=416, times=0), "empty"),
@@ -197,7 +198,7 @@ def test_no_more_is_fetched_than_a_header_may_have(hub: FakeHub, monkeypatch: py
 
 def test_the_job_takes_the_next_source_when_the_first_is_away(hub: FakeHub, model: Path) -> None:
     here = access(hub)
-    urls = [[huggingface_url(REPO, NAME, "main", access=here)], [modelscope_url(REPO, NAME, access=here)]]
+    urls = [[file_url(kind, REPO, NAME, access=here)] for kind in ("huggingface", "modelscope")]
     hub.unplug("huggingface")
     found = as_job(urls=urls, access=here.as_params(), repo=REPO, path=NAME)
     assert found["size_bytes"] == model.stat().st_size

@@ -78,7 +78,7 @@ def test_options_are_given_to_the_next_load_and_only_allowed_ones(user: Path, tm
             with pytest.raises(UserFacing, match=r"engine\.threads is 0"):
                 await library.set_options(added.id, LoadOptions(threads=0))
             assert library.options(str(path)) == LoadOptions(context=4096, flash_attention="on")
-            await library.set_alias(added.id, "mine")
+            await library.set_options(added.id, alias="mine")
             assert library.named("MINE").id == added.id
             notes = Inventory(app.paths.data / "library.json")  # by hand, or by a version that knows more
             strange = LoadOptions(context=4096, kv_type="q9")

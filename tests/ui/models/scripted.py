@@ -420,9 +420,6 @@ class ScriptedDownloads:
         self.push(download_id, status=DownloadStatus.PAUSED, speed=0.0, seconds_left=None)
 
     async def resume(self, download_id: str) -> None:
-        self.push(download_id, status=DownloadStatus.RUNNING)
-
-    async def retry(self, download_id: str) -> None:
         self.push(download_id, status=DownloadStatus.RUNNING, problem=None)
 
     async def cancel(self, download_id: str) -> None:

@@ -302,7 +302,7 @@ def test_settings_and_environment_make_the_access() -> None:
     }
     found = access_of(Downloads(), environ=environ)
     assert (found.endpoint, found.token, found.offline) == ("https://mirror.example", TOKEN, True)
-    assert found.modelscope == "https://www.modelscope.ai" and found.is_mirror
+    assert found.modelscope == "https://www.modelscope.ai"
     chosen = access_of(Downloads(endpoint="https://own.example"), "hf_other", environ=environ)
     assert (chosen.endpoint, chosen.token) == ("https://own.example", "hf_other")
 

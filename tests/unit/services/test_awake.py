@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import psutil
+
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
 from qwen_desktop.core.parts import Role
@@ -19,10 +21,10 @@ class Holds:
     def __init__(self) -> None:
         self.made = self.now = 0
 
-    def __call__(self) -> Holds:
+    def __call__(self) -> Callable[[], None]:
         self.made += 1
         self.now += 1
-        return self
+        return self.release
 
     def release(self) -> None:
         self.now -= 1
@@ -85,7 +87,9 @@ def test_a_system_without_a_way_is_no_failure() -> None:
 
 
 def test_the_program_that_holds_ends_with_the_hold() -> None:
-    hold = awake._ProcessHold(("cat",))
-    assert hold._process.poll() is None
-    hold.release()
-    assert soon(lambda: hold._process.poll() is not None)
+    before = psutil.Process().children()
+    release = awake._hold_by(("cat",))
+    [program] = [child for child in psutil.Process().children() if child not in before]
+    assert program.is_running()
+    release()
+    assert soon(lambda: not program.is_running())
