@@ -21,9 +21,9 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import AppError, Bug, Problem, UserFacing
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, UserFacing
 from qwen_desktop.core.packed import unpack
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.rpc import Call, Client
@@ -32,6 +32,19 @@ log = logging.getLogger(__name__)
 
 #: After asking a run to stop, its last words are waited for this long, in seconds.
 _LAST_WORDS_S = 2.0
+
+# fmt: off
+_closed = Failure(Bug, "engine.closed", "", QT_TRANSLATE_NOOP("engine", "The engine is closed."))
+_unloaded = Failure(
+    Cancelled, "engine.unloaded", "",
+    QT_TRANSLATE_NOOP("engine", "The model was unloaded while it was answering."),
+    QT_TRANSLATE_NOOP("engine", "Send again to load it."), "retry",
+)
+_no_embeddings = Failure(
+    UserFacing, "engine.no_embeddings", "", QT_TRANSLATE_NOOP("engine", "This model gives no embeddings."),
+    QT_TRANSLATE_NOOP("engine", "Choose an embedding model."),
+)
+# fmt: on
 
 
 class _Run:
@@ -76,7 +89,7 @@ class LocalWorkerEngine:
     """A ``core.engine.LocalEngine`` whose model lives in a worker process. ``command`` starts the worker."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._client = Client(command, _unloaded())
+        self._client = Client(command, _unloaded().problem)
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
         self._info: ModelInfo | None = None
@@ -149,10 +162,7 @@ class LocalWorkerEngine:
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """Always raises ``UserFacing``: chat models give no embeddings here."""
-        raise UserFacing(
-            Text("engine.no_embeddings", QT_TRANSLATE_NOOP("engine", "This model gives no embeddings.")),
-            Text("engine.no_embeddings.hint", QT_TRANSLATE_NOOP("engine", "Choose an embedding model.")),
-        )
+        raise _no_embeddings()
 
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
@@ -176,16 +186,3 @@ class LocalWorkerEngine:
             found = problem(ending)
             for listener in self._listeners:
                 listener(found)
-
-
-def _closed() -> Bug:
-    return Bug(Text("engine.closed", QT_TRANSLATE_NOOP("engine", "The engine is closed.")))
-
-
-def _unloaded() -> Problem:
-    return Problem(
-        "cancelled",
-        Text("engine.unloaded", QT_TRANSLATE_NOOP("engine", "The model was unloaded while it was answering.")),
-        Text("engine.unloaded.hint", QT_TRANSLATE_NOOP("engine", "Send again to load it.")),
-        action="retry",
-    )

@@ -14,9 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
-from qwen_desktop.core.errors import UserFacing, prompt_empty
+from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
 from qwen_desktop.core.parts import FilePart, Role, TextPart, ThinkingPart, ToolResultPart
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 _KEEP = 0.6
@@ -25,6 +25,14 @@ _LONGEST_TOKEN = 24
 # private-use characters around a number stand for a control token that somebody typed
 _HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
 _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
+
+# fmt: off
+_too_long = Failure(
+    UserFacing, "prompt.too_long", "tokens context",
+    QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
+    QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."), "view.settings",
+)
+# fmt: on
 
 
 class Prompt(Struct, frozen=True):
@@ -147,25 +155,10 @@ def build(
     if found is None:  # the last message alone is more than 60 %: it may use the room, and the reserve if it must
         tokens, text = render(len(messages) - 1)
         if len(tokens) > max(room, context - 64):
-            raise _too_long(len(tokens), context)
+            raise _too_long(f"{len(tokens):,}", f"{context:,}")
         found = (len(messages) - 1, tokens, text)
     return prompt(*found)
 
 
 def _size(message: ChatMessage) -> int:
     return sum(len(_text(part)) for part in message.parts)
-
-
-def _too_long(tokens: int, context: int) -> UserFacing:
-    return UserFacing(
-        Text(
-            "prompt.too_long",
-            QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
-            {"tokens": f"{tokens:,}", "context": f"{context:,}"},
-        ),
-        Text(
-            "prompt.too_long.hint",
-            QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."),
-        ),
-        action="view.settings",
-    )

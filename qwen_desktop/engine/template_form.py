@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 Message: TypeAlias = Mapping[str, Any]
 
@@ -33,6 +33,17 @@ _TALK: tuple[Message, ...] = (
 
 #: Typed parts as Python or JSON writes them: the template has put down what it could not read.
 _UNREAD = re.compile(r"""\{\s*["']type["']\s*:""")
+
+# fmt: off
+_loses = Failure(
+    UserFacing, "template.loses", "",
+    QT_TRANSLATE_NOOP("engine", "The chat template of this model leaves out what you write."),
+    QT_TRANSLATE_NOOP(
+        "engine",
+        "The model would answer without your question, so it is not loaded; choose another file of this model.",
+    ),
+)
+# fmt: on
 
 
 class Form(Struct, frozen=True):
@@ -95,19 +106,7 @@ def form_of(render: Callable[[list[dict[str, Any]]], str]) -> Form:
             continue
         if not lost:
             return form
-    raise refusal or UserFacing(
-        Text(
-            "template.loses",
-            QT_TRANSLATE_NOOP("engine", "The chat template of this model leaves out what you write."),
-        ),
-        Text(
-            "template.loses.hint",
-            QT_TRANSLATE_NOOP(
-                "engine",
-                "The model would answer without your question, so it is not loaded; choose another file of this model.",
-            ),
-        ),
-    )
+    raise refusal or _loses()
 
 
 def _lost(prompt: str) -> list[str]:
