@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -38,6 +38,16 @@ log = logging.getLogger(__name__)
 
 _MAPS = Path("/proc/self/maps")
 _MADV_DONTNEED = 4
+_NO_TEMPLATE = QT_TRANSLATE_NOOP(
+    "engine",
+    "This file has no chat template, so Qwen's is used. If the answers are odd, open a chat (Instruct) model.",
+)
+#: It was converted without saying how text becomes words.
+_NO_SPLITTING = QT_TRANSLATE_NOOP(
+    "engine",
+    "This file does not say how its text is split into tokens, so the answers are worse than the model's own;"
+    " get a newer file of it.",
+)
 
 
 def load(
@@ -236,40 +246,16 @@ def _info(
         capabilities=Capabilities(thinking=template.thinking),
         engine=library.version,
         local=local,
-        notices=tuple(
-            notice
-            for notice in (
-                autotune.notice(request.context, context.size, model.context_train),
-                _template_notice(template),
-                _tokenizer_notice(model),
-            )
-            if notice is not None
-        ),
+        notices=tuple(_notices(request, model, context, template)),
     )
 
 
-def _template_notice(template: Template) -> Text | None:
-    """The sentence for a file without a chat template."""
-    if template.own:
-        return None
-    return Text(
-        "template.none",
-        QT_TRANSLATE_NOOP(
-            "engine",
-            "This file has no chat template, so Qwen's is used. If the answers are odd, open a chat (Instruct) model.",
-        ),
-    )
-
-
-def _tokenizer_notice(model: Model) -> Text | None:
-    """The sentence for a file that was converted without saying how text becomes words."""
-    if not model.degraded:
-        return None
-    return Text(
-        "tokenizer.degraded",
-        QT_TRANSLATE_NOOP(
-            "engine",
-            "This file does not say how its text is split into tokens, so the answers are worse than the model's own;"
-            " get a newer file of it.",
-        ),
-    )
+def _notices(request: LoadRequest, model: Model, context: Context, template: Template) -> Iterator[Text]:
+    """What was not given as asked for, and what is wrong with the file."""
+    smaller = autotune.notice(request.context, context.size, model.context_train)
+    if smaller is not None:
+        yield smaller
+    if not template.own:
+        yield Text("template.none", _NO_TEMPLATE)
+    if model.degraded:
+        yield Text("tokenizer.degraded", _NO_SPLITTING)
