@@ -37,25 +37,16 @@ def pack(payload: bytes) -> bytes:
 
 
 def read(stream: BinaryIO) -> bytes | None:
-    """The next frame's payload, None at the end of the stream (also in the middle of a frame: the writer died).
+    """The next frame's payload from a buffered ``stream``, None at its end (also in the middle of a frame: the writer
+    died).
 
     Blocks. Raises ``FrameError`` for an impossible length.
     """
-    head = _exactly(stream, 4)
-    if head is None:
+    head = stream.read(4)
+    if len(head) < 4:
         return None
     length = int.from_bytes(head, "big")
     if length > LONGEST:
         raise FrameError(f"frame of {length} bytes")
-    return _exactly(stream, length)
-
-
-def _exactly(stream: BinaryIO, count: int) -> bytes | None:
-    chunks: list[bytes] = []
-    while count > 0:
-        chunk = stream.read(count)
-        if not chunk:
-            return None
-        chunks.append(chunk)
-        count -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    payload = stream.read(length)
+    return payload if len(payload) == length else None
