@@ -28,7 +28,6 @@ from qwen_desktop.jobs.markdown.blocks import (
     TableBlock,
     TextBlock,
 )
-from qwen_desktop.jobs.markdown.highlight import spans
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
 from qwen_desktop.jobs.markdown.rules import (
     Fence,
@@ -72,17 +71,13 @@ class Markdown:
         self._seen: dict[str, Runs] = {}
         self._seen_before: dict[str, Runs] = {}
 
-    def blocks(self, text: str, *, highlight: bool = False) -> tuple[Block, ...]:
-        """The blocks of a whole text; with ``highlight`` code blocks get their colours."""
-        return tuple(self.iter_blocks(text, highlight=highlight))
+    def blocks(self, text: str) -> tuple[Block, ...]:
+        """The blocks of a whole text, without colours."""
+        return tuple(self.iter_blocks(text))
 
-    def iter_blocks(self, text: str, *, highlight: bool = False) -> Iterator[Block]:
+    def iter_blocks(self, text: str) -> Iterator[Block]:
         """The same one by one, so that the caller can stop between two of them."""
-        for block in self._walk(self._md.parse(text), None):
-            if highlight and isinstance(block, CodeBlock):
-                yield msgspec.structs.replace(block, spans=spans(block.text, block.language))
-            else:
-                yield block
+        return self._walk(self._md.parse(text), None)
 
     def open_tail(self, text: str, first_number: int | None = None) -> tuple[list[Block], list[Block], int, int | None]:
         """Split a growing text into blocks that are finished and those of its last, still open block.
