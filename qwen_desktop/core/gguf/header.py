@@ -55,7 +55,6 @@ class GgufHeader(Struct, frozen=True):
     architecture: str
     name: str
     quant: str
-    file_type: int | None
     size_bytes: int
     parameters: int
     data_offset: int
@@ -222,14 +221,12 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     if refusals.is_unfinished(path.name) and not partial:
         raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
     file_type = metadata.get("general.file_type")
-    file_type = file_type if type(file_type) is int else None
     return GgufHeader(
         path=str(path),
         version=version,
         architecture=_text(metadata, "general.architecture"),
         name=_title(path, metadata),
-        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
-        file_type=file_type,
+        quant=FILE_TYPES.get(file_type, "") if type(file_type) is int else _commonest(tensors),
         size_bytes=max(size, needed),
         parameters=sum(math.prod(t.shape) for t in tensors),
         data_offset=data_offset,
