@@ -73,7 +73,6 @@ def probe(
     known = facts if facts is not None and facts.key == found_key and found_key else None
     chip = _cpu(None if refresh or known is None else known.cpu, root, system)
     now = time.time()
-    devices = gpus.Found(None, ())
     if known is not None and not refresh and known.gpus_hold(now):
         asked_at = known.gpus_at
         listed: dict[str, tuple[Gpu, ...]] = {"nvml": known.drivers}
