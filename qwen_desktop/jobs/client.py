@@ -27,22 +27,12 @@ class Channel:
         self._send = send
 
 
-class JobWorker:
+class JobWorker(Client):
     """The job worker as the app sees it. ``command`` starts the process."""
 
     def __init__(self, command: Sequence[str]) -> None:
         closing = Text("jobs.closing", QT_TRANSLATE_NOOP("jobs", "The app is closing."))
-        self._client = Client(command, Problem("cancelled", closing))
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, None when none runs."""
-        return self._client.pid
-
-    @property
-    def started(self) -> bool:
-        """Whether a worker runs, or is being started for a call."""
-        return self._client.started
+        super().__init__(command, Problem("cancelled", closing))
 
     async def call(
         self,
@@ -64,8 +54,8 @@ class JobWorker:
                 done, total, detail = step
                 progress(done, total, **detail)
 
-        await self._client.start()
-        with self._client.open(name, dict(params), tuple[int, int, dict[str, Any]], object) as call:
+        await self.start()
+        with self.open(name, dict(params), tuple[int, int, dict[str, Any]], object) as call:
             if channel is not None:
                 channel.bind(call.tell)
             try:
@@ -74,6 +64,6 @@ class JobWorker:
                 if channel is not None:
                     channel.bind(None)
 
-    async def aclose(self) -> None:
+    async def aclose(self, grace_s: float = 0.5) -> None:
         """End the worker. Safe to call twice; waiting calls fail, and later ones too."""
-        await self._client.aclose(0.5)
+        await super().aclose(grace_s)

@@ -12,6 +12,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from qwen_desktop.core.errors import Environment, Failure, Problem, error_of, problem_of
@@ -116,14 +117,12 @@ class Call(Generic[E, R]):
         event, result = self._kinds
         try:
             if isinstance(reply, envelope.Event):
-                happened = unpack(reply.value, event)
-                return lambda: self._happened(happened)
-            value = unpack(reply.value, result)
+                return partial(self._happened, unpack(reply.value, event))
+            return partial(self._returned, unpack(reply.value, result))
         except (ValueError, RecursionError) as error:
             # A newer worker may tell more than we know. A result, though, somebody waits for.
             found = problem_of(error)
-            return None if isinstance(reply, envelope.Event) else lambda: self.fail(found)
-        return lambda: self._returned(value)
+            return None if isinstance(reply, envelope.Event) else partial(self.fail, found)
 
     def _happened(self, event: E) -> None:
         self._events.append(event)

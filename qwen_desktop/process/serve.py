@@ -34,19 +34,16 @@ def worker_pipes() -> Pipes:
 class Request:
     """A call that has come in. ``do`` answers it, on whatever thread.
 
-    ``cancelled`` is True once nobody waits for it; ``told`` is what the caller has said since it came.
+    ``method`` is what to do. ``cancelled`` is True once nobody waits for it; ``told`` is what the caller has said since
+    it came.
     """
 
     def __init__(self, server: Server, call: envelope.Call) -> None:
         self._server = server
         self._call = call
+        self.method = call.method
         self.cancelled = False
         self.told: dict[str, Any] = {}
-
-    @property
-    def method(self) -> str:
-        """What is to be done."""
-        return self._call.method
 
     def params(self, kind: type[T]) -> T:
         """With what. Raises ``ValueError`` when it is not of this type."""
