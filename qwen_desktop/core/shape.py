@@ -196,9 +196,7 @@ def _is_loaded(tensor: TensorInfo, layers: int) -> bool:
 
 def for_quant(shape: Shape, weights_bytes: int) -> Shape:
     """The same model in another quantization of ``weights_bytes``: everything that is weights grows with it."""
-    if weights_bytes == shape.weights_bytes or not shape.weights_bytes:
-        return structs.replace(shape, weights_bytes=weights_bytes) if not shape.weights_bytes else shape
-    factor = weights_bytes / shape.weights_bytes
+    factor = weights_bytes / shape.weights_bytes if shape.weights_bytes else 1.0
     changed: dict[str, Any] = {
         name: int(getattr(shape, name) * factor) for name in ("active_bytes", "output_bytes", "embedding_bytes")
     }

@@ -39,8 +39,6 @@ def ladder(asked: int | None, train: int) -> tuple[int, ...]:
     sizes = [size]
     while sizes[-1] // 2 >= min(SMALLEST_CONTEXT, size):
         sizes.append(sizes[-1] // 2)
-        if sizes[-1] <= SMALLEST_CONTEXT:
-            break
     return tuple(sizes)
 
 

@@ -149,10 +149,7 @@ class Context:
     def step(self, token: int) -> None:
         """Evaluate one token. Raises ``AbortedError`` or ``DecodeError``."""
         self._one[0] = token
-        code = api.llama_decode(self.pointer, self._one_batch)
-        if code:
-            self._failed(code, (token,))
-        self.tokens.append(token)
+        self._decode(self._one_batch, (token,))
 
     def _decode(self, batch: Any, part: Sequence[int]) -> None:
         code = api.llama_decode(self.pointer, batch)

@@ -100,7 +100,7 @@ def load(
             model.close()
         raise
     seconds, held = time.monotonic() - began, model.held_bytes(base)
-    info = _info(library, model, header, request, context=context, template=template, seconds=seconds, held=held)
+    info = _info(library, request, context, template, seconds=seconds, held=held)
     pace = autotune.Pace(cores) if request.threads is None else None
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
@@ -208,16 +208,10 @@ def _context(
 
 
 def _info(
-    library: Library,
-    model: Model,
-    header: GgufHeader,
-    request: LoadRequest,
-    *,
-    context: Context,
-    template: Template,
-    seconds: float,
-    held: int,
+    library: Library, request: LoadRequest, context: Context, template: Template, *, seconds: float, held: int
 ) -> ModelInfo:
+    model = context.model
+    header = model.header
     local = LocalInfo(
         path=request.path,
         architecture=header.architecture,
@@ -246,16 +240,16 @@ def _info(
         capabilities=Capabilities(thinking=template.thinking),
         engine=library.version,
         local=local,
-        notices=tuple(_notices(request, model, context, template)),
+        notices=tuple(_notices(request, context, template)),
     )
 
 
-def _notices(request: LoadRequest, model: Model, context: Context, template: Template) -> Iterator[Text]:
+def _notices(request: LoadRequest, context: Context, template: Template) -> Iterator[Text]:
     """What was not given as asked for, and what is wrong with the file."""
-    smaller = autotune.notice(request.context, context.size, model.context_train)
+    smaller = autotune.notice(request.context, context.size, context.model.context_train)
     if smaller is not None:
         yield smaller
     if not template.own:
         yield Text("template.none", _NO_TEMPLATE)
-    if model.degraded:
+    if context.model.degraded:
         yield Text("tokenizer.degraded", _NO_SPLITTING)

@@ -124,20 +124,17 @@ class LocalWorkerEngine:
             if self._path != request.path:
                 await self._client.stop()
             self._info, self._path = None, request.path
-            ended = False
             try:
                 await self._client.start()
                 with self._client.open("load", request, LoadProgress, ModelInfo) as call:
                     async for step in call:
                         yield step
                     self._info = call.result
-                ended = True
             except AppError:  # the worker's own word: it goes on, without a model
-                ended = True
                 raise
-            finally:
-                if not ended:
-                    self._client.kill()
+            except BaseException:
+                self._client.kill()
+                raise
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[_Run, None]:

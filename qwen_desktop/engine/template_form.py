@@ -86,26 +86,27 @@ def form_of(render: Callable[[list[dict[str, Any]]], str]) -> Form:
     when it meets a bound.
     """
     refusal: UserFacing | None = None
+
+    def lost(form: Form) -> list[str] | None:
+        """What is not in the prompt; None when the template refuses the conversation."""
+        nonlocal refusal
+        try:
+            return _lost(render(form.shape(_TALK)))
+        except UserFacing as error:
+            if error.problem.what.code != "template.raised":
+                raise
+            if form.system != "own":
+                refusal = refusal or error
+            return None
+
     for parts in _PARTS:
-        fate: Literal["refused", "lost"] = "lost"
-        try:
-            lost = _lost(render(Form(parts).shape(_TALK)))
-        except UserFacing as error:
-            _unless_refused(error)
-            fate, lost = "refused", [_SYSTEM]
-        if not lost:
+        missing = lost(Form(parts))
+        if missing == []:
             return Form(parts)
-        if lost != [_SYSTEM]:
-            continue
-        form = Form(parts, fate)
-        try:
-            lost = _lost(render(form.shape(_TALK)))
-        except UserFacing as error:
-            _unless_refused(error)
-            refusal = refusal or error
-            continue
-        if not lost:
-            return form
+        if missing is None or missing == [_SYSTEM]:
+            form = Form(parts, "refused" if missing is None else "lost")
+            if lost(form) == []:
+                return form
     raise refusal or _loses()
 
 
@@ -113,8 +114,3 @@ def _lost(prompt: str) -> list[str]:
     if _UNREAD.search(prompt) is not None:
         return [message["content"] for message in _TALK]
     return [message["content"] for message in _TALK if message["content"] not in prompt]
-
-
-def _unless_refused(error: UserFacing) -> None:
-    if error.problem.what.code != "template.raised":
-        raise error
