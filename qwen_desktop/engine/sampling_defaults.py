@@ -31,22 +31,19 @@ _QWEN35_SMALL_DIRECT = Sampling(1.0, 1.0, 20, 0.0, 2.0, 1.0)
 _QWEN36_THINK = Sampling(1.0, 0.95, 20, 0.0, 0.0, 1.0)
 
 #: (pattern for the model's name, thinking, direct); the first that matches counts.
-_BY_NAME: tuple[tuple[re.Pattern[str], Sampling, Sampling], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), think, direct)
-    for pattern, think, direct in (
-        (r"\bqwq\b", Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0), Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0)),
-        (r"qwen[ _-]?3[ _-]?vl", _QWEN3_THINK, _VL_DIRECT),
-        (r"qwen[ _-]?3[ _-]?coder[ _-]?next", *(Sampling(1.0, 0.95, 40, 0.0, 0.0, 1.0),) * 2),
-        (r"qwen[ _-]?3[ _-]?coder", _QWEN2, _QWEN2),
-        (r"qwen[ _-]?3\.5[ _-]?(0\.8|2)b", _QWEN35_THINK, _QWEN35_SMALL_DIRECT),
-        (r"qwen[ _-]?3\.5[ _-]?397b", _QWEN3_THINK, _QWEN3_DIRECT),
-        (r"qwen[ _-]?3\.5", _QWEN35_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3\.6[ _-]?35b", _QWEN35_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3\.[6-9]", _QWEN36_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3", _QWEN3_THINK, _QWEN3_DIRECT),
-        (r"qwen[ _-]?2", _QWEN2, _QWEN2),
-        (r"qwen", GENERAL, GENERAL),
-    )
+_BY_NAME: tuple[tuple[str, Sampling, Sampling], ...] = (
+    (r"\bqwq\b", Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0), Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0)),
+    (r"qwen[ _-]?3[ _-]?vl", _QWEN3_THINK, _VL_DIRECT),
+    (r"qwen[ _-]?3[ _-]?coder[ _-]?next", *(Sampling(1.0, 0.95, 40, 0.0, 0.0, 1.0),) * 2),
+    (r"qwen[ _-]?3[ _-]?coder", _QWEN2, _QWEN2),
+    (r"qwen[ _-]?3\.5[ _-]?(0\.8|2)b", _QWEN35_THINK, _QWEN35_SMALL_DIRECT),
+    (r"qwen[ _-]?3\.5[ _-]?397b", _QWEN3_THINK, _QWEN3_DIRECT),
+    (r"qwen[ _-]?3\.5", _QWEN35_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3\.6[ _-]?35b", _QWEN35_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3\.[6-9]", _QWEN36_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3", _QWEN3_THINK, _QWEN3_DIRECT),
+    (r"qwen[ _-]?2", _QWEN2, _QWEN2),
+    (r"qwen", GENERAL, GENERAL),
 )
 _BY_ARCHITECTURE: dict[str, tuple[Sampling, Sampling]] = {
     **dict.fromkeys(("qwen2", "qwen2moe", "qwen2vl"), (_QWEN2, _QWEN2)),
@@ -87,7 +84,7 @@ def _table(header: GgufHeader, *, thinking: bool) -> Sampling:
     name = " ".join(str(n) for n in names if n)
     distilled = "distill" in name.lower()  # its card is not Qwen's
     for pattern, think, direct in () if distilled else _BY_NAME:
-        if pattern.search(name):
+        if re.search(pattern, name, re.IGNORECASE):
             return think if thinking else direct
     if distilled and header.architecture.startswith("qwen"):
         return _QWEN3_THINK
@@ -111,14 +108,7 @@ def resolve(asked: Sampling, default: Sampling, seed: int) -> Sampling:
     Temperature 0 asks for the likeliest word each time: then recommended penalties and cuts play no part, only
     penalties that were asked for.
     """
-    greedy = asked.temperature == 0
-    values: dict[str, Any] = {"seed": seed}
-    for name in _VALUES:
-        value = getattr(asked, name)
-        if value is None and not greedy:
-            value = getattr(default, name)
-        values[name] = value
-    if greedy:
-        values["presence_penalty"] = asked.presence_penalty or 0.0
-        values["repeat_penalty"] = asked.repeat_penalty or 1.0
-    return Sampling(**values)
+    if asked.temperature == 0:
+        default = Sampling(presence_penalty=0.0, repeat_penalty=1.0)
+    values = {name: getattr(default, name) if (own := getattr(asked, name)) is None else own for name in _VALUES}
+    return Sampling(**values, seed=seed)

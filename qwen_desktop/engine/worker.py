@@ -149,10 +149,7 @@ class Worker:
             self._current = request
             self._flag.clear()
         try:
-            if request.method == "load":
-                request.do(lambda: self._load(request))
-            else:
-                request.do(lambda: self._generate(request, arrived))
+            request.do(lambda: self._load(request) if request.method == "load" else self._generate(request, arrived))
         finally:
             with self._lock:
                 self._current = None
