@@ -125,7 +125,7 @@ def padded(context: int) -> int:
 
 def flash(use: Use, *, gpu: bool = False) -> bool:
     """Whether flash attention is used: where it was asked for, by itself on graphics cards (it halves the speed of
-    processors, see ``engine.llama_context``), and always with a quantized cache."""
+    processors, see ``engine.load``), and always with a quantized cache."""
     return (
         use.kv_type not in ("f16", "f32", "bf16")
         or use.flash_attention == "on"

@@ -92,15 +92,11 @@ class LocalWorkerEngine:
         self._client = Client(command, _unloaded().problem)
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
-        self._info: ModelInfo | None = None
+        #: The loaded model, or None: none was loaded, or its worker has ended.
+        self.info: ModelInfo | None = None
         self._path = ""
         self._loading = asyncio.Lock()
         self._closed = False
-
-    @property
-    def info(self) -> ModelInfo | None:
-        """The loaded model, or None: none was loaded, or its worker has ended."""
-        return self._info
 
     @property
     def pid(self) -> int | None:
@@ -123,13 +119,13 @@ class LocalWorkerEngine:
                 raise _closed()
             if self._path != request.path:
                 await self._client.stop()
-            self._info, self._path = None, request.path
+            self.info, self._path = None, request.path
             try:
                 await self._client.start()
                 with self._client.open("load", request, LoadProgress, ModelInfo) as call:
                     async for step in call:
                         yield step
-                    self._info = call.result
+                    self.info = call.result
             except AppError:  # the worker's own word: it goes on, without a model
                 raise
             except BaseException:
@@ -164,21 +160,21 @@ class LocalWorkerEngine:
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
         async with self._loading:
-            self._info = None
+            self.info = None
             await self._client.stop()
 
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True
-        self._info = None
+        self.info = None
         await self._client.aclose()
 
     def _check_loaded(self) -> None:
-        if self._info is None:
+        if self.info is None:
             raise _closed() if self._closed else no_model()
 
     def _ended(self, ending: Ending) -> None:
-        self._info = None
+        self.info = None
         if ending.end is not End.ASKED:
             found = problem(ending)
             for listener in self._listeners:

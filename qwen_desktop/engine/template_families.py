@@ -63,14 +63,8 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"qwen[ _-]?3\.5", "qwen3.5"),
     (r"qwen[ _-]?3\.[6-9]", "qwen3.6"),
     (r"qwen[ _-]?3.*coder", "qwen3-coder"),
-    (
-        r"qwen[ _-]?3.*(?:2507|next|vl|omni).*thinking|qwen[ _-]?3.*thinking.*(?:2507|next|vl|omni)",
-        "qwen3-thinking",
-    ),
-    (
-        r"qwen[ _-]?3.*(?:2507|next|vl|omni).*instruct|qwen[ _-]?3.*instruct.*(?:2507|next|vl|omni)",
-        "qwen3-instruct",
-    ),
+    (r"qwen[ _-]?3.*(?:2507|next|vl|omni).*thinking|qwen[ _-]?3.*thinking.*(?:2507|next|vl|omni)", "qwen3-thinking"),
+    (r"qwen[ _-]?3.*(?:2507|next|vl|omni).*instruct|qwen[ _-]?3.*instruct.*(?:2507|next|vl|omni)", "qwen3-instruct"),
     (r"qwen[ _-]?3(?:[ _-]|$)", "qwen3"),
     (r"qwen[ _-]?2\.5[ _-]?(?:vl|omni|math)", "qwen2"),
     (r"qwen[ _-]?2\.5", "qwen2.5"),
@@ -165,8 +159,6 @@ _SHUT = "{{- '<think>\\n\\n</think>\\n\\n' }}"
 _OPEN = "{{- '<think>\\n' }}"
 _FORBIDDEN = "enable_thinking is defined and enable_thinking is false"
 _OPENINGS: dict[str, str] = {
-    "": "",
-    "none": "",
     "always": _OPEN,
     "switch": f"{{%- if {_FORBIDDEN} %}}{_SHUT}{{%- endif %}}",
     "open": f"{{%- if {_FORBIDDEN} %}}{_SHUT}{{%- else %}}{_OPEN}{{%- endif %}}",
@@ -178,7 +170,7 @@ def reference(family: Family) -> str | None:
     """A template of our own that speaks as this family does, None where its form is not known."""
     if not family.chatml:
         return None
-    opening = _OPENINGS[family.thinking]
+    opening = _OPENINGS.get(family.thinking, "")
     return (
         (_HEAD + _BODY)
         .replace("DEFAULT", f"'{family.default}'")

@@ -67,10 +67,6 @@ class TooMuch(Exception):  # noqa: N818 - a bound was met
     """The template ran over a bound; the text says which."""
 
 
-class _Raised(Exception):  # noqa: N818 - the template's own raise_exception
-    pass
-
-
 class Template:
     """A compiled template. Raises ``UserFacing`` when it cannot be compiled within the bounds."""
 
@@ -261,7 +257,7 @@ def _environment() -> _Environment:
 
 
 def _raise(message: object = "") -> NoReturn:
-    raise _Raised(str(message))
+    raise jinja2.TemplateRuntimeError(str(message))
 
 
 def _tojson(

@@ -61,10 +61,9 @@ def oom_kills(counters: tuple[tuple[Path, str], ...] = _OOM_COUNTERS) -> int:
 
 def signal_name(code: int) -> str:
     """The signal's name in an exit code, empty for none. Windows' fault codes get the name of the same fault."""
-    if code >= 0:
-        return _WINDOWS_FAULTS.get(code & 0xFFFFFFFF, "") if code > 255 else ""
-    if code & 0xFFFFFFFF in _WINDOWS_FAULTS:
-        return _WINDOWS_FAULTS[code & 0xFFFFFFFF]
+    fault = _WINDOWS_FAULTS.get(code & 0xFFFFFFFF, "")
+    if fault or code >= 0:
+        return fault
     try:
         return signal.Signals(-code).name
     except ValueError:

@@ -24,6 +24,7 @@ _CHOOSE = QT_TRANSLATE_NOOP("gguf", "Choose another file.")
 _AGAIN = QT_TRANSLATE_NOOP("gguf", "Download it again.")
 _CONVERTED = QT_TRANSLATE_NOOP("gguf", "Look for the same model as GGUF, often from another publisher.")
 _MAIN = QT_TRANSLATE_NOOP("gguf", "Choose the file of the model that it was made for.")
+_BELONGS = QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to.")
 _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Chat in their names.")
 
 # GGUF files that hold something else ----------------------------------------------------------------------------------
@@ -88,11 +89,7 @@ class NotChat(UserFacing):
     def __init__(self, path: PurePath, kind: Kind, *, told: str = "", model: str = "") -> None:
         refused = _refusal(kind, "file kind", *_NOT_CHAT[kind])
         problem = refused(_name(path), told[:40]).problem
-        hint = problem.hint
-        if model:
-            hint = Text(
-                "gguf.belongs", QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to."), {"model": model}
-            )
+        hint = Text("gguf.belongs", _BELONGS, {"model": model}) if model else problem.hint
         super().__init__(problem.what, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")
         self.kind_of_file = kind
 
