@@ -97,13 +97,9 @@ def _joined(before: Measurement, new: Measurement) -> Measurement:
 
 
 def _newest(before: Sequence[float], measured: float, predicted: float) -> tuple[float, ...]:
-    ratio = _ratio(measured, predicted)
-    return (*before, round(ratio, 4))[-_ANSWERS:] if ratio else tuple(before)
-
-
-def _ratio(measured: float, predicted: float) -> float:
-    """0 where one of them is missing."""
-    return measured / predicted if measured > 0 and predicted > 0 else 0.0
+    if measured <= 0 or predicted <= 0:  # one of them is missing
+        return tuple(before)
+    return (*before, round(measured / predicted, 4))[-_ANSWERS:]
 
 
 def _speeds(known: Measurement) -> tuple[float, ...]:

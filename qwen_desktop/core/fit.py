@@ -125,7 +125,7 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
 
     MemoryNeed that could not be read counts as what the machine has in all, then ``inferred`` names it.
     """
-    asked = _asked(shape, use)
+    asked = max(1, min(use.context, shape.context_train or use.context))  # never more than it was trained for
     smallest = min(SMALLEST, asked)
     most = shape.context_train or max(asked, use.context)
 
@@ -172,11 +172,6 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
         measured=correction.loads > 0,
         inferred=inferred,
     )
-
-
-def _asked(shape: Shape, use: Use) -> int:
-    """The context to begin with: never more than the model was trained for."""
-    return max(1, min(use.context, shape.context_train) if shape.context_train else use.context)
 
 
 def _verdict(fits: bool, *, smaller: bool, tight: bool, writing: float | None) -> Verdict:
@@ -281,11 +276,8 @@ def _lack(device: int, gpus: Sequence[Gpu], *, each: int) -> int:
     known = [gpu for gpu in gpus if gpu.free_bytes is not None]
     if not known:
         return 0
-    return device + (len(known) - 1) * each - sum(_usable(gpu) for gpu in known)
-
-
-def _usable(gpu: Gpu) -> int:
-    return max(0, int((gpu.free_bytes or 0) * SHARE) - MARGIN)
+    usable = sum(max(0, int((gpu.free_bytes or 0) * SHARE) - MARGIN) for gpu in known)
+    return device + (len(known) - 1) * each - usable
 
 
 def _free(machine: Machine) -> int:

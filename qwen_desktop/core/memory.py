@@ -125,7 +125,7 @@ def padded(context: int) -> int:
 
 def flash(use: Use, *, gpu: bool = False) -> bool:
     """Whether flash attention is used: where it was asked for, by itself on graphics cards (it halves the speed of
-    processors, see ``engine.llama_context``), and always with a quantized cache."""
+    processors, see ``engine.load``), and always with a quantized cache."""
     return (
         use.kv_type not in ("f16", "f32", "bf16")
         or use.flash_attention == "on"
@@ -149,7 +149,7 @@ def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool) -> int
     tokens = padded(context)
     batch = min(batch, tokens)
     hybrid = shape.state_bytes > 0
-    embedding, query, key = shape.hidden * _F32, _queries(shape), _keys(shape)
+    embedding, query, key = shape.hidden * _F32, _queries(shape), int(shape.kv_heads * shape.key_length) * _F32
     mask = tokens * (2 if flash else 4)
     deepstack = (1 + 2 * shape.deepstack) * embedding if shape.deepstack else 0
     attention = mask + 3 * embedding + (3 if hybrid else 2) * query + 2 * key
@@ -166,10 +166,6 @@ def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool) -> int
 
 def _queries(shape: Shape) -> int:
     return shape.heads * shape.key_length * _F32
-
-
-def _keys(shape: Shape) -> int:
-    return int(shape.kv_heads * shape.key_length) * _F32
 
 
 def _forward_bytes(shape: Shape) -> int:

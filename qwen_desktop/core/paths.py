@@ -18,13 +18,21 @@ from pathlib import Path
 import platformdirs
 from msgspec import Struct
 
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 
 APP = "Qwen Desktop"
 FOLDER = "qwen-desktop"
 #: The portable archive has a file of this name beside its programs.
 PORTABLE_MARKER = "portable.txt"
+
+# fmt: off
+_no_home = Failure(
+    UserFacing, "paths.no_home", "",
+    QT_TRANSLATE_NOOP("errors", "This user has no home folder, so there is no place for settings and data."),
+    QT_TRANSLATE_NOOP("errors", "Set HOME, or QWEN_DESKTOP_HOME to a folder that can be written."),
+)
+# fmt: on
 
 
 class Paths(Struct, frozen=True):
@@ -113,18 +121,7 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     except RuntimeError:  # "~" leads nowhere; older versions leave it as it is
         found = []
     if not found or not all(path.is_absolute() for path in found):
-        raise UserFacing(
-            Text(
-                "paths.no_home",
-                QT_TRANSLATE_NOOP(
-                    "errors", "This user has no home folder, so there is no place for settings and data."
-                ),
-            ),
-            Text(
-                "paths.no_home.hint",
-                QT_TRANSLATE_NOOP("errors", "Set HOME, or QWEN_DESKTOP_HOME to a folder that can be written."),
-            ),
-        )
+        raise _no_home()
     config, data, cache, logs = found
     return Paths(config, data, cache, logs, data / "run", resources_folder(), portable=False)
 

@@ -115,7 +115,7 @@ def shape_of(header: GgufHeader) -> Shape:
         active_bytes=weights.active,
         experts=number("expert_count"),
         experts_used=number("expert_used_count"),
-        state_bytes=_state(header, len(recurrent)),
+        state_bytes=_state(header, len(recurrent), channels),
         output_bytes=weights.output,
         embedding_bytes=weights.embedding,
         inferred=tuple(inferred),
@@ -147,13 +147,10 @@ def _per_layer(header: GgufHeader, key: str, layers: int, default: int) -> list[
     return [found if isinstance(found, int) else default] * layers
 
 
-def _state(header: GgufHeader, layers: int) -> int:
-    if not layers:
-        return 0
+def _state(header: GgufHeader, layers: int, channels: int) -> int:
     number = header.number
-    state, inner = number("ssm.state_size"), number("ssm.inner_size")
-    channels = inner + 2 * number("ssm.group_count") * state
-    return layers * (max(0, number("ssm.conv_kernel") - 1) * channels + state * inner) * _F32
+    values = max(0, number("ssm.conv_kernel") - 1) * channels + number("ssm.state_size") * number("ssm.inner_size")
+    return layers * values * _F32
 
 
 class _Weights:
@@ -196,9 +193,7 @@ def _is_loaded(tensor: TensorInfo, layers: int) -> bool:
 
 def for_quant(shape: Shape, weights_bytes: int) -> Shape:
     """The same model in another quantization of ``weights_bytes``: everything that is weights grows with it."""
-    if weights_bytes == shape.weights_bytes or not shape.weights_bytes:
-        return structs.replace(shape, weights_bytes=weights_bytes) if not shape.weights_bytes else shape
-    factor = weights_bytes / shape.weights_bytes
+    factor = weights_bytes / shape.weights_bytes if shape.weights_bytes else 1.0
     changed: dict[str, Any] = {
         name: int(getattr(shape, name) * factor) for name in ("active_bytes", "output_bytes", "embedding_bytes")
     }

@@ -10,9 +10,7 @@ Reading prompts is bound by arithmetic: two operations for each active parameter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from qwen_desktop.core.hardware import Cpu, Gpu, Machine
+from qwen_desktop.core.hardware import Cpu, Machine
 from qwen_desktop.core.memory import KV_BYTES, UNCORRECTED, Correction, kv_bytes_per_token
 from qwen_desktop.core.shape import Shape
 
@@ -33,7 +31,7 @@ _CORE_GFLOPS = (("AMX", 120.0), ("AVX-512", 70.0), ("AVX2", 35.0), ("NEON", 35.0
 _PLAIN_GFLOPS = 8.0
 #: Experts get few tokens each, which suits no matrix product.
 _EXPERTS_SHARE = 0.35
-_GPU_GFLOPS = {"gpu": 8000.0, "igpu": 800.0}
+_CARD_GFLOPS, _INTEGRATED_GFLOPS = 8000.0, 800.0
 #: "As things go": an answer in the middle of a talk, not the first word of an empty one.
 _USUAL_DEPTH = 1024
 
@@ -66,9 +64,7 @@ def decode(
     if on_cards > 0.0:
         cache = kv_bytes_per_token(shape, kv_type) * depth
         seconds += on_cards * ((weights + cache) / card_bandwidth(machine) + shape.layers * _CARD_LAYER_S)
-    if seconds <= 0:
-        return None
-    return correction.speed_factor / seconds
+    return correction.speed_factor / seconds if seconds > 0 else None
 
 
 def _look_back(shape: Shape, machine: Machine, depth: int, kv_type: str, threads: int | None) -> float:
@@ -111,7 +107,9 @@ def prompt(
             speed *= _EXPERTS_SHARE
         seconds += (1.0 - on_cards) * 2 * active / (speed * 1e9)
     if on_cards > 0.0:
-        seconds += on_cards * 2 * active / (_cards_gflops(machine.gpus) * 1e9)
+        # layers on several cards work one after the other, so more cards are not faster
+        gflops = _CARD_GFLOPS if any(gpu.kind == "gpu" for gpu in machine.gpus) else _INTEGRATED_GFLOPS
+        seconds += on_cards * 2 * active / (gflops * 1e9)
     return correction.prompt_factor / seconds if seconds > 0 else None
 
 
@@ -141,8 +139,3 @@ def _cores(cpu: Cpu, threads: int | None) -> int | None:
         return None
     cores = usual_threads(min(cores, cpu.usable or cores))
     return min(cores, threads) if threads else cores
-
-
-def _cards_gflops(gpus: Sequence[Gpu]) -> float:
-    """Layers on several cards work one after the other, so more cards are not faster."""
-    return max((_GPU_GFLOPS.get(gpu.kind, 800.0) for gpu in gpus), default=800.0)

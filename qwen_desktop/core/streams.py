@@ -14,11 +14,23 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
-from qwen_desktop.core.errors import Environment
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Environment, Failure
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+# fmt: off
+_closed = Failure(
+    Environment, "output.closed", "",
+    QT_TRANSLATE_NOOP("cli", "The output is closed, so nothing can be printed."),
+    QT_TRANSLATE_NOOP("cli", "Let it go to the screen, to a file or into a pipe."),
+)
+_lost = Failure(
+    Environment, "output.lost", "reason", QT_TRANSLATE_NOOP("cli", "The output cannot be written: {reason}."),
+    QT_TRANSLATE_NOOP("cli", "Let it go to the screen, or to a file or pipe that takes it."),
+)
+# fmt: on
 
 
 def ensure() -> None:
@@ -80,18 +92,9 @@ def say(sentence: str) -> None:
 
 def output_lost(error: Exception) -> Environment:
     """The sentence for an output that cannot be written."""
-    reason = getattr(error, "strerror", None) or type(error).__name__
     if getattr(error, "errno", None) == errno.EBADF:
-        return Environment(
-            Text("output.closed", QT_TRANSLATE_NOOP("cli", "The output is closed, so nothing can be printed.")),
-            Text("output.closed.hint", QT_TRANSLATE_NOOP("cli", "Let it go to the screen, to a file or into a pipe.")),
-        )
-    return Environment(
-        Text("output.lost", QT_TRANSLATE_NOOP("cli", "The output cannot be written: {reason}."), {"reason": reason}),
-        Text(
-            "output.lost.hint", QT_TRANSLATE_NOOP("cli", "Let it go to the screen, or to a file or pipe that takes it.")
-        ),
-    )
+        return _closed()
+    return _lost(getattr(error, "strerror", None) or type(error).__name__)
 
 
 def silence(stream: TextIO) -> None:

@@ -39,33 +39,29 @@ def ladder(asked: int | None, train: int) -> tuple[int, ...]:
     sizes = [size]
     while sizes[-1] // 2 >= min(SMALLEST_CONTEXT, size):
         sizes.append(sizes[-1] // 2)
-        if sizes[-1] <= SMALLEST_CONTEXT:
-            break
     return tuple(sizes)
 
 
 def notice(asked: int | None, given: int, train: int) -> Text | None:
     """The sentence for a context that is not what was asked for, None when there is nothing to say."""
-    if asked is not None and train and asked > train and given == train:
-        return Text(
+    wanted = asked if asked is not None else min(USUAL_CONTEXT, train or USUAL_CONTEXT)
+    if given >= wanted:
+        return None
+    if asked is not None and given == train:
+        code, source = (
             "context.train",
             QT_TRANSLATE_NOOP(
-                "engine",
-                "The context is {given} tokens instead of {asked}: this model was not trained for more.",
+                "engine", "The context is {given} tokens instead of {asked}: this model was not trained for more."
             ),
-            {"asked": f"{asked:,}", "given": f"{given:,}"},
         )
-    wanted = asked if asked is not None else min(USUAL_CONTEXT, train or USUAL_CONTEXT)
-    if given < wanted:
-        return Text(
+    else:
+        code, source = (
             "context.memory",
             QT_TRANSLATE_NOOP(
-                "engine",
-                "The context is {given} tokens instead of {asked}: there is not enough free memory for more.",
+                "engine", "The context is {given} tokens instead of {asked}: there is not enough free memory for more."
             ),
-            {"asked": f"{wanted:,}", "given": f"{given:,}"},
         )
-    return None
+    return Text(code, source, {"asked": f"{wanted:,}", "given": f"{given:,}"})
 
 
 class ThreadWatch:

@@ -289,9 +289,7 @@ class Model:
     def single_token(self, text: str) -> int | None:
         """The id when ``text`` is exactly one token, else None."""
         found = self.tokenize(text, special=True, begin=False)
-        if len(found) == 1 and self.special_text(found[0]) == text:
-            return found[0]
-        return None
+        return found[0] if len(found) == 1 and self.special_text(found[0]) == text else None
 
     def tokenize(self, text: str, *, special: bool, begin: bool) -> list[int]:
         """Token ids. ``special`` reads written control tokens as such; ``begin`` adds what the model wants at the

@@ -21,9 +21,9 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import AppError, Bug, Problem, UserFacing
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, UserFacing
 from qwen_desktop.core.packed import unpack
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.rpc import Call, Client
@@ -32,6 +32,19 @@ log = logging.getLogger(__name__)
 
 #: After asking a run to stop, its last words are waited for this long, in seconds.
 _LAST_WORDS_S = 2.0
+
+# fmt: off
+_closed = Failure(Bug, "engine.closed", "", QT_TRANSLATE_NOOP("engine", "The engine is closed."))
+_unloaded = Failure(
+    Cancelled, "engine.unloaded", "",
+    QT_TRANSLATE_NOOP("engine", "The model was unloaded while it was answering."),
+    QT_TRANSLATE_NOOP("engine", "Send again to load it."), "retry",
+)
+_no_embeddings = Failure(
+    UserFacing, "engine.no_embeddings", "", QT_TRANSLATE_NOOP("engine", "This model gives no embeddings."),
+    QT_TRANSLATE_NOOP("engine", "Choose an embedding model."),
+)
+# fmt: on
 
 
 class _Run:
@@ -76,18 +89,14 @@ class LocalWorkerEngine:
     """A ``core.engine.LocalEngine`` whose model lives in a worker process. ``command`` starts the worker."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._client = Client(command, _unloaded())
+        self._client = Client(command, _unloaded().problem)
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
-        self._info: ModelInfo | None = None
+        #: The loaded model, or None: none was loaded, or its worker has ended.
+        self.info: ModelInfo | None = None
         self._path = ""
         self._loading = asyncio.Lock()
         self._closed = False
-
-    @property
-    def info(self) -> ModelInfo | None:
-        """The loaded model, or None: none was loaded, or its worker has ended."""
-        return self._info
 
     @property
     def pid(self) -> int | None:
@@ -110,21 +119,18 @@ class LocalWorkerEngine:
                 raise _closed()
             if self._path != request.path:
                 await self._client.stop()
-            self._info, self._path = None, request.path
-            ended = False
+            self.info, self._path = None, request.path
             try:
                 await self._client.start()
                 with self._client.open("load", request, LoadProgress, ModelInfo) as call:
                     async for step in call:
                         yield step
-                    self._info = call.result
-                ended = True
+                    self.info = call.result
             except AppError:  # the worker's own word: it goes on, without a model
-                ended = True
                 raise
-            finally:
-                if not ended:
-                    self._client.kill()
+            except BaseException:
+                self._client.kill()
+                raise
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[_Run, None]:
@@ -149,43 +155,27 @@ class LocalWorkerEngine:
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """Always raises ``UserFacing``: chat models give no embeddings here."""
-        raise UserFacing(
-            Text("engine.no_embeddings", QT_TRANSLATE_NOOP("engine", "This model gives no embeddings.")),
-            Text("engine.no_embeddings.hint", QT_TRANSLATE_NOOP("engine", "Choose an embedding model.")),
-        )
+        raise _no_embeddings()
 
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
         async with self._loading:
-            self._info = None
+            self.info = None
             await self._client.stop()
 
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True
-        self._info = None
+        self.info = None
         await self._client.aclose()
 
     def _check_loaded(self) -> None:
-        if self._info is None:
+        if self.info is None:
             raise _closed() if self._closed else no_model()
 
     def _ended(self, ending: Ending) -> None:
-        self._info = None
+        self.info = None
         if ending.end is not End.ASKED:
             found = problem(ending)
             for listener in self._listeners:
                 listener(found)
-
-
-def _closed() -> Bug:
-    return Bug(Text("engine.closed", QT_TRANSLATE_NOOP("engine", "The engine is closed.")))
-
-
-def _unloaded() -> Problem:
-    return Problem(
-        "cancelled",
-        Text("engine.unloaded", QT_TRANSLATE_NOOP("engine", "The model was unloaded while it was answering.")),
-        Text("engine.unloaded.hint", QT_TRANSLATE_NOOP("engine", "Send again to load it.")),
-        action="retry",
-    )

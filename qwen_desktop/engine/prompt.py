@@ -14,9 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
-from qwen_desktop.core.errors import UserFacing, prompt_empty
+from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
 from qwen_desktop.core.parts import FilePart, Role, TextPart, ThinkingPart, ToolResultPart
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 _KEEP = 0.6
@@ -25,6 +25,14 @@ _LONGEST_TOKEN = 24
 # private-use characters around a number stand for a control token that somebody typed
 _HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
 _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
+
+# fmt: off
+_too_long = Failure(
+    UserFacing, "prompt.too_long", "tokens context",
+    QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
+    QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."), "view.settings",
+)
+# fmt: on
 
 
 class Prompt(Struct, frozen=True):
@@ -113,59 +121,39 @@ def build(
     room = context - reserve
     head = 1 if messages[0].role is Role.SYSTEM and len(messages) > 1 else 0
 
-    def render(start: int) -> tuple[list[int], str]:
-        chosen = [*messages[:head], *messages[start:]]
-        if context and sum(_size(m) for m in chosen) > context * _LONGEST_TOKEN and start < len(messages) - 1:
-            return [0] * (context + 1), ""  # certainly too long: do not spend seconds to learn by how much
-        text = renderer.text(chosen, thinking)
-        return renderer.tokens(text), text
-
-    def prompt(start: int, tokens: list[int], text: str) -> Prompt:
-        dropped = start - head
-        cut = ContextCut(messages[start].id, dropped) if dropped > 0 else None
+    def render(start: int) -> Prompt:
         chosen = (*messages[:head], *messages[start:])
-        return Prompt(tuple(tokens), ends_in_thinking(text), cut, chosen)
+        cut = ContextCut(messages[start].id, start - head) if start > head else None
+        if context and sum(_size(m) for m in chosen) > context * _LONGEST_TOKEN and start < len(messages) - 1:
+            # certainly too long: do not spend seconds to learn by how much
+            return Prompt((0,) * (context + 1), thinking=False, cut=cut, messages=chosen)
+        text = renderer.text(chosen, thinking)
+        return Prompt(tuple(renderer.tokens(text)), ends_in_thinking(text), cut, chosen)
 
     start = next((i for i, m in enumerate(messages) if cut_from and m.id == cut_from and i >= head), head)
-    tokens, text = render(start)
-    if len(tokens) <= room:
-        return prompt(start, tokens, text)
+    made = render(start)
+    if len(made.tokens) <= room:
+        return made
     borders = [i for i in range(start + 1, len(messages)) if messages[i].role is Role.USER]
     if not borders or borders[-1] != len(messages) - 1:
         borders.append(len(messages) - 1)
     low, high = 0, len(borders) - 1  # the first border from which at most 60 % of the context is used
     limit = min(room, int(context * _KEEP))
-    found: tuple[int, list[int], str] | None = None
+    found: Prompt | None = None
     while low <= high:
         middle = (low + high) // 2
-        tokens, text = render(borders[middle])
-        if len(tokens) <= limit:
-            found = (borders[middle], tokens, text)
+        made = render(borders[middle])
+        if len(made.tokens) <= limit:
+            found = made
             high = middle - 1
         else:
             low = middle + 1
     if found is None:  # the last message alone is more than 60 %: it may use the room, and the reserve if it must
-        tokens, text = render(len(messages) - 1)
-        if len(tokens) > max(room, context - 64):
-            raise _too_long(len(tokens), context)
-        found = (len(messages) - 1, tokens, text)
-    return prompt(*found)
+        found = render(len(messages) - 1)
+        if len(found.tokens) > max(room, context - 64):
+            raise _too_long(f"{len(found.tokens):,}", f"{context:,}")
+    return found
 
 
 def _size(message: ChatMessage) -> int:
     return sum(len(_text(part)) for part in message.parts)
-
-
-def _too_long(tokens: int, context: int) -> UserFacing:
-    return UserFacing(
-        Text(
-            "prompt.too_long",
-            QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
-            {"tokens": f"{tokens:,}", "context": f"{context:,}"},
-        ),
-        Text(
-            "prompt.too_long.hint",
-            QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."),
-        ),
-        action="view.settings",
-    )

@@ -24,7 +24,6 @@ GENERAL = Sampling(temperature=0.7, top_p=0.9, top_k=40, min_p=0.05, presence_pe
 _QWEN3_THINK = Sampling(0.6, 0.95, 20, 0.0, 0.0, 1.0)
 _QWEN3_DIRECT = Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.0)
 _QWEN2 = Sampling(0.7, 0.8, 20, 0.0, 0.0, 1.05)
-_VL_THINK = Sampling(0.6, 0.95, 20, 0.0, 0.0, 1.0)
 _VL_DIRECT = Sampling(0.7, 0.8, 20, 0.0, 1.5, 1.0)
 _QWEN35_THINK = Sampling(1.0, 0.95, 20, 0.0, 1.5, 1.0)
 _QWEN35_DIRECT = Sampling(0.7, 0.8, 20, 0.0, 1.5, 1.0)
@@ -32,51 +31,35 @@ _QWEN35_SMALL_DIRECT = Sampling(1.0, 1.0, 20, 0.0, 2.0, 1.0)
 _QWEN36_THINK = Sampling(1.0, 0.95, 20, 0.0, 0.0, 1.0)
 
 #: (pattern for the model's name, thinking, direct); the first that matches counts.
-_BY_NAME: tuple[tuple[re.Pattern[str], Sampling, Sampling], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), think, direct)
-    for pattern, think, direct in (
-        (r"\bqwq\b", Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0), Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0)),
-        (r"qwen[ _-]?3[ _-]?vl", _VL_THINK, _VL_DIRECT),
-        (r"qwen[ _-]?3[ _-]?coder[ _-]?next", *(Sampling(1.0, 0.95, 40, 0.0, 0.0, 1.0),) * 2),
-        (r"qwen[ _-]?3[ _-]?coder", _QWEN2, _QWEN2),
-        (r"qwen[ _-]?3\.5[ _-]?(0\.8|2)b", _QWEN35_THINK, _QWEN35_SMALL_DIRECT),
-        (r"qwen[ _-]?3\.5[ _-]?397b", _QWEN3_THINK, _QWEN3_DIRECT),
-        (r"qwen[ _-]?3\.5", _QWEN35_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3\.6[ _-]?35b", _QWEN35_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3\.[6-9]", _QWEN36_THINK, _QWEN35_DIRECT),
-        (r"qwen[ _-]?3", _QWEN3_THINK, _QWEN3_DIRECT),
-        (r"qwen[ _-]?2", _QWEN2, _QWEN2),
-        (r"qwen", GENERAL, GENERAL),
-    )
+_BY_NAME: tuple[tuple[str, Sampling, Sampling], ...] = (
+    (r"\bqwq\b", Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0), Sampling(0.6, 0.95, 40, 0.0, 0.0, 1.0)),
+    (r"qwen[ _-]?3[ _-]?vl", _QWEN3_THINK, _VL_DIRECT),
+    (r"qwen[ _-]?3[ _-]?coder[ _-]?next", *(Sampling(1.0, 0.95, 40, 0.0, 0.0, 1.0),) * 2),
+    (r"qwen[ _-]?3[ _-]?coder", _QWEN2, _QWEN2),
+    (r"qwen[ _-]?3\.5[ _-]?(0\.8|2)b", _QWEN35_THINK, _QWEN35_SMALL_DIRECT),
+    (r"qwen[ _-]?3\.5[ _-]?397b", _QWEN3_THINK, _QWEN3_DIRECT),
+    (r"qwen[ _-]?3\.5", _QWEN35_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3\.6[ _-]?35b", _QWEN35_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3\.[6-9]", _QWEN36_THINK, _QWEN35_DIRECT),
+    (r"qwen[ _-]?3", _QWEN3_THINK, _QWEN3_DIRECT),
+    (r"qwen[ _-]?2", _QWEN2, _QWEN2),
+    (r"qwen", GENERAL, GENERAL),
 )
 _BY_ARCHITECTURE: dict[str, tuple[Sampling, Sampling]] = {
-    "qwen2": (_QWEN2, _QWEN2),
-    "qwen2moe": (_QWEN2, _QWEN2),
-    "qwen2vl": (_QWEN2, _QWEN2),
-    "qwen3": (_QWEN3_THINK, _QWEN3_DIRECT),
-    "qwen3moe": (_QWEN3_THINK, _QWEN3_DIRECT),
-    "qwen3next": (_QWEN3_THINK, _QWEN3_DIRECT),
-    "qwen3vl": (_VL_THINK, _VL_DIRECT),
-    "qwen3vlmoe": (_VL_THINK, _VL_DIRECT),
-    "qwen35": (_QWEN35_THINK, _QWEN35_DIRECT),
-    "qwen35moe": (_QWEN35_THINK, _QWEN35_DIRECT),
+    **dict.fromkeys(("qwen2", "qwen2moe", "qwen2vl"), (_QWEN2, _QWEN2)),
+    **dict.fromkeys(("qwen3", "qwen3moe", "qwen3next"), (_QWEN3_THINK, _QWEN3_DIRECT)),
+    **dict.fromkeys(("qwen3vl", "qwen3vlmoe"), (_QWEN3_THINK, _VL_DIRECT)),
+    **dict.fromkeys(("qwen35", "qwen35moe"), (_QWEN35_THINK, _QWEN35_DIRECT)),
     "qwen4exp": (_QWEN36_THINK, _QWEN35_DIRECT),
 }
-_OWN_KEYS = {
-    "temperature": ("qwen_desktop.sampling.temperature", "general.sampling.temp"),
-    "top_p": ("qwen_desktop.sampling.top_p", "general.sampling.top_p"),
-    "top_k": ("qwen_desktop.sampling.top_k", "general.sampling.top_k"),
-    "min_p": ("qwen_desktop.sampling.min_p", "general.sampling.min_p"),
-    "presence_penalty": ("qwen_desktop.sampling.presence_penalty",),
-    "repeat_penalty": ("qwen_desktop.sampling.repeat_penalty", "general.sampling.penalty_repeat"),
-}
-_RANGES = {
-    "temperature": (0.0, 2.0),
-    "top_p": (0.0, 1.0),
-    "top_k": (0, 1000),
-    "min_p": (0.0, 1.0),
-    "presence_penalty": (0.0, 2.0),
-    "repeat_penalty": (1.0, 2.0),
+#: Value -> llama.cpp's key for it (None: it has none), and what it may be at least and at most.
+_VALUES: dict[str, tuple[str | None, float, float]] = {
+    "temperature": ("temp", 0.0, 2.0),
+    "top_p": ("top_p", 0.0, 1.0),
+    "top_k": ("top_k", 0, 1000),
+    "min_p": ("min_p", 0.0, 1.0),
+    "presence_penalty": (None, 0.0, 2.0),
+    "repeat_penalty": ("penalty_repeat", 1.0, 2.0),
 }
 
 
@@ -101,7 +84,7 @@ def _table(header: GgufHeader, *, thinking: bool) -> Sampling:
     name = " ".join(str(n) for n in names if n)
     distilled = "distill" in name.lower()  # its card is not Qwen's
     for pattern, think, direct in () if distilled else _BY_NAME:
-        if pattern.search(name):
+        if re.search(pattern, name, re.IGNORECASE):
             return think if thinking else direct
     if distilled and header.architecture.startswith("qwen"):
         return _QWEN3_THINK
@@ -111,10 +94,8 @@ def _table(header: GgufHeader, *, thinking: bool) -> Sampling:
 
 def _own(metadata: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, keys in _OWN_KEYS.items():
-        low, high = _RANGES[name]
-        for key in keys:
-            value = metadata.get(key)
+    for name, (theirs, low, high) in _VALUES.items():
+        for value in (metadata.get(f"qwen_desktop.sampling.{name}"), metadata.get(f"general.sampling.{theirs}")):
             if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
                 values[name] = int(value) if name == "top_k" else float(value)
                 break
@@ -127,14 +108,7 @@ def resolve(asked: Sampling, default: Sampling, seed: int) -> Sampling:
     Temperature 0 asks for the likeliest word each time: then recommended penalties and cuts play no part, only
     penalties that were asked for.
     """
-    greedy = asked.temperature == 0
-    values: dict[str, Any] = {"seed": seed}
-    for name in ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "repeat_penalty"):
-        value = getattr(asked, name)
-        if value is None and not greedy:
-            value = getattr(default, name)
-        values[name] = value
-    if greedy:
-        values["presence_penalty"] = asked.presence_penalty or 0.0
-        values["repeat_penalty"] = asked.repeat_penalty or 1.0
-    return Sampling(**values)
+    if asked.temperature == 0:
+        default = Sampling(presence_penalty=0.0, repeat_penalty=1.0)
+    values = {name: getattr(default, name) if (own := getattr(asked, name)) is None else own for name in _VALUES}
+    return Sampling(**values, seed=seed)

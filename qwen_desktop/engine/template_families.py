@@ -57,27 +57,18 @@ FAMILIES: dict[str, Family] = {
 }
 
 #: (pattern for the names, family), in order; only for models that call themselves Qwen.
-_BY_NAME: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), family)
-    for pattern, family in (
-        (r"qwq", "qwq"),
-        (r"qwen[ _-]?3\.5[ _-]?(?:0\.8|2)b", "qwen3.5-small"),
-        (r"qwen[ _-]?3\.5", "qwen3.5"),
-        (r"qwen[ _-]?3\.[6-9]", "qwen3.6"),
-        (r"qwen[ _-]?3.*coder", "qwen3-coder"),
-        (
-            r"qwen[ _-]?3.*(?:2507|next|vl|omni).*thinking|qwen[ _-]?3.*thinking.*(?:2507|next|vl|omni)",
-            "qwen3-thinking",
-        ),
-        (
-            r"qwen[ _-]?3.*(?:2507|next|vl|omni).*instruct|qwen[ _-]?3.*instruct.*(?:2507|next|vl|omni)",
-            "qwen3-instruct",
-        ),
-        (r"qwen[ _-]?3(?:[ _-]|$)", "qwen3"),
-        (r"qwen[ _-]?2\.5[ _-]?(?:vl|omni|math)", "qwen2"),
-        (r"qwen[ _-]?2\.5", "qwen2.5"),
-        (r"qwen[ _-]?(?:1\.5|2)", "qwen2"),
-    )
+_BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"qwq", "qwq"),
+    (r"qwen[ _-]?3\.5[ _-]?(?:0\.8|2)b", "qwen3.5-small"),
+    (r"qwen[ _-]?3\.5", "qwen3.5"),
+    (r"qwen[ _-]?3\.[6-9]", "qwen3.6"),
+    (r"qwen[ _-]?3.*coder", "qwen3-coder"),
+    (r"qwen[ _-]?3.*(?:2507|next|vl|omni).*thinking|qwen[ _-]?3.*thinking.*(?:2507|next|vl|omni)", "qwen3-thinking"),
+    (r"qwen[ _-]?3.*(?:2507|next|vl|omni).*instruct|qwen[ _-]?3.*instruct.*(?:2507|next|vl|omni)", "qwen3-instruct"),
+    (r"qwen[ _-]?3(?:[ _-]|$)", "qwen3"),
+    (r"qwen[ _-]?2\.5[ _-]?(?:vl|omni|math)", "qwen2"),
+    (r"qwen[ _-]?2\.5", "qwen2.5"),
+    (r"qwen[ _-]?(?:1\.5|2)", "qwen2"),
 )
 _QWEN_ENDS = ("<|im_end|>", "<|endoftext|>", "")
 _NO_CHAT = re.compile(r"embed|rerank|\basr\b|guard", re.IGNORECASE)
@@ -94,7 +85,7 @@ def family_of(architecture: str, names: Iterable[str], template: str | None, end
     foreign = template is not None and "<|im_start|>" not in template and any(m in template for m in _OTHER_MARKS)
     if official and end in _QWEN_ENDS and not (foreign and end != "<|im_end|>") and "distill" not in name.lower():
         for pattern, family in _BY_NAME:
-            if pattern.search(name):
+            if re.search(pattern, name, re.IGNORECASE):
                 return FAMILIES[family]
     if template is not None and "<|im_start|>" in template:
         return FAMILIES["chatml"]
@@ -168,8 +159,6 @@ _SHUT = "{{- '<think>\\n\\n</think>\\n\\n' }}"
 _OPEN = "{{- '<think>\\n' }}"
 _FORBIDDEN = "enable_thinking is defined and enable_thinking is false"
 _OPENINGS: dict[str, str] = {
-    "": "",
-    "none": "",
     "always": _OPEN,
     "switch": f"{{%- if {_FORBIDDEN} %}}{_SHUT}{{%- endif %}}",
     "open": f"{{%- if {_FORBIDDEN} %}}{_SHUT}{{%- else %}}{_OPEN}{{%- endif %}}",
@@ -181,7 +170,7 @@ def reference(family: Family) -> str | None:
     """A template of our own that speaks as this family does, None where its form is not known."""
     if not family.chatml:
         return None
-    opening = _OPENINGS[family.thinking]
+    opening = _OPENINGS.get(family.thinking, "")
     return (
         (_HEAD + _BODY)
         .replace("DEFAULT", f"'{family.default}'")

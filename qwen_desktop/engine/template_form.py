@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 Message: TypeAlias = Mapping[str, Any]
 
@@ -33,6 +33,17 @@ _TALK: tuple[Message, ...] = (
 
 #: Typed parts as Python or JSON writes them: the template has put down what it could not read.
 _UNREAD = re.compile(r"""\{\s*["']type["']\s*:""")
+
+# fmt: off
+_loses = Failure(
+    UserFacing, "template.loses", "",
+    QT_TRANSLATE_NOOP("engine", "The chat template of this model leaves out what you write."),
+    QT_TRANSLATE_NOOP(
+        "engine",
+        "The model would answer without your question, so it is not loaded; choose another file of this model.",
+    ),
+)
+# fmt: on
 
 
 class Form(Struct, frozen=True):
@@ -75,47 +86,31 @@ def form_of(render: Callable[[list[dict[str, Any]]], str]) -> Form:
     when it meets a bound.
     """
     refusal: UserFacing | None = None
+
+    def lost(form: Form) -> list[str] | None:
+        """What is not in the prompt; None when the template refuses the conversation."""
+        nonlocal refusal
+        try:
+            return _lost(render(form.shape(_TALK)))
+        except UserFacing as error:
+            if error.problem.what.code != "template.raised":
+                raise
+            if form.system != "own":
+                refusal = refusal or error
+            return None
+
     for parts in _PARTS:
-        fate: Literal["refused", "lost"] = "lost"
-        try:
-            lost = _lost(render(Form(parts).shape(_TALK)))
-        except UserFacing as error:
-            _unless_refused(error)
-            fate, lost = "refused", [_SYSTEM]
-        if not lost:
+        missing = lost(Form(parts))
+        if missing == []:
             return Form(parts)
-        if lost != [_SYSTEM]:
-            continue
-        form = Form(parts, fate)
-        try:
-            lost = _lost(render(form.shape(_TALK)))
-        except UserFacing as error:
-            _unless_refused(error)
-            refusal = refusal or error
-            continue
-        if not lost:
-            return form
-    raise refusal or UserFacing(
-        Text(
-            "template.loses",
-            QT_TRANSLATE_NOOP("engine", "The chat template of this model leaves out what you write."),
-        ),
-        Text(
-            "template.loses.hint",
-            QT_TRANSLATE_NOOP(
-                "engine",
-                "The model would answer without your question, so it is not loaded; choose another file of this model.",
-            ),
-        ),
-    )
+        if missing is None or missing == [_SYSTEM]:
+            form = Form(parts, "refused" if missing is None else "lost")
+            if lost(form) == []:
+                return form
+    raise refusal or _loses()
 
 
 def _lost(prompt: str) -> list[str]:
     if _UNREAD.search(prompt) is not None:
         return [message["content"] for message in _TALK]
     return [message["content"] for message in _TALK if message["content"] not in prompt]
-
-
-def _unless_refused(error: UserFacing) -> None:
-    if error.problem.what.code != "template.raised":
-        raise error

@@ -24,8 +24,8 @@ from jinja2.ext import loopcontrols as loop_controls
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.template_form import Form, form_of
 from qwen_desktop.process import memory_limit
 
@@ -45,18 +45,26 @@ FALLBACK = (
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
 
-_HINT = Text(
-    "template.hint",
-    QT_TRANSLATE_NOOP("engine", "The file's template is at fault; choose another file of this model."),
+# fmt: off
+_HINT = QT_TRANSLATE_NOOP("engine", "The file's template is at fault; choose another file of this model.")
+_endless = Failure(
+    UserFacing, "template.endless", "",
+    QT_TRANSLATE_NOOP("engine", "The chat template of this model does not come to an end."), _HINT,
 )
+_syntax = Failure(
+    UserFacing, "template.syntax", "line",
+    QT_TRANSLATE_NOOP("engine", "The chat template of this model has an error in line {line}."), _HINT,
+)
+_raised = Failure(
+    UserFacing, "template.raised", "reason",
+    QT_TRANSLATE_NOOP("engine", "The chat template of this model refuses the conversation: {reason}."),
+    QT_TRANSLATE_NOOP("engine", "Remove the instructions or start a new chat; else choose another file."),
+)
+# fmt: on
 
 
 class TooMuch(Exception):  # noqa: N818 - a bound was met
     """The template ran over a bound; the text says which."""
-
-
-class _Raised(Exception):  # noqa: N818 - the template's own raise_exception
-    pass
 
 
 class Template:
@@ -197,39 +205,13 @@ def _collect(pieces: Iterator[str]) -> str:
 
 
 def _sentence(error: BaseException, limit_s: float) -> UserFacing:
+    name = type(error).__name__
     if isinstance(error, TooMuch | MemoryError | RecursionError):
         kind = "memory" if isinstance(error, MemoryError) else str(error) or "time"
-        return UserFacing(
-            Text(
-                "template.endless",
-                QT_TRANSLATE_NOOP("engine", "The chat template of this model does not come to an end."),
-            ),
-            _HINT,
-            details=f"{type(error).__name__} {kind} limit={limit_s}s",
-        )
+        return _endless(details=f"{name} {kind} limit={limit_s}s")
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return UserFacing(
-            Text(
-                "template.syntax",
-                QT_TRANSLATE_NOOP("engine", "The chat template of this model has an error in line {line}."),
-                {"line": error.lineno},
-            ),
-            _HINT,
-            details=type(error).__name__,
-        )
-    reason = " ".join(str(error).split())[:160].rstrip(".!") or type(error).__name__
-    return UserFacing(
-        Text(
-            "template.raised",
-            QT_TRANSLATE_NOOP("engine", "The chat template of this model refuses the conversation: {reason}."),
-            {"reason": reason},
-        ),
-        Text(
-            "template.raised.hint",
-            QT_TRANSLATE_NOOP("engine", "Remove the instructions or start a new chat; else choose another file."),
-        ),
-        details=type(error).__name__,
-    )
+        return _syntax(error.lineno, details=name)
+    return _raised(" ".join(str(error).split())[:160].rstrip(".!") or name, details=name)
 
 
 class _Generation(Extension):
@@ -275,7 +257,7 @@ def _environment() -> _Environment:
 
 
 def _raise(message: object = "") -> NoReturn:
-    raise _Raised(str(message))
+    raise jinja2.TemplateRuntimeError(str(message))
 
 
 def _tojson(

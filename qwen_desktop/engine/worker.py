@@ -24,14 +24,27 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import Bug, Environment
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Bug, Environment, Failure
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.process.child import Pipes
-from qwen_desktop.process.serve import Request, Server, worker_pipes
+from qwen_desktop.process.serve import Request, Server, unknown_job, worker_pipes
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
     from qwen_desktop.hardware.memory import Resident
+
+# fmt: off
+#: An answer was asked for before a model is loaded.
+no_model = Failure(
+    Bug, "engine.no_model", "", QT_TRANSLATE_NOOP("engine", "No model is loaded."),
+    QT_TRANSLATE_NOOP("engine", "Choose a model first."), "model.choose",
+)
+_stuck = Failure(
+    Environment, "decode.failed", "",
+    QT_TRANSLATE_NOOP("engine", "The model engine could not go on computing."),
+    QT_TRANSLATE_NOOP("engine", "Send again; if it fails again, load the model anew."), "retry",
+)
+# fmt: on
 
 
 class About(Struct, frozen=True):
@@ -136,10 +149,7 @@ class Worker:
             self._current = request
             self._flag.clear()
         try:
-            if request.method == "load":
-                request.do(lambda: self._load(request))
-            else:
-                request.do(lambda: self._generate(request, arrived))
+            request.do(lambda: self._load(request) if request.method == "load" else self._generate(request, arrived))
         finally:
             with self._lock:
                 self._current = None
@@ -170,7 +180,7 @@ class Worker:
         from qwen_desktop.engine.llama_context import DecodeError  # noqa: PLC0415 - as above
 
         if request.method != "generate":
-            raise request.unknown()
+            raise unknown_job(request.method)
         if request.cancelled:
             return GenerateResult(FinishReason.CANCELLED, Stats())
         if self._session is None:
@@ -178,22 +188,4 @@ class Worker:
         try:
             return self._session.generate(request.params(GenerateRequest), request.emit, arrived)
         except DecodeError as error:
-            raise _stuck(error.code) from error
-
-
-def _stuck(code: int) -> Environment:
-    return Environment(
-        Text("decode.failed", QT_TRANSLATE_NOOP("engine", "The model engine could not go on computing.")),
-        Text("decode.failed.hint", QT_TRANSLATE_NOOP("engine", "Send again; if it fails again, load the model anew.")),
-        details=f"llama_decode {code}",
-        action="retry",
-    )
-
-
-def no_model() -> Bug:
-    """The error of who asks for an answer before a model is loaded."""
-    return Bug(
-        Text("engine.no_model", QT_TRANSLATE_NOOP("engine", "No model is loaded.")),
-        Text("engine.no_model.hint", QT_TRANSLATE_NOOP("engine", "Choose a model first.")),
-        action="model.choose",
-    )
+            raise _stuck(details=f"llama_decode {error.code}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qwen_desktop.core.hardware import Disk, DiskKind
 from qwen_desktop.hardware import files
-from qwen_desktop.hardware.limits import unescaped
+from qwen_desktop.hardware.limits import mounts, unescaped
 
 _NETWORK = frozenset((
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs", "lustre", "davfs", "ncpfs",
@@ -76,11 +76,7 @@ def _mount(folder: str, number: str, root: Path) -> tuple[str, str]:
     mounted of equals, and one with the right device number before all others."""
     best: tuple[bool, int, str, str] = (False, -1, "", "")
     real = os.path.realpath(folder)
-    for line in (files.text(root / "proc/self/mountinfo") or "").splitlines():
-        before, _, after = line.partition(" - ")
-        first, last = before.split(), after.split()
-        if len(first) < 5 or len(last) < 2:
-            continue
+    for first, last in mounts(root):
         point = unescaped(first[4])
         if real == point or real.startswith(point.rstrip("/") + "/"):
             candidate = (first[2] == number, len(point), last[0], unescaped(last[1]))

@@ -45,9 +45,7 @@ def diskutil_kind(answer: bytes) -> DiskKind:
         found = plistlib.loads(answer)
     except (plistlib.InvalidFileException, ExpatError, ValueError, OverflowError):
         return "unknown"
-    if not isinstance(found, dict):
-        return "unknown"
-    if found.get("BusProtocol") == "Disk Image":
+    if not isinstance(found, dict) or found.get("BusProtocol") == "Disk Image":
         return "unknown"
     solid = found.get("SolidState")
     return "unknown" if not isinstance(solid, bool) else "ssd" if solid else "hdd"

@@ -87,13 +87,22 @@ def _folders(controller: str, root: Path = files.ROOT) -> list[Path]:
 
 def _mounts(controller: str, root: Path) -> list[tuple[str, str, str, str]]:
     """(file system, options, what of the hierarchy is mounted, where) of each cgroup mount."""
-    found: list[tuple[str, str, str, str]] = []
+    found = [
+        (last[0], last[2], unescaped(first[3]), unescaped(first[4]))
+        for first, last in mounts(root)
+        if last[0] in ("cgroup", "cgroup2") and len(last) > 2
+    ]
+    return found or [*_USUAL, ("cgroup", controller, "/", f"/sys/fs/cgroup/{controller}")]
+
+
+def mounts(root: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """The fields of each line of mountinfo, before its dash (number, parent, device, what is mounted, where, …) and
+    behind it (file system, source, options)."""
     for line in (files.text(root / "proc/self/mountinfo") or "").splitlines():
         before, _, after = line.partition(" - ")
         first, last = before.split(), after.split()
-        if len(first) >= 5 and len(last) >= 3 and last[0] in ("cgroup", "cgroup2"):
-            found.append((last[0], last[2], unescaped(first[3]), unescaped(first[4])))
-    return found or [*_USUAL, ("cgroup", controller, "/", f"/sys/fs/cgroup/{controller}")]
+        if len(first) >= 5 and len(last) >= 2:
+            yield first, last
 
 
 def unescaped(field: str) -> str:

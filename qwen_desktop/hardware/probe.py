@@ -73,7 +73,6 @@ def probe(
     known = facts if facts is not None and facts.key == found_key and found_key else None
     chip = _cpu(None if refresh or known is None else known.cpu, root, system)
     now = time.time()
-    devices = gpus.Found(None, ())
     if known is not None and not refresh and known.gpus_hold(now):
         asked_at = known.gpus_at
         listed: dict[str, tuple[Gpu, ...]] = {"nvml": known.drivers}
@@ -82,8 +81,7 @@ def probe(
     else:
         asked_at = now
         listed = _part("gpus", lambda: gpus.ask(children.devices, children.patience_s), {}, children.patience_s + 5)
-    no_gpus: tuple[Gpu, ...] = ()
-    seen = _part("seen", lambda: gpus.seen(root) if system.startswith("linux") else no_gpus, no_gpus)
+    seen: tuple[Gpu, ...] = _part("seen", lambda: gpus.seen(root), ())
     apple = None if system == sys.platform else False
     devices = _part(
         "join", lambda: gpus.join(listed, seen, free_memory=room.free_bytes, apple=apple), gpus.Found(None, ())

@@ -15,34 +15,21 @@ class Channel:
     """A way to tell a running job something new (a speed limit), handed to ``JobWorker.call``."""
 
     def __init__(self) -> None:
-        self._send: Callable[[dict[str, Any]], None] | None = None
+        #: Leads to the job while it runs; ``JobWorker`` sets it.
+        self.send: Callable[[dict[str, Any]], None] | None = None
 
     def tell(self, **detail: Any) -> None:
         """Pass plain data to the job; it comes out of the job's next ``report``. Lost when no job runs."""
-        if self._send is not None:
-            self._send(detail)
-
-    def bind(self, send: Callable[[dict[str, Any]], None] | None) -> None:
-        """Called by ``JobWorker`` when the job starts and ends."""
-        self._send = send
+        if self.send is not None:
+            self.send(detail)
 
 
-class JobWorker:
+class JobWorker(Client):
     """The job worker as the app sees it. ``command`` starts the process."""
 
     def __init__(self, command: Sequence[str]) -> None:
         closing = Text("jobs.closing", QT_TRANSLATE_NOOP("jobs", "The app is closing."))
-        self._client = Client(command, Problem("cancelled", closing))
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, None when none runs."""
-        return self._client.pid
-
-    @property
-    def started(self) -> bool:
-        """Whether a worker runs, or is being started for a call."""
-        return self._client.started
+        super().__init__(command, Problem("cancelled", closing))
 
     async def call(
         self,
@@ -64,16 +51,16 @@ class JobWorker:
                 done, total, detail = step
                 progress(done, total, **detail)
 
-        await self._client.start()
-        with self._client.open(name, dict(params), tuple[int, int, dict[str, Any]], object) as call:
+        await self.start()
+        with self.open(name, dict(params), tuple[int, int, dict[str, Any]], object) as call:
             if channel is not None:
-                channel.bind(call.tell)
+                channel.send = call.tell
             try:
                 return await call.finish(report, DEADLINES_S.get(name))
             finally:
                 if channel is not None:
-                    channel.bind(None)
+                    channel.send = None
 
-    async def aclose(self) -> None:
+    async def aclose(self, grace_s: float = 0.5) -> None:
         """End the worker. Safe to call twice; waiting calls fail, and later ones too."""
-        await self._client.aclose(0.5)
+        await super().aclose(grace_s)

@@ -13,7 +13,6 @@ from typing import NoReturn
 
 from qwen_desktop.core.packed import pack
 from qwen_desktop.hardware import wire
-from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.serve import worker_pipes
 
 log = logging.getLogger(__name__)
@@ -24,15 +23,11 @@ def main(kind: str) -> NoReturn:
     pipes = worker_pipes()
     pipes.start(lambda _payload: None)
     for find in _FINDERS[kind]:
-        _tell(pipes, find)
+        try:
+            pipes.send(pack(find()))
+        except Exception as error:  # what cannot be found out is not said; the next question is another matter
+            log.warning("once.failed kind=%s", type(error).__name__)
     pipes.end()
-
-
-def _tell(pipes: Pipes, find: Callable[[], object]) -> None:
-    try:
-        pipes.send(pack(find()))
-    except Exception as error:  # what cannot be found out is not said; the next question is another matter
-        log.warning("once.failed kind=%s", type(error).__name__)
 
 
 def _nvml() -> wire.Finding:

@@ -17,7 +17,6 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.template_families import Family
-from qwen_desktop.engine.template_form import Form
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 Message = dict[str, Any]
@@ -153,26 +152,16 @@ class Renderings:
     """
 
     def __init__(self, template: Template) -> None:
-        self._template = template
+        self.template = template
         self._made: dict[str, str | None] = {}
         self.broken: set[str] = set()
-
-    @property
-    def source(self) -> str:
-        """The template's own text."""
-        return self._template.source
-
-    @property
-    def form(self) -> Form:
-        """How the conversations are handed to the template."""
-        return self._template.form
 
     def get(self, name: str) -> str | None:
         """The prompt of conversation ``name``, None when the template refuses it."""
         if name not in self._made:
             case = CASES[name]
             try:
-                self._made[name] = self._template.render(case.messages, case.mode, answer=case.answer, tools=case.tools)
+                self._made[name] = self.template.render(case.messages, case.mode, answer=case.answer, tools=case.tools)
             except UserFacing as error:
                 if error.problem.what.code == "template.endless":
                     raise
@@ -213,8 +202,8 @@ def _words(made: Renderings, _family: Family) -> Iterator[str]:
 
 def _instructions(made: Renderings, _family: Family) -> Iterator[str]:
     """These models are trained with instructions of their own; for others the first question is a fine place."""
-    if made.form.system != "own":
-        yield f"system_{made.form.system}"
+    if made.template.form.system != "own":
+        yield f"system_{made.template.form.system}"
 
 
 def _shape(made: Renderings, _family: Family) -> Iterator[str]:
@@ -247,7 +236,7 @@ def _thinking(made: Renderings, family: Family) -> Iterator[str]:
     if None in prompts:
         return
     auto, think, direct = (str(prompt) for prompt in prompts)
-    switch = "enable_thinking" in made.source
+    switch = "enable_thinking" in made.template.source
     states = [_opening(prompt) for prompt in (auto, think, direct)]
     if family.thinking in ("switch", "open", "shut"):
         if think == direct or states[2] != "shut" or states[1] == "shut":

@@ -19,7 +19,7 @@ from typing import Any
 from qwen_desktop.jobs.table import AT_ONCE, COMPUTES, JOBS
 from qwen_desktop.process import memory_limit
 from qwen_desktop.process.child import Pipes
-from qwen_desktop.process.serve import Request, Server, worker_pipes
+from qwen_desktop.process.serve import Request, Server, unknown_job, worker_pipes
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Jobs:
         request.check()
         place = self._table.get(request.method)
         if place is None:
-            raise request.unknown()
+            raise unknown_job(request.method)
         module, _, name = place.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
         params = request.params(dict[str, Any])

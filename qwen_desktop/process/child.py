@@ -43,8 +43,7 @@ class Pipes:
         os.dup2(null, 0)
         os.close(null)
         sys.stdout = sys.stderr
-        if hasattr(signal, "SIGINT"):  # Ctrl+C in the terminal belongs to the parent, who ends us in order
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal belongs to the parent, who ends us
         with contextlib.suppress(OSError, ValueError, RuntimeError):
             faulthandler.enable(all_threads=False)
 

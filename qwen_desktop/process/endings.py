@@ -12,8 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Environment, Failure, Problem
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 _OOM_COUNTERS = (
     (Path("/proc/vmstat"), "oom_kill"),
@@ -61,10 +61,9 @@ def oom_kills(counters: tuple[tuple[Path, str], ...] = _OOM_COUNTERS) -> int:
 
 def signal_name(code: int) -> str:
     """The signal's name in an exit code, empty for none. Windows' fault codes get the name of the same fault."""
-    if code >= 0:
-        return _WINDOWS_FAULTS.get(code & 0xFFFFFFFF, "") if code > 255 else ""
-    if code & 0xFFFFFFFF in _WINDOWS_FAULTS:
-        return _WINDOWS_FAULTS[code & 0xFFFFFFFF]
+    fault = _WINDOWS_FAULTS.get(code & 0xFFFFFFFF, "")
+    if fault or code >= 0:
+        return fault
     try:
         return signal.Signals(-code).name
     except ValueError:
@@ -90,59 +89,41 @@ def classify(code: int, *, asked: bool, oom_before: int, oom_after: int, tail: s
     return Ending(end, code, name, tail)
 
 
+# fmt: off
+_AGAIN = QT_TRANSLATE_NOOP("process", "Send again: it starts anew by itself.")
+_memory = Failure(
+    Environment, "worker.memory", "",
+    QT_TRANSLATE_NOOP("process", "The computer ran out of memory and ended the model."),
+    QT_TRANSLATE_NOOP("process", "Close other programs, choose a smaller context, or a smaller model."), "retry",
+)
+_processor = Failure(
+    Environment, "worker.processor", "cause",
+    QT_TRANSLATE_NOOP("process", "The model engine was built for another kind of processor ({cause})."),
+    QT_TRANSLATE_NOOP("process", "Install the app again on this computer."), "retry",
+)
+_killed = Failure(
+    Environment, "worker.killed", "cause",
+    QT_TRANSLATE_NOOP("process", "The process that runs the model was ended from outside ({cause})."), _AGAIN, "retry",
+)
+_crashed = Failure(
+    Environment, "worker.crashed", "cause",
+    QT_TRANSLATE_NOOP("process", "The process that runs the model crashed ({cause})."),
+    QT_TRANSLATE_NOOP("process", "Send again: it starts anew by itself. If it happens again, try another file."),
+    "retry",
+)
+_ended = Failure(
+    Environment, "worker.ended", "cause",
+    QT_TRANSLATE_NOOP("process", "A background process ended unexpectedly ({cause})."), _AGAIN, "retry",
+)
+# fmt: on
+
+
 def problem(ending: Ending) -> Problem:
     """The one sentence for an ending that nobody asked for."""
     details = f"{ending.end} code={ending.code} {ending.signal}".strip()
     if ending.tail:
         details += "\n" + ending.tail[-4000:]
-    what, hint = _sentences(ending)
-    return Problem("environment", what, hint, details, action="retry")
-
-
-def _sentences(ending: Ending) -> tuple[Text, Text]:
-    again = Text("worker.again", QT_TRANSLATE_NOOP("process", "Send again: it starts anew by itself."))
-    cause: dict[str, str | int | float] = {"cause": ending.signal or f"code {ending.code}"}
     if ending.end is End.OUT_OF_MEMORY:
-        return (
-            Text("worker.memory", QT_TRANSLATE_NOOP("process", "The computer ran out of memory and ended the model.")),
-            Text(
-                "worker.memory.hint",
-                QT_TRANSLATE_NOOP("process", "Close other programs, choose a smaller context, or a smaller model."),
-            ),
-        )
-    if ending.end is End.UNSUPPORTED:
-        return (
-            Text(
-                "worker.processor",
-                QT_TRANSLATE_NOOP("process", "The model engine was built for another kind of processor ({cause})."),
-                cause,
-            ),
-            Text("worker.processor.hint", QT_TRANSLATE_NOOP("process", "Install the app again on this computer.")),
-        )
-    if ending.end is End.KILLED:
-        return (
-            Text(
-                "worker.killed",
-                QT_TRANSLATE_NOOP("process", "The process that runs the model was ended from outside ({cause})."),
-                cause,
-            ),
-            again,
-        )
-    if ending.end is End.CRASHED:
-        return (
-            Text(
-                "worker.crashed",
-                QT_TRANSLATE_NOOP("process", "The process that runs the model crashed ({cause})."),
-                cause,
-            ),
-            Text(
-                "worker.crashed.hint",
-                QT_TRANSLATE_NOOP(
-                    "process", "Send again: it starts anew by itself. If it happens again, try another file."
-                ),
-            ),
-        )
-    return (
-        Text("worker.ended", QT_TRANSLATE_NOOP("process", "A background process ended unexpectedly ({cause})."), cause),
-        again,
-    )
+        return _memory(details=details).problem
+    row = {End.UNSUPPORTED: _processor, End.KILLED: _killed, End.CRASHED: _crashed}.get(ending.end, _ended)
+    return row(ending.signal or f"code {ending.code}", details=details).problem

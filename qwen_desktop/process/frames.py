@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 #: Protocol of both workers; said in ``hello``.
 PROTOCOL = 2
@@ -19,45 +19,34 @@ class FrameError(Exception):
 class TooLarge(FrameError, UserFacing):  # noqa: N818 - it is shown
     """More than a frame carries: a conversation with many enormous messages, say."""
 
-    def __init__(self, size: int) -> None:
-        UserFacing.__init__(
-            self,
-            Text(
-                "frame.large",
-                QT_TRANSLATE_NOOP("process", "{size} MB are too much to be worked on at once; {most} MB are the most."),
-                {"size": -(-size // 1_000_000), "most": LONGEST // 1_000_000},
-            ),
-            Text("frame.large.hint", QT_TRANSLATE_NOOP("process", "Begin a new chat, or send less.")),
-        )
+
+# fmt: off
+_too_large = Failure(
+    TooLarge, "frame.large", "size most",
+    QT_TRANSLATE_NOOP("process", "{size} MB are too much to be worked on at once; {most} MB are the most."),
+    QT_TRANSLATE_NOOP("process", "Begin a new chat, or send less."),
+)
+# fmt: on
 
 
 def pack(payload: bytes) -> bytes:
     """``payload`` with its length in front. Raises ``TooLarge`` when it is too long to send."""
     if len(payload) > LONGEST:
-        raise TooLarge(len(payload))
+        raise _too_large(-(-len(payload) // 1_000_000), LONGEST // 1_000_000)
     return len(payload).to_bytes(4, "big") + payload
 
 
 def read(stream: BinaryIO) -> bytes | None:
-    """The next frame's payload, None at the end of the stream (also in the middle of a frame: the writer died).
+    """The next frame's payload from a buffered ``stream``, None at its end (also in the middle of a frame: the writer
+    died).
 
     Blocks. Raises ``FrameError`` for an impossible length.
     """
-    head = _exactly(stream, 4)
-    if head is None:
+    head = stream.read(4)
+    if len(head) < 4:
         return None
     length = int.from_bytes(head, "big")
     if length > LONGEST:
         raise FrameError(f"frame of {length} bytes")
-    return _exactly(stream, length)
-
-
-def _exactly(stream: BinaryIO, count: int) -> bytes | None:
-    chunks: list[bytes] = []
-    while count > 0:
-        chunk = stream.read(count)
-        if not chunk:
-            return None
-        chunks.append(chunk)
-        count -= len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    payload = stream.read(length)
+    return payload if len(payload) == length else None

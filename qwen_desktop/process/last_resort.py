@@ -38,12 +38,3 @@ class LastResort:
             self._timer = threading.Timer(seconds, os._exit, (code,))
             self._timer.daemon = True
             self._timer.start()
-
-    def disarm(self) -> None:
-        """Let the process live after all."""
-        with self._lock:
-            self._until = None
-            if self._timer is not None:
-                self._timer.cancel()
-                if sys.platform != "win32":
-                    signal.setitimer(signal.ITIMER_REAL, 0)

@@ -12,11 +12,12 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from qwen_desktop.core.errors import AppError, Environment, Problem, error_of, problem_of
+from qwen_desktop.core.errors import Environment, Failure, Problem, error_of, problem_of
 from qwen_desktop.core.packed import pack, unpack
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.process import envelope
 from qwen_desktop.process.endings import End, Ending, classify, oom_kills, problem
 from qwen_desktop.process.spawn import Transport
@@ -28,6 +29,19 @@ R = TypeVar("R")
 
 #: A worker that has not said hello by then never will (a cold start reads libraries from a slow disk).
 HELLO_S = 60.0
+
+# fmt: off
+_not_started = Failure(
+    Environment, "worker.start", "",
+    QT_TRANSLATE_NOOP("process", "The background process for models could not start."),
+    QT_TRANSLATE_NOOP("process", "Close other programs, then try again."), "retry",
+)
+_late = Failure(
+    Environment, "worker.late", "seconds",
+    QT_TRANSLATE_NOOP("process", "There was no answer within {seconds} seconds."),
+    QT_TRANSLATE_NOOP("process", "If it is about a file, see whether its drive is connected; then try again."), "retry",
+)
+# fmt: on
 
 
 class Call(Generic[E, R]):
@@ -79,7 +93,7 @@ class Call(Generic[E, R]):
                     if on_event is not None:
                         on_event(event)
         except TimeoutError as error:
-            raise _late(deadline_s) from error
+            raise _late(round(deadline_s or 0)) from error
         return self.result
 
     def cancel(self) -> None:
@@ -103,14 +117,12 @@ class Call(Generic[E, R]):
         event, result = self._kinds
         try:
             if isinstance(reply, envelope.Event):
-                happened = unpack(reply.value, event)
-                return lambda: self._happened(happened)
-            value = unpack(reply.value, result)
+                return partial(self._happened, unpack(reply.value, event))
+            return partial(self._returned, unpack(reply.value, result))
         except (ValueError, RecursionError) as error:
             # A newer worker may tell more than we know. A result, though, somebody waits for.
             found = problem_of(error)
-            return None if isinstance(reply, envelope.Event) else lambda: self.fail(found)
-        return lambda: self._returned(value)
+            return None if isinstance(reply, envelope.Event) else partial(self.fail, found)
 
     def _happened(self, event: E) -> None:
         self._events.append(event)
@@ -203,7 +215,7 @@ class Client:
             except (OSError, TimeoutError) as error:
                 self._leave(process)
                 tail = process.transport.stderr_tail[-4000:]
-                raise _not_started(f"{type(error).__name__}: {error}\n{tail}") from error
+                raise _not_started(details=f"{type(error).__name__}: {error}\n{tail}") from error
             except BaseException:
                 self._leave(process)
                 raise
@@ -315,27 +327,3 @@ class Client:
     def _send(self, message: envelope.Request) -> None:
         if self._process is not None:
             self._process.transport.send(pack(message))
-
-
-def _not_started(details: str) -> Environment:
-    return Environment(
-        Text("worker.start", QT_TRANSLATE_NOOP("process", "The background process for models could not start.")),
-        Text("worker.start.hint", QT_TRANSLATE_NOOP("process", "Close other programs, then try again.")),
-        details=details,
-        action="retry",
-    )
-
-
-def _late(seconds: float | None) -> AppError:
-    return Environment(
-        Text(
-            "worker.late",
-            QT_TRANSLATE_NOOP("process", "There was no answer within {seconds} seconds."),
-            {"seconds": round(seconds or 0)},
-        ),
-        Text(
-            "worker.late.hint",
-            QT_TRANSLATE_NOOP("process", "If it is about a file, see whether its drive is connected; then try again."),
-        ),
-        action="retry",
-    )

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from qwen_desktop.core.errors import AppError, Bug, Cancelled, problem_of
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, problem_of
 from qwen_desktop.core.packed import pack, unpack
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.process import envelope
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.frames import PROTOCOL
@@ -18,6 +18,10 @@ from qwen_desktop.process.frames import PROTOCOL
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_stopped = Failure(Cancelled, "job.cancelled", "", QT_TRANSLATE_NOOP("process", "The job was stopped."))
+#: A worker does not have the method that is called.
+unknown_job = Failure(Bug, "job.unknown", "name", QT_TRANSLATE_NOOP("process", "There is no background job {name}."))
 
 
 def worker_pipes() -> Pipes:
@@ -30,19 +34,16 @@ def worker_pipes() -> Pipes:
 class Request:
     """A call that has come in. ``do`` answers it, on whatever thread.
 
-    ``cancelled`` is True once nobody waits for it; ``told`` is what the caller has said since it came.
+    ``method`` is what to do. ``cancelled`` is True once nobody waits for it; ``told`` is what the caller has said since
+    it came.
     """
 
     def __init__(self, server: Server, call: envelope.Call) -> None:
         self._server = server
         self._call = call
+        self.method = call.method
         self.cancelled = False
         self.told: dict[str, Any] = {}
-
-    @property
-    def method(self) -> str:
-        """What is to be done."""
-        return self._call.method
 
     def params(self, kind: type[T]) -> T:
         """With what. Raises ``ValueError`` when it is not of this type."""
@@ -55,7 +56,7 @@ class Request:
     def check(self) -> None:
         """Raise ``Cancelled`` once nobody waits any more."""
         if self.cancelled:
-            raise Cancelled(Text("job.cancelled", QT_TRANSLATE_NOOP("process", "The job was stopped.")))
+            raise _stopped()
 
     def do(self, work: Callable[[], Any]) -> None:
         """Answer with what ``work`` returns or how it fails: each failure belongs to its call, the worker goes on."""
@@ -68,11 +69,6 @@ class Request:
             self._server.send(envelope.Failed(number, problem_of(error)))
         finally:
             self._server.forget(number)
-
-    def unknown(self) -> Bug:
-        """The error for a method that this worker does not have."""
-        template = QT_TRANSLATE_NOOP("process", "There is no background job {name}.")
-        return Bug(Text("job.unknown", template, {"name": self.method}))
 
 
 class Server:

@@ -4,14 +4,7 @@
 ``kinds`` says what a file is for, ``refusals`` has the sentences, ``split`` the names of a model's parts.
 """
 
-from qwen_desktop.core.gguf.header import (
-    GgufHeader,
-    TensorInfo,
-    check_together,
-    joined,
-    parse,
-    read_header,
-)
+from qwen_desktop.core.gguf.header import GgufHeader, TensorInfo, check_together, joined, parse, read_header
 from qwen_desktop.core.gguf.kinds import Kind, kind_of, kind_of_architecture
 from qwen_desktop.core.gguf.reader import ArrayInfo, Damaged, Reader
 from qwen_desktop.core.gguf.refusals import NotChat, piece_of

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,6 @@ class GgufHeader(Struct, frozen=True):
     architecture: str
     name: str
     quant: str
-    file_type: int | None
     size_bytes: int
     parameters: int
     data_offset: int
@@ -222,14 +222,12 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     if refusals.is_unfinished(path.name) and not partial:
         raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
     file_type = metadata.get("general.file_type")
-    file_type = file_type if type(file_type) is int else None
     return GgufHeader(
         path=str(path),
         version=version,
         architecture=_text(metadata, "general.architecture"),
         name=_title(path, metadata),
-        quant=FILE_TYPES.get(file_type, "") if file_type is not None else _commonest(tensors),
-        file_type=file_type,
+        quant=FILE_TYPES.get(file_type, "") if type(file_type) is int else _commonest(tensors),
         size_bytes=max(size, needed),
         parameters=sum(math.prod(t.shape) for t in tensors),
         data_offset=data_offset,
@@ -294,10 +292,8 @@ def _check_kind(
     """Raise ``NotChat`` for a file that is made for something else, and ``Damaged`` for impossible numbers. Later parts
     of a split model say nothing of what they are for."""
     number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
-    for told in (number, count):
-        if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= 0xFFFF:
-            raise Damaged("the number of its parts is impossible")
-    if number >= max(1, count):
+    possible = all(type(told) is int and 0 <= told <= 0xFFFF for told in (number, count))
+    if not possible or number >= max(1, count):
         raise Damaged("the number of its parts is impossible")
     architecture = metadata.get("general.architecture")
     if number == 0:
@@ -324,8 +320,7 @@ def _text(metadata: dict[str, Any], key: str) -> str:
 
 
 def _commonest(tensors: tuple[TensorInfo, ...]) -> str:
-    sizes: dict[int, int] = {}
+    sizes: Counter[int] = Counter()
     for tensor in tensors:
-        sizes[tensor.type] = sizes.get(tensor.type, 0) + tensor.size
-    commonest = max(sizes, key=lambda kind: sizes[kind], default=-1)
-    return TENSOR_TYPES[commonest][2] if commonest in TENSOR_TYPES else ""
+        sizes[tensor.type] += tensor.size
+    return TENSOR_TYPES.get(max(sizes, key=sizes.__getitem__, default=-1), (0, 0, ""))[2]

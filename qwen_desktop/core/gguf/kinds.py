@@ -49,12 +49,10 @@ _BY_ARCHITECTURE: dict[str, Kind] = {
     "qwen_image": Kind.PICTURES,
 }
 _BY_TYPE = {
-    "": Kind.CHAT,
-    "model": Kind.CHAT,
+    **dict.fromkeys(("", "model"), Kind.CHAT),
+    **dict.fromkeys(("mmproj", "clip"), Kind.MMPROJ),
     "adapter": Kind.ADAPTER,
     "imatrix": Kind.IMATRIX,
-    "mmproj": Kind.MMPROJ,
-    "clip": Kind.MMPROJ,
     "controlvector": Kind.CONTROL_VECTOR,
 }
 _PICTURE_TENSORS = ("v.blk.", "v.patch", "mm.")

@@ -92,12 +92,11 @@ def check(architecture: str, metadata: Mapping[str, Any], long_arrays: Mapping[s
         raise Damaged("its attention is impossibly wide")
     if of("nextn_predict_layers", 0) > of("block_count", MOST_LAYERS):
         raise Damaged("it has more layers of one kind than in all")
-    if of("expert_used_count", 0) > of("expert_count", 0):
+    experts = of("expert_count", 0)
+    if of("expert_used_count", 0) > experts:
         raise Damaged("it uses more experts than it has")
     groups, used = of("expert_group_count", 0), of("expert_group_used_count", 0)
-    if groups and (groups >= of("expert_count", 0) or (groups > 1 and not 0 < used < groups)):
-        raise Damaged("its groups of experts do not go with its experts")
-    if groups > 1 and of("expert_count", 0) % groups:
+    if groups and (groups >= experts or (groups > 1 and (not 0 < used < groups or experts % groups))):
         raise Damaged("its groups of experts do not go with its experts")
     channels = of("ssm.inner_size", 0) + 2 * of("ssm.group_count", 0) * of("ssm.state_size", 0)
     kernel = of("ssm.conv_kernel", 0) * channels

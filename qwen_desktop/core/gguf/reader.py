@@ -63,18 +63,13 @@ class Reader:
 
     def __init__(self, file: BinaryIO, limit: int, seconds: float = _DEADLINE_S) -> None:
         self._file = file
-        self._limit = limit
+        self.limit = limit
         self._buffer = b""
         self._start = 0  # of the buffer in the file
         self._at = 0  # in the buffer
         self._deadline = time.monotonic() + seconds
         self._kept = 0
         self._texts = 0
-
-    @property
-    def limit(self) -> int:
-        """How many bytes of the file may be read."""
-        return self._limit
 
     @property
     def position(self) -> int:
@@ -99,7 +94,7 @@ class Reader:
     def text(self, longest: int = _LONGEST_TEXT) -> str:
         """The next string of at most ``longest`` bytes; bytes that are not UTF-8 become U+FFFD."""
         length = self.u64()
-        if length > self._limit - self.position:
+        if length > self.limit - self.position:
             raise EOFError
         if length > longest:
             raise Damaged("a text is impossibly long")
@@ -117,7 +112,7 @@ class Reader:
         """Refuse a ``count`` of things of ``smallest`` bytes each that cannot fit into the rest of the file."""
         if count > MOST_ITEMS:
             raise Damaged("a count is impossibly large")
-        if count * smallest > self._limit - self.position:
+        if count * smallest > self.limit - self.position:
             raise EOFError
 
     def value(self, kind: int) -> Any:
@@ -164,7 +159,7 @@ class Reader:
         raise Damaged("an array has an unknown type")  # of arrays too: llama.cpp reads none
 
     def _skip(self, count: int) -> None:
-        if count > self._limit - self.position:
+        if count > self.limit - self.position:
             raise EOFError
         at = self._at + count
         if at <= len(self._buffer):
@@ -196,9 +191,9 @@ class Reader:
         if missing <= 0:
             return
         self._in_time()
-        if count > self._limit - self.position:
+        if count > self.limit - self.position:
             raise EOFError
-        more = self._more(missing, self._limit - self._start - len(self._buffer))
+        more = self._more(missing, self.limit - self._start - len(self._buffer))
         if len(more) < missing:
             raise EOFError
         self._buffer = self._buffer[self._at :] + more

@@ -24,65 +24,54 @@ _CHOOSE = QT_TRANSLATE_NOOP("gguf", "Choose another file.")
 _AGAIN = QT_TRANSLATE_NOOP("gguf", "Download it again.")
 _CONVERTED = QT_TRANSLATE_NOOP("gguf", "Look for the same model as GGUF, often from another publisher.")
 _MAIN = QT_TRANSLATE_NOOP("gguf", "Choose the file of the model that it was made for.")
+_BELONGS = QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to.")
 _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Chat in their names.")
 
 # GGUF files that hold something else ----------------------------------------------------------------------------------
 
-_NOT_CHAT: dict[Kind, Failure[UserFacing]] = {
-    Kind.EMBEDDING: _refusal(
-        "embedding", "file kind",
+_NOT_CHAT: dict[Kind, tuple[str, str]] = {
+    Kind.EMBEDDING: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
     ),
-    Kind.RERANKER: _refusal(
-        "reranker", "file kind",
+    Kind.RERANKER: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a reranker: it sorts what a search has found and writes no answers."),
         _CHAT,
     ),
-    Kind.MMPROJ: _refusal(
-        "mmproj", "file kind",
+    Kind.MMPROJ: (
         QT_TRANSLATE_NOOP("gguf", "{file} is the part of a model for pictures or sound (mmproj), no model by itself."),
         QT_TRANSLATE_NOOP("gguf", "Keep it in the folder of its model, and choose the model's own file."),
     ),
-    Kind.ADAPTER: _refusal(
-        "adapter", "file kind",
+    Kind.ADAPTER: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."), _MAIN,
     ),
-    Kind.IMATRIX: _refusal(
-        "imatrix", "file kind",
+    Kind.IMATRIX: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an importance matrix, made for quantizing a model, and no model."), _MAIN,
     ),
-    Kind.CONTROL_VECTOR: _refusal(
-        "control", "file kind",
+    Kind.CONTROL_VECTOR: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a control vector: it steers a model and is none by itself."), _MAIN,
     ),
-    Kind.DRAFT: _refusal(
-        "draft", "file kind",
+    Kind.DRAFT: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a draft model: it makes another one faster and cannot answer alone."),
         _MAIN,
     ),
-    Kind.PICTURES: _refusal(
-        "pictures", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is a model that makes pictures or films, not text."),
-        _CHAT,
+    Kind.PICTURES: (
+        QT_TRANSLATE_NOOP("gguf", "{file} is a model that makes pictures or films, not text."), _CHAT,
     ),
-    Kind.SPEECH: _refusal(
-        "speech", "file kind",
+    Kind.SPEECH: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a model for speech, not for conversations in writing."), _CHAT,
     ),
-    Kind.DIFFUSION: _refusal(
-        "diffusion", "file kind",
+    Kind.DIFFUSION: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a diffusion model, which writes in a way that this app does not know."),
         _CHAT,
     ),
-    Kind.VOCABULARY: _refusal(
-        "vocabulary", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is a vocabulary only: it holds no weights."),
-        _CHOOSE,
+    Kind.VOCABULARY: (
+        QT_TRANSLATE_NOOP("gguf", "{file} is a vocabulary only: it holds no weights."), _CHOOSE,
     ),
-    Kind.FOREIGN: _refusal(
-        "foreign", "file kind", QT_TRANSLATE_NOOP("gguf", "{file} is in a form that only Ollama can read."),
+    Kind.FOREIGN: (
+        QT_TRANSLATE_NOOP("gguf", "{file} is in a form that only Ollama can read."),
         QT_TRANSLATE_NOOP("gguf", "Download the same model here instead."),
     ),
-    Kind.OTHER: _refusal(
-        "companion", "file kind",
+    Kind.OTHER: (
         QT_TRANSLATE_NOOP("gguf", "{file} is not a model by itself: it holds a part of kind {kind}."),
         QT_TRANSLATE_NOOP("gguf", "Choose the model's main file."),
     ),
@@ -98,12 +87,9 @@ class NotChat(UserFacing):
     """A file that is well but made for something else than conversations."""
 
     def __init__(self, path: PurePath, kind: Kind, *, told: str = "", model: str = "") -> None:
-        problem = _NOT_CHAT[kind](_name(path), told[:40]).problem
-        hint = problem.hint
-        if model:
-            hint = Text(
-                "gguf.belongs", QT_TRANSLATE_NOOP("gguf", "Choose {model}, which it belongs to."), {"model": model}
-            )
+        refused = _refusal(kind, "file kind", *_NOT_CHAT[kind])
+        problem = refused(_name(path), told[:40]).problem
+        hint = Text("gguf.belongs", _BELONGS, {"model": model}) if model else problem.hint
         super().__init__(problem.what, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")
         self.kind_of_file = kind
 
@@ -112,7 +98,7 @@ class NotChat(UserFacing):
 # Files that are no GGUF -----------------------------------------------------------------------------------------------
 
 _NOT_GGUF = _refusal(
-    "other", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file."),
+    "not_gguf", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a GGUF model file."),
     QT_TRANSLATE_NOOP("gguf", "Choose a file whose name ends in .gguf."),
 )
 #: A repository was copied without what Git LFS keeps of it.

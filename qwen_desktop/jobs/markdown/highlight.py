@@ -12,6 +12,7 @@ from qwen_desktop.jobs.markdown.blocks import Span
 
 #: Longer code is shown without colours: nobody reads it for them, and lexing it would hold the worker for seconds.
 LONGEST = 200_000
+_TOKENS_A_STEP = 300
 
 
 def _is_a(kind: object, family: object) -> bool:
@@ -19,16 +20,11 @@ def _is_a(kind: object, family: object) -> bool:
     return kind in cast("Container[object]", family)
 
 
-def spans(code: str, language: str) -> tuple[Span, ...]:
-    """Coloured stretches of ``code``; empty when the language is unknown. Offsets count code points."""
-    found: tuple[Span, ...] = ()
-    for step in span_steps(code, language):
-        found = step
-    return found
+def span_steps(code: str, language: str) -> Iterator[tuple[Span, ...]]:
+    """Coloured stretches of ``code``, none when the language is unknown; offsets count code points.
 
-
-def span_steps(code: str, language: str, tokens_a_step: int = 300) -> Iterator[tuple[Span, ...]]:
-    """The same in steps for callers that must not hold an event loop; the last value is the whole result."""
+    In steps, for callers that must not hold an event loop: the last value is the whole result.
+    """
     from pygments.lexers import get_lexer_by_name  # noqa: PLC0415 - costs 20 ms and most messages hold no code
     from pygments.token import Comment, Keyword, Name, Number, Operator, String  # noqa: PLC0415
     from pygments.util import ClassNotFound  # noqa: PLC0415
@@ -66,6 +62,6 @@ def span_steps(code: str, language: str, tokens_a_step: int = 300) -> Iterator[t
                 found[-1] = Span(last.start, last.length + len(text), role)
             else:
                 found.append(Span(start, len(text), role))
-        if count % tokens_a_step == 0:
+        if count % _TOKENS_A_STEP == 0:
             yield ()
     yield tuple(found)

@@ -18,27 +18,9 @@ from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from qwen_desktop.jobs.markdown.blocks import (
-    Block,
-    CodeBlock,
-    MathBlock,
-    RuleBlock,
-    Run,
-    Runs,
-    TableBlock,
-    TextBlock,
-)
-from qwen_desktop.jobs.markdown.highlight import spans
+from qwen_desktop.jobs.markdown import rules
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, MathBlock, RuleBlock, Run, Runs, TableBlock, TextBlock
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
-from qwen_desktop.jobs.markdown.rules import (
-    Fence,
-    bound_dollar_blocks,
-    bracket_math_block_rule,
-    bracket_math_rule,
-    fence_of,
-    fence_rule,
-    table_rule,
-)
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
 DEEPEST = 64
@@ -72,17 +54,13 @@ class Markdown:
         self._seen: dict[str, Runs] = {}
         self._seen_before: dict[str, Runs] = {}
 
-    def blocks(self, text: str, *, highlight: bool = False) -> tuple[Block, ...]:
-        """The blocks of a whole text; with ``highlight`` code blocks get their colours."""
-        return tuple(self.iter_blocks(text, highlight=highlight))
+    def blocks(self, text: str) -> tuple[Block, ...]:
+        """The blocks of a whole text, without colours."""
+        return tuple(self.iter_blocks(text))
 
-    def iter_blocks(self, text: str, *, highlight: bool = False) -> Iterator[Block]:
+    def iter_blocks(self, text: str) -> Iterator[Block]:
         """The same one by one, so that the caller can stop between two of them."""
-        for block in self._walk(self._md.parse(text), None):
-            if highlight and isinstance(block, CodeBlock):
-                yield msgspec.structs.replace(block, spans=spans(block.text, block.language))
-            else:
-                yield block
+        return self._walk(self._md.parse(text), None)
 
     def open_tail(self, text: str, first_number: int | None = None) -> tuple[list[Block], list[Block], int, int | None]:
         """Split a growing text into blocks that are finished and those of its last, still open block.
@@ -102,9 +80,9 @@ class Markdown:
         tail = list(self._walk(rest, number if inside else (first_number if not index else None)))
         return finished, tail, _offset_of_line(text, line), number if inside else None
 
-    def fence(self, line: str) -> Fence | None:
+    def fence(self, line: str) -> rules.Fence | None:
         """The code block that a line at the top level opens, None when it opens none."""
-        return fence_of(line)
+        return rules.fence_of(line)
 
     def _walk(self, tokens: list[Token], first_number: int | None) -> Iterator[Block]:
         nest = _Nesting(first_number)
@@ -161,13 +139,13 @@ def _parser() -> MarkdownIt:
     md.inline = InlineParser()
     md.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     dollarmath_plugin(md, allow_labels=False, allow_blank_lines=False)
-    bound_dollar_blocks(md, blank_lines=False)
+    rules.bound_dollar_blocks(md, blank_lines=False)
     md.inline.ruler.at("math_inline", formula_rule)
-    md.inline.ruler.before("escape", "bracket_math", bracket_math_rule)
+    md.inline.ruler.before("escape", "bracket_math", rules.bracket_math_rule)
     block = md.block.ruler
-    block.before("fence", "bracket_math_block", bracket_math_block_rule)
-    block.at("fence", fence_rule, {"alt": ["paragraph", "blockquote", "list"]})
-    block.at("table", table_rule, {"alt": ["paragraph"]})
+    block.before("fence", "bracket_math_block", rules.bracket_math_block_rule)
+    block.at("fence", rules.fence_rule, {"alt": ["paragraph", "blockquote", "list"]})
+    block.at("table", rules.table_rule, {"alt": ["paragraph"]})
     block.at("blockquote", _bounded(blockquote), {"alt": ["paragraph", "blockquote", "list"]})
     block.at("list", _bounded(list_block), {"alt": ["paragraph", "blockquote"]})
     # A definition may come long after what refers to it is on show, and one that nobody refers to is text too.

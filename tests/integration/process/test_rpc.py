@@ -49,7 +49,7 @@ _SERVED = """
 import threading, time
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.text import Text
-from qwen_desktop.process.serve import Server, worker_pipes
+from qwen_desktop.process.serve import Server, unknown_job, worker_pipes
 pipes = worker_pipes()
 def work(request):
     count, pause = request.params(tuple[int, float])
@@ -61,7 +61,7 @@ def work(request):
         request.emit("\\udce4")
         return "\\udce4" * count
     if request.method != "stream":
-        raise request.unknown()
+        raise unknown_job(request.method)
     for number in range(count):
         request.check()
         request.emit(number)

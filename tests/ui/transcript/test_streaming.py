@@ -14,6 +14,7 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import PartDone, PartWasThinking, TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
+from qwen_desktop.jobs.markdown.blocks import from_builtins
 from qwen_desktop.jobs.markdown.growing import grow_job
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
@@ -77,7 +78,7 @@ def test_the_streamed_answer_ends_up_as_if_rendered_at_once(live, seed):
     live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE, finish_reason=FinishReason.STOP))
     live.settle()
     assert item.height == pytest.approx(height, abs=1)
-    assert tuple(item.body.blocks) == Markdown().blocks(ANSWER, highlight=True)
+    assert tuple(item.body.blocks) == from_builtins(render(ANSWER))
 
 
 def test_code_gets_its_colours_while_it_grows(live):
@@ -216,7 +217,7 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
     turns.loop.run_until_complete(asyncio.wait_for(opened(), 30))
     seen.settle()
     assert asked == [long]
-    assert tuple(seen.item("m2").body.blocks) == Markdown().blocks(long, highlight=True)
+    assert tuple(seen.item("m2").body.blocks) == from_builtins(render(long))
     seen.item("m2").evict()
     seen.view.arrange()
     seen.settle()

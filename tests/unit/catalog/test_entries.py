@@ -274,7 +274,7 @@ def test_sampling_is_the_engines(model: CatalogModel) -> None:
         return
     assert set(model.sampling) == wanted
     name = model.base_repo.partition("/")[2].replace("-", " ")
-    header = GgufHeader("", 3, model.shape.architecture, name, "", None, 0, 0, 0, "", {"general.name": name})
+    header = GgufHeader("", 3, model.shape.architecture, name, "", 0, 0, 0, "", {"general.name": name})
     for mode, values in model.sampling.items():
         engine: Sampling = defaults(header, thinking=mode == "think")
         assert values == engine

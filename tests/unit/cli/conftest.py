@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -65,15 +66,14 @@ class Ending(NamedTuple):
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ending]:
     """Run ``qwen-desktop`` with these arguments; ``script`` is what the engine says."""
+    unarmed = SimpleNamespace(arm=lambda *_when: None)  # this process lives on after the command
+    monkeypatch.setattr(interrupt, "last_resort", unarmed)
 
     def run(*arguments: str, script: Script | None = None, **engine: Any) -> Ending:
         scripted = ScriptedEngine(script, **engine)
-        try:
-            code = main(arguments, builder(scripted))
-        finally:
-            interrupt.last_resort.disarm()  # this process lives on after the command
+        code = main(arguments, builder(scripted))
         printed = capsys.readouterr()
         return Ending(code, printed.out, printed.err, scripted)
 

@@ -92,7 +92,7 @@ def test_layers_that_predict_ahead_are_not_loaded(folder: Path) -> None:
 
 def made(architecture: str, metadata: dict[str, Any], tensors: tuple[TensorInfo, ...] = ()) -> GgufHeader:
     told = {f"{architecture}.{key}": value for key, value in metadata.items()}
-    return GgufHeader("x.gguf", 3, architecture, "x", "Q8_0", 7, 5000, 10, 1000, "", metadata=told, tensors=tensors)
+    return GgufHeader("x.gguf", 3, architecture, "x", "Q8_0", 5000, 10, 1000, "", metadata=told, tensors=tensors)
 
 
 def test_files_that_list_their_layers_one_by_one() -> None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def header(name: str = "", architecture: str = "qwen3", **metadata: Any) -> GgufHeader:
     told = {"general.name": name, **{key.replace("__", "."): value for key, value in metadata.items()}}
-    return GgufHeader("x.gguf", 3, architecture, name, "Q4_K_M", 15, 1, 1, 0, "", metadata=told)
+    return GgufHeader("x.gguf", 3, architecture, name, "Q4_K_M", 1, 1, 0, "", metadata=told)
 
 
 @pytest.mark.parametrize(

@@ -220,9 +220,11 @@ def test_weights_on_a_card_stay_unless_other_layers_are_wanted(
 ) -> None:
     library: Any = FakeLibrary(free)
     monkeypatch.setattr(load, "list_devices", lambda lib: (Gpu("A", backend="CUDA", free_bytes=lib.free),))
-    monkeypatch.setattr(
-        load, "Context", lambda _model, found, _flag: SimpleNamespace(size=found.size, shape=found, close=lambda: None)
-    )
+
+    def made(model: Any, shape: Any, _flag: Any) -> SimpleNamespace:
+        return SimpleNamespace(model=model, size=shape.size, shape=shape, close=lambda: None)
+
+    monkeypatch.setattr(load, "Context", made)
     steps: list[float] = []
     session = None
     for how in (first, second):
