@@ -101,7 +101,8 @@ class OpenedConversation(QObject):
         known = {m.id for m in messages}
         late = {m.id: m for m in self._meanwhile}
         self._meanwhile = []
-        shown = [late.get(m.id, m) for m in messages] + [m for m in late.values() if m.id not in known]
+        # What was read is never older than what was told meanwhile, and has the words that came since.
+        shown = [*messages, *(m for m in late.values() if m.id not in known)]
         self._ids = [m.id for m in shown]
         self._more = bool(shown) and shown[0].parent_id is not None
         self._transcript.set_messages(shown, more_above=self._more)
