@@ -229,10 +229,11 @@ class Journal:
         with self._lock:
             return self._done.reach()
 
-    def gaps(self) -> list[tuple[int, int]]:
-        """What is missing."""
+    def gaps(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """What is missing, between ``start`` and ``end`` where these are given."""
         with self._lock:
-            return list(self._done.gaps(self.file.size))
+            found = self._done.gaps(self.file.size if end is None else end)
+            return [(max(first, start), last) for first, last in found if last > start]
 
     def pieces(self) -> list[Piece]:
         """What is there, by source number."""
@@ -279,6 +280,11 @@ class Journal:
             self._append(b"[%d,%d,%d]\n" % (start, end, source))
             if self._done.reach() != before:
                 self.moved.set()
+
+    def wasted(self, count: int) -> None:
+        """So many bytes were received that were there already."""
+        with self._lock:
+            self.head.fetched += count
 
     def forget(self, start: int, end: int) -> None:
         """These bytes are wrong. Written to the disk before this returns."""
