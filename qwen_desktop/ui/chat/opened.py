@@ -188,14 +188,14 @@ class OpenedConversation(QObject):
         self.running_changed.emit()
         if message.conversation_id != self.id:
             return
+        self.speed.emit(0.0)  # also of an answer that is being read, or stands in another branch
+        self.stage.emit(None)
         if self._loading:
             self._meanwhile.append(message)
             return
         if message.id in self._ids:
             self._transcript.replace(message)
             self._learn(message)
-            self.speed.emit(0.0)
-            self.stage.emit(None)
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         self.running_changed.emit()
