@@ -178,15 +178,16 @@ class Ranges:
             reached = end
         return reached
 
-    def gaps(self, size: int) -> Iterator[tuple[int, int]]:
-        """What is missing of ``size`` bytes, first to last."""
-        place = 0
-        for start, end, _ in self._pieces:
+    def gaps(self, size: int, first: int = 0) -> Iterator[tuple[int, int]]:
+        """What is missing of ``size`` bytes, in order, from byte ``first`` on."""
+        place = first
+        for number in range(max(0, bisect.bisect_right(self._pieces, (first, first, 0)) - 1), len(self._pieces)):
+            start, end, _ = self._pieces[number]
             if start >= size:
                 break
             if start > place:
                 yield place, start
-            place = end
+            place = max(place, end)
         if place < size:
             yield place, size
 
@@ -232,8 +233,7 @@ class Journal:
     def gaps(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
         """What is missing, between ``start`` and ``end`` where these are given."""
         with self._lock:
-            found = self._done.gaps(self.file.size if end is None else end)
-            return [(max(first, start), last) for first, last in found if last > start]
+            return list(self._done.gaps(self.file.size if end is None else end, start))
 
     def pieces(self) -> list[Piece]:
         """What is there, by source number."""
