@@ -217,8 +217,13 @@ class Downloads:
             self._items.remove(item)
         self._bus.publish(DownloadsChanged())
         await self._keep()
-        if not done:
-            await self._transfers.call("hub.download_discard", self._place(item.download.request))
+        for left in reversed(range(0 if done else CRASHES)):
+            try:
+                await self._transfers.call("hub.download_discard", self._place(item.download.request))
+                break
+            except AppError as error:  # it stands in no list any more: nothing would remove its files later
+                if not left or not error.problem.what.code.startswith("worker."):
+                    raise
 
     async def move(self, download_id: str, index: int) -> None:
         """Give one another place in the list (0 is the first). One that comes before the running one takes its turn."""

@@ -202,7 +202,8 @@ class History:
     async def prompt_messages(self, message_id: str, characters: int) -> tuple[tuple[Message, ...], int]:
         """A message and those above it until their text passes ``characters``, oldest first; and how many more
         there are."""
-        return await self._db.read(messages.recent_text, message_id, characters)
+        found, left_out = await self._db.read(messages.recent_text, message_id, characters)
+        return self._live(found), left_out
 
     async def add(
         self, entries: Sequence[Message], *, new: Conversation | None = None, announce: bool = True

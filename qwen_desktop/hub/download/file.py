@@ -475,14 +475,23 @@ class FileDownload:
                 self._flush(handle, run, buffers, held)
 
     def _flush(self, handle: Handle, run: Fetch, buffers: list[bytes], count: int) -> None:
-        start = run.position
-        handle.write(start, buffers)
-        run.position += count
+        start, end = run.position, run.position + count
+        missing = self.journal.gaps(start, end)
+        if missing == [(start, end)]:
+            handle.write(start, buffers)
+        else:  # what is there may be hashed already, so it stays as it is
+            data = b"".join(buffers)
+            for first, last in missing:
+                handle.write(first, [data[first - start : last - start]])
+        run.position = end
         run.received += count
         with self._lock:
             self.received += count
             self._scores.got(run.standing)
-        self.journal.wrote(start, start + count, run.standing.number)
+        for first, last in missing:
+            self.journal.wrote(first, last, run.standing.number)
+            count -= last - first
+        self.journal.wasted(count)
 
     def _ended(self, run: Fetch, error: AppError | None) -> None:
         """A stream has finished its run, or failed with ``error``."""

@@ -178,15 +178,16 @@ class Ranges:
             reached = end
         return reached
 
-    def gaps(self, size: int) -> Iterator[tuple[int, int]]:
-        """What is missing of ``size`` bytes, first to last."""
-        place = 0
-        for start, end, _ in self._pieces:
+    def gaps(self, size: int, first: int = 0) -> Iterator[tuple[int, int]]:
+        """What is missing of ``size`` bytes, in order, from byte ``first`` on."""
+        place = first
+        for number in range(max(0, bisect.bisect_right(self._pieces, (first, first, 0)) - 1), len(self._pieces)):
+            start, end, _ = self._pieces[number]
             if start >= size:
                 break
             if start > place:
                 yield place, start
-            place = end
+            place = max(place, end)
         if place < size:
             yield place, size
 
@@ -229,10 +230,10 @@ class Journal:
         with self._lock:
             return self._done.reach()
 
-    def gaps(self) -> list[tuple[int, int]]:
-        """What is missing."""
+    def gaps(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """What is missing, between ``start`` and ``end`` where these are given."""
         with self._lock:
-            return list(self._done.gaps(self.file.size))
+            return list(self._done.gaps(self.file.size if end is None else end, start))
 
     def pieces(self) -> list[Piece]:
         """What is there, by source number."""
@@ -279,6 +280,11 @@ class Journal:
             self._append(b"[%d,%d,%d]\n" % (start, end, source))
             if self._done.reach() != before:
                 self.moved.set()
+
+    def wasted(self, count: int) -> None:
+        """So many bytes were received that were there already."""
+        with self._lock:
+            self.head.fetched += count
 
     def forget(self, start: int, end: int) -> None:
         """These bytes are wrong. Written to the disk before this returns."""

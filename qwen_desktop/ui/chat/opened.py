@@ -101,7 +101,8 @@ class OpenedConversation(QObject):
         known = {m.id for m in messages}
         late = {m.id: m for m in self._meanwhile}
         self._meanwhile = []
-        shown = [late.get(m.id, m) for m in messages] + [m for m in late.values() if m.id not in known]
+        # What was read is never older than what was told meanwhile, and has the words that came since.
+        shown = [*messages, *(m for m in late.values() if m.id not in known)]
         self._ids = [m.id for m in shown]
         self._more = bool(shown) and shown[0].parent_id is not None
         self._transcript.set_messages(shown, more_above=self._more)
@@ -187,14 +188,14 @@ class OpenedConversation(QObject):
         self.running_changed.emit()
         if message.conversation_id != self.id:
             return
+        self.speed.emit(0.0)  # also of an answer that is being read, or stands in another branch
+        self.stage.emit(None)
         if self._loading:
             self._meanwhile.append(message)
             return
         if message.id in self._ids:
             self._transcript.replace(message)
             self._learn(message)
-            self.speed.emit(0.0)
-            self.stage.emit(None)
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         self.running_changed.emit()

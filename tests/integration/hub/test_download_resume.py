@@ -15,7 +15,7 @@ import pytest
 from qwen_desktop.core.errors import AppError, Cancelled
 from qwen_desktop.hub.download import finish
 from qwen_desktop.hub.download.journal import SEGMENT, journal_path, part_path, read_journal
-from tests.fake_hub import FakeHub, Refuse, content
+from tests.fake_hub import FakeHub, Refuse, Whole, content
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, in_thread, left_over, pull, request, stop, whole
 
@@ -263,3 +263,14 @@ def test_a_failure_keeps_what_is_there(hub: FakeHub, folder: Path) -> None:
     hub.heal()
     assert whole(pull(hub, folder, request(source=HF))["files"][0], BODY)
     assert hub.sent() <= len(BODY) + 2 * MIB
+
+
+def test_what_is_there_is_not_written_over_by_a_source_without_ranges(hub: FakeHub, folder: Path) -> None:
+    begin(hub, folder, 12_000_000)
+    repo = hub.repos[REPO]
+    # It sends all of the file, and damages what is there already: what was hashed must be what lies on the disk.
+    repo.listed_sha256[FILE] = hub.sha256(repo, FILE, BODY)
+    repo.files[FILE] = BODY[:1_000_000] + b"damaged" + BODY[1_000_007:]
+    hub.fault(FILE, Whole())
+    hub.pace(40e6)
+    assert whole(pull(hub, folder, request(source=HF))["files"][0], BODY)

@@ -251,6 +251,23 @@ def test_a_killed_worker_is_started_anew_and_the_download_goes_on(
     run(test)
 
 
+def test_a_worker_that_is_killed_while_one_is_cancelled_leaves_nothing_behind(
+    hub: FakeHub, folder: Path, run: Callable[..., None]
+) -> None:
+    hub.pace(12e6)
+
+    async def test(app: App) -> None:
+        begun = await app.downloads.start(wanted())
+        await app.reached(begun, 4 * MIB)
+        await app.downloads.pause(begun.id)
+        assert app.transfers.pid is not None
+        psutil.Process(app.transfers.pid).kill()  # which nobody has heard of yet
+        await app.downloads.cancel(begun.id)
+        assert not app.downloads.items() and not (folder / REPO).exists()
+
+    run(test)
+
+
 def test_a_failure_is_kept_with_its_sentence_and_can_be_tried_again(hub: FakeHub, run: Callable[..., None]) -> None:
     hub.fault(FILE, Refuse(status=500, times=0))
 

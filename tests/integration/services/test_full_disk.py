@@ -67,6 +67,23 @@ def test_an_answer_goes_on_in_memory_and_is_saved_later() -> None:
     assert run(main())
 
 
+def test_the_next_answer_has_read_one_that_is_not_saved_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "AGAIN_S", 60.0)
+    text = "0123456789" * 4000
+
+    async def main() -> None:
+        engine = ScriptedEngine(Script(text, piece=4000))
+        async with running_app(lambda: engine) as app:
+            question = await app.send("Go")
+            await app.db.call(fill)
+            await app.chat.idle()
+            await app.db.call(free)
+            await app.ask("And then?", question.conversation_id)
+            assert [visible_text(said.parts) for said in engine.requests[-1].messages] == ["Go", text, "And then?"]
+
+    run(main())
+
+
 def test_closing_tries_once_more() -> None:
     text = "0123456789" * 4000
 

@@ -161,6 +161,52 @@ async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> No
     assert ui.chat.transcript.message_text(last).strip() == ("word " * 60).strip()
 
 
+async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    await ui.say("one")
+    chat, read, tail = ui.chat.current, asyncio.Event(), ui.app.history.tail
+
+    async def slow(conversation_id: str, count: int) -> tuple[Message, ...]:
+        await read.wait()
+        return await tail(conversation_id, count)
+
+    monkeypatch.setattr(ui.app.history, "tail", slow)
+    make.script = Script(text="It is 4. " * 3000, rate=200)
+    ui.chat.open("")
+    ui.chat.open(chat)
+    await ui.app.send("two", chat)
+    await ui.until(lambda: len(ui.app.deltas()) > 10)
+    read.set()
+    await ui.until(lambda: "It is 4. " in ui.chat.transcript.items[-1].source if ui.chat.transcript.items else False)
+    assert ui.chat.transcript.items[-1].streaming
+    await ui.app.stop_all()
+    await ui.rest()
+    assert [item.source for item in ui.chat.transcript.items] == [drawn_text(m.parts) for m in await ui.messages()]
+
+
+async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_speed(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    await ui.say("one")
+    chat, read, tail = ui.chat.current, asyncio.Event(), ui.app.history.tail
+
+    async def slow(conversation_id: str, count: int) -> tuple[Message, ...]:
+        await read.wait()
+        return await tail(conversation_id, count)
+
+    monkeypatch.setattr(ui.app.history, "tail", slow)
+    ui.chat.open("")
+    ui.chat.open(chat)
+    await ui.app.ask("two", chat)
+    read.set()
+    await ui.rest()
+    assert len(ui.chat.transcript.items) == 4 and not ui.chat.transcript.items[-1].streaming
+    assert "tok/s" not in ui.chat.status.facts.text()
+
+
 async def test_regenerate_and_choose_a_version(make: Make) -> None:
     make.script = Script(text="first answer")
     ui = await make()

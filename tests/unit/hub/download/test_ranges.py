@@ -37,8 +37,9 @@ def test_any_order_of_adding_and_removing_gives_the_same_as_marking_bytes(seed: 
         assert ranges.total == SIZE - expected.count(-1)
         gap = expected.index(-1) if -1 in expected else SIZE
         assert ranges.reach() == gap
-        missing = [n for first, last in ranges.gaps(SIZE) for n in range(first, last)]
-        assert missing == [n for n in range(SIZE) if expected[n] == -1]
+        for low, high in ((0, SIZE), (start, end)):
+            missing = [n for first, last in ranges.gaps(high, low) for n in range(first, last)]
+            assert missing == [n for n in range(low, high) if expected[n] == -1]
 
 
 def test_neighbours_of_one_source_are_one_piece() -> None:
