@@ -21,7 +21,7 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import AppError, Bug, Problem, UserFacing
+from qwen_desktop.core.errors import AppError, Bug, Problem, UserFacing, error_of
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.worker import About, no_model
@@ -80,6 +80,7 @@ class LocalWorkerEngine:
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
         self._info: ModelInfo | None = None
+        self._crash: Problem | None = None
         self._path = ""
         self._loading = asyncio.Lock()
         self._closed = False
@@ -108,16 +109,18 @@ class LocalWorkerEngine:
         async with self._loading:
             if self._closed:
                 raise _closed()
-            if self._path != request.path:
+            if self._path not in ("", request.path):
                 await self._client.stop()
-            self._info, self._path = None, request.path
+            self._info, self._crash, self._path = None, None, request.path
             ended = False
             try:
                 await self._client.start()
                 with self._client.open("load", request, LoadProgress, ModelInfo) as call:
                     async for step in call:
                         yield step
-                    self._info = call.result
+                    info = call.result
+                self._check(info)  # it may have ended since
+                self._info = info
                 ended = True
             except AppError:  # the worker's own word: it goes on, without a model
                 ended = True
@@ -129,11 +132,11 @@ class LocalWorkerEngine:
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[_Run, None]:
         """Start an answer; several wait for one another in the worker. Raises ``AppError``, also when no model is
-        loaded.
+        loaded; after a crash that says so.
 
         Leaving the context early (also by a cancelled task) stops the answer.
         """
-        self._check_loaded()
+        self._check(self._info)
         with self._client.open("generate", request, tuple[Event, ...], GenerateResult) as call:
             run = _Run(call)
             try:
@@ -143,7 +146,7 @@ class LocalWorkerEngine:
 
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """Tokens of the rendered prompt; always exact. Works while an answer runs. Raises ``AppError``."""
-        self._check_loaded()
+        self._check(self._info)
         with self._client.open("count", request, object, int) as call:
             return await call.finish(), True
 
@@ -157,7 +160,7 @@ class LocalWorkerEngine:
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
         async with self._loading:
-            self._info = None
+            self._info = self._crash = None
             await self._client.stop()
 
     async def aclose(self) -> None:
@@ -166,16 +169,20 @@ class LocalWorkerEngine:
         self._info = None
         await self._client.aclose()
 
-    def _check_loaded(self) -> None:
-        if self._info is None:
-            raise _closed() if self._closed else no_model()
+    def _check(self, info: ModelInfo | None) -> None:
+        if self._closed:
+            raise _closed()
+        if self._crash is not None:
+            raise error_of(self._crash)
+        if info is None:
+            raise no_model()
 
     def _ended(self, ending: Ending) -> None:
         self._info = None
         if ending.end is not End.ASKED:
-            found = problem(ending)
+            self._crash = problem(ending)
             for listener in self._listeners:
-                listener(found)
+                listener(self._crash)
 
 
 def _closed() -> Bug:
