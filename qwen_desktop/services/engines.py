@@ -193,6 +193,14 @@ class Engines:
         if not self._wanted(record):
             await self._end_load(record)
 
+    async def free(self, path: str) -> None:
+        """Have the model of a file leave memory unless somebody uses it or waits for it: the file is to be deleted."""
+        record = self._records.get(path)
+        if record is not None and not self._wanted(record):
+            await self._end_load(record)
+            if record.local is not None and not self._wanted(record):
+                await self._evict(record)
+
     def refuse(self) -> None:
         """Begin nothing any more, and send away who waits for a turn: each would begin the next load."""
         self._closed = True
@@ -434,8 +442,9 @@ class Engines:
         return needs <= free - mapped + given
 
     async def _evict(self, record: _Record) -> None:
-        await asyncio.shield(self._take_out(record))
-        self._tell(record, _IDLE)
+        left = self._take_out(record)
+        self._tell(record, _IDLE)  # now: whoever waits here may be cancelled, and the engine goes all the same
+        await asyncio.shield(left)
 
     def _take_out(self, record: _Record) -> asyncio.Future[list[None]]:
         """Take an engine from its model at once; the result is there when its memory is free."""
