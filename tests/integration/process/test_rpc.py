@@ -342,6 +342,20 @@ def test_a_worker_that_cannot_be_ended_is_given_up_and_the_next_one_works(
     with_client(served, test)
 
 
+def test_an_app_without_memory_for_what_a_worker_says_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(client: Client) -> None:
+        await client.start()
+
+        def no_memory(_payload: bytes) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(rpc.envelope, "read_reply", no_memory)
+        with pytest.raises(Environment, match="ended"):
+            await asyncio.wait_for(stream(client, 10_000, 0.01), 8)
+
+    with_client(served, test)
+
+
 def test_who_listens_for_the_end_hears_of_it_before_who_waits_for_a_call() -> None:
     order: list[str] = []
 
