@@ -250,7 +250,9 @@ class Engines:
         if record.holder is not None or ask != min(other for other in self._asks if other.record is record):
             return False
         short = self._short
-        return short is None or ask < short or record is short.record or record.local is None
+        if short is None or ask < short or record is self._records.get(self._guide):  # the guide is in nobody's way
+            return True
+        return record is short.record or record.local is None
 
     def _wanted(self, record: _Record) -> bool:
         return any(ask.record is record for ask in self._asks)

@@ -156,6 +156,24 @@ def test_a_model_that_answers_keeps_its_memory_and_nobody_who_came_later_goes_fi
     on(computer, test)
 
 
+def test_the_guide_answers_while_another_model_waits_for_memory() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        await app.engines.load(GuideRef())
+        a, b = FileRef(app.model_file("a-600.gguf")), FileRef(app.model_file("b-600.gguf"))
+        first = Holder(app, a)
+        await first.has.wait()
+        waiting = asyncio.create_task(app.engines.load(b))
+        await until(lambda: app.engines._short)
+        async with asyncio.timeout(1), app.engines.lease(GuideRef()):
+            assert not first.task.done() and not waiting.done()
+        await first.end()
+        await waiting
+
+    on(computer, test)
+
+
 def test_of_models_on_a_graphics_card_there_is_one() -> None:
     computer = Computer(1000)
     computer.cards = 20
