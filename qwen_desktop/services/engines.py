@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
@@ -505,10 +505,10 @@ async def look_for(path: str) -> None:
     )
 
 
-def told_already(load: asyncio.Task[None]) -> None:
-    """For a load that has ended: who waited for it may have gone away, and that it failed was told by its state."""
-    if not load.cancelled():
-        load.exception()
+def told_already(task: asyncio.Task[Any]) -> None:
+    """For a task that has ended: whoever waited for it may have gone away, and need not hear that it failed."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _closing() -> Cancelled:
