@@ -238,7 +238,7 @@ def _info(
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
         held_bytes=held,
-        mapped_bytes=model.mapped_bytes,
+        mapped_bytes=model.mapped_bytes if main_memory.resident().files else 0,
     )
     return ModelInfo(
         name=header.name,

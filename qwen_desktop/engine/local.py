@@ -21,7 +21,7 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, UserFacing
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, UserFacing, error_of
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import About, no_model
@@ -94,6 +94,7 @@ class LocalWorkerEngine:
         self._listeners: list[Callable[[Problem], None]] = []
         #: The loaded model, or None: none was loaded, or its worker has ended.
         self.info: ModelInfo | None = None
+        self._crash: Problem | None = None
         self._path = ""
         self._loading = asyncio.Lock()
         self._closed = False
@@ -117,15 +118,17 @@ class LocalWorkerEngine:
         async with self._loading:
             if self._closed:
                 raise _closed()
-            if self._path != request.path:
+            if self._path not in ("", request.path):
                 await self._client.stop()
-            self.info, self._path = None, request.path
+            self.info, self._crash, self._path = None, None, request.path
             try:
                 await self._client.start()
                 with self._client.open("load", request, LoadProgress, ModelInfo) as call:
                     async for step in call:
                         yield step
-                    self.info = call.result
+                    info = call.result
+                self._check(info)  # it may have ended since
+                self.info = info
             except AppError:  # the worker's own word: it goes on, without a model
                 raise
             except BaseException:
@@ -135,11 +138,11 @@ class LocalWorkerEngine:
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[_Run, None]:
         """Start an answer; several wait for one another in the worker. Raises ``AppError``, also when no model is
-        loaded.
+        loaded; after a crash that says so.
 
         Leaving the context early (also by a cancelled task) stops the answer.
         """
-        self._check_loaded()
+        self._check(self.info)
         with self._client.open("generate", request, tuple[Event, ...], GenerateResult) as call:
             run = _Run(call)
             try:
@@ -149,7 +152,7 @@ class LocalWorkerEngine:
 
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """Tokens of the rendered prompt; always exact. Works while an answer runs. Raises ``AppError``."""
-        self._check_loaded()
+        self._check(self.info)
         with self._client.open("count", request, object, int) as call:
             return await call.finish(), True
 
@@ -160,7 +163,7 @@ class LocalWorkerEngine:
     async def unload(self) -> None:
         """End the worker (its memory is free afterwards): in order within a second, else at once."""
         async with self._loading:
-            self.info = None
+            self.info = self._crash = None
             await self._client.stop()
 
     async def aclose(self) -> None:
@@ -169,13 +172,17 @@ class LocalWorkerEngine:
         self.info = None
         await self._client.aclose()
 
-    def _check_loaded(self) -> None:
-        if self.info is None:
-            raise _closed() if self._closed else no_model()
+    def _check(self, info: ModelInfo | None) -> None:
+        if self._closed:
+            raise _closed()
+        if self._crash is not None:
+            raise error_of(self._crash)
+        if info is None:
+            raise no_model()
 
     def _ended(self, ending: Ending) -> None:
         self.info = None
         if ending.end is not End.ASKED:
-            found = problem(ending)
+            self._crash = problem(ending)
             for listener in self._listeners:
-                listener(found)
+                listener(self._crash)

@@ -29,6 +29,8 @@ R = TypeVar("R")
 
 #: A worker that has not said hello by then never will (a cold start reads libraries from a slow disk).
 HELLO_S = 60.0
+#: One that was killed is gone by then, or the system cannot end it (a driver stuck in the kernel).
+_GONE_S = 5.0
 
 # fmt: off
 _not_started = Failure(
@@ -176,6 +178,8 @@ class Client:
         self._command = tuple(command)
         self._asked = asked
         self._process: _Process | None = None
+        #: killed, and still giving back what they held
+        self._dying: set[_Process] = set()
         self._why_ended = asked
         self._calls: dict[int, Call[Any, Any]] = {}
         self._numbers = itertools.count(1)
@@ -248,23 +252,26 @@ class Client:
             del self._calls[call.number]
 
     async def stop(self, grace_s: float = 1.0) -> None:
-        """End the worker: in order within ``grace_s`` seconds, else at once. Does nothing when none runs."""
+        """End the worker: in order within ``grace_s`` seconds, else at once. When it returns, the memory of this worker
+        and of those that were killed before is free, as far as the system can end them."""
         process = self._process
-        if process is None:
-            return
-        process.asked = True
-        process.transport.close_input()
-        try:
-            async with asyncio.timeout(grace_s):
-                await process.ended.wait()
-        except TimeoutError:
-            process.transport.kill()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
+        if process is not None:
+            process.asked = True
+            process.transport.close_input()
+            try:
+                async with asyncio.timeout(grace_s):
                     await process.ended.wait()
-        except asyncio.CancelledError:
-            process.transport.kill()
-            raise
+            except BaseException as error:
+                if self._process is process:
+                    self.kill()
+                if not isinstance(error, TimeoutError):
+                    raise
+        dying = tuple(self._dying)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_S):
+                for left in dying:
+                    await left.ended.wait()
+        self._dying.difference_update(dying)
 
     async def aclose(self, grace_s: float = 1.0) -> None:
         """End the worker for good. Safe to call twice; waiting calls fail."""
@@ -298,6 +305,7 @@ class Client:
     def gone(self, process: _Process, code: int) -> None:
         """The process has ended and said all it had to say; on the event loop."""
         process.ended.set()
+        self._dying.discard(process)
         if process is not self._process:
             return
         ending = process.ending(code)
@@ -311,7 +319,10 @@ class Client:
         """What it still says or how it ends is of no interest any more."""
         process.asked = True
         process.transport.kill()
-        process.ended.set()
+        if process.transport.pid is None:
+            process.ended.set()
+        elif not process.ended.is_set():
+            self._dying.add(process)
         if not process.ready.done():  # somebody may wait for its greeting
             process.ready.set_exception(error_of(self._asked))
         if self._process is process:

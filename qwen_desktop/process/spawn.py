@@ -160,7 +160,10 @@ class Transport:
                 os.killpg(process.pid, signal.SIGKILL)
 
     def _read(self, stream: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, frames.FrameError), os.fdopen(os.dup(stream.fileno()), "rb") as buffered:
+        with (
+            contextlib.suppress(OSError, frames.FrameError, MemoryError),  # whatever it is, its end must be told
+            os.fdopen(os.dup(stream.fileno()), "rb") as buffered,
+        ):
             while (payload := frames.read(buffered)) is not None:
                 self._on_frame(payload)
         assert self._process is not None  # noqa: S101 - this thread exists only with it

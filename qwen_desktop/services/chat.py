@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from msgspec import structs
 
@@ -22,7 +23,7 @@ from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, p
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
-from qwen_desktop.services.engines import Engines
+from qwen_desktop.services.engines import Engines, told_already
 from qwen_desktop.services.events import (
     BranchChanged,
     ConversationChanged,
@@ -41,6 +42,8 @@ from qwen_desktop.services.prompt import answer_messages, asked_sampling, cut_of
 from qwen_desktop.services.turn import GoOn, Saver, Turn
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: A stopped engine has so long to end by itself, then its run is left, in seconds.
 STOP_S = 2.0
@@ -110,16 +113,14 @@ class Chat:
         if sum(len(part.text) for part in parts if isinstance(part, TextPart | FilePart)) > LONGEST_MESSAGE:
             raise message_too_long()
         question = Message(new_id(), conversation_id, parent_id, Role.USER, parts, self._history.now())
-        # A caller that goes away must not leave a message without its answer.
-        sending = self._send(question, thinking, model, new=new)
-        return await asyncio.shield(asyncio.create_task(sending, name="chat.send"))
+        return await _to_its_end(self._send(question, thinking, model, new=new), "chat.send")
 
     async def regenerate(self, message_id: str) -> None:
         """Answer again: a new version beside this answer, or one under this question.
 
         Publishes ``BranchChanged``: the new answer has taken the place of what followed its question.
         """
-        await asyncio.shield(asyncio.create_task(self._regenerate(message_id), name="chat.regenerate"))
+        await _to_its_end(self._regenerate(message_id), "chat.regenerate")
 
     async def stop(self, conversation_id: str) -> None:
         """End the answer of this conversation and keep what there is; returns when it has ended and is saved."""
@@ -355,6 +356,13 @@ class Chat:
 
     def _tasks(self, turns: Iterable[Turn]) -> set[asyncio.Task[None]]:
         return {turn.task for turn in turns if turn.task is not None}
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T], name: str) -> T:
+    """Do it whole: a caller that goes away must not leave a message without its answer, and hears of no failure."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(told_already)
+    return await asyncio.shield(task)
 
 
 def _card(error: Exception) -> Problem:

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import structs
 
@@ -213,6 +213,14 @@ class Engines:
         if not self._wanted(record):
             await self._end_load(record)
 
+    async def free(self, path: str) -> None:
+        """Have the model of a file leave memory unless somebody uses it or waits for it: the file is to be deleted."""
+        record = self._records.get(path)
+        if record is not None and not self._wanted(record):
+            await self._end_load(record)
+            if record.local is not None and not self._wanted(record):
+                await self._evict(record)
+
     def refuse(self) -> None:
         """Begin nothing any more, and send away who waits for a turn: each would begin the next load."""
         self._closed = True
@@ -262,7 +270,9 @@ class Engines:
         if record.holder is not None or ask != min(other for other in self._asks if other.record is record):
             return False
         short = self._short
-        return short is None or ask < short or record is short.record or record.local is None
+        if short is None or ask < short or record is self._records.get(self._guide):  # the guide is in nobody's way
+            return True
+        return record is short.record or record.local is None
 
     def _wanted(self, record: _Record) -> bool:
         return any(ask.record is record for ask in self._asks)
@@ -450,8 +460,9 @@ class Engines:
         return needs <= free - mapped + given
 
     async def _evict(self, record: _Record) -> None:
-        await asyncio.shield(self._take_out(record))
-        self._tell(record, _IDLE)
+        left = self._take_out(record)
+        self._tell(record, _IDLE)  # now: whoever waits here may be cancelled, and the engine goes all the same
+        await asyncio.shield(left)
 
     def _take_out(self, record: _Record) -> asyncio.Future[list[None]]:
         """Take an engine from its model at once; the result is there when its memory is free."""
@@ -519,10 +530,10 @@ async def look_for(path: str) -> None:
     )
 
 
-def told_already(load: asyncio.Task[None]) -> None:
-    """For a load that has ended: who waited for it may have gone away, and that it failed was told by its state."""
-    if not load.cancelled():
-        load.exception()
+def told_already(task: asyncio.Task[Any]) -> None:
+    """For a task that has ended: whoever waited for it may have gone away, and need not hear that it failed."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _closing() -> Cancelled:

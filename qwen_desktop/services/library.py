@@ -108,6 +108,7 @@ class Library:
         self._examining = asyncio.Lock()
         self._template_wishes: dict[str, int] = {}
         self._move = FolderMove(transfers, preferences, self._inventory, paths)
+        self._free: Callable[[str], Awaitable[None]] | None = None
         self._around = {
             "home": str(home or user_home() or ""),
             "environ": {name: environ[name] for name in _VARIABLES if name in environ},
@@ -149,6 +150,10 @@ class Library:
         """Have ``follow(moved)`` awaited when the models have moved: ``moved`` gives for a path the new one, or the
         same."""
         self._move.after = follow
+
+    def before_delete(self, free: Callable[[str], Awaitable[None]]) -> None:
+        """``free`` is awaited with the path of a model whose files are to go: it may still be in memory."""
+        self._free = free
 
     def models(self) -> tuple[InstalledModel, ...]:
         """What the last scan found, by name; those that cannot be used now carry a ``problem``."""
@@ -374,6 +379,8 @@ class Library:
             raise errors.moving_already()
         entry = await self._entry(model.path)
         if entry.owned and await asyncio.to_thread(Path(entry.folder).is_dir):
+            if self._free is not None:
+                await self._free(model.path)
             await self._transfers.call("library.delete", {"entry": msgspec.to_builtins(entry), "permanent": permanent})
         await self._note(lambda current: {path: e for path, e in current.items() if path != entry.path})
         await self.scan()

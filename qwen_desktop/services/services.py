@@ -87,6 +87,7 @@ class Services:
             options=self.library.options,
             needs=self.fits.needs,
         )
+        self.library.before_delete(self.engines.free)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file if history else None, backups=backups)

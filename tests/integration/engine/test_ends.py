@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -138,8 +139,10 @@ def test_a_killed_worker_costs_one_message_and_nothing_more(files: Files, with_e
         assert "memory" not in str(problem.what)  # claimed with evidence only
         assert [found.what for found in told] == [problem.what]
         assert engine.engine.info is None and engine.engine.pid is None
-        with pytest.raises(Bug, match="No model is loaded"):  # nothing is loaded behind anybody's back
+        with pytest.raises(Environment, match=name):  # nothing is loaded behind anybody's back; it says why
             await engine.answer(ask("again", lively=False, max_tokens=4))
+        with pytest.raises(Environment, match=name):
+            await engine.engine.count_tokens(ask("again"))
         async for _ in engine.engine.load(LoadRequest(files.long(), context=1024)):
             pass
         answer = await engine.answer(ask("again", lively=False, max_tokens=4))
@@ -178,6 +181,75 @@ def test_leaving_a_load_early_ends_the_worker(files: Files) -> None:
             pass
         assert engine.info is not None
         await engine.aclose()
+
+    asyncio.run(test())
+
+
+#: A worker that has loaded whatever it is asked for, and crashes.
+_LOADS_AND_DIES = """
+import os, sys
+from qwen_desktop.core.engine import Capabilities, ModelInfo
+from qwen_desktop.core.packed import pack
+from qwen_desktop.engine.worker import About
+from qwen_desktop.process import frames
+from qwen_desktop.process.envelope import Hello, Result, packed, read_request
+def say(message):
+    os.write(1, frames.pack(pack(message)))
+say(Hello(2, packed(About("1"))))
+number = read_request(frames.read(sys.stdin.buffer)).id
+say(Result(number, packed(ModelInfo("x", 4096, Capabilities(), "1"))))
+os._exit(9)
+"""
+
+
+def test_a_worker_that_dies_when_it_has_just_loaded_has_no_model() -> None:
+    """The loop is busy meanwhile, so that the load's end and the worker's are heard of in one go."""
+
+    async def test() -> None:
+        engine = LocalWorkerEngine([sys.executable, "-c", _LOADS_AND_DIES])
+        await engine.about()
+
+        async def hold() -> None:
+            deadline = time.monotonic() + 10
+            while any(thread.name == "worker-out" for thread in threading.enumerate()):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)  # noqa: ASYNC251 - just that: it holds the loop
+
+        async def load() -> None:
+            async for _ in engine.load(LoadRequest("x.gguf")):
+                pass
+
+        loading = asyncio.ensure_future(load())
+        await asyncio.sleep(0)  # it has asked
+        await hold()
+        with pytest.raises(Environment, match="ended"):
+            await loading
+        assert engine.info is None and engine.pid is None
+        await engine.aclose()
+
+    asyncio.run(test())
+
+
+def test_a_load_that_was_left_has_given_back_its_memory_when_the_engine_is_closed() -> None:
+    body = _LOADS_AND_DIES.partition("number =")[0] + "held = bytearray(b'x') * (1 << 28); sys.stdin.read()"
+
+    async def test() -> None:
+        engine = LocalWorkerEngine([sys.executable, "-c", body])
+        await engine.about()
+        pid = engine.pid
+        assert pid is not None
+        process = psutil.Process(pid)
+        deadline = time.monotonic() + 10
+        while process.memory_info().rss < 1 << 28:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        loading = asyncio.ensure_future(anext(engine.load(LoadRequest("x.gguf"))))
+        await asyncio.sleep(0)
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        await engine.aclose()
+        assert not psutil.pid_exists(pid)
 
     asyncio.run(test())
 

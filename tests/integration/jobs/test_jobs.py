@@ -134,6 +134,30 @@ def test_files_on_a_drive_that_does_not_answer_hold_up_nothing_else(monkeypatch:
     asyncio.run(test())
 
 
+def test_a_drive_that_never_answers_again_takes_no_threads_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DEADLINES_S, "gguf.header", 0.02)
+
+    async def test() -> None:
+        jobs = JobWorker([sys.executable, "-c", _SLOW])
+        assert await jobs.call("count", {"upto": 1}) == 1
+        for _ in range(12):  # asked again and again, as a window does that is left open
+            with pytest.raises(Environment, match="no answer"):
+                await jobs.call("gguf.header", {"path": "/lost/a.gguf"})
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*(jobs.call("count", {"upto": 3}) for _ in range(3))) == [3, 3, 3]
+        assert jobs.pid is not None
+        before = psutil.Process(jobs.pid).num_threads()
+        for _ in range(5):  # what ends when it is told to takes none
+            endless = asyncio.ensure_future(jobs.call("count", {"upto": 100_000}))
+            await asyncio.sleep(0.03)
+            endless.cancel()
+        assert await jobs.call("count", {"upto": 3}) == 3
+        assert psutil.Process(jobs.pid).num_threads() <= before + 1
+        await jobs.aclose()
+
+    asyncio.run(test())
+
+
 def test_only_known_jobs_have_a_time_limit() -> None:
     assert set(DEADLINES_S) <= set(JOBS) - COMPUTES
     assert {"markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES

@@ -244,7 +244,14 @@ def test_delete_goes_to_the_bin(user: Path) -> None:
             path = installed(app.paths.models)
             digest = sha256(path)
             (it,) = await app.library.scan()
+            freed: list[tuple[str, bool]] = []
+
+            async def free(loaded: str) -> None:
+                freed.append((loaded, path.is_file()))
+
+            app.library.before_delete(free)
             await app.library.delete(it.id)
+            assert freed == [(str(path), True)]  # it may be in memory, which would keep its place on the disk
             assert app.library.models() == () and not path.exists()
         binned = tree(user / ".local" / "share" / "Trash" / "files")
         assert digest in binned.values() and any(name.endswith("model-Q8_0.json") for name in binned)

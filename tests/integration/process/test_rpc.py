@@ -18,6 +18,7 @@ import pytest
 
 from qwen_desktop.core.errors import AppError, Bug, Cancelled, Environment, Problem, UserFacing
 from qwen_desktop.core.text import Text
+from qwen_desktop.process import rpc
 from qwen_desktop.process.endings import End, Ending
 from qwen_desktop.process.rpc import Client
 from tests.app import run
@@ -303,6 +304,54 @@ def test_an_asked_end_is_told_as_that_and_nothing_starts_after_the_last() -> Non
         assert [ending.end for ending in ends] == [End.ASKED] * 3
         with pytest.raises(Cancelled, match="asked"):
             await client.start()
+
+    with_client(served, test)
+
+
+@pytest.mark.parametrize("how", ["late", "cancelled"])
+def test_a_worker_that_cannot_be_ended_is_given_up_and_the_next_one_works(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that a driver holds in the kernel: it neither hears nor dies, and its calls must not wait for it."""
+    monkeypatch.setattr(rpc, "_GONE_S", 0.1)
+    ends: list[Ending] = []
+
+    async def test(client: Client) -> None:
+        client.on_end(ends.append)
+        await client.start()
+        stuck, pid = client._process, client.pid
+        assert stuck is not None and pid is not None
+        monkeypatch.setattr(stuck.transport, "close_input", lambda: None)
+        kill = stuck.transport.kill
+        monkeypatch.setattr(stuck.transport, "kill", lambda: None)
+        waiting = asyncio.ensure_future(stream(client, 10_000, 0.01))
+        await asyncio.sleep(0)
+        stopping = asyncio.ensure_future(client.stop(0.05))
+        await asyncio.sleep(0.01)
+        if how == "cancelled":
+            stopping.cancel()
+        await asyncio.wait({stopping})
+        with pytest.raises(Cancelled, match="asked"):
+            await asyncio.wait_for(waiting, 1)
+        await client.start()
+        assert client.pid != pid and (await stream(client))[1] == 5
+        kill()
+        await gone({pid})
+        assert [ending.end for ending in ends] == [End.ASKED] and client.pid is not None
+
+    with_client(served, test)
+
+
+def test_an_app_without_memory_for_what_a_worker_says_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(client: Client) -> None:
+        await client.start()
+
+        def no_memory(_payload: bytes) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(rpc.envelope, "read_reply", no_memory)
+        with pytest.raises(Environment, match="ended"):
+            await asyncio.wait_for(stream(client, 10_000, 0.01), 8)
 
     with_client(served, test)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator
 
@@ -211,6 +212,25 @@ def test_a_sender_that_goes_away_and_a_stop_that_comes_too_early() -> None:
             assert answer.status is Status.STOPPED
 
     run(main())
+
+
+def test_a_sender_that_goes_away_is_not_told_of_a_failure() -> None:
+    """The loop's handler would show it as a fault of ours."""
+    reported: list[dict[str, object]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+        async with running_app(ScriptedEngine) as app:
+            sending = asyncio.create_task(app.send("Hi", "no such chat"))
+            await asyncio.sleep(0)  # it has begun
+            sending.cancel()
+            await asyncio.wait({sending})
+            assert sending.cancelled()
+            await asyncio.wait({task for task in asyncio.all_tasks() if task.get_name() == "chat.send"})
+        gc.collect()
+
+    run(main())
+    assert reported == []
 
 
 def test_stop_at_once_while_queued_and_while_loading() -> None:

@@ -29,7 +29,7 @@ from qwen_desktop.services.events import (
 from tests.app import App, run, running_app
 from tests.engine_schedules import random_schedule
 from tests.scripted_engine import Script
-from tests.small_computer import KILLED, Computer
+from tests.small_computer import KILLED, Computer, Heavy
 
 
 @asynccontextmanager
@@ -153,6 +153,24 @@ def test_a_model_that_answers_keeps_its_memory_and_nobody_who_came_later_goes_fi
         assert set(computer.taken()) == {"a-600.gguf"}
         await third.end()
         assert computer.most == 0  # never were there two
+
+    on(computer, test)
+
+
+def test_the_guide_answers_while_another_model_waits_for_memory() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        await app.engines.load(GuideRef())
+        a, b = FileRef(app.model_file("a-600.gguf")), FileRef(app.model_file("b-600.gguf"))
+        first = Holder(app, a)
+        await first.has.wait()
+        waiting = asyncio.create_task(app.engines.load(b))
+        await until(lambda: app.engines._short)
+        async with asyncio.timeout(1), app.engines.lease(GuideRef()):
+            assert not first.task.done() and not waiting.done()
+        await first.end()
+        await waiting
 
     on(computer, test)
 
@@ -295,6 +313,52 @@ def test_what_was_loaded_from_the_old_place_leaves_memory() -> None:
         assert app.engines.resident() == ()
         await until(lambda: computer.taken() == {})
         assert {state.status for state in old.values()} == {ModelStatus.IDLE} and FileRef(places[1]) in old
+
+    on(computer, test)
+
+
+def test_a_file_that_is_to_be_deleted_leaves_memory_unless_somebody_uses_it() -> None:
+    computer = Computer()
+
+    async def test(app: App) -> None:
+        ref = FileRef(app.model_file("a-300.gguf"))
+        holder = Holder(app, ref)
+        await holder.has.wait()
+        await app.engines.free(ref.path)
+        assert computer.taken() == {"a-300.gguf": 300}
+        await holder.end()
+        await app.engines.free(ref.path)
+        assert computer.taken() == {} and app.engines.state(ref).status is ModelStatus.IDLE
+        await app.engines.free(app.model_file("never-loaded-1.gguf"))
+
+    on(computer, test)
+
+
+def test_a_model_that_had_to_leave_is_not_called_ready_when_the_other_is_not_wanted_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    computer = Computer(1000)
+    leaving, gone = asyncio.Event(), asyncio.Event()
+    aclose = Heavy.aclose
+
+    async def slowly(engine: Heavy) -> None:
+        leaving.set()
+        await gone.wait()
+        await aclose(engine)
+
+    monkeypatch.setattr(Heavy, "aclose", slowly)
+
+    async def test(app: App) -> None:
+        a, b = (FileRef(app.model_file(f"{name}-600.gguf")) for name in "ab")
+        await app.engines.load(a)
+        wanted = asyncio.create_task(app.engines.load(b))
+        await leaving.wait()
+        wanted.cancel()
+        await asyncio.wait({wanted})
+        await app.engines.drop(b)  # as when another model is chosen
+        gone.set()
+        assert app.engines.state(a).status is app.engines.state(b).status is ModelStatus.IDLE
+        assert app.engines.resident() == ()
 
     on(computer, test)
 

@@ -240,3 +240,21 @@ def test_weights_on_a_card_stay_unless_other_layers_are_wanted(
     assert session is not None and not library.models[-1].closed
     assert (len(library.models), steps) == (loads, [0.0] * loads)
     assert session.model is library.models[-1]
+
+
+@pytest.mark.parametrize(("held", "mapped"), [(memory.Resident(10, 7), 7), (memory.Resident(17), 0)])
+def test_pages_of_the_file_are_told_only_where_the_system_counts_them_as_free(
+    mixed: GgufHeader, monkeypatch: pytest.MonkeyPatch, held: memory.Resident, mapped: int
+) -> None:
+    """Who weighs models against free memory takes such pages off; elsewhere they would be taken off twice."""
+    library: Any = FakeLibrary(4 * GIB)
+    monkeypatch.setattr(FakeModel, "mapped_bytes", 7)
+    monkeypatch.setattr(memory, "resident", lambda: held)
+    monkeypatch.setattr(load, "list_devices", lambda _library: ())
+    monkeypatch.setattr(
+        load, "Context", lambda _model, found, _flag: SimpleNamespace(size=found.size, shape=found, close=lambda: None)
+    )
+    nothing: Any = None
+    request = LoadRequest(mixed.path, threads=1)
+    session = load.load(library, request, nothing, lambda _at, _total: True, base=memory.Resident(0))
+    assert session.info.local is not None and session.info.local.mapped_bytes == mapped
