@@ -51,7 +51,7 @@ def _worker(kind: str) -> int:
 
         return jobs()
     if kind in ("devices", "bandwidth", "cpuinfo"):
-        from qwen_desktop.jobs.once import main as once  # noqa: PLC0415
+        from qwen_desktop.jobs.finders import main as once  # noqa: PLC0415
 
         return once(kind)
     if kind == "qt":

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
@@ -103,7 +103,7 @@ def answered(bus: EventBus, chance: random.Random, path: str, context: int, *, d
     stats = Stats(
         prompt_tokens=500, completion_tokens=100, context_used=600, context_most=600,
         decode_tokens_per_s=decode or chance.uniform(0.5, 60), prompt_tokens_per_s=chance.uniform(5, 500),
-        held_bytes=int(chance.uniform(0.5, 12) * GB),
+        resident_bytes=int(chance.uniform(0.5, 12) * GB),
     )  # fmt: skip
     bus.publish(EngineChanged(FileRef(path), EngineState(ModelStatus.READY, info=info)))
     provenance = Provenance(path, "x", path, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
@@ -202,7 +202,7 @@ class Case:
 
             async def __aexit__(self, *_: object) -> None: ...
 
-        run = Run(self.paths, Build, Console(out, out, quiet=True), as_json)
+        run = CommandRun(self.paths, Build, Console(out, out, quiet=True), as_json)
         assert await work(run, *given, **options) == 0
         return out.getvalue()
 

@@ -19,7 +19,7 @@ from qwen_desktop.core.engine import (
     FinishReason,
     GenerateRequest,
     GenerateResult,
-    Live,
+    LiveFigures,
     LoadProgress,
     LoadRequest,
     LocalInfo,
@@ -130,7 +130,7 @@ class ScriptedRun:
         if begun >= 0:
             yield ended()
         seconds = max(time.monotonic() - started, 1e-6)
-        yield Live(tokens, tokens / seconds, script.prompt_tokens + tokens, 4096)
+        yield LiveFigures(tokens, tokens / seconds, script.prompt_tokens + tokens, 4096)
         self._result = GenerateResult(
             FinishReason.CANCELLED if self._stopped.is_set() else FinishReason.STOP,
             Stats(
@@ -189,7 +189,7 @@ class ScriptedEngine:
         self._info: ModelInfo | None = None
         self._on_end: list[Callable[[Problem], None]] = []
         self._crashed: Problem | None = None
-        self.held_bytes = self.mapped_bytes = self.gpu_layers = 0
+        self.resident_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
         self.loads: list[LoadRequest] = []
         self.closed = False
@@ -228,7 +228,7 @@ class ScriptedEngine:
             guide=guide,
             load_s=self._load_s,
             memory_bytes=2_000_000,
-            held_bytes=self.held_bytes,
+            resident_bytes=self.resident_bytes,
             mapped_bytes=self.mapped_bytes,
         )
         self._info = ModelInfo(

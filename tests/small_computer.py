@@ -47,7 +47,7 @@ class Computer:
 
     def free(self) -> Memory:
         """As a system says it."""
-        return Memory(self.total, self.total - sum(engine.held_bytes - engine.mapped_bytes for engine in self.made))
+        return Memory(self.total, self.total - sum(engine.resident_bytes - engine.mapped_bytes for engine in self.made))
 
     async def needs(self, request: LoadRequest) -> int:
         """The prediction, which takes a moment."""
@@ -60,7 +60,7 @@ class Computer:
 
     def taken(self) -> dict[str, int]:
         """What every model in memory takes, by its file's name."""
-        return {Path(e.path).name: e.held_bytes for e in self.made if e.held_bytes}
+        return {Path(e.path).name: e.resident_bytes for e in self.made if e.resident_bytes}
 
 
 class Heavy(ScriptedEngine):
@@ -78,8 +78,8 @@ class Heavy(ScriptedEngine):
         assert not self.closed, "a closed engine is loaded"
         assert not self.running, "an engine is loaded while it answers"
         computer.loading = self
-        self.path, self.held_bytes = request.path, weight(request.path)
-        self.mapped_bytes = int(self.held_bytes * computer.mapped)
+        self.path, self.resident_bytes = request.path, weight(request.path)
+        self.mapped_bytes = int(self.resident_bytes * computer.mapped)
         self.gpu_layers = computer.cards if request.gpu_layers != 0 else 0
         computer.most = max(computer.most, sum(computer.taken().values()) if len(computer.taken()) > 1 else 0)
         try:
@@ -92,11 +92,11 @@ class Heavy(ScriptedEngine):
 
     def crash(self, problem: Problem = KILLED) -> None:
         """End as a worker does that was killed."""
-        self.held_bytes = self.mapped_bytes = 0
+        self.resident_bytes = self.mapped_bytes = 0
         super().crash(problem)
 
     async def aclose(self) -> None:
         """Forget everything; a process takes a moment to end."""
         await asyncio.sleep(0)
-        self.held_bytes = self.mapped_bytes = 0
+        self.resident_bytes = self.mapped_bytes = 0
         await super().aclose()

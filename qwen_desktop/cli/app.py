@@ -1,6 +1,6 @@
 """The commands as typer shows them, and the guard around them: one sentence on stderr, never a traceback.
 
-Adding a command: a function in its own file that takes a ``Run``, one ``@app.command`` here, its word in
+Adding a command: a function in its own file that takes a ``CommandRun``, one ``@app.command`` here, its word in
 ``launch.COMMANDS``.
 Exit codes: 0 done, 1 failed (with one sentence), 2 usage, 130 Ctrl+C, 143 SIGTERM, 129 a closed terminal.
 """
@@ -24,7 +24,7 @@ from qwen_desktop.cli import chat as chats
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
 from qwen_desktop.cli.models_app import models_app
-from qwen_desktop.cli.one_run import Build, Run
+from qwen_desktop.cli.one_run import Build, CommandRun
 from qwen_desktop.cli.standard_input import read_message
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import AppError, problem_of
@@ -196,12 +196,12 @@ class _Guarded(NamedTuple):
 
     build: Build
 
-    def __call__(self, work: Callable[[Run], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None:
+    def __call__(self, work: Callable[[CommandRun], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None:
         console = Console(quiet=as_json)
         paths: Paths | None = None
         try:
             paths = find_paths()
-            code = asyncio.run(_interruptible(work(Run(paths, self.build, console, as_json))))
+            code = asyncio.run(_interruptible(work(CommandRun(paths, self.build, console, as_json))))
             if code in (chats.DONE, chats.FAILED):  # else a signal ended it, perhaps that of a closed terminal
                 console.check()
         except KeyboardInterrupt:

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from qwen_desktop import __version__
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
@@ -33,7 +33,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.engine.worker import About
 from qwen_desktop.hardware import cpu, memory
-from qwen_desktop.process import once
+from qwen_desktop.process import one_shot
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.store import migrations
 from qwen_desktop.store.connection import connect_read_only
@@ -75,7 +75,7 @@ def _judged(name: str, value: str, good: object, hint: str, otherwise: Literal["
     return Check(name, "ok", value) if good else Check(name, otherwise, value, hint)
 
 
-async def examine(run: Run) -> int:
+async def examine(run: CommandRun) -> int:
     """Run all checks and print them. Returns 1 when one is bad, else 0."""
     rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(run.paths)])
     bad = sum(row.state == "bad" for row in rows)
@@ -246,7 +246,7 @@ def _display(_paths: Paths) -> Iterator[Check]:
 
 def _ask_qt() -> dict[str, Any]:
     variables = {} if sys.platform in ("win32", "darwin") else {"QT_QPA_PLATFORM": "offscreen"}
-    answers = once.ask(worker_command("qt"), PATIENCE_S, **variables)
+    answers = one_shot.ask(worker_command("qt"), PATIENCE_S, **variables)
     for payload in answers.payloads:
         with contextlib.suppress(ValueError):
             found: dict[str, Any] = unpack(payload, dict[str, Any])

@@ -23,7 +23,7 @@ from typing import Any
 from msgspec import structs
 
 from qwen_desktop.cli.console import harmless
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
@@ -46,7 +46,12 @@ _unknown_type = Failure(
 
 
 async def fit(
-    run: Run, reference: str, *, context: int | None = None, kv_type: str | None = None, memory: float | None = None
+    run: CommandRun,
+    reference: str,
+    *,
+    context: int | None = None,
+    kv_type: str | None = None,
+    memory: float | None = None,
 ) -> int:
     """Print whether it fits; ``memory`` (in GB) stands for what is free here. Returns 0 whatever the verdict is.
 

@@ -26,7 +26,7 @@ from msgspec import structs
 
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.interrupt import asked
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
@@ -47,7 +47,7 @@ _FROM = {
 }
 
 
-async def list_models(run: Run) -> int:
+async def list_models(run: CommandRun) -> int:
     """Print what is installed and linked. Always returns 0."""
     async with run.services() as services:
         library = services.library
@@ -69,7 +69,9 @@ async def list_models(run: Run) -> int:
     return 0
 
 
-async def import_models(run: Run, *, files: Sequence[Path] = (), copy: bool = False, from_apps: bool = False) -> int:
+async def import_models(
+    run: CommandRun, *, files: Sequence[Path] = (), copy: bool = False, from_apps: bool = False
+) -> int:
     """Add files, the models inside folders and, with ``from_apps``, what other programs hold; linked, or copied into
     the models folder. Returns 1 when nothing was asked for or found. Raises ``AppError``."""
     console = run.console
@@ -99,7 +101,7 @@ async def import_models(run: Run, *, files: Sequence[Path] = (), copy: bool = Fa
 
 
 async def options(
-    run: Run, name: str, *, wanted: LoadOptions | None = None, alias: str | None = None, reset: bool = False
+    run: CommandRun, name: str, *, wanted: LoadOptions | None = None, alias: str | None = None, reset: bool = False
 ) -> int:
     """Print how a model is loaded and what it is called, after what was asked to be changed: with ``reset`` all its
     options are forgotten first; ``alias`` "" takes its alias away. Raises ``AppError``; then nothing is changed."""
@@ -125,7 +127,7 @@ async def options(
     return 0
 
 
-async def verify(run: Run, name: str) -> int:
+async def verify(run: CommandRun, name: str) -> int:
     """Read a model again and compare it with its hashes. Returns 1 when it is damaged, or undamaged but nothing that
     can be used. Raises ``AppError``."""
     console = run.console
@@ -153,7 +155,7 @@ async def verify(run: Run, name: str) -> int:
     return 0
 
 
-async def remove(run: Run, name: str, *, yes: bool = False) -> int:
+async def remove(run: CommandRun, name: str, *, yes: bool = False) -> int:
     """Move a model's files to the bin; of a linked one only the link is forgotten. Asks first unless ``yes``; where
     there is no bin, ``yes`` means for good. Returns 1 when it was not removed. Raises ``AppError``."""
     console = run.console

@@ -17,7 +17,7 @@ from msgspec import Struct
 from qwen_desktop.cli.chat import DONE, FAILED
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt, asked
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
@@ -154,7 +154,7 @@ class _Pull:
         }
 
 
-async def pull(run: Run, wanted: PullOptions, *, patience_s: float = FIRST_BYTE_S) -> int:
+async def pull(run: CommandRun, wanted: PullOptions, *, patience_s: float = FIRST_BYTE_S) -> int:
     """Fetch a model and print where it is. Returns 0, 1 when it failed or cannot be used (with one sentence), or the
     code of the signal that ended it (130 after Ctrl+C)."""
     if wanted.source and wanted.source not in SOURCES:

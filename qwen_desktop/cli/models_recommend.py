@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from qwen_desktop.cli.console import Console, harmless
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.models import Advice, Purpose, Recommendation
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import offline_problem
@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-async def recommend(run: Run, *, purpose: Purpose = Purpose.EVERYDAY) -> int:
+async def recommend(run: CommandRun, *, purpose: Purpose = Purpose.EVERYDAY) -> int:
     """Print the recommendation. Returns 0, also when there is none: then the sentence says why."""
     console = run.console
     async with run.services() as services:

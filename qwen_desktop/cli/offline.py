@@ -5,13 +5,13 @@ The JSON object of ``--json``: ``offline``, and ``by``: "" (nobody), "setting", 
 
 from __future__ import annotations
 
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import is_offline, offline_variable
 from qwen_desktop.store.settings_file import SettingsFile, kept_as
 
 
-async def offline(run: Run, turn: bool | None) -> int:
+async def offline(run: CommandRun, turn: bool | None) -> int:
     """Turn the switch on or off, where that was asked for, and print how it stands.
 
     Returns 0, or 1 when the network stays off since the environment says so too. Raises ``OSError``

@@ -27,7 +27,7 @@ class Build(Protocol):
     ) -> AbstractAsyncContextManager[Services]: ...
 
 
-class Run(Struct, frozen=True):
+class CommandRun(Struct, frozen=True):
     """What the work of a command is given. ``as_json``: it prints one JSON object, and no words for people."""
 
     paths: Paths
@@ -43,7 +43,7 @@ class Run(Struct, frozen=True):
 class Guard(Protocol):
     """Runs a command's work and turns its failure into one sentence and an exit code. Ends by ``typer.Exit``."""
 
-    def __call__(self, work: Callable[[Run], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None: ...
+    def __call__(self, work: Callable[[CommandRun], Coroutine[Any, Any, int]], *, as_json: bool = False) -> None: ...
 
 
 class OneRunSettings(SettingsFile):

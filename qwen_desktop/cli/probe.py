@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator
 
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.hardware import PARTS, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 
@@ -39,7 +39,7 @@ _DISKS = {
 }
 
 
-async def show(run: Run, *, refresh: bool) -> int:
+async def show(run: CommandRun, *, refresh: bool) -> int:
     """Print what this machine is; ``refresh`` measures and asks anew what is remembered. Always returns 0."""
     console = run.console
     async with run.services() as services:

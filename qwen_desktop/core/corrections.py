@@ -14,7 +14,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from qwen_desktop.core.hardware import Machine
@@ -36,7 +36,7 @@ _NEAR = (0.85, 1.15)
 class Measurement(Struct, frozen=True, omit_defaults=True):
     """One loaded model on one machine. Bytes, tokens, tokens per second; 0 where nothing was measured.
 
-    ``key`` is the file's fingerprint. ``held_bytes`` was measured with ``filled`` tokens of the ``context`` used, and
+    ``key`` is the file's fingerprint. ``resident_bytes`` was measured with ``filled`` tokens of the ``context`` used, and
     ``predicted_bytes`` is the plain estimate for that. The predicted speeds are for the depth of that answer;
     ``speeds`` and ``prompts`` are how many times the predicted speed the newest answers reached, with memory that was
     measured to read ``bandwidth`` bytes per second. ``model`` names the catalogue's file ("owner/name:quant"), if any.
@@ -49,7 +49,7 @@ class Measurement(Struct, frozen=True, omit_defaults=True):
     flash: bool = False
     filled: int = 0
     weights_bytes: int = 0
-    held_bytes: int = 0
+    resident_bytes: int = field(default=0, name="held_bytes")
     predicted_bytes: int = 0
     decode: float = 0.0
     predicted_decode: float = 0.0
@@ -80,14 +80,16 @@ def learned(known: Sequence[Measurement], new: Measurement) -> tuple[Measurement
     to those before.
     """
     before = next((m for m in known if m.settings == new.settings), None)
-    new = _joined(before or replace(new, held_bytes=0, decode=0.0, prompt=0.0), new)
+    new = _joined(before or replace(new, resident_bytes=0, decode=0.0, prompt=0.0), new)
     others = [m for m in known if m.settings != new.settings]
     return (*others, new)[-KEPT:]
 
 
 def _joined(before: Measurement, new: Measurement) -> Measurement:
-    if before.held_bytes and (not new.held_bytes or new.filled < before.filled):
-        new = replace(new, held_bytes=before.held_bytes, predicted_bytes=before.predicted_bytes, filled=before.filled)
+    if before.resident_bytes and (not new.resident_bytes or new.filled < before.filled):
+        new = replace(
+            new, resident_bytes=before.resident_bytes, predicted_bytes=before.predicted_bytes, filled=before.filled
+        )
     return replace(
         new,
         speeds=_newest(_speeds(before) if before.bandwidth == new.bandwidth else (), new.decode, new.predicted_decode),
@@ -133,12 +135,12 @@ def correction(
     nothing any more."""
     here = [m for m in known if m.machine == machine or m.machine.endswith(f"|{machine}")]  # older: after the system
     own = [m for m in here if (key and m.key == key) or (model and m.model == model)]
-    weighed = [m for m in own if m.held_bytes]
+    weighed = [m for m in own if m.resident_bytes]
     timed = [m for m in here if not m.bandwidth or not bandwidth or m.bandwidth == bandwidth]
     factor, extra = 1.0, 0
     if weighed:
         nearest = min(weighed, key=lambda m: (abs(m.context - context), -m.filled))
-        extra = nearest.held_bytes - nearest.predicted_bytes
+        extra = nearest.resident_bytes - nearest.predicted_bytes
         # pages of the file that the system has taken back look like a model that needs less than it does
         extra = max(extra, -int(_LEAST_EXTRA * (nearest.predicted_bytes - nearest.weights_bytes)))
     else:
@@ -163,8 +165,8 @@ def _memory_factor(known: Sequence[Measurement]) -> float:
     newest: dict[str, float] = {}
     for m in known:
         beside = m.predicted_bytes - m.weights_bytes
-        if m.held_bytes and beside > 0:
-            newest[m.key] = (m.held_bytes - m.weights_bytes) / beside
+        if m.resident_bytes and beside > 0:
+            newest[m.key] = (m.resident_bytes - m.weights_bytes) / beside
     return _typical(list(newest.values()), _MEMORY_RANGE)
 
 

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import Part, PartEvent, Role
@@ -84,7 +84,7 @@ class Stats(Struct, frozen=True):
     """Figures of one answer; tokens, seconds, tokens per second, bytes.
 
     ``ttft_s`` is the time from the request to the first token of any kind. ``completion_tokens`` includes thinking.
-    ``held_bytes`` is the most that the model has taken since it was loaded (see ``ModelInfo``), while at most
+    ``resident_bytes`` is the most that the model has taken since it was loaded (see ``ModelInfo``), while at most
     ``context_most`` tokens of the context were ever used.
     """
 
@@ -100,7 +100,7 @@ class Stats(Struct, frozen=True):
     thinking_s: float = 0.0
     context_used: int = 0
     context_size: int = 0
-    held_bytes: int = 0
+    resident_bytes: int = field(default=0, name="held_bytes")
     context_most: int = 0
 
 
@@ -119,7 +119,7 @@ class ContextCut(Struct, frozen=True, tag="cut"):
     dropped: int
 
 
-class Live(Struct, frozen=True, tag="live"):
+class LiveFigures(Struct, frozen=True, tag="live"):
     """Figures while an answer streams, a few times a second."""
 
     completion_tokens: int
@@ -129,7 +129,7 @@ class Live(Struct, frozen=True, tag="live"):
 
 
 #: What a run tells while it goes on; its parts are counted from 0.
-Event: TypeAlias = PartEvent | PromptProgress | ContextCut | Live
+Event: TypeAlias = PartEvent | PromptProgress | ContextCut | LiveFigures
 
 
 class GenerateResult(Struct, frozen=True):
@@ -172,7 +172,7 @@ class LocalInfo(Struct, frozen=True):
     """What only a model on this computer has: its file, how it was loaded, and what it takes.
 
     ``cpu`` is the kind of processor that the computing library was built for ("haswell" …), "native" in a build for
-    this computer alone. ``held_bytes`` is what the model took of main memory by being loaded: the process's own and the
+    this computer alone. ``resident_bytes`` is what the model took of main memory by being loaded: the process's own and the
     touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in use,
     which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is how
     many tokens of a prompt are evaluated at once.
@@ -195,7 +195,7 @@ class LocalInfo(Struct, frozen=True):
     load_s: float
     memory_bytes: int
     cpu: str = ""
-    held_bytes: int = 0
+    resident_bytes: int = 0
     mapped_bytes: int = 0
     batch: int = 0
 

@@ -23,7 +23,7 @@ _MODEL = QT_TRANSLATE_NOOP("settings", "As the model card says")
 
 
 # fmt: off
-class Appearance(Struct, frozen=True):
+class AppearanceSettings(Struct, frozen=True):
     """How the window looks."""
 
     theme: Annotated[Literal["system", "light", "dark", "contrast"], Info(
@@ -49,7 +49,7 @@ class Appearance(Struct, frozen=True):
     sidelist: Annotated[bool, Info(QT_TRANSLATE_NOOP("settings", "Show the list of chats"), hidden=True)] = True
 
 
-class Chat(Struct, frozen=True):
+class ChatSettings(Struct, frozen=True):
     """How conversations behave."""
 
     send_with: Annotated[Literal["enter", "ctrl_enter"], Info(
@@ -81,7 +81,7 @@ class Chat(Struct, frozen=True):
     )] = True
 
 
-class Engine(Struct, frozen=True):
+class EngineSettings(Struct, frozen=True):
     """How models are loaded and run."""
 
     model: Annotated[str, Info(
@@ -131,7 +131,7 @@ class Engine(Struct, frozen=True):
     )] = None
 
 
-class Sampling(Struct, frozen=True):
+class SamplingSettings(Struct, frozen=True):
     """How the next word is chosen."""
 
     temperature: Annotated[Annotated[float, Meta(ge=0, le=2)] | None, Info(
@@ -176,7 +176,7 @@ class Sampling(Struct, frozen=True):
     )] = None
 
 
-class Downloads(Struct, frozen=True):
+class DownloadSettings(Struct, frozen=True):
     """How models are fetched and where they lie. The access token is no setting: it is in the system's keyring."""
 
     folder: Annotated[str, Info(
@@ -227,7 +227,7 @@ class Downloads(Struct, frozen=True):
     )] = True
 
 
-class Storage(Struct, frozen=True):
+class StorageSettings(Struct, frozen=True):
     """What is kept on disk."""
 
     backups: Annotated[int, Meta(ge=1, le=20), Info(
@@ -243,12 +243,12 @@ class Storage(Struct, frozen=True):
 class Settings(Struct, frozen=True):
     """All settings, by section. Sections appear in the file and on the page in this order."""
 
-    appearance: Appearance = Appearance()
-    chat: Chat = Chat()
-    engine: Engine = Engine()
-    sampling: Sampling = Sampling()
-    downloads: Downloads = Downloads()
-    storage: Storage = Storage()
+    appearance: AppearanceSettings = AppearanceSettings()
+    chat: ChatSettings = ChatSettings()
+    engine: EngineSettings = EngineSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    downloads: DownloadSettings = DownloadSettings()
+    storage: StorageSettings = StorageSettings()
 
 
 SECTION_TITLES: dict[str, str] = {

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any
 
 from qwen_desktop.core.hardware import Gpu, GpuKind
-from qwen_desktop.engine.llama import Library
+from qwen_desktop.engine.llama import LlamaLibrary
 
 # ggml_backend_dev_type; accelerators (BLAS, AMX) work on main memory beside the processor and hold no layers.
 _GPU, _IGPU = 1, 2
@@ -28,7 +28,7 @@ class _Properties(ctypes.Structure):
     )
 
 
-def list_devices(library: Library) -> tuple[Gpu, ...]:
+def list_devices(library: LlamaLibrary) -> tuple[Gpu, ...]:
     """The graphics devices in ggml's order, free and total bytes as their drivers tell. Raises ``AttributeError``
     when this llama.cpp does not tell."""
     handle = ctypes.c_void_p
@@ -44,7 +44,7 @@ def list_devices(library: Library) -> tuple[Gpu, ...]:
     return tuple(found)
 
 
-def _gpu(library: Library, device: Any, kind: GpuKind) -> Gpu | None:
+def _gpu(library: LlamaLibrary, device: Any, kind: GpuKind) -> Gpu | None:
     handle, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
     memory = library.symbol("ggml_backend_dev_memory", None, handle, ctypes.POINTER(size), ctypes.POINTER(size))
     free, total = size(), size()
@@ -67,7 +67,7 @@ def _gpu(library: Library, device: Any, kind: GpuKind) -> Gpu | None:
     )
 
 
-def _id(library: Library, device: Any, total: int) -> str:
+def _id(library: LlamaLibrary, device: Any, total: int) -> str:
     """The place on the bus. The struct has changed between versions: believed only where it repeats what is known."""
     properties = _Properties()
     library.symbol("ggml_backend_dev_get_props", None, ctypes.c_void_p, ctypes.POINTER(_Properties))(

@@ -73,7 +73,7 @@ class Flag:
         return bool(self._byte.value)
 
 
-class Library:
+class LlamaLibrary:
     """llama.cpp in this process: initialised once, its log kept in a bounded ring and passed to ``sink``."""
 
     def __init__(self, sink: Callable[[str], None]) -> None:
@@ -227,7 +227,7 @@ class Model:
         """Of the weights, what is used where the file is mapped."""
         return max(0, self.main_bytes - self.copied_bytes)
 
-    def held_bytes(self, base: memory.Resident) -> int:
+    def resident_bytes(self, base: memory.Resident) -> int:
         """Main memory that it takes with its contexts: what this process holds beyond ``base``, which it held before.
         The weights that are used where the file is mapped count also while the system has their pages elsewhere."""
         own, files = memory.resident()

@@ -43,7 +43,7 @@ class NotNumbersError(Exception):
     """What was computed for the next token are no numbers, or none that count."""
 
 
-class Shape(Struct, frozen=True):
+class ContextShape(Struct, frozen=True):
     """What a context is made with. ``size`` is in tokens; ``chunk`` is how many tokens are evaluated at once."""
 
     size: int
@@ -56,7 +56,7 @@ class Shape(Struct, frozen=True):
 class Context:
     """Evaluated tokens of one conversation at a time. Raises ``ContextError`` when it cannot be made."""
 
-    def __init__(self, model: Model, shape: Shape, flag: Flag) -> None:
+    def __init__(self, model: Model, shape: ContextShape, flag: Flag) -> None:
         self.model = model
         self.shape = shape
         self.flag = flag

@@ -25,10 +25,10 @@ from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import autotune, load_errors
-from qwen_desktop.engine.answer import memory_bytes
 from qwen_desktop.engine.devices import list_devices
-from qwen_desktop.engine.llama import ALL_LAYERS, Flag, Library, Model
-from qwen_desktop.engine.llama_context import Context, ContextError, Shape
+from qwen_desktop.engine.generation import memory_bytes
+from qwen_desktop.engine.llama import ALL_LAYERS, Flag, LlamaLibrary, Model
+from qwen_desktop.engine.llama_context import Context, ContextError, ContextShape
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware import cpu
@@ -51,7 +51,7 @@ _NO_SPLITTING = QT_TRANSLATE_NOOP(
 
 
 def load(
-    library: Library,
+    library: LlamaLibrary,
     request: LoadRequest,
     flag: Flag,
     progress: Callable[[float, int], bool],
@@ -99,7 +99,7 @@ def load(
         if model is not None:
             model.close()
         raise
-    seconds, held = time.monotonic() - began, model.held_bytes(base)
+    seconds, held = time.monotonic() - began, model.resident_bytes(base)
     info = _info(library, request, context, template, seconds=seconds, held=held)
     pace = autotune.Pace(cores) if request.threads is None else None
     if pace is not None:
@@ -145,7 +145,7 @@ def let_go(paths: tuple[str, ...]) -> None:
         log.info("let_go.failed kind=%s", type(error).__name__)
 
 
-def _gpu_layers(library: Library, shape: ModelShape, request: LoadRequest, back: int = 0) -> int:
+def _gpu_layers(library: LlamaLibrary, shape: ModelShape, request: LoadRequest, back: int = 0) -> int:
     """The layers for graphics devices: those asked for, else as many as their free memory holds, all when they do not
     tell it. ``back`` bytes on them are the present model's."""
     if not library.gpu:
@@ -207,14 +207,14 @@ def _context(
         if room is not None and cost and cost > room * memory.SHARE and size != sizes[-1]:
             continue
         try:
-            return Context(model, Shape(size, threads, chunk, flash, request.kv_type), flag)
+            return Context(model, ContextShape(size, threads, chunk, flash, request.kv_type), flag)
         except ContextError:
             continue
     raise load_errors.no_memory(Path(request.path).name)
 
 
 def _info(
-    library: Library, request: LoadRequest, context: Context, template: Template, *, seconds: float, held: int
+    library: LlamaLibrary, request: LoadRequest, context: Context, template: Template, *, seconds: float, held: int
 ) -> ModelInfo:
     model = context.model
     header = model.header
@@ -237,7 +237,7 @@ def _info(
         batch=context.shape.chunk,
         load_s=round(seconds, 3),
         memory_bytes=memory_bytes(),
-        held_bytes=held,
+        resident_bytes=held,
         mapped_bytes=model.mapped_bytes if main_memory.resident().files else 0,
     )
     return ModelInfo(

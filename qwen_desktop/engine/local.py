@@ -26,7 +26,7 @@ from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
-from qwen_desktop.process.rpc import Call, Client
+from qwen_desktop.process.rpc import Client, RunningCall
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ _no_embeddings = Failure(
 class _Run:
     """One answer in the making (``core.engine.Run``)."""
 
-    def __init__(self, call: Call[tuple[Event, ...], GenerateResult]) -> None:
+    def __init__(self, call: RunningCall[tuple[Event, ...], GenerateResult]) -> None:
         self._call = call
         self._left = False
 

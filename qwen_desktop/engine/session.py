@@ -10,8 +10,8 @@ import msgspec
 from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, GenerateResult, ModelInfo, ThinkingMode
 from qwen_desktop.core.parts import Part, Role, TextPart, visible_text
 from qwen_desktop.engine import prompt, sampling_defaults
-from qwen_desktop.engine.answer import Answer
 from qwen_desktop.engine.autotune import Pace
+from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
 from qwen_desktop.engine.stream import CLOSE, OPEN
@@ -48,7 +48,7 @@ class Session:
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self._ahead: Callable[[], None] | None = None
         self._base = base
-        self._load_s, self._held = (info.local.load_s, info.local.held_bytes) if info.local else (0.0, 0)
+        self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
         self._most = 0
 
     def release(self) -> Model:
@@ -80,7 +80,7 @@ class Session:
         if made.cut is not None:
             emit((made.cut,))
         sampling = sampling_defaults.decide(self.model.header, request.sampling, thinking=self._will_think(mode, made))
-        answer = Answer(
+        answer = Generation(
             self.model,
             self.context,
             made,
@@ -92,10 +92,10 @@ class Session:
             began=began,
         )
         result = answer.make()
-        self._held = max(self._held, self.model.held_bytes(self._base))
+        self._held = max(self._held, self.model.resident_bytes(self._base))
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
-            result.stats, load_s=self._load_s, held_bytes=self._held, context_most=self._most
+            result.stats, load_s=self._load_s, resident_bytes=self._held, context_most=self._most
         )
         result = msgspec.structs.replace(result, stats=stats)
         parts = answer.parts

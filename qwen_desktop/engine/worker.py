@@ -71,10 +71,10 @@ class Worker:
     """
 
     def __init__(self, pipes: Pipes) -> None:
-        from qwen_desktop.engine.llama import Flag, Library  # noqa: PLC0415 - after the pipes are safe from prints
+        from qwen_desktop.engine.llama import Flag, LlamaLibrary  # noqa: PLC0415 - after the pipes are safe from prints
 
         self._server = Server(pipes, self._take, self._cancel)
-        self._library = Library(lambda line: print(line, file=sys.stderr))
+        self._library = LlamaLibrary(lambda line: print(line, file=sys.stderr))
         self._base: Resident | None = None
         self._flag = Flag()
         self._session: Session | None = None

@@ -16,7 +16,7 @@ from qwen_desktop.core.hardware import Cpu
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import cpu_linux, files, limits
-from qwen_desktop.process import once
+from qwen_desktop.process import one_shot
 from qwen_desktop.process.spawn import worker_command
 
 #: What people call it -> what Linux, macOS (sysctl) and py-cpuinfo call it.
@@ -69,7 +69,7 @@ def read(root: Path = files.ROOT, platform: str = sys.platform) -> Cpu:
     )
 
 
-def _told(root: Path, platform: str) -> cpu_linux.Found:
+def _told(root: Path, platform: str) -> cpu_linux.CpuFound:
     """The processor as its system tells it. Takes milliseconds."""
     if platform.startswith("linux"):
         return cpu_linux.read(root)
@@ -81,7 +81,7 @@ def _told(root: Path, platform: str) -> cpu_linux.Found:
         from qwen_desktop.hardware import cpu_windows as windows  # noqa: PLC0415
 
         return windows.read()
-    return cpu_linux.Found()
+    return cpu_linux.CpuFound()
 
 
 def again(cpu: Cpu, root: Path = files.ROOT) -> Cpu:
@@ -118,7 +118,7 @@ def _name(model: str) -> str:
 
 def _cpuinfo() -> dict[str, Any]:
     """What py-cpuinfo finds out, in a process of its own: it runs machine code that it brings along."""
-    for payload in once.ask(worker_command("cpuinfo"), _CPUINFO_S).payloads:
+    for payload in one_shot.ask(worker_command("cpuinfo"), _CPUINFO_S).payloads:
         with contextlib.suppress(ValueError):
             return unpack(payload, dict[str, Any])
     return {}

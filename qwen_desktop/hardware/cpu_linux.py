@@ -15,7 +15,7 @@ _WEAK = 0.8
 
 
 @dataclass
-class Found:
+class CpuFound:
     """What a system says of its processor; ``flags`` are its own words."""
 
     model: str = ""
@@ -26,14 +26,14 @@ class Found:
     flags: set[str] = field(default_factory=set)
 
 
-def read(root: Path) -> Found:
+def read(root: Path) -> CpuFound:
     """The processor as far as it can be read."""
     entries = _cpuinfo(root)
     first: dict[str, str] = {}
     for entry in entries:
         for name, value in entry.items():
             first.setdefault(name, value)
-    found = Found(flags=set(f"{first.get('flags', '')} {first.get('Features', '')}".lower().split()))
+    found = CpuFound(flags=set(f"{first.get('flags', '')} {first.get('Features', '')}".lower().split()))
     found.model = next((first[name] for name in _MODEL_NAMES if first.get(name)), "")
     if not found.model:  # ARM boards: the name of the whole computer says more than "ARMv8"
         found.model = files.text(root / "proc/device-tree/model") or first.get("Hardware", "")

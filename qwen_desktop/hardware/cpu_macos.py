@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import TypeAlias
 
-from qwen_desktop.hardware.cpu_linux import Found
+from qwen_desktop.hardware.cpu_linux import CpuFound
 
 Ask: TypeAlias = Callable[[str], bytes | None]
 
@@ -16,10 +16,10 @@ _OPTIONAL = (
 )  # fmt: skip
 
 
-def read(ask: Ask | None = None) -> Found:
+def read(ask: Ask | None = None) -> CpuFound:
     """The processor as far as it can be read. ``ask`` answers the name of a value with its bytes, or None."""
     ask = ask or _sysctl
-    found = Found(
+    found = CpuFound(
         model=_text(ask("machdep.cpu.brand_string")),
         physical=_number(ask("hw.physicalcpu")),
         logical=_number(ask("hw.logicalcpu")),

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from qwen_desktop.hardware.cpu_linux import Found
+from qwen_desktop.hardware.cpu_linux import CpuFound
 
 _CORES = 0  # RelationProcessorCore
 #: PF_… of IsProcessorFeaturePresent -> the word that Linux uses. AMX is a state of the registers that is switched on.
@@ -22,10 +22,10 @@ class Core(NamedTuple):
     threads: int
 
 
-def read() -> Found:
+def read() -> CpuFound:
     """The processor as far as it can be read."""
     kernel = getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)  # noqa: B009 - unknown to other systems
-    found = Found(model=_model())
+    found = CpuFound(model=_model())
     found.flags = {word for number, word in _PRESENT.items() if kernel.IsProcessorFeaturePresent(number)}
     states = getattr(kernel, "GetEnabledXStateFeatures", None)
     if states is not None:
@@ -36,7 +36,7 @@ def read() -> Found:
     return found
 
 
-def count_kinds(found: Found, listed: list[Core]) -> None:
+def count_kinds(found: CpuFound, listed: list[Core]) -> None:
     """Put the numbers of cores into ``found``."""
     if listed:
         fastest = max(core.efficiency_class for core in listed)

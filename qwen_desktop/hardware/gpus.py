@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from qwen_desktop.core.hardware import Gpu, each_once
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import files, wire
-from qwen_desktop.process import once
+from qwen_desktop.process import one_shot
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _VENDORS = {"0x1002": "AMD", "0x10de": "NVIDIA", "0x8086": "Intel"}
 _SHOWN = "0x03"  # PCI class of displays
 
 
-class Found(NamedTuple):
+class GpusFound(NamedTuple):
     """``ours`` are the devices that the engine uses, ``unused`` what else is there; ``ours`` None is unknown."""
 
     ours: tuple[Gpu, ...] | None
@@ -40,7 +40,7 @@ class Found(NamedTuple):
 def ask(command: Sequence[str], seconds: float = PATIENCE_S) -> dict[str, tuple[Gpu, ...]]:
     """What the child said of its sources ("ggml", "nvml"); a source is missing when it crashed, hung or talked
     rubbish. Blocks for ``seconds`` at most. Never raises."""
-    answers = once.ask(command, seconds)
+    answers = one_shot.ask(command, seconds)
     found: dict[str, tuple[Gpu, ...]] = {}
     for payload in answers.payloads:
         try:
@@ -61,7 +61,7 @@ def join(
     *,
     free_memory: int | None = None,
     apple: bool | None = None,
-) -> Found:
+) -> GpusFound:
     """What ggml lists as llama.cpp chooses from it: cards in place of integrated graphics, each device once.
 
     ``seen`` is what the system sees by itself, ``free_memory`` what is free of main memory: a device that shares it
@@ -70,7 +70,7 @@ def join(
     drivers = [*listed.get("nvml", ()), *seen]
     ggml = listed.get("ggml")
     if ggml is None:
-        return Found(None, each_once(drivers))
+        return GpusFound(None, each_once(drivers))
     shared = apple if apple is not None else (sys.platform == "darwin" and standard.machine() == "arm64")
     cards = each_once([gpu for gpu in ggml if gpu.kind != "igpu"])
     integrated = [gpu for gpu in ggml if gpu.kind == "igpu"]
@@ -88,7 +88,7 @@ def join(
         ours.append(replace(gpu, total_bytes=total, free_bytes=free, unified=unified))
     places = {gpu.id for gpu in chosen if gpu.id}
     left_out = [replace(gpu, unified=True) for gpu in integrated if gpu not in chosen and gpu.id not in places]
-    return Found(tuple(ours), each_once([*left_out, *(gpu for gpu in drivers if gpu not in taken)]))
+    return GpusFound(tuple(ours), each_once([*left_out, *(gpu for gpu in drivers if gpu not in taken)]))
 
 
 def _told(gpu: Gpu, ours: tuple[Gpu, ...], drivers: Sequence[Gpu]) -> list[Gpu]:

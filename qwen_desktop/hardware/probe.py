@@ -19,7 +19,7 @@ import msgspec
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.hardware import battery, cpu, disk, files, gpus, memory, wire
 from qwen_desktop.hardware.facts import Facts, computer, key, without_free
-from qwen_desktop.process import once
+from qwen_desktop.process import one_shot
 from qwen_desktop.process.spawn import worker_command
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def probe(
     seen: tuple[Gpu, ...] = _part("seen", lambda: gpus.seen(root), ())
     apple = None if system == sys.platform else False
     devices = _part(
-        "join", lambda: gpus.join(listed, seen, free_memory=room.free_bytes, apple=apple), gpus.Found(None, ())
+        "join", lambda: gpus.join(listed, seen, free_memory=room.free_bytes, apple=apple), gpus.GpusFound(None, ())
     )
     here = computer(chip, room)
     same = facts is not None and (facts.computer == here or (known is not None and not facts.computer))
@@ -175,7 +175,7 @@ def _speed(known: Facts | None, children: Children, now: float, *, refresh: bool
 
 def measured(command: Sequence[str], seconds: float = _BANDWIDTH_S) -> wire.Measured | None:
     """What the child measured, None when it did not. Never raises."""
-    for payload in once.ask(command, seconds).payloads:
+    for payload in one_shot.ask(command, seconds).payloads:
         try:
             finding = wire.decode(payload)
         except ValueError:
@@ -185,7 +185,7 @@ def measured(command: Sequence[str], seconds: float = _BANDWIDTH_S) -> wire.Meas
     return None
 
 
-def _missing(chip: Cpu, room: Memory, devices: gpus.Found, drive: Disk | None, speed: float | None) -> list[str]:
+def _missing(chip: Cpu, room: Memory, devices: gpus.GpusFound, drive: Disk | None, speed: float | None) -> list[str]:
     lacks = {
         "cpu.model": not chip.model,
         "cpu.cores": chip.physical is None or chip.logical is None,

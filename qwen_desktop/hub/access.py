@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.settings import Downloads
+from qwen_desktop.core.settings import DownloadSettings
 from qwen_desktop.hub import failures
 
 #: The kinds of hubs: Hugging Face with its mirrors, and ModelScope.
@@ -60,7 +60,7 @@ def access_from(params: Mapping[str, Any]) -> Access:
 
 
 def access_of(
-    downloads: Downloads, token: str = "", modelscope_token: str = "", environ: Mapping[str, str] = os.environ
+    downloads: DownloadSettings, token: str = "", modelscope_token: str = "", environ: Mapping[str, str] = os.environ
 ) -> Access:
     """The access that settings and environment describe.
 
@@ -69,7 +69,7 @@ def access_of(
     the hub that the environment names and goes to no other.
     """
     endpoint = endpoint_of(downloads, environ)
-    own = environ.get("HF_TOKEN", "").strip() if endpoint == endpoint_of(Downloads(), environ) else ""
+    own = environ.get("HF_TOKEN", "").strip() if endpoint == endpoint_of(DownloadSettings(), environ) else ""
     return Access(
         endpoint=endpoint,
         modelscope=_address(environ.get("MODELSCOPE_DOMAIN", ""), MODELSCOPE),
@@ -83,7 +83,7 @@ def access_of(
     )
 
 
-def endpoint_of(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> str:
+def endpoint_of(downloads: DownloadSettings, environ: Mapping[str, str] = os.environ) -> str:
     """Hugging Face's address, or that of the mirror of the settings or the environment."""
     return _address(downloads.endpoint or environ.get("HF_ENDPOINT", ""), HUGGING_FACE)
 
@@ -95,7 +95,7 @@ def _hubs(source: str, *, mirror: bool) -> tuple[str, ...]:
     return HUBS if source == "auto" and not mirror else ("huggingface",)
 
 
-def is_offline(downloads: Downloads, environ: Mapping[str, str] = os.environ) -> bool:
+def is_offline(downloads: DownloadSettings, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the network is switched off, by the setting or by the environment."""
     return downloads.offline or bool(offline_variable(environ))
 
@@ -105,7 +105,7 @@ def offline_variable(environ: Mapping[str, str] = os.environ) -> str:
     return OFFLINE if environ.get(OFFLINE, "").strip().upper() in _ON else ""
 
 
-def offline_problem(downloads: Downloads) -> AppError | None:
+def offline_problem(downloads: DownloadSettings) -> AppError | None:
     """The sentence for what needs the network while it is switched off; None while it is not."""
     if not is_offline(downloads):
         return None

@@ -25,7 +25,7 @@ from qwen_desktop.core.files import flush_folder, open_raw
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import COPYING, lies_in
-from qwen_desktop.hub.inventory import Entry
+from qwen_desktop.hub.inventory import LibraryEntry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 from qwen_desktop.hub.names import is_gguf, is_repo, safe_name
 
@@ -136,7 +136,7 @@ def check_space(folder: Path, needed: int) -> None:
 def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
     """The job ``library.copy``: copy a linked model's files into the models folder, write its manifest, and return the
     first file's path. A copy that lies there already is taken as it is. Raises ``AppError`` and ``OSError``."""
-    wanted = msgspec.convert(entry, Entry)
+    wanted = msgspec.convert(entry, LibraryEntry)
     sources = wanted.all_files
     root = Path(folder)
     if lies_in(wanted, root):
@@ -169,7 +169,7 @@ def copy_in(entry: dict[str, Any], folder: str, report: Report) -> str:
         raise
 
 
-def _home(root: Path, entry: Entry, meter: CopyMeter) -> tuple[Path, dict[str, str]]:
+def _home(root: Path, entry: LibraryEntry, meter: CopyMeter) -> tuple[Path, dict[str, str]]:
     """The folder for the copy, and the hashes of files that lie in it already: by repository, else by name; a number
     is added where other files have the names."""
     repo = entry.repo if is_repo(entry.repo) else f"local/{_stem(entry.name)}"
@@ -195,7 +195,7 @@ def _stem(name: str) -> str:
     return stem if is_repo(f"local/{stem}") else "model"
 
 
-def _target_name(entry: Entry, source: Path) -> str:
+def _target_name(entry: LibraryEntry, source: Path) -> str:
     """The copy's file name. A blob without an ending is named after its model."""
     if is_gguf(source.name):
         return safe_name(source.name)
@@ -205,7 +205,7 @@ def _target_name(entry: Entry, source: Path) -> str:
     return f"{stem}-{entry.quant}.gguf" if entry.quant else f"{stem}.gguf"
 
 
-def _adopt(entry: Entry) -> None:
+def _adopt(entry: LibraryEntry) -> None:
     """A file that lies in the models folder already gets its manifest."""
     home = Path(entry.path).parent
     if entry.mmproj is not None and Path(entry.mmproj.path).parent != home:
@@ -215,7 +215,7 @@ def _adopt(entry: Entry) -> None:
     _write(home, entry, files, mmproj)
 
 
-def _write(home: Path, entry: Entry, files: Sequence[ManifestFile], mmproj: Sequence[ManifestFile]) -> None:
+def _write(home: Path, entry: LibraryEntry, files: Sequence[ManifestFile], mmproj: Sequence[ManifestFile]) -> None:
     write_manifest(
         home,
         Manifest(

@@ -20,7 +20,7 @@ from msgspec import Struct
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub import windows_files
-from qwen_desktop.hub.inventory import Entry
+from qwen_desktop.hub.inventory import LibraryEntry
 from qwen_desktop.hub.manifest import read_manifest
 
 Report = Callable[..., Any]
@@ -78,7 +78,7 @@ def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None
     ``Environment`` with action "delete_permanently" where there is no bin, ``UserFacing`` when a file is in use (then
     nothing has gone), and ``OSError``.
     """
-    wanted = msgspec.convert(entry, Entry)
+    wanted = msgspec.convert(entry, LibraryEntry)
     root, first = Path(wanted.folder), Path(wanted.path)
     home, going = _going(wanted)
     others = [path for path in home.rglob("*") if path not in going and not path.is_dir()] if home.is_dir() else []
@@ -101,7 +101,7 @@ def delete_model(entry: dict[str, Any], permanent: bool, report: Report) -> None
             folder.rmdir()  # only empty ones go
 
 
-def _going(entry: Entry) -> tuple[Path, list[Path]]:
+def _going(entry: LibraryEntry) -> tuple[Path, list[Path]]:
     """The model's folder, and what goes with it in the order of going."""
     root, first = Path(entry.folder), Path(entry.path)
     home, manifests, kept = first.parent, [], set()

@@ -21,7 +21,7 @@ from qwen_desktop.core.models import ImportCandidate
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub.companions import facts, find_model, fits
 from qwen_desktop.hub.installed import new_entry, shown, with_mmproj
-from qwen_desktop.hub.inventory import Entry
+from qwen_desktop.hub.inventory import LibraryEntry
 from qwen_desktop.hub.names import quant_of, split_of
 from qwen_desktop.hub.other_apps import FINDERS, FoundFile, Surroundings, gguf_files
 
@@ -77,7 +77,7 @@ def inspect(paths: list[str], told: Mapping[str, Mapping[str, str]]) -> list[dic
     ``told`` is what a candidate said of a path: origin, name, quant, repo, mmproj. Each result has "path" and either
     "entry" or "problem". An mmproj among the files goes to its model, and is a problem only when that is not there.
     """
-    found: list[tuple[str, Entry | Exception]] = []
+    found: list[tuple[str, LibraryEntry | Exception]] = []
     for path in paths:
         place = Path(path)
         if os.path.isdir(place):  # noqa: PTH112 - never raises
@@ -89,13 +89,13 @@ def inspect(paths: list[str], told: Mapping[str, Mapping[str, str]]) -> list[dic
         found.append((path, _inspected(path, told.get(path, {}))))
     return [
         {"path": path, "entry": msgspec.to_builtins(result)}
-        if isinstance(result, Entry)
+        if isinstance(result, LibraryEntry)
         else {"path": path, "problem": msgspec.to_builtins(problem_of(result))}
         for path, result in _with_companions(found)
     ]
 
 
-def _inspected(path: str, told: Mapping[str, str]) -> Entry | Exception:
+def _inspected(path: str, told: Mapping[str, str]) -> LibraryEntry | Exception:
     options: dict[str, Any] = {"origin": "file", **told}
     try:
         return new_entry(path, **options)
@@ -103,11 +103,11 @@ def _inspected(path: str, told: Mapping[str, str]) -> Entry | Exception:
         return error
 
 
-def _with_companions(found: list[tuple[str, Entry | Exception]]) -> list[tuple[str, Entry | Exception]]:
+def _with_companions(found: list[tuple[str, LibraryEntry | Exception]]) -> list[tuple[str, LibraryEntry | Exception]]:
     """``found`` with each mmproj given to the one model among the others that it fits; what no model took says which
     model beside it is the one to choose."""
-    models = {path: entry for path, entry in found if isinstance(entry, Entry)}
-    kept: list[tuple[str, Entry | Exception]] = []
+    models = {path: entry for path, entry in found if isinstance(entry, LibraryEntry)}
+    kept: list[tuple[str, LibraryEntry | Exception]] = []
     for path, result in found:
         if not isinstance(result, NotChat) or result.kind_of_file is not Kind.MMPROJ:
             kept.append((path, result))

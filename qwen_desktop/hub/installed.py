@@ -19,7 +19,7 @@ from qwen_desktop.core.text import clean
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.companions import find_mmproj, fits
-from qwen_desktop.hub.inventory import READER, Entries, Entry, Inventory
+from qwen_desktop.hub.inventory import READER, Inventory, LibraryEntries, LibraryEntry
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, find_manifests
 from qwen_desktop.hub.names import is_repo, is_safe, quant_of
 
@@ -49,7 +49,7 @@ _KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged")
 class Seen(Struct):
     """A model as it lies there now."""
 
-    entry: Entry
+    entry: LibraryEntry
     problem: Problem | None = None
 
 
@@ -73,7 +73,7 @@ def scan(folder: str, file: str) -> list[dict[str, Any]]:
     ]
 
 
-def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
+def shown(entry: LibraryEntry, problem: Problem | None = None) -> InstalledModel:
     """The model as faces show it."""
     note = entry.template
     if problem is None and entry.damaged:
@@ -94,7 +94,7 @@ def shown(entry: Entry, problem: Problem | None = None) -> InstalledModel:
 
 def new_entry(
     path: str, *, origin: Origin, name: str = "", quant: str = "", repo: str = "", mmproj: str = "", licence: str = ""
-) -> Entry:
+) -> LibraryEntry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
     for what is no model to chat with."""
     place = Path(path)
@@ -104,7 +104,7 @@ def new_entry(
     base = _text(header, "general.basename") or _text(header, "general.name")
     if told is None or not fits(told, width):
         told = find_mmproj(place, name=base, architecture=header.architecture, width=width)
-    entry = Entry(
+    entry = LibraryEntry(
         files=tuple(_file(Path(part)) for part in header.parts or (path,)),
         mmproj=_file(told) if told is not None and told.is_file() else None,
         name=name,
@@ -117,12 +117,12 @@ def new_entry(
     return _with_header(entry, header)
 
 
-def lies_in(entry: Entry, folder: Path) -> bool:
+def lies_in(entry: LibraryEntry, folder: Path) -> bool:
     """Whether it lies in the models folder and can be one of ours: a name that no manifest can hold stays a link."""
     return folder in Path(entry.path).parents and all(is_safe(Path(file.path).name) for file in entry.files)
 
 
-def with_mmproj(entry: Entry, path: str) -> Entry:
+def with_mmproj(entry: LibraryEntry, path: str) -> LibraryEntry:
     """``entry`` with the mmproj at ``path``. Raises ``OSError``."""
     return structs.replace(entry, mmproj=_file(Path(path)))
 
@@ -130,7 +130,7 @@ def with_mmproj(entry: Entry, path: str) -> Entry:
 # Looking -------------------------------------------------------------------------------------------------------------
 
 
-def _owned(root: Path, before: Entries) -> tuple[bool, list[Seen]]:
+def _owned(root: Path, before: LibraryEntries) -> tuple[bool, list[Seen]]:
     """Whether the models folder is away (an unplugged drive), and the models in it."""
     remembered = [entry for entry in before.values() if entry.owned and entry.folder == str(root)]
     try:
@@ -169,7 +169,7 @@ def _sweep(root: Path) -> None:
                     path.unlink()
 
 
-def _of_manifest(root: Path, path: Path, manifest: Manifest) -> Entry:
+def _of_manifest(root: Path, path: Path, manifest: Manifest) -> LibraryEntry:
     base = path.parent.relative_to(root).as_posix()
     inside = "" if base == "." else f"{base}/"
 
@@ -177,7 +177,7 @@ def _of_manifest(root: Path, path: Path, manifest: Manifest) -> Entry:
         return structs.replace(file, path=inside + file.path)
 
     origin: Any = manifest.origin if manifest.origin in _ORIGINS else "downloaded"
-    return Entry(
+    return LibraryEntry(
         files=tuple(placed(f) for f in manifest.files),
         owned=True,
         folder=str(root),
@@ -191,7 +191,7 @@ def _of_manifest(root: Path, path: Path, manifest: Manifest) -> Entry:
     )
 
 
-def _look(entry: Entry) -> Seen:
+def _look(entry: LibraryEntry) -> Seen:
     """Compare the entry with what lies there now."""
     linked = entry.mmproj if not entry.owned else None
     if linked is not None and Path(entry.path).exists() and not Path(linked.path).exists():
@@ -211,7 +211,7 @@ def _look(entry: Entry) -> Seen:
         return Seen(entry, problem_of(error))
 
 
-def _read_again(entry: Entry, *, known: bool) -> Entry:
+def _read_again(entry: LibraryEntry, *, known: bool) -> LibraryEntry:
     """The entry by its header as it is now. A linked file that the other program replaced (it is not ``known``) starts
     anew."""
     header = read_header(entry.path)
@@ -230,7 +230,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns)
 
 
-def _with_header(entry: Entry, header: GgufHeader) -> Entry:
+def _with_header(entry: LibraryEntry, header: GgufHeader) -> LibraryEntry:
     stem = Path(entry.files[0].path).name.removesuffix(".gguf")
     own = header.name if not _NO_NAME.match(header.name) and not _HASH_NAME.match(header.name) else ""
     return structs.replace(
@@ -259,7 +259,7 @@ def _text(header: GgufHeader, key: str) -> str:
 # Noting --------------------------------------------------------------------------------------------------------------
 
 
-def _merged(current: Entries, found: list[Seen], root: Path, *, away: bool) -> Entries:
+def _merged(current: LibraryEntries, found: list[Seen], root: Path, *, away: bool) -> LibraryEntries:
     """``current`` with what was found; what another process noted meanwhile (last use, a repair) stays."""
     merged = {path: entry for path, entry in current.items() if away or not (entry.owned and entry.folder == str(root))}
     for seen in found:

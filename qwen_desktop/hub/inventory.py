@@ -58,7 +58,7 @@ class TemplateNote(Struct, frozen=True):
     override: str = ""
 
 
-class Entry(Struct, frozen=True):
+class LibraryEntry(Struct, frozen=True):
     """One model. Paths are absolute for a linked one; for one of ours (``owned``) they count from ``folder``.
 
     ``stamp`` is (bytes, modification time in ns) of the first file when its header was read, by the edition ``reader``
@@ -114,14 +114,14 @@ class Entry(Struct, frozen=True):
 
 
 #: By the absolute path of the first file.
-Entries = dict[str, Entry]
+LibraryEntries = dict[str, LibraryEntry]
 
 
 class _Found(NamedTuple):
     """What one look at the file found: ``spoilt`` are its bytes where they are damaged, ``unread`` why there are none.
     One value, so that whoever looks in another thread meanwhile changes nothing of it."""
 
-    entries: Entries
+    entries: LibraryEntries
     spoilt: bytes | None = None
     unread: OSError | None = None
 
@@ -145,7 +145,7 @@ class Inventory:
         kept, self._kept = self._kept, []
         return kept
 
-    def read(self) -> Entries:
+    def read(self) -> LibraryEntries:
         """What the file says now; read again only when it has changed. Never raises."""
         return self._look().entries
 
@@ -165,7 +165,7 @@ class Inventory:
         self._held = (state, found)
         return found
 
-    def update(self, change: Callable[[Entries], Entries]) -> Entries:
+    def update(self, change: Callable[[LibraryEntries], LibraryEntries]) -> LibraryEntries:
         """Replace the entries by ``change(entries)`` while no other process does, and return them.
 
         Nothing is written when nothing differs. Raises ``OSError``, and ``Environment`` when the file stays locked.
@@ -199,7 +199,7 @@ class Inventory:
         return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def _decode(data: bytes) -> tuple[Entries, bool]:
+def _decode(data: bytes) -> tuple[LibraryEntries, bool]:
     """The entries, and whether all of the file could be read: what is damaged or unknown is left out."""
     if not data:
         return {}, True
@@ -210,10 +210,10 @@ def _decode(data: bytes) -> tuple[Entries, bool]:
     if not isinstance(found, dict) or not isinstance(found.get("models"), dict):
         return {}, False
     whole = found.get("schema") == SCHEMA
-    entries: Entries = {}
+    entries: LibraryEntries = {}
     for value in found["models"].values():
         try:
-            entry = msgspec.convert(value, Entry, strict=False)
+            entry = msgspec.convert(value, LibraryEntry, strict=False)
         except (msgspec.ValidationError, ValueError, OverflowError):
             whole = False
             continue

@@ -23,7 +23,7 @@ from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.copying import CopyMeter, check_space, copy_file, has_size, sha256_of
 from qwen_desktop.hub.installed import COPYING
-from qwen_desktop.hub.inventory import Entries
+from qwen_desktop.hub.inventory import LibraryEntries
 from qwen_desktop.hub.manifest import find_manifests
 
 Report = Callable[..., Any]
@@ -164,9 +164,9 @@ def undo(journal: str) -> None:
     place.unlink(missing_ok=True)
 
 
-def rehomed(entries: Entries, source: str, target: str) -> Entries:
+def rehomed(entries: LibraryEntries, source: str, target: str) -> LibraryEntries:
     """The library's notes with the models of ``source`` in ``target``."""
-    moved: Entries = {}
+    moved: LibraryEntries = {}
     for entry in entries.values():
         found = structs.replace(entry, folder=target) if entry.owned and entry.folder == source else entry
         moved[found.path] = found

@@ -20,7 +20,7 @@ from qwen_desktop.core.packed import pack, unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.process import envelope
 from qwen_desktop.process.endings import End, Ending, classify, oom_kills, problem
-from qwen_desktop.process.spawn import Transport
+from qwen_desktop.process.spawn import ChildProcess
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ _late = Failure(
 # fmt: on
 
 
-class Call(Generic[E, R]):
+class RunningCall(Generic[E, R]):
     """One call (see ``Client.open``): iterate it for its events, until it has ended; then ``result`` is there."""
 
     def __init__(self, number: int, send: Callable[[envelope.Request], None], event: type[E], result: type[R]) -> None:
@@ -146,7 +146,7 @@ class _Process:
         self.ended = asyncio.Event()
         self.asked = False
         self.oom_before = oom_kills()
-        self.transport = Transport(
+        self.transport = ChildProcess(
             command,
             lambda payload: client.receive(self, payload),
             lambda code: self.post(lambda: client.gone(self, code)),
@@ -181,7 +181,7 @@ class Client:
         #: killed, and still giving back what they held
         self._dying: set[_Process] = set()
         self._why_ended = asked
-        self._calls: dict[int, Call[Any, Any]] = {}
+        self._calls: dict[int, RunningCall[Any, Any]] = {}
         self._numbers = itertools.count(1)
         self._listeners: list[Callable[[Ending], None]] = []
         self._starting = asyncio.Lock()
@@ -233,7 +233,7 @@ class Client:
             return process.ready.result()
 
     @contextlib.contextmanager
-    def open(self, method: str, params: Any, event: type[E], result: type[R]) -> Iterator[Call[E, R]]:
+    def open(self, method: str, params: Any, event: type[E], result: type[R]) -> Iterator[RunningCall[E, R]]:
         """Call ``method`` for as long as the context is open; leaving it early cancels the call.
 
         ``event`` and ``result`` are the types of what it tells and returns (``object``: any plain data). Raises
@@ -242,7 +242,7 @@ class Client:
         process = self._process
         if process is None or not process.ready.done():
             raise error_of(self._why_ended)
-        call = Call(next(self._numbers), self._send, event, result)
+        call = RunningCall(next(self._numbers), self._send, event, result)
         self._calls[call.number] = call
         try:
             process.transport.send(pack(envelope.Call(call.number, method, envelope.packed(params))))

@@ -66,7 +66,7 @@ def worker_environment() -> dict[str, str]:
     return environment
 
 
-class Transport:
+class ChildProcess:
     """One child process and its pipes: the one way in which this program starts itself.
 
     ``on_frame`` gets each payload, and then ``on_end`` the exit code; both are called on the thread that reads.

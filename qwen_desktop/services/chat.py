@@ -38,7 +38,7 @@ from qwen_desktop.services.events import (
 from qwen_desktop.services.history import History, gone
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.prompt import answer_messages, asked_sampling, cut_of, request_messages
+from qwen_desktop.services.request_messages import answer_messages, asked_sampling, cut_of, request_messages
 from qwen_desktop.services.turn import GoOn, Saver, Turn
 
 log = logging.getLogger(__name__)

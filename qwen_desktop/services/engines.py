@@ -456,7 +456,7 @@ class Engines:
             return False
         mapped = sum(r.local.mapped_bytes for r in self._others(own) if r.local is not None)
         before = own.local
-        given = max(0, before.held_bytes - before.mapped_bytes) if before is not None else 0
+        given = max(0, before.resident_bytes - before.mapped_bytes) if before is not None else 0
         return needs <= free - mapped + given
 
     async def _evict(self, record: _Record) -> None:

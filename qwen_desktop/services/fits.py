@@ -392,14 +392,14 @@ class Fits:
         info = event.state.info
         if info is not None and info.local is not None and not info.local.guide:
             self._loaded[info.local.sha256] = info
-            self._resident[event.ref] = time.time(), max(0, info.local.held_bytes - info.local.mapped_bytes)
+            self._resident[event.ref] = time.time(), max(0, info.local.resident_bytes - info.local.mapped_bytes)
         else:
             self._resident.pop(event.ref, None)
 
     def _on_message(self, message: Message) -> None:
         made = message.provenance
         info = self._loaded.get(made.model_sha256) if made is not None else None
-        if info is None or message.stats is None or not message.stats.held_bytes:
+        if info is None or message.stats is None or not message.stats.resident_bytes:
             return
         task = asyncio.get_running_loop().create_task(self.learn(info, message.stats), name="fits.learn")
         self._learning.add(task)
@@ -414,7 +414,7 @@ class Fits:
         new = measurement(
             header.found.shape, machine, info.local, stats, context=info.context_size, threads=threads, model=name
         )
-        if not (new.held_bytes or new.decode or new.prompt):
+        if not (new.resident_bytes or new.decode or new.prompt):
             return
         before = self._taught(machine, new)
         async with self._writing:
@@ -449,7 +449,7 @@ def measurement(
     """
     flash = "on" if info.flash_attention else "off"
     use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
-    weighed = stats.held_bytes if not info.gpu_layers else 0
+    weighed = stats.resident_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
     share = min(1.0, info.gpu_layers / (shape.layers + 1))
     written = stats.completion_tokens >= _FEWEST_WRITTEN
@@ -465,7 +465,7 @@ def measurement(
         flash=info.flash_attention,
         filled=stats.context_most,
         weights_bytes=shape.weights_bytes,
-        held_bytes=weighed,
+        resident_bytes=weighed,
         predicted_bytes=predicted if weighed else 0,
         decode=stats.decode_tokens_per_s if written and decode else 0.0,
         predicted_decode=decode or 0.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwen_desktop.core.settings import Downloads
+from qwen_desktop.core.settings import DownloadSettings
 from qwen_desktop.hub.access import Access, access_of, endpoint_of, token_name
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.store.secrets import Secrets
@@ -25,5 +25,5 @@ async def hub_access(preferences: Preferences | None, secrets: Secrets | None) -
             return access_of(downloads, token, modelscope_token)
 
 
-def _now(preferences: Preferences | None) -> Downloads:
-    return preferences.settings.downloads if preferences is not None else Downloads()
+def _now(preferences: Preferences | None) -> DownloadSettings:
+    return preferences.settings.downloads if preferences is not None else DownloadSettings()

@@ -31,7 +31,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
 from qwen_desktop.hub.installed import lies_in
 from qwen_desktop.hub.installed import shown as shown_model
-from qwen_desktop.hub.inventory import DOCTOR, Entries, Entry, Inventory, TemplateNote
+from qwen_desktop.hub.inventory import DOCTOR, Inventory, LibraryEntries, LibraryEntry, TemplateNote
 from qwen_desktop.hub.manifest import find_manifests
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import (
@@ -266,7 +266,7 @@ class Library:
         told = {path: _told(self._offered[path]) for path in wanted if path in self._offered}
         found = await self._jobs.call("library.inspect", {"paths": wanted, "told": told})
         problems = [msgspec.convert(result["problem"], Problem) for result in found if "problem" in result]
-        entries = [msgspec.convert(result["entry"], Entry) for result in found if "entry" in result]
+        entries = [msgspec.convert(result["entry"], LibraryEntry) for result in found if "entry" in result]
         if not entries and problems:
             raise error_of(problems[0])
         added = await self._copy_in(entries, progress) if copy else await self._link(entries)
@@ -277,12 +277,12 @@ class Library:
             self._bus.publish(Notified(problem.what, hint=problem.hint))
         return tuple(self.find(model.path) or model for model in models)
 
-    async def _link(self, entries: list[Entry]) -> list[str]:
+    async def _link(self, entries: list[LibraryEntry]) -> list[str]:
         """Note linked models and return their paths. A file that lies in our folder becomes ours instead."""
         ours = [entry for entry in entries if lies_in(entry, self.folder)]
         paths = await self._copy_in(ours, None)
-        fresh: list[Entry] = []
-        parts: dict[str, Entry] = {}
+        fresh: list[LibraryEntry] = []
+        parts: dict[str, LibraryEntry] = {}
         others = [entry for entry in entries if entry not in ours]
         for entry, there in zip(others, await asyncio.to_thread(_same, others, self._models), strict=True):
             paths.append(there or entry.path)
@@ -291,7 +291,7 @@ class Library:
             elif entry.mmproj is not None:
                 parts[there] = entry
 
-        def add(current: Entries) -> Entries:
+        def add(current: LibraryEntries) -> LibraryEntries:
             with_parts = {
                 path: structs.replace(known, mmproj=parts[path].mmproj)
                 for path, known in current.items()
@@ -303,7 +303,7 @@ class Library:
             await self._note(add)
         return paths
 
-    async def _copy_in(self, entries: list[Entry], progress: Report | None) -> list[str]:
+    async def _copy_in(self, entries: list[LibraryEntry], progress: Report | None) -> list[str]:
         """Copy models into the folder one after the other; returns the first file of each copy."""
         total = sum(entry.size_bytes for entry in entries) * 2
         done = 0
@@ -343,7 +343,7 @@ class Library:
             file.path for file, found in zip(files, hashes, strict=True) if file.sha256 and file.sha256 != found
         )
 
-        def learned(now: Entry) -> Entry:
+        def learned(now: LibraryEntry) -> LibraryEntry:
             known = [structs.replace(f, sha256=f.sha256 or h) for f, h in zip(files, hashes, strict=True)]
             return structs.replace(
                 now,
@@ -425,7 +425,7 @@ class Library:
         return number
 
     async def _use_template(self, path: str, source: str) -> None:
-        def change(entry: Entry) -> Entry:
+        def change(entry: LibraryEntry) -> LibraryEntry:
             return structs.replace(entry, template=structs.replace(entry.template or TemplateNote(), override=source))
 
         await self._change(path, change)
@@ -473,7 +473,7 @@ class Library:
             if wanted and other.id != model.id and any(wanted.lower() in names for names in _names(other)):
                 raise _alias_taken(wanted, other.name)
 
-        def change(now: Entry) -> Entry:
+        def change(now: LibraryEntry) -> LibraryEntry:
             return structs.replace(
                 now,
                 options=now.options if options is None else options,
@@ -494,23 +494,23 @@ class Library:
             self._models = models
             self._bus.publish(LibraryChanged())
 
-    async def _read(self) -> Entries:
+    async def _read(self) -> LibraryEntries:
         return await asyncio.to_thread(self._inventory.read)
 
-    async def _entry(self, path: str) -> Entry:
+    async def _entry(self, path: str) -> LibraryEntry:
         """What is noted of the model at ``path``. Raises ``UserFacing`` when another process has just removed it."""
         found = (await self._read()).get(path)
         if found is None:
             raise errors.unknown_model(path)
         return found
 
-    async def _change(self, path: str, change: Callable[[Entry], Entry]) -> None:
+    async def _change(self, path: str, change: Callable[[LibraryEntry], LibraryEntry]) -> None:
         """Change what is noted of one model, and what is shown of it. Raises ``AppError``."""
 
-        def apply(current: Entries) -> Entries:
+        def apply(current: LibraryEntries) -> LibraryEntries:
             return {key: change(entry) if key == path else entry for key, entry in current.items()}
 
-        def show(entries: Entries) -> None:
+        def show(entries: LibraryEntries) -> None:
             if (entry := entries.get(path)) is not None:
                 changed = (shown_model(entry, _lasting(m.problem)) if m.path == path else m for m in self._models)
                 self._show(tuple(changed))
@@ -518,13 +518,15 @@ class Library:
         await self._note(apply, show)
 
     async def _note(
-        self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None = None
-    ) -> Entries:
+        self, change: Callable[[LibraryEntries], LibraryEntries], show: Callable[[LibraryEntries], None] | None = None
+    ) -> LibraryEntries:
         """Change the notes, then what is shown. Changes are made in the order in which they are asked for, also when a
         caller goes away. Raises ``AppError``."""
         return await asyncio.shield(asyncio.create_task(self._note_next(change, show), name="library.note"))
 
-    async def _note_next(self, change: Callable[[Entries], Entries], show: Callable[[Entries], None] | None) -> Entries:
+    async def _note_next(
+        self, change: Callable[[LibraryEntries], LibraryEntries], show: Callable[[LibraryEntries], None] | None
+    ) -> LibraryEntries:
         async with self._noting:
             self._changes += 1
             try:
@@ -552,7 +554,7 @@ class Library:
         if not used:
             return
 
-        def apply(current: Entries) -> Entries:
+        def apply(current: LibraryEntries) -> LibraryEntries:
             return {
                 path: structs.replace(entry, last_used=max(entry.last_used, used.get(path, 0.0)))
                 for path, entry in current.items()
@@ -628,7 +630,7 @@ def _complaint(name: str, value: int | str | None) -> Text | None:
     return None
 
 
-def _same(entries: Iterable[Entry], models: Iterable[InstalledModel]) -> list[str]:
+def _same(entries: Iterable[LibraryEntry], models: Iterable[InstalledModel]) -> list[str]:
     """For each entry the path of the model that is the same file, or ""."""
     real = {os.path.realpath(model.path): model.path for model in models}
     return [real.get(os.path.realpath(entry.path), "") for entry in entries]
@@ -638,11 +640,11 @@ def _told(candidate: ImportCandidate) -> dict[str, str]:
     return {name: getattr(candidate, name) for name in ("origin", "name", "quant", "repo", "mmproj")}
 
 
-def _examined(entry: Entry) -> bool:
+def _examined(entry: LibraryEntry) -> bool:
     return entry.template is not None and entry.template.checked.startswith(f"{DOCTOR}:")
 
 
-def _with_template(note: TemplateNote, now: Entry) -> Entry:
+def _with_template(note: TemplateNote, now: LibraryEntry) -> LibraryEntry:
     """``now`` with what the doctor found. What is used instead may have been chosen while it looked."""
     chosen = now.template.override if now.template is not None and note.faults else ""
     return structs.replace(now, template=structs.replace(note, override=chosen))

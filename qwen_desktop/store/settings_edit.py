@@ -27,7 +27,7 @@ _COMMA = re.compile(r"(?:[ \t]*,)?")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 
 
-class Entry(Struct, frozen=True):
+class TomlEntry(Struct, frozen=True):
     """``key = value`` as a line or inside braces: ``path`` counts from the file's root for a line and from the table
     inside braces. Numbers are places in the text: the key begins at ``start``, the value covers ``value`` to ``end``.
     ``table`` is the section that the line stands in; ``inside`` are the entries of a value in braces."""
@@ -37,7 +37,7 @@ class Entry(Struct, frozen=True):
     value: int
     end: int
     table: Path = ()
-    inside: tuple[Entry, ...] | None = None
+    inside: tuple[TomlEntry, ...] | None = None
 
 
 class Head(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Head(Struct, frozen=True):
     repeated: bool
 
 
-class Note(Struct, frozen=True):
+class TomlComment(Struct, frozen=True):
     """A comment with a line of its own, in the section ``table``."""
 
     table: Path
@@ -58,7 +58,7 @@ class Note(Struct, frozen=True):
     path: Path = ()
 
 
-Item = Entry | Head | Note
+Item = TomlEntry | Head | TomlComment
 
 
 def with_value(text: str, entry: Setting, value: Any) -> str:
@@ -71,7 +71,7 @@ def with_value(text: str, entry: Setting, value: Any) -> str:
         text = _commented(text, [item for item in _items(text) if item.path[:1] == (section,)])
     items = list(_items(text))
     here = (section, name)
-    lines = [item for item in items if isinstance(item, Entry)]
+    lines = [item for item in items if isinstance(item, TomlEntry)]
     for line in lines:
         if line.path == here:
             if value is not None:
@@ -94,15 +94,21 @@ def _added(text: str, items: list[Item], entry: Setting, value: Any) -> str:
     head = next((i for i in items if isinstance(i, Head) and i.path == section and not i.repeated), None)
     if head is not None:
         for item in items:
-            if isinstance(item, Note) and item.table == section and (found := empty.match(text, item.start, item.end)):
+            if (
+                isinstance(item, TomlComment)
+                and item.table == section
+                and (found := empty.match(text, item.start, item.end))
+            ):
                 # between "# name =" and "name = value" the line is exchanged, so that it stays below its explanation
                 rest = text[found.end() : item.end]
                 new = settings_text.line(entry, value) + (f" {rest}" if rest else "")
                 return text[: item.start] + new + text[item.end :]
-        below = [i for i in items if isinstance(i, Entry) and i.table == section and i.start > head.start]
+        below = [i for i in items if isinstance(i, TomlEntry) and i.table == section and i.start > head.start]
         last = below[-1] if below else head
         return _below(text, last, settings_text.comment(entry) + settings_text.line(entry, value), new_line)
-    dotted = [i for i in items if isinstance(i, Entry) and not i.table and len(i.path) > 1 and i.path[:1] == section]
+    dotted = [
+        i for i in items if isinstance(i, TomlEntry) and not i.table and len(i.path) > 1 and i.path[:1] == section
+    ]
     if dotted:
         return _below(text, dotted[-1], f"{entry.section}.{settings_text.line(entry, value)}", new_line)
     words = f"\n[{entry.section}]\n{settings_text.comment(entry)}{settings_text.line(entry, value)}\n"
@@ -118,7 +124,7 @@ def _below(text: str, item: Item, words: str, new_line: str) -> str:
     return before + words.replace("\n", new_line) + new_line + text[place:]
 
 
-def _in_braces(text: str, line: Entry, name: str, value: Any) -> str:
+def _in_braces(text: str, line: TomlEntry, name: str, value: Any) -> str:
     """``text`` with one value changed inside ``section = {…}``."""
     inside = list(line.inside or ())
     written = "" if value is None else settings_text.toml_value(value)
@@ -137,7 +143,7 @@ def _in_braces(text: str, line: Entry, name: str, value: Any) -> str:
     return f"{text[:last]}, {name} = {written}{text[last:]}"
 
 
-def _without(text: str, line: Entry, number: int) -> tuple[str, Entry]:
+def _without(text: str, line: TomlEntry, number: int) -> tuple[str, TomlEntry]:
     """``text`` without one entry of a value in braces, and that value's entry in it."""
     inside = line.inside or ()
     if number:
@@ -147,7 +153,7 @@ def _without(text: str, line: Entry, number: int) -> tuple[str, Entry]:
     else:
         start, end = inside[0].start, _skip(_COMMA, text, inside[0].end)
     text = _exchanged(text, line.start, start, end, "")
-    return text, next(item for item in _items(text) if isinstance(item, Entry) and item.path == line.path)
+    return text, next(item for item in _items(text) if isinstance(item, TomlEntry) and item.path == line.path)
 
 
 def _exchanged(text: str, statement: int, start: int, end: int, new: str) -> str:
@@ -193,7 +199,7 @@ def _items(text: str) -> Iterator[Item]:
         start = place
         if text[place] == "#":
             place = _end_of_line(text, place)
-            yield Note(table, start, start + len(text[start:place].rstrip("\r\n")))
+            yield TomlComment(table, start, start + len(text[start:place].rstrip("\r\n")))
         elif text[place] == "[":
             repeated = text.startswith("[[", place)
             table, place = _key(text, place + 1 + repeated)
@@ -208,11 +214,11 @@ def _items(text: str) -> Iterator[Item]:
             place = _end_of_line(text, found.end)
 
 
-def _entry(text: str, start: int, table: Path) -> Entry:
+def _entry(text: str, start: int, table: Path) -> TomlEntry:
     path, place = _key(text, start)
     value = _skip(_BLANK, text, text.index("=", place) + 1)
     end, inside = _value(text, value)
-    return Entry(table + path, start, value, end, table, inside)
+    return TomlEntry(table + path, start, value, end, table, inside)
 
 
 def _key(text: str, start: int) -> tuple[Path, int]:
@@ -234,7 +240,7 @@ def _key(text: str, start: int) -> tuple[Path, int]:
     return tuple(parts), end
 
 
-def _value(text: str, place: int) -> tuple[int, tuple[Entry, ...] | None]:
+def _value(text: str, place: int) -> tuple[int, tuple[TomlEntry, ...] | None]:
     """Where the value that begins at ``place`` ends, and its entries when it stands in braces."""
     if text[place] in "\"'":
         return _string(text, place), None
@@ -245,7 +251,7 @@ def _value(text: str, place: int) -> tuple[int, tuple[Entry, ...] | None]:
             place = _next(text, place)
         return place + 1, None
     if text[place] == "{":
-        inside: list[Entry] = []
+        inside: list[TomlEntry] = []
         place = _skip(_GAP, text, place + 1)
         while text[place] != "}":
             found = _entry(text, place, ())

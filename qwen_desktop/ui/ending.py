@@ -42,7 +42,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _DISPLAY_GONE = "connection broke"
 
 
-class Ending(QObject):
+class SessionEnd(QObject):
     """Hears every wish of the system that the run should end and tells the first one, by ``asked``.
 
     Made before anything that must be saved begins; a wish that comes before the event loop runs is not lost.

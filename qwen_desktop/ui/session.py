@@ -17,7 +17,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
-from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, Ending
+from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, SessionEnd
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
@@ -45,7 +45,7 @@ def run(
     """Fill the window and run until it is closed; returns the process's exit code."""
     watch = CrashWatch(paths)
     last_resort = LastResort()
-    ending = Ending(app, watch, last_resort)
+    ending = SessionEnd(app, watch, last_resort)
     crashed = watch.begin()
     try:
         with EventLoop(app) as loop:
@@ -69,7 +69,7 @@ class _Session(QObject):
         paths: Paths,
         services: Services,
         watch: CrashWatch,
-        ending: Ending,
+        ending: SessionEnd,
         last_resort: LastResort,
     ) -> None:
         super().__init__()

@@ -89,9 +89,9 @@ def write_model(folder: Path, vocab: Path | None) -> Path:
 
 def repacks() -> bool:
     """Whether our engine lets llama.cpp rearrange the weights on this processor."""
-    from qwen_desktop.engine.llama import Library  # noqa: PLC0415 - imports llama_cpp
+    from qwen_desktop.engine.llama import LlamaLibrary  # noqa: PLC0415 - imports llama_cpp
 
-    return Library(lambda _line: None).repacks
+    return LlamaLibrary(lambda _line: None).repacks
 
 
 async def ours(engine: LocalWorkerEngine, depth: int, tokens: int) -> tuple[float, float]:

@@ -156,7 +156,7 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         predicted=estimate(shape, use, filled=stats.context_used).total_bytes,
         full=estimate(shape, use).total_bytes,
         measured=measured,
-        told=stats.held_bytes,
+        told=stats.resident_bytes,
         decode=stats.decode_tokens_per_s,
         prompt=stats.prompt_tokens_per_s,
         seconds=round(time.monotonic() - began, 1),
@@ -180,7 +180,7 @@ def after_one_load(results: dict[str, Result], result: Result) -> float | None:
         kv_type=first.kv_type,
         filled=first.filled,
         weights_bytes=first.weights,
-        held_bytes=first.told,
+        resident_bytes=first.told,
         predicted_bytes=first.predicted,
     )
     learned: Correction = corrections.correction((known,), "here", key="file", context=result.context)

@@ -66,7 +66,7 @@ async def engine(model: str, _address: str, _sha256: str) -> Figures:
         "another context, s": again,
         "prompt, tokens/s": stats.prompt_tokens_per_s,
         "decode, tokens/s": stats.decode_tokens_per_s,
-        "memory, MiB": stats.held_bytes / 2**20,
+        "memory, MiB": (getattr(stats, "resident_bytes", 0) or stats.held_bytes) / 2**20,
     }
 
 

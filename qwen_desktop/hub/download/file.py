@@ -20,7 +20,7 @@ from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.client import client
 from qwen_desktop.hub.download.hashing import Hasher
 from qwen_desktop.hub.download.journal import SEGMENT, Journal, Ranges
-from qwen_desktop.hub.download.part import Handle, PartFile, of_disk
+from qwen_desktop.hub.download.part_file import Handle, PartFile, of_disk
 from qwen_desktop.hub.download.scores import SourceScores, Standing
 from qwen_desktop.hub.download.sources import Link, Source
 

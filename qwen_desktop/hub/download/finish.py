@@ -14,7 +14,7 @@ from qwen_desktop.core.files import flush_folder, read_file, write_atomic
 from qwen_desktop.core.models import DownloadRequest, RemoteFile
 from qwen_desktop.hub.copying import has_size, sha256_of
 from qwen_desktop.hub.download.journal import Identity, part_path, remove_journal
-from qwen_desktop.hub.download.part import in_use, of_disk, patiently
+from qwen_desktop.hub.download.part_file import in_use, of_disk, patiently
 from qwen_desktop.hub.manifest import Manifest, ManifestFile, manifest_name, read_manifest, write_manifest
 
 log = logging.getLogger(__name__)

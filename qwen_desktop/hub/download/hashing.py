@@ -14,7 +14,7 @@ import zlib
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.hub.download.journal import SEGMENT, Journal
-from qwen_desktop.hub.download.part import PartFile, of_disk
+from qwen_desktop.hub.download.part_file import PartFile, of_disk
 
 log = logging.getLogger(__name__)
 

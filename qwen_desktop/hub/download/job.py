@@ -34,7 +34,7 @@ from qwen_desktop.hub.download.journal import (
     read_journal,
     remove_journal,
 )
-from qwen_desktop.hub.download.part import PartFile, left_behind, locked, other_at_work, patiently, remove_lock
+from qwen_desktop.hub.download.part_file import PartFile, left_behind, locked, other_at_work, patiently, remove_lock
 from qwen_desktop.hub.download.sources import Seeker, Source, agree, candidates, identity
 from qwen_desktop.hub.names import local_path
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 _VERBATIM_PIECE: Final = 2000
 
 
-class Run(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """Some text of one look. ``href`` is set for http, https and mailto links only."""
 
     text: str
@@ -28,7 +28,7 @@ class Run(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     href: str = ""
 
 
-Runs: TypeAlias = tuple[Run, ...]
+Runs: TypeAlias = tuple[TextRun, ...]
 
 
 class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
@@ -133,7 +133,7 @@ def verbatim(text: str) -> Iterator[TextBlock]:
             if cut < 0:
                 cut = text.find("\n", start + _VERBATIM_PIECE)
         piece = text[start:] if cut < 0 else text[start:cut]
-        yield TextBlock((Run(piece),) if piece else (), verbatim=True)
+        yield TextBlock((TextRun(piece),) if piece else (), verbatim=True)
         if cut < 0:
             return
         start = cut + 1

@@ -19,7 +19,16 @@ from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from qwen_desktop.jobs.markdown import rules
-from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, MathBlock, RuleBlock, Run, Runs, TableBlock, TextBlock
+from qwen_desktop.jobs.markdown.blocks import (
+    Block,
+    CodeBlock,
+    MathBlock,
+    RuleBlock,
+    Runs,
+    TableBlock,
+    TextBlock,
+    TextRun,
+)
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
@@ -205,7 +214,7 @@ class _Nesting:
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 
 
-def _runs(tokens: list[Token]) -> Iterator[Run]:
+def _runs(tokens: list[Token]) -> Iterator[TextRun]:
     depth = {"bold": 0, "italic": 0, "strike": 0}
     href = ""
     for token in tokens:
@@ -220,25 +229,25 @@ def _runs(tokens: list[Token]) -> Iterator[Run]:
         elif kind == "link_close":
             href = ""
         elif kind in ("softbreak", "hardbreak"):
-            yield Run("\n", bold, italic, strike, href=href)
+            yield TextRun("\n", bold, italic, strike, href=href)
         elif kind == "code_inline":
-            yield Run(token.content, bold, italic, strike, code=True, href=href)
+            yield TextRun(token.content, bold, italic, strike, code=True, href=href)
         elif kind == "math_inline":
             if token.markup == "$" and " " in token.content and not _MATHS.search(token.content):
-                yield Run(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
+                yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
             else:
-                yield Run(token.content, math=True)
+                yield TextRun(token.content, math=True)
         elif kind == "image":
             address = str(token.attrGet("src") or "")
-            yield Run(token.content or address, italic=True, href=href or safe_href(address))
+            yield TextRun(token.content or address, italic=True, href=href or safe_href(address))
         elif token.content:
             text = _BREAK.sub("\n", token.content)
             for piece, address in [(text, href)] if href else _autolinks(text):
-                yield Run(piece, bold, italic, strike, href=address)
+                yield TextRun(piece, bold, italic, strike, href=address)
 
 
-def _merged(runs: Iterable[Run]) -> Iterator[Run]:
-    last: Run | None = None
+def _merged(runs: Iterable[TextRun]) -> Iterator[TextRun]:
+    last: TextRun | None = None
     for run in runs:
         if last is not None and not (last.code or last.math) and run == msgspec.structs.replace(last, text=run.text):
             last = msgspec.structs.replace(last, text=last.text + run.text)

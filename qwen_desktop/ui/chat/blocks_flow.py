@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextLayout, QTextLine, QTextOption
 
-from qwen_desktop.jobs.markdown.blocks import Run, Runs
+from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, Style
 
 _WINDOW = 2000
@@ -106,7 +106,7 @@ class TextFlow:
         """Pixels of the widest line."""
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
-    def set_runs(self, runs: Sequence[Run], width: float, align: str | None = None) -> None:
+    def set_runs(self, runs: Sequence[TextRun], width: float, align: str | None = None) -> None:
         """Show ``runs`` wrapped to ``width`` pixels, keeping what is already laid out where the text only grew.
 
         ``align`` ("left", "center", "right" or "") is another alignment from now on.
@@ -207,7 +207,7 @@ class TextFlow:
     def _formats(self, start: int, end: int, units: Units) -> list[QTextLayout.FormatRange]:
         ranges: list[QTextLayout.FormatRange] = []
 
-        def add(first: int, last: int, run: Run, spacing: float = 0.0) -> None:
+        def add(first: int, last: int, run: TextRun, spacing: float = 0.0) -> None:
             first, last = max(first, start) - start, min(last, end) - start
             if first < last:
                 entry = QTextLayout.FormatRange()
@@ -337,4 +337,4 @@ class TextFlow:
 
 def plain_runs(text: str) -> Runs:
     """Text without any look as runs."""
-    return (Run(text),) if text else ()
+    return (TextRun(text),) if text else ()

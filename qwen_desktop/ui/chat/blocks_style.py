@@ -7,7 +7,7 @@ from typing import Final
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QTextCharFormat
 
-from qwen_desktop.jobs.markdown.blocks import Run
+from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
 
 #: Pixels that an inline code chip stands out beyond its text on both sides.
@@ -37,7 +37,7 @@ class Style:
     def __init__(self, theme: Theme, scale: float = 1.0) -> None:
         self.theme = theme
         self.scale = scale
-        self._formats: dict[tuple[str, Run | str, float], QTextCharFormat] = {}
+        self._formats: dict[tuple[str, TextRun | str, float], QTextCharFormat] = {}
         self._fonts: dict[tuple[str, int], QFont] = {}
         self._colors: dict[str, QColor] = {}
         self.code_font = self.font("code")
@@ -76,9 +76,9 @@ class Style:
         """A length that grows with the text, in pixels."""
         return round(length * self.scale * self.theme.text_size / 100)
 
-    def format(self, base: str, run: Run, spacing: float = 0.0) -> QTextCharFormat:
+    def format(self, base: str, run: TextRun, spacing: float = 0.0) -> QTextCharFormat:
         """The character format of a run; ``spacing`` is added after each character."""
-        look = Run("", run.bold, run.italic, run.strike, run.code, run.math, "x" if run.href else "")
+        look = TextRun("", run.bold, run.italic, run.strike, run.code, run.math, "x" if run.href else "")
         key = (base, look, spacing)
         found = self._formats.get(key)
         if found is None:
@@ -95,7 +95,7 @@ class Style:
             self._formats[key] = found
         return found
 
-    def _make_format(self, base: str, run: Run, spacing: float) -> QTextCharFormat:
+    def _make_format(self, base: str, run: TextRun, spacing: float) -> QTextCharFormat:
         _, _, _, color, _ = _BASES[base]
         font = QFont(self.base_font(base))
         if run.code or run.math:

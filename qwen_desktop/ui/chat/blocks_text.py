@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, RuleBlock, Run, TextBlock, lead
+from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, RuleBlock, TextBlock, TextRun, lead
 from qwen_desktop.ui.chat.blocks import QUOTE, BlockLayout, PaintContext, Target, focus_ring
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -139,7 +139,7 @@ class MathLayout(BlockLayout):
 
     def set_width(self, width: float) -> None:
         self.width = width
-        self.flow.set_runs((Run(self._block.text, math=True),), max(40.0, width - self.indentation))
+        self.flow.set_runs((TextRun(self._block.text, math=True),), max(40.0, width - self.indentation))
         self.height = self.flow.height + 8
 
     def update(self, block: Block) -> bool:

@@ -12,7 +12,7 @@ from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel
 from qwen_desktop.ui.widgets.select import Menu
 
 
-class Header(QWidget):
+class ChatHeader(QWidget):
     """52 px above the transcript."""
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:

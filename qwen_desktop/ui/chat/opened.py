@@ -7,7 +7,7 @@ import asyncio
 from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.chat import Message, Status, Versions, new_id
-from qwen_desktop.core.engine import ContextCut, Live, PromptProgress, Stats
+from qwen_desktop.core.engine import ContextCut, LiveFigures, PromptProgress, Stats
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.transcript import TranscriptView
@@ -209,7 +209,7 @@ class OpenedConversation(QObject):
         match event:
             case events.Queued() | events.Loading() | events.Reading():
                 self.stage.emit(event)
-            case Live():
+            case LiveFigures():
                 self.figures.emit(event.context_used, event.context_size)
                 self.speed.emit(event.decode_tokens_per_s)
                 self.stage.emit(None)

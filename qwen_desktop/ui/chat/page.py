@@ -17,7 +17,7 @@ from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.empty import EmptyChat
-from qwen_desktop.ui.chat.header import Header
+from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.sidelist import SideList
@@ -57,7 +57,7 @@ class ChatPage(QWidget):
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.sidelist = SideList(theme, actions, self)
-        self.header = Header(theme, actions, self)
+        self.header = ChatHeader(theme, actions, self)
         self.transcript = TranscriptView(theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)

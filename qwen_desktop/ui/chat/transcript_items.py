@@ -25,9 +25,9 @@ from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.transcript_parts import (
-    Actions,
-    Header,
-    Note,
+    MessageActions,
+    MessageHeader,
+    MessageNote,
     Progress,
     Thinking,
     hit,
@@ -66,9 +66,9 @@ class MessageItem:
         self.thinking: Thinking | None = None
         self.progress: Progress | None = None
         self.problem: ProblemCard | None = None
-        self.header: Header | None = None
-        self.actions: Actions | None = None
-        self.notes: list[Note] = []
+        self.header: MessageHeader | None = None
+        self.actions: MessageActions | None = None
+        self.notes: list[MessageNote] = []
         self.thinking_open: bool | None = None
         self.details_open = False
         self.wrapped: set[int] = set()
@@ -179,7 +179,7 @@ class MessageItem:
     def _make_parts(self) -> None:
         style, message = self._style, self.message
         made = message.provenance
-        self.header = Header(style, self.name, guide=made is not None and made.guide)
+        self.header = MessageHeader(style, self.name, guide=made is not None and made.guide)
         parts = first_thoughts(message.parts)
         text = thinking_text(parts)
         if text or (parts and parts[0].seconds):
@@ -195,7 +195,7 @@ class MessageItem:
                 self.thinking.seconds = self.thinking.tokens = None
         else:
             self.thinking = None
-        self.notes = [Note(style, icon, said) for icon, said in self._said()]
+        self.notes = [MessageNote(style, icon, said) for icon, said in self._said()]
         if message.problem is not None and message.status is not Status.STREAMING:
             self.problem = ProblemCard(style, message.problem)
             self.problem.details_open = self.details_open
@@ -209,7 +209,7 @@ class MessageItem:
                 self.progress = None
         else:
             self.progress = None
-            self.actions = Actions(style)
+            self.actions = MessageActions(style)
             self.actions.versions = self.versions
             self.actions.stats = message.stats if self._options.show_speed else None
 

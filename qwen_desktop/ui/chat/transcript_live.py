@@ -51,7 +51,7 @@ class _Colouring:
 
 
 @dataclass(slots=True)
-class Live:
+class LiveAnswer:
     """One growing answer."""
 
     item: MessageItem
@@ -73,7 +73,7 @@ class LiveAnswers(QObject):
         super().__init__(parent)
         self._markdown = markdown
         self._queue = queue
-        self._live: dict[str, Live] = {}
+        self._live: dict[str, LiveAnswer] = {}
         self._grower: Grower | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._frame = QTimer(self)
@@ -95,15 +95,15 @@ class LiveAnswers(QObject):
 
     def begin(self, item: MessageItem) -> None:
         """Follow an answer; what it has so far is taken over."""
-        live = Live(item, PartsBuilder(item.message.parts), GrowingText(self._markdown.get(), item.source))
+        live = LiveAnswer(item, PartsBuilder(item.message.parts), GrowingText(self._markdown.get(), item.source))
         self._live[item.message.id] = live
         self._watch(live)
 
-    def get(self, message_id: str) -> Live | None:
+    def get(self, message_id: str) -> LiveAnswer | None:
         """The growing answer with this id."""
         return self._live.get(message_id)
 
-    def end(self, message_id: str) -> Live | None:
+    def end(self, message_id: str) -> LiveAnswer | None:
         """Stop following; the last deltas are shown first."""
         live = self._live.pop(message_id, None)
         if live is not None and live.dirty:
@@ -120,7 +120,7 @@ class LiveAnswers(QObject):
         if not self._frame.isActive():
             self._frame.start(FRAME_MS)
 
-    def _watch(self, live: Live) -> None:
+    def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
         if live.item.thinks and live.thinking_since is None:
             live.thinking_since = time.monotonic()
@@ -145,7 +145,7 @@ class LiveAnswers(QObject):
         if not thinking:
             self._seconds.stop()
 
-    def _update(self, live: Live) -> None:
+    def _update(self, live: LiveAnswer) -> None:
         live.dirty = False
         item = live.item
         had = _around(live)
@@ -168,7 +168,7 @@ class LiveAnswers(QObject):
         else:
             self._take(live, had, *self._parsed(live))
 
-    def _take(self, live: Live, had: _Around, blocks: Sequence[Block], stable: int) -> None:
+    def _take(self, live: LiveAnswer, had: _Around, blocks: Sequence[Block], stable: int) -> None:
         item = live.item
         assert item.body is not None  # noqa: S101 - callers have looked
         # From the old last block on: what was open may have turned into something else.
@@ -183,7 +183,7 @@ class LiveAnswers(QObject):
 
     # Open ends that are parsed elsewhere -----------------------------------------------------------------------------
 
-    def request(self, live: Live, width: float) -> None:
+    def request(self, live: LiveAnswer, width: float) -> None:
         """Make a growing answer ready for ``width`` after it had no layout."""
         live.item.pending = True
         if self._elsewhere(live):
@@ -191,10 +191,10 @@ class LiveAnswers(QObject):
         else:
             self._queue.request(live.item, width, self._parsed(live)[0])
 
-    def _elsewhere(self, live: Live) -> bool:
+    def _elsewhere(self, live: LiveAnswer) -> bool:
         return not live.plain and self._grower is not None and live.growing.heavy and running_loop() is not None
 
-    def _parsed(self, live: Live) -> tuple[list[Block], int]:
+    def _parsed(self, live: LiveAnswer) -> tuple[list[Block], int]:
         """What there is to show as of now, parsed here."""
         if not live.plain:
             try:
@@ -204,7 +204,7 @@ class LiveAnswers(QObject):
                 live.plain = True
         return live.growing.take_plain()
 
-    async def _ask(self, live: Live) -> None:
+    async def _ask(self, live: LiveAnswer) -> None:
         """Show the open end as of now when the worker has parsed it, and ask again if it grew meanwhile."""
         growing, before, length = live.growing, live.growing.start, len(live.growing.text)
         grown = await self._grown(live, growing)
@@ -220,7 +220,7 @@ class LiveAnswers(QObject):
             if not self._frame.isActive():
                 self._frame.start(FRAME_MS)
 
-    async def _ask_all(self, live: Live, width: float) -> None:
+    async def _ask_all(self, live: LiveAnswer, width: float) -> None:
         while True:
             growing, before = live.growing, live.growing.start
             grown = await self._grown(live, growing)
@@ -231,7 +231,7 @@ class LiveAnswers(QObject):
         blocks, _ = growing.take_plain() if grown is None else growing.take(grown)
         self._queue.request(live.item, width, blocks)
 
-    async def _grown(self, live: Live, growing: GrowingText) -> Grown | None:
+    async def _grown(self, live: LiveAnswer, growing: GrowingText) -> Grown | None:
         from qwen_desktop.jobs.markdown.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
         text, number = growing.open_end
@@ -253,7 +253,7 @@ class LiveAnswers(QObject):
 
     # Colours ---------------------------------------------------------------------------------------------------------
 
-    def _colour(self, live: Live, first: int) -> None:
+    def _colour(self, live: LiveAnswer, first: int) -> None:
         """Ask for the colours of code blocks that grew by a line since they were last asked for."""
         body = live.item.body
         if body is None:
@@ -274,7 +274,7 @@ class LiveAnswers(QObject):
             code = block.text[start:end]
             self._queue.colour(code, block.language, partial(self._coloured, live, number, state, code))
 
-    def _coloured(self, live: Live, number: int, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
+    def _coloured(self, live: LiveAnswer, number: int, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
         start = state.safe
         if live.colouring.get(number) is not state:
             return  # the text has become a thought meanwhile
@@ -293,7 +293,7 @@ class LiveAnswers(QObject):
         self._colour(live, number)
 
 
-def _around(live: Live) -> _Around:
+def _around(live: LiveAnswer) -> _Around:
     """Which parts of an item there are, and whether it thinks: where that changes, all of it is painted again."""
     thinking = live.item.thinking
     return thinking is not None, bool(live.growing.text), thinking is not None and thinking.running

@@ -31,7 +31,7 @@ from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 _AT_ONCE_S = 0.05
 
 
-class Header:
+class MessageHeader:
     """Icon and the model's name; the guide carries a chip."""
 
     def __init__(self, style: Style, name: str, *, guide: bool) -> None:
@@ -221,7 +221,7 @@ class Progress:
             painter.drawRoundedRect(track, 2, 2)
 
 
-class Note:
+class MessageNote:
     """One quiet line under an answer that did not simply end."""
 
     def __init__(self, style: Style, icon: str, text: str) -> None:
@@ -246,7 +246,7 @@ class Note:
         self._flow.paint(painter, at.moved(style.px(24), 0))
 
 
-class Actions:
+class MessageActions:
     """The row of quiet actions under an answer."""
 
     def __init__(self, style: Style) -> None:

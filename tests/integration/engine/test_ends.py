@@ -15,7 +15,7 @@ import psutil
 import pytest
 from msgspec import Struct
 
-from qwen_desktop.core.engine import Event, FinishReason, GenerateResult, Live, LoadRequest, PromptProgress
+from qwen_desktop.core.engine import Event, FinishReason, GenerateResult, LiveFigures, LoadRequest, PromptProgress
 from qwen_desktop.core.errors import Bug, Environment, Problem
 from qwen_desktop.core.packed import pack, unpack
 from qwen_desktop.core.parts import PartDelta, PartEvent, PartsBuilder, visible_text
@@ -73,7 +73,7 @@ def test_stopping_an_answer_keeps_what_there_is(files: Files, with_engine: WithE
                     if isinstance(event, PartDelta):
                         seen.append(event.text)
                         begun.set()
-                    if isinstance(event, Live):
+                    if isinstance(event, LiveFigures):
                         if how == "stop":
                             await run.stop()
                         elif how == "break":
@@ -342,7 +342,7 @@ def test_nonsense_on_the_pipe_is_passed_over(files: Files) -> None:
         for payload in (b"", b"\xc1", b"\x81\xa1t\xa7unknown", b"\x01"):
             child.stdin.write(frames.pack(payload))
         _call(child, 4, "no such", ask("x"))
-        _call(child, 5, "generate", Live(1, 2.0, 3, 4))  # not what it takes
+        _call(child, 5, "generate", LiveFigures(1, 2.0, 3, 4))  # not what it takes
         _call(child, 6, "count", ask("x"))
         hello, *replies = [_reply(child) for _ in range(4)]
         assert isinstance(hello, envelope.Hello)

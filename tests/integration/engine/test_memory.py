@@ -99,8 +99,8 @@ def test_a_worker_takes_what_was_predicted_and_says_so(tmp_path: Path, kind: str
                 async for _ in run:
                     pass
             stats = run.result.stats
-            assert 0 < info.local.held_bytes <= stats.held_bytes
-            return rss(engine.pid) - before, stats.held_bytes, stats.context_used, info.local.batch
+            assert 0 < info.local.resident_bytes <= stats.resident_bytes
+            return rss(engine.pid) - before, stats.resident_bytes, stats.context_used, info.local.batch
         finally:
             await engine.aclose()
 

@@ -65,7 +65,7 @@ def test_another_context_keeps_the_weights(tmp_path: Path) -> None:
                 assert read_bytes(pid) - before < 0.01 * info.local.size_bytes
                 assert (await engine.answer(question)).text == expected
                 seconds.append(info.local.load_s)
-                held.append(info.local.held_bytes)
+                held.append(info.local.resident_bytes)
             assert min(seconds) <= 1.0
             # the small one's memory is free again, whatever the large one took
             assert held[1] < held[0] - 100 * 2**20 and held[3] == pytest.approx(held[1], rel=0.02)
@@ -90,7 +90,7 @@ def test_many_changes_take_no_memory(files: Files, with_engine: WithEngine) -> N
             assert info.local.threads == how.get("threads") or not how.get("threads")
             assert (await engine.answer(question)).stats.context_size == info.context_size
             if not number % 10:
-                held.append(info.local.held_bytes)
+                held.append(info.local.resident_bytes)
         assert max(held[1:]) - held[0] < 3 * 2**20, held
 
     with_engine(path, test, context=1024)
@@ -113,7 +113,7 @@ def test_a_context_that_cannot_be_made_leaves_nothing_loaded(files: Files, with_
     async def test(engine: Engine) -> None:
         local = engine.engine
         assert local.info is not None
-        pid, held = local.pid, local.info.local.held_bytes
+        pid, held = local.pid, local.info.local.resident_bytes
         with pytest.raises(Environment, match="not enough memory"):
             await again(local, path, threads=3)
         assert local.info is None
@@ -121,7 +121,7 @@ def test_a_context_that_cannot_be_made_leaves_nothing_loaded(files: Files, with_
             await local.count_tokens(ask("hello"))
         info, steps = await again(local, path, context=700)
         assert steps > 0 and local.pid == pid
-        assert info.local.held_bytes < held + 3 * 2**20
+        assert info.local.resident_bytes < held + 3 * 2**20
         assert (await engine.answer(ask("hello", lively=False, max_tokens=3))).stats.completion_tokens == 3
 
     with_engine(path, test, context=700, command=[sys.executable, "-c", program])

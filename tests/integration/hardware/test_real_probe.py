@@ -13,7 +13,7 @@ import pytest
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.hardware import cpu, wire
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.process import once
+from qwen_desktop.process import one_shot
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.events import EventBus, MachineChanged
 from qwen_desktop.services.machines import Machines
@@ -55,7 +55,7 @@ def test_this_machine_cold_remembered_and_in_the_next_run() -> None:
 
 
 def test_the_child_lists_what_both_sources_list() -> None:
-    answers = once.ask(worker_command("devices"), 30)
+    answers = one_shot.ask(worker_command("devices"), 30)
     assert answers.how == "done"
     found = [wire.decode(payload) for payload in answers.payloads]
     assert [finding.source for finding in found if isinstance(finding, wire.Listed)] == ["nvml", "ggml"]

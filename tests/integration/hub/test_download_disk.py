@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from qwen_desktop.core.errors import AppError, Cancelled
-from qwen_desktop.hub.download import job, part
+from qwen_desktop.hub.download import job, part_file
 from tests.fake_hub import FakeHub
 from tests.integration.hub.conftest import BODY
 from tests.pulling import FILE, MIB, REPO, Watcher, in_thread, left_over, pull, request, stop, whole
@@ -31,7 +31,7 @@ class Usage(NamedTuple):
 def test_too_little_room_is_said_before_anything_is_fetched(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(10**12, 10**12, part.SPARE + 5_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(10**12, 10**12, part_file.SPARE + 5_000_000))
     with pytest.raises(AppError, match=r"lacks 0\.0 GB") as caught:
         pull(hub, folder)
     assert "Free some space" in str(caught.value.problem.hint)
@@ -41,15 +41,15 @@ def test_too_little_room_is_said_before_anything_is_fetched(
 def test_a_disk_that_is_full_at_99_percent_keeps_the_part(
     hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = part.Handle.write
+    write = part_file.Handle.write
     full = [len(BODY) * 99 // 100]
 
-    def limited(self: part.Handle, place: int, buffers: list[bytes]) -> None:
+    def limited(self: part_file.Handle, place: int, buffers: list[bytes]) -> None:
         if place + sum(map(len, buffers)) > full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         write(self, place, buffers)
 
-    monkeypatch.setattr(part.Handle, "write", limited)
+    monkeypatch.setattr(part_file.Handle, "write", limited)
     with pytest.raises(AppError, match="is full") as caught:
         pull(hub, folder, request(source=HF))
     assert "What is there stays" in str(caught.value.problem.hint)

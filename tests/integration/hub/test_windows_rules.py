@@ -14,7 +14,7 @@ import pytest
 
 from qwen_desktop.core.errors import AppError, Cancelled, Environment
 from qwen_desktop.hub import windows_files
-from qwen_desktop.hub.download import finish, job, part
+from qwen_desktop.hub.download import finish, job, part_file
 from qwen_desktop.hub.download.journal import journal_path, part_path
 from tests.fake_hub import FakeHub, Stall
 from tests.integration.hub.conftest import BODY
@@ -115,7 +115,7 @@ def test_a_model_in_use_is_not_replaced_and_stays_a_model(
     rename = finish._rename
 
     def refuses(_part: Path, _target: Path) -> None:
-        raise part.in_use("model.gguf")
+        raise part_file.in_use("model.gguf")
 
     monkeypatch.setattr(finish, "_rename", refuses)
     target.unlink()
@@ -144,8 +144,8 @@ def test_a_part_is_made_long_by_the_system_and_its_room_is_measured(
     monkeypatch.setattr(windows_files, "set_size", set_size)
     monkeypatch.setattr(windows_files, "allocated", lambda _path: taken)
     asked: list[int] = []
-    monkeypatch.setattr(part, "check_space", lambda _folder, needed: asked.append(needed))
-    made = part.PartFile(tmp_path / "model.gguf.part", 1_000_000_000)
+    monkeypatch.setattr(part_file, "check_space", lambda _folder, needed: asked.append(needed))
+    made = part_file.PartFile(tmp_path / "model.gguf.part", 1_000_000_000)
     made.open(5)
     assert calls == [("size", 1_000_000_000)]
     assert asked == [1_000_000_005]
@@ -162,7 +162,7 @@ def test_no_zeros_are_written(tmp_path: Path) -> None:
     """On this system: the file is long at once and takes no more room than the disk gives without writing."""
     begun = time.monotonic()
     with (tmp_path / "long").open("wb") as file:
-        part.set_size(file.fileno(), 50_000_000_000)
+        part_file.set_size(file.fileno(), 50_000_000_000)
     assert time.monotonic() - begun < 1
     assert (tmp_path / "long").stat().st_size == 50_000_000_000
-    assert part.allocated(tmp_path / "long") < MIB
+    assert part_file.allocated(tmp_path / "long") < MIB

@@ -14,7 +14,7 @@ import pytest
 
 from qwen_desktop.cli import models_library
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.paths import find_paths
@@ -43,7 +43,7 @@ def command(
             yield rig
 
     out, err = io.StringIO(), io.StringIO()
-    code = run(work(Run(find_paths(), build, Console(out, err), as_json), *arguments, **options))
+    code = run(work(CommandRun(find_paths(), build, Console(out, err), as_json), *arguments, **options))
     return Ending(code, out.getvalue(), err.getvalue())
 
 

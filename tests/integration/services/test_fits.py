@@ -14,7 +14,7 @@ from msgspec import structs
 
 from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.chat import Message, Provenance
 from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import AppError
@@ -295,7 +295,7 @@ def test_models_in_memory_do_not_stand_in_the_way_of_another_one(paths: Paths, m
         here = structs.replace(HERE, memory=Memory(16 * GB, free), taken_at=time.time() + 1)
         async with Joined(paths, here) as services:
             if loaded:
-                info = info_of(model, held_bytes=6 * GB, mapped_bytes=1 * GB)
+                info = info_of(model, resident_bytes=6 * GB, mapped_bytes=1 * GB)
                 services.bus.publish(EngineChanged(FileRef("/other.gguf"), EngineState(ModelStatus.READY, info=info)))
             found = services.fits.of(listed, quant)
             assert found is not None
@@ -316,7 +316,7 @@ def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model
     more = 150_000_000
     short = Stats(
         prompt_tokens=500, completion_tokens=40, context_used=540, context_most=540, decode_tokens_per_s=2.0,
-        held_bytes=estimate(shape, use, filled=540).total_bytes + more,
+        resident_bytes=estimate(shape, use, filled=540).total_bytes + more,
     )  # fmt: skip
 
     listed, quant = entry(shape)
@@ -355,7 +355,7 @@ def test_a_load_corrects_later_estimates_after_a_restart_too(paths: Paths, model
 
 
 def test_short_words_and_the_guide_teach_nothing(paths: Paths, model: Path) -> None:
-    stats = Stats(prompt_tokens=10, completion_tokens=3, context_used=13, context_most=13, held_bytes=9 * GB)
+    stats = Stats(prompt_tokens=10, completion_tokens=3, context_used=13, context_most=13, resident_bytes=9 * GB)
 
     async def work() -> None:
         async with Joined(paths) as services:
@@ -371,7 +371,7 @@ def test_a_damaged_file_is_begun_anew(paths: Paths, model: Path, content: bytes)
     file = paths.data / "measurements.json"
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
-    stats = Stats(prompt_tokens=100, completion_tokens=100, context_used=200, context_most=200, held_bytes=5 * GB)
+    stats = Stats(prompt_tokens=100, completion_tokens=100, context_used=200, context_most=200, resident_bytes=5 * GB)
 
     async def work() -> None:
         async with Joined(paths) as services:
@@ -446,7 +446,7 @@ def command(
     def build(given: Paths, *, history: bool, settings_file: SettingsFile) -> Joined:
         return Joined(given)
 
-    work = models_fit.fit(Run(paths, cast("Any", build), Console(quiet=True), as_json), reference, **options)
+    work = models_fit.fit(CommandRun(paths, cast("Any", build), Console(quiet=True), as_json), reference, **options)
     assert asyncio.run(work) == 0
     return capsys.readouterr().out
 

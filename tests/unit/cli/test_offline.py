@@ -10,13 +10,13 @@ import pytest
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.offline import offline
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.paths import find_paths
 
 
 def run(turn: bool | None = None) -> int:
     no_services: Any = None
-    return asyncio.run(offline(Run(find_paths(), no_services, Console(quiet=True), as_json=True), turn))
+    return asyncio.run(offline(CommandRun(find_paths(), no_services, Console(quiet=True), as_json=True), turn))
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 from qwen_desktop.cli import probe
 from qwen_desktop.cli.console import Console
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.paths import find_paths
 
@@ -80,7 +80,7 @@ def test_json_has_every_key_even_where_nothing_could_be_read(refresh: bool) -> N
 
     out = io.StringIO()
     console = Console(out, io.StringIO(), quiet=True)
-    code = asyncio.run(probe.show(Run(find_paths(), build, console, as_json=True), refresh=refresh))
+    code = asyncio.run(probe.show(CommandRun(find_paths(), build, console, as_json=True), refresh=refresh))
     found = json.loads(out.getvalue())
     assert code == 0 and asked == [refresh]
     assert set(found) == {

@@ -13,7 +13,7 @@ import pytest
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.models_recommend import recommend
-from qwen_desktop.cli.one_run import Run
+from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.hardware import Cpu, Disk, Machine, Memory
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.core.paths import find_paths
@@ -56,7 +56,7 @@ def run(
         yield SimpleNamespace(machines=machines, catalogue=catalogue, fits=fits, preferences=preferences)
 
     whole: Any = build
-    code = asyncio.run(recommend(Run(paths, whole, Console(quiet=True), as_json), **options))
+    code = asyncio.run(recommend(CommandRun(paths, whole, Console(quiet=True), as_json), **options))
     return code, capsys.readouterr().out
 
 

@@ -9,7 +9,7 @@ from qwen_desktop.hardware import gpus, probe
 
 
 def test_every_part_that_can_be_missing_has_words() -> None:
-    nothing = gpus.Found(None, ())
+    nothing = gpus.GpusFound(None, ())
     missing = probe._missing(Cpu(), Machine().memory, nothing, None, None)
     assert missing
     assert set(missing) | {"battery", "disk.kind"} <= set(PARTS)

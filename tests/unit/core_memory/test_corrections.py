@@ -12,7 +12,7 @@ from qwen_desktop.core.memory import Correction
 
 
 def load(key: str = "a", context: int = 4096, *, machine: str = "here", **more: Any) -> Measurement:
-    figures = {"held_bytes": 1100, "predicted_bytes": 1000, "weights_bytes": 500, "filled": 4000, **more}
+    figures = {"resident_bytes": 1100, "predicted_bytes": 1000, "weights_bytes": 500, "filled": 4000, **more}
     return Measurement(key, machine, context, **figures)
 
 
@@ -21,26 +21,26 @@ def test_nothing_measured_changes_nothing() -> None:
 
 
 def test_the_same_file_is_corrected_by_what_it_took() -> None:
-    found = correction((load(held_bytes=1100),), "here", key="a", context=8192)
+    found = correction((load(resident_bytes=1100),), "here", key="a", context=8192)
     assert (found.extra_bytes, found.memory_factor, found.loads) == (100, 1.0, 1)
 
 
 def test_the_nearest_context_counts() -> None:
-    known = (load(context=2048, held_bytes=1010), load(context=16384, held_bytes=1090))
+    known = (load(context=2048, resident_bytes=1010), load(context=16384, resident_bytes=1090))
     assert correction(known, "here", key="a", context=4096).extra_bytes == 10
     assert correction(known, "here", key="a", context=12000).extra_bytes == 90
 
 
 def test_other_files_are_corrected_by_a_factor_of_what_lies_beside_the_weights() -> None:
-    known = (load("a", held_bytes=1050), load("b", held_bytes=1100), load("c", held_bytes=1150))
+    known = (load("a", resident_bytes=1050), load("b", resident_bytes=1100), load("c", resident_bytes=1150))
     found = correction(known, "here", key="new")
     assert found.memory_factor == pytest.approx(1.2) and found.extra_bytes == 0
-    wild = correction((load("a", held_bytes=9000),), "here", key="new")
+    wild = correction((load("a", resident_bytes=9000),), "here", key="new")
     assert wild.memory_factor == 1.5  # no more than that is believed
 
 
 def test_pages_that_the_system_took_back_do_not_make_a_model_smaller() -> None:
-    evicted = load(held_bytes=300)  # less than the weights
+    evicted = load(resident_bytes=300)  # less than the weights
     assert correction((evicted,), "here", key="a").extra_bytes == -100  # a fifth of what lies beside them
     assert correction((evicted,), "here", key="new").memory_factor == 0.9
 
@@ -63,13 +63,13 @@ def test_another_machine_learns_nothing() -> None:
 
 
 def test_the_fuller_context_stays() -> None:
-    full = load(filled=4000, held_bytes=1200, predicted_bytes=1000)
-    short = load(filled=100, held_bytes=900, predicted_bytes=800)
+    full = load(filled=4000, resident_bytes=1200, predicted_bytes=1000)
+    short = load(filled=100, resident_bytes=900, predicted_bytes=800)
     for order in ((full, short), (short, full)):
         (kept,) = learned(order[:1], order[1])
-        assert (kept.held_bytes, kept.predicted_bytes, kept.filled) == (1200, 1000, 4000)
-    (kept,) = learned((full,), load(filled=5000, held_bytes=0))  # nothing weighed
-    assert (kept.held_bytes, kept.filled) == (1200, 4000)
+        assert (kept.resident_bytes, kept.predicted_bytes, kept.filled) == (1200, 1000, 4000)
+    (kept,) = learned((full,), load(filled=5000, resident_bytes=0))  # nothing weighed
+    assert (kept.resident_bytes, kept.filled) == (1200, 4000)
 
 
 def answers(*speeds: float, **more: Any) -> tuple[Measurement, ...]:
@@ -113,12 +113,12 @@ def test_an_average_of_an_older_version_still_counts() -> None:
 
 def test_what_an_older_version_kept_under_the_system_s_name_too_still_counts() -> None:
     machine = Machine(system="Linux 1", cpu=Cpu("A", usable=4))
-    old = load(machine=f"Linux 1|{machine_name(machine)}", held_bytes=1100)
+    old = load(machine=f"Linux 1|{machine_name(machine)}", resident_bytes=1100)
     assert correction((old,), machine_name(machine), key="a", context=4096).extra_bytes == 100
 
 
 def test_a_file_of_the_catalogue_is_known_by_its_name_too() -> None:
-    known = learned((), load("fingerprint", model="qwen/x:q4_k_m", held_bytes=1100))
+    known = learned((), load("fingerprint", model="qwen/x:q4_k_m", resident_bytes=1100))
     assert correction(known, "here", model="qwen/x:q4_k_m", context=4096).extra_bytes == 100
     assert correction(known, "here", model="qwen/x:q8_0", context=4096).extra_bytes == 0
 

@@ -169,7 +169,7 @@ class FakeModel:
 
     mapped_bytes = 0
 
-    def held_bytes(self, _base: object) -> int:
+    def resident_bytes(self, _base: object) -> int:
         return 1
 
     def control_words(self) -> tuple[str, ...]:

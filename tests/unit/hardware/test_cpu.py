@@ -218,7 +218,7 @@ def _entry(efficiency: int, mask: int, groups: int = 1) -> bytes:
 
 def test_windows_efficiency_classes() -> None:
     data = _entry(1, 0b11) * 6 + _entry(0, 0b1) * 8
-    found = cpu_linux.Found()
+    found = cpu_linux.CpuFound()
     cpu_windows.count_kinds(found, list(cpu_windows.cores(data)))
     assert (found.physical, found.logical, found.performance, found.efficiency) == (14, 20, 6, 8)
 
@@ -227,7 +227,7 @@ def test_windows_efficiency_classes() -> None:
     "data", [b"", b"\x00" * 7, b"\x00" * 64, b"\xff" * 64, _entry(1, 1)[:-4], struct.pack("<II", 0, 8)]
 )
 def test_windows_rubbish_ends_the_list(data: bytes) -> None:
-    found = cpu_linux.Found()
+    found = cpu_linux.CpuFound()
     cpu_windows.count_kinds(found, list(cpu_windows.cores(data)))
     assert found.physical is None
 

@@ -55,7 +55,7 @@ def test_a_child_that_crashes_or_talks_rubbish_leaves_the_cards_unknown(body: st
 
 def test_what_was_said_before_a_crash_is_kept() -> None:
     told = gpus.ask(child(f"say({listed('nvml', CARD)!r})\n{CRASH}"))
-    assert gpus.join(told) == gpus.Found(None, (CARD,))
+    assert gpus.join(told) == gpus.GpusFound(None, (CARD,))
 
 
 def test_a_child_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_integrated_graphics_alone_are_used_and_have_no_more_than_main_memory() 
 
 def test_one_device_seen_by_two_backends_is_listed_once() -> None:
     again = Gpu("RTX 4090 (Vulkan)", "gpu", "Vulkan", 24 * GIB, 24 * GIB, id=CARD.id)
-    assert gpus.join({"ggml": (CARD, again)}) == gpus.Found((CARD,), ())
+    assert gpus.join({"ggml": (CARD, again)}) == gpus.GpusFound((CARD,), ())
     inside = Gpu("Intel Graphics", "igpu", "SYCL", 16 * GIB, 16 * GIB)
     (ours,) = gpus.join({"ggml": (INSIDE, inside)}).ours or ()
     assert ours.name == INSIDE.name

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.settings import Downloads
+from qwen_desktop.core.settings import DownloadSettings
 from qwen_desktop.hub.access import HUGGING_FACE, Access, access_from, access_of, token_name
 from qwen_desktop.hub.api import raise_for
 from qwen_desktop.hub.client import client, origin_of, why_no_connection
@@ -292,7 +292,7 @@ def test_a_certificate_file_that_is_none_is_said(tmp_path: Path, text: str | Non
 
 
 def test_settings_and_environment_make_the_access() -> None:
-    nothing = access_of(Downloads(), environ={})
+    nothing = access_of(DownloadSettings(), environ={})
     assert (nothing.endpoint, nothing.token, nothing.offline) == (HUGGING_FACE, "", False)
     environ = {
         "HF_ENDPOINT": "https://mirror.example/",
@@ -300,19 +300,19 @@ def test_settings_and_environment_make_the_access() -> None:
         "HF_HUB_OFFLINE": "1",
         "MODELSCOPE_DOMAIN": "www.modelscope.ai",
     }
-    found = access_of(Downloads(), environ=environ)
+    found = access_of(DownloadSettings(), environ=environ)
     assert (found.endpoint, found.token, found.offline) == ("https://mirror.example", TOKEN, True)
     assert found.modelscope == "https://www.modelscope.ai"
-    chosen = access_of(Downloads(endpoint="https://own.example"), "hf_other", environ=environ)
+    chosen = access_of(DownloadSettings(endpoint="https://own.example"), "hf_other", environ=environ)
     assert (chosen.endpoint, chosen.token) == ("https://own.example", "hf_other")
 
 
 def test_a_token_of_the_environment_belongs_to_the_hub_that_the_environment_names() -> None:
-    mirror = Downloads(endpoint="https://own.example")
+    mirror = DownloadSettings(endpoint="https://own.example")
     assert access_of(mirror, environ={"HF_TOKEN": TOKEN}).token == ""
-    assert access_of(Downloads(), environ={"HF_TOKEN": TOKEN}).token == TOKEN
+    assert access_of(DownloadSettings(), environ={"HF_TOKEN": TOKEN}).token == TOKEN
     both = {"HF_TOKEN": TOKEN, "HF_ENDPOINT": "https://own.example/"}
-    assert access_of(mirror, environ=both).token == access_of(Downloads(), environ=both).token == TOKEN
+    assert access_of(mirror, environ=both).token == access_of(DownloadSettings(), environ=both).token == TOKEN
 
 
 def test_each_hub_has_a_token_of_its_own() -> None:
@@ -323,7 +323,7 @@ def test_each_hub_has_a_token_of_its_own() -> None:
 
 @pytest.mark.parametrize(("setting", "variable"), [(True, ""), (False, "1"), (True, "1")])
 def test_who_switched_the_network_off_is_said(setting: bool, variable: str) -> None:
-    access = access_of(Downloads(offline=setting), environ={"HF_HUB_OFFLINE": variable})
+    access = access_of(DownloadSettings(offline=setting), environ={"HF_HUB_OFFLINE": variable})
     assert access.offline
     with client(access) as http, pytest.raises(UserFacing) as caught:
         http.get("http://127.0.0.1:9/")

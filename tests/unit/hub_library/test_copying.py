@@ -13,7 +13,7 @@ import pytest
 from qwen_desktop.core.errors import Cancelled, Environment
 from qwen_desktop.core.text import Text
 from qwen_desktop.hub import copying, installed
-from qwen_desktop.hub.inventory import Entry
+from qwen_desktop.hub.inventory import LibraryEntry
 from qwen_desktop.hub.manifest import find_manifests, read_manifest
 from tests.library_files import installed as install
 from tests.library_files import mmproj, model, sha256, split_model, tree
@@ -23,11 +23,11 @@ def silent(_done: int, _total: int, **_detail: Any) -> None:
     """Nobody listens."""
 
 
-def copy_in(entry: Entry, root: Path, report: Any = silent) -> Path:
+def copy_in(entry: LibraryEntry, root: Path, report: Any = silent) -> Path:
     return Path(copying.copy_in(msgspec.to_builtins(entry), str(root), report))
 
 
-def linked(path: Path, **told: Any) -> Entry:
+def linked(path: Path, **told: Any) -> LibraryEntry:
     return installed.new_entry(str(path), **{"origin": "file", **told})
 
 

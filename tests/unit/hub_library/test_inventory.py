@@ -16,12 +16,12 @@ from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.text import Text
 from qwen_desktop.hub import inventory
-from qwen_desktop.hub.inventory import Entry, Inventory, TemplateNote
+from qwen_desktop.hub.inventory import Inventory, LibraryEntry, TemplateNote
 from qwen_desktop.hub.manifest import ManifestFile
 
 
-def entry(path: str, **more: object) -> Entry:
-    return structs.replace(Entry(files=(ManifestFile(path, 5),)), **more)
+def entry(path: str, **more: object) -> LibraryEntry:
+    return structs.replace(LibraryEntry(files=(ManifestFile(path, 5),)), **more)
 
 
 def test_notes_come_back_whole(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.hub import importers, installed
-from qwen_desktop.hub.inventory import Entry, Inventory
+from qwen_desktop.hub.inventory import Inventory, LibraryEntry
 from qwen_desktop.hub.other_apps import FoundFile
 from tests.library_files import mmproj, model
 
@@ -19,10 +19,10 @@ def embedding(path: Path) -> Path:
     return model(path, extra={"qwen3.pooling_type": 3})
 
 
-def inspected(*paths: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+def inspected(*paths: Path) -> tuple[dict[str, LibraryEntry], dict[str, str]]:
     """Entries and sentences, by the files' names."""
     found = importers.inspect([str(path) for path in paths], {})
-    entries = {Path(r["path"]).name: msgspec.convert(r["entry"], Entry) for r in found if "entry" in r}
+    entries = {Path(r["path"]).name: msgspec.convert(r["entry"], LibraryEntry) for r in found if "entry" in r}
     return entries, {Path(r["path"]).name: str(r["problem"]["what"]["code"]) for r in found if "problem" in r}
 
 
@@ -86,7 +86,7 @@ def test_another_programs_word_does_not_make_a_file_an_mmproj(tmp_path: Path) ->
 
 def test_what_an_older_edition_took_for_a_model_is_looked_at_again(tmp_path: Path) -> None:
     inventory = Inventory(tmp_path / "library.json")
-    noted: dict[str, Entry] = {}
+    noted: dict[str, LibraryEntry] = {}
     for path in (model(tmp_path / "chat.gguf"), embedding(tmp_path / "embed.gguf")):
         plain: Any = model(tmp_path / "plain.gguf")
         entry = installed.new_entry(str(plain), origin="file")

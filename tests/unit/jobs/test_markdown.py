@@ -12,9 +12,9 @@ from qwen_desktop.jobs.markdown.blocks import (
     CodeBlock,
     MathBlock,
     RuleBlock,
-    Run,
     TableBlock,
     TextBlock,
+    TextRun,
     from_builtins,
     projection,
     verbatim,
@@ -34,7 +34,7 @@ def one(text: str):
     return blocks[0]
 
 
-def runs(text: str) -> tuple[Run, ...]:
+def runs(text: str) -> tuple[TextRun, ...]:
     block = one(text)
     assert isinstance(block, TextBlock)
     return block.runs
@@ -42,8 +42,8 @@ def runs(text: str) -> tuple[Run, ...]:
 
 def test_looks_of_words():
     assert runs("a **b *c*** ~~d~~ `e`") == (
-        Run("a "), Run("b ", bold=True), Run("c", bold=True, italic=True), Run(" "), Run("d", strike=True),
-        Run(" "), Run("e", code=True),
+        TextRun("a "), TextRun("b ", bold=True), TextRun("c", bold=True, italic=True), TextRun(" "),
+        TextRun("d", strike=True), TextRun(" "), TextRun("e", code=True),
     )  # fmt: skip
 
 
@@ -88,13 +88,13 @@ def test_formulas_keep_their_source(text):
     if isinstance(block, MathBlock):
         assert block.text == "x^2"
     else:
-        assert block.runs == (Run("x^2", math=True),)
+        assert block.runs == (TextRun("x^2", math=True),)
 
 
 def test_a_formula_may_begin_a_text_that_ends_in_a_digit():
-    assert runs("$x = 5$ and 3") == (Run("x = 5", math=True), Run(" and 3"))
+    assert runs("$x = 5$ and 3") == (TextRun("x = 5", math=True), TextRun(" and 3"))
     assert runs("a $$x$$ and \\$5 and $y \\$ z$") == (
-        Run("a "), Run("x", math=True), Run(" and $5 and "), Run("y \\$ z", math=True),
+        TextRun("a "), TextRun("x", math=True), TextRun(" and $5 and "), TextRun("y \\$ z", math=True),
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_displayed_formulas_over_lines():
 
 
 def test_money_is_no_formula():
-    assert runs("It costs $5 and $10, not 3$ or 4$.") == (Run("It costs $5 and $10, not 3$ or 4$."),)
+    assert runs("It costs $5 and $10, not 3$ or 4$.") == (TextRun("It costs $5 and $10, not 3$ or 4$."),)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_only_web_and_mail_addresses_are_links(address):
 
 
 def test_links_pictures_and_bare_addresses():
-    assert runs("[a](https://x.org/p) b") == (Run("a", href="https://x.org/p"), Run(" b"))
-    assert runs("![alt](http://x.org/p.png)") == (Run("alt", italic=True, href="http://x.org/p.png"),)
+    assert runs("[a](https://x.org/p) b") == (TextRun("a", href="https://x.org/p"), TextRun(" b"))
+    assert runs("![alt](http://x.org/p.png)") == (TextRun("alt", italic=True, href="http://x.org/p.png"),)
     assert runs("![alt](file:///x.png)")[0].href == ""
     assert runs("see https://x.org/a_(b).") == (
-        Run("see "), Run("https://x.org/a_(b)", href="https://x.org/a_(b)"), Run("."),
+        TextRun("see "), TextRun("https://x.org/a_(b)", href="https://x.org/a_(b)"), TextRun("."),
     )  # fmt: skip
-    assert runs("见https://x.org/a，然后")[1] == Run("https://x.org/a", href="https://x.org/a")
+    assert runs("见https://x.org/a，然后")[1] == TextRun("https://x.org/a", href="https://x.org/a")
     assert runs("[m](mailto:a@b.org)")[0].href == "mailto:a@b.org"
 
 
@@ -205,7 +205,7 @@ def test_dollars_that_never_close_are_looked_for_once():
     blocks = Markdown().blocks("\n".join(f"$$a{n}\n# b" for n in range(4000)))
     assert time.thread_time() - started < 2
     assert len(blocks) == 8000
-    assert blocks[-2] == TextBlock((Run("$$a3999"),))
+    assert blocks[-2] == TextBlock((TextRun("$$a3999"),))
 
 
 def test_a_dollar_block_closes_wherever_it_is():

@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from qwen_desktop.jobs.markdown.blocks import CodeBlock, Run, TableBlock, TextBlock, projection
+from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock, TextBlock, TextRun, projection
 from qwen_desktop.jobs.markdown.inline import LONGEST, PIECE, pieces
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
@@ -179,7 +179,7 @@ PHRASES = [
 ]  # fmt: skip
 
 
-def looks(markdown: Markdown, text: str) -> list[tuple[str, Run]]:
+def looks(markdown: Markdown, text: str) -> list[tuple[str, TextRun]]:
     """Each character with its look."""
     runs = markdown._piece(text)
     return [(character, msgspec.structs.replace(run, text="")) for run in runs for character in run.text]
@@ -219,12 +219,12 @@ def test_markdown_about_code_stays_one_block() -> None:
     inner = "# Title\n\n```bash\nls\n```\n\nmore text\n\n```js\nx\n```"
     for language in ("markdown", "md", "Markdown"):
         blocks = Markdown().blocks(f"```{language}\n{inner}\n```\n\nAfter.")
-        assert blocks == (CodeBlock(inner, language), TextBlock((Run("After."),)))
+        assert blocks == (CodeBlock(inner, language), TextBlock((TextRun("After."),)))
 
 
 def test_other_code_ends_at_the_first_bare_fence() -> None:
     blocks = Markdown().blocks("```python\n```bash\n```\nAfter.")
-    assert blocks == (CodeBlock("```bash", "python"), TextBlock((Run("After."),)))
+    assert blocks == (CodeBlock("```bash", "python"), TextBlock((TextRun("After."),)))
 
 
 def test_longer_fences_and_other_marks_nest_by_themselves() -> None:

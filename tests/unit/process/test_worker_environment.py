@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.packed import unpack
-from qwen_desktop.process import once, spawn
+from qwen_desktop.process import one_shot, spawn
 
 
 @pytest.mark.parametrize("name", ["GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH"])
@@ -38,7 +38,7 @@ def test_a_worker_that_is_asked_runs_in_an_empty_folder_of_its_own(
         "import os; from qwen_desktop.core.packed import pack; from qwen_desktop.process import frames\n"
         "os.write(1, frames.pack(pack([os.getcwd(), os.listdir(), os.environ['SAID']])))"
     )
-    answers = once.ask([sys.executable, "-c", code], 30, SAID="yes")
+    answers = one_shot.ask([sys.executable, "-c", code], 30, SAID="yes")
     where, inside, said = unpack(answers.payloads[0], tuple[str, list[str], str])
     assert Path(where) != Path.cwd()
     assert (inside, said) == ([], "yes")

@@ -10,7 +10,7 @@ from qwen_desktop.core.engine import (
     FinishReason,
     GenerateRequest,
     GenerateResult,
-    Live,
+    LiveFigures,
     PromptProgress,
     Sampling,
     Stats,
@@ -32,7 +32,7 @@ _PROGRESS_S = 0.1
 _WATCH_S = 0.25
 
 
-class Answer:
+class Generation:
     """Makes one answer to a built prompt. ``began`` is when the request arrived (``time.monotonic``).
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none.
@@ -157,7 +157,9 @@ class Answer:
     def _flush(self, *, live: bool = False) -> None:
         events: tuple[Event, ...] = self._stream.events()
         if live:
-            events += (Live(self._tokens, round(self._speed(), 2), len(self._context.tokens), self._context.size),)
+            events += (
+                LiveFigures(self._tokens, round(self._speed(), 2), len(self._context.tokens), self._context.size),
+            )
         if events:
             self._emit(events)
 

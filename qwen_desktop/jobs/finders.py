@@ -26,7 +26,7 @@ def main(kind: str) -> NoReturn:
         try:
             pipes.send(pack(find()))
         except Exception as error:  # what cannot be found out is not said; the next question is another matter
-            log.warning("once.failed kind=%s", type(error).__name__)
+            log.warning("finder.failed kind=%s", type(error).__name__)
     pipes.end()
 
 
@@ -38,9 +38,9 @@ def _nvml() -> wire.Finding:
 
 def _ggml() -> wire.Finding:
     from qwen_desktop.engine.devices import list_devices  # noqa: PLC0415 - as above
-    from qwen_desktop.engine.llama import Library  # noqa: PLC0415
+    from qwen_desktop.engine.llama import LlamaLibrary  # noqa: PLC0415
 
-    return wire.Listed("ggml", list_devices(Library(lambda line: print(line, file=sys.stderr))))
+    return wire.Listed("ggml", list_devices(LlamaLibrary(lambda line: print(line, file=sys.stderr))))
 
 
 def _bandwidth() -> wire.Finding:

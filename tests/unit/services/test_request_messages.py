@@ -7,7 +7,7 @@ import random
 
 from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.parts import ImagePart, Part, Role, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from qwen_desktop.services.prompt import cut_of, request_messages
+from qwen_desktop.services.request_messages import cut_of, request_messages
 
 
 def user(number: int, *parts: Part) -> Message:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from qwen_desktop.process.spawn import Transport
+from qwen_desktop.process.spawn import ChildProcess
 
 #: No question has more answers: what goes on talking is broken.
 _MOST_FRAMES = 64
@@ -44,7 +44,7 @@ def ask(command: Sequence[str], seconds: float, **variables: str) -> Answers:
         codes.append(code)
         over.set()
 
-    child = Transport(command, take, end, variables)
+    child = ChildProcess(command, take, end, variables)
     try:
         child.launch()
     except (OSError, ValueError):

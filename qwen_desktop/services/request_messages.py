@@ -14,7 +14,7 @@ from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResu
 SYSTEM_ID = "system"
 
 
-def asked_sampling(chosen: settings.Sampling) -> Sampling:
+def asked_sampling(chosen: settings.SamplingSettings) -> Sampling:
     """What the settings ask for. What a model makes of it is the engine's to decide, for all faces alike."""
     return Sampling(**{name: getattr(chosen, name) for name in Sampling.__struct_fields__})
 
