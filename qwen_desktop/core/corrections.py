@@ -36,8 +36,8 @@ _NEAR = (0.85, 1.15)
 class Measurement(Struct, frozen=True, omit_defaults=True):
     """One loaded model on one machine. Bytes, tokens, tokens per second; 0 where nothing was measured.
 
-    ``key`` is the file's fingerprint. ``resident_bytes`` was measured with ``filled`` tokens of the ``context`` used, and
-    ``predicted_bytes`` is the plain estimate for that. The predicted speeds are for the depth of that answer;
+    ``key`` is the file's fingerprint. ``resident_bytes`` was measured with ``filled`` tokens of the ``context`` used,
+    and ``predicted_bytes`` is the plain estimate for that. The predicted speeds are for the depth of that answer;
     ``speeds`` and ``prompts`` are how many times the predicted speed the newest answers reached, with memory that was
     measured to read ``bandwidth`` bytes per second. ``model`` names the catalogue's file ("owner/name:quant"), if any.
     """

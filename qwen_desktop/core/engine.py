@@ -172,10 +172,10 @@ class LocalInfo(Struct, frozen=True):
     """What only a model on this computer has: its file, how it was loaded, and what it takes.
 
     ``cpu`` is the kind of processor that the computing library was built for ("haswell" …), "native" in a build for
-    this computer alone. ``resident_bytes`` is what the model took of main memory by being loaded: the process's own and the
-    touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in use,
-    which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is how
-    many tokens of a prompt are evaluated at once.
+    this computer alone. ``resident_bytes`` is what the model took of main memory by being loaded: the process's own
+    and the touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in
+    use, which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is
+    how many tokens of a prompt are evaluated at once.
     """
 
     path: str

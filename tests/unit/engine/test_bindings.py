@@ -10,8 +10,8 @@ from qwen_desktop.engine import bindings
 
 def test_a_worker_starts_without_numpy_and_the_packages_own_classes() -> None:
     code = (
-        "import sys; import qwen_desktop.engine.worker; from qwen_desktop.engine.llama import Library;"
-        "Library(lambda line: None);"
+        "import sys; import qwen_desktop.engine.worker; from qwen_desktop.engine.llama import LlamaLibrary;"
+        "LlamaLibrary(lambda line: None);"
         "print([name for name in ('numpy', 'llama_cpp.llama', 'jinja2.nodes', 'diskcache') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)

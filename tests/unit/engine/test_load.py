@@ -252,7 +252,9 @@ def test_pages_of_the_file_are_told_only_where_the_system_counts_them_as_free(
     monkeypatch.setattr(memory, "resident", lambda: held)
     monkeypatch.setattr(load, "list_devices", lambda _library: ())
     monkeypatch.setattr(
-        load, "Context", lambda _model, found, _flag: SimpleNamespace(size=found.size, shape=found, close=lambda: None)
+        load,
+        "Context",
+        lambda model, found, _flag: SimpleNamespace(model=model, size=found.size, shape=found, close=lambda: None),
     )
     nothing: Any = None
     request = LoadRequest(mixed.path, threads=1)

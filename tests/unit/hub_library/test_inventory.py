@@ -58,12 +58,12 @@ def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from qwen_desktop.hub.inventory import Entry, Inventory
+from qwen_desktop.hub.inventory import Inventory, LibraryEntry
 from qwen_desktop.hub.manifest import ManifestFile
 shelf = Inventory(Path(sys.argv[1]))
 for number in range(15):
     path = f"/{sys.argv[2]}/{number}"
-    shelf.update(lambda e: {**e, path: Entry(files=(ManifestFile(path, 1),))})
+    shelf.update(lambda e: {**e, path: LibraryEntry(files=(ManifestFile(path, 1),))})
 """
     file = tmp_path / "library.json"
     children = [subprocess.Popen([sys.executable, "-c", code, str(file), str(n)]) for n in range(3)]
