@@ -135,7 +135,7 @@ class Schedule:
             self.move()
         elif what == "settings":
             changes = {"engine.threads": (1, 2), "engine.unload_minutes": (None, None, 1)}
-            await self.app.preferences.set_many({key: self.chance.choice(values) for key, values in changes.items()})
+            await self.app.preferences.change({key: self.chance.choice(values) for key, values in changes.items()})
         await self.pause()
 
 

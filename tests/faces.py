@@ -169,7 +169,7 @@ class Case:
             free = int(known.memory.total_bytes * self.chance.random())
             self.machines.set(structs.replace(known, memory=structs.replace(known.memory, free_bytes=free)))
         elif what == "settings":
-            await self.preferences.set_many(settings(self.chance))
+            await self.preferences.change(settings(self.chance))
         elif what == "folder":
             self.machines.set(structs.replace(known, disk=Disk("/other", self.chance.choice((1, 50, 900)) * GB)))
         elif what == "header":

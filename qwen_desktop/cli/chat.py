@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,18 +150,17 @@ class _Telling:
 async def ask(question: Question, paths: Paths, build: Build, console: Console) -> int:
     """Ask, print, and return the exit code. Failures are raised once all that came is printed."""
     telling = _Telling(question, console)
-    work = asyncio.create_task(_work(question, paths, build, console, telling, lambda: interrupt))
-    interrupt = Interrupt(work)
-    try:
-        await asyncio.wait({work})
-    finally:
-        interrupt.restore()
-    error = None if work.cancelled() else work.exception()
+    error: BaseException | None = None
+    with Interrupt() as interrupt:
+        try:
+            await _work(question, paths, build, console, telling, interrupt)
+        except (Exception, asyncio.CancelledError) as failure:
+            error = failure
+    reason = telling.message.finish_reason if telling.message is not None else None
+    if isinstance(error, asyncio.CancelledError):
+        reason = FinishReason.CANCELLED
     if interrupt.ended(error):
         error = None
-    reason = telling.message.finish_reason if telling.message is not None else None
-    if work.cancelled():
-        reason = FinishReason.CANCELLED
     console.end()
     if question.json:
         console.line(telling.as_json(reason or FinishReason.ERROR))
@@ -182,7 +180,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
     build: Build,
     console: Console,
     telling: _Telling,
-    interrupt: Callable[[], Interrupt],
+    interrupt: Interrupt,
 ) -> None:
     wanted = question.settings()
     settings = OneRunSettings(paths.settings_file, wanted)
@@ -219,5 +217,5 @@ async def _work(  # noqa: PLR0917 - what one run needs
         await services.chat.send(
             (TextPart(question.prompt),), conversation_id=conversation_id, new=True, thinking=thinking
         )
-        interrupt().stop_with(stop)
+        interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

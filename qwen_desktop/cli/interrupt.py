@@ -38,12 +38,12 @@ def _numbers() -> tuple[int, ...]:
 
 
 class Interrupt:
-    """The first signal asks ``work`` to stop (or gives up what comes before that), the second ends it at once.
-    ``work`` is the task that makes this, unless another is named. Heard until ``restore``, or a ``with`` block ends."""
+    """The first signal asks the task that makes this to stop (or gives up what comes before that), the second ends it
+    at once. Heard until the ``with`` block ends."""
 
-    def __init__(self, work: asyncio.Task[Any] | None = None) -> None:
+    def __init__(self) -> None:
         self._first = 0
-        work = work or asyncio.current_task()
+        work = asyncio.current_task()
         if work is None:
             raise RuntimeError("outside of a task")
         self._work = work
@@ -57,7 +57,8 @@ class Interrupt:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.restore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     @property
     def pressed(self) -> bool:
@@ -70,18 +71,13 @@ class Interrupt:
         return exit_code(self._first)
 
     def ended(self, error: BaseException | None) -> bool:
-        """Whether a signal is why ``work`` ended so. With its terminal a program loses where it prints to."""
+        """Whether a signal is why the task ended so. With its terminal a program loses where it prints to."""
         lost = isinstance(error, OSError) or (isinstance(error, AppError) and isinstance(error.__cause__, OSError))
         return self.pressed and (error is None or isinstance(error, asyncio.CancelledError) or lost)
 
     def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
         """From now on the first signal calls this instead of cancelling."""
         self._stop = stop
-
-    def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # loop.add_signal_handler does not exist on Windows; this form works everywhere.

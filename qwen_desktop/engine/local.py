@@ -89,7 +89,7 @@ class LocalWorkerEngine:
     """A ``core.engine.LocalEngine`` whose model lives in a worker process. ``command`` starts the worker."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._client = Client(command, _unloaded().problem)
+        self._client = Client(command, _unloaded().problem, model=True)
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
         #: The loaded model, or None: none was loaded, or its worker has ended.
@@ -183,6 +183,6 @@ class LocalWorkerEngine:
     def _ended(self, ending: Ending) -> None:
         self.info = None
         if ending.end is not End.ASKED:
-            self._crash = problem(ending)
+            self._crash = problem(ending, model=True)
             for listener in self._listeners:
                 listener(self._crash)

@@ -113,17 +113,23 @@ _crashed = Failure(
 )
 _ended = Failure(
     Environment, "worker.ended", "cause",
-    QT_TRANSLATE_NOOP("process", "A background process ended unexpectedly ({cause})."), _AGAIN, "retry",
+    QT_TRANSLATE_NOOP("process", "A background process ended unexpectedly ({cause})."),
+    QT_TRANSLATE_NOOP("process", "Try again: it starts anew by itself."), "retry",
+)
+_short = Failure(
+    Environment, "worker.short", "",
+    QT_TRANSLATE_NOOP("process", "The computer ran out of memory and ended a background process."),
+    QT_TRANSLATE_NOOP("process", "Close other programs, then try again."), "retry",
 )
 # fmt: on
 
 
-def problem(ending: Ending) -> Problem:
-    """The one sentence for an ending that nobody asked for."""
+def problem(ending: Ending, *, model: bool) -> Problem:
+    """The one sentence for an ending that nobody asked for. ``model``: it was the process that runs one."""
     details = f"{ending.end} code={ending.code} {ending.signal}".strip()
     if ending.tail:
         details += "\n" + ending.tail[-4000:]
     if ending.end is End.OUT_OF_MEMORY:
-        return _memory(details=details).problem
-    row = {End.UNSUPPORTED: _processor, End.KILLED: _killed, End.CRASHED: _crashed}.get(ending.end, _ended)
-    return row(ending.signal or f"code {ending.code}", details=details).problem
+        return (_memory if model else _short)(details=details).problem
+    rows = {End.UNSUPPORTED: _processor, End.KILLED: _killed, End.CRASHED: _crashed} if model else {}
+    return rows.get(ending.end, _ended)(ending.signal or f"code {ending.code}", details=details).problem

@@ -171,12 +171,14 @@ class _Process:
 class Client:
     """A worker as the app sees it: one process at a time, and the calls that it answers.
 
-    ``command`` starts it. ``asked`` is what calls are told that were cut off by an end that was wished.
+    ``command`` starts it. ``asked`` is what calls are told that were cut off by an end that was wished; ``model`` says
+    that it runs one, for the sentence about an end that was not.
     """
 
-    def __init__(self, command: Sequence[str], asked: Problem) -> None:
+    def __init__(self, command: Sequence[str], asked: Problem, *, model: bool = False) -> None:
         self._command = tuple(command)
         self._asked = asked
+        self._model = model
         self._process: _Process | None = None
         #: killed, and still giving back what they held
         self._dying: set[_Process] = set()
@@ -329,7 +331,7 @@ class Client:
             self._process = None
 
     def _tell(self, ending: Ending) -> None:
-        self._why_ended = self._asked if ending.end is End.ASKED else problem(ending)
+        self._why_ended = self._asked if ending.end is End.ASKED else problem(ending, model=self._model)
         for listener in self._listeners:
             listener(ending)
         for call in self._calls.values():

@@ -125,7 +125,7 @@ class Models:
         self._choose(ModelState(ModelStatus.IDLE, path, name, guide=False, size_bytes=found.size_bytes))
         if remember:
             recent = (path, *(entry for entry in self.recent() if entry != path))[:RECENT]
-            await self._preferences.set_many({"engine.model": path, "storage.recent_models": recent})
+            await self._preferences.change({"engine.model": path, "storage.recent_models": recent})
         await self._load_chosen(path)
 
     async def use_guide(self, *, remember: bool = True) -> None:

@@ -47,14 +47,11 @@ class Preferences:
         Raises ``UserFacing`` with a sentence for a value that is not allowed, ``KeyError`` for an unknown key. When
         the file cannot be written the change holds in memory, the user is told once, and the next change tries again.
         """
-        await self.set_many({key: value})
-
-    async def set_many(self, values: Mapping[str, Any]) -> None:
-        """Set several at once: all of them or, when one is not allowed, none."""
-        await self.change(values)
+        await self.change({key: value})
 
     def change(self, values: Mapping[str, Any]) -> Coroutine[Any, Any, None]:
-        """As ``set_many``, but refused or in force when this returns; what is returned waits for the file."""
+        """Set several at once: all of them or, when one is not allowed, none. Refused or in force when this returns;
+        what is returned waits for the file."""
         after = self._settings
         written: dict[str, Any] = {}
         for key, value in values.items():

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from qwen_desktop.core.errors import AppError, Problem
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.store import migrations
+from qwen_desktop.store import failures, migrations
 from qwen_desktop.store.connection import Connection, connect, connect_read_only, connect_reader
-from qwen_desktop.store.failures import app_error, is_broken, shown
+from qwen_desktop.store.failures import app_error, is_broken
 from qwen_desktop.store.lane import Lane
 
 log = logging.getLogger(__name__)
@@ -198,7 +197,7 @@ class Database:
             return writer, _readers(writer, self.path)
         log.warning("history.memory code=%s", failure.problem.what.code)
         self.kept = False
-        self.problems += (failure.problem, _in_memory_problem())
+        self.problems += (failure.problem, failures.in_memory().problem)
         return _in_memory(self.path), {}
 
     def _open_file(self, path: Path) -> Connection:
@@ -226,22 +225,8 @@ class Database:
                 Path(f"{path}{ending}").replace(f"{kept}{ending}")
         _damage_mark(path).unlink(missing_ok=True)
         log.warning("history.broken code=%s number=%d", error.sqlite_errorname, number)
-        self.problems += (
-            Problem(
-                "environment",
-                Text(
-                    "history.set_aside",
-                    QT_TRANSLATE_NOOP("errors", "The history was damaged. It is kept as {path}, and a new one began."),
-                    {"path": shown(kept)},
-                ),
-                Text(
-                    "history.set_aside.hint",
-                    QT_TRANSLATE_NOOP("errors", "Older copies, if any, lie in the folder {folder}."),
-                    {"folder": shown(path.parent / "backups")},
-                ),
-                details=error.sqlite_errorname,
-            ),
-        )
+        told = failures.set_aside(str(kept), str(path.parent / "backups"), details=error.sqlite_errorname)
+        self.problems += (told.problem,)
 
 
 async def _ended(write: asyncio.Future[Any] | None) -> bool:
@@ -298,14 +283,3 @@ def _damaged() -> sqlite3.DatabaseError:
     error = sqlite3.DatabaseError("quick_check")
     error.sqlite_errorname = "SQLITE_CORRUPT"
     return error
-
-
-def _in_memory_problem() -> Problem:
-    return Problem(
-        "environment",
-        Text(
-            "history.memory",
-            QT_TRANSLATE_NOOP("errors", "New messages are not saved: they are kept only until the app is closed."),
-        ),
-        Text("history.memory.hint", QT_TRANSLATE_NOOP("errors", "Copy what you want to keep.")),
-    )

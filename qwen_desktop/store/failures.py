@@ -7,16 +7,21 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from qwen_desktop.core.errors import AppError, Cancelled, Environment, Failure, bug, disk_full, error_of, os_problem
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
+from qwen_desktop.core.errors import (
+    AppError,
+    Cancelled,
+    Environment,
+    Failure,
+    UserFacing,
+    bug,
+    disk_full,
+    error_of,
+    os_problem,
+)
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 #: A data folder with less free space than this is called full when SQLite only says "I/O error", in bytes.
 FULL_BELOW = 1_000_000
-
-
-def shown(path: Path) -> str:
-    """The path as it can stand in a sentence (names of files may hold what no text may)."""
-    return clean(str(path))
 
 
 def is_broken(error: BaseException) -> bool:
@@ -42,6 +47,24 @@ _io = Failure(
     Environment, "history.io", "path",
     QT_TRANSLATE_NOOP("errors", "Reading or writing the history {path} failed."),
     QT_TRANSLATE_NOOP("errors", "Check the disk, then try again."),
+)
+#: A file of a newer version, which is left as it is.
+newer = Failure(
+    UserFacing, "history.newer", "path",
+    QT_TRANSLATE_NOOP("errors", "The history {path} was written by a newer version of Qwen Desktop."),
+    QT_TRANSLATE_NOOP("errors", "Update the app, or start with another data folder (set QWEN_DESKTOP_HOME)."),
+)
+#: What was done about a damaged file: it is kept at ``path``, the backups lie in ``folder``.
+set_aside = Failure(
+    Environment, "history.set_aside", "path folder",
+    QT_TRANSLATE_NOOP("errors", "The history was damaged. It is kept as {path}, and a new one began."),
+    QT_TRANSLATE_NOOP("errors", "Older copies, if any, lie in the folder {folder}."),
+)
+#: What comes after the reason why the file cannot be used.
+in_memory = Failure(
+    Environment, "history.memory", "",
+    QT_TRANSLATE_NOOP("errors", "New messages are not saved: they are kept only until the app is closed."),
+    QT_TRANSLATE_NOOP("errors", "Copy what you want to keep."),
 )
 #: Nothing is read any more: the app ends.
 closed = Failure(Cancelled, "history.closed", "", QT_TRANSLATE_NOOP("errors", "The history is closed."))

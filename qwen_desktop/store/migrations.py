@@ -14,10 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store.connection import transaction
-from qwen_desktop.store.failures import shown
+from qwen_desktop.store.failures import newer
 
 Migration: TypeAlias = Callable[[sqlite3.Connection], None]
 
@@ -125,19 +123,7 @@ def migrate(
             connection.execute(f"PRAGMA user_version = {found + 1}")
         steps += 1
     if found > len(migrations):
-        raise UserFacing(
-            Text(
-                "history.newer",
-                QT_TRANSLATE_NOOP("errors", "The history {path} was written by a newer version of Qwen Desktop."),
-                {"path": shown(path) if path else ""},
-            ),
-            Text(
-                "history.newer.hint",
-                QT_TRANSLATE_NOOP(
-                    "errors", "Update the app, or start with another data folder (set QWEN_DESKTOP_HOME)."
-                ),
-            ),
-        )
+        raise newer(str(path or ""))
     return steps
 
 

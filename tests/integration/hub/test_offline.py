@@ -148,7 +148,7 @@ def test_settings_that_change_while_the_keyring_is_asked_count() -> None:
     class Slow:
         async def get(self, name: str, /) -> str | None:
             if name == "hf_token":
-                await preferences.set_many({"downloads.offline": True, "downloads.endpoint": "https://mirror.example"})
+                await preferences.change({"downloads.offline": True, "downloads.endpoint": "https://mirror.example"})
             return name
 
     found = asyncio.run(hub_access(preferences, Slow()))

@@ -71,7 +71,7 @@ def test_results_errors_and_restart(tmp_path: Path) -> None:
         pid = jobs.pid
         assert pid is not None
         psutil.Process(pid).kill()
-        with pytest.raises(Environment):
+        with pytest.raises(Environment, match="background process"):
             while True:
                 await jobs.call("gguf.header", {"path": str(path)})
         assert (await jobs.call("gguf.header", {"path": str(path)}))["name"] == "My Model"

@@ -427,7 +427,7 @@ def test_what_the_settings_ask_for_is_handed_on_as_it_is() -> None:
     async def main() -> None:
         engine = ScriptedEngine()
         async with running_app(lambda: engine) as app:
-            await app.preferences.set_many({"sampling.temperature": 1.5, "sampling.seed": 3, "sampling.max_tokens": 9})
+            await app.preferences.change({"sampling.temperature": 1.5, "sampling.seed": 3, "sampling.max_tokens": 9})
             await app.ask("To the guide")
             assert engine.requests[-1].sampling.temperature == 1.5 and engine.requests[-1].sampling.seed == 3
             assert engine.requests[-1].max_tokens == 9

@@ -50,7 +50,7 @@ def test_a_killed_worker_ends_the_answer_and_the_next_one_loads_visibly(endless:
     async def main() -> None:
         workers = Workers()
         async with running_app(workers) as app:
-            await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 3000})
+            await app.preferences.change({"sampling.temperature": 0.0, "sampling.max_tokens": 3000})
             await app.models.open_file(endless)
             came = asyncio.Event()
             app.bus.subscribe(AnswerEvent, lambda told: came.set() if isinstance(told.event, PartDelta) else None)
@@ -86,7 +86,7 @@ def test_two_models_answer_at_once_each_in_its_own_worker(endless: str, tmp_path
     async def main() -> None:
         workers = Workers()
         async with running_app(workers, needs=needs) as app:
-            await app.preferences.set_many({"sampling.temperature": 0.0, "sampling.max_tokens": 40})
+            await app.preferences.change({"sampling.temperature": 0.0, "sampling.max_tokens": 40})
             await app.engines.load(FileRef(str(other)))
             await app.models.open_file(endless)
             first = await app.send("Go")
@@ -110,7 +110,7 @@ def test_the_size_of_the_context_changes_between_two_messages_and_the_weights_st
     async def main() -> None:
         workers = Workers()
         async with running_app(workers) as app:
-            await app.preferences.set_many({"engine.context": 1024, "sampling.max_tokens": 2})
+            await app.preferences.change({"engine.context": 1024, "sampling.max_tokens": 2})
             await app.models.open_file(str(path))
             conversation = await app.ask("Hello")
             (worker,) = workers.made

@@ -211,7 +211,7 @@ def test_options_of_the_request_go_before_those_of_the_model_and_those_before_th
     kept = LoadOptions(context=2048, threads=3, kv_type="q8_0")
 
     async def test(app: App) -> None:
-        await app.preferences.set_many({"engine.context": 512, "engine.threads": 1, "engine.gpu_layers": 7})
+        await app.preferences.change({"engine.context": 512, "engine.threads": 1, "engine.gpu_layers": 7})
         ref = FileRef(app.model_file("a-1.gguf"), LoadOptions(context=1024, flash_attention="on"))
         await app.engines.load(ref)
         (load,) = computer.made[0].loads

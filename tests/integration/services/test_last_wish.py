@@ -73,14 +73,14 @@ def test_a_choice_that_is_written_late_does_not_stop_the_load_of_a_later_one(mon
     async def main() -> None:
         async with running_app(lambda: ScriptedEngine(load_s=0.1), check=Slow()) as app:
             first, second = app.model_file("first.gguf"), app.model_file("second.gguf")
-            write, gate = app.preferences.set_many, asyncio.Event()
+            write, gate = app.preferences.change, asyncio.Event()
 
             async def late(values: Mapping[str, Any]) -> None:
                 await write(values)
                 if values["engine.model"] == first:
                     await gate.wait()
 
-            monkeypatch.setattr(app.preferences, "set_many", late)
+            monkeypatch.setattr(app.preferences, "change", late)
             told: list[ModelState] = []
             app.bus.subscribe(ModelChanged, lambda event: told.append(event.state))
             slow = asyncio.create_task(app.models.open_file(first))

@@ -62,7 +62,7 @@ def test_a_bad_value_is_refused_with_a_sentence(home: Path, key: str, value: Any
     async def main() -> None:
         one = Listener(home / "settings.toml")
         with pytest.raises(UserFacing) as caught:
-            await one.preferences.set_many({"appearance.text_size": 150, key: value})
+            await one.preferences.change({"appearance.text_size": 150, key: value})
         assert str(caught.value.problem.what).startswith(sentence)
         assert one.preferences.settings == Settings() and one.changes == []
         assert not one.path.exists()
@@ -73,7 +73,7 @@ def test_a_bad_value_is_refused_with_a_sentence(home: Path, key: str, value: Any
 def test_a_section_is_reset_but_for_what_the_app_remembers(home: Path) -> None:
     async def main() -> None:
         one = Listener(home / "settings.toml")
-        await one.preferences.set_many({"engine.threads": 2, "engine.model": "/m.gguf", "engine.kv_type": "q8_0"})
+        await one.preferences.change({"engine.threads": 2, "engine.model": "/m.gguf", "engine.kv_type": "q8_0"})
         await one.preferences.reset_section("engine")
         engine = Listener(home / "settings.toml").preferences.settings.engine
         assert (engine.threads, engine.kv_type, engine.model) == (None, "f16", "/m.gguf")

@@ -61,9 +61,7 @@ class Place:
     async def begin(self) -> None:
         """The user moves the folder."""
         move, preferences = self.mover()
-        await preferences.set_many(
-            {"engine.model": str(self.chosen), "storage.recent_models": (str(self.chosen), "/x")}
-        )
+        await preferences.change({"engine.model": str(self.chosen), "storage.recent_models": (str(self.chosen), "/x")})
         await move.move(self.new, None)
 
     async def restart(self) -> None:

@@ -32,10 +32,13 @@ def test_endings(*, code: int, asked: bool, oom: int, tail: str, end: End, words
     found = classify(code, asked=asked, oom_before=0, oom_after=oom, tail=tail)
     assert found.end is end
     if words:
-        told = problem(found)
+        told = problem(found, model=True)
         assert words in str(told.what)
         assert told.hint is not None and told.action == "retry"
         assert "!" not in told.sentence()
+        other = problem(found, model=False)
+        assert "model" not in other.sentence() and "background process" in str(other.what)
+        assert other.hint is not None and other.action == "retry"
 
 
 def test_unknown_signals_have_a_name() -> None:
