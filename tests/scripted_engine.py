@@ -274,10 +274,6 @@ class ScriptedEngine:
         if self._crashed is not None:
             raise error_of(self._crashed)
 
-    async def unload(self) -> None:
-        """Forget the model."""
-        self._info = None
-
     async def aclose(self) -> None:
         """Forget everything."""
         self._info = None

@@ -272,8 +272,5 @@ class LocalEngine(Engine, Protocol):
         """
         yield LoadProgress(0.0, 0)  # pragma: no cover - shows type checkers that this is a generator
 
-    async def unload(self) -> None:
-        """End the worker process and free its memory."""
-
     def on_end(self, callback: Callable[[Problem], None]) -> None:
         """Have ``callback`` told, on the loop, whenever the worker has ended without having been asked to."""

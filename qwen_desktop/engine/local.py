@@ -160,12 +160,6 @@ class LocalWorkerEngine:
         """Always raises ``UserFacing``: chat models give no embeddings here."""
         raise _no_embeddings()
 
-    async def unload(self) -> None:
-        """End the worker (its memory is free afterwards): in order within a second, else at once."""
-        async with self._loading:
-            self.info = self._crash = None
-            await self._client.stop()
-
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True

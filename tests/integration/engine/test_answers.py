@@ -345,16 +345,15 @@ def test_another_context_keeps_the_process_another_model_does_not(files: Files, 
     with_engine(files.small(), test, context=900)
 
 
-def test_unload_ends_the_process(files: Files) -> None:
+def test_closing_ends_the_process(files: Files) -> None:
     async def test() -> None:
         engine = LocalWorkerEngine(worker_command("engine"))
         async for _ in engine.load(LoadRequest(files.small())):
             pass
         pid = engine.pid
         assert pid is not None and psutil.pid_exists(pid)
-        await engine.unload()
-        assert engine.info is None and engine.pid is None and not psutil.pid_exists(pid)
         await engine.aclose()
+        assert engine.info is None and engine.pid is None and not psutil.pid_exists(pid)
         await engine.aclose()
 
     asyncio.run(test())

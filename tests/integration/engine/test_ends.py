@@ -152,15 +152,15 @@ def test_a_killed_worker_costs_one_message_and_nothing_more(files: Files, with_e
     with_engine(files.long(), test, context=1024)
 
 
-def test_unloading_while_it_answers_ends_the_answer(files: Files, with_engine: WithEngine) -> None:
+def test_closing_while_it_answers_ends_the_answer(files: Files, with_engine: WithEngine) -> None:
     async def test(engine: Engine) -> None:
         async with engine.engine.generate(ask("x " * 1800)) as run:
-            unloading = asyncio.ensure_future(engine.engine.unload())
+            unloading = asyncio.ensure_future(engine.engine.aclose())
             with pytest.raises(Exception, match="unloaded"):
                 async for _ in run:
                     pass
             await unloading
-        with pytest.raises(Bug, match="No model"):
+        with pytest.raises(Bug, match="closed"):
             await engine.answer(ask("x"))
 
     with_engine(files.slow(), test)
