@@ -119,12 +119,6 @@ def asked(question: str, console: Console) -> bool | None:
     """Whether the user agrees, None when nobody can answer here. A signal ends the waiting: ``CancelledError``."""
     if not sys.stdin.isatty():
         return None
-    console.warn(f"{question} [y/N]")
-    return _answer_line().strip().lower() in ("y", "yes")
-
-
-def _answer_line() -> str:
-    """A line from the terminal; "" at its end."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         handler = before[number]
@@ -134,11 +128,14 @@ def _answer_line() -> str:
 
     before: dict[int, Any] = {}
     try:
-        for number in _numbers():
+        for number in _numbers():  # before the question is to be seen: who sees it may answer with a signal
             before[number] = signal.signal(number, leave)
+        if last_resort.armed:  # one came just before
+            raise asyncio.CancelledError
+        console.warn(f"{question} [y/N]")
         with contextlib.suppress(OSError, ValueError):  # the terminal has gone, or what was typed is no text
-            return sys.stdin.readline()
-        return ""
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return False
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

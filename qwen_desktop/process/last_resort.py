@@ -23,6 +23,11 @@ class LastResort:
         self._timer: threading.Timer | None = None
         self._lock = threading.RLock()  # a signal's handler may interrupt it in the same thread
 
+    @property
+    def armed(self) -> bool:
+        """Whether the process's end is set."""
+        return self._until is not None
+
     def arm(self, seconds: float, code: int = 1) -> None:
         """End the process in ``seconds`` with this exit code. A later wish can only bring that forward. Any thread may
         call it."""

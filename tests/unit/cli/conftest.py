@@ -68,7 +68,7 @@ class Ending(NamedTuple):
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ending]:
     """Run ``qwen-desktop`` with these arguments; ``script`` is what the engine says."""
-    unarmed = SimpleNamespace(arm=lambda *_when: None)  # this process lives on after the command
+    unarmed = SimpleNamespace(arm=lambda *_when: None, armed=False)  # this process lives on after the command
     monkeypatch.setattr(interrupt, "last_resort", unarmed)
 
     def run(*arguments: str, script: Script | None = None, **engine: Any) -> Ending:
