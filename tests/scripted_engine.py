@@ -256,10 +256,6 @@ class ScriptedEngine:
         """A guess."""
         return sum(len(str(part)) for message in request.messages for part in message.parts) // 4, False
 
-    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
-        """One number for each text."""
-        return tuple((float(len(text)),) for text in texts)
-
     def on_end(self, callback: Callable[[Problem], None]) -> None:
         """Have ``callback`` told by ``crash``."""
         self._on_end.append(callback)

@@ -227,9 +227,6 @@ class Engine(Protocol):
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """Tokens of the rendered prompt, and whether the number is exact."""
 
-    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
-        """One vector a text. Raises ``UserFacing`` where the engine cannot."""
-
     def generate(self, request: GenerateRequest) -> AbstractAsyncContextManager[Run]:
         """Start an answer. Raises ``AppError`` (on entering or while iterating) when it fails."""
 

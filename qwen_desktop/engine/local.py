@@ -21,7 +21,7 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     Stats,
 )
-from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, UserFacing, error_of
+from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, error_of
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import About, no_model
@@ -39,10 +39,6 @@ _unloaded = Failure(
     Cancelled, "engine.unloaded", "",
     QT_TRANSLATE_NOOP("engine", "The model was unloaded while it was answering."),
     QT_TRANSLATE_NOOP("engine", "Send again to load it."), "retry",
-)
-_no_embeddings = Failure(
-    UserFacing, "engine.no_embeddings", "", QT_TRANSLATE_NOOP("engine", "This model gives no embeddings."),
-    QT_TRANSLATE_NOOP("engine", "Choose an embedding model."),
 )
 # fmt: on
 
@@ -155,10 +151,6 @@ class LocalWorkerEngine:
         self._check(self.info)
         with self._client.open("count", request, object, int) as call:
             return await call.finish(), True
-
-    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
-        """Always raises ``UserFacing``: chat models give no embeddings here."""
-        raise _no_embeddings()
 
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
