@@ -63,9 +63,15 @@ def exact(count: float) -> str:
 
 def memory(total: int) -> str:
     """A computer's memory as it is sold: 33.5e9 bytes are "32 GB"."""
+    sold = _sold(total)
+    return f"{sold} GB" if sold else whole(total)
+
+
+def _sold(total: int) -> int:
+    """The size in which so much memory is sold, 0 for one that is not."""
     gib = total / 2**30
     sold = next((step for step in _SOLD if step >= gib), 0)
-    return f"{sold} GB" if sold and sold - gib <= max(1.0, sold * 0.12) else whole(total)
+    return sold if sold - gib <= max(1.0, sold * 0.12) else 0
 
 
 def context(tokens: int) -> str:
@@ -254,6 +260,8 @@ def machine_line(machine: Machine) -> str:
     total, free = machine.memory.total_bytes, machine.memory.free_bytes
     if total is not None and free is not None:
         shown = whole(total) if machine.memory.limited else memory(total)
+        if not machine.memory.limited and (sold := _sold(total)):
+            free = min(free, sold * 10**9)  # no more than there is, by the words for it
         parts.append(put("{total} memory, {free} free", total=shown, free=whole(free).removesuffix(" GB")))
     elif total is not None:
         parts.append(put("{total} memory", total=memory(total)))

@@ -54,6 +54,8 @@ def test_this_computer_in_one_line() -> None:
         "214 GB disk free"
     )
     assert words.machine_line(structs.replace(scripted.LAPTOP, gpus=(), disk=None)).endswith("21 free")
+    idle = structs.replace(scripted.LAPTOP.memory, total_bytes=25_276_514_304, free_bytes=24_662_827_008)
+    assert "24 GB memory, 24 free" in words.machine_line(structs.replace(scripted.LAPTOP, memory=idle))
     assert words.machine_line(type(scripted.LAPTOP)()) == ""
 
 

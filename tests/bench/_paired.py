@@ -1,6 +1,6 @@
 """This checkout against another one: the same measures in turn, the ratio pair by pair.
 
-    python tests/bench/paired.py OLD_CHECKOUT [--runs 10] [--only engine,jobs,download]
+    python tests/bench/_paired.py OLD_CHECKOUT [--runs 10] [--only engine,jobs,download]
 
 Each checkout is measured by processes of its own, with its own ``.venv``. Printed are the medians, the median ratio
 (above 1 is better) and its interval by order statistics (98 % for ten pairs). "loss" says that the whole interval lies
