@@ -102,7 +102,7 @@ def seen(view: TranscriptView, item: MessageItem) -> Layout:
         image = QImage(int(item.width) + 8, tall, QImage.Format.Format_RGB32)
         image.fill(view.style_.color("window"))
         painter = QPainter(image)
-        item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall), None)
+        item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall))
         painter.end()
         pixels.append(bytes(image.constBits()))
     places = tuple((layout.y, layout.height) for layout in body.layouts)

@@ -171,13 +171,7 @@ class Body:
 
     # Painting and asking ---------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw the blocks that can be seen."""
         x, y, top, bottom = at
         first = max(0, bisect_right(self._tops, top - y) - 1)
@@ -187,19 +181,14 @@ class Body:
                 break
             if y + layout.y + layout.height < top:
                 continue
-            part = None
-            if selected is not None:
-                start = self._starts[number]
-                part = (selected[0] - start, min(selected[1] - start, self._lengths[number] + 1))
-                outside = part[1] <= 0 or part[0] > self._lengths[number]
-                part = None if outside else (max(0, part[0]), part[1])
             before = self.layouts[number - 1]
             if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
                 depth = min(layout.quotes, before.quotes)
                 bars = QRectF(x, y + layout.y - between - 2, 0, between + 4)
                 paint_quote_bars(painter, self.style, bars, depth)
-            layout.paint(painter, context, at.moved(0, layout.y), part, f"b{number}.")
+            inner = context.of(f"b{number}.", self._starts[number], self._lengths[number])
+            layout.paint(painter, inner, at.moved(0, layout.y))
 
     def index_at(self, y: float) -> int:
         """Number of the block at height ``y``."""

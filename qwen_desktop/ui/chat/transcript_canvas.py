@@ -16,7 +16,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Range
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.selection import Selection
@@ -359,11 +359,11 @@ class TranscriptCanvas(QAbstractScrollArea):
             y = self._tops[item.index] - self.scroll_value
             if y > bottom or y + item.height < top or item.body is None:
                 continue
-            selected = self.selection.part_of(item.index, item.body.length)
-            item.paint(painter, self._context(item), At(x, y, top, bottom), selected)
+            item.paint(painter, self._context(item), At(x, y, top, bottom))
 
     def _context(self, item: MessageItem) -> PaintContext:
         key = item.message.id
+        selected = self.selection.part_of(item.index, item.body.length) if item.body is not None else None
         return PaintContext(
             self.style_,
             self.devicePixelRatioF(),
@@ -372,6 +372,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self.focus_key[1] if self.focus_key[0] == key and self.hasFocus() else "",
             frozenset(name for owner, name in self.copied if owner == key),
             self.hover[0] == key,
+            (Range(*selected),) if selected else (),
         )
 
     # Points ----------------------------------------------------------------------------------------------------------

@@ -310,13 +310,7 @@ class MessageItem:
 
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``."""
         x, y = at.x, at.y
         if self.cut_above:
@@ -334,7 +328,7 @@ class MessageItem:
         else:
             self._paint_parts(painter, context, at)
         if self.user or "body" in self._places:
-            body.paint(painter, context, at.moved(origin.x(), origin.y()), selected)
+            body.paint(painter, context, at.moved(origin.x(), origin.y()))
 
     def _paint_bubble(self, painter: QPainter, x: float, y: float) -> None:
         r = self._bubble.translated(x, y)
