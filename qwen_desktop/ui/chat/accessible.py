@@ -6,6 +6,7 @@ does not own what Python made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, QPoint, QRect
@@ -126,7 +127,7 @@ class MessageInterface(_Part):
         self.item = item
         self._children: dict[str, TargetInterface] = {}
 
-    def _targets(self) -> list[Target]:
+    def _targets(self) -> Sequence[Target]:
         return self.item.targets()
 
     def role(self) -> QAccessible.Role:
@@ -140,10 +141,7 @@ class MessageInterface(_Part):
         if text is None:
             text = self.item.source  # whole, with its marks, until it is known how it reads
             self._view.texts.want(self.item)
-        pieces = [f"{who}: {text[:_LONGEST]}"] + [note.text for note in self.item.notes]
-        if self.item.problem is not None:
-            pieces.append(self.item.problem.sentences)
-        return "\n".join(pieces)
+        return "\n".join([f"{who}: {text[:_LONGEST]}", *self.item.spoken()])
 
     def rect(self) -> QRect:
         return self.on_screen(self._view.rect_of(self.item, self.item.rect))
@@ -162,6 +160,9 @@ class MessageInterface(_Part):
         if not 0 <= index < len(targets):
             return cast("QAccessibleInterface", None)
         target = targets[index]
+        widget = self.item.widget_of(target.key)
+        if widget is not None:
+            return QAccessible.queryAccessibleInterface(widget)
         known = self._children.get(target.key)
         if known is None:
             known = self._children[target.key] = TargetInterface(self._view, self, self.item, target)

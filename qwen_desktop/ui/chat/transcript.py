@@ -25,7 +25,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import PartEvent, Role
+from qwen_desktop.core.engine import PromptProgress
+from qwen_desktop.core.parts import Role
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
@@ -36,7 +37,6 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_keys import Keys
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_menu import menu_for
-from qwen_desktop.ui.chat.transcript_parts import Progress
 from qwen_desktop.ui.chat.transcript_pointer import Pointer
 from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
@@ -61,6 +61,8 @@ class TranscriptView(TranscriptCanvas):
         self._cut: str | None = None
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
+        #: Some more of an answer: (message id, event).
+        self.take = self.live.take
         self._pointer = Pointer(self)
         self._keys = Keys(self)
         self._copied_timer = QTimer(self)
@@ -151,8 +153,8 @@ class TranscriptView(TranscriptCanvas):
             item.message = message
         item.versions = self._versions.get(message.id)
         self.queue.drop(item)
-        if item.body is not None and item.ready:
-            item.finish(item.width)  # at once: actions, notes and the error card; the text follows
+        if item.ready:
+            item.facts_changed()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
@@ -188,14 +190,8 @@ class TranscriptView(TranscriptCanvas):
         self._reindex()
         for item in fresh:
             item.last = False
-            if item.actions is not None:  # kept from the last time this conversation was shown
-                item.actions.versions = item.versions
-            if item.cut_above != self._is_cut(item):
-                item.cut_above = not item.cut_above
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(width)
+            item.cut_above = self._is_cut(item)
+            item.facts_changed()
         self._find_last()
 
     def _is_cut(self, item: MessageItem) -> bool:
@@ -204,38 +200,19 @@ class TranscriptView(TranscriptCanvas):
     def _find_last(self) -> None:
         last = self.last_answer_id()
         for item in self.items[-8:]:
-            item.last = item.message.id == last
+            if item.last != (item.message.id == last):
+                item.last = not item.last
+                item.facts_changed()
 
     # Streaming -------------------------------------------------------------------------------------------------------
-
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer. Shown with the next frame."""
-        self.live.take(message_id, event)
 
     def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
         """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
         item = self._by_id.get(message_id)
         if item is None or not item.streaming or item.source:
             return
-        if item.progress is None:
-            item.progress = Progress(self.style_)
-        item.progress.done, item.progress.total, item.progress.seconds_left = done, total, seconds_left
+        item.read = PromptProgress(done, total, seconds_left)
         self.viewport().update()
-
-    def _on_live(self, item: MessageItem, from_y: float) -> None:
-        if from_y < 0:  # only its picture changed
-            self.viewport().update(self.rect_of(item, item.rect))
-            return
-        self.mark(item)
-        before = self.scroll_value
-        self.arrange(repaint=False)
-        if self.scroll_value == before:
-            rect = self.rect_of(item, item.rect)
-            rect.setTop(rect.top() + max(0, int(from_y) - 4))
-            rect.setBottom(self.viewport().height())
-            rect.setLeft(0)
-            rect.setRight(self.viewport().width())
-            self.viewport().update(rect)
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
@@ -253,8 +230,7 @@ class TranscriptView(TranscriptCanvas):
             item = self._by_id.get(key)
             if item is not None:
                 item.versions = value
-                if item.actions is not None:
-                    item.actions.versions = value
+                item.facts_changed()
         self.viewport().update()
 
     def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
@@ -267,10 +243,7 @@ class TranscriptView(TranscriptCanvas):
             cut = self._is_cut(item)
             if cut != item.cut_above:
                 item.cut_above = cut
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(float(self.column_width))
+                item.facts_changed()
                 self.mark(item)
         self.arrange()
 
@@ -278,17 +251,16 @@ class TranscriptView(TranscriptCanvas):
         """Whether the row under an answer tells its speed."""
         self.options.show_speed = show
         for item in self.items:
-            if item.actions is not None:
-                item.actions.stats = item.message.stats if show else None
+            if item.laid_out:
+                item.facts_changed()
         self.viewport().update()
 
     def set_open_thinking(self, opened: bool) -> None:
         """Whether thinking is open until the user folds it."""
         self.options.open_thinking = opened
         for item in self.items:
-            if item.thinking is not None and item.thinking_open is None:
-                item.thinking.opened = opened
-                item.place()
+            if item.laid_out:
+                item.facts_changed()
                 self.mark(item)
         self.arrange()
 
@@ -376,16 +348,8 @@ class TranscriptView(TranscriptCanvas):
 
     def _unfold(self, item: MessageItem, target: Target) -> None:
         """What opens, folds or wraps in place: the message's top stays where it is."""
-        if item.body is None:
-            return
         distance = self.top_of(item)
-        if target.action == "thinking" and item.thinking is not None:
-            item.thinking_open = item.thinking.opened = not item.thinking.opened
-        elif target.action == "details" and item.problem is not None:
-            item.details_open = item.problem.details_open = not item.problem.details_open
-        elif target.action == "wrap":
-            item.body.toggle_wrap(target.key)
-        item.place()
+        item.toggle(target.key)
         self.mark(item)
         self._stick = False
         self._anchor = (item, distance)

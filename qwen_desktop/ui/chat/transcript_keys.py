@@ -109,7 +109,7 @@ class Keys:
         index = item.index
         while 0 <= (index := index + (1 if forward else -1)) < len(view.items):
             following = view.items[index]
-            if following.body is None:
+            if not following.laid_out:
                 # Not laid out yet: bring it into view first, which lays it out.
                 view.make_visible(following, following.rect)
                 view.arrange(0.02)
@@ -117,7 +117,7 @@ class Keys:
             if targets:
                 self._set(following, targets[0 if forward else -1])
                 return True
-            if following.body is None:
+            if not following.laid_out:
                 return True  # it comes in a moment; the next Tab finds it
         view.focus_key = ("", "")
         view.viewport().update()
@@ -125,8 +125,8 @@ class Keys:
 
     def _set(self, item: MessageItem, target: Target) -> None:
         view = self._view
-        view.focus_key = (item.message.id, target.key)
         view.make_visible(item, target.rect)
+        view.give_focus(item, target.key)
         view.viewport().update()
         if QAccessible.isActive():
             QAccessible.updateAccessibility(QAccessibleEvent(view, QAccessible.Event.Focus))

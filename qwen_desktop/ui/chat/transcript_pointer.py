@@ -43,11 +43,7 @@ class Pointer(QObject):
         inside = view.inside(item, point)
         if not 0 <= inside.y() <= item.height:
             return item, None
-        target = item.target_at(inside)
-        if target is not None and item.actions is not None and target.action in ("copy", "regenerate", "version"):
-            shown = item.last or view.hover[0] == item.message.id or view.focus_key[0] == item.message.id
-            target = target if shown else None
-        return item, target
+        return item, item.target_at(inside, view.context(item))
 
     def place_at(self, point: QPointF) -> Place | None:
         """The place in the text nearest to a point of the viewport."""
@@ -191,10 +187,8 @@ class Pointer(QObject):
     def _cursor(self, item: MessageItem | None, target: Target | None, point: QPointF) -> Qt.CursorShape:
         if target is not None:
             return Qt.CursorShape.PointingHandCursor
-        if item is not None and item.body is not None:
-            inside = self._view.inside(item, point) - item.body_origin
-            if 0 <= inside.x() <= item.body.width and 0 <= inside.y() <= item.body.height:
-                return Qt.CursorShape.IBeamCursor
+        if item is not None and item.text_at(self._view.inside(item, point)):
+            return Qt.CursorShape.IBeamCursor
         return Qt.CursorShape.ArrowCursor
 
     def leave(self) -> None:
@@ -227,12 +221,7 @@ class Pointer(QObject):
         if not dx or (abs(dx) < abs(delta.y()) and not shifted):
             return False
         item = view.item_at(event.position().y())
-        if item is None or item.body is None:
-            return False
-        inside = view.inside(item, event.position()) - item.body_origin
-        if not item.body.layouts or not 0 <= inside.y() <= item.body.height:
-            return False
-        if not item.body.layouts[item.body.index_at(inside.y())].wheel(-float(dx)):
+        if item is None or not item.wheel(view.inside(item, event.position()), -float(dx)):
             return False
         view.viewport().update()
         event.accept()

@@ -13,6 +13,7 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.rendering import plain
+from tests import layouts
 
 
 @pytest.fixture
@@ -37,25 +38,25 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
         talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
         visited.append(view.focus_key)
     assert visited == [
-        ("m1", "copy"), ("m2", "thinking"), ("m2", "b0.link1"), ("m2", "b1.wrap"), ("m2", "b1.code_copy"),
-        ("m2", "copy"), ("m2", "regenerate"), ("", ""),
+        ("m1", "actions.copy"), ("m2", "part0.thinking"), ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"),
+        ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
     ]  # fmt: skip
-    view.focus_key = ("m2", "copy")
+    view.focus_key = ("m2", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
-    assert view.focus_key == ("m2", "b1.code_copy")
-    view.focus_key = ("m2", "b0.link1")
+    assert view.focus_key == ("m2", "part1.b1.code_copy")
+    view.focus_key = ("m2", "part1.b0.link1")
     with talk.qtbot.waitSignal(view.link_activated) as caught:
         talk.qtbot.keyClick(view, Qt.Key.Key_Return)
     assert caught.args == ["https://example.org"]
-    view.focus_key = ("m2", "thinking")
+    view.focus_key = ("m2", "part0.thinking")
     talk.qtbot.keyClick(view, Qt.Key.Key_Space)
-    assert talk.item("m2").thinking.opened
+    assert layouts.thinking(talk.item("m2")).opened
 
 
 def test_the_focus_ring_is_painted_and_gone_after_a_click(talk, theme):
     view = talk.view
     ring = theme.color("focus").name()
-    view.focus_key = ("m2", "regenerate")
+    view.focus_key = ("m2", "actions.regenerate")
     view.viewport().update()
     assert ring in talk.colours("m2", talk.target("m2", "regenerate"))
     talk.qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=talk.text_point("m1", "question"))
@@ -145,7 +146,7 @@ def test_what_was_never_drawn_is_read_as_it_is_copied(seen, say):
     stored = "Use `__init__` and `**kwargs`, **really**: `x = y ** 2`."
     seen.show([say("assistant", stored) for _ in range(80)])
     first = seen.item("m1")
-    assert first.body is None
+    assert not first.laid_out
     answer = interface(seen.view).child(0)
     with seen.qtbot.waitSignal(seen.view.texts.found) as caught:
         assert name(answer) == f"Qwen3 4B: {stored}"
@@ -190,9 +191,9 @@ def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch)
     parse = seen.view.texts.parse
     parsed = []
 
-    def noted(message):
-        parsed.append(message.id)
-        return parse(message)
+    def noted(text):
+        parsed.append(text)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", noted)
     list_ = interface(seen.view)
