@@ -154,7 +154,7 @@ class TranscriptView(TranscriptCanvas):
         item.versions = self._versions.get(message.id)
         self.queue.drop(item)
         if item.ready:
-            item.facts_changed()  # at once: actions, notes and the error card; the text follows
+            item.refresh()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
@@ -191,7 +191,7 @@ class TranscriptView(TranscriptCanvas):
         for item in fresh:
             item.last = False
             item.cut_above = self._is_cut(item)
-            item.facts_changed()
+            item.refresh()
         self._find_last()
 
     def _is_cut(self, item: MessageItem) -> bool:
@@ -202,7 +202,7 @@ class TranscriptView(TranscriptCanvas):
         for item in self.items[-8:]:
             if item.last != (item.message.id == last):
                 item.last = not item.last
-                item.facts_changed()
+                item.refresh()
 
     # Streaming -------------------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class TranscriptView(TranscriptCanvas):
             item = self._by_id.get(key)
             if item is not None:
                 item.versions = value
-                item.facts_changed()
+                item.refresh()
         self.viewport().update()
 
     def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
@@ -243,7 +243,7 @@ class TranscriptView(TranscriptCanvas):
             cut = self._is_cut(item)
             if cut != item.cut_above:
                 item.cut_above = cut
-                item.facts_changed()
+                item.refresh()
                 self.mark(item)
         self.arrange()
 
@@ -252,7 +252,7 @@ class TranscriptView(TranscriptCanvas):
         self.options.show_speed = show
         for item in self.items:
             if item.laid_out:
-                item.facts_changed()
+                item.refresh()
         self.viewport().update()
 
     def set_open_thinking(self, opened: bool) -> None:
@@ -260,7 +260,7 @@ class TranscriptView(TranscriptCanvas):
         self.options.open_thinking = opened
         for item in self.items:
             if item.laid_out:
-                item.facts_changed()
+                item.refresh()
                 self.mark(item)
         self.arrange()
 

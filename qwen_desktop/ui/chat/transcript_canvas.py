@@ -395,7 +395,7 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _renew(self, item: MessageItem) -> None:
         if not self._stick:
             self._take_anchor()
-        item.facts_changed()
+        item.refresh()
         self.mark(item)
         self.arrange()
 

@@ -62,13 +62,12 @@ class LiveText:
 
 @dataclass(slots=True)
 class LiveAnswer:
-    """One growing answer; ``dirty`` are the parts of which not all is on show, ``thought`` is one that goes on."""
+    """One growing answer; ``dirty`` are the parts of which not all is on show."""
 
     item: MessageItem
     parts: PartsBuilder
     texts: dict[int, LiveText] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
-    thought: int | None = None
 
 
 class LiveAnswers(QObject):
@@ -153,8 +152,8 @@ class LiveAnswers(QObject):
             dirty, live.dirty = sorted(live.dirty.intersection(range(len(parts)))), set()
             for number in dirty:
                 section = item.part(number)
-                if section is None or not section.take(parts[number], growing=number + 1 == len(parts)):
-                    item.facts_changed()
+                if section is None or not section.take(parts[number]):
+                    item.refresh()
                     section = item.part(number)
                 if isinstance(section, TextSection) and isinstance(part := parts[number], TextPart):
                     text = self._text(live, number)
@@ -185,10 +184,11 @@ class LiveAnswers(QObject):
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
-        thought = live.item.thinks
-        if thought != live.thought:
-            live.thought = thought
-            live.item.thinking_since = None if thought is None else time.monotonic()
+        item = live.item
+        if item.thinks is None:
+            item.thinking_since = None
+        elif item.thinking_since is None:
+            item.thinking_since = time.monotonic()
             self._seconds.start()
 
     def _tick(self) -> None:
