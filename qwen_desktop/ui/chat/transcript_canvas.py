@@ -409,7 +409,8 @@ class TranscriptCanvas(QAbstractScrollArea):
                 if item not in self._hosting:
                     section.widget.deleteLater()
                     continue
-                place = self.rect_of(item, QRectF(section.x, section.y, section.width, section.height))
+                x, y = self.column_left + round(section.x), round(self.top_of(item) + section.y)
+                place = QRect(x, y, int(section.width), int(section.height))
                 section.seat(place, seen=item.laid_out and place.intersects(port))
 
     def give_focus(self, item: MessageItem, key: str) -> None:
