@@ -11,11 +11,10 @@ from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.core.paths import resources_folder
-from qwen_desktop.jobs.markdown.blocks import projection, verbatim
+from qwen_desktop.jobs.markdown.blocks import from_builtins, projection, verbatim
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.chat.transcript_render import as_blocks
 from qwen_desktop.ui.theme import Theme
 from tests import layouts, random_messages
 
@@ -66,7 +65,7 @@ def test_what_was_never_drawn_reads_like_what_was(view: TranscriptView, seconds:
         sources = [part.text for message in answers for part in message.parts if isinstance(part, TextPart)]
         for source, text in zip(sources, plain(sources), strict=True):
             assert projection(Markdown().blocks(source)) == text, seed
-            assert projection(as_blocks(render(source))) == text, seed
+            assert projection(from_builtins(render(source))) == text, seed
             assert view.texts.parse(source) == text, seed
         reads = [layouts.reads(message) for message in messages]
         # Qt takes a byte order mark at the very beginning away.

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFont, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.parts import Part
-from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target, draw_line_of_text
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 
@@ -43,16 +43,14 @@ class Section(Directed, ABC):
     top_gap = 0.0
     #: What follows it belongs to it: a name line, for one.
     heading = False
+    #: Where its message has put it, and where its text begins in the message's.
+    x = y = height = 0.0
+    start = 0
 
     def __init__(self, item: MessageItem, name: str = "") -> None:
         self.item = item
         self.name = name
         self.restyle(item.style)
-        self.x = 0.0
-        self.y = 0.0
-        self.height = 0.0
-        #: Where its text begins in the message's.
-        self.start = 0
 
     def restyle(self, style: Style) -> None:
         """Take other fonts, colours and directions."""
@@ -66,6 +64,15 @@ class Section(Directed, ABC):
     def box(self, at: At, x: float, y: float, width: float, height: float) -> QRectF:
         """A rectangle, counted from the start edge, where it is to be painted."""
         return self.placed(QRectF(x, y, width, height)).translated(at.x, at.y)
+
+    def write(
+        self, painter: QPainter, rect: QRectF, text: str, *, font: QFont, role: str, centred: bool = False
+    ) -> None:
+        """One line of text in the colour of a role, from the start of a rectangle or in the middle of it."""
+        painter.setFont(font)
+        painter.setPen(self.style.color(role))
+        align = Qt.AlignmentFlag.AlignHCenter if centred else Qt.AlignmentFlag.AlignLeft
+        draw_line_of_text(painter, rect, text, align=align)
 
     @abstractmethod
     def lay(self, width: float) -> None:

@@ -17,7 +17,6 @@ from qwen_desktop.ui.chat.blocks import (
     Target,
     card,
     draw_icon,
-    draw_line_of_text,
     focus_ring,
     quiet_button,
     translate,
@@ -56,9 +55,7 @@ class CutSection(Section):
         painter.setPen(QPen(style.color("border_strong"), 1))
         painter.drawLine(QLineF(rect.left(), middle, rect.center().x() - half, middle))
         painter.drawLine(QLineF(rect.center().x() + half, middle, rect.right(), middle))
-        painter.setFont(font)
-        painter.setPen(style.color("text_muted"))
-        draw_line_of_text(painter, rect, text, align=Qt.AlignmentFlag.AlignHCenter)
+        self.write(painter, rect, text, font=font, role="text_muted", centred=True)
 
 
 class HeaderSection(Section):
@@ -79,22 +76,19 @@ class HeaderSection(Section):
         place = self.box(at, 0, 0, size, tall)
         draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
         font = style.font("small", 600)
-        painter.setFont(font)
-        painter.setPen(style.color("text_muted"))
         left = size + 8
         speaker = elided(self.item.name, font, max(40.0, self.width - size - 140))
-        draw_line_of_text(painter, self.box(at, left, 0, self.width - left, tall), speaker)
+        place = self.box(at, left, 0, self.width - left, tall)
+        self.write(painter, place, speaker, font=font, role="text_muted")
         if guide:
             label = translate("transcript", "built-in guide")
             chip_font = style.font("caption")
-            chip = QRectF(left + text_width(speaker, font) + 8, 2, text_width(label, chip_font) + 16, tall - 4)
-            chip = self.placed(chip).translated(at.x, at.y)
+            begin = left + text_width(speaker, font) + 8
+            chip = self.box(at, begin, 2, text_width(label, chip_font) + 16, tall - 4)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.color("accent_soft"))
             painter.drawRoundedRect(chip, chip.height() / 2, chip.height() / 2)
-            painter.setFont(chip_font)
-            painter.setPen(style.color("accent"))
-            draw_line_of_text(painter, chip, label, align=Qt.AlignmentFlag.AlignHCenter)
+            self.write(painter, chip, label, font=chip_font, role="accent", centred=True)
 
 
 class ThinkingSection(Section):
@@ -173,20 +167,14 @@ class ThinkingSection(Section):
         place = self.box(at, 12, 0, size, self.bar)
         draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
         main, quiet = self.title()
-        font = style.font("body")
-        painter.setFont(font)
-        painter.setPen(style.color("text_muted"))
+        font, small = style.font("body"), style.font("small")
         left = 12 + size + 8.0
-        room = self.width - 14 - left
-        draw_line_of_text(painter, self.box(at, left, 0, room, self.bar), main)
+        self.write(painter, self.box(at, left, 0, self.width - 14 - left, self.bar), main, font=font, role="text_muted")
         left += text_width(main, font) + 8
-        small = style.font("small")
-        painter.setFont(small)
-        painter.setPen(style.color("text_faint"))
         room = self.width - 14 - left
         if quiet and room > 20:
             place = self.box(at, left, 0, room, self.bar)
-            draw_line_of_text(painter, place, elided(quiet, small, room))
+            self.write(painter, place, elided(quiet, small, room), font=small, role="text_faint")
         if self.opened and self._flow is not None:
             self._flow.paint(painter, at.moved(16, self.bar))
             quiet_button(painter, context, self._copy_rect().translated(at.x, at.y), "thinking_copy", "copy")
@@ -235,9 +223,8 @@ class ProgressSection(Section):
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
-        painter.setFont(style.font("small"))
-        painter.setPen(style.color("text_muted"))
-        draw_line_of_text(painter, QRectF(at.x, at.y, self.width, self.height - 10), self.text())
+        place = QRectF(at.x, at.y, self.width, self.height - 10)
+        self.write(painter, place, self.text(), font=style.font("small"), role="text_muted")
         read = self.item.read
         if read is not None and read.total:
             track = QRectF(0, self.height - 7, min(self.width, 260.0), 4)
@@ -346,7 +333,7 @@ class ActionsSection(Section):
         icons = {"copy": "copy", "regenerate": "refresh-cw", "previous": "chevron-left", "next": "chevron-right"}
         if self.rtl:
             icons["previous"], icons["next"] = icons["next"], icons["previous"]
-        small, muted = self.style.font("small"), self.style.color("text_muted")
+        small = self.style.font("small")
         end = 0.0
         for target in self._buttons():
             rect = self.placed(target.rect).translated(at.x, at.y)
@@ -354,16 +341,11 @@ class ActionsSection(Section):
             quiet_button(painter, context, rect, target.key, icons[target.key], enabled=enabled)
             end = target.rect.right()
             if target.key == "previous":
-                painter.setFont(small)
-                painter.setPen(muted)
                 count = self.box(at, end, 0, self._count_width(), self.height)
-                draw_line_of_text(painter, count, self._count(), align=Qt.AlignmentFlag.AlignHCenter)
-        text = self.stats_text()
-        if text:
-            painter.setFont(small)
-            painter.setPen(muted)
+                self.write(painter, count, self._count(), font=small, role="text_muted", centred=True)
+        if text := self.stats_text():
             room = self.box(at, end + 12, 0, self.width - end - 12, self.height)
-            draw_line_of_text(painter, room, text)
+            self.write(painter, room, text, font=small, role="text_muted")
 
 
 class CopySection(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.commands import command
@@ -17,7 +17,6 @@ from qwen_desktop.ui.chat.blocks import (
     button_width,
     card,
     draw_icon,
-    draw_line_of_text,
     focus_ring,
     quiet_button,
     translate,
@@ -36,7 +35,7 @@ class ProblemSection(Section):
     def __init__(self, item: MessageItem, problem: Problem) -> None:
         super().__init__(item, "problem.")
         self._problem = problem
-        self._what, self._hint, self._details = (TextFlow(self.style, base) for base in ("what", "hint", "details"))
+        self._flows: list[tuple[float, TextFlow]] = []
         self._button_y = 0.0
 
     @property
@@ -65,24 +64,24 @@ class ProblemSection(Section):
             return ""
 
     def lay(self, width: float) -> None:
-        style = self.style
+        problem, hint = self._problem, self._problem.hint
         self.width = width
-        inner = max(60.0, width - self._left() - 16)
-        y = 14.0
-        self._what.set_runs(plain_runs(texts.text(self._problem.what)), inner)
-        y += self._what.height
-        hint = self._problem.hint
-        self._hint.set_runs(plain_runs(texts.text(hint) if hint else ""), inner)
+        self._flows = []
+        y = self._put(14.0, "what", texts.text(problem.what))
         if hint:
-            y += 2 + self._hint.height
-        if self.button() or self._problem.details:
-            y += 10
-            self._button_y = y
-            y += style.px(32)
+            y = self._put(y + 2, "hint", texts.text(hint))
+        if self.button() or problem.details:
+            self._button_y = y + 10
+            y = self._button_y + self.style.px(32)
         if self._opened:
-            self._details.set_runs(plain_runs(self._problem.details), inner)
-            y += 8 + self._details.height
+            y = self._put(y + 8, "details", problem.details)
         self.height = y + 14
+
+    def _put(self, y: float, base: str, text: str) -> float:
+        flow = TextFlow(self.style, base)
+        flow.set_runs(plain_runs(text), max(60.0, self.width - self._left() - 16))
+        self._flows.append((y, flow))
+        return y + flow.height
 
     def _left(self) -> float:
         return 16 + self.style.px(18) + 10
@@ -93,10 +92,8 @@ class ProblemSection(Section):
         size = style.px(18)
         place = self.box(at, 16, 14, size, style.line_height("what"))
         draw_icon(painter, context, "circle-alert", style.color("bad"), place, size=size)
-        left = self.placed(QRectF(self._left(), 0, self._what.width, 0)).left()
-        self._what.paint(painter, at.moved(left, 14))
-        if self._problem.hint:
-            self._hint.paint(painter, at.moved(left, 16 + self._what.height))
+        for y, flow in self._flows:
+            flow.paint(painter, at.moved(self.placed(QRectF(self._left(), 0, flow.width, 0)).left(), y))
         for target in self.targets():
             rect = target.rect.translated(at.x, at.y)
             if target.key == "details":
@@ -106,13 +103,9 @@ class ProblemSection(Section):
                 continue
             hot = target.key in (context.hover, context.pressed)
             card(painter, rect, style.color("hover" if hot else "surface"), style.color("border_strong"), 8)
-            painter.setFont(style.font("body", 500))
-            painter.setPen(style.color("text"))
-            draw_line_of_text(painter, rect, self.button(), align=Qt.AlignmentFlag.AlignHCenter)
+            self.write(painter, rect, self.button(), font=style.font("body", 500), role="text", centred=True)
             if context.focus == target.key:
                 focus_ring(painter, context, rect)
-        if self._opened:
-            self._details.paint(painter, at.moved(left, self._button_y + style.px(32) + 8))
 
     def targets(self) -> list[Target]:
         """The button and the fold."""

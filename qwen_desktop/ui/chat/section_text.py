@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF
@@ -59,7 +60,6 @@ class TextSection(Section):
         super().__init__(item, name)
         self._kind = kind
         self.layouts: list[BlockLayout] = []
-        self._tops: list[float] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
@@ -120,7 +120,7 @@ class TextSection(Section):
                 self.layouts[number : number + 1] = [self._made(block, self.width, number)]
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
-        return self._tops[max(0, stable - 1)] if self._tops else 0.0
+        return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
     def _made(self, block: Block, width: float, number: int) -> BlockLayout:
         layout = layout_of(self.style, block)
@@ -145,8 +145,8 @@ class TextSection(Section):
 
     def _place(self, first: int) -> None:
         self._text = None
-        first = min(first, len(self._tops), len(self._starts))
-        del self._tops[first:], self._starts[first:], self._lengths[first:]
+        first = min(first, len(self._starts))
+        del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
             y = 0.0
@@ -160,13 +160,12 @@ class TextSection(Section):
                 else:
                     follows_item = isinstance(before.block, TextBlock) and before.block.indent > 0
                     gap = layout.gap if follows_item else max(layout.gap, 10.0)
-                y = self._tops[-1] + before.height + gap
+                y = before.y + before.height + gap
                 start = self._starts[-1] + self._lengths[-1] + len(separator(before.block, layout.block))
             layout.y = y
-            self._tops.append(y)
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
-        self.height = self._tops[-1] + self.layouts[-1].height if self.layouts else 0.0
+        self.height = self.layouts[-1].y + self.layouts[-1].height if self.layouts else 0.0
 
     @property
     def natural(self) -> float:
@@ -176,8 +175,7 @@ class TextSection(Section):
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
-        first = max(0, bisect_right(self._tops, top - y) - 1)
-        for number in range(first, len(self.layouts)):
+        for number in range(self._at(top - y), len(self.layouts)):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
@@ -193,7 +191,7 @@ class TextSection(Section):
             layout.paint(painter, inner, at.moved(0, layout.y))
 
     def _at(self, y: float) -> int:
-        return max(0, bisect_right(self._tops, y) - 1)
+        return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
 
     def offset_at(self, x: float, y: float) -> int:
         if not self.layouts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -81,7 +81,6 @@ class LiveAnswers(QObject):
         self._queue = queue
         self._live: dict[str, LiveAnswer] = {}
         self._grower: Grower | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._not_before = 0.0
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
@@ -110,12 +109,11 @@ class LiveAnswers(QObject):
         """The growing answer with this id."""
         return self._live.get(message_id)
 
-    def end(self, message_id: str) -> LiveAnswer | None:
+    def end(self, message_id: str) -> None:
         """Stop following; the last deltas are shown first."""
-        live = self._live.get(message_id)
-        if live is not None and live.dirty:
+        if message_id in self._live:
             self._show()
-        return self._live.pop(message_id, None)
+            del self._live[message_id]
 
     def take(self, message_id: str, event: PartEvent) -> None:
         """Some more of an answer: shown with the next frame."""
@@ -128,14 +126,13 @@ class LiveAnswers(QObject):
             live.dirty.add(event.index - 1)  # it grows no more
         elif isinstance(event, PartWasThinking):
             live.texts.pop(event.index, None)
-        if not self._frame.isActive():
-            self._wait()
+        self._wait()
 
     # Frames ----------------------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        pause = (self._not_before - time.perf_counter()) * 1000
-        self._frame.start(max(FRAME_MS, int(pause)))
+        if not self._frame.isActive():
+            self._frame.start(max(FRAME_MS, int((self._not_before - time.perf_counter()) * 1000)))
 
     def _show(self) -> None:
         """Bring what has come to the sections of its parts."""
@@ -160,7 +157,7 @@ class LiveAnswers(QObject):
                     if self._elsewhere(text, part.text):
                         if not text.asking:
                             text.asking = True
-                            self._spawn(self._ask(live, text))
+                            self._queue.spawn(self._ask(live, text))
                         continue
                     blocks, stable = text.growing.blocks(part.text)
                     top = min(top, section.y + section.set_blocks(blocks, stable))
@@ -179,7 +176,7 @@ class LiveAnswers(QObject):
             return
         for text in live.texts.values():
             self._colour(live, text, 0)
-        if live.dirty and not self._frame.isActive():
+        if live.dirty:
             self._wait()
 
     def _watch(self, live: LiveAnswer) -> None:
@@ -213,7 +210,7 @@ class LiveAnswers(QObject):
         for growing, _ in texts.values():
             growing.colouring.clear()
         if any(self._elsewhere(*entry) for entry in texts.values()):
-            self._spawn(self._ask_all(live, width))
+            self._queue.spawn(self._ask_all(live, width))
         else:
             blocks = {number: growing.growing.blocks(text)[0] for number, (growing, text) in texts.items()}
             self._queue.request(live.item, width, blocks)
@@ -244,8 +241,7 @@ class LiveAnswers(QObject):
             self.changed.emit(item, top)
         if len(source) > len(asked):
             live.dirty.add(number)
-            if not self._frame.isActive():
-                self._wait()
+            self._wait()
 
     async def _ask_all(self, live: LiveAnswer, width: float) -> None:
         item = live.item
@@ -275,13 +271,6 @@ class LiveAnswers(QObject):
             log.warning("grow.failed length=%d %s", len(source), type(error).__name__)
         growing.plain = True
         return None
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        loop = running_loop()
-        assert loop is not None  # noqa: S101 - callers have looked
-        task = loop.create_task(work)
-        self._tasks.add(task)  # the loop itself keeps only a weak reference
-        task.add_done_callback(self._tasks.discard)
 
     # Colours ---------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -26,7 +26,7 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 log = logging.getLogger(__name__)
 
-#: Given a Markdown text, gives its blocks (``jobs.markdown.blocks``) or what the job "markdown.render" returned for it.
+#: Given a Markdown text, gives its blocks as plain data (the job "markdown.render").
 Renderer: TypeAlias = Callable[[str], Awaitable[Any]]
 
 SLICE_S: Final = 0.004
@@ -84,11 +84,10 @@ class RenderQueue(QObject):
             self._start(item, grown, width)
             return
         texts = texts_of(item.message)
-        loop = running_loop()
-        if loop is not None and self._renderer is not None and not item.user:
+        if self._renderer is not None and not item.user and running_loop() is not None:
             missing = [text for text in texts.values() if text not in self._kept and for_worker(text)]
             if missing:
-                self._spawn(loop, self._render(self._renderer, item, missing, width))
+                self.spawn(self._render(self._renderer, item, missing, width))
                 return
         self._start(item, {number: self._blocks(item, text) for number, text in texts.items()}, width)
 
@@ -138,7 +137,7 @@ class RenderQueue(QObject):
         blame."""
         for _ in range(2):
             try:
-                blocks = as_blocks(await asyncio.wait_for(renderer(text), PATIENCE_S))
+                blocks = from_builtins(await asyncio.wait_for(renderer(text), PATIENCE_S))
             except TimeoutError:
                 log.warning("render.slow length=%d", len(text))
                 break
@@ -166,9 +165,8 @@ class RenderQueue(QObject):
 
     def colour(self, code: str, language: str, done: Callable[[tuple[Span, ...]], None]) -> None:
         """Highlight some code and hand the spans to ``done`` later."""
-        loop = running_loop()
-        if self._renderer is not None and loop is not None:
-            self._spawn(loop, self._colour(self._renderer, code, language, done))
+        if self._renderer is not None and running_loop() is not None:
+            self.spawn(self._colour(self._renderer, code, language, done))
             return
         self._count += 1
         self._jobs[-self._count] = (None, _colour_steps(code, language, done))
@@ -181,7 +179,7 @@ class RenderQueue(QObject):
         fence = "`" * max(3, longest + 1)
         spans: tuple[Span, ...] = ()
         try:
-            blocks = as_blocks(await renderer(f"{fence}{language}\n{code}\n{fence}\n"))
+            blocks = from_builtins(await renderer(f"{fence}{language}\n{code}\n{fence}\n"))
             if blocks and isinstance(blocks[0], CodeBlock):
                 spans = blocks[0].spans or ()
         except Exception:
@@ -213,8 +211,9 @@ class RenderQueue(QObject):
         if not self._jobs:
             self._timer.stop()
 
-    def _spawn(self, loop: asyncio.AbstractEventLoop, work: Any) -> None:
-        task = loop.create_task(work)
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work on the running loop, until all is forgotten."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
 
@@ -243,16 +242,4 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        pass
-    try:
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
         return None
-    return loop if loop.is_running() else None
-
-
-def as_blocks(result: Any) -> tuple[Block, ...]:
-    """Blocks from a renderer's result, be it blocks already or plain data."""
-    if isinstance(result, Sequence) and all(isinstance(entry, msgspec.Struct) for entry in result):
-        return tuple(result)
-    return from_builtins(result)
