@@ -18,8 +18,9 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
-from qwen_desktop.ui.chat.selection import Selection
+from qwen_desktop.ui.chat.plain_texts import PlainTexts
 from qwen_desktop.ui.chat.transcript_items import MessageItem, Options
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
@@ -41,6 +42,10 @@ class TranscriptCanvas(QAbstractScrollArea):
     """A column of messages of which only those near the viewport are laid out."""
 
     older_wanted = Signal(str)
+    #: Other messages are on show.
+    items_changed = Signal()
+    #: A message's item and the target of it that was clicked or chosen in another way.
+    activated = Signal(object, object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,11 +58,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.markdown = MarkdownSource()
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
-        self.selection = Selection(self.index_of)
-        self.hover: tuple[str, str] = ("", "")
-        self.pressed: tuple[str, str] = ("", "")
-        self.focus_key: tuple[str, str] = ("", "")
-        self.copied: frozenset[tuple[str, str]] = frozenset()
+        self.texts = PlainTexts(self.markdown, self)
+        self.interaction = Interaction(self.index_of, self)
+        self.interaction.changed.connect(self.viewport().update)
         self._tops: list[float] = [0.0]
         self._dirty_from = 0
         self._anchor: tuple[MessageItem, float] | None = None
@@ -98,6 +101,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         for index, item in enumerate(self.items):
             item.index = index
         self._dirty_from = 0
+        self.items_changed.emit()
 
     @property
     def column_width(self) -> int:
@@ -359,19 +363,20 @@ class TranscriptCanvas(QAbstractScrollArea):
             y = self._tops[item.index] - self.scroll_value
             if y > bottom or y + item.height < top or item.body is None:
                 continue
-            selected = self.selection.part_of(item.index, item.body.length)
-            item.paint(painter, self._context(item), At(x, y, top, bottom), selected)
+            selected = self.interaction.selection.part_of(item.index, item.body.length)
+            item.paint(painter, self.context(item), At(x, y, top, bottom), selected)
 
-    def _context(self, item: MessageItem) -> PaintContext:
-        key = item.message.id
+    def context(self, item: MessageItem) -> PaintContext:
+        """What painting a message needs beside it."""
+        key, now = item.message.id, self.interaction
         return PaintContext(
             self.style_,
             self.devicePixelRatioF(),
-            self.hover[1] if self.hover[0] == key else "",
-            self.pressed[1] if self.pressed[0] == key else "",
-            self.focus_key[1] if self.focus_key[0] == key and self.hasFocus() else "",
-            frozenset(name for owner, name in self.copied if owner == key),
-            self.hover[0] == key,
+            now.hover[1] if now.hover[0] == key else "",
+            now.pressed[1] if now.pressed[0] == key else "",
+            now.focus[1] if now.focus[0] == key and self.hasFocus() else "",
+            frozenset(name for owner, name in now.copied if owner == key),
+            now.hover[0] == key,
         )
 
     # Points ----------------------------------------------------------------------------------------------------------

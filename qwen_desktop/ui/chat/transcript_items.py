@@ -24,13 +24,13 @@ from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.selection import END
+from qwen_desktop.ui.chat.targets import Targets
 from qwen_desktop.ui.chat.transcript_parts import (
     MessageActions,
     MessageHeader,
     MessageNote,
     Progress,
     Thinking,
-    hit,
     paint_cut_line,
 )
 from qwen_desktop.ui.chat.transcript_problem import ProblemCard
@@ -77,6 +77,7 @@ class MessageItem:
         self._options = options
         self._places: dict[str, float] = {}
         self._bubble = QRectF()
+        self._targets: Targets | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -228,6 +229,7 @@ class MessageItem:
 
     def place(self) -> None:
         """Compute where each part stands, and the height."""
+        self._targets = None
         places: dict[str, float] = {}
         body = self.body
         assert body is not None  # noqa: S101 - callers lay out first
@@ -297,6 +299,7 @@ class MessageItem:
         self.header = None
         self.actions = None
         self.notes = []
+        self._targets = None
         self.ready = False
         self.pending = False
 
@@ -376,8 +379,17 @@ class MessageItem:
 
     # Targets ---------------------------------------------------------------------------------------------------------
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> Targets:
         """Everything that can be clicked or reached with Tab, in reading order."""
+        if self._targets is None:
+            self._targets = Targets(self._make_targets())
+        return self._targets
+
+    def renew_targets(self) -> None:
+        """Something of the targets changed, but no height."""
+        self._targets = None
+
+    def _make_targets(self) -> list[Target]:
         found: list[Target] = []
         if self.body is None:
             return found
@@ -400,11 +412,35 @@ class MessageItem:
                 found += [target.moved(0, places[name]) for target in ask()]
         return [target for target in found if target.action != "version" or target.value]
 
-    def target_at(self, point: QPointF) -> Target | None:
-        """The target under a point of the item."""
-        return hit(self.targets(), point)
+    def target_at(self, point: QPointF, context: PaintContext) -> Target | None:
+        """The target under a point of the item, unless it is hidden in ``context``."""
+        found = self.targets().at(point)
+        quiet = found is not None and self.actions is not None and found.action in ("copy", "regenerate", "version")
+        return None if quiet and not self.actions_shown(context) else found
+
+    def wheel(self, point: QPointF, dx: float) -> bool:
+        """Scroll what is under a point sideways; False when there is nothing to scroll."""
+        inside = point - self.body_origin
+        if self.body is None or not self.body.layouts or not 0 <= inside.y() <= self.body.height:
+            return False
+        self._targets = None
+        return self.body.layouts[self.body.index_at(inside.y())].wheel(dx)
 
     # Selecting -------------------------------------------------------------------------------------------------------
+
+    def projection(self) -> str:
+        """The plain text that selections count in; empty without a layout."""
+        return "" if self.body is None else self.body.projection()
+
+    def text_at(self, point: QPointF) -> bool:
+        """Whether text that can be selected stands at a point."""
+        inside = point - self.body_origin
+        body = self.body
+        return body is not None and 0 <= inside.x() <= body.width and 0 <= inside.y() <= body.height
+
+    def spoken(self) -> list[str]:
+        """What is said of it beside its text, for screen readers."""
+        return [note.text for note in self.notes] + ([] if self.problem is None else [self.problem.sentences])
 
     def offset_at(self, point: QPointF) -> int:
         """Offset in the projection nearest to a point of the item.

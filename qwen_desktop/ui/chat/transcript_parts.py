@@ -5,9 +5,7 @@ Each is a small object with a height for a width, that paints itself and names i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.core.chat import Versions
@@ -350,8 +348,3 @@ def paint_cut_line(painter: QPainter, style: Style, rect: QRectF) -> None:
     painter.setFont(font)
     painter.setPen(style.color("text_muted"))
     draw_line_of_text(painter, rect, text, align=Qt.AlignmentFlag.AlignHCenter)
-
-
-def hit(targets: Sequence[Target], point: QPointF) -> Target | None:
-    """The last target that holds a point."""
-    return next((target for target in reversed(targets) if target.contains(point)), None)

@@ -155,7 +155,7 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.view.copy()
     assert time.perf_counter() - began < 0.1  # all of it takes 0.4 s at least
     assert QApplication.clipboard().text() == "before"
-    seen.view.selection.clear()  # what is clicked meanwhile changes nothing
+    seen.view.interaction.selection.clear()  # what is clicked meanwhile changes nothing
     seen.qtbot.waitUntil(lambda: QApplication.clipboard().text() != "before", timeout=10_000)
     copied = QApplication.clipboard().text().split("\n\n")
     assert len(copied) == 400
@@ -184,7 +184,7 @@ def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     for later in (
         lambda: QApplication.clipboard().setText("elsewhere"),
-        lambda: seen.view.put_on_clipboard("elsewhere"),
+        lambda: seen.view._copying.text("elsewhere"),
         lambda: seen.view.copy_message(seen.item("m60")),
     ):
         seen.view.texts._kept.clear()
