@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 Plainer: TypeAlias = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 #: The longest step in this thread, in seconds; one message may add its own time.
-_STEP_S: Final = 0.004
-#: Characters that one call of the worker gets, unless one message alone has more.
+_STEP_S: Final = 0.003
+#: Characters and messages that one call of the worker gets; one message alone may have more characters.
 _BATCH: Final = 60_000
+_BATCH_MESSAGES: Final = 300
 #: Messages that are prepared for a screen reader in one go.
 _SPOKEN: Final = 100
 #: Characters of plain text that are remembered.
@@ -221,7 +222,7 @@ class Gathering(QObject):
         try:
             for number in self._missing:
                 length = len(drawn_text(self._todo[number][1].parts))
-                if batch and size + length > _BATCH:
+                if batch and (size + length > _BATCH or len(batch) == _BATCH_MESSAGES):
                     await self._fill(batch)
                     batch, size = [], 0
                 batch.append(number)

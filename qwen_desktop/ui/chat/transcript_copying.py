@@ -21,6 +21,9 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.widgets.select import Menu
 
 _COPIED_MS: Final = 1500
+#: A text of so many characters is put together in one turn of the event loop and handed to Qt, which copies it, in the
+#: next.
+_LONG: Final = 1_000_000
 #: Messages and characters of which, selected with the mouse, X11's selection is made. A program that asks for it waits
 #: for the answer, so it must be there; and making it after each drag must cost next to nothing.
 _PRIMARY_MESSAGES: Final = 1000
@@ -39,6 +42,10 @@ class Copying(QObject):
         self._told.setSingleShot(True)
         self._told.setInterval(_COPIED_MS)
         self._told.timeout.connect(lambda: setattr(canvas.interaction, "copied", frozenset()))
+        self._long = ""
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(lambda: self.text(self._long))
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self.forget)
         clipboard.selectionChanged.connect(self._forget_primary)
@@ -46,7 +53,7 @@ class Copying(QObject):
     @property
     def running(self) -> bool:
         """Whether a text is still being put together."""
-        return self._copy is not None and self._copy.running
+        return self._soon.isActive() or (self._copy is not None and self._copy.running)
 
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
         """Copy a text; the button ``feedback`` shows a check for a moment."""
@@ -60,7 +67,14 @@ class Copying(QObject):
         """Copy what is selected, if anything is."""
         if not self._canvas.interaction.selection.empty:
             self.forget()
-            self._copy = self._selected(self.text)
+            self._copy = self._selected(self._take)
+
+    def _take(self, text: str) -> None:
+        if len(text) < _LONG:
+            self.text(text)
+        else:
+            self._long = text
+            self._soon.start()
 
     def message(self, item: MessageItem, feedback: Spot = NOWHERE, told: Callable[[], object] | None = None) -> None:
         """Copy the clean text of a message; ``told`` is called when that is done."""
@@ -92,6 +106,8 @@ class Copying(QObject):
         if self._copy is not None:
             self._copy.cancel()
             self._copy = None
+        self._soon.stop()
+        self._long = ""
 
     def _forget_primary(self) -> None:
         if self._primary is not None:
