@@ -43,8 +43,10 @@ class _Tree:
             raise ReferenceError
         return canvas
 
-    def interface(self, item: MessageItem, key: str = "") -> _Part:
-        """That of a message or of a target."""
+    def interface(self, item: MessageItem, key: str = "") -> QAccessibleInterface:
+        """That of a message or of a target; a target that is a widget has its own."""
+        if (widget := item.widget_of(key)) is not None:
+            return QAccessible.queryAccessibleInterface(widget)
         spot = (item.message.id, key)
         known = self._known.get(spot)
         if known is None or known[1].item is not item:

@@ -16,7 +16,8 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAccessible
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import PartEvent, Role
+from qwen_desktop.core.engine import PromptProgress
+from qwen_desktop.core.parts import Role
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.plain_texts import Plainer
@@ -26,7 +27,6 @@ from qwen_desktop.ui.chat.transcript_copying import Copying
 from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
-from qwen_desktop.ui.chat.transcript_parts import Progress
 from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
 
@@ -59,6 +59,8 @@ class TranscriptView(TranscriptCanvas):
         self._cut: str | None = None
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
+        #: Some more of an answer: (message id, event).
+        self.take = self.live.take
         self.texts.found.connect(self._on_text_found)
         self._copying = Copying(self)
         self.activated.connect(self._activate)
@@ -148,8 +150,8 @@ class TranscriptView(TranscriptCanvas):
             item.message = message
         item.versions = self._versions.get(message.id)
         self.queue.drop(item)
-        if item.body is not None and item.ready:
-            item.finish(item.width)  # at once: actions, notes and the error card; the text follows
+        if item.ready:
+            item.facts_changed()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
@@ -185,15 +187,8 @@ class TranscriptView(TranscriptCanvas):
         self._reindex()
         for item in fresh:
             item.last = False
-            if item.actions is not None:  # kept from the last time this conversation was shown
-                item.actions.versions = item.versions
-                item.renew_targets()
-            if item.cut_above != self._is_cut(item):
-                item.cut_above = not item.cut_above
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(width)
+            item.cut_above = self._is_cut(item)
+            item.facts_changed()
         self._find_last()
 
     def _is_cut(self, item: MessageItem) -> bool:
@@ -202,39 +197,19 @@ class TranscriptView(TranscriptCanvas):
     def _find_last(self) -> None:
         last = self.last_answer_id()
         for item in self.items[-8:]:
-            item.last = item.message.id == last
+            if item.last != (item.message.id == last):
+                item.last = not item.last
+                item.facts_changed()
 
     # Streaming -------------------------------------------------------------------------------------------------------
-
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer. Shown with the next frame."""
-        self.live.take(message_id, event)
 
     def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
         """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
         item = self._by_id.get(message_id)
         if item is None or not item.streaming or item.source:
             return
-        if item.progress is None:
-            item.progress = Progress(self.style_)
-        item.progress.done, item.progress.total, item.progress.seconds_left = done, total, seconds_left
+        item.read = PromptProgress(done, total, seconds_left)
         self.viewport().update()
-
-    def _on_live(self, item: MessageItem, from_y: float) -> None:
-        if from_y < 0:  # only its picture changed
-            item.renew_targets()
-            self.viewport().update(self.rect_of(item, item.rect))
-            return
-        self.mark(item)
-        before = self.scroll_value
-        self.arrange(repaint=False)
-        if self.scroll_value == before:
-            rect = self.rect_of(item, item.rect)
-            rect.setTop(rect.top() + max(0, int(from_y) - 4))
-            rect.setBottom(self.viewport().height())
-            rect.setLeft(0)
-            rect.setRight(self.viewport().width())
-            self.viewport().update(rect)
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
@@ -252,9 +227,7 @@ class TranscriptView(TranscriptCanvas):
             item = self._by_id.get(key)
             if item is not None:
                 item.versions = value
-                if item.actions is not None:
-                    item.actions.versions = value
-                    item.renew_targets()
+                item.facts_changed()
         self.viewport().update()
 
     def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
@@ -267,10 +240,7 @@ class TranscriptView(TranscriptCanvas):
             cut = self._is_cut(item)
             if cut != item.cut_above:
                 item.cut_above = cut
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(float(self.column_width))
+                item.facts_changed()
                 self.mark(item)
         self.arrange()
 
@@ -278,17 +248,16 @@ class TranscriptView(TranscriptCanvas):
         """Whether the row under an answer tells its speed."""
         self.options.show_speed = show
         for item in self.items:
-            if item.actions is not None:
-                item.actions.stats = item.message.stats if show else None
+            if item.laid_out:
+                item.facts_changed()
         self.viewport().update()
 
     def set_open_thinking(self, opened: bool) -> None:
         """Whether thinking is open until the user folds it."""
         self.options.open_thinking = opened
         for item in self.items:
-            if item.thinking is not None and item.thinking_open is None:
-                item.thinking.opened = opened
-                item.place()
+            if item.laid_out:
+                item.facts_changed()
                 self.mark(item)
         self.arrange()
 
@@ -355,16 +324,8 @@ class TranscriptView(TranscriptCanvas):
 
     def _unfold(self, item: MessageItem, target: Target) -> None:
         """What opens, folds or wraps in place: the message's top stays where it is."""
-        if item.body is None:
-            return
         distance = self.top_of(item)
-        if target.action == "thinking" and item.thinking is not None:
-            item.thinking_open = item.thinking.opened = not item.thinking.opened
-        elif target.action == "details" and item.problem is not None:
-            item.details_open = item.problem.details_open = not item.problem.details_open
-        elif target.action == "wrap":
-            item.body.toggle_wrap(target.key)
-        item.place()
+        item.toggle(target.key)
         self.mark(item)
         self._stick = False
         self._anchor = (item, distance)
@@ -376,6 +337,9 @@ class TranscriptView(TranscriptCanvas):
     def event(self, event: QEvent) -> bool:
         taken = self._input is not None and event.type() in _OF_WIDGET and self._input.take(event)
         return taken or super().event(event)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        return (self._input is not None and self._input.step(forward=forward)) or super().focusNextPrevChild(forward)
 
     def viewportEvent(self, event: QEvent) -> bool:
         return (self._input is not None and self._input.take(event)) or super().viewportEvent(event)

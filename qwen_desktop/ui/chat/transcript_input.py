@@ -252,8 +252,6 @@ class Input(QObject):
             self.copy_wanted.emit()
         elif event.matches(QKeySequence.StandardKey.SelectAll):
             self.select_all_wanted.emit()
-        elif key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab) and not modifiers & ~_Shift:
-            return self._step(forward=key is Qt.Key.Key_Tab and not modifiers)
         else:
             return not modifiers & ~_Ctrl and self._plain_key(key, control=bool(modifiers))
         return True
@@ -311,7 +309,7 @@ class Input(QObject):
                     return True
         return False
 
-    def _step(self, *, forward: bool) -> bool:
+    def step(self, *, forward: bool) -> bool:
         """Tab: go to the next target; False when there is none and the focus should leave."""
         found = self._focused()
         if found is None:
@@ -325,21 +323,21 @@ class Input(QObject):
         for following in (
             self._canvas.items[item.index + 1 :] if forward else reversed(self._canvas.items[: item.index])
         ):
-            if not following.ready:  # bring it into view first, which lays it out
+            if not following.laid_out:  # bring it into view first, which lays it out
                 self._canvas.make_visible(following, following.rect)
                 self._canvas.arrange(0.02)
             targets = following.targets()
             if targets:
                 self._focus(following, targets[0 if forward else -1])
                 return True
-            if not following.ready:
+            if not following.laid_out:
                 return True  # it comes in a moment; the next Tab finds it
         self._now.focus = NOWHERE
         return False
 
     def _focus(self, item: MessageItem, target: Target) -> None:
-        self._now.focus = (item.message.id, target.key)
         self._canvas.make_visible(item, target.rect)
+        self._canvas.give_focus(item, target.key)
 
 
 def plain_tip(text: str) -> str:

@@ -1,7 +1,7 @@
 """Makes messages ready without holding the event loop: long texts go to the job worker, the rest runs in slices.
 
-A slice ends after ``SLICE_S`` seconds; messages on screen come first. Results of the worker are kept for a while, so
-that scrolling back does not ask again.
+A slice ends after ``SLICE_S`` seconds; messages on screen come first. Each part that is text is parsed by itself; what
+the worker gave is kept for a while, so that scrolling back does not ask again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from qwen_desktop.core.chat import Message
+from qwen_desktop.core.parts import TextPart
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, from_builtins, verbatim
 from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
@@ -49,7 +51,7 @@ class RenderQueue(QObject):
         self._renderer: Renderer | None = None
         self._jobs: OrderedDict[int, tuple[MessageItem | None, Iterator[None]]] = OrderedDict()
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._kept: OrderedDict[str, tuple[str, tuple[Block, ...]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Block, ...]] = OrderedDict()
         self._count = 0
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -74,31 +76,34 @@ class RenderQueue(QObject):
 
     # Messages --------------------------------------------------------------------------------------------------------
 
-    def request(self, item: MessageItem, width: float, blocks: Sequence[Block] | None = None) -> None:
-        """Make ``item`` ready for ``width``; ``blocks`` are given where they are known already (a growing answer)."""
+    def request(self, item: MessageItem, width: float, grown: Mapping[int, Sequence[Block]] | None = None) -> None:
+        """Make ``item`` ready for ``width``; ``grown`` are the blocks of its parts where they are known already (a
+        growing answer)."""
         item.pending = True
-        text = item.source
-        if item.user:
-            self._start(item, verbatim(text), width)
+        if grown is not None:
+            self._start(item, grown, width)
             return
-        if blocks is not None:
-            self._start(item, iter(blocks), width)
-            return
-        kept = self._kept.get(item.message.id)
-        if kept is not None and kept[0] == text:
-            self._kept.move_to_end(item.message.id)
-            self._start(item, iter(kept[1]), width)
-            return
-        if self._renderer is not None and for_worker(text):
-            loop = running_loop()
-            if loop is not None:
-                self._spawn(loop, self._render(self._renderer, item, text, width))
+        texts = texts_of(item.message)
+        loop = running_loop()
+        if loop is not None and self._renderer is not None and not item.user:
+            missing = [text for text in texts.values() if text not in self._kept and for_worker(text)]
+            if missing:
+                self._spawn(loop, self._render(self._renderer, item, missing, width))
                 return
-        self._start(item, self._own(text), width)
+        self._start(item, {number: self._blocks(item, text) for number, text in texts.items()}, width)
 
-    def _start(self, item: MessageItem, blocks: Iterator[Block | None], width: float) -> None:
+    def _start(self, item: MessageItem, blocks: Mapping[int, Iterable[Block | None]], width: float) -> None:
         self._jobs[id(item)] = (item, item.steps(blocks, width))
         self._timer.start()
+
+    def _blocks(self, item: MessageItem, text: str) -> Iterable[Block | None]:
+        if item.user:
+            return verbatim(text)
+        kept = self._kept.get(text)
+        if kept is None:
+            return self._own(text)
+        self._kept.move_to_end(text)
+        return kept
 
     def _own(self, text: str) -> Iterator[Block | None]:
         blocks: list[Block] = []
@@ -118,28 +123,33 @@ class RenderQueue(QObject):
             else:
                 yield block
 
-    async def _render(self, renderer: Renderer, item: MessageItem, text: str, width: float) -> None:
-        blocks = await self._asked(renderer, text)
-        if blocks is None:
-            blocks = tuple(verbatim(text))
-        else:
-            self._kept[item.message.id] = (text, blocks)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        if item.pending and item.source == text:
-            self._start(item, iter(blocks), item.width or width)
+    async def _render(self, renderer: Renderer, item: MessageItem, texts: Sequence[str], width: float) -> None:
+        message = item.message
+        found = {text: await self._asked(renderer, text) for text in texts}
+        if item.pending and item.message is message:
+            blocks = {
+                number: found[text] if text in found else self._blocks(item, text)
+                for number, text in texts_of(message).items()
+            }
+            self._start(item, blocks, item.width or width)
 
-    async def _asked(self, renderer: Renderer, text: str) -> tuple[Block, ...] | None:
-        """The worker's blocks. None when it hangs or crashes, twice: the first time another text may be to blame."""
+    async def _asked(self, renderer: Renderer, text: str) -> tuple[Block, ...]:
+        """The worker's blocks; the text as it stands when it hangs, or crashes twice: at first another text may be to
+        blame."""
         for _ in range(2):
             try:
-                return as_blocks(await asyncio.wait_for(renderer(text), PATIENCE_S))
+                blocks = as_blocks(await asyncio.wait_for(renderer(text), PATIENCE_S))
             except TimeoutError:
                 log.warning("render.slow length=%d", len(text))
-                return None
+                break
             except Exception:  # whatever happened to the worker: the window shows the text all the same
                 log.warning("render.failed length=%d", len(text))
-        return None
+            else:
+                self._kept[text] = blocks
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+                return blocks
+        return tuple(verbatim(text))
 
     def first(self, items: Sequence[MessageItem]) -> None:
         """Do these before all others, in this order."""
@@ -214,6 +224,11 @@ def _colour_steps(code: str, language: str, done: Callable[[tuple[Span, ...]], N
     for spans in span_steps(code, language):  # noqa: B007 - the last one counts
         yield
     done(spans)
+
+
+def texts_of(message: Message) -> dict[int, str]:
+    """The texts of a message by the number of their part."""
+    return {number: part.text for number, part in enumerate(message.parts) if isinstance(part, TextPart)}
 
 
 def for_worker(text: str) -> bool:

@@ -19,6 +19,7 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.rendering import plain
 from qwen_desktop.ui.chat.accessible import MessageInterface
 from qwen_desktop.ui.chat.transcript import TranscriptView
+from tests import layouts
 
 
 @pytest.fixture
@@ -43,25 +44,25 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
         talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
         visited.append(view.interaction.focus)
     assert visited == [
-        ("m1", "copy"), ("m2", "thinking"), ("m2", "b0.link1"), ("m2", "b1.wrap"), ("m2", "b1.code_copy"),
-        ("m2", "copy"), ("m2", "regenerate"), ("", ""),
+        ("m1", "actions.copy"), ("m2", "part0.thinking"), ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"),
+        ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
     ]  # fmt: skip
-    view.interaction.focus = ("m2", "copy")
+    view.interaction.focus = ("m2", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
-    assert view.interaction.focus == ("m2", "b1.code_copy")
-    view.interaction.focus = ("m2", "b0.link1")
+    assert view.interaction.focus == ("m2", "part1.b1.code_copy")
+    view.interaction.focus = ("m2", "part1.b0.link1")
     with talk.qtbot.waitSignal(view.link_activated) as caught:
         talk.qtbot.keyClick(view, Qt.Key.Key_Return)
     assert caught.args == ["https://example.org"]
-    view.interaction.focus = ("m2", "thinking")
+    view.interaction.focus = ("m2", "part0.thinking")
     talk.qtbot.keyClick(view, Qt.Key.Key_Space)
-    assert talk.item("m2").thinking.opened
+    assert layouts.thinking(talk.item("m2")).opened
 
 
 def test_the_focus_ring_is_painted_and_gone_after_a_click(talk, theme):
     view = talk.view
     ring = theme.color("focus").name()
-    view.interaction.focus = ("m2", "regenerate")
+    view.interaction.focus = ("m2", "actions.regenerate")
     view.viewport().update()
     assert ring in talk.colours("m2", talk.target("m2", "regenerate"))
     talk.qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=talk.text_point("m1", "question"))
@@ -151,7 +152,7 @@ def test_what_was_never_drawn_is_read_as_it_is_copied(seen, say):
     stored = "Use `__init__` and `**kwargs`, **really**: `x = y ** 2`."
     seen.show([say("assistant", stored) for _ in range(80)])
     first = seen.item("m1")
-    assert first.body is None
+    assert not first.laid_out
     answer = interface(seen.view).child(0)
     with seen.qtbot.waitSignal(seen.view.texts.found) as caught:
         assert name(answer) == f"Qwen3 4B: {stored}"
@@ -196,9 +197,9 @@ def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch)
     parse = seen.view.texts.parse
     parsed = []
 
-    def noted(message):
-        parsed.append(message.id)
-        return parse(message)
+    def noted(text):
+        parsed.append(text)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", noted)
     list_ = interface(seen.view)

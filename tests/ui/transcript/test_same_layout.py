@@ -7,9 +7,7 @@ import random
 import msgspec
 import pytest
 
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, drawn_text
-from qwen_desktop.jobs.markdown.blocks import projection
-from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from tests import layouts
 
 
@@ -21,7 +19,7 @@ def test_at_once_plain_first_or_streamed_is_the_same(seen, seed):
     assert layouts.plain_first(seen.view, message) == once
     if message.role is not Role.USER:
         assert layouts.streamed(seen.view, message, chance) == once
-        assert once.projection == projection(Markdown().blocks(drawn_text(message.parts)))
+        assert once.projection == layouts.reads(message)
 
 
 CODE = "Before.\n\n```python\n" + "x = 1  # " + "long " * 60 + "\n```\n\n| a | b |\n|---|--:|\n| **1** | 2 |"

@@ -90,7 +90,7 @@ def test_a_selection_survives_eviction(seen, say):
     for _ in range(60):
         seen.view.scroll_by(-1500)
         seen.settle()
-    assert seen.item("m300").body is None
+    assert not seen.item("m300").laid_out
     assert seen.selected() == before
 
 
@@ -147,9 +147,9 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(400)])
     parse = seen.view.texts.parse
 
-    def slow(message):
+    def slow(text):
         time.sleep(0.002)
-        return parse(message)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     seen.view.select_all()
@@ -180,9 +180,9 @@ def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
     seen.show([say("assistant", f"message **{n}**") for n in range(60)])
     parse = seen.view.texts.parse
 
-    def slow(message):
+    def slow(text):
         time.sleep(0.006)
-        return parse(message)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     for later in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
@@ -21,31 +23,37 @@ from qwen_desktop.ui.chat.blocks import (
 )
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import Style, text_width
+from qwen_desktop.ui.chat.section import Section
 
 
-class ProblemCard:
+class ProblemSection(Section):
     """What went wrong, what to do, and the one button that helps; details are folded."""
 
-    def __init__(self, style: Style, problem: Problem) -> None:
-        self.style = style
-        self.problem = problem
-        self.details_open = False
-        self.height = 0.0
-        self._width = 0.0
+    def __init__(self, style: Style, problem: Problem, folds: dict[str, bool]) -> None:
+        super().__init__(style, "problem.")
+        self._problem = problem
+        self._folds = folds
         self._what = TextFlow(style, "what")
         self._hint = TextFlow(style, "hint")
         self._details = TextFlow(style, "details")
         self._button_y = 0.0
 
     @property
-    def sentences(self) -> str:
-        """What is said, for screen readers."""
-        hint = self.problem.hint
-        return texts.text(self.problem.what) + (" " + texts.text(hint) if hint else "")
+    def _opened(self) -> bool:
+        return self._folds.get("problem.details", False)
+
+    def toggle(self, key: str) -> None:
+        self._folds["problem.details"] = not self._opened
+        self.lay(self.width)
+
+    @property
+    def spoken(self) -> str:
+        hint = self._problem.hint
+        return texts.text(self._problem.what) + (" " + texts.text(hint) if hint else "")
 
     def button(self) -> str:
         """The label of the button, empty without one."""
-        action = self.problem.action
+        action = self._problem.action
         if not action:
             return ""
         if action == "retry":
@@ -56,23 +64,22 @@ class ProblemCard:
             return ""
 
     def lay(self, width: float) -> None:
-        """Measure for a width."""
         style = self.style
-        self._width = width
+        self.width = width
         inner = max(60.0, width - self._left() - 16)
         y = 14.0
-        self._what.set_runs(plain_runs(texts.text(self.problem.what)), inner)
+        self._what.set_runs(plain_runs(texts.text(self._problem.what)), inner)
         y += self._what.height
-        hint = self.problem.hint
+        hint = self._problem.hint
         self._hint.set_runs(plain_runs(texts.text(hint) if hint else ""), inner)
         if hint:
             y += 2 + self._hint.height
-        if self.button() or self.problem.details:
+        if self.button() or self._problem.details:
             y += 10
             self._button_y = y
             y += style.px(32)
-        if self.details_open:
-            self._details.set_runs(plain_runs(self.problem.details), inner)
+        if self._opened:
+            self._details.set_runs(plain_runs(self._problem.details), inner)
             y += 8 + self._details.height
         self.height = y + 14
 
@@ -80,21 +87,20 @@ class ProblemCard:
         return 16 + self.style.px(18) + 10
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        """Draw at ``at``."""
-        x, y = at.x, at.y
         style = self.style
-        frame = QRectF(x, y, self._width, self.height)
-        card(painter, frame, style.color("bad_soft"), style.color("bad_soft"), 12)
+        card(painter, QRectF(at.x, at.y, self.width, self.height), style.color("bad_soft"), style.color("bad_soft"), 12)
         size = style.px(18)
-        place = QRectF(x + 16, y + 14, size, style.line_height("what"))
+        place = self.placed(QRectF(16, 14, size, style.line_height("what"))).translated(at.x, at.y)
         draw_icon(painter, context, "circle-alert", style.color("bad"), place, size=size)
-        self._what.paint(painter, at.moved(self._left(), 14))
-        if self.problem.hint:
-            self._hint.paint(painter, at.moved(self._left(), 16 + self._what.height))
+        left = self.placed(QRectF(self._left(), 0, self._what.width, 0)).left()
+        self._what.paint(painter, at.moved(left, 14))
+        if self._problem.hint:
+            self._hint.paint(painter, at.moved(left, 16 + self._what.height))
         for target in self.targets():
-            rect = target.rect.translated(x, y)
+            rect = target.rect.translated(at.x, at.y)
             if target.key == "details":
-                icon = "chevron-down" if self.details_open else "chevron-right"
+                folded = "chevron-left" if self.rtl else "chevron-right"
+                icon = "chevron-down" if self._opened else folded
                 quiet_button(painter, context, rect, "details", icon, label=translate("transcript", "Details"))
                 continue
             hot = target.key in (context.hover, context.pressed)
@@ -104,8 +110,8 @@ class ProblemCard:
             draw_line_of_text(painter, rect, self.button(), align=Qt.AlignmentFlag.AlignHCenter)
             if context.focus == target.key:
                 focus_ring(painter, context, rect)
-        if self.details_open:
-            self._details.paint(painter, at.moved(self._left(), self._button_y + style.px(32) + 8))
+        if self._opened:
+            self._details.paint(painter, at.moved(left, self._button_y + style.px(32) + 8))
 
     def targets(self) -> list[Target]:
         """The button and the fold."""
@@ -116,11 +122,10 @@ class ProblemCard:
         if label:
             width = round(text_width(label, style.font("body", 500))) + 28
             rect = QRectF(x, self._button_y, width, style.px(32))
-            found.append(Target("problem", "problem", self.problem.action, rect, label))
+            found.append(Target("button", "problem", self._problem.action, rect, label))
             x += width + 8
-        if self.problem.details:
-            rect = QRectF(
-                x, self._button_y + 2, button_width(style, translate("transcript", "Details")), style.px(32) - 4
-            )
-            found.append(Target("details", "details", "", rect, translate("transcript", "Details")))
-        return found
+        if self._problem.details:
+            said = translate("transcript", "Details")
+            rect = QRectF(x, self._button_y + 2, button_width(style, said), style.px(32) - 4)
+            found.append(Target("details", "details", "", rect, said))
+        return [replace(target, rect=self.placed(target.rect)) for target in found]
