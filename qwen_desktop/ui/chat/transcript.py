@@ -203,7 +203,7 @@ class TranscriptView(TranscriptCanvas):
         """Messages from ``first`` to before ``last`` are new; about others something else is true than before."""
         width = float(self.column_width)
         for item in changed:
-            item.facts_changed()
+            item.refresh()
             self.mark(item)
         for item in self.items[first:last]:
             item.guess(width)
@@ -251,7 +251,7 @@ class TranscriptView(TranscriptCanvas):
     def set_versions(self, versions: Mapping[str, Versions]) -> None:
         """Tell which messages have other versions, by message id."""
         for item in self.shown.set_versions(versions):
-            item.facts_changed()
+            item.refresh()
         self.viewport().update()
 
     def set_show_speed(self, show: bool) -> None:

@@ -147,7 +147,7 @@ class MessageItem:
             self.height = self.estimate(width)
             self._cut_room = self._cut_height()
 
-    def facts_changed(self) -> None:
+    def refresh(self) -> None:
         """Its versions, the cut above it, or whether it is the last answer have become others."""
         if self.actions is not None:
             self.actions.versions = self.versions
