@@ -425,8 +425,8 @@ class MainWindow(Frame):
             self._finish()
             return
         self._closing = self.notify.ask(
-            self.tr("%n answers are still running", "", running),
-            self.tr("They stop when the window closes; what they have said so far is kept.", "", running),
+            self.tr("(An answer is|%n answers are) still running", "", running),
+            self.tr("Closing the window stops this; what was said so far is kept."),
             self.tr("Stop and close"),
             self._finish,
             no=self.tr("Go on"),
