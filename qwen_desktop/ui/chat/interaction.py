@@ -47,9 +47,12 @@ class Interaction(QObject):
 
     def __init__(self, index_of: Callable[[str], int | None], parent: QObject) -> None:
         super().__init__(parent)
+        self._index_of = index_of
         self.selection = Selection(index_of, self.changed.emit)
 
-    def reset(self) -> None:
-        """Other messages are on show."""
-        self.selection.clear()
-        self.hover = self.pressed = self.focus = NOWHERE
+    def forget_gone(self) -> None:
+        """Other messages are on show: nothing is done with those that are not."""
+        self.selection.forget_gone()
+        for name in ("hover", "pressed", "focus"):
+            if self._index_of(getattr(self, name)[0]) is None:
+                setattr(self, name, NOWHERE)

@@ -44,6 +44,12 @@ class Selection:
         """Nothing is selected."""
         self._set(None, None)
 
+    def forget_gone(self) -> None:
+        """Nothing is selected any more where a message has gone in which the selection ended."""
+        ends = {end.message_id for end in (self.anchor, self.cursor) if end is not None} - {""}
+        if any(self._index_of(message_id) is None for message_id in ends):
+            self.clear()
+
     @property
     def empty(self) -> bool:
         """Whether nothing is selected."""
@@ -75,11 +81,8 @@ class Selection:
         return (-1 if index is None else index, place.offset)
 
     def ends(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """(message index, offset) of the first and the last end; index -1 is before everything. None without a
-        selection, also when a message in which it ended has gone."""
+        """(message index, offset) of the first and the last end; index -1 is before everything."""
         if self.anchor is None or self.cursor is None or self.anchor == self.cursor:
-            return None
-        if any(end.message_id and self._index_of(end.message_id) is None for end in (self.anchor, self.cursor)):
             return None
         a, b = self._key(self.anchor), self._key(self.cursor)
         return (a, b) if a <= b else (b, a)

@@ -1,8 +1,8 @@
 """The scrolling and painting half of the transcript: which messages have a layout, where they stand, what is drawn.
 
-The truth about the position is the anchor: a visible message and how far its top is from the viewport's. Heights may
-change anywhere (guesses become true, an answer grows, older messages come in above); then all is placed again around
-the anchor. ``_stick`` instead keeps the end in view.
+The truth about the position is the anchor: a visible message and how far its top (or its bottom) is from the
+viewport's top. Heights may change anywhere (guesses become true, an answer grows, older messages come in above); then
+all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.plain_texts import PlainTexts
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
+from qwen_desktop.ui.chat.shown_messages import ShownMessages
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
@@ -51,9 +52,8 @@ class TranscriptCanvas(QAbstractScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self.items: list[MessageItem] = []
+        self.shown = ShownMessages(lambda message: MessageItem(message, self.style_, self.options))
         self.options = Options(changed=self._on_section)
-        self._by_id: dict[str, MessageItem] = {}
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
@@ -62,13 +62,13 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.texts = PlainTexts(self.markdown, self)
         self.interaction = Interaction(self.index_of, self)
         self.interaction.changed.connect(self.viewport().update)
+        self.items_changed.connect(self.interaction.forget_gone)
         self._tops: list[float] = [0.0]
         self._dirty_from = 0
-        self._anchor: tuple[MessageItem, float] | None = None
+        self._anchor: tuple[MessageItem, float, float] | None = None
         self._stick = True
         self._placing = False
         self._arranging = False
-        self._more_above = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
@@ -95,20 +95,19 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     # Items -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def items(self) -> list[MessageItem]:
+        """The messages that are loaded, in their order."""
+        return self.shown.items
+
     def index_of(self, message_id: str) -> int | None:
         """Position of a message among those loaded."""
-        item = self._by_id.get(message_id)
+        item = self.shown.get(message_id)
         return None if item is None else item.index
 
     def item(self, message_id: str) -> MessageItem | None:
         """The item of a message."""
-        return self._by_id.get(message_id)
-
-    def _reindex(self) -> None:
-        for index, item in enumerate(self.items):
-            item.index = index
-        self._dirty_from = 0
-        self.items_changed.emit()
+        return self.shown.get(message_id)
 
     @property
     def column_width(self) -> int:
@@ -184,8 +183,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         if self._stick:
             value = most
         elif self._anchor is not None:
-            item, distance = self._anchor
-            value = round(self._tops[item.index] - distance)
+            item, edge, distance = self._anchor
+            value = round(self._tops[item.index] + edge * item.height - distance)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
@@ -197,7 +196,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
         chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
-        self._anchor = None if chosen is None else (chosen, self._tops[chosen.index] - self.scroll_value)
+        self._anchor = None if chosen is None else (chosen, 0.0, self._tops[chosen.index] - self.scroll_value)
+
+    def hold(self, item: MessageItem, edge: float, distance: float) -> None:
+        """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
+        in view where that shows it."""
+        self._stick = False
+        self._anchor = (item, edge, distance)
+        self.arrange()
+        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
 
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
@@ -237,7 +244,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._evict()
         first = self.items[0].message.id if self.items else ""
         near = self.scroll_value < 3 * self.viewport().height()
-        if self._more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
+        if self.shown.more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
             self._asked_older = first
             self.older_wanted.emit(first)
         shown = not self._stick and self.verticalScrollBar().maximum() - self.scroll_value > 60
@@ -375,7 +382,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         item.place()
         grown = item.height - height
         if not self._stick and top + bottom - grown <= 0 < top + height:
-            self._anchor = (item, top - grown)
+            self._anchor = (item, 0.0, top - grown)
         self.mark(item)
         self.arrange()
 
@@ -399,7 +406,7 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _renew(self, item: MessageItem) -> None:
         if not self._stick:
             self._take_anchor()
-        item.facts_changed()
+        item.refresh()
         self.mark(item)
         self.arrange()
 

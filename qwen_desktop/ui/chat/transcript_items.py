@@ -17,9 +17,10 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.engine import FinishReason, PromptProgress
+from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
+from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, BlockLayout, PaintContext, Target, mirrored, translate
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -63,9 +64,7 @@ class MessageItem:
         #: Characters of the projection.
         self.length = 0
         self.versions: Versions | None = None
-        #: How far the question has been read, and since when (``time.monotonic``) the last part is a thought.
-        self.read: PromptProgress | None = None
-        self.thinking_since: float | None = None
+        self.run: RunState | None = None
         #: From top to bottom; empty without a layout.
         self.sections: list[Section] = []
         #: What the user has opened, folded or wrapped, by the target's key.
@@ -145,6 +144,11 @@ class MessageItem:
             self.width = width
             self.height = self.estimate(width)
 
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer is getting on: how far the question has been read, and since when it thinks."""
+        self.run = run
+        self._targets = None
+
     # Laying out ------------------------------------------------------------------------------------------------------
 
     def part(self, number: int) -> Section | None:
@@ -181,7 +185,7 @@ class MessageItem:
         self.ready = False
         self.height = max(height, self.height)
 
-    def facts_changed(self) -> None:
+    def refresh(self) -> None:
         """What stands around the parts may be another one now, or a part of another kind: make it anew."""
         if self.sections:
             ready = self.ready
@@ -221,7 +225,7 @@ class MessageItem:
             yield CopySection(style)
             return
         if self.streaming and not any(parts):
-            yield ProgressSection(style, lambda: self.read)
+            yield ProgressSection(style, lambda: self.run.read if self.run else None)
         yield from (NoteSection(style, icon, said) for icon, said in self._said())
         if message.problem is not None and not self.streaming:
             yield ProblemSection(style, message.problem, self.folds)
@@ -245,12 +249,15 @@ class MessageItem:
         if section is not None and section.take(part, growing=growing):
             return section
         if isinstance(part, ThinkingPart):
-            section = ThinkingSection(self._style, name, self._options, self.folds, lambda: self.thinking_since)
+            section = ThinkingSection(self._style, name, self._options, self.folds, self._thinks_since)
         else:
             section = TextSection(self._style, name, type(part), self.folds)
         section.lay(self._text_width(self.width))
         section.take(part, growing=growing)
         return section
+
+    def _thinks_since(self) -> float | None:
+        return self.run.thinking_since if self.run is not None else None
 
     def _said(self) -> list[tuple[str, str]]:
         message = self.message

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import PartBegun, PartEvent, PartsBuilder, PartWasThinking, TextPart
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
+from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
@@ -62,13 +63,12 @@ class LiveText:
 
 @dataclass(slots=True)
 class LiveAnswer:
-    """One growing answer; ``dirty`` are the parts of which not all is on show, ``thought`` is one that goes on."""
+    """One growing answer; ``dirty`` are the parts of which not all is on show."""
 
     item: MessageItem
     parts: PartsBuilder
     texts: dict[int, LiveText] = field(default_factory=dict)
     dirty: set[int] = field(default_factory=set)
-    thought: int | None = None
 
 
 class LiveAnswers(QObject):
@@ -107,6 +107,10 @@ class LiveAnswers(QObject):
         live = self._live[item.message.id] = LiveAnswer(item, PartsBuilder(item.message.parts))
         self._watch(live)
 
+    def forget(self, message_id: str) -> None:
+        """Stop following; nothing is shown any more."""
+        self._live.pop(message_id, None)
+
     def get(self, message_id: str) -> LiveAnswer | None:
         """The growing answer with this id."""
         return self._live.get(message_id)
@@ -118,10 +122,10 @@ class LiveAnswers(QObject):
             self._show()
         return self._live.pop(message_id, None)
 
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer: shown with the next frame."""
-        live = self._live.get(message_id)
-        if live is None:
+    def take(self, told: AnswerEvent) -> None:
+        """Some more of an answer: shown with the next frame. What is none of those followed is passed over."""
+        live, event = self._live.get(told.message_id), told.event
+        if live is None or not isinstance(event, PartEvent):
             return
         live.parts.take(event)
         live.dirty.add(event.index)
@@ -154,7 +158,7 @@ class LiveAnswers(QObject):
             for number in dirty:
                 section = item.part(number)
                 if section is None or not section.take(parts[number], growing=number + 1 == len(parts)):
-                    item.facts_changed()
+                    item.refresh()
                     section = item.part(number)
                 if isinstance(section, TextSection) and isinstance(part := parts[number], TextPart):
                     text = self._text(live, number)
@@ -185,10 +189,7 @@ class LiveAnswers(QObject):
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
-        thought = live.item.thinks
-        if thought != live.thought:
-            live.thought = thought
-            live.item.thinking_since = None if thought is None else time.monotonic()
+        if live.item.thinks is not None and not self._seconds.isActive():
             self._seconds.start()
 
     def _tick(self) -> None:
