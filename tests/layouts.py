@@ -207,7 +207,7 @@ def _show(view: TranscriptView, item: MessageItem, chance: random.Random) -> Non
     if chance.random() < 0.7:
         return
     for text in text_sections(item):
-        fresh = TextSection(view.style_, text.name, TextPart, item.folds)
+        fresh = TextSection(item, text.name, TextPart)
         fresh.lay(text.width)
         fresh.set_blocks(text.blocks)
         assert [(x.y, x.height) for x in text.layouts] == [(x.y, x.height) for x in fresh.layouts]

@@ -1,8 +1,8 @@
 """One piece of a message: a part, the name line, notes, an error, the row of actions. All speak the same interface.
 
 A section knows its height for a width, paints itself at a place and names what can be clicked in it; its coordinates
-begin at its own top left, its offsets count in its own text. The message stacks its sections and knows nothing else of
-them. A ``HostedSection`` carries a real widget, which the view places, shows and hides.
+begin at its own top left, its offsets count in its own text. What it says it asks of its message, which stacks its
+sections and knows nothing else of them. A ``HostedSection`` carries a real widget, which the view places and shows.
 """
 
 from __future__ import annotations
@@ -44,17 +44,28 @@ class Section(Directed, ABC):
     #: What follows it belongs to it: a name line, for one.
     heading = False
 
-    def __init__(self, style: Style, name: str = "") -> None:
-        self.style = style
+    def __init__(self, item: MessageItem, name: str = "") -> None:
+        self.item = item
         self.name = name
-        self.rtl = style.rtl
+        self.restyle(item.style)
         self.x = 0.0
         self.y = 0.0
         self.height = 0.0
         #: Where its text begins in the message's.
         self.start = 0
-        #: To be called when the height has become another one by itself.
-        self.changed: Callable[[], object] = _nobody
+
+    def restyle(self, style: Style) -> None:
+        """Take other fonts, colours and directions."""
+        self.style = style
+        self.rtl = style.rtl
+
+    def changed(self) -> None:
+        """To be called when the height has become another one by itself."""
+        self.item.section_changed(self)
+
+    def box(self, at: At, x: float, y: float, width: float, height: float) -> QRectF:
+        """A rectangle, counted from the start edge, where it is to be painted."""
+        return self.placed(QRectF(x, y, width, height)).translated(at.x, at.y)
 
     @abstractmethod
     def lay(self, width: float) -> None:
@@ -64,8 +75,8 @@ class Section(Directed, ABC):
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``. Keys and ranges of ``context`` are the section's own."""
 
-    def take(self, part: Part, *, growing: bool) -> bool:
-        """Show another state of its part, which may still grow; False when that is none of its kind."""
+    def take(self, part: Part) -> bool:
+        """Show another state of its part; False when that is none of its kind."""
         return False
 
     @property
@@ -114,8 +125,8 @@ class HostedSection(Section):
     is a target, so that Tab comes to it in reading order and not when Qt's own chain does.
     """
 
-    def __init__(self, style: Style, name: str, widget: QWidget) -> None:
-        super().__init__(style, name)
+    def __init__(self, item: MessageItem, name: str, widget: QWidget) -> None:
+        super().__init__(item, name)
         self.widget = widget
         for each in self._inputs():
             each.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -130,7 +141,7 @@ class HostedSection(Section):
         tall = widget.heightForWidth(int(width)) if widget.hasHeightForWidth() else widget.sizeHint().height()
         self.height = float(min(max(tall, widget.minimumHeight()), widget.maximumHeight()))
 
-    def take(self, part: Part, *, growing: bool) -> bool:
+    def take(self, part: Part) -> bool:
         return True
 
     def relaid(self) -> None:
@@ -167,7 +178,3 @@ class HostedSection(Section):
         if self.widget.geometry() != place:
             self.widget.setGeometry(place)
         self.widget.setVisible(seen or self.key_of(QApplication.focusWidget()) is not None)
-
-
-def _nobody() -> None:
-    """Nobody wants to know."""

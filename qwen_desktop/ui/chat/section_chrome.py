@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.core.chat import Versions
-from qwen_desktop.core.engine import PromptProgress, Stats
 from qwen_desktop.core.parts import Part, ThinkingPart
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks import (
@@ -25,8 +23,11 @@ from qwen_desktop.ui.chat.blocks import (
     translate,
 )
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
-from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
-from qwen_desktop.ui.chat.section import Options, Section
+from qwen_desktop.ui.chat.blocks_style import elided, text_width
+from qwen_desktop.ui.chat.section import Section
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 #: Shorter than this, in seconds, no number says more than "at once".
 _AT_ONCE_S = 0.05
@@ -66,29 +67,24 @@ class HeaderSection(Section):
     top_gap = 16.0
     heading = True
 
-    def __init__(self, style: Style, speaker: str, *, guide: bool) -> None:
-        super().__init__(style)
-        self._speaker = speaker
-        self._guide = guide
-
     def lay(self, width: float) -> None:
         self.width, self.height = width, self.style.px(24) + 4.0
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style, tall = self.style, self.height - 4
+        made = self.item.message.provenance
+        guide = made is not None and made.guide
         size = style.px(16)
-        icon = "book-open" if self._guide else "sparkles"
-        place = self.placed(QRectF(0, 0, size, tall)).translated(at.x, at.y)
+        icon = "book-open" if guide else "sparkles"
+        place = self.box(at, 0, 0, size, tall)
         draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
         font = style.font("small", 600)
         painter.setFont(font)
         painter.setPen(style.color("text_muted"))
         left = size + 8
-        speaker = elided(self._speaker, font, max(40.0, self.width - size - 140))
-        draw_line_of_text(
-            painter, self.placed(QRectF(left, 0, self.width - left, tall)).translated(at.x, at.y), speaker
-        )
-        if self._guide:
+        speaker = elided(self.item.name, font, max(40.0, self.width - size - 140))
+        draw_line_of_text(painter, self.box(at, left, 0, self.width - left, tall), speaker)
+        if guide:
             label = translate("transcript", "built-in guide")
             chip_font = style.font("caption")
             chip = QRectF(left + text_width(speaker, font) + 8, 2, text_width(label, chip_font) + 16, tall - 4)
@@ -104,33 +100,31 @@ class HeaderSection(Section):
 class ThinkingSection(Section):
     """A thought: one bordered line that opens."""
 
-    def __init__(
-        self, style: Style, name: str, options: Options, folds: dict[str, bool], since: Callable[[], float | None]
-    ) -> None:
-        super().__init__(style, name)
-        self._options = options
-        self._folds = folds
-        self._since = since
+    def __init__(self, item: MessageItem, name: str) -> None:
+        super().__init__(item, name)
         self._flow: TextFlow | None = None
         self.part = ThinkingPart("")
-        self.running = False
 
     @property
     def opened(self) -> bool:
         """Whether its text is on show."""
-        return self._folds.get(self.name + "thinking", self._options.open_thinking)
+        return self.item.folds.get(self.name + "thinking", self.item.options.open_thinking)
 
     def toggle(self, key: str) -> None:
-        self._folds[self.name + "thinking"] = not self.opened
+        self.item.folds[self.name + "thinking"] = not self.opened
         self.lay(self.width)
 
-    def take(self, part: Part, *, growing: bool) -> bool:
+    def take(self, part: Part) -> bool:
         if not isinstance(part, ThinkingPart):
             return False
         self.part = part
-        self.running = growing and part.seconds is None
         self.lay(self.width)
         return True
+
+    @property
+    def running(self) -> bool:
+        """Whether the thought goes on."""
+        return self.item.thinks is self.part
 
     @property
     def bar(self) -> float:
@@ -151,10 +145,9 @@ class ThinkingSection(Section):
         """The line's words and the quiet part behind them."""
         text, seconds, tokens = self.part.text, self.part.seconds, self.part.tokens
         if self.running:
-            now = time.monotonic()
-            clock = translate("transcript", "{n} s").format(
-                n=texts.locale().toString(int(now - (self._since() or now)))
-            )
+            since = self.item.run.thinking_since if self.item.run else None
+            passed = int(time.monotonic() - since) if since else 0
+            clock = translate("transcript", "{n} s").format(n=texts.locale().toString(passed))
             last = next((line.strip() for line in reversed(text[-600:].split("\n")) if line.strip()), "")
             return translate("transcript", "Thinking… {seconds}").format(seconds=clock), "" if self.opened else last
         if seconds is None:
@@ -177,7 +170,7 @@ class ThinkingSection(Section):
         card(painter, frame, fill_color, style.color("border"), 10)
         size = style.px(16)
         icon = "chevron-down" if self.opened else "chevron-left" if self.rtl else "chevron-right"
-        place = self.placed(QRectF(12, 0, size, self.bar)).translated(at.x, at.y)
+        place = self.box(at, 12, 0, size, self.bar)
         draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
         main, quiet = self.title()
         font = style.font("body")
@@ -185,14 +178,14 @@ class ThinkingSection(Section):
         painter.setPen(style.color("text_muted"))
         left = 12 + size + 8.0
         room = self.width - 14 - left
-        draw_line_of_text(painter, self.placed(QRectF(left, 0, room, self.bar)).translated(at.x, at.y), main)
+        draw_line_of_text(painter, self.box(at, left, 0, room, self.bar), main)
         left += text_width(main, font) + 8
         small = style.font("small")
         painter.setFont(small)
         painter.setPen(style.color("text_faint"))
         room = self.width - 14 - left
         if quiet and room > 20:
-            place = self.placed(QRectF(left, 0, room, self.bar)).translated(at.x, at.y)
+            place = self.box(at, left, 0, room, self.bar)
             draw_line_of_text(painter, place, elided(quiet, small, room))
         if self.opened and self._flow is not None:
             self._flow.paint(painter, at.moved(16, self.bar))
@@ -218,16 +211,12 @@ class ThinkingSection(Section):
 class ProgressSection(Section):
     """Reading the prompt: tokens done of total, the time left and a thin bar."""
 
-    def __init__(self, style: Style, read: Callable[[], PromptProgress | None]) -> None:
-        super().__init__(style)
-        self._read = read
-
     def lay(self, width: float) -> None:
         self.width, self.height = width, float(self.style.px(34))
 
     def text(self) -> str:
         """The sentence of the row."""
-        read = self._read()
+        read = self.item.run.read if self.item.run else None
         if read is None or not read.total:
             return translate("transcript", "Waiting for the first word…")
         locale = texts.locale()
@@ -249,7 +238,7 @@ class ProgressSection(Section):
         painter.setFont(style.font("small"))
         painter.setPen(style.color("text_muted"))
         draw_line_of_text(painter, QRectF(at.x, at.y, self.width, self.height - 10), self.text())
-        read = self._read()
+        read = self.item.run.read if self.item.run else None
         if read is not None and read.total:
             track = QRectF(0, self.height - 7, min(self.width, 260.0), 4)
             done = QRectF(track)
@@ -265,11 +254,11 @@ class NoteSection(Section):
 
     gap = 8.0
 
-    def __init__(self, style: Style, icon: str, text: str) -> None:
-        super().__init__(style)
+    def __init__(self, item: MessageItem, icon: str, text: str) -> None:
+        super().__init__(item)
         self._icon = icon
         self._text = text
-        self._flow = TextFlow(style, "note")
+        self._flow = TextFlow(self.style, "note")
 
     @property
     def spoken(self) -> str:
@@ -283,7 +272,7 @@ class NoteSection(Section):
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
         size = style.px(14)
-        place = self.placed(QRectF(0, 0, size, style.line_height("note"))).translated(at.x, at.y)
+        place = self.box(at, 0, 0, size, style.line_height("note"))
         draw_icon(painter, context, self._icon, style.color("text_muted"), place, size=size)
         text = self.placed(QRectF(style.px(24), 0, self._flow.width, self.height))
         self._flow.paint(painter, at.moved(text.left(), 0))
@@ -294,26 +283,19 @@ class ActionsSection(Section):
 
     gap = top_gap = 8.0
 
-    def __init__(
-        self, style: Style, *, shown: bool, last: bool, versions: Versions | None, stats: Stats | None
-    ) -> None:
-        super().__init__(style, "actions.")
-        self._shown = shown
-        self._versions = versions
-        self._stats = stats
-        self.last = last
-
     def lay(self, width: float) -> None:
         self.width, self.height = width, float(self.style.px(32))
 
     def visible(self, context: PaintContext) -> bool:
         """They show on the last answer, under the pointer and while the keyboard is on the message."""
-        return self._shown and bool(self.last or context.message_hover or context.focus or context.copied)
+        return not self.item.streaming and bool(
+            self.item.last or context.message_hover or context.focus or context.copied
+        )
 
     def stats_text(self) -> str:
         """Speed and time to the first word, empty when unknown."""
-        stats = self._stats
-        if stats is None or stats.decode_tokens_per_s <= 0:
+        stats = self.item.message.stats
+        if stats is None or stats.decode_tokens_per_s <= 0 or not self.item.options.show_speed:
             return ""
         locale = texts.locale()
         decode = stats.decode_tokens_per_s
@@ -337,7 +319,7 @@ class ActionsSection(Section):
 
         x = add(0.0, "copy", "copy", "", translate("transcript", "Copy answer")) + 4
         x = add(x, "regenerate", "regenerate", "", translate("transcript", "Regenerate answer")) + 4
-        versions = self._versions
+        versions = self.item.versions
         if versions is not None and len(versions.ids) > 1:
             ids = ("", *versions.ids, "")
             before, after = ids[versions.index], ids[versions.index + 2]
@@ -346,7 +328,7 @@ class ActionsSection(Section):
         return found
 
     def targets(self) -> list[Target]:
-        if not self._shown:
+        if self.item.streaming:
             return []
         return [replace(t, rect=self.placed(t.rect)) for t in self._buttons() if t.action != "version" or t.value]
 
@@ -354,7 +336,7 @@ class ActionsSection(Section):
         return round(text_width(self._count(), self.style.font("small"))) + 10.0
 
     def _count(self) -> str:
-        versions = self._versions
+        versions = self.item.versions
         if versions is None:
             return ""
         locale = texts.locale()
@@ -374,21 +356,18 @@ class ActionsSection(Section):
             if target.key == "previous":
                 painter.setFont(small)
                 painter.setPen(muted)
-                count = self.placed(QRectF(end, 0, self._count_width(), self.height)).translated(at.x, at.y)
+                count = self.box(at, end, 0, self._count_width(), self.height)
                 draw_line_of_text(painter, count, self._count(), align=Qt.AlignmentFlag.AlignHCenter)
         text = self.stats_text()
         if text:
             painter.setFont(small)
             painter.setPen(muted)
-            room = self.placed(QRectF(end + 12, 0, self.width - end - 12, self.height)).translated(at.x, at.y)
+            room = self.box(at, end + 12, 0, self.width - end - 12, self.height)
             draw_line_of_text(painter, room, text)
 
 
 class CopySection(Section):
     """The one quiet action beside a message of the user."""
-
-    def __init__(self, style: Style) -> None:
-        super().__init__(style, "actions.")
 
     def lay(self, width: float) -> None:
         self.width = self.height = float(TARGET)

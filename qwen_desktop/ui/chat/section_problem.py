@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
@@ -22,28 +23,28 @@ from qwen_desktop.ui.chat.blocks import (
     translate,
 )
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
+from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
 class ProblemSection(Section):
     """What went wrong, what to do, and the one button that helps; details are folded."""
 
-    def __init__(self, style: Style, problem: Problem, folds: dict[str, bool]) -> None:
-        super().__init__(style, "problem.")
+    def __init__(self, item: MessageItem, problem: Problem) -> None:
+        super().__init__(item, "problem.")
         self._problem = problem
-        self._folds = folds
-        self._what = TextFlow(style, "what")
-        self._hint = TextFlow(style, "hint")
-        self._details = TextFlow(style, "details")
+        self._what, self._hint, self._details = (TextFlow(self.style, base) for base in ("what", "hint", "details"))
         self._button_y = 0.0
 
     @property
     def _opened(self) -> bool:
-        return self._folds.get("problem.details", False)
+        return self.item.folds.get("problem.details", False)
 
     def toggle(self, key: str) -> None:
-        self._folds["problem.details"] = not self._opened
+        self.item.folds["problem.details"] = not self._opened
         self.lay(self.width)
 
     @property
@@ -90,7 +91,7 @@ class ProblemSection(Section):
         style = self.style
         card(painter, QRectF(at.x, at.y, self.width, self.height), style.color("bad_soft"), style.color("bad_soft"), 12)
         size = style.px(18)
-        place = self.placed(QRectF(16, 14, size, style.line_height("what"))).translated(at.x, at.y)
+        place = self.box(at, 16, 14, size, style.line_height("what"))
         draw_icon(painter, context, "circle-alert", style.color("bad"), place, size=size)
         left = self.placed(QRectF(self._left(), 0, self._what.width, 0)).left()
         self._what.paint(painter, at.moved(left, 14))

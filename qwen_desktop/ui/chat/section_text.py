@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
@@ -29,6 +30,9 @@ from qwen_desktop.ui.chat.blocks_table import TableLayout
 from qwen_desktop.ui.chat.blocks_text import MathLayout, RuleLayout, TextLayoutBlock, paint_quote_bars
 from qwen_desktop.ui.chat.section import Section
 
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
+
 
 def layout_of(style: Style, block: Block) -> BlockLayout:
     """The layout that shows a block."""
@@ -51,17 +55,16 @@ class TextSection(Section):
     gives the same, however they came about.
     """
 
-    def __init__(self, style: Style, name: str, kind: type[Part], folds: dict[str, bool]) -> None:
-        super().__init__(style, name)
+    def __init__(self, item: MessageItem, name: str, kind: type[Part]) -> None:
+        super().__init__(item, name)
         self._kind = kind
-        self._folds = folds
         self.layouts: list[BlockLayout] = []
         self._tops: list[float] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
 
-    def take(self, part: Part, *, growing: bool) -> bool:
+    def take(self, part: Part) -> bool:
         if type(part) is not self._kind:
             return False
         if (code := code_text(part)) is not None:
@@ -122,7 +125,7 @@ class TextSection(Section):
     def _made(self, block: Block, width: float, number: int) -> BlockLayout:
         layout = layout_of(self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = self._folds.get(f"{self.name}b{number}.wrap", False)
+            layout.wrap = self.item.folds.get(f"{self.name}b{number}.wrap", False)
         layout.set_width(width)
         return layout
 
@@ -137,7 +140,7 @@ class TextSection(Section):
         layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
         if isinstance(layout, CodeLayout):
             layout.toggle_wrap()
-            self._folds[self.name + key] = layout.wrap
+            self.item.folds[self.name + key] = layout.wrap
             self._place(0)
 
     def _place(self, first: int) -> None:

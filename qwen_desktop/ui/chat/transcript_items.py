@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath
@@ -71,8 +70,8 @@ class MessageItem:
         self.folds: dict[str, bool] = {}
         #: Sections in place of those of the same name ("part0."), or below the parts; they outlive the layout.
         self.extra: dict[str, Section] = {}
-        self._style = style
-        self._options = options
+        self.style = style
+        self.options = options
         self._bubble = QRectF()
         self._cut_height = 0.0
         self._targets: Targets | None = None
@@ -90,11 +89,10 @@ class MessageItem:
         return self.message.status is Status.STREAMING
 
     @property
-    def thinks(self) -> int | None:
-        """Number of the part that is a thought which goes on."""
-        parts = self.message.parts
-        thinks = self.streaming and parts and isinstance(parts[-1], ThinkingPart) and parts[-1].seconds is None
-        return len(parts) - 1 if thinks else None
+    def thinks(self) -> ThinkingPart | None:
+        """The thought that goes on."""
+        last = self.message.parts[-1] if self.streaming and self.message.parts else None
+        return last if isinstance(last, ThinkingPart) and last.seconds is None else None
 
     @property
     def name(self) -> str:
@@ -123,7 +121,7 @@ class MessageItem:
 
     def estimate(self, width: float) -> float:
         """A guess at the height from the length of the text, without laying anything out."""
-        style = self._style
+        style = self.style
         text = self.source
         line = style.line_height("message")
         room = (min(_BUBBLE, width) - 2 * _BUBBLE_PAD) if self.user else width
@@ -164,7 +162,7 @@ class MessageItem:
         for number, some in blocks.items():
             section = self.part(number)
             if not isinstance(section, TextSection):
-                section = TextSection(self._style, f"part{number}.", TextPart, self.folds)
+                section = TextSection(self, f"part{number}.", TextPart)
             made.append((section, (yield from section.prepared(some, wide))))
         for section, layouts in made:
             section.show(layouts, wide)
@@ -175,7 +173,7 @@ class MessageItem:
         made: list[TextSection] = []
         for number, part in enumerate(self.message.parts):
             if isinstance(part, TextPart):
-                section = TextSection(self._style, f"part{number}.", TextPart, self.folds)
+                section = TextSection(self, f"part{number}.", TextPart)
                 section.lay(self._text_width(width))
                 section.set_blocks(list(verbatim(part.text[:most])))
                 most = max(0, most - len(part.text))
@@ -203,7 +201,6 @@ class MessageItem:
         known = {section.name: section for section in (*self.sections, *fresh)}
         self.sections = list(self._stacked(known))
         for section in self.sections:
-            section.changed = partial(self._on_changed, section)
             section.lay(width if section.heading else self._text_width(width))
         self.place()
         self.ready = True
@@ -212,25 +209,23 @@ class MessageItem:
         return min(_BUBBLE, width - 40) - 2 * _BUBBLE_PAD if self.user else width
 
     def _stacked(self, known: Mapping[str, Section]) -> Iterator[Section]:
-        style, message = self._style, self.message
-        made = message.provenance
+        message = self.message
         if self.cut_above:
-            yield CutSection(style)
+            yield CutSection(self)
         if not self.user:
-            yield HeaderSection(style, self.name, guide=made is not None and made.guide)
+            yield HeaderSection(self)
         parts = [self._of_part(number, part, known) for number, part in enumerate(message.parts)]
         yield from filter(None, parts)
         yield from (section for name, section in self.extra.items() if not name.startswith("part"))
         if self.user:
-            yield CopySection(style)
+            yield CopySection(self, "actions.")
             return
         if self.streaming and not any(parts):
-            yield ProgressSection(style, lambda: self.run.read if self.run else None)
-        yield from (NoteSection(style, icon, said) for icon, said in self._said())
+            yield ProgressSection(self)
+        yield from (NoteSection(self, icon, said) for icon, said in self._said())
         if message.problem is not None and not self.streaming:
-            yield ProblemSection(style, message.problem, self.folds)
-        stats = message.stats if self._options.show_speed else None
-        yield ActionsSection(style, shown=not self.streaming, last=self.last, versions=self.versions, stats=stats)
+            yield ProblemSection(self, message.problem)
+        yield ActionsSection(self, "actions.")
 
     def _of_part(self, number: int, part: Part, known: Mapping[str, Section]) -> Section | None:
         name = f"part{number}."
@@ -244,20 +239,13 @@ class MessageItem:
             shown = code_text(part) is not None
         if not shown:
             return None
-        growing = self.streaming and number == len(self.message.parts) - 1
         section = known.get(name)
-        if section is not None and section.take(part, growing=growing):
-            return section
-        if isinstance(part, ThinkingPart):
-            section = ThinkingSection(self._style, name, self._options, self.folds, self._thinks_since)
-        else:
-            section = TextSection(self._style, name, type(part), self.folds)
-        section.lay(self._text_width(self.width))
-        section.take(part, growing=growing)
+        if section is None or not section.take(part):
+            thought = isinstance(part, ThinkingPart)
+            section = ThinkingSection(self, name) if thought else TextSection(self, name, type(part))
+            section.lay(self._text_width(self.width))
+            section.take(part)
         return section
-
-    def _thinks_since(self) -> float | None:
-        return self.run.thinking_since if self.run is not None else None
 
     def _said(self) -> list[tuple[str, str]]:
         message = self.message
@@ -296,17 +284,18 @@ class MessageItem:
         wide = min(most, max(24.0, math.ceil(max((section.natural for section in texts), default=0.0)) + 1))
         bubble = QRectF(self.width - wide - 2 * _BUBBLE_PAD, y, wide + 2 * _BUBBLE_PAD, 0)
         button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
-        if self._style.rtl:
+        if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
-        tall = max(bottom - y - _BUBBLE_PAD_Y, self._style.line_height("message")) + 2 * _BUBBLE_PAD_Y
+        tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
         self._bubble, self.height = bubble, y + tall + 2
 
-    def _on_changed(self, section: Section) -> None:
-        if self._options.changed is not None and section in self.sections:
-            self._options.changed(self, section)
+    def section_changed(self, section: Section) -> None:
+        """A section has another height by itself."""
+        if self.options.changed is not None and section in self.sections:
+            self.options.changed(self, section)
 
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
@@ -317,9 +306,9 @@ class MessageItem:
 
     def restyle(self, style: Style) -> None:
         """Fonts, colours or sizes changed: nothing of the layout can stay."""
-        self._style = style
+        self.style = style
         for section in self.extra.values():
-            section.style, section.rtl = style, style.rtl
+            section.restyle(style)
         self.evict()
         self.height = 0.0
 
@@ -352,7 +341,7 @@ class MessageItem:
 
     def _paint_bubble(self, painter: QPainter, r: QRectF) -> None:
         big, small = 14.0, 4.0
-        right, left = (big, small) if self._style.rtl else (small, big)
+        right, left = (big, small) if self.style.rtl else (small, big)
         path = QPainterPath()
         path.moveTo(r.left() + big, r.top())
         path.lineTo(r.right() - big, r.top())
@@ -364,7 +353,7 @@ class MessageItem:
         path.lineTo(r.left(), r.top() + big)
         path.quadTo(r.left(), r.top(), r.left() + big, r.top())
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._style.color("user_message"))
+        painter.setBrush(self.style.color("user_message"))
         painter.drawPath(path)
 
     # Asking ----------------------------------------------------------------------------------------------------------

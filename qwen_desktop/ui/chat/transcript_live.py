@@ -157,7 +157,7 @@ class LiveAnswers(QObject):
             dirty, live.dirty = sorted(live.dirty.intersection(range(len(parts)))), set()
             for number in dirty:
                 section = item.part(number)
-                if section is None or not section.take(parts[number], growing=number + 1 == len(parts)):
+                if section is None or not section.take(parts[number]):
                     item.refresh()
                     section = item.part(number)
                 if isinstance(section, TextSection) and isinstance(part := parts[number], TextPart):

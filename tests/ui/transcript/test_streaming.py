@@ -67,7 +67,7 @@ def feed(seen, text: str, seed: int = 1) -> None:
         place += step
         if chance.random() < 0.2:
             seen.qtbot.wait(34)
-    seen.qtbot.wait(50)
+    seen.qtbot.waitUntil(lambda: not seen.view.live.get("m2").dirty)
 
 
 def test_streamed_text_appears_as_it_comes(live):
@@ -153,7 +153,7 @@ def test_reading_the_prompt_is_shown_until_the_first_word(live):
 
 def test_a_failure_keeps_what_was_said(live):
     layouts.more(live.view, "m2", "Half an ans")
-    live.qtbot.wait(50)
+    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
     item = live.item("m2")
     problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.FAILED, problem=problem))
@@ -168,7 +168,7 @@ def test_deltas_are_shown_at_most_thirty_times_a_second(live):
     for _ in range(100):
         layouts.more(live.view, "m2", "word ")
         live.qtbot.wait(2)
-    live.qtbot.wait(50)
+    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
     assert 2 <= len(updates) <= 40
     assert live.view.message_text("m2").count("word") == 100
 

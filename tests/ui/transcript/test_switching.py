@@ -148,7 +148,9 @@ def test_the_keyboard_goes_over_to_the_version(seen, chat):
     seen.view.replace_tail("m30", [other(chat[29], 5)])
     assert seen.view.interaction.focus[0] == "m30+"
     seen.settle()
-    assert seen.view.interaction.focus[1] in [target.key for target in seen.item("m30+").targets()] + ["actions.previous"]
+    assert seen.view.interaction.focus[1] in [target.key for target in seen.item("m30+").targets()] + [
+        "actions.previous"
+    ]
 
 
 def test_a_selection_of_what_leaves_is_gone_and_another_stays(seen, chat):
