@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 Plainer: TypeAlias = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 #: The longest step in this thread, in seconds; one message may add its own time.
-_STEP_S: Final = 0.004
-#: Characters that one call of the worker gets, unless one message alone has more.
+_STEP_S: Final = 0.003
+#: Characters and texts that one call of the worker gets; one text alone may have more characters.
 _BATCH: Final = 60_000
+_BATCH_TEXTS: Final = 300
 #: Messages that are prepared for a screen reader in one go.
 _SPOKEN: Final = 100
 #: Characters of plain text that are remembered.
@@ -180,6 +181,8 @@ class Gathering(QObject):
         self._done: Callable[[Sequence[str]], None] | None = done
         self._found: list[str] = []
         self._missing: list[int] = []
+        #: What the texts of those messages read like; "" until that is known.
+        self._read: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._work = self._steps()
         self._timer = QTimer(self)
@@ -211,6 +214,7 @@ class Gathering(QObject):
             text = self._texts.known_of(item, message)
             if text is None and elsewhere:
                 self._missing.append(number)
+                self._read.update(dict.fromkeys(texts_of(message).values(), ""))
             elif text is None:
                 text = self._texts.read(message)
             self._found.append(text or "")
@@ -231,23 +235,23 @@ class Gathering(QObject):
             self._end()
 
     async def _ask(self) -> None:
-        messages = [self._todo[number][1] for number in self._missing]
-        read: dict[str, str] = {}
         batch: list[str] = []
         size = 0
         try:
-            for text in dict.fromkeys(text for message in messages for text in texts_of(message).values()):
-                if batch and size + len(text) > _BATCH:
-                    read.update(zip(batch, await self._texts.ask(batch), strict=True))
+            for text in tuple(self._read):
+                if batch and (size + len(text) > _BATCH or len(batch) == _BATCH_TEXTS):
+                    self._read.update(zip(batch, await self._texts.ask(batch), strict=True))
                     batch, size = [], 0
                 batch.append(text)
                 size += len(text)
-            read.update(zip(batch, await self._texts.ask(batch), strict=True))
+            self._read.update(zip(batch, await self._texts.ask(batch), strict=True))
         except Cancelled:
             self.cancel()
             return
-        for number, message in zip(self._missing, messages, strict=True):
-            self._found[number] = self._texts.joined(message, read)
+        for count, number in enumerate(self._missing):
+            self._found[number] = self._texts.joined(self._todo[number][1], self._read)
+            if count % _BATCH_TEXTS == _BATCH_TEXTS - 1:
+                await asyncio.sleep(0)
         self._end()
 
     def _end(self) -> None:

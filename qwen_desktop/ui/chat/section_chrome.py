@@ -139,8 +139,8 @@ class ThinkingSection(Section):
         """The line's words and the quiet part behind them."""
         text, seconds, tokens = self.part.text, self.part.seconds, self.part.tokens
         if self.running:
-            since = self.item.thinking_since
-            passed = 0 if since is None else int(time.monotonic() - since)
+            since = self.item.run.thinking_since if self.item.run else None
+            passed = int(time.monotonic() - since) if since else 0
             clock = translate("transcript", "{n} s").format(n=texts.locale().toString(passed))
             last = next((line.strip() for line in reversed(text[-600:].split("\n")) if line.strip()), "")
             return translate("transcript", "Thinking… {seconds}").format(seconds=clock), "" if self.opened else last
@@ -204,7 +204,7 @@ class ProgressSection(Section):
 
     def text(self) -> str:
         """The sentence of the row."""
-        read = self.item.read
+        read = self.item.run.read if self.item.run else None
         if read is None or not read.total:
             return translate("transcript", "Waiting for the first word…")
         locale = texts.locale()
@@ -225,7 +225,7 @@ class ProgressSection(Section):
         style = self.style
         place = QRectF(at.x, at.y, self.width, self.height - 10)
         self.write(painter, place, self.text(), font=style.font("small"), role="text_muted")
-        read = self.item.read
+        read = self.item.run.read if self.item.run else None
         if read is not None and read.total:
             track = QRectF(0, self.height - 7, min(self.width, 260.0), 4)
             done = QRectF(track)

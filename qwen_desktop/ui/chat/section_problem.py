@@ -59,7 +59,7 @@ class ProblemSection(Section):
         if action == "retry":
             return translate("transcript", "Try again")
         try:
-            return texts.source(command(action).title, "commands")
+            return texts.marked(command(action).title)
         except KeyError:
             return ""
 

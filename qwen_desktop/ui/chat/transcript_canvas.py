@@ -1,8 +1,8 @@
 """The scrolling and painting half of the transcript: which messages have a layout, where they stand, what is drawn.
 
-The truth about the position is the anchor: a visible message and how far its top is from the viewport's. Heights may
-change anywhere (guesses become true, an answer grows, older messages come in above); then all is placed again around
-the anchor. ``_stick`` instead keeps the end in view.
+The truth about the position is the anchor: a visible message and how far its top (or its bottom) is from the
+viewport's top. Heights may change anywhere (guesses become true, an answer grows, older messages come in above); then
+all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
+from qwen_desktop.ui.chat.plain_texts import PlainTexts
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
-from qwen_desktop.ui.chat.selection import Selection
+from qwen_desktop.ui.chat.shown_messages import ShownMessages
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
@@ -42,30 +44,31 @@ class TranscriptCanvas(QAbstractScrollArea):
     """A column of messages of which only those near the viewport are laid out."""
 
     older_wanted = Signal(str)
+    #: Other messages are on show.
+    items_changed = Signal()
+    #: A message's item and the target of it that was clicked or chosen in another way.
+    activated = Signal(object, object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self.items: list[MessageItem] = []
+        self.shown = ShownMessages(lambda message: MessageItem(message, self.style_, self.options))
         self.options = Options(changed=self._on_section)
-        self._by_id: dict[str, MessageItem] = {}
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
-        self.selection = Selection(self.index_of)
-        self.hover: tuple[str, str] = ("", "")
-        self.pressed: tuple[str, str] = ("", "")
-        self.focus_key: tuple[str, str] = ("", "")
-        self.copied: frozenset[tuple[str, str]] = frozenset()
+        self.texts = PlainTexts(self.markdown, self)
+        self.interaction = Interaction(self.index_of, self)
+        self.interaction.changed.connect(self.viewport().update)
+        self.items_changed.connect(self.interaction.forget_gone)
         self._tops: list[float] = [0.0]
         self._dirty_from = 0
-        self._anchor: tuple[MessageItem, float] | None = None
+        self._anchor: tuple[MessageItem, float, float] | None = None
         self._stick = True
         self._placing = False
         self._arranging = False
-        self._more_above = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
@@ -92,19 +95,19 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     # Items -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def items(self) -> list[MessageItem]:
+        """The messages that are loaded, in their order."""
+        return self.shown.items
+
     def index_of(self, message_id: str) -> int | None:
         """Position of a message among those loaded."""
-        item = self._by_id.get(message_id)
+        item = self.shown.get(message_id)
         return None if item is None else item.index
 
     def item(self, message_id: str) -> MessageItem | None:
         """The item of a message."""
-        return self._by_id.get(message_id)
-
-    def _reindex(self) -> None:
-        for index, item in enumerate(self.items):
-            item.index = index
-        self._dirty_from = 0
+        return self.shown.get(message_id)
 
     @property
     def column_width(self) -> int:
@@ -180,8 +183,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         if self._stick:
             value = most
         elif self._anchor is not None:
-            item, distance = self._anchor
-            value = round(self._tops[item.index] - distance)
+            item, edge, distance = self._anchor
+            value = round(self._tops[item.index] + edge * item.height - distance)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
@@ -193,7 +196,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
         chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
-        self._anchor = None if chosen is None else (chosen, self._tops[chosen.index] - self.scroll_value)
+        self._anchor = None if chosen is None else (chosen, 0.0, self._tops[chosen.index] - self.scroll_value)
+
+    def hold(self, item: MessageItem, edge: float, distance: float) -> None:
+        """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
+        in view where that shows it."""
+        self._stick = False
+        self._anchor = (item, edge, distance)
+        self.arrange()
+        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
 
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
@@ -233,7 +244,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._evict()
         first = self.items[0].message.id if self.items else ""
         near = self.scroll_value < 3 * self.viewport().height()
-        if self._more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
+        if self.shown.more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
             self._asked_older = first
             self.older_wanted.emit(first)
         shown = not self._stick and self.verticalScrollBar().maximum() - self.scroll_value > 60
@@ -371,7 +382,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         item.place()
         grown = item.height - height
         if not self._stick and top + bottom - grown <= 0 < top + height:
-            self._anchor = (item, top - grown)
+            self._anchor = (item, 0.0, top - grown)
         self.mark(item)
         self.arrange()
 
@@ -420,14 +431,14 @@ class TranscriptCanvas(QAbstractScrollArea):
             widget.setFocus(Qt.FocusReason.TabFocusReason)
         elif not self.hasFocus():
             self.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.focus_key = (item.message.id, key)
+        self.interaction.focus = (item.message.id, key)
 
     def _on_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
         for item in self._hosting if now is not None else ():
             for section in item.extra.values():
                 key = section.key_of(now) if isinstance(section, HostedSection) else None
                 if key is not None:
-                    self.focus_key = (item.message.id, section.name + key)
+                    self.interaction.focus = (item.message.id, section.name + key)
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
@@ -460,16 +471,16 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def context(self, item: MessageItem) -> PaintContext:
         """How a message is seen now."""
-        key = item.message.id
-        selected = self.selection.part_of(item.index, item.length) if item.laid_out else None
+        key, now = item.message.id, self.interaction
+        selected = now.selection.part_of(item.index, item.length) if item.laid_out else None
         return PaintContext(
             self.style_,
             self.devicePixelRatioF(),
-            self.hover[1] if self.hover[0] == key else "",
-            self.pressed[1] if self.pressed[0] == key else "",
-            self.focus_key[1] if self.focus_key[0] == key and self.hasFocus() else "",
-            frozenset(name for owner, name in self.copied if owner == key),
-            self.hover[0] == key,
+            now.hover[1] if now.hover[0] == key else "",
+            now.pressed[1] if now.pressed[0] == key else "",
+            now.focus[1] if now.focus[0] == key and self.hasFocus() else "",
+            frozenset(name for owner, name in now.copied if owner == key),
+            now.hover[0] == key,
             (*self.matches.get(key, ()), Range(*selected)) if selected else self.matches.get(key, ()),
         )
 

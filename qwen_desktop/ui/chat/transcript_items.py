@@ -16,9 +16,10 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.engine import FinishReason, PromptProgress
+from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
+from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, BlockLayout, PaintContext, Target, mirrored, translate
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -62,9 +63,7 @@ class MessageItem:
         #: Characters of the projection.
         self.length = 0
         self.versions: Versions | None = None
-        #: How far the question has been read, and since when (``time.monotonic``) the last part is a thought.
-        self.read: PromptProgress | None = None
-        self.thinking_since: float | None = None
+        self.run: RunState | None = None
         #: From top to bottom; empty without a layout.
         self.sections: list[Section] = []
         #: What the user has opened, folded or wrapped, by the target's key.
@@ -142,6 +141,11 @@ class MessageItem:
         if not self.ready and (self.width != width or not self.height):
             self.width = width
             self.height = self.estimate(width)
+
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer is getting on: how far the question has been read, and since when it thinks."""
+        self.run = run
+        self._targets = None
 
     # Laying out ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import PartBegun, PartEvent, PartsBuilder, PartWasThinking, TextPart
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
+from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
@@ -105,6 +106,10 @@ class LiveAnswers(QObject):
         live = self._live[item.message.id] = LiveAnswer(item, PartsBuilder(item.message.parts))
         self._watch(live)
 
+    def forget(self, message_id: str) -> None:
+        """Stop following; nothing is shown any more."""
+        self._live.pop(message_id, None)
+
     def get(self, message_id: str) -> LiveAnswer | None:
         """The growing answer with this id."""
         return self._live.get(message_id)
@@ -115,10 +120,10 @@ class LiveAnswers(QObject):
             self._show()
             del self._live[message_id]
 
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer: shown with the next frame."""
-        live = self._live.get(message_id)
-        if live is None:
+    def take(self, told: AnswerEvent) -> None:
+        """Some more of an answer: shown with the next frame. What is none of those followed is passed over."""
+        live, event = self._live.get(told.message_id), told.event
+        if live is None or not isinstance(event, PartEvent):
             return
         live.parts.take(event)
         live.dirty.add(event.index)
@@ -181,11 +186,7 @@ class LiveAnswers(QObject):
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
-        item = live.item
-        if item.thinks is None:
-            item.thinking_since = None
-        elif item.thinking_since is None:
-            item.thinking_since = time.monotonic()
+        if live.item.thinks is not None and not self._seconds.isActive():
             self._seconds.start()
 
     def _tick(self) -> None:

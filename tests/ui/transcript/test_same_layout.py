@@ -31,7 +31,7 @@ def test_what_is_open_and_wrapped_stays_so_whatever_happens_to_the_window(seen, 
     folded = layouts.at_once(view, message)
     item = seen.item("m1")
     for action in ("thinking", "wrap"):
-        view.activate(item, seen.target("m1", action))
+        view.activated.emit(item, seen.target("m1", action))
     opened = layouts.seen(view, layouts.settle(view, "m1"))
     assert opened.height > folded.height + 80
     size = view.size()
@@ -68,5 +68,5 @@ def test_what_is_open_and_wrapped_stays_so_whatever_happens_to_the_window(seen, 
         change()
         assert layouts.seen(view, layouts.settle(view, "m1")) == opened, change.__name__
     for action in ("thinking", "wrap"):
-        view.activate(item, seen.target("m1", action))
+        view.activated.emit(item, seen.target("m1", action))
     assert layouts.seen(view, layouts.settle(view, "m1")) == folded
