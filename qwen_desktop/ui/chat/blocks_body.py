@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.jobs.markdown.blocks import (
@@ -20,25 +19,23 @@ from qwen_desktop.jobs.markdown.blocks import (
     separator,
 )
 from qwen_desktop.jobs.markdown.blocks import projection as projection_of
-from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import Layout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
-from qwen_desktop.ui.chat.blocks_text import MathLayout, RuleLayout, TextLayoutBlock, paint_quote_bars
+from qwen_desktop.ui.chat.blocks_text import RuleLayout, TextLayoutBlock
 
 
-def layout_of(style: Style, block: Block) -> BlockLayout:
+def layout_of(style: Style, block: Block) -> Layout:
     """The layout that shows a block."""
     match block:
-        case TextBlock():
+        case TextBlock() | MathBlock():
             return TextLayoutBlock(style, block)
         case CodeBlock():
             return CodeLayout(style, block)
         case TableBlock():
             return TableLayout(style, block)
-        case MathBlock():
-            return MathLayout(style, block)
         case RuleBlock():
             return RuleLayout(style, block)
 
@@ -54,7 +51,7 @@ class Body:
         self.wrapped = set() if wrapped is None else wrapped
         self.width = 0.0
         self.height = 0.0
-        self.layouts: list[BlockLayout] = []
+        self.layouts: list[Layout] = []
         self._tops: list[float] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
@@ -78,7 +75,7 @@ class Body:
 
     def steps(self, blocks: Iterable[Block | None], width: float) -> Iterator[None]:
         """Lay out ``blocks`` one a step (None is a pause); the body shows what there was until the last step."""
-        fresh: list[BlockLayout] = []
+        fresh: list[Layout] = []
         old = list(self.layouts) if width == self.width else []
         for block in blocks:
             if block is None:
@@ -113,7 +110,7 @@ class Body:
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
 
-    def _renewed(self, layout: BlockLayout | None, block: Block, width: float, number: int) -> BlockLayout:
+    def _renewed(self, layout: Layout | None, block: Block, width: float, number: int) -> Layout:
         if layout is not None and layout.update(block):
             return layout
         layout = layout_of(self.style, block)
@@ -145,6 +142,7 @@ class Body:
         del self._tops[first:], self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
+            layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
             y = 0.0
             start = 0
             if number:
@@ -185,8 +183,7 @@ class Body:
             if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
                 depth = min(layout.quotes, before.quotes)
-                bars = QRectF(x, y + layout.y - between - 2, 0, between + 4)
-                paint_quote_bars(painter, self.style, bars, depth)
+                layout.paint_bars(painter, At(x, y + layout.y - between - 2, top, bottom), between + 4, depth)
             inner = context.of(f"b{number}.", self._starts[number], self._lengths[number])
             layout.paint(painter, inner, at.moved(0, layout.y))
 
