@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import marks
 import translations
 from PySide6.QtCore import QCoreApplication, QLocale, Qt
 from PySide6.QtGui import QGuiApplication
 
 from qwen_desktop.core.text import plural
 from qwen_desktop.ui import translation
+from tests.ui.models import scripted
 
 #: What is asked for, and the locale that it borrows.
 LOCALES = {"long": "ru", "rtl": "ar"}
@@ -48,6 +50,13 @@ def _written(text: str, letters: str) -> str:
 _LETTERS: dict[str, Callable[[str], str]] = {"long": long, "rtl": rtl}
 
 
+def _of_tests() -> list[marks.Mark]:
+    """What tests make up: the catalogue's words on models, and sentences in the context "tests"."""
+    said = {model.strengths for model in scripted.catalogue()}
+    catalogue = [marks.Mark("catalogue", text, False, False, "") for text in sorted(said)]
+    return catalogue + [mark for mark in marks.read(Path(__file__).parent / "ui")[0] if mark.context == "tests"]
+
+
 def make(name: str, resources: Path) -> None:
     """Write the ``.qm`` file of "long" or "rtl" into ``resources``, as the window's start looks for it."""
     folder = resources / "translations"
@@ -58,7 +67,7 @@ def make(name: str, resources: Path) -> None:
     def forms(source: str, count: int) -> list[str]:
         return [written(plural(source, number)) for number in range(1, count + 1)]
 
-    translations.extract(path, LOCALES[name])
+    translations.extract(path, LOCALES[name], also=_of_tests())
     translations.translate(path, written, forms)
     translations.release(path, path.with_suffix(".qm"))
 

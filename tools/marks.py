@@ -7,6 +7,7 @@ constants, all with literals; ``%n`` stands exactly where a number is given (a c
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +111,13 @@ def read(package: Path) -> tuple[list[Mark], list[Fault]]:
         marks += reader.marks
         faults += reader.faults
     return marks, faults
+
+
+def of_catalogue(file: Path) -> list[Mark]:
+    """What the catalogue that is shipped says of its models; ``ui.texts.catalogue`` looks it up."""
+    models = json.loads(file.read_text(encoding="utf-8"))["models"]
+    said = sorted({str(model["strengths"]) for model in models if model.get("strengths")})
+    return [Mark("catalogue", text, False, False, file.name) for text in said]
 
 
 # Texts that nothing marks ---------------------------------------------------------------------------------------------
