@@ -142,8 +142,8 @@ def _same(path: Path, data: bytes) -> bool:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Name texts that lupdate would not find (a test refuses them). Exit codes: 0, 1 when ``--check`` finds a file that is
-    not up to date."""
+    """Name texts that lupdate would not find (a test refuses them). Exit codes: 0, 1 when ``--check`` finds files that
+    are not up to date."""
     parser = argparse.ArgumentParser(prog="tools/dev.py translations", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; fail when something would change")
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="one that has no file yet")
