@@ -444,9 +444,8 @@ class ChatPage(QWidget):
         self.status.set_context(*self.opened.context)
 
     def _show_running(self) -> None:
-        running = self._services.chat.running()
-        self.sidelist.model.set_running(running)
-        here = self.current in running
+        self.sidelist.model.set_running(self._services.chat.running())
+        here = self.opened.running
         self.composer.set_running(here)
         self.status.set_running(here)
         self._actions["answer.stop"].setEnabled(here)
