@@ -338,6 +338,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         super().resizeEvent(event)
         self._relay()
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self.restyle()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.arrange()

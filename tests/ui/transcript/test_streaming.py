@@ -468,6 +468,9 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
             layouts.more(live.view, "m2", f"[**{n}** " * 10)
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
+        while not live.view.live.get("m2").texts[0].growing.plain:
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.002)
 
     turns.loop.run_until_complete(fed())
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "".join(f"[**{n}** " * 10 for n in range(100)))
