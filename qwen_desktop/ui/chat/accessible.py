@@ -75,6 +75,12 @@ class _Tree:
         item = self.canvas.item(message_id)
         return _NOTHING if item is None or item.targets().named(key) is None else self.interface(item, key)
 
+    def tell_name(self, message_id: str) -> None:
+        """A screen reader that was given a message's text as it is stored can have it as it reads now."""
+        item = self.canvas.item(message_id)
+        if item is not None and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleEvent(self.interface(item), QAccessible.Event.NameChanged))
+
     def tell_focus(self) -> None:
         """Say where the keyboard has gone."""
         before, self._focus = self._focus, self.canvas.interaction.focus
@@ -309,5 +315,6 @@ def attach(canvas: TranscriptCanvas) -> None:
     setattr(canvas, _ATTRIBUTE, tree)
     canvas.items_changed.connect(tree.take_back_invalid)
     canvas.interaction.changed.connect(tree.tell_focus)
+    canvas.texts.found.connect(tree.tell_name)
     canvas.destroyed.connect(lambda: tree.take_back_all())  # noqa: PLW0108 - keeps the interfaces until then
     QAccessible.installFactory(_factory)

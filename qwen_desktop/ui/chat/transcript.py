@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import structs
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAccessibleEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
@@ -58,7 +58,6 @@ class TranscriptView(TranscriptCanvas):
         super().__init__(theme, parent)
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
-        self.texts.found.connect(self._on_text_found)
         self._copying = Copying(self)
         self.activated.connect(self._activate)
         source = self._input = Input(self)
@@ -183,14 +182,6 @@ class TranscriptView(TranscriptCanvas):
     def _announce(self, texts: Sequence[str]) -> None:
         text = translate("transcript", "Answer: {text}").format(text=texts[0][:_ANNOUNCED])
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
-
-    def _on_text_found(self, message_id: str) -> None:
-        """A screen reader that was given a message's text as it is stored can have it as it reads now."""
-        index = self.index_of(message_id)
-        if index is not None and QAccessible.isActive():
-            event = QAccessibleEvent(self, QAccessible.Event.NameChanged)
-            event.setChild(index)
-            QAccessible.updateAccessibility(event)
 
     def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
         """Messages from ``first`` to before ``last`` are new; about others something else is true than before."""

@@ -106,3 +106,33 @@ def test_from_right_to_left_everything_acts_where_it_is_painted(seen, say, theme
     finally:
         QGuiApplication.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         seen.view.restyle()
+
+
+def test_a_button_acts_only_where_it_was_pressed(seen, say):
+    seen.show([say("assistant", "one"), say("assistant", "two")])
+    asked = []
+    seen.view.regenerate_requested.connect(asked.append)
+    first, second = (seen.point(key, seen.target(key, "regenerate")) for key in ("m1", "m2"))
+    port = seen.view.viewport()
+    move(seen, first)
+    seen.qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=first)
+    seen.qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=second)
+    assert asked == []
+    seen.click("m1", "regenerate")
+    assert asked == ["m1"]
+
+
+def test_nothing_is_done_with_a_message_that_has_gone(seen, say):
+    first, second, third = say("user", "one"), say("assistant", "two"), say("assistant", "other")
+    seen.show([first, second])
+    seen.view.select_all()
+    point = seen.point("m2", seen.target("m2", "regenerate"))
+    move(seen, point)
+    seen.qtbot.mousePress(seen.view.viewport(), Qt.MouseButton.LeftButton, pos=point)
+    assert seen.view.interaction.pressed[0] == "m2"
+    seen.view.replace_tail("m2", [third])
+    now = seen.view.interaction
+    assert (now.hover, now.pressed, now.selection.empty) == (("", ""), ("", ""), True)
+    seen.settle()
+    with seen.qtbot.assertNotEmitted(seen.view.regenerate_requested):
+        seen.qtbot.mouseRelease(seen.view.viewport(), Qt.MouseButton.LeftButton, pos=point)
