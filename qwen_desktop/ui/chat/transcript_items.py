@@ -284,6 +284,9 @@ class MessageItem:
         if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
+        for section in texts:
+            if section.mirrors:  # its words stand at the right of the width in which it was laid out
+                section.x -= section.width - wide
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
