@@ -285,6 +285,12 @@ def command_bench(arguments: Sequence[str]) -> int:
     return run_steps([(path.stem, [PYTHON, path]) for path in chosen], env)
 
 
+def command_shots(arguments: Sequence[str]) -> int:
+    """Draw every page, dialog and state of the window, or compare two folders of such pictures: ``shots --help``."""
+    setup(["dev"], font=True)
+    return run([PYTHON, "-m", "tests.shots", *arguments], env={"QT_QPA_PLATFORM": "offscreen"})
+
+
 def command_clean_cache(_arguments: Sequence[str]) -> int:
     """Remove the built wheels and the test model from the cache."""
     freed = dev_cache.clean()
@@ -299,12 +305,13 @@ COMMANDS = {
     "setup": command_setup,
     "lint": command_lint,
     "bench": command_bench,
+    "shots": command_shots,
     "clean-cache": command_clean_cache,
 }
 
 
 #: What stands behind these is theirs, options too.
-PASSING_ON = ("run", "test", "long", "bench")
+PASSING_ON = ("run", "test", "long", "bench", "shots")
 
 
 def main(argv: Sequence[str]) -> int:
