@@ -78,9 +78,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _all(chosen: Sequence[Look], out: Path, only: str) -> int:
-    """A process for each combination, since Qt takes its scale once; as many at a time as there are processors."""
+    """A process for each combination, since Qt takes its scale once; one more at a time than there are processors."""
     began = time.monotonic()
-    together = max(1, min(len(chosen), os.cpu_count() or 1))
+    together = min(len(chosen), (os.cpu_count() or 1) + 1)  # each of them waits now and then
     with tempfile.TemporaryDirectory(prefix="qwen-desktop-shots-") as place, ThreadPoolExecutor(together) as pool:
         codes = list(pool.map(lambda look: _process(look, out, only, Path(place)), chosen))
     print(f"{out}: {len(chosen)} combinations, {time.monotonic() - began:.0f} s")
@@ -118,7 +118,7 @@ def _compare(old: Path, new: Path, out: Path | None) -> int:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtGui import QGuiApplication  # noqa: PLC0415 - drawing needs no Qt before
 
-    from tests.shots.compare import compare, report  # noqa: PLC0415
+    from tests.shots.compare import compare, machines, report  # noqa: PLC0415
 
     app = QGuiApplication.instance() or QGuiApplication(["shots"])
     try:
@@ -126,7 +126,7 @@ def _compare(old: Path, new: Path, out: Path | None) -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    for line in report(found):
+    for line in (*machines(old, new), *report(found)):
         print(line)
     if found.different:
         print(f"The differences are drawn in {out or new.with_name(f'{new.name}-compared')}.")

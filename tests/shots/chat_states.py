@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from qwen_desktop.core.chat import Status, new_id
 from qwen_desktop.core.engine import FinishReason, LiveFigures, PromptProgress, Stats, ThinkingMode
 from qwen_desktop.core.errors import Environment, Problem
-from qwen_desktop.core.parts import PartDelta, TextPart, ThinkingPart
+from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import AnswerEvent, Queued
 from tests.shots import seeds, words
@@ -61,6 +61,13 @@ async def told(stage: Stage, kind: type[Any]) -> None:
     await stage.until(lambda: any(isinstance(event.event, kind) for event in stage.services.events(AnswerEvent)))
 
 
+async def thinks(stage: Stage, seconds: float) -> None:
+    """Let an answer think for so long; the window counts whole seconds of the real clock."""
+    await told(stage, LiveFigures)
+    CLOCK.advance(seconds)
+    await asyncio.sleep(0.5)
+
+
 async def finished(stage: Stage) -> None:
     """Wait until no answer runs."""
     await stage.services.chat.idle()
@@ -94,7 +101,18 @@ async def rename(stage: Stage) -> None:
 
 @state("chat-list-menu")
 async def list_menu(stage: Stage) -> None:
-    await stage.open(*seeds.several())
+    await _list_menu(stage, "short")
+
+
+@state("chat-list-menu-in-new-chat")
+async def list_menu_new(stage: Stage) -> None:
+    await _list_menu(stage, "")
+
+
+async def _list_menu(stage: Stage, opened: str) -> None:
+    await stage.open(*seeds.several(), seeds.SHORT)
+    if opened:
+        await show_chat(stage, opened)
     stage.window.chat.show_list(True)
     view = chats(stage)
     right_click(view.viewport(), view.visualRect(view.model().index(3, 0)).center())
@@ -373,6 +391,20 @@ async def queued(stage: Stage) -> None:
     await told(stage, Queued)
 
 
+@state("chat-queued-seen-again")
+async def queued_again(stage: Stage) -> None:
+    await queued(stage)
+    await _away_and_back(stage)
+
+
+async def _away_and_back(stage: Stage) -> None:
+    """Open a new chat and then the one again that was on show."""
+    chat = stage.window.chat.current
+    stage.command("chat.new")
+    await stage.still()
+    await show_chat(stage, chat)
+
+
 @state("chat-reading")
 async def reading(stage: Stage) -> None:
     await stage.open()
@@ -381,13 +413,18 @@ async def reading(stage: Stage) -> None:
     await told(stage, PromptProgress)
 
 
+@state("chat-reading-seen-again")
+async def reading_again(stage: Stage) -> None:
+    await reading(stage)
+    await _away_and_back(stage)
+
+
 @state("chat-thinking-running")
 async def thinking_running(stage: Stage) -> None:
     await stage.open()
     stage.scene.answer = lambda _request: said("", thinking=words.THOUGHT, held=True)
     await ask(stage)
-    await told(stage, PartDelta)
-    CLOCK.advance(7.0)
+    await thinks(stage, 7.0)
 
 
 @state("chat-thinking-running-open")
@@ -395,8 +432,7 @@ async def thinking_running_open(stage: Stage) -> None:
     await stage.open(chat__open_thinking=True)
     stage.scene.answer = lambda _request: said("", thinking=words.THOUGHT, held=True)
     await ask(stage)
-    await told(stage, PartDelta)
-    CLOCK.advance(7.0)
+    await thinks(stage, 7.0)
 
 
 @state("chat-streaming")
@@ -415,6 +451,12 @@ async def streaming_elsewhere(stage: Stage) -> None:
     await ask(stage)
     await told(stage, LiveFigures)
     stage.command("chat.new")
+
+
+@state("chat-streaming-seen-again")
+async def streaming_again(stage: Stage) -> None:
+    await streaming(stage)
+    await _away_and_back(stage)
 
 
 @state("chat-stopped")
@@ -507,6 +549,11 @@ async def app_menu(stage: Stage) -> None:
 async def skeleton(stage: Stage) -> None:
 
     await stage.open_early(lambda app: setattr(app.history, "list", _never))
+
+
+@state("chat-skeleton-list")
+async def skeleton_list(stage: Stage) -> None:
+    await stage.open_early(lambda app: setattr(app.history, "list", _never), conversation="short")
 
 
 async def _never(*_: object) -> tuple[()]:

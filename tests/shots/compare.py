@@ -14,6 +14,8 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from tests.shots.picture import save
 from tests.shots.sheet import SHEET, Sheet
 
+#: In a folder of pictures: what of the machine is in them.
+FACTS = "_facts.json"
 _MARK = QColor(230, 0, 70)
 _GAP, _CAPTION = 8, 22
 
@@ -88,6 +90,14 @@ def report(found: Comparison) -> Iterator[str]:
     for name, difference in found.different.items():
         yield f"different {name}: {described(difference)}"
     yield (f"{len(found.equal)} equal, {len(found.different)} different, {len(found.new)} new, {len(found.gone)} gone")
+
+
+def machines(old: Path, new: Path) -> Iterator[str]:
+    """What to know where the folders were drawn with another Qt or other fonts: then all differs."""
+    for place in sorted({file.parent.relative_to(folder) for folder in (old, new) for file in folder.rglob(FACTS)}):
+        first, second = ((folder / place / FACTS) for folder in (old, new))
+        if first.is_file() and second.is_file() and first.read_bytes() != second.read_bytes():
+            yield f"not comparable: {first} and {second} differ"
 
 
 def _pictures(folder: Path) -> dict[str, Path]:

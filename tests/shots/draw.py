@@ -15,13 +15,14 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-from PySide6.QtCore import QLocale, Qt, qVersion
-from PySide6.QtGui import QFontInfo, QGuiApplication
+from PySide6.QtCore import QLocale, QMessageLogContext, Qt, QtMsgType, qInstallMessageHandler, qVersion
+from PySide6.QtGui import QFontDatabase, QFontInfo, QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.services import network
 from qwen_desktop.ui.event_loop import EventLoop
 from tests.shots import sheet, still, table
+from tests.shots.compare import FACTS
 from tests.shots.matrix import Look
 from tests.shots.picture import save
 from tests.shots.stage import Stage, pointer_away
@@ -30,8 +31,6 @@ from tests.shots.stage import Stage, pointer_away
 _LIMIT_S = 25.0
 #: With anything in this variable each state's time is told.
 TIMES = "SHOTS_TIMES"
-#: What of the machine is in the pictures, beside them.
-FACTS = "_facts.json"
 
 
 class Failed(NamedTuple):
@@ -67,11 +66,17 @@ def _application(look: Look) -> QApplication:
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     locale = QLocale(look.locale)
     QLocale.setDefault(locale)
+    qInstallMessageHandler(_on_message)
     app = QApplication(["shots"])
     app.setQuitOnLastWindowClosed(False)
     app.setCursorFlashTime(0)
     app.setLayoutDirection(locale.textDirection())
     return app
+
+
+def _on_message(_kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
+    if text and "This plugin does not support" not in text:  # offscreen nothing is raised and nothing grabbed
+        print(f"Qt: {text}", flush=True)
 
 
 async def _free() -> bool:
@@ -101,6 +106,7 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
     still.count_ids()
     errors = _Errors()
     logging.getLogger().addHandler(errors)
+    sys.excepthook = errors.of_slot
     loop = EventLoop(app, already_running=False)
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(errors.of_loop)
@@ -110,6 +116,7 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
         return "".join(traceback.format_exception(error))
     finally:
         logging.getLogger().removeHandler(errors)
+        sys.excepthook = sys.__excepthook__
         loop.close()
         asyncio.set_event_loop(None)
         gc.collect()
@@ -130,7 +137,7 @@ async def _staged(app: QApplication, look: Look, state: table.State, file: Path)
 
 
 class _Errors(logging.Handler):
-    """What is logged as an error while a state is drawn."""
+    """What goes wrong while a state is drawn, though it goes on."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -139,11 +146,18 @@ class _Errors(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.said.append(self.format(record))
 
+    def of_slot(self, _kind: object, error: BaseException, _trace: object) -> None:
+        """One in a slot that Qt has called."""
+        self.said.append("".join(traceback.format_exception(error)))
+
     def of_loop(self, _loop: object, context: dict[str, object]) -> None:
+        """One in a callback of the loop."""
         error = context.get("exception")
         words = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
         self.said.append(f"{context.get('message')} {words}")
 
 
 def _facts(app: QApplication) -> dict[str, str]:
-    return {"qt": qVersion(), "platform": sys.platform, "font": QFontInfo(app.font()).family()}
+    code = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    fonts = {"font": QFontInfo(app.font()).family(), "code": QFontInfo(code).family()}
+    return {"qt": qVersion(), "platform": sys.platform, **fonts}

@@ -53,7 +53,7 @@ def said(text: str, *, thinking: str = "", seconds: float = 6.0, held: bool = Fa
         if not held or number + 1 < len(parts):
             thought = isinstance(part, ThinkingPart)
             events.append(PartDone(number, seconds, len(part.text) // 4) if thought else PartDone(number))
-    if text:
+    if parts:
         events.append(LiveFigures(96, 18.4, 2_140, CONTEXT))
     return Answer(tuple(events), held=held)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtWidgets import QComboBox
+
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.settings import SECTION_TITLES
 from qwen_desktop.core.text import Text
@@ -65,6 +67,26 @@ async def search_nothing(stage: Stage) -> None:
 @state("settings-changed")
 async def changed(stage: Stage) -> None:
     await page(stage, "engine", engine__threads=3, engine__context=8192, engine__flash_attention="on")
+
+
+@state("settings-choice")
+async def choice(stage: Stage) -> None:
+    shown = await page(stage, "appearance")
+    shown.row("appearance.theme").findChild(QComboBox).showPopup()
+
+
+@state("settings-token")
+async def token(stage: Stage) -> None:
+    shown = await page(stage, "downloads", prepare=_with_token)
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+
+
+def _with_token(app: Any) -> None:
+    async def get(_name: str) -> str:
+        return "hf_made_up"
+
+    app.secrets.get = get
 
 
 @state("settings-refused")

@@ -6,13 +6,13 @@ Names of classes and attributes of the window stand here and in ``parts`` only, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import shiboken6
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt
 from PySide6.QtGui import QAction, QCursor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMainWindow, QPushButton, QWidget
@@ -74,8 +74,9 @@ class Stage:
         if model:
             await self.services.models.open_file(self.services.model_file(MODEL))
 
-    async def open_early(self, prepare: Callable[[Any], object]) -> None:
-        """Show it while its start waits for what ``prepare`` has made slow."""
+    async def open_early(self, prepare: Callable[[Any], object], *, conversation: str = "") -> None:
+        """Show it while its start waits for what ``prepare`` has made slow; ``conversation`` was open last time."""
+        self._remember(WindowState(conversation=conversation))
         self._starting = asyncio.create_task(self._made((), prepare, welcome=True))
         windows = self._app.topLevelWidgets
         await self.until(lambda: any(isinstance(w, MainWindow) and w.isVisible() for w in windows()))
@@ -86,14 +87,17 @@ class Stage:
         theme = Theme(resources_folder())
         theme.set_mode(THEMES[self.look.theme])  # type: ignore[arg-type] # one of the modes
         theme.apply(self._app)
-        state = find_paths().config / "window.json"
-        if grounds:
-            state.parent.mkdir(parents=True, exist_ok=True)
-            kept = WindowState(grounds={role: theme.color(role).name() for role in grounds})
-            state.write_bytes(msgspec.json.encode(kept))
-        self._early = Frame(state)
+        kept = WindowState(grounds={role: theme.color(role).name() for role in grounds})
+        self._early = Frame(self._remember(kept))
         self._early.resize(self.look.width, self.look.height)
         self._early.show()
+
+    def _remember(self, state: WindowState) -> Path:
+        """Write the file that the last run of the window left."""
+        file = find_paths().config / "window.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.encode(state))
+        return file
 
     async def _made(
         self, chats: Sequence[Chat], prepare: Callable[[Any], object] | None, *, welcome: bool, **settings: Any
@@ -160,7 +164,7 @@ class Stage:
         QTest.keyClick(widget, key, modifiers)
 
     def click(self, name: str, within: QWidget | None = None) -> None:
-        """Click the button with this text, name or tooltip; the text is the English one."""
+        """Click the button with this text, name or tooltip, which is the English one."""
         self.button(name, within).click()
 
     def button(self, name: str, within: QWidget | None = None) -> QAbstractButton:
@@ -168,7 +172,7 @@ class Stage:
         for place in (within,) if within is not None else (*self.dialogs(), self.window):
             for found in place.findChildren(QAbstractButton):
                 called = (found.text(), found.accessibleName(), found.toolTip())
-                if found.isVisible() and name in called:
+                if found.isVisible() and not {name, *_translations(name, found)}.isdisjoint(called):
                     return found
         raise AssertionError(f"no button {name!r}")
 
@@ -212,6 +216,17 @@ class Stage:
         finally:
             watch.end()
         raise AssertionError("the window does not come to rest")
+
+
+def _translations(english: str, widget: QWidget) -> Iterator[str]:
+    """What a text may be in the language on show: its context is a class in which the widget stands, or a part."""
+    at: QObject | None = widget
+    while at is not None:
+        for kind in type(at).__mro__:
+            yield QCoreApplication.translate(kind.__name__, english)
+        at = at.parent()
+    for part in ("models", "dialogs"):
+        yield QCoreApplication.translate(part, english)
 
 
 class _Paints(QObject):
