@@ -47,25 +47,27 @@ _FAILURE = Problem(
 )
 
 
-async def ask(stage: Stage, text: str = "Why is the sky blue?") -> str:
-    """Ask in a new chat that is on show; its id."""
+async def ask(stage: Stage, text: str = "Why is the sky blue?", *, until: type[Any] | None = None) -> str:
+    """Ask in a new chat that is on show, and wait until its answer has told an event of a kind; the chat's id."""
     edit = composer(stage)
     edit.setPlainText(text)
     stage.key(edit, Qt.Key.Key_Return)
-    await stage.until(stage.services.chat.running)
-    return str(next(iter(stage.services.chat.running())))
+    await stage.until(lambda: stage.window.chat.current in stage.services.chat.running())
+    chat = str(stage.window.chat.current)
+    if until is not None:
+        await stage.until(lambda: any(_is(event, chat, until) for event in stage.services.events(AnswerEvent)))
+    return chat
 
 
-async def told(stage: Stage, kind: type[Any]) -> None:
-    """Wait until an answer has told an event of a kind."""
-    await stage.until(lambda: any(isinstance(event.event, kind) for event in stage.services.events(AnswerEvent)))
+def _is(told: AnswerEvent, chat: str, kind: type[Any]) -> bool:
+    return told.conversation_id == chat and isinstance(told.event, kind)
 
 
 async def thinks(stage: Stage, seconds: float) -> None:
-    """Let an answer think for so long; the window counts whole seconds of the real clock."""
-    await told(stage, LiveFigures)
+    """Let an answer think for so long, and the window see it: it looks at the clock now and then."""
+    await stage.still()
     CLOCK.advance(seconds)
-    await asyncio.sleep(0.5)
+    await stage.repainted()
 
 
 async def finished(stage: Stage) -> None:
@@ -386,9 +388,8 @@ async def queued(stage: Stage) -> None:
         await stage.services.chat.send(
             (TextPart(f"Question {number + 1}"),), conversation_id=new_id(), new=True, thinking=ThinkingMode.AUTO
         )
-    await ask(stage)
-    await stage.until(lambda: len(stage.services.chat.running()) == 5)
-    await told(stage, Queued)
+    await stage.until(lambda: len(stage.services.chat.running()) == 4)
+    await ask(stage, until=Queued)
 
 
 @state("chat-queued-seen-again")
@@ -409,8 +410,7 @@ async def _away_and_back(stage: Stage) -> None:
 async def reading(stage: Stage) -> None:
     await stage.open()
     stage.scene.answer = lambda _request: Answer((PromptProgress(5_120, 12_288, 21.0),), held=True)
-    await ask(stage)
-    await told(stage, PromptProgress)
+    await ask(stage, until=PromptProgress)
 
 
 @state("chat-reading-seen-again")
@@ -423,7 +423,7 @@ async def reading_again(stage: Stage) -> None:
 async def thinking_running(stage: Stage) -> None:
     await stage.open()
     stage.scene.answer = lambda _request: said("", thinking=words.THOUGHT, held=True)
-    await ask(stage)
+    await ask(stage, until=LiveFigures)
     await thinks(stage, 7.0)
 
 
@@ -431,7 +431,7 @@ async def thinking_running(stage: Stage) -> None:
 async def thinking_running_open(stage: Stage) -> None:
     await stage.open(chat__open_thinking=True)
     stage.scene.answer = lambda _request: said("", thinking=words.THOUGHT, held=True)
-    await ask(stage)
+    await ask(stage, until=LiveFigures)
     await thinks(stage, 7.0)
 
 
@@ -440,16 +440,14 @@ async def streaming(stage: Stage) -> None:
     await stage.open()
     text = words.SKY + "\n\n```python\nfor wave in spectrum:\n    print(wave"
     stage.scene.answer = lambda _request: said(text, thinking=words.THOUGHT, held=True)
-    await ask(stage)
-    await told(stage, LiveFigures)
+    await ask(stage, until=LiveFigures)
 
 
 @state("chat-streaming-elsewhere")
 async def streaming_elsewhere(stage: Stage) -> None:
     await stage.open(*seeds.several()[:6])
     stage.scene.answer = lambda _request: said(words.SKY, held=True)
-    await ask(stage)
-    await told(stage, LiveFigures)
+    await ask(stage, until=LiveFigures)
     stage.command("chat.new")
 
 
@@ -463,8 +461,7 @@ async def streaming_again(stage: Stage) -> None:
 async def stopped(stage: Stage) -> None:
     await stage.open()
     stage.scene.answer = lambda _request: said(words.SKY, held=True)
-    chat = await ask(stage)
-    await told(stage, LiveFigures)
+    chat = await ask(stage, until=LiveFigures)
     await stage.services.chat.stop(chat)
     await finished(stage)
 

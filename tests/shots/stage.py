@@ -217,6 +217,15 @@ class Stage:
             watch.end()
         raise AssertionError("the window does not come to rest")
 
+    async def repainted(self) -> None:
+        """Wait until something of the window is painted again."""
+        watch = _Paints()
+        watch.attend([self.window])
+        try:
+            await self.until(lambda: watch.painted([self.window]))
+        finally:
+            watch.end()
+
 
 def _translations(english: str, widget: QWidget) -> Iterator[str]:
     """What a text may be in the language on show: its context is a class in which the widget stands, or a part."""

@@ -10,7 +10,7 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui.crash_report import CrashReport
 from tests.shots import seeds, words
-from tests.shots.chat_states import ask, told
+from tests.shots.chat_states import ask
 from tests.shots.engine import said
 from tests.shots.parts import show_chat
 from tests.shots.table import state
@@ -65,8 +65,7 @@ async def toast_page(stage: Stage) -> None:
 async def close_while_answering(stage: Stage) -> None:
     await stage.open()
     stage.scene.answer = lambda _request: said(words.SKY, held=True)
-    await ask(stage)
-    await told(stage, LiveFigures)
+    await ask(stage, until=LiveFigures)
     stage.window.close()
     await stage.dialog()
 
