@@ -106,11 +106,13 @@ def _draw(look: Look, out: Path, only: str) -> int:
     still.freeze()  # before the app is imported
     from tests.shots.draw import draw  # noqa: PLC0415
 
-    failed = draw(look, out, only)
-    drawn = sum(1 for path in out.glob("*.png") if not path.name.startswith("_"))
+    drawn, failed = draw(look, out, only)
     for name, reason in failed:
         print(f"\nFAILED {name}\n{reason}")
-    print(f"{drawn} states drawn" + (f", {len(failed)} failed: {', '.join(f.name for f in failed)}" if failed else ""))
+    print(
+        f"{len(drawn)} states drawn"
+        + (f", {len(failed)} failed: {', '.join(f.name for f in failed)}" if failed else "")
+    )
     return int(bool(failed) or not drawn)
 
 

@@ -29,6 +29,8 @@ from tests.shots.stage import Stage, pointer_away
 
 #: A state that takes longer has failed, in seconds.
 _LIMIT_S = 25.0
+#: After so many states what is left of their windows is collected.
+_COLLECT = 8
 #: With anything in this variable each state's time is told.
 TIMES = "SHOTS_TIMES"
 
@@ -40,8 +42,9 @@ class Failed(NamedTuple):
     reason: str
 
 
-def draw(look: Look, out: Path, only: str = "") -> list[Failed]:
-    """Draw the states whose names match ``only`` into ``out``; older pictures of them go. Returns what failed."""
+def draw(look: Look, out: Path, only: str = "") -> tuple[list[str], list[Failed]]:
+    """Draw the states whose names match ``only`` into ``out``; older pictures of them go. Returns what was drawn, and
+    what failed."""
     out.mkdir(parents=True, exist_ok=True)
     for path in out.glob("*.png") if not only else (out / f"{name}.png" for name in table.states(only)):
         path.unlink(missing_ok=True)
@@ -49,17 +52,20 @@ def draw(look: Look, out: Path, only: str = "") -> list[Failed]:
     app = _application(look)
     failed: list[Failed] = []
     with tempfile.TemporaryDirectory(prefix="qwen-desktop-shots-") as place, _home(place):
-        for name, state in table.states(only).items():
+        gc.disable()  # windows end where they are closed, not in the middle of another one
+        for number, (name, state) in enumerate(table.states(only).items()):
             began = time.perf_counter()
             problem = _draw_one(app, look, name, state, out)
             if problem:
                 failed.append(Failed(name, problem))
+            if number % _COLLECT == 0:
+                gc.collect()
             if os.environ.get(TIMES):
                 print(f"{time.perf_counter() - began:6.2f} s {name}")
     drawn = [name for name in table.states(only) if (out / f"{name}.png").is_file()]
     sheet.of_folder(out, drawn, f"{look.name}: {len(drawn)} states")
     (out / FACTS).write_text(json.dumps(_facts(app), indent=1) + "\n", encoding="utf-8")
-    return failed
+    return drawn, failed
 
 
 def _application(look: Look) -> QApplication:
@@ -119,8 +125,6 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
         sys.excepthook = sys.__excepthook__
         loop.close()
         asyncio.set_event_loop(None)
-        gc.collect()
-        gc.enable()
         QGuiApplication.clipboard().clear()
     return "\n".join(errors.said)
 
@@ -128,7 +132,6 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
 async def _staged(app: QApplication, look: Look, state: table.State, file: Path) -> None:
     stage = Stage(app, look)
     pointer_away()
-    gc.disable()
     try:
         await state(stage)
         save(await stage.still(), file)

@@ -371,5 +371,6 @@ async def cancel_download(stage: Stage) -> None:
 @state("models-toast-here")
 async def toast_here(stage: Stage) -> None:
     item = scripted.download("Qwen3 4B", DownloadStatus.RUNNING, 0.9)
-    await page(stage, prepare=lambda app: app.downloads.add(item))
+    await page(stage)
+    stage.services.downloads.add(item)
     stage.services.downloads.finish(item.id)
