@@ -62,10 +62,10 @@ def draw(look: Look, out: Path, only: str = "") -> tuple[list[str], list[Failed]
                 gc.collect()
             if os.environ.get(TIMES):
                 print(f"{time.perf_counter() - began:6.2f} s {name}")
-    drawn = [name for name in table.states(only) if (out / f"{name}.png").is_file()]
-    sheet.of_folder(out, drawn, f"{look.name}: {len(drawn)} states")
+    there = [name for name in table.states() if (out / f"{name}.png").is_file()]
+    sheet.of_folder(out, there, f"{look.name}: {len(there)} states")
     (out / FACTS).write_text(json.dumps(_facts(app), indent=1) + "\n", encoding="utf-8")
-    return drawn, failed
+    return [name for name in there if name in table.states(only)], failed
 
 
 def _application(look: Look) -> QApplication:
