@@ -91,10 +91,10 @@ def _process(look: Look, out: Path, only: str, place: Path) -> int:
     values = (look.theme, look.width, look.height, f"{look.scale:g}", look.locale)
     names = ("theme", "width", "height", "scale", "locale")
     options = [f"--{name}={value}" for name, value in zip(names, values, strict=True)]
+    command = [sys.executable, "-m", "tests.shots", "--one", "--out", str(out / look.name), "--only", only, *options]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.shots", "--one", "--out", str(out / look.name), "--only", only, *options],
-        cwd=ROOT, env={**os.environ, **configure(look, place)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        timeout=_LIMIT_S, check=False, text=True, errors="replace",
+        command, cwd=place, env={**os.environ, **configure(look, place), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_LIMIT_S, check=False, text=True, errors="replace",
     )  # fmt: skip
     print(f"{look.name}: {done.stdout.strip() or 'ended without a word'}", flush=True)
     return int(done.returncode != 0)

@@ -59,13 +59,14 @@ def looks(
 
 
 def configure(look: Look, folder: Path) -> dict[str, str]:
-    """The environment in which such a process starts: Qt reads it before there is an application."""
+    """The environment of a process that is started in ``folder``: Qt reads it before there is an application. The
+    screen's description has no whole path, since a colon would end it."""
     screen = {"name": "shots", "x": 0, "y": 0, "logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
     size = {"width": round((look.width + 200) * look.scale), "height": round((look.height + 400) * look.scale)}
     file = folder / f"{look.name}.json"
     file.write_text(json.dumps({"synchronousWindowSystemEvents": False, "screens": [{**screen, **size}]}))
     return {
-        "QT_QPA_PLATFORM": f"offscreen:configfile={file}",
+        "QT_QPA_PLATFORM": f"offscreen:configfile={file.name}",
         "QT_SCALE_FACTOR": f"{look.scale:g}",
         "QT_FONT_DPI": "96",
         "LC_ALL": "C.UTF-8",
