@@ -13,6 +13,8 @@ from tests.shots.picture import save
 #: The name of a sheet in its folder; no state is called so.
 SHEET = "_sheet.png"
 _GAP, _CAPTION = 10, 20
+#: The caption needs so much room, in px.
+_NARROW = 200
 _GROUND, _INK = QColor("#e8e8e8"), QColor("#202020")
 
 
@@ -36,7 +38,10 @@ class Sheet:
         """Write the sheet."""
         columns = min(self._columns, max(1, len(self._small)))
         rows = -(-len(self._small) // columns)
-        wide, high = self._cell.width() + _GAP, self._cell.height() + _CAPTION + _GAP
+        cell = QSize(0, 0)
+        for _, small in self._small:
+            cell = cell.expandedTo(small.size())
+        wide, high = max(cell.width(), _NARROW) + _GAP, cell.height() + _CAPTION + _GAP
         image = QImage(columns * wide + _GAP, rows * high + _GAP + 26, QImage.Format.Format_RGB32)
         image.fill(_GROUND)
         painter = QPainter(image)
@@ -49,7 +54,7 @@ class Sheet:
         painter.setFont(font)
         for number, (caption, small) in enumerate(self._small):
             x, y = _GAP + number % columns * wide, 30 + number // columns * high
-            painter.drawText(QRect(x, y, self._cell.width(), _CAPTION), Qt.AlignmentFlag.AlignVCenter, caption)
+            painter.drawText(QRect(x, y, wide - _GAP, _CAPTION), Qt.AlignmentFlag.AlignVCenter, caption)
             painter.drawImage(x, y + _CAPTION, small)
         painter.end()
         save(image, path)
