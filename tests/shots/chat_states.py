@@ -14,7 +14,7 @@ from qwen_desktop.core.engine import FinishReason, LiveFigures, PromptProgress, 
 from qwen_desktop.core.errors import Environment, Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
-from qwen_desktop.services.events import AnswerEvent, Queued
+from qwen_desktop.services.events import AnswerEvent
 from tests.shots import seeds, words
 from tests.shots.engine import CONTEXT, Answer, said
 from tests.shots.parts import (
@@ -389,7 +389,9 @@ async def queued(stage: Stage) -> None:
             (TextPart(f"Question {number + 1}"),), conversation_id=new_id(), new=True, thinking=ThinkingMode.AUTO
         )
     await stage.until(lambda: len(stage.services.chat.running()) == 4)
-    await ask(stage, until=Queued)
+    await ask(stage)
+    await stage.until(lambda: len(stage.services.chat.running()) == 5)
+    await stage.still()
 
 
 @state("chat-queued-seen-again")

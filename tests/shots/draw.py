@@ -19,7 +19,9 @@ from PySide6.QtCore import QLocale, QMessageLogContext, Qt, QtMsgType, qInstallM
 from PySide6.QtGui import QFontDatabase, QFontInfo, QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.services import network
+from qwen_desktop.ui import translation
 from qwen_desktop.ui.event_loop import EventLoop
 from tests.shots import sheet, still, table
 from tests.shots.compare import FACTS
@@ -70,13 +72,13 @@ def draw(look: Look, out: Path, only: str = "") -> tuple[list[str], list[Failed]
 
 def _application(look: Look) -> QApplication:
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
-    locale = QLocale(look.locale)
-    QLocale.setDefault(locale)
     qInstallMessageHandler(_on_message)
     app = QApplication(["shots"])
     app.setQuitOnLastWindowClosed(False)
     app.setCursorFlashTime(0)
-    app.setLayoutDirection(locale.textDirection())
+    translation.install(app, resources_folder(), look.locale)
+    if QLocale(look.locale).textDirection() is Qt.LayoutDirection.RightToLeft:
+        app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # to be looked at also before there are translations
     return app
 
 
