@@ -222,7 +222,7 @@ class MessageInterface(_Part):
         return -1 if place is None else place
 
     def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        target = self.item.targets().at(self.canvas.inside(self.item, self.inside(x, y)))
+        target = self.item.target_at(self.canvas.inside(self.item, self.inside(x, y)))
         return _NOTHING if target is None else self.tree.interface(self.item, target.key)
 
 
