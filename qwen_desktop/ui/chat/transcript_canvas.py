@@ -395,7 +395,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""
         if isinstance(section, HostedSection):
             section.widget.setParent(self.viewport())
-            self._hosting.append(item)
+            self._hosting = [*(each for each in self._hosting if each is not item), item]
         item.extra[section.name] = section
         self._renew(item)
 

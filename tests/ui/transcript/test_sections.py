@@ -113,6 +113,12 @@ def test_what_is_being_edited_outlives_layouts_and_keeps_the_keyboard(talk):
     assert view.message_text("m121") == "first words" and layouts.blocks(item)
 
 
+def test_a_widget_goes_with_its_message(talk, say):
+    edit = edited(talk)
+    with talk.qtbot.waitSignal(edit.destroyed):
+        talk.view.set_messages([say("user", "another conversation")], more_above=False)
+
+
 def test_tab_comes_to_a_widget_in_reading_order(talk):
     view = talk.view
     edit = edited(talk)
