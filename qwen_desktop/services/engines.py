@@ -169,11 +169,6 @@ class Engines:
         """What the model is doing."""
         return self._record(ref).state
 
-    def ahead(self, ref: ModelRef, priority: Priority = Priority.WINDOW) -> int:
-        """How many have a lease of the model or get theirs before somebody who asks now."""
-        record = self._record(ref)
-        return sum(ask.leases and ask.record is record and ask.priority <= priority for ask in self._asks)
-
     @property
     def busy(self) -> bool:
         """Whether somebody has a turn or waits for one, with whatever model."""
