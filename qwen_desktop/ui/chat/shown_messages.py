@@ -49,17 +49,8 @@ class ShownMessages(Generic[E]):
         """The entry of a message, None when it is not among these."""
         return self._by_id.get(message_id)
 
-    @property
-    def last_answer(self) -> E | None:
-        """The last message of the assistant."""
-        return self._newest(Role.ASSISTANT)
-
-    @property
-    def last_own(self) -> E | None:
-        """The user's last message."""
-        return self._newest(Role.USER)
-
-    def _newest(self, role: Role) -> E | None:
+    def newest(self, role: Role) -> E | None:
+        """The last message of the user or of the assistant."""
         return next((entry for entry in reversed(self.items) if entry.message.role is role), None)
 
     def fork(self, branch: Sequence[Message]) -> tuple[str | None, Sequence[Message]] | None:
@@ -93,10 +84,6 @@ class ShownMessages(Generic[E]):
         fresh = self.items
         self.items = fresh + below
         return self._follow(0, fresh)
-
-    def append(self, message: Message) -> list[E]:
-        """A message that is not among these comes at the end."""
-        return self.replace_tail(None, (message,))
 
     def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> list[E]:
         """These come instead of the message ``from_id`` and all below it; None: below the last one. From the first
@@ -140,7 +127,7 @@ class ShownMessages(Generic[E]):
             if entry.versions != versions:
                 entry.versions = versions
                 changed.append(entry)
-        cut, last = self._first_kept(entries), self.last_answer
+        cut, last = self._first_kept(entries), self.newest(Role.ASSISTANT)
         for marked in (self._cut, cut, self._last, last):
             if marked is not None and (marked.cut_above, marked.last) != (marked is cut, marked is last):
                 marked.cut_above, marked.last = marked is cut, marked is last

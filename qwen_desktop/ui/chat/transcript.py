@@ -119,7 +119,7 @@ class TranscriptView(TranscriptCanvas):
             return
         if message.role is Role.USER:
             self._stick = True
-        self._came(self.shown.append(message), len(self.items) - 1, len(self.items))
+        self._came(self.shown.replace_tail(None, (message,)), len(self.items) - 1, len(self.items))
         self.arrange()
 
     def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> None:
@@ -280,7 +280,7 @@ class TranscriptView(TranscriptCanvas):
 
     def last_answer_id(self) -> str | None:
         """The id of the last message of the assistant, None without one."""
-        last = self.shown.last_answer
+        last = self.shown.newest(Role.ASSISTANT)
         return None if last is None else last.message.id
 
     def message_text(self, message_id: str) -> str:
