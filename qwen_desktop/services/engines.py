@@ -253,9 +253,7 @@ class Engines:
         def is_next() -> bool:
             if self._is_next(ask):
                 return True
-            before = (o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks)
-            if ahead := sum(before):
-                on_wait(ahead)
+            on_wait(sum(o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks))
             return False
 
         self._asks.append(ask)

@@ -116,8 +116,8 @@ class OpenedConversation(QObject):
         return self._task is not None and not self._task.done()
 
     async def _read(self, *, anew: bool) -> None:
-        """Read from the end up, ``anew`` the end alone, else to where the branch leaves what is shown, and show it; once
-        more when something has come meanwhile."""
+        """Read and show: ``anew`` the end alone, else from there up to where the branch leaves what is shown. Once more
+        when something has come meanwhile."""
         shown = self._transcript.shown
         self._again = True
         while self._again:
