@@ -114,8 +114,7 @@ class TranscriptView(TranscriptCanvas):
             return
         if message.role is Role.USER:
             self._stick = True
-        self._came(self.shown.append(message), len(self.items) - 1, len(self.items))
-        self.arrange()
+        self.replace_tail(None, (message,))
 
     def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> None:
         """Show these instead of the message ``from_id`` and all below it; None: below the last one.
@@ -128,16 +127,18 @@ class TranscriptView(TranscriptCanvas):
         sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
         self._take_anchor()
         held = None if first is None else self._place_of(first)
-        gone = {item.message.id: item for item in self.items[place:]}
-        for item in gone.values():
-            self.queue.drop(item)
-            self.live.forget(item.message.id)
+        gone = self.items[place:]
+        for item in gone:
+            if item.pending:
+                self.queue.drop(item)
+            if item.message.status is Status.STREAMING:
+                self.live.forget(item.message.id)
         focused, key = self.interaction.focus
         changed = self.shown.replace_tail(from_id, messages)
         if first is not None and messages and focused == first.message.id:
             self.interaction.focus = (messages[0].id, key)
         self._came(changed, place, place + len(messages))
-        if self._anchor is not None and self._anchor[0].message.id in gone:
+        if self._anchor is not None and self._anchor[0] in gone:
             self._anchor = (self.items[place], *held) if held is not None and messages else None
         if sticks or self._anchor is None:
             self.arrange()
@@ -249,7 +250,7 @@ class TranscriptView(TranscriptCanvas):
 
     def last_answer_id(self) -> str | None:
         """The id of the last message of the assistant, None without one."""
-        last = self.shown.last_answer
+        last = self.shown.newest(Role.ASSISTANT)
         return None if last is None else last.message.id
 
     def message_text(self, message_id: str) -> str:
