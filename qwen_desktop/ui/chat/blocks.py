@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block
@@ -26,11 +26,6 @@ QUOTE: Final = 18
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 ICON: Final = 16
-
-
-def translate(context: str, source: str) -> str:
-    """Translate a text of the window. The context stands at each call, since that is where lupdate looks for it."""
-    return QCoreApplication.translate(context, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.parts import Role
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
-from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.plain_texts import Plainer
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -29,6 +29,7 @@ from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_render import Renderer
+from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
 
 #: What the whole widget gets, not its viewport.
@@ -181,7 +182,7 @@ class TranscriptView(TranscriptCanvas):
             self.texts.gather([item], self._announce)
 
     def _announce(self, texts: Sequence[str]) -> None:
-        text = translate("transcript", "Answer: {text}").format(text=texts[0][:_ANNOUNCED])
+        text = fill(self.tr("Answer: {text}"), text=texts[0][:_ANNOUNCED])
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
