@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QRectF, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleEvent, QAccessibleInterface, QWindow
 
-from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.texts import translate
 
 _ATTRIBUTE: Final = "accessible_tree"
 #: A name is spoken in one go; the rest of a very long message is reached by copying it.
@@ -222,7 +223,7 @@ class MessageInterface(_Part):
         return -1 if place is None else place
 
     def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        target = self.item.targets().at(self.canvas.inside(self.item, self.inside(x, y)))
+        target = self.item.target_at(self.canvas.inside(self.item, self.inside(x, y)))
         return _NOTHING if target is None else self.tree.interface(self.item, target.key)
 
 

@@ -275,9 +275,9 @@ class ActionsSection(Section):
         speed = texts.speed(stats.decode_tokens_per_s)
         if stats.ttft_s <= 0:
             return speed
-        if stats.ttft_s < _AT_ONCE_S:
-            return f"{speed} · {translate('transcript', 'first word at once')}"
-        first = fill(translate("transcript", "first word after {seconds}"), seconds=texts.seconds(stats.ttft_s))
+        first = translate("transcript", "first word at once")
+        if stats.ttft_s >= _AT_ONCE_S:
+            first = fill(translate("transcript", "first word after {seconds}"), seconds=texts.seconds(stats.ttft_s))
         return f"{speed} · {first}"
 
     def _buttons(self) -> list[Target]:

@@ -205,6 +205,14 @@ class TextSection(Section):
             for target in layout.targets()
         ]
 
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        number = self._at(y)
+        return [
+            target.moved(0, layout.y, f"b{number}.")
+            for layout in self.layouts[number : number + 1]
+            for target in layout.targets_at(x, y - layout.y)
+        ]
+
 
 def _level(block: Block) -> int:
     return block.level if isinstance(block, TextBlock) else 0

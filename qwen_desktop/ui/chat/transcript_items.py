@@ -370,9 +370,14 @@ class MessageItem:
 
     def target_at(self, point: QPointF, context: PaintContext | None = None) -> Target | None:
         """The target under a point of the item; given its ``context``, only one that is on show in it."""
-        found = self.targets().at(point)
-        section = self._owner(found.key) if found is not None else None
-        return found if section is not None and (context is None or section.visible(context)) else None
+        for section in self.sections:
+            if context is not None and not section.visible(context):
+                continue
+            for target in section.targets_at(point.x() - section.x, point.y() - section.y):
+                placed = target.moved(section.x, section.y, section.name)
+                if placed.contains(point):
+                    return placed
+        return None
 
     def stale(self) -> None:
         """What targets are called, or where they stand, is another thing now."""
