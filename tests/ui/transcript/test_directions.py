@@ -9,11 +9,13 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
 from PySide6.QtTest import QTest
 
+from qwen_desktop.core.parts import TextPart
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At, Range
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.section_text import TextSection
+from tests.layouts import text_of
 
 ARABIC = """استعمل `heapq.merge(a, b)` في Python لدمج القوائم.
 
@@ -55,15 +57,15 @@ def columns(image: QImage, color: QColor, top: float, bottom: float) -> set[int]
 
 
 def block(item, number: int):
-    return item.body.layouts[number]
+    return text_of(item).layouts[number]
 
 
 def block_of(item, kind: str, number: int = 0):
-    return [layout for layout in item.body.layouts if type(layout).__name__ == kind][number]
+    return [layout for layout in text_of(item).layouts if type(layout).__name__ == kind][number]
 
 
 def rows(item, layout) -> tuple[float, float]:
-    top = item.body_origin.y() + layout.y
+    top = text_of(item).y + layout.y
     return top, top + layout.height
 
 
@@ -71,12 +73,12 @@ def place_of(seen, item, words: str, *, after: bool = False) -> QPointF:
     """The middle of the first (or last) character of ``words`` in the item, found by asking."""
     text = seen.view.message_text(item.message.id)
     at = text.index(words) + (len(words) - 1 if after else 0)
-    for layout, start in zip(item.body.layouts, item.body._starts, strict=True):
+    for layout, start in zip(text_of(item).layouts, text_of(item)._starts, strict=True):
         flow = getattr(layout, "flow", None)
         inside = at - start - (len(text[start:].split(flow.text)[0]) if flow is not None and flow.text else 0)
         if flow is not None and 0 <= inside < len(flow.text):
             rect = flow.rects(inside, inside + 1)[0]
-            return rect.center() + QPointF(layout.room.left(), layout.y) + item.body_origin
+            return rect.center() + QPointF(layout.room.left(), layout.y) + QPointF(text_of(item).x, text_of(item).y)
     raise AssertionError(words)
 
 
@@ -110,7 +112,7 @@ def test_markers_bars_and_tables_stand_at_the_start(seen, item):
 
 def test_code_runs_from_left_to_right_under_a_header_that_is_turned(seen, item):
     code = block_of(item, "CodeLayout")
-    english = next(layout for layout in item.body.layouts if "English" in getattr(layout.block, "text", ""))
+    english = next(layout for layout in text_of(item).layouts if "English" in getattr(layout.block, "text", ""))
     rule = block_of(item, "RuleLayout")
     assert (code.rtl, english.rtl, rule.rtl) == (True, False, False)
     copy = seen.target("m1", "code_copy")
@@ -185,13 +187,21 @@ def test_a_wide_table_scrolls_from_its_start(seen, say):
 
 def test_text_without_letters_runs_as_the_block_before_it_or_the_window(seen, say, theme):
     seen.show([say("assistant", "1 + 1\n\nنص\n\n42\n\n```\nx\n```\n\n$$\na+b\n$$\n\nword\n\n42")])
-    assert [layout.rtl for layout in seen.item("m1").body.layouts] == [False, True, True, True, True, False, False]
+    assert [layout.rtl for layout in text_of(seen.item("m1")).layouts] == [False, True, True, True, True, False, False]
     QGuiApplication.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     try:
         assert Style(theme).rtl
         seen.view.restyle()
         seen.settle()
-        assert [layout.rtl for layout in seen.item("m1").body.layouts] == [True, True, True, True, True, False, False]
+        assert [layout.rtl for layout in text_of(seen.item("m1")).layouts] == [
+            True,
+            True,
+            True,
+            True,
+            True,
+            False,
+            False,
+        ]
     finally:
         QGuiApplication.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
 
@@ -200,11 +210,24 @@ def test_the_direction_may_come_while_it_is_written(seen, say):
     """What is laid out piece by piece is what is laid out at once, though the first letter comes late."""
     text = "1. 42 — 7\n\n12 نص `x` word\n\n13\n\n| 1 | 2 |\n|---|---|\n| 3 | نص |"
     seen.show([say("assistant", text)])
-    once = [(layout.rtl, layout.y, layout.height) for layout in seen.item("m1").body.layouts]
-    body = Body(seen.view.style_)
+    once = [(layout.rtl, layout.y, layout.height) for layout in text_of(seen.item("m1")).layouts]
+    body = TextSection(seen.item("m1"), "part0.", TextPart)
+    body.lay(seen.item("m1").width)
     for end in range(1, len(text) + 1):
-        body.set_blocks(Markdown().blocks(text[:end]), seen.item("m1").body.width)
+        body.set_blocks(Markdown().blocks(text[:end]))
     assert [(layout.rtl, layout.y, layout.height) for layout in body.layouts] == once
+
+
+def test_an_arabic_question_stands_in_its_bubble(seen, say):
+    seen.show([say("user", "مرحبا بك\nword")])
+    item = seen.item("m1")
+    image = picture(seen, item)
+    style = seen.view.style_
+    bubble = columns(image, style.color("user_message"), 0, item.height)
+    words = columns(image, style.color("text"), 0, item.height)
+    assert words
+    assert min(bubble) + 14 < min(words)
+    assert max(words) < max(bubble) - 14
 
 
 # Pictures among words ------------------------------------------------------------------------------------------------
@@ -251,7 +274,7 @@ def test_a_picture_stands_on_the_baseline_and_makes_its_line_taller(seen, drawn)
     (line,) = flow.rects(start, start + 3)
     assert line.height() > 52
     assert flow.height == pytest.approx(line.height() + 24 * (len({r.top() for r in flow.rects(0, 9999)}) - 1))
-    origin = drawn.body_origin
+    origin = QPointF(text_of(drawn).x, text_of(drawn).y)
     letters = image.copy(line.translated(origin).toAlignedRect())
     dark = [
         y for y in range(letters.height()) for x in range(letters.width()) if letters.pixelColor(x, y).lightness() < 90
