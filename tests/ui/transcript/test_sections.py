@@ -117,21 +117,21 @@ def test_tab_comes_to_a_widget_in_reading_order(talk):
     talk.qtbot.mouseClick(edit, Qt.MouseButton.LeftButton)
     talk.qtbot.waitUntil(edit.hasFocus)
     talk.qtbot.keyClick(edit, Qt.Key.Key_Tab)
-    assert view.hasFocus() and view.focus_key == ("m121", "actions.copy")
+    assert view.hasFocus() and view.interaction.focus == ("m121", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
-    assert view.focus_key == ("m122", "part0.b0.link1")
+    assert view.interaction.focus == ("m122", "part0.b0.link1")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
     assert edit.hasFocus()
     talk.qtbot.keyClick(edit, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
-    assert view.hasFocus() and view.focus_key[0] == "m120"
+    assert view.hasFocus() and view.interaction.focus[0] == "m120"
     assert [t.key for t in item.targets()] == ["part0.widget0", "actions.copy"] and after.laid_out
 
 
 def test_selecting_across_a_widget_copies_what_is_said(talk):
     edited(talk)
     view = talk.view
-    view.selection.take(Place("m120", 0), Place("m122", 9))
+    view.interaction.selection.take(Place("m120", 0), Place("m122", 9))
     assert talk.selected() == "Number 119 " + "and more " * 39 + "and more\n\nfirst words\n\nAn answer"
     assert view.theme.color("selection").name() in talk.colours("m122")
 
@@ -220,14 +220,14 @@ def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
     text = view.message_text("m2")
     assert text.startswith("استخدم print() لطباعة النص")
     word = text.index("print")
-    view.selection.take(Place("m2", word), Place("m2", word + 5))
+    view.interaction.selection.take(Place("m2", word), Place("m2", word + 5))
     assert seen.selected() == "print"
-    view.selection.take(Place("m1", 4), Place("m3", 6))
+    view.interaction.selection.take(Place("m1", 4), Place("m3", 6))
     assert seen.selected() == "أطبع؟\n\n" + text + "\n\nThanks"
     assert item.offset_at(QPointF(item.width - 1, item.part(0).y + 10)) == 0, "it begins at the right"
     message = QAccessible.queryAccessibleInterface(view).child(1)
     assert message.text(QAccessible.Text.Name) == "Qwen3 4B: " + text
-    view.selection.clear()
+    view.interaction.selection.clear()
     view.matches = {"m2": (Range(word, word + 5, "match"),)}
     image = view.viewport().grab(view.rect_of(item, item.rect)).toImage()
     y, wanted = int(item.part(0).y) + 4, view.theme.color("match")
