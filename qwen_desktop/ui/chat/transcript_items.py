@@ -283,6 +283,9 @@ class MessageItem:
         button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
         if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
+        for section in texts:
+            if isinstance(section, TextSection) and any(layout.rtl for layout in section.layouts):
+                section.lay(wide)  # its lines begin at the bubble's other edge
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
         for section in texts:
             if section.mirrors:  # its words stand at the right of the width in which it was laid out
