@@ -35,8 +35,6 @@ _ONE, _MANY = 1, 2
 def qt(tool: str, *arguments: str | Path) -> str:
     """Run ``lupdate`` or ``lrelease``; returns what it says. Raises ``Failed``."""
     program = Path(PySide6.__file__).parent / (f"{tool}.exe" if sys.platform == "win32" else tool)
-    if not program.is_file():  # macOS has them as part of an app
-        program = program.parent / f"{tool}.app" / "Contents" / "MacOS" / tool
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(f"{tool} failed: {done.stdout}{done.stderr}")

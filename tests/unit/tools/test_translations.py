@@ -15,7 +15,7 @@ import translations
 NOT_YET = (
     "ui/assembly.py",
     "ui/chat/blocks.py",
-    "ui/chat/transcript_parts.py",
+    "ui/chat/section_chrome.py",
     "ui/dialogs.py",
     "ui/models/",
     "ui/settings/about.py",
