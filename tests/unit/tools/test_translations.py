@@ -21,7 +21,6 @@ NOT_YET = (
     "ui/settings/about.py",
     "ui/settings/rows.py",
     "ui/welcome/recommended.py",
-    "ui/widgets/labels.py",
 )
 
 
@@ -46,6 +45,15 @@ def test_what_lupdate_extracts_is_what_the_package_marks(tmp_path: Path) -> None
     assert found == expected or NOT_YET  # a tr() of something else is found in no context, or in a wrong one
 
 
+def test_what_is_translated_stays(tmp_path: Path) -> None:
+    target = tmp_path / "qwen_desktop_ar.ts"
+    translations.extract(target, "ar")
+    translations.translate(target, str.upper, lambda source, count: [f"{form} {source}" for form in range(count)])
+    before = target.read_bytes()
+    translations.extract(target, "ar")
+    assert target.read_bytes() == before
+
+
 def test_every_text_is_a_literal_at_a_call_that_lupdate_understands() -> None:
     assert of_swept(marks.read(translations.PACKAGE)[1]) == []
 
@@ -59,6 +67,7 @@ def test_nothing_is_shown_that_nobody_can_translate() -> None:
     [
         "tr('bare')",
         "other.tr('of another object')",
+        "texts.translate(context, source)",
         "self.tr(variable)",
         "self.tr(f'{n} files')",
         "f\"{self.tr('inside')}\"",
