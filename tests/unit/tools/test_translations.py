@@ -95,6 +95,11 @@ def test_a_literal_that_is_shown_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "ui" / "it.py").write_text(line)
     assert [fault.where for fault in marks.unmarked(tmp_path)] == ["ui/it.py:1"]
     (tmp_path / "ui" / "it.py").write_text(
-        "label.setText('·'), QLabel(text), log.info('Hello'), x.setText(self.tr('Hello'))"
+        "x.setText('·'), QLabel(text), log.info('Hello'), x.setText(self.tr('Hello'))"
     )
     assert list(marks.unmarked(tmp_path)) == []
+
+
+def test_what_only_has_the_name_of_a_mark_is_none(tmp_path: Path) -> None:
+    (tmp_path / "it.py").write_text("text.translate(table), painter.translate(0, height), tr, translate")
+    assert marks.read(tmp_path) == ([], [])
