@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block
@@ -26,11 +26,6 @@ QUOTE: Final = 18
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 ICON: Final = 16
-
-
-def translate(context: str, source: str) -> str:
-    """Translate a text of the window. The context stands at each call, since that is where lupdate looks for it."""
-    return QCoreApplication.translate(context, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +44,8 @@ class Target:
 
     def moved(self, dx: float, dy: float, prefix: str = "") -> Target:
         """The same target in the coordinates of an owner."""
-        return replace(
-            self,
-            key=prefix + self.key,
-            rect=self.rect.translated(dx, dy),
-            extra=tuple(rect.translated(dx, dy) for rect in self.extra),
-        )
+        extra = tuple(rect.translated(dx, dy) for rect in self.extra)
+        return Target(prefix + self.key, self.action, self.value, self.rect.translated(dx, dy), self.label, extra)
 
     def contains(self, point: QPointF) -> bool:
         """Whether a point is on it (a wrapped link has several rectangles)."""
@@ -189,6 +180,10 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def targets(self) -> list[Target]:
         """What can be clicked in it."""
         return []
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        """At least those of ``targets`` that hold a point, found in the layout where there may be many."""
+        return self.targets()
 
     def wheel(self, dx: float) -> bool:
         """Scroll sideways by ``dx`` pixels; False when there is nothing to scroll."""

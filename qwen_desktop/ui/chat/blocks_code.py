@@ -23,10 +23,10 @@ from qwen_desktop.ui.chat.blocks import (
     draw_line_of_text,
     edge,
     quiet_button,
-    translate,
 )
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.texts import translate
 
 _PAD = 15
 _TAB = 4

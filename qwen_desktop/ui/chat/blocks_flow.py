@@ -532,6 +532,11 @@ class TextFlow:
                 return min(chunk.start + chunk.units.points(chunk.unit_at(number, x, self.rtl)), chunk.end)
         return len(self.text)
 
+    def runs_at(self, x: float, y: float) -> tuple[int, int]:
+        """The first run that may stand at a point, and the one after the last."""
+        offset = self.offset_at(x, y)
+        return max(0, bisect_left(self._run_starts, offset) - 1), bisect_right(self._run_starts, offset)
+
     def run_range(self, index: int) -> tuple[int, int]:
         """Start and end offset of a run."""
         start = self._run_starts[index]

@@ -168,11 +168,18 @@ class TableLayout(WideLayout[TableBlock]):
         return offset
 
     def targets(self) -> list[Target]:
+        return self._links(range(len(self._cells)))
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        number = bisect_right(self._tops, y) - 1
+        return self._links(range(max(0, number), min(number + 1, len(self._cells))))
+
+    def _links(self, rows: range) -> list[Target]:
         lefts = self._lefts()
         return [
             target.moved(lefts[column], self._cell_top(number, flow), f"cell{number}.{column}.")
-            for number, row in enumerate(self._cells)
-            for column, flow in enumerate(row)
+            for number in rows
+            for column, flow in enumerate(self._cells[number])
             if any(run.href for run in flow.runs)
             for target in link_targets(flow)
         ]

@@ -11,11 +11,13 @@ from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
 
-def link_targets(flow: TextFlow) -> list[Target]:
-    """The links of a flow; neighbouring runs of one address are one link."""
+def link_targets(flow: TextFlow, runs: tuple[int, int] | None = None) -> list[Target]:
+    """The links of a flow, or of some of its runs; neighbouring runs of one address are one link."""
     found: list[Target] = []
-    index = 0
-    while index < len(flow.runs):
+    index, end = runs or (0, len(flow.runs))
+    while 0 < index < end and flow.runs[index].href and flow.runs[index - 1].href == flow.runs[index].href:
+        index -= 1
+    while index < end:
         href = flow.runs[index].href
         first = index
         index += 1
@@ -23,10 +25,10 @@ def link_targets(flow: TextFlow) -> list[Target]:
             continue
         while index < len(flow.runs) and flow.runs[index].href == href:
             index += 1
-        start, end = flow.run_range(first)[0], flow.run_range(index - 1)[1]
-        rects = flow.rects(start, end)
+        start, stop = flow.run_range(first)[0], flow.run_range(index - 1)[1]
+        rects = flow.rects(start, stop)
         if rects:
-            found.append(Target(f"link{first}", "link", href, rects[0], flow.text[start:end], tuple(rects)))
+            found.append(Target(f"link{first}", "link", href, rects[0], flow.text[start:stop], tuple(rects)))
     return found
 
 
@@ -113,9 +115,16 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         return len(lead(self.block)) + self.flow.offset_at(x - self.room.left(), y - self._above)
 
     def targets(self) -> list[Target]:
+        return self._links((0, len(self.flow.runs)))
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        return self._links(self.flow.runs_at(x - self.room.left(), y - self._above))
+
+    def _links(self, runs: tuple[int, int]) -> list[Target]:
         if not any(run.href for run in self._runs):
             return []
-        return [target.moved(self.room.left(), self._above) for target in link_targets(self.flow)]
+        left = self.room.left()
+        return [target.moved(left, self._above) for target in link_targets(self.flow, runs)]
 
 
 def _kind(block: TextBlock | MathBlock) -> tuple[object, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QPainter
 
@@ -34,17 +34,10 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
-def layout_of(style: Style, block: Block) -> Layout:
-    """The layout that shows a block."""
-    match block:
-        case TextBlock() | MathBlock():
-            return TextLayoutBlock(style, block)
-        case CodeBlock():
-            return CodeLayout(style, block)
-        case TableBlock():
-            return TableLayout(style, block)
-        case RuleBlock():
-            return RuleLayout(style, block)
+_LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
+    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: CodeLayout, TableBlock: TableLayout,
+    RuleBlock: RuleLayout,
+}  # fmt: skip
 
 
 class TextSection(Section):
@@ -120,7 +113,7 @@ class TextSection(Section):
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
     def _made(self, block: Block, width: float, number: int) -> Layout:
-        layout = layout_of(self.style, block)
+        layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
             layout.wrap = self.item.folds.get(f"{self.name}b{number}.wrap", False)
         layout.set_width(width)
@@ -206,6 +199,14 @@ class TextSection(Section):
             target.moved(0, layout.y, f"b{number}.")
             for number, layout in enumerate(self.layouts)
             for target in layout.targets()
+        ]
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        number = self._at(y)
+        return [
+            target.moved(0, layout.y, f"b{number}.")
+            for layout in self.layouts[number : number + 1]
+            for target in layout.targets_at(x, y - layout.y)
         ]
 
 
