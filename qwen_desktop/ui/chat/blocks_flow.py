@@ -167,7 +167,7 @@ class _Chunk:
 
     # fmt: off
     __slots__ = (
-        "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
+        "chips", "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
         "units", "y",
     )
     # fmt: on
@@ -186,6 +186,7 @@ class _Chunk:
         self.mixed = False
         self.joined: frozenset[int] = frozenset()
         self.inlines: list[_Inline] = []
+        self.chips: list[tuple[int, int]] = []
 
     @property
     def height(self) -> float:
@@ -368,7 +369,7 @@ class TextFlow:
         option.setAlignment(align)
         layout.setTextOption(option)
         layout.setCacheEnabled(True)
-        layout.setFormats(self._formats(start, end, units))
+        layout.setFormats(self._formats(chunk, end))
         # A chip at the very start of a line would stand out of the column.
         inset = CHIP_PAD if not start and self.runs and self.runs[0].code and not self.rtl else 0
         self._break(chunk, inset, [_Inline(units.units(a), units.end(b), item) for a, b, item in objects])
@@ -411,7 +412,9 @@ class TextFlow:
         if len(chunk.tops) == 1:
             chunk.tops.append(float(self._line))
 
-    def _formats(self, start: int, end: int, units: Units) -> list[QTextLayout.FormatRange]:
+    def _formats(self, chunk: _Chunk, end: int) -> list[QTextLayout.FormatRange]:
+        """The looks of a chunk's text, and where its chips are."""
+        start, units = chunk.start, chunk.units
         ranges: list[QTextLayout.FormatRange] = []
 
         def add(first: int, last: int, look: QTextCharFormat) -> None:
@@ -434,6 +437,8 @@ class TextFlow:
                 wide = self._objects[index].width + (pad if before_code or after_code else 0.0)
                 add(first, last, self.style.blank(self.base, wide))
                 continue
+            if run.code:
+                chunk.chips.append((first, last))
             head = min(first + 1, last) if after_code else first
             tail = last - 1 if (run.code or before_code) and last > head and not run.text.endswith("\n") else last
             for a, b, spacing in ((first, head, pad), (head, tail, 0.0), (tail, last, pad)):
@@ -481,13 +486,13 @@ class TextFlow:
         painter.restore()
 
     def _paint_chips(self, painter: QPainter, chunk: _Chunk, x: float, y: float) -> None:
-        for index, start, end in self._runs_in(chunk.start, chunk.end):
-            if self.runs[index].code and index not in self._objects:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(self.style.color("sunken"))
-                for rect in self._range_rects(chunk, start, end, words=True):
-                    chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
-                    painter.drawRoundedRect(chip, 5, 5)
+        if chunk.chips:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.style.color("sunken"))
+        for start, end in chunk.chips:
+            for rect in self._range_rects(chunk, start, end, words=True):
+                chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
+                painter.drawRoundedRect(chip, 5, 5)
 
     def _range_rects(self, chunk: _Chunk, start: int, end: int, *, words: bool = False) -> list[QRectF]:
         """Rectangles of offsets ``start`` .. ``end`` within a chunk, relative to the flow: as tall as the line, or as
