@@ -1,13 +1,22 @@
-"""The side list's model: conversations in groups by day, filtered by title."""
+"""The side list's model: a tree of conversations in groups by day, filtered by title.
+
+Headings and conversations are nodes of one kind, so that a group may hold groups too. Each change is said as what it
+is (rows inserted, moved or removed, another title), so that whatever a view holds on to stays where it belongs: a
+rename in place, the selection, how far it is scrolled.
+"""
 
 from __future__ import annotations
 
 import datetime
+import itertools
+import math
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, TypeAlias
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from qwen_desktop.core.chat import Conversation
 
@@ -18,51 +27,89 @@ ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
 
 _NOWHERE = QModelIndex()
+_NO_FLAGS = Qt.ItemFlag.NoItemFlags
+_FLAGS = (
+    Qt.ItemFlag.ItemIsEnabled
+    | Qt.ItemFlag.ItemIsSelectable
+    | Qt.ItemFlag.ItemIsEditable
+    | Qt.ItemFlag.ItemNeverHasChildren
+)
+_KEY = attrgetter("key")
 
 
-class ConversationList(QAbstractListModel):
-    """Rows are headings (a ``str``) and conversations. ``renamed`` carries id and new title after inline editing."""
+class _Node:
+    """A heading or a conversation. Siblings stand in the order of their keys; Qt knows a node by its number, which is
+    never used again: an index of one that is gone finds nothing."""
+
+    __slots__ = ("children", "conversation", "key", "number", "parent", "title")
+
+    def __init__(self, number: int, key: tuple[float, str], title: str, conversation: Conversation | None) -> None:
+        self.number = number
+        self.key = key
+        self.title = title
+        self.conversation = conversation
+        self.parent: _Node | None = None
+        self.children: list[_Node] = []
+
+
+class ConversationTree(QAbstractItemModel):
+    """``renamed`` carries id and new title after inline editing; ``arranged`` follows each change of what is shown or
+    where."""
 
     renamed = Signal(str, str)
+    arranged = Signal()
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._clock = clock
+        self._numbers = itertools.count(1)
         self._all: dict[str, Conversation] = {}
-        self._rows: list[str | Conversation] = []
-        self._places: dict[str, int] = {}
-        self._filter = ""
+        self._filter: list[str] = []
         self._running: frozenset[str] = frozenset()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._root = _Node(0, (0, ""), "", None)
+        self._nodes: dict[int, _Node] = {}
+        self._shown: dict[str, _Node] = {}
+        self._groups: dict[int, _Node] = {}
+        self._set_bounds(self._days())
 
     # Content ----------------------------------------------------------------------------------------------------------
 
     def set_all(self, conversations: Iterable[Conversation]) -> None:
-        """Replace the content."""
+        """Replace the content: the only change that views begin anew for."""
+        self.beginResetModel()
         self._all = {c.id: c for c in conversations}
-        self._rebuild()
+        self._clear()
+        for rank, fresh in self._grouped(filter(self._is_wanted, self._all.values())):
+            group = self._new_group(rank, fresh)
+            self._root.children.append(group)
+            self._enter(group, self._root)
+        self.endResetModel()
+        self.arranged.emit()
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
-        old = self._all.get(conversation.id)
+        self._follow_clock()
         self._all[conversation.id] = conversation
-        row = self._places.get(conversation.id)
-        if old is not None and row is not None and self._stays(old, conversation, row):
-            self._rows[row] = conversation
-            index = self.index(row, 0)
-            self.dataChanged.emit(index, index)
+        node = self._shown.get(conversation.id)
+        if node is not None and self._is_wanted(conversation):
+            self._change(node, conversation)
         else:
-            self._rebuild()
+            self._arrange((conversation.id,))
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
         if self._all.pop(conversation_id, None) is not None:
-            self._rebuild()
+            self._arrange((conversation_id,))
 
     def set_filter(self, words: str) -> None:
         """Keep only titles that contain every one of ``words``."""
-        if words != self._filter:
-            self._filter = words
-            self._rebuild()
+        wanted = words.casefold().split()
+        if wanted != self._filter:
+            self._filter = wanted
+            self._arrange(self._all)
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
@@ -74,7 +121,8 @@ class ConversationList(QAbstractListModel):
 
     def regroup(self) -> None:
         """Group again, since a new day may have begun."""
-        self._rebuild()
+        if self._follow_clock():
+            self.arranged.emit()
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -87,87 +135,243 @@ class ConversationList(QAbstractListModel):
 
     def ids(self) -> list[str]:
         """The shown conversations from top to bottom."""
-        return [row.id for row in self._rows if isinstance(row, Conversation)]
+        return [node.conversation.id for node in _below(self._root) if node.conversation is not None]
 
     def index_of(self, conversation_id: str) -> QModelIndex:
         """Where it is shown; invalid when it is not."""
-        row = self._places.get(conversation_id)
-        return QModelIndex() if row is None else self.index(row, 0)
+        node = self._shown.get(conversation_id)
+        return QModelIndex() if node is None else self._index(node)
+
+    def is_heading(self, index: Index) -> bool:
+        """Whether this row is a heading."""
+        return self._node(index).conversation is None
 
     # Qt's model -------------------------------------------------------------------------------------------------------
 
+    def index(self, row: int, column: int, parent: Index = _NOWHERE) -> QModelIndex:
+        children = self._node(parent).children
+        if 0 <= row < len(children) and column == 0:
+            return self.createIndex(row, 0, children[row].number)
+        return QModelIndex()
+
+    def parent(self, index: Index) -> QModelIndex:  # type: ignore[override] # not QObject.parent()
+        parent = self._node(index).parent
+        return QModelIndex() if parent is None else self._index(parent)
+
     def rowCount(self, parent: Index = _NOWHERE) -> int:
-        return 0 if parent.isValid() else len(self._rows)
+        return len(self._node(parent).children)
+
+    def columnCount(self, _parent: Index = _NOWHERE) -> int:
+        return 1
 
     def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
-        if not 0 <= index.row() < len(self._rows):
+        node = self._node(index)
+        if node is self._root:
             return None
-        row = self._rows[index.row()]
-        heading = isinstance(row, str)
+        conversation = node.conversation
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return row if isinstance(row, str) else row.title or self.tr("New chat")
+            return node.title if conversation is None else conversation.title or self.tr("New chat")
         if role == ID_ROLE:
-            return "" if isinstance(row, str) else row.id
+            return "" if conversation is None else conversation.id
         if role == RUNNING_ROLE:
-            return not isinstance(row, str) and row.id in self._running
+            return conversation is not None and conversation.id in self._running
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return self.tr("Heading") if heading else self.tr("Chat")
+            return self.tr("Heading") if conversation is None else self.tr("Chat")
         return None
 
+    def headerData(self, _section: int, _way: Qt.Orientation, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
+        """What a screen reader says where there would be a header."""
+        return self.tr("Chats") if role == Qt.ItemDataRole.DisplayRole else None
+
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if not 0 <= index.row() < len(self._rows) or isinstance(self._rows[index.row()], str):
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
+        return _NO_FLAGS if self.is_heading(index) else _FLAGS
 
     def setData(self, index: Index, value: Any, role: int = int(Qt.ItemDataRole.EditRole)) -> bool:
-        row = self._rows[index.row()] if 0 <= index.row() < len(self._rows) else ""
+        conversation = self._node(index).conversation
         title = str(value).strip()
-        if role != Qt.ItemDataRole.EditRole or isinstance(row, str) or not title or title == row.title:
+        if role != Qt.ItemDataRole.EditRole or conversation is None or title in ("", conversation.title):
             return False
-        self.renamed.emit(row.id, title)
+        self.renamed.emit(conversation.id, title)
         return True
 
-    # Inside -----------------------------------------------------------------------------------------------------------
+    # Nodes ------------------------------------------------------------------------------------------------------------
 
-    def _rebuild(self) -> None:
-        self.beginResetModel()
-        words = self._filter.casefold().split()
-        shown = [c for c in self._all.values() if all(word in c.title.casefold() for word in words)]
-        shown.sort(key=lambda c: c.updated, reverse=True)
-        bounds = self._bounds()
-        groups: dict[str, list[str | Conversation]] = {name: [] for name, _ in bounds}
-        for conversation in shown:
-            groups[self._group(conversation, bounds)].append(conversation)
-        self._rows = []
-        for name, members in groups.items():
-            if members:
-                self._rows.append(name)
-                self._rows += members
-        self._places = {row.id: n for n, row in enumerate(self._rows) if isinstance(row, Conversation)}
-        self.endResetModel()
+    def _node(self, index: Index) -> _Node:
+        return self._nodes.get(index.internalId(), self._root) if index.isValid() else self._root
 
-    def _bounds(self) -> list[tuple[str, float]]:
-        """The groups in order, each with the time from which a conversation belongs to it."""
+    def _index(self, node: _Node) -> QModelIndex:
+        if node.parent is None:
+            return QModelIndex()
+        return self.createIndex(_place(node.parent, node.key), 0, node.number)
+
+    def _enter(self, node: _Node, parent: _Node) -> None:
+        node.parent = parent
+        self._nodes[node.number] = node
+        if node.conversation is not None:
+            self._shown[node.conversation.id] = node
+        for child in node.children:
+            self._enter(child, node)
+
+    def _leave(self, node: _Node) -> None:
+        del self._nodes[node.number]
+        if node.conversation is not None:
+            del self._shown[node.conversation.id]
+        for child in node.children:
+            self._leave(child)
+
+    def _new_group(self, rank: int, children: list[_Node]) -> _Node:
+        group = self._groups[rank] = _Node(next(self._numbers), (rank, ""), self._bounds[rank][1], None)
+        group.children = children
+        return group
+
+    def _insert(self, parent: _Node, nodes: list[_Node]) -> None:
+        """Show nodes that stand side by side."""
+        row = _place(parent, nodes[0].key)
+        self.beginInsertRows(self._index(parent), row, row + len(nodes) - 1)
+        parent.children[row:row] = nodes
+        for node in nodes:
+            self._enter(node, parent)
+        self.endInsertRows()
+
+    def _remove(self, parent: _Node, first: int, end: int) -> None:
+        """Take out the rows from ``first`` to before ``end``, and the heading that nothing is left under."""
+        if parent is not self._root and end - first == len(parent.children):
+            del self._groups[int(parent.key[0])]
+            first = _place(self._root, parent.key)
+            parent, end = self._root, first + 1
+        self.beginRemoveRows(self._index(parent), first, end - 1)
+        for node in parent.children[first:end]:
+            self._leave(node)
+        del parent.children[first:end]
+        self.endRemoveRows()
+
+    def _move(self, parent: _Node, first: int, end: int, rank: int, key: tuple[float, str]) -> None:
+        """Put the rows from ``first`` to before ``end`` where ``key`` stands in the group ``rank``."""
+        target = self._groups.get(rank)
+        if target is None:
+            target = self._new_group(rank, [])
+            self._insert(self._root, [target])
+        row = _place(target, key)
+        if target is parent and first <= row <= end:
+            return
+        self.beginMoveRows(self._index(parent), first, end - 1, self._index(target), row)
+        moved = parent.children[first:end]
+        del parent.children[first:end]
+        if target is parent and row > first:
+            row -= len(moved)
+        target.children[row:row] = moved
+        for node in moved:
+            node.parent = target
+        if len(moved) == 1:
+            moved[0].key = key
+        self.endMoveRows()
+        if not parent.children:
+            row = _place(self._root, parent.key)
+            del self._groups[int(parent.key[0])]
+            self._remove(self._root, row, row + 1)
+
+    # What is shown, and where -----------------------------------------------------------------------------------------
+
+    def _is_wanted(self, conversation: Conversation) -> bool:
+        title = conversation.title.casefold() if self._filter else ""
+        return all([word in title for word in self._filter])  # noqa: C419 - a list is quicker, and all are asked
+
+    def _change(self, node: _Node, conversation: Conversation) -> None:
+        """Take over another title, time or pin of one that is shown."""
+        parent, key = node.parent, _key(conversation)
+        assert parent is not None and node.conversation is not None  # noqa: S101 - it is shown
+        row = _place(parent, node.key)
+        node.conversation = conversation
+        self._move(parent, row, row + 1, self._rank(conversation), key)
+        node.key = key
+        index = self._index(node)
+        self.dataChanged.emit(index, index)
+        self.arranged.emit()
+
+    def _arrange(self, ids: Iterable[str]) -> None:
+        """Take out those that are not wanted and show those that are."""
+        gone: set[_Node] = set()
+        fresh: list[Conversation] = []
+        for conversation_id in ids:
+            node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
+            if conversation is not None and self._is_wanted(conversation):
+                if node is None:
+                    fresh.append(conversation)
+            elif node is not None:
+                gone.add(node)
+        for group in {node.parent for node in gone if node.parent is not None}:
+            for out, first, end in reversed(_runs([node in gone for node in group.children])):
+                if out:
+                    self._remove(group, first, end)
+        for rank, nodes in self._grouped(fresh):
+            known = self._groups.get(rank)
+            if known is None:
+                self._insert(self._root, [self._new_group(rank, nodes)])
+                continue
+            # Those with the same place among the ones that are shown stand side by side.
+            for _, first, end in _runs([_place(known, node.key) for node in nodes]):
+                self._insert(known, nodes[first:end])
+        self.arranged.emit()
+
+    def _grouped(self, conversations: Iterable[Conversation]) -> list[tuple[int, list[_Node]]]:
+        """New nodes by their groups, in order."""
+        found: dict[int, list[_Node]] = {}
+        for conversation in conversations:
+            node = _Node(next(self._numbers), _key(conversation), "", conversation)
+            found.setdefault(self._rank(conversation), []).append(node)
+        return [(rank, sorted(found[rank], key=_KEY)) for rank in sorted(found)]
+
+    def _follow_clock(self) -> bool:
+        """Move what belongs to another day by now; whether a new one has begun."""
+        bounds = self._days()
+        if bounds == self._bounds:
+            return False
+        self._set_bounds(bounds)
+        for old, group in tuple(self._groups.items()):
+            # Neighbours go together: each group is a stretch of time.
+            for rank, first, end in reversed(_runs([self._rank(self._all[node.key[1]]) for node in group.children])):
+                if rank != old:
+                    self._move(group, first, end, rank, group.children[first].key)
+        return True
+
+    def _set_bounds(self, bounds: list[tuple[float, str]]) -> None:
+        self._bounds = bounds
+        self._starts = [start for start, _ in bounds]
+
+    def _days(self) -> list[tuple[float, str]]:
+        """The groups in order, each with minus the time from which a conversation belongs to it."""
         today = datetime.datetime.fromtimestamp(self._clock()).replace(hour=0, minute=0, second=0, microsecond=0)
-        return [
-            (self.tr("Pinned"), float("inf")),
-            (self.tr("Today"), today.timestamp()),
-            (self.tr("Yesterday"), (today - datetime.timedelta(days=1)).timestamp()),
-            (self.tr("Previous 7 days"), (today - datetime.timedelta(days=7)).timestamp()),
-            (self.tr("Older"), float("-inf")),
-        ]
+        starts = (today - datetime.timedelta(days=days) for days in (0, 1, 7))
+        titles = (self.tr("Today"), self.tr("Yesterday"), self.tr("Previous 7 days"))
+        days = [(-start.timestamp(), title) for start, title in zip(starts, titles, strict=True)]
+        return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
 
-    @staticmethod
-    def _group(conversation: Conversation, bounds: list[tuple[str, float]]) -> str:
-        if conversation.pinned:
-            return bounds[0][0]
-        return next(name for name, start in bounds[1:] if conversation.updated >= start)
+    def _rank(self, conversation: Conversation) -> int:
+        """Which group it belongs to."""
+        return 0 if conversation.pinned else bisect_left(self._starts, -conversation.updated)
 
-    def _stays(self, old: Conversation, new: Conversation, row: int) -> bool:
-        """Whether a change leaves the row where it is: same title, and still the first of its group or as old."""
-        if self._filter or old.pinned != new.pinned:
-            return False
-        bounds = self._bounds()
-        if self._group(old, bounds) != self._group(new, bounds):
-            return False
-        return new.updated <= old.updated or (row > 0 and isinstance(self._rows[row - 1], str))
+
+def _key(conversation: Conversation) -> tuple[float, str]:
+    """The newest first; which of two of one moment, their ids decide."""
+    return -conversation.updated, conversation.id
+
+
+def _place(parent: _Node, key: tuple[float, str]) -> int:
+    return bisect_left(parent.children, key, key=_KEY)
+
+
+def _below(node: _Node) -> Iterator[_Node]:
+    """All nodes under this one, from top to bottom."""
+    for child in node.children:
+        yield child
+        yield from _below(child)
+
+
+def _runs(kinds: Iterable[Any]) -> list[tuple[Any, int, int]]:
+    """Neighbours of one kind: the kind, the first row, and the row after the last."""
+    found, row = [], 0
+    for kind, members in itertools.groupby(kinds):
+        end = row + sum(1 for _ in members)
+        found.append((kind, row, end))
+        row = end
+    return found

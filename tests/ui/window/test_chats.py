@@ -17,7 +17,7 @@ from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, drawn_text, visible_text
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.ui.chat.conversations import ConversationList
+from qwen_desktop.ui.chat.conversations import ConversationTree
 from tests import random_messages
 from tests.scripted_engine import Script
 
@@ -33,14 +33,20 @@ async def fill(ui: Ui, *titles: str) -> list[str]:
     return made[::-1]
 
 
-def rows(model: ConversationList) -> list[str]:
-    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+def rows(model: ConversationTree) -> list[str]:
+    """Headings and titles from top to bottom."""
+    found = []
+    for group in range(model.rowCount()):
+        heading = model.index(group, 0)
+        found += [str(heading.data())]
+        found += [str(model.index(row, 0, heading).data()) for row in range(model.rowCount(heading))]
+    return found
 
 
 async def test_chats_stand_in_groups_by_day(make: Make) -> None:
     ui = await make()
     noon = time.mktime((*time.localtime()[:3], 12, 0, 0, 0, 0, -1))
-    model = ConversationList(clock=lambda: noon)
+    model = ConversationTree(clock=lambda: noon)
     for title, days in (("today", 0.1), ("yesterday", 1), ("last week", 5), ("long ago", 40)):
         ui.app.history._clock = lambda d=days: noon - d * DAY  # type: ignore[misc] # a clock of the test's own
         model.put(await ui.app.history.create(title))
