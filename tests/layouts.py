@@ -21,6 +21,7 @@ from qwen_desktop.core.parts import (
     ToolResultPart,
 )
 from qwen_desktop.jobs.markdown.blocks import Block
+from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
@@ -70,8 +71,8 @@ def more(view: TranscriptView, key: str, text: str = "", *, thinking: str = "") 
     parts = () if live is None else live.parts.parts()
     if not parts or type(parts[-1]) is not kind:
         parts += (kind(""),)
-        view.take(key, PartBegun(len(parts) - 1, kind("")))
-    view.take(key, PartDelta(len(parts) - 1, thinking or text))
+        view.live.take(AnswerEvent("c", key, PartBegun(len(parts) - 1, kind(""))))
+    view.live.take(AnswerEvent("c", key, PartDelta(len(parts) - 1, thinking or text)))
 
 
 def item_of(view: TranscriptView, key: str) -> MessageItem:
@@ -135,7 +136,7 @@ def streamed(view: TranscriptView, message: Message, chance: random.Random) -> L
     item = settle(view, message.id)
     size = view.size()
     for event in random_messages.events(chance, message.parts):
-        view.take(message.id, event)
+        view.live.take(AnswerEvent("c", message.id, event))
         if isinstance(event, PartDelta) and chance.random() < 0.5:
             _show(view, item, chance)
         if isinstance(event, PartDelta) and chance.random() < 0.03:

@@ -19,15 +19,24 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
+from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.services import network
 from qwen_desktop.services.models import FileCheck
 from qwen_desktop.services.services import Services
+from qwen_desktop.ui import translation
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
 from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine
 from tests.ui.models.scripted import attach
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: QApplication) -> QApplication:
+    """The application as the window's start makes it: in English, with its forms of one and many."""
+    translation.install(qapp, resources_folder(), "en")
+    return qapp
 
 
 @pytest.fixture

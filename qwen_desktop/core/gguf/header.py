@@ -218,7 +218,7 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     needed = _check_tensors(tensors, alignment, data_offset)
     _check_kind(path, metadata, arrays, tensors)
     if needed > size and not partial:
-        raise refusals.truncated(path.name, f"{size:,}", f"{needed:,}")
+        raise refusals.truncated(path.name, size, needed)
     if refusals.is_unfinished(path.name) and not partial:
         raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
     file_type = metadata.get("general.file_type")

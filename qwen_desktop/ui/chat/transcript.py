@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from msgspec import structs
 from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
@@ -25,7 +26,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import PartEvent, Role
+from qwen_desktop.core.parts import Role
+from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
 from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
@@ -36,7 +38,6 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_keys import Keys
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_menu import menu_for
-from qwen_desktop.ui.chat.transcript_parts import Progress
 from qwen_desktop.ui.chat.transcript_pointer import Pointer
 from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
@@ -57,8 +58,6 @@ class TranscriptView(TranscriptCanvas):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._versions: dict[str, Versions] = {}
-        self._cut: str | None = None
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
         self._pointer = Pointer(self)
@@ -90,74 +89,100 @@ class TranscriptView(TranscriptCanvas):
 
     def set_messages(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Show a conversation from its end. ``more_above`` says that older messages can be asked for."""
-        known = {key: item for key, item in self._by_id.items() if item.ready}
         self.live.clear()
         for item in self.items:
             self.queue.drop(item)
-        if not any(message.id in known for message in messages):
+        if not any(self.item(message.id) for message in messages):
             self.queue.clear()
         self.selection.clear()
         self.hover = self.pressed = self.focus_key = ("", "")
-        self._versions.clear()
-        self._cut = None
-        self.items = []
-        self._by_id = {}
-        for message in messages:
-            kept = known.get(message.id)
-            self.items.append(kept if kept is not None and kept.message == message else self._new(message))
-        self._more_above = more_above
         self._asked_older = ""
         self._stick = True
         self._anchor = None
         self._opened_at = time.perf_counter()
-        self._adopt(self.items)
+        self._came(self.shown.open(messages, more_above=more_above), 0, len(messages))
         self.arrange()
 
     def prepend(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Put older messages above; what is on screen does not move."""
         if not self._stick:
             self._take_anchor()
-        fresh = [self._new(message) for message in messages if message.id not in self._by_id]
-        self.items[:0] = fresh
-        self._more_above = more_above
-        self._adopt(fresh)
+        before = len(self.items)
+        changed = self.shown.prepend(messages, more_above=more_above)
+        self._came(changed, 0, len(self.items) - before)
         self.arrange()
 
     def append(self, message: Message) -> None:
         """Add a message at the end; a user's own message brings the end into view."""
-        if message.id in self._by_id:
+        if self.item(message.id) is not None:
             self.replace(message)
             return
-        item = self._new(message)
-        self.items.append(item)
         if message.role is Role.USER:
             self._stick = True
-        self._adopt([item])
+        self._came(self.shown.append(message), len(self.items) - 1, len(self.items))
         self.arrange()
+
+    def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> None:
+        """Show these instead of the message ``from_id`` and all below it; None: below the last one.
+
+        What is read stays where it is, and so does a message of which another version comes: its bottom where the top
+        is out of view. Who sees the end of the last one sees it of another version, too.
+        """
+        first = self.item(from_id or "")
+        place = len(self.items) if first is None else first.index
+        sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
+        self._take_anchor()
+        held = None if first is None else self._place_of(first)
+        gone = {item.message.id: item for item in self.items[place:]}
+        for item in gone.values():
+            self.queue.drop(item)
+            self.live.forget(item.message.id)
+        if any(end is not None and end.message_id in gone for end in (self.selection.anchor, self.selection.cursor)):
+            self.selection.clear()
+        if first is not None and messages and self.focus_key[0] == first.message.id:
+            self.focus_key = (messages[0].id, self.focus_key[1])
+        self.hover, self.pressed, self.focus_key = (
+            ("", "") if key in gone else (key, name) for key, name in (self.hover, self.pressed, self.focus_key)
+        )
+        self._came(self.shown.replace_tail(from_id, messages), place, place + len(messages))
+        if self._anchor is not None and self._anchor[0].message.id in gone:
+            self._anchor = (self.items[place], *held) if held is not None and messages else None
+        if sticks or self._anchor is None:
+            self.arrange()
+            return
+        self.hold(*self._anchor)
+        if place < len(self.items) and self.items[place].streaming:  # it grows down
+            self._take_anchor()
+
+    def _place_of(self, item: MessageItem) -> tuple[float, float]:
+        """Where what comes instead of a message is to be held."""
+        top, height = self.top_of(item), item.height
+        if top < 0 < top + height <= self.viewport().height():
+            return 1.0, top + height
+        return 0.0, max(0.0, top)
 
     def replace(self, message: Message) -> None:
         """Show the final (or repaired) content of a message."""
-        item = self._by_id.get(message.id)
+        item = self.item(message.id)
         if item is None:
             return
-        ended = item.streaming and message.status is not Status.STREAMING
+        runs = message.status is Status.STREAMING
+        ended = item.streaming and not runs
         if not self._stick:
             self._take_anchor()
-        if message.status is Status.STREAMING:
-            item.message = message
-            self.live.begin(item)
-        else:
+        if not runs:
             self.live.end(message.id)
-            item.message = message
-        item.versions = self._versions.get(message.id)
+            item.set_run(None)
+        changed = self.shown.replace(message)
+        if runs:
+            self.live.begin(item)
         self.queue.drop(item)
         if item.body is not None and item.ready:
             item.finish(item.width)  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
-        self.mark(item)
-        self._find_last()
+        self._came(changed, item.index, item.index)
         self.arrange()
         if ended and QAccessible.isActive():
             self.texts.gather([item], self._announce)
@@ -174,53 +199,30 @@ class TranscriptView(TranscriptCanvas):
             event.setChild(index)
             QAccessible.updateAccessibility(event)
 
-    def _new(self, message: Message) -> MessageItem:
-        return MessageItem(message, self.style_, self.options)
-
-    def _adopt(self, fresh: Sequence[MessageItem]) -> None:
+    def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
+        """Messages from ``first`` to before ``last`` are new; about others something else is true than before."""
         width = float(self.column_width)
-        for item in fresh:
-            self._by_id[item.message.id] = item
-            item.versions = self._versions.get(item.message.id)
+        for item in changed:
+            item.refresh()
+            self.mark(item)
+        for item in self.items[first:last]:
             item.guess(width)
             if item.streaming:
                 self.live.begin(item)
-        self._reindex()
-        for item in fresh:
-            item.last = False
-            if item.actions is not None:  # kept from the last time this conversation was shown
-                item.actions.versions = item.versions
-            if item.cut_above != self._is_cut(item):
-                item.cut_above = not item.cut_above
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(width)
-        self._find_last()
-
-    def _is_cut(self, item: MessageItem) -> bool:
-        return item.message.id == self._cut and (item.index > 0 or self._more_above)
-
-    def _find_last(self) -> None:
-        last = self.last_answer_id()
-        for item in self.items[-8:]:
-            item.last = item.message.id == last
+        self._dirty_from = min(self._dirty_from, first)
 
     # Streaming -------------------------------------------------------------------------------------------------------
 
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer. Shown with the next frame."""
-        self.live.take(message_id, event)
-
-    def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
-        """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
-        item = self._by_id.get(message_id)
-        if item is None or not item.streaming or item.source:
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer that runs is getting on, if it is one of those shown."""
+        item = None if run is None else self.item(run.message_id)
+        if run is None or item is None or not item.streaming:
             return
-        if item.progress is None:
-            item.progress = Progress(self.style_)
-        item.progress.done, item.progress.total, item.progress.seconds_left = done, total, seconds_left
-        self.viewport().update()
+        item.set_run(run)
+        if run.cut is not None and run.cut != item.message.context_cut:
+            self._came(self.shown.replace(structs.replace(item.message, context_cut=run.cut)), item.index, item.index)
+            self.arrange()
+        self.viewport().update(self.rect_of(item, item.rect))
 
     def _on_live(self, item: MessageItem, from_y: float) -> None:
         if from_y < 0:  # only its picture changed
@@ -248,31 +250,9 @@ class TranscriptView(TranscriptCanvas):
 
     def set_versions(self, versions: Mapping[str, Versions]) -> None:
         """Tell which messages have other versions, by message id."""
-        self._versions.update(versions)
-        for key, value in versions.items():
-            item = self._by_id.get(key)
-            if item is not None:
-                item.versions = value
-                if item.actions is not None:
-                    item.actions.versions = value
+        for item in self.shown.set_versions(versions):
+            item.refresh()
         self.viewport().update()
-
-    def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
-        """Draw the line above the first message that the model still sees; None takes it away.
-
-        ``dropped`` messages stand above it (0 when unknown); above the very first message there is no line.
-        """
-        self._cut = first_kept_id
-        for item in self.items:
-            cut = self._is_cut(item)
-            if cut != item.cut_above:
-                item.cut_above = cut
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(float(self.column_width))
-                self.mark(item)
-        self.arrange()
 
     def set_show_speed(self, show: bool) -> None:
         """Whether the row under an answer tells its speed."""
@@ -300,11 +280,12 @@ class TranscriptView(TranscriptCanvas):
 
     def last_answer_id(self) -> str | None:
         """The id of the last message of the assistant, None without one."""
-        return next((i.message.id for i in reversed(self.items) if i.message.role is Role.ASSISTANT), None)
+        last = self.shown.last_answer
+        return None if last is None else last.message.id
 
     def message_text(self, message_id: str) -> str:
         """The clean text of a message, as it is stored while the clean one is unknown; empty for an unknown message."""
-        item = self._by_id.get(message_id)
+        item = self.item(message_id)
         if item is None:
             return ""
         text = self.texts.known(item)
@@ -387,10 +368,7 @@ class TranscriptView(TranscriptCanvas):
             item.body.toggle_wrap(target.key)
         item.place()
         self.mark(item)
-        self._stick = False
-        self._anchor = (item, distance)
-        self.arrange()
-        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
+        self.hold(item, 0.0, distance)
 
     # Input -----------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The scrolling and painting half of the transcript: which messages have a layout, where they stand, what is drawn.
 
-The truth about the position is the anchor: a visible message and how far its top is from the viewport's. Heights may
-change anywhere (guesses become true, an answer grows, older messages come in above); then all is placed again around
-the anchor. ``_stick`` instead keeps the end in view.
+The truth about the position is the anchor: a visible message and how far its top (or its bottom) is from the
+viewport's top. Heights may change anywhere (guesses become true, an answer grows, older messages come in above); then
+all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.selection import Selection
+from qwen_desktop.ui.chat.shown_messages import ShownMessages
 from qwen_desktop.ui.chat.transcript_items import MessageItem, Options
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
@@ -45,9 +46,8 @@ class TranscriptCanvas(QAbstractScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self.items: list[MessageItem] = []
+        self.shown = ShownMessages(lambda message: MessageItem(message, self.style_, self.options))
         self.options = Options()
-        self._by_id: dict[str, MessageItem] = {}
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
@@ -60,11 +60,10 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.copied: frozenset[tuple[str, str]] = frozenset()
         self._tops: list[float] = [0.0]
         self._dirty_from = 0
-        self._anchor: tuple[MessageItem, float] | None = None
+        self._anchor: tuple[MessageItem, float, float] | None = None
         self._stick = True
         self._placing = False
         self._arranging = False
-        self._more_above = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
@@ -85,19 +84,19 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     # Items -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def items(self) -> list[MessageItem]:
+        """The messages that are loaded, in their order."""
+        return self.shown.items
+
     def index_of(self, message_id: str) -> int | None:
         """Position of a message among those loaded."""
-        item = self._by_id.get(message_id)
+        item = self.shown.get(message_id)
         return None if item is None else item.index
 
     def item(self, message_id: str) -> MessageItem | None:
         """The item of a message."""
-        return self._by_id.get(message_id)
-
-    def _reindex(self) -> None:
-        for index, item in enumerate(self.items):
-            item.index = index
-        self._dirty_from = 0
+        return self.shown.get(message_id)
 
     @property
     def column_width(self) -> int:
@@ -173,8 +172,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         if self._stick:
             value = most
         elif self._anchor is not None:
-            item, distance = self._anchor
-            value = round(self._tops[item.index] - distance)
+            item, edge, distance = self._anchor
+            value = round(self._tops[item.index] + edge * item.height - distance)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
@@ -185,7 +184,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
         chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
-        self._anchor = None if chosen is None else (chosen, self._tops[chosen.index] - self.scroll_value)
+        self._anchor = None if chosen is None else (chosen, 0.0, self._tops[chosen.index] - self.scroll_value)
+
+    def hold(self, item: MessageItem, edge: float, distance: float) -> None:
+        """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
+        in view where that shows it."""
+        self._stick = False
+        self._anchor = (item, edge, distance)
+        self.arrange()
+        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
 
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
@@ -225,7 +232,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._evict()
         first = self.items[0].message.id if self.items else ""
         near = self.scroll_value < 3 * self.viewport().height()
-        if self._more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
+        if self.shown.more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
             self._asked_older = first
             self.older_wanted.emit(first)
         shown = not self._stick and self.verticalScrollBar().maximum() - self.scroll_value > 60

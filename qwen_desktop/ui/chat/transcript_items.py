@@ -19,6 +19,7 @@ from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Role, drawn_text, first_thoughts, thinking_text, visible_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
+from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, quiet_button, translate
 from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
@@ -73,10 +74,12 @@ class MessageItem:
         self.details_open = False
         self.wrapped: set[int] = set()
         self.used = 0
+        self.run: RunState | None = None
         self._style = style
         self._options = options
         self._places: dict[str, float] = {}
         self._bubble = QRectF()
+        self._cut_room = 0.0  # of the height
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -142,6 +145,24 @@ class MessageItem:
         if not self.ready and (self.width != width or not self.height):
             self.width = width
             self.height = self.estimate(width)
+            self._cut_room = self._cut_height()
+
+    def refresh(self) -> None:
+        """Its versions, the cut above it, or whether it is the last answer have become others."""
+        if self.actions is not None:
+            self.actions.versions = self.versions
+        self.height += self._cut_height() - self._cut_room
+        self._cut_room = self._cut_height()
+        if self.ready:
+            self.place()
+
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer is getting on: how far the question has been read, and since when it thinks."""
+        self.run = run
+        if self.progress is not None:
+            self.progress.read = run.read if run is not None else None
+        if self.thinking is not None:
+            self.thinking.since = run.thinking_since if run is not None else None
 
     # Laying out ------------------------------------------------------------------------------------------------------
 
@@ -207,6 +228,7 @@ class MessageItem:
                 self.progress = self.progress or Progress(style)
             else:
                 self.progress = None
+            self.set_run(self.run)
         else:
             self.progress = None
             self.actions = MessageActions(style)
@@ -231,7 +253,7 @@ class MessageItem:
         places: dict[str, float] = {}
         body = self.body
         assert body is not None  # noqa: S101 - callers lay out first
-        y = self._cut_height()
+        y = self._cut_room = self._cut_height()
         if self.user:
             y += 18
             wide = min(body.width, max(24.0, math.ceil(body.natural) + 1))
@@ -293,6 +315,7 @@ class MessageItem:
         """Throw the layout away, keep the height."""
         self.body = None
         self.thinking = None
+        self.progress = None
         self.problem = None
         self.header = None
         self.actions = None
@@ -303,8 +326,6 @@ class MessageItem:
     def restyle(self, style: Style) -> None:
         """Fonts, colours or sizes changed: nothing of the layout can stay."""
         self._style = style
-        if self.progress is not None:
-            self.progress = self.progress.restyled(style)
         self.evict()
         self.height = 0.0
 

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import PartEvent, PartsBuilder
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
+from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
@@ -57,7 +58,6 @@ class LiveAnswer:
     item: MessageItem
     parts: PartsBuilder
     growing: GrowingText
-    thinking_since: float | None = None
     dirty: bool = False
     asking: bool = False
     plain: bool = False
@@ -99,6 +99,10 @@ class LiveAnswers(QObject):
         self._live[item.message.id] = live
         self._watch(live)
 
+    def forget(self, message_id: str) -> None:
+        """Stop following; nothing is shown any more."""
+        self._live.pop(message_id, None)
+
     def get(self, message_id: str) -> LiveAnswer | None:
         """The growing answer with this id."""
         return self._live.get(message_id)
@@ -110,20 +114,19 @@ class LiveAnswers(QObject):
             self._update(live)
         return live
 
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Take what came."""
-        live = self._live.get(message_id)
-        if live is None:
+    def take(self, told: AnswerEvent) -> None:
+        """Some more of an answer. Shown with the next frame; what is none of those followed is passed over."""
+        live = self._live.get(told.message_id)
+        if live is None or not isinstance(told.event, PartEvent):
             return
-        live.parts.take(event)
+        live.parts.take(told.event)
         live.dirty = True
         if not self._frame.isActive():
             self._frame.start(FRAME_MS)
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
-        if live.item.thinks and live.thinking_since is None:
-            live.thinking_since = time.monotonic()
+        if live.item.thinks and not self._seconds.isActive():
             self._seconds.start()
 
     def _show(self) -> None:
@@ -138,10 +141,7 @@ class LiveAnswers(QObject):
     def _tick(self) -> None:
         thinking = [live for live in self._live.values() if live.item.thinks]
         for live in thinking:
-            row = live.item.thinking
-            if row is not None and row.running and live.thinking_since is not None:
-                row.seconds = time.monotonic() - live.thinking_since
-                self.changed.emit(live.item, -1.0)
+            self.changed.emit(live.item, -1.0)
         if not thinking:
             self._seconds.stop()
 
@@ -175,8 +175,6 @@ class LiveAnswers(QObject):
         item.body.set_blocks(blocks, item.body_width(item.width), stable)
         item.finish(item.width)
         from_y = item.body_y(stable - 1)
-        if item.thinking is not None and item.thinking.running and live.thinking_since is not None:
-            item.thinking.seconds = time.monotonic() - live.thinking_since
         now = _around(live)
         self._colour(live, max(0, stable - 1))
         self.changed.emit(item, from_y if now == had and not now[2] else 0.0)

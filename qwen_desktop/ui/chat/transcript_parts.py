@@ -5,13 +5,14 @@ Each is a small object with a height for a width, that paints itself and names i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.core.chat import Versions
-from qwen_desktop.core.engine import Stats
+from qwen_desktop.core.engine import PromptProgress, Stats
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks import (
     TARGET,
@@ -72,6 +73,8 @@ class Thinking:
         self.text = text
         self.opened = opened
         self.running = False
+        #: when it began, in seconds of ``time.monotonic``, while it goes on
+        self.since: float | None = None
         self.seconds: float | None = None
         self.tokens: int | None = None
         self.height = 0.0
@@ -98,7 +101,7 @@ class Thinking:
     def title(self) -> tuple[str, str]:
         """The line's words and the quiet part behind them."""
         if self.running:
-            seconds = translate("transcript", "{n} s").format(n=texts.locale().toString(int(self.seconds or 0)))
+            seconds = translate("transcript", "{n} s").format(n=texts.locale().toString(self._elapsed()))
             last = next((line.strip() for line in reversed(self.text[-600:].split("\n")) if line.strip()), "")
             return translate("transcript", "Thinking… {seconds}").format(seconds=seconds), "" if self.opened else last
         if self.seconds is None:
@@ -112,6 +115,9 @@ class Thinking:
         if self.tokens == 1:
             return main, translate("transcript", "1 token")
         return main, translate("transcript", "{n} tokens").format(n=texts.locale().toString(self.tokens))
+
+    def _elapsed(self) -> int:
+        return 0 if self.since is None else int(time.monotonic() - self.since)
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``."""
@@ -176,28 +182,21 @@ class Progress:
 
     def __init__(self, style: Style) -> None:
         self.style = style
-        self.done = 0
-        self.total = 0
-        self.seconds_left: float | None = None
+        self.read: PromptProgress | None = None
         self.height = float(style.px(34))
-
-    def restyled(self, style: Style) -> Progress:
-        """The same in another style."""
-        other = Progress(style)
-        other.done, other.total, other.seconds_left = self.done, self.total, self.seconds_left
-        return other
 
     def text(self) -> str:
         """The sentence of the row."""
-        if not self.total:
+        read = self.read
+        if read is None or not read.total:
             return translate("transcript", "Waiting for the first word…")
         locale = texts.locale()
         text = translate("transcript", "Reading {done} of {total} tokens").format(
-            done=locale.toString(self.done), total=locale.toString(self.total)
+            done=locale.toString(read.done), total=locale.toString(read.total)
         )
-        if self.seconds_left is not None and self.seconds_left >= 1:
+        if read.seconds_left is not None and read.seconds_left >= 1:
             # No tenths and, beyond a minute, steps of five seconds: the guess is not better than that.
-            left = round(self.seconds_left) if self.seconds_left < 60 else round(self.seconds_left / 5) * 5
+            left = round(read.seconds_left) if read.seconds_left < 60 else round(read.seconds_left / 5) * 5
             if left < 10:
                 time = translate("transcript", "{n} s").format(n=locale.toString(left))
             else:
@@ -211,12 +210,12 @@ class Progress:
         painter.setFont(style.font("small"))
         painter.setPen(style.color("text_muted"))
         draw_line_of_text(painter, QRectF(x, y, width, self.height - 10), self.text())
-        if self.total:
+        if self.read is not None and self.read.total:
             track = QRectF(x, y + self.height - 7, min(width, 260.0), 4)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.color("border"))
             painter.drawRoundedRect(track, 2, 2)
-            track.setWidth(max(4.0, track.width() * min(1.0, self.done / self.total)))
+            track.setWidth(max(4.0, track.width() * min(1.0, self.read.done / self.read.total)))
             painter.setBrush(style.color("accent"))
             painter.drawRoundedRect(track, 2, 2)
 

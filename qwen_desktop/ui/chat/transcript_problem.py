@@ -51,7 +51,7 @@ class ProblemCard:
         if action == "retry":
             return translate("transcript", "Try again")
         try:
-            return texts.source(command(action).title, "commands")
+            return texts.marked(command(action).title)
         except KeyError:
             return ""
 

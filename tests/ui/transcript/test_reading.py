@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status, Versions
@@ -213,9 +214,10 @@ def test_speed_is_told_or_not(seen, say):
 def test_the_cut_stands_above_the_first_message_that_was_sent(seen, say):
     seen.show([say("user", "a"), say("assistant", "b"), say("user", "c"), say("assistant", "d")])
     before = seen.item("m3").height
-    seen.view.set_cut("m3", 2)
+    answer = seen.item("m4").message
+    seen.view.replace(structs.replace(answer, context_cut="m3"))
     assert seen.item("m3").height > before + 20
-    seen.view.set_cut(None, 0)
+    seen.view.replace(answer)
     assert seen.item("m3").height == before
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import msgspec
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.engine import FinishReason
+from qwen_desktop.core.engine import FinishReason, PromptProgress
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import PartDone, PartWasThinking, TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
@@ -18,6 +19,7 @@ from qwen_desktop.jobs.markdown.blocks import from_builtins
 from qwen_desktop.jobs.markdown.growing import grow_job
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
+from qwen_desktop.services.events import AnswerEvent, RunState
 from qwen_desktop.ui.chat import plain_texts, transcript_render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from tests import layouts
@@ -112,7 +114,7 @@ def test_thinking_runs_then_folds(live):
     title, last = item.thinking.title()
     assert title.startswith("Thinking… 0 s")
     assert last == "The last line of it"
-    live.view.take("m2", PartDone(0, 3.2, 40))
+    live.view.live.take(AnswerEvent("c", "m2", PartDone(0, 3.2, 40)))
     layouts.more(live.view, "m2", "Answer")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Answer")
     assert item.thinking.title()[0].startswith("Thought for 3.2")
@@ -124,7 +126,7 @@ def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
     layouts.more(live.view, "m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm")
     live.qtbot.waitUntil(lambda: "hm" in live.view.message_text("m2"))
     layouts.more(live.view, "m2", ", four.\n")
-    live.view.take("m2", PartWasThinking(0, 2.5, 30))
+    live.view.live.take(AnswerEvent("c", "m2", PartWasThinking(0, 2.5, 30)))
     layouts.more(live.view, "m2", "It is **4**.")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "It is 4.")
     assert item.thinking.title()[0].startswith("Thought for 2.5")
@@ -135,7 +137,7 @@ def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
 
 def test_reading_the_prompt_is_shown_until_the_first_word(live):
     item = live.item("m2")
-    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    live.view.set_run(RunState("m2", read=PromptProgress(1024, 4096, 12.0)))
     assert item.progress.text().replace(",", "").startswith("Reading 1024 of 4096 tokens · 12 s left")
     assert live.view.theme.color("accent").name() in live.colours("m2")
     layouts.more(live.view, "m2", "Word")
@@ -330,17 +332,18 @@ def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
 def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
     layouts.more(live.view, "m2", thinking="Hm.")
     item = live.item("m2")
-    live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.seconds is not None)
+    live.view.set_run(RunState("m2", thinking_since=time.monotonic() - 12))
+    live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.title()[0] == "Thinking… 12 s")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
     live.settle()
     assert item.thinking.title()[0] == "Thoughts"
 
 
 def test_reading_goes_on_where_it_was_in_another_theme(live):
-    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    live.view.set_run(RunState("m2", read=PromptProgress(1024, 4096, 12.0)))
     live.view.restyle()
     live.settle()
-    assert live.item("m2").progress.done == 1024
+    assert "1,024 of 4,096" in live.item("m2").progress.text()
 
 
 def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypatch):

@@ -145,9 +145,9 @@ async def test_a_long_chat_opens_at_its_end_and_fills_up_behind(make: Make) -> N
     ui.chat.open("")
     task = ui.chat.opened.open(conversation)
     await task
-    assert len(ui.chat.opened._ids) == 30
-    await ui.until(lambda: len(ui.chat.opened._ids) == 600)
-    assert ui.chat.transcript.message_text(ui.chat.opened._ids[0]) == "question 0"
+    assert len(ui.chat.transcript.items) == 30
+    await ui.until(lambda: len(ui.chat.transcript.items) == 600)
+    assert ui.chat.transcript.items[0].source == "question 0"
 
 
 async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> None:
@@ -396,7 +396,7 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     ui.press(Qt.Key.Key_Return)
     await ui.until(lambda: ui.app.chat.running() and ui.chat.transcript.last_answer_id())
     assert ui.app.models.state.status is not ModelStatus.READY
-    item = ui.chat.transcript._by_id[ui.chat.transcript.last_answer_id()]
+    item = ui.chat.transcript.items[-1]
     assert item.message.provenance is not None
     assert item.message.provenance.guide
     await ui.rest()
