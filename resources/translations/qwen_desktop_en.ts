@@ -2,12 +2,33 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
+        <name>Quit</name>
+        <message numerus="yes">
+            <source>(An answer is|%n answers are) still running</source>
+            <extracomment>How long an end waits for what was just asked for (a rename, a setting), in seconds. the question that is open while answers run</extracomment>
+            <translation>
+                <numerusform>An answer is still running</numerusform>
+                <numerusform>%n answers are still running</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>SettingsSection</name>
         <message numerus="yes">
             <source>%n setting(s) (differs|differ) from (its default|their defaults).</source>
             <translation>
                 <numerusform>%n setting differs from its default.</numerusform>
                 <numerusform>%n settings differ from their defaults.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>StatusLine</name>
+        <message numerus="yes">
+            <source>Waiting for %n other answers to end</source>
+            <translation>
+                <numerusform>Waiting for %n other answers to end</numerusform>
+                <numerusform>Waiting for %n other answers to end</numerusform>
             </translation>
         </message>
     </context>
