@@ -25,9 +25,9 @@
     <context>
         <name>StatusLine</name>
         <message numerus="yes">
-            <source>Waiting for %n other answers to end</source>
+            <source>Waiting for (another answer|%n other answers) to end</source>
             <translation>
-                <numerusform>Waiting for %n other answers to end</numerusform>
+                <numerusform>Waiting for another answer to end</numerusform>
                 <numerusform>Waiting for %n other answers to end</numerusform>
             </translation>
         </message>

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
 
-from qwen_desktop.core.chat import Message, new_id
+from qwen_desktop.core.chat import Message, Status, new_id
 from qwen_desktop.core.engine import Stats
 from qwen_desktop.core.parts import visible_text
 from qwen_desktop.services import events
@@ -64,6 +64,11 @@ class OpenedConversation(QObject):
         """The user's last message here, for bringing it back into the box."""
         own = self._transcript.shown.last_own
         return "" if own is None else visible_text(own.message.parts)
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer runs here or is about to."""
+        return (self.id or self.next_id) in self._chat.running()
 
     @property
     def run(self) -> events.RunState | None:
@@ -137,7 +142,8 @@ class OpenedConversation(QObject):
             from_id, fresh = fork
             for message in read[: len(read) - len(fresh)]:
                 item = shown.get(message.id)
-                if item is not None and item.message != message and not item.streaming:
+                grows = message.status is Status.STREAMING  # then it is fed by events
+                if item is not None and item.message != message and not grows:
                     self._transcript.replace(message)
             for start in range(0, max(1, len(fresh)), CHUNK):
                 part = fresh[start : start + CHUNK]
@@ -146,7 +152,7 @@ class OpenedConversation(QObject):
                 if len(read) > TAIL and start + CHUNK >= len(fresh) and part:  # its words that came meanwhile
                     part = (*part[:-1], await self._history.message(part[-1].id) or part[-1])
                 self._transcript.replace_tail(from_id if not start else None, part)
-            self._arrived(fresh)
+            self._arrived(read)  # one that stays may have another version beside it now
 
     def _arrived(self, messages: Sequence[Message]) -> None:
         self._unasked += [message.id for message in messages]

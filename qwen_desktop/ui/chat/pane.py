@@ -149,7 +149,7 @@ class ConversationPane(QWidget):
     @property
     def running(self) -> bool:
         """Whether it is being answered, or is about to be."""
-        return self._id in self._services.chat.running()
+        return self.opened.running
 
     def open(self, conversation: Conversation | None) -> asyncio.Task[None] | None:
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The

@@ -115,7 +115,7 @@ class StatusLine(QWidget):
         """What is to be known before an answer's first word, in the place of the engine's facts."""
         match self._run:
             case RunState(stage=RunStage.QUEUED, ahead=ahead):
-                return self.tr("Waiting for %n other answers to end", "", ahead)
+                return self.tr("Waiting for (another answer|%n other answers) to end", "", ahead)
             case RunState(stage=RunStage.LOADING):
                 return self.tr("Loading the model")
             case RunState(stage=RunStage.READING):

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -22,6 +23,9 @@ from qwen_desktop.services.events import (
     ConversationRemoved,
     MessageAdded,
     MessageChanged,
+    RunChanged,
+    RunStage,
+    RunState,
 )
 from tests.app import run, running_app
 from tests.scripted_engine import Script, ScriptedEngine, ScriptedRun
@@ -141,6 +145,29 @@ def test_one_answer_at_a_time_in_a_conversation() -> None:
                 await app.chat.regenerate(question.id)
             assert app.chat.running() == {question.conversation_id}
             assert len(await app.history.tail(question.conversation_id, 10)) == 2
+
+    run(main())
+
+
+def test_where_an_answer_stands_is_told_and_can_be_asked() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine(Script("word " * 30, "hm " * 30, rate=2000), load_s=0.02)
+        async with running_app(lambda: engine) as app:
+            asked: list[RunState | None] = []
+            app.bus.subscribe(RunChanged, lambda event: asked.append(app.chat.run(event.conversation_id)))
+            chats = [(await app.send(f"Q{n}")).conversation_id for n in range(3)]
+            await app.chat.idle()
+            assert asked == [event.run for event in app.events(RunChanged)]
+            for chat in chats:
+                first, *told, last = [e.run for e in app.events(RunChanged) if e.conversation_id == chat]
+                assert first is last is app.chat.run(chat) is None
+                runs = [run for run in told if run is not None]
+                assert runs == told and all(a != b for a, b in pairwise(runs))
+                order = [list(RunStage).index(run.stage) for run in runs]
+                assert order == sorted(order) and runs[-1].stage is RunStage.SPEAKING
+                thinks = [run.thinking_since is not None for run in runs]
+                assert [key for key, _ in groupby(thinks)] == [False, True, False]
+                assert runs[-1].figures is not None and runs[-1].figures.completion_tokens >= 60
 
     run(main())
 
