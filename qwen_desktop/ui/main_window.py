@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.core.text import is_text
@@ -28,12 +28,9 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.chat.pane import ConversationPane
     from qwen_desktop.ui.crash_report import CrashReport
-    from qwen_desktop.ui.list_page import ListPage
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
 
-#: Under this width, in px, the side lists give way to the page.
-NARROW = 1000
 #: How long the first page waits for its conversation, in seconds.
 _FIRST_S = 0.5
 _TEXT_SIZES = (80, 200, 10)
@@ -55,7 +52,6 @@ class MainWindow(Frame):
                 raise ValueError("A window without services needs the place of its state file.")
             state_file = services.paths.config / "window.json"
         super().__init__(state_file)
-        self._narrow: bool | None = None
         self._built = False
         self.setWindowTitle(APP)
         if services is not None and theme is not None:
@@ -144,7 +140,6 @@ class MainWindow(Frame):
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         self.models.use_wanted.connect(self.use_model)
         self.models.shown_wanted.connect(partial(self.show_page, MODELS))
-        self.pages.list_built.connect(self._list_built)
         self._show_network()
 
     def _go_online(self) -> None:
@@ -292,28 +287,12 @@ class MainWindow(Frame):
         """The width of the chats' side list in px, as it was last."""
         return self._state.list_width
 
-    def _list_built(self, page: ListPage, setting: str) -> None:
-        page.list_wanted.connect(lambda: self._keep_list(page, setting, shown=True))
-        self._fit_list(page, setting)
-
-    def _fit_list(self, page: ListPage, setting: str) -> None:
-        """A side list stands beside its page only where there is room for both."""
-        page.show_list(not self._narrow and (not setting or self._kept(setting)))
-
     def _toggle_list(self) -> None:
-        for page, setting in self.pages.lists():
-            if page is self.pages.currentWidget():
-                self._keep_list(page, setting, shown=page.list_hidden)
+        from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415 - not before the first paint
 
-    def _keep_list(self, page: ListPage, setting: str, *, shown: bool) -> None:
-        page.show_list(shown)
-        if setting and not self._narrow and self._kept(setting) != shown:
-            self.operations.run(self._services.preferences.change({setting: shown}))
-
-    def _kept(self, setting: str) -> bool:
-        from qwen_desktop.core.settings import value  # noqa: PLC0415 - not before the first paint
-
-        return bool(value(self._services.preferences.settings, setting))
+        page = self.pages.currentWidget()
+        if isinstance(page, ListPage):
+            page.keep_list(page.list_hidden)
 
     def _scale(self, step: int) -> None:
         low, high, _ = _TEXT_SIZES
@@ -352,15 +331,6 @@ class MainWindow(Frame):
         dialogs.crash(self._theme, self, report.text).open()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        narrow = event.size().width() < NARROW
-        if narrow != self._narrow:
-            self._narrow = narrow
-            if self._built:
-                for page, setting in self.pages.lists():
-                    self._fit_list(page, setting)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

@@ -1,7 +1,7 @@
 """The side list's model: a tree of conversations in groups by day, filtered by title.
 
 Headings and conversations are nodes of one kind, so that a group may hold groups too. Each change is said as what it
-is (rows inserted, moved or removed, another title), so that whatever a view holds on to stays where it belongs: a
+is (a row inserted, moved or removed, another title), so that whatever a view holds on to stays where it belongs: a
 rename in place, the selection, how far it is scrolled.
 """
 
@@ -22,32 +22,32 @@ from qwen_desktop.core.chat import Conversation
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
+#: With so many rows that come or go at once it is quicker that views begin anew.
+_MANY = 200
 #: Data roles: the conversation's id ("" for a heading), and whether an answer runs in it.
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
+_TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
+_SAID = int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
 _NOWHERE = QModelIndex()
 _NO_FLAGS = Qt.ItemFlag.NoItemFlags
-_FLAGS = (
-    Qt.ItemFlag.ItemIsEnabled
-    | Qt.ItemFlag.ItemIsSelectable
-    | Qt.ItemFlag.ItemIsEditable
-    | Qt.ItemFlag.ItemNeverHasChildren
-)
+_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
+_FLAGS |= Qt.ItemFlag.ItemNeverHasChildren
 _KEY = attrgetter("key")
+_NUMBERS = itertools.count()
 
 
 class _Node:
-    """A heading or a conversation. Siblings stand in the order of their keys; Qt knows a node by its number, which is
-    never used again: an index of one that is gone finds nothing."""
+    """A heading or a conversation. Siblings stand in the order of their keys: rank and "" of a heading, minus the time
+    and id of a conversation. Qt knows a node by its number, which is never used again: an index of one that is gone
+    finds nothing."""
 
-    __slots__ = ("children", "conversation", "key", "number", "parent", "title")
+    __slots__ = ("children", "conversation", "key", "number", "parent")
 
-    def __init__(self, number: int, key: tuple[float, str], title: str, conversation: Conversation | None) -> None:
-        self.number = number
-        self.key = key
-        self.title = title
-        self.conversation = conversation
+    def __init__(self, key: tuple[float, str], conversation: Conversation | None = None) -> None:
+        self.key, self.conversation = key, conversation
+        self.number = next(_NUMBERS)
         self.parent: _Node | None = None
         self.children: list[_Node] = []
 
@@ -62,42 +62,23 @@ class ConversationTree(QAbstractItemModel):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._clock = clock
-        self._numbers = itertools.count(1)
         self._all: dict[str, Conversation] = {}
         self._filter: list[str] = []
         self._running: frozenset[str] = frozenset()
         self._clear()
 
-    def _clear(self) -> None:
-        self._root = _Node(0, (0, ""), "", None)
-        self._nodes: dict[int, _Node] = {}
-        self._shown: dict[str, _Node] = {}
-        self._groups: dict[int, _Node] = {}
-        self._set_bounds(self._days())
-
     # Content ----------------------------------------------------------------------------------------------------------
 
     def set_all(self, conversations: Iterable[Conversation]) -> None:
-        """Replace the content: the only change that views begin anew for."""
-        self.beginResetModel()
+        """Replace the content."""
         self._all = {c.id: c for c in conversations}
-        self._clear()
-        for rank, fresh in self._grouped(filter(self._is_wanted, self._all.values())):
-            group = self._new_group(rank, fresh)
-            self._root.children.append(group)
-            self._enter(group, self._root)
-        self.endResetModel()
-        self.arranged.emit()
+        self._rebuild()
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
         self._follow_clock()
         self._all[conversation.id] = conversation
-        node = self._shown.get(conversation.id)
-        if node is not None and self._is_wanted(conversation):
-            self._change(node, conversation)
-        else:
-            self._arrange((conversation.id,))
+        self._arrange((conversation.id,))
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
@@ -107,9 +88,14 @@ class ConversationTree(QAbstractItemModel):
     def set_filter(self, words: str) -> None:
         """Keep only titles that contain every one of ``words``."""
         wanted = words.casefold().split()
-        if wanted != self._filter:
-            self._filter = wanted
-            self._arrange(self._all)
+        if wanted == self._filter:
+            return
+        self._filter = wanted
+        others = [c.id for c in self._all.values() if self._is_wanted(c) is not (c.id in self._shown)]
+        if len(others) > _MANY:
+            self._rebuild()  # and nobody renames while he types here
+        else:
+            self._arrange(others)
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
@@ -121,8 +107,7 @@ class ConversationTree(QAbstractItemModel):
 
     def regroup(self) -> None:
         """Group again, since a new day may have begun."""
-        if self._follow_clock():
-            self.arranged.emit()
+        self._follow_clock()
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -164,32 +149,34 @@ class ConversationTree(QAbstractItemModel):
     def columnCount(self, _parent: Index = _NOWHERE) -> int:
         return 1
 
-    def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
+    def data(self, index: Index, role: int = _TEXT) -> Any:
         node = self._node(index)
-        if node is self._root:
-            return None
         conversation = node.conversation
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return node.title if conversation is None else conversation.title or self.tr("New chat")
-        if role == ID_ROLE:
-            return "" if conversation is None else conversation.id
-        if role == RUNNING_ROLE:
-            return conversation is not None and conversation.id in self._running
-        if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return self.tr("Heading") if conversation is None else self.tr("Chat")
-        return None
+        facts: dict[int, Any] = {}
+        if conversation is not None:
+            title, running = conversation.title or self.tr("New chat"), conversation.id in self._running
+            facts = {
+                _TEXT: title,
+                _EDIT: title,
+                _SAID: self.tr("Chat"),
+                ID_ROLE: conversation.id,
+                RUNNING_ROLE: running,
+            }
+        elif node is not self._root:
+            facts = {_TEXT: self._days[int(node.key[0])][1], _SAID: self.tr("Heading"), ID_ROLE: ""}
+        return facts.get(role)
 
-    def headerData(self, _section: int, _way: Qt.Orientation, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
+    def headerData(self, _section: int, _way: Qt.Orientation, role: int = _TEXT) -> Any:
         """What a screen reader says where there would be a header."""
-        return self.tr("Chats") if role == Qt.ItemDataRole.DisplayRole else None
+        return self.tr("Chats") if role == _TEXT else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         return _NO_FLAGS if self.is_heading(index) else _FLAGS
 
-    def setData(self, index: Index, value: Any, role: int = int(Qt.ItemDataRole.EditRole)) -> bool:
+    def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         conversation = self._node(index).conversation
         title = str(value).strip()
-        if role != Qt.ItemDataRole.EditRole or conversation is None or title in ("", conversation.title):
+        if role != _EDIT or conversation is None or title in ("", conversation.title):
             return False
         self.renamed.emit(conversation.id, title)
         return True
@@ -204,151 +191,114 @@ class ConversationTree(QAbstractItemModel):
             return QModelIndex()
         return self.createIndex(_place(node.parent, node.key), 0, node.number)
 
-    def _enter(self, node: _Node, parent: _Node) -> None:
+    def _insert(self, parent: _Node, node: _Node) -> None:
+        row = _place(parent, node.key)
+        self.beginInsertRows(self._index(parent), row, row)
+        self._enter(parent, row, node)
+        self.endInsertRows()
+
+    def _enter(self, parent: _Node, row: int, node: _Node) -> None:
+        parent.children.insert(row, node)
         node.parent = parent
         self._nodes[node.number] = node
         if node.conversation is not None:
             self._shown[node.conversation.id] = node
-        for child in node.children:
-            self._enter(child, node)
 
-    def _leave(self, node: _Node) -> None:
-        del self._nodes[node.number]
+    def _remove(self, parent: _Node, node: _Node) -> None:
+        """Take a row out, and the heading that nothing is left under."""
+        row = _place(parent, node.key)
+        self.beginRemoveRows(self._index(parent), row, row)
+        del parent.children[row], self._nodes[node.number]
         if node.conversation is not None:
             del self._shown[node.conversation.id]
-        for child in node.children:
-            self._leave(child)
-
-    def _new_group(self, rank: int, children: list[_Node]) -> _Node:
-        group = self._groups[rank] = _Node(next(self._numbers), (rank, ""), self._bounds[rank][1], None)
-        group.children = children
-        return group
-
-    def _insert(self, parent: _Node, nodes: list[_Node]) -> None:
-        """Show nodes that stand side by side."""
-        row = _place(parent, nodes[0].key)
-        self.beginInsertRows(self._index(parent), row, row + len(nodes) - 1)
-        parent.children[row:row] = nodes
-        for node in nodes:
-            self._enter(node, parent)
-        self.endInsertRows()
-
-    def _remove(self, parent: _Node, first: int, end: int) -> None:
-        """Take out the rows from ``first`` to before ``end``, and the heading that nothing is left under."""
-        if parent is not self._root and end - first == len(parent.children):
-            del self._groups[int(parent.key[0])]
-            first = _place(self._root, parent.key)
-            parent, end = self._root, first + 1
-        self.beginRemoveRows(self._index(parent), first, end - 1)
-        for node in parent.children[first:end]:
-            self._leave(node)
-        del parent.children[first:end]
         self.endRemoveRows()
+        self._drop_empty(parent)
 
-    def _move(self, parent: _Node, first: int, end: int, rank: int, key: tuple[float, str]) -> None:
-        """Put the rows from ``first`` to before ``end`` where ``key`` stands in the group ``rank``."""
-        target = self._groups.get(rank)
-        if target is None:
-            target = self._new_group(rank, [])
-            self._insert(self._root, [target])
-        row = _place(target, key)
-        if target is parent and first <= row <= end:
+    def _move(self, parent: _Node, node: _Node, target: _Node, key: tuple[float, str]) -> None:
+        """Put a row to where ``key`` stands in ``target``."""
+        first, row = _place(parent, node.key), _place(target, key)
+        node.key = key
+        if target is parent and row in (first, first + 1):
             return
-        self.beginMoveRows(self._index(parent), first, end - 1, self._index(target), row)
-        moved = parent.children[first:end]
-        del parent.children[first:end]
-        if target is parent and row > first:
-            row -= len(moved)
-        target.children[row:row] = moved
-        for node in moved:
-            node.parent = target
-        if len(moved) == 1:
-            moved[0].key = key
+        self.beginMoveRows(self._index(parent), first, first, self._index(target), row)
+        del parent.children[first]
+        target.children.insert(row - (target is parent and row > first), node)
+        node.parent = target
         self.endMoveRows()
-        if not parent.children:
-            row = _place(self._root, parent.key)
-            del self._groups[int(parent.key[0])]
-            self._remove(self._root, row, row + 1)
+        self._drop_empty(parent)
+
+    def _drop_empty(self, group: _Node) -> None:
+        if group.parent is not None and not group.children:
+            self._remove(group.parent, group)
 
     # What is shown, and where -----------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._root = _Node((0, ""))
+        self._nodes: dict[int, _Node] = {}
+        self._shown: dict[str, _Node] = {}
+        self._days = self._today()
+
+    def _rebuild(self) -> None:
+        """Show all anew: views begin anew, too."""
+        self.beginResetModel()
+        self._clear()
+        for conversation in sorted(filter(self._is_wanted, self._all.values()), key=_key):
+            group = self._group(conversation, lambda node: self._enter(self._root, _place(self._root, node.key), node))
+            self._enter(group, len(group.children), _Node(_key(conversation), conversation))
+        self.endResetModel()
+        self.arranged.emit()
+
+    def _arrange(self, ids: Iterable[str]) -> None:
+        """Show these as they are now, where they belong now, or not at all."""
+        for conversation_id in ids:
+            node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
+            if conversation is None or not self._is_wanted(conversation):
+                if node is not None and node.parent is not None:
+                    self._remove(node.parent, node)
+                continue
+            group = self._group(conversation, lambda node: self._insert(self._root, node))
+            if node is None or node.parent is None:
+                self._insert(group, _Node(_key(conversation), conversation))
+                continue
+            node.conversation = conversation
+            self._move(node.parent, node, group, _key(conversation))
+            index = self._index(node)
+            self.dataChanged.emit(index, index)
+        self.arranged.emit()
 
     def _is_wanted(self, conversation: Conversation) -> bool:
         title = conversation.title.casefold() if self._filter else ""
         return all([word in title for word in self._filter])  # noqa: C419 - a list is quicker, and all are asked
 
-    def _change(self, node: _Node, conversation: Conversation) -> None:
-        """Take over another title, time or pin of one that is shown."""
-        parent, key = node.parent, _key(conversation)
-        assert parent is not None and node.conversation is not None  # noqa: S101 - it is shown
-        row = _place(parent, node.key)
-        node.conversation = conversation
-        self._move(parent, row, row + 1, self._rank(conversation), key)
-        node.key = key
-        index = self._index(node)
-        self.dataChanged.emit(index, index)
-        self.arranged.emit()
-
-    def _arrange(self, ids: Iterable[str]) -> None:
-        """Take out those that are not wanted and show those that are."""
-        gone: set[_Node] = set()
-        fresh: list[Conversation] = []
-        for conversation_id in ids:
-            node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
-            if conversation is not None and self._is_wanted(conversation):
-                if node is None:
-                    fresh.append(conversation)
-            elif node is not None:
-                gone.add(node)
-        for group in {node.parent for node in gone if node.parent is not None}:
-            for out, first, end in reversed(_runs([node in gone for node in group.children])):
-                if out:
-                    self._remove(group, first, end)
-        for rank, nodes in self._grouped(fresh):
-            known = self._groups.get(rank)
-            if known is None:
-                self._insert(self._root, [self._new_group(rank, nodes)])
-                continue
-            # Those with the same place among the ones that are shown stand side by side.
-            for _, first, end in _runs([_place(known, node.key) for node in nodes]):
-                self._insert(known, nodes[first:end])
-        self.arranged.emit()
-
-    def _grouped(self, conversations: Iterable[Conversation]) -> list[tuple[int, list[_Node]]]:
-        """New nodes by their groups, in order."""
-        found: dict[int, list[_Node]] = {}
-        for conversation in conversations:
-            node = _Node(next(self._numbers), _key(conversation), "", conversation)
-            found.setdefault(self._rank(conversation), []).append(node)
-        return [(rank, sorted(found[rank], key=_KEY)) for rank in sorted(found)]
-
-    def _follow_clock(self) -> bool:
-        """Move what belongs to another day by now; whether a new one has begun."""
-        bounds = self._days()
-        if bounds == self._bounds:
-            return False
-        self._set_bounds(bounds)
-        for old, group in tuple(self._groups.items()):
-            # Neighbours go together: each group is a stretch of time.
-            for rank, first, end in reversed(_runs([self._rank(self._all[node.key[1]]) for node in group.children])):
-                if rank != old:
-                    self._move(group, first, end, rank, group.children[first].key)
-        return True
-
-    def _set_bounds(self, bounds: list[tuple[float, str]]) -> None:
-        self._bounds = bounds
-        self._starts = [start for start, _ in bounds]
-
-    def _days(self) -> list[tuple[float, str]]:
-        """The groups in order, each with minus the time from which a conversation belongs to it."""
-        today = datetime.datetime.fromtimestamp(self._clock()).replace(hour=0, minute=0, second=0, microsecond=0)
-        starts = (today - datetime.timedelta(days=days) for days in (0, 1, 7))
-        titles = (self.tr("Today"), self.tr("Yesterday"), self.tr("Previous 7 days"))
-        days = [(-start.timestamp(), title) for start, title in zip(starts, titles, strict=True)]
-        return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
-
     def _rank(self, conversation: Conversation) -> int:
         """Which group it belongs to."""
-        return 0 if conversation.pinned else bisect_left(self._starts, -conversation.updated)
+        return 0 if conversation.pinned else bisect_left(self._days, (-conversation.updated,))
+
+    def _group(self, conversation: Conversation, add: Callable[[_Node], None]) -> _Node:
+        """The group that it belongs to, new ones by ``add``."""
+        rank = self._rank(conversation)
+        for group in self._root.children:
+            if group.key[0] == rank:
+                return group
+        group = _Node((rank, ""))
+        add(group)
+        return group
+
+    def _follow_clock(self) -> None:
+        """Move what belongs to another day by now."""
+        days = self._today()
+        if days != self._days:
+            self._days = days
+            groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
+            self._arrange([c.id for rank, c in groups if c is not None and self._rank(c) != rank])
+
+    def _today(self) -> list[tuple[float, str]]:
+        """The groups in order, each with minus the time from which a conversation belongs to it."""
+        today = datetime.datetime.fromtimestamp(self._clock()).replace(hour=0, minute=0, second=0, microsecond=0)
+        titles = {0: self.tr("Today"), 1: self.tr("Yesterday"), 7: self.tr("Previous 7 days")}
+        days = [(-(today - datetime.timedelta(days=ago)).timestamp(), title) for ago, title in titles.items()]
+        return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
 
 
 def _key(conversation: Conversation) -> tuple[float, str]:
@@ -365,13 +315,3 @@ def _below(node: _Node) -> Iterator[_Node]:
     for child in node.children:
         yield child
         yield from _below(child)
-
-
-def _runs(kinds: Iterable[Any]) -> list[tuple[Any, int, int]]:
-    """Neighbours of one kind: the kind, the first row, and the row after the last."""
-    found, row = [], 0
-    for kind, members in itertools.groupby(kinds):
-        end = row + sum(1 for _ in members)
-        found.append((kind, row, end))
-        row = end
-    return found

@@ -29,14 +29,13 @@ class ChatPage(ListPage):
     """Everything about chats. Its public methods, and those of its ``pane``, are the commands of the menus "chat",
     "model" and "message"."""
 
-    command_wanted = Signal(str)
     #: The path of a model file that was chosen here.
     model_opened = Signal(object)  # a path
     #: The id of the conversation that is on show now, "" for a new one.
     conversation_shown = Signal(str)
 
     def __init__(self, shell: Shell) -> None:
-        super().__init__()
+        super().__init__(shell, setting="appearance.sidelist")
         self._services = shell.services
         self._actions = shell.actions
         self._notify = shell.notify
@@ -63,7 +62,6 @@ class ChatPage(ListPage):
         self.sidelist.model.renamed.connect(self._rename)
         self.pane.changed.connect(self._show_pane)
         self.pane.shown.connect(self._shown)
-        self.pane.command_wanted.connect(self.command_wanted)
         self.pane.model_chosen.connect(self._model_chosen)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
@@ -98,12 +96,12 @@ class ChatPage(ListPage):
 
     def find_chat(self) -> None:
         """Go to the Find field, showing the list when it is hidden."""
-        self.list_wanted.emit()
+        self._need_list()
         self.sidelist.focus_find()
 
     def rename(self) -> None:
         """Edit the title of the chosen chat in the list."""
-        self.list_wanted.emit()
+        self._need_list()
         self.sidelist.rename(self.sidelist.target)
 
     def delete(self) -> None:
@@ -131,6 +129,10 @@ class ChatPage(ListPage):
         """Show or hide the side list."""
         super().show_list(shown)
         self.header.list_button.setVisible(not shown)
+
+    def _need_list(self) -> None:
+        if self.list_hidden:
+            self.keep_list(True)
 
     def _rename(self, conversation_id: str, title: str) -> None:
         self._operations.run(self._services.history.rename(conversation_id, title))

@@ -36,7 +36,6 @@ class ConversationPane(QWidget):
     changed = Signal()
     #: The id of the conversation that is on show from now on, "" for a new one.
     shown = Signal(str)
-    command_wanted = Signal(str)
     #: The path of a model file that shall answer, "" for the guide.
     model_chosen = Signal(object)  # a path
 
@@ -44,6 +43,7 @@ class ConversationPane(QWidget):
         super().__init__(parent)
         self._services = shell.services
         self._theme = shell.theme
+        self._actions = shell.actions
         self._notify = shell.notify
         self._operations = shell.operations
         self._conversation: Conversation | None = None
@@ -99,10 +99,10 @@ class ConversationPane(QWidget):
     def _connect(self) -> None:
         bus = self._services.bus
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
-        bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
-        bus.subscribe(events.EngineChanged, self._engine_changed, owner=self)
+        bus.subscribe(events.ModelChanged, self._show_model, owner=self)
+        bus.subscribe(events.EngineChanged, self._show_model, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
-        bus.subscribe(events.RunChanged, self._run_changed, owner=self)
+        bus.subscribe(events.RunChanged, self._show_running, owner=self)
         self.composer.sent.connect(self.send)
         self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
@@ -120,7 +120,7 @@ class ConversationPane(QWidget):
         view.regenerate_requested.connect(self._regenerate)
         view.retry_requested.connect(self._regenerate)
         view.version_requested.connect(self._select_version)
-        view.action_requested.connect(self.command_wanted)
+        view.action_requested.connect(self._actions.trigger)
         view.link_activated.connect(self._notify.link)
 
     def _align(self) -> None:
@@ -155,7 +155,7 @@ class ConversationPane(QWidget):
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
         task, if there is one, ends when the end of the conversation is on show."""
         self._operations.withdraw(self._thinking_wish)
-        self._keep_draft()
+        self._drafts[self.current] = self.composer.draft
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
@@ -277,16 +277,6 @@ class ConversationPane(QWidget):
         self.changed.emit()
         self.shown.emit(conversation_id)
 
-    def _run_changed(self, _event: events.RunChanged) -> None:
-        self._show_running()
-
-    def _model_changed(self, _event: events.ModelChanged) -> None:
-        self._show_model()
-
-    def _engine_changed(self, _event: events.EngineChanged) -> None:
-        if self.model is not None:
-            self._show_model()
-
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         self._take_settings(event.after)
         if not self.current:
@@ -307,29 +297,26 @@ class ConversationPane(QWidget):
         if self.current:
             self._operations.run(
                 self._services.history.set_thinking(self.current, mode),
-                on_done=self._thinking_stored,
-                on_error=self._thinking_stored,
+                on_done=self._show_thinking,
+                on_error=self._show_thinking,
                 wish=self._thinking_wish,
             )
         else:
             self._new_thinking = mode
-
-    def _thinking_stored(self, _end: object) -> None:
-        self._show_thinking()
 
     def _thinking(self) -> ThinkingMode:
         if not self.current:
             return self._new_thinking
         return ThinkingMode(self.composer.thinking.value or ThinkingMode.AUTO)
 
-    def _show_thinking(self) -> None:
+    def _show_thinking(self, _end: object = None) -> None:
         if self._operations.pending(self._thinking_wish):
             return  # the switch says already what is being stored
         info = self.model_state.info
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
         self.composer.set_thinking(info.capabilities.thinking if info is not None else (), mode)
 
-    def _show_model(self) -> None:
+    def _show_model(self, _event: object = None) -> None:
         state = self.model_state
         self.composer.set_model(state)
         self.status.set_model(state)
@@ -341,18 +328,11 @@ class ConversationPane(QWidget):
         self.status.set_run(self.opened.run)
         self.status.set_context(*self.opened.context)
 
-    def _show_running(self) -> None:
+    def _show_running(self, _event: object = None) -> None:
         running = self.running
         self.composer.set_running(running)
         self.status.set_running(running)
         self.changed.emit()
-
-    def _keep_draft(self) -> None:
-        draft = self.composer.draft
-        if any(draft):
-            self._drafts[self.current] = draft
-        else:
-            self._drafts.pop(self.current, None)
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 

@@ -52,9 +52,8 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
 class SettingsPage(ListPage):
     """Live: each change goes to the preferences at once, and each change made elsewhere is shown."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._shell = shell
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
         self._preferences = shell.services.preferences
         self._info: ModelInfo | None = None
         theme = shell.theme

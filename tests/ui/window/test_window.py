@@ -415,13 +415,13 @@ async def test_quit_asks_while_answers_run_once_and_says_how_many(make: Make) ->
 
 async def test_every_page_is_a_row_of_the_table(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     class Extra(ListPage):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, window: main_window.MainWindow) -> None:
+            super().__init__(window.shell)
             self.field = QLineEdit(self)
             self.split(QWidget(), self.field, 200)
             self.setFocusProxy(self.field)
 
-    row = PageRow("chat.find", "copy", lambda _window: Extra(), sidelist="")  # any command will do
+    row = PageRow("chat.find", "copy", Extra)  # any command will do
     for module in (pages, main_window, rail):
         monkeypatch.setattr(module, "PAGES", (*PAGES, row))
     ui = await make()
