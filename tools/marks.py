@@ -7,6 +7,7 @@ constants, all with literals; ``%n`` stands exactly where a number is given (a c
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +18,12 @@ _DOORS = ("core/text.py", "ui/texts.py")
 
 
 class Mark(NamedTuple):
-    """A text to translate. ``plural``: it has forms for numbers; ``noop``: it is a constant."""
+    """A text to translate. ``plural``: it has forms for numbers; ``by_self``: ``self.tr`` looks it up."""
 
     context: str
     source: str
     plural: bool
-    noop: bool
+    by_self: bool
     where: str
 
 
@@ -81,7 +82,7 @@ class _Reader(ast.NodeVisitor):
             plural = "%n" in source
         elif plural != ("%n" in source):
             self.faults.append(Fault(here, "%n without a number, or a number without %n"))
-        self.marks.append(Mark(context, source, plural, name == "QT_TRANSLATE_NOOP", here))
+        self.marks.append(Mark(context, source, plural, name == "tr", here))
 
 
 def _literal(node: ast.expr) -> str | None:
@@ -102,11 +103,21 @@ def read(package: Path) -> tuple[list[Mark], list[Fault]]:
     marks: list[Mark] = []
     faults: list[Fault] = []
     for path in files(package):
+        text = path.read_text(encoding="utf-8")
+        if not any(f"{name}(" in text for name in _NAMES):
+            continue
         reader = _Reader(path.relative_to(package).as_posix())
-        reader.visit(ast.parse(path.read_text(encoding="utf-8")))
+        reader.visit(ast.parse(text))
         marks += reader.marks
         faults += reader.faults
     return marks, faults
+
+
+def of_catalogue(file: Path) -> list[Mark]:
+    """What the catalogue that is shipped says of its models; ``ui.texts.catalogue`` looks it up."""
+    models = json.loads(file.read_text(encoding="utf-8"))["models"]
+    said = sorted({str(model["strengths"]) for model in models if model.get("strengths")})
+    return [Mark("catalogue", text, False, False, file.name) for text in said]
 
 
 # Texts that nothing marks ---------------------------------------------------------------------------------------------

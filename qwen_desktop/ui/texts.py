@@ -53,6 +53,11 @@ def _shown(value: Param) -> str:
     return number(value, 1 if isinstance(value, float) else 0)
 
 
+def catalogue(english: str) -> str:
+    """What the catalogue says of a model. One that it did not ship with may have said it only now: in English."""
+    return translate("catalogue", english) if english else ""
+
+
 def joined(parts: Iterable[str]) -> str:
     """A list as people write it: "a, b, and c"."""
     return locale().createSeparatedList(list(parts))

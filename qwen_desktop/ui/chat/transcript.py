@@ -1,28 +1,19 @@
 """The transcript: a conversation's messages as the user reads, selects and copies them.
 
 This file is its public face; ``transcript_canvas`` scrolls and paints, ``transcript_live`` feeds growing answers,
-``transcript_pointer`` and ``transcript_keys`` take the input.
+``transcript_input`` takes mouse and keys, ``transcript_copying`` gives texts to other programs.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
-    QAccessibleEvent,
-    QContextMenuEvent,
-    QFocusEvent,
-    QGuiApplication,
-    QKeyEvent,
-    QMouseEvent,
-    QWheelEvent,
-)
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAccessibleEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
@@ -30,19 +21,24 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
-from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
+from qwen_desktop.ui.chat.plain_texts import Plainer
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_copying import Copying
+from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_keys import Keys
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
-from qwen_desktop.ui.chat.transcript_menu import menu_for
-from qwen_desktop.ui.chat.transcript_pointer import Pointer
 from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
 
-_COPIED_MS: Final = 1500
+#: What the whole widget gets, not its viewport.
+_OF_WIDGET: Final = (
+    QEvent.Type.ShortcutOverride,
+    QEvent.Type.KeyPress,
+    QEvent.Type.ContextMenu,
+    QEvent.Type.FocusIn,
+    QEvent.Type.FocusOut,
+)
 #: Characters of an answer that are announced when it ends.
 _ANNOUNCED: Final = 2000
 
@@ -56,19 +52,21 @@ class TranscriptView(TranscriptCanvas):
     action_requested = Signal(str)
     link_activated = Signal(str)
 
+    _input: Input | None = None  # events come from the first moment on
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
-        self._pointer = Pointer(self)
-        self._keys = Keys(self)
-        self._copied_timer = QTimer(self)
-        self._copied_timer.setSingleShot(True)
-        self._copied_timer.timeout.connect(self._end_copied)
-        self.texts = PlainTexts(self.markdown, self)
         self.texts.found.connect(self._on_text_found)
         self._copying = Copying(self)
-        self.setAccessibleName(translate("transcript", "Conversation"))
+        self.activated.connect(self._activate)
+        source = self._input = Input(self)
+        source.copy_wanted.connect(self.copy)
+        source.select_all_wanted.connect(self.select_all)
+        source.dragged.connect(self._copying.to_primary)
+        source.menu_wanted.connect(partial(self._copying.menu, self.select_all))
+        self.setAccessibleName(self.tr("Conversation"))
         attach(self)
 
     # Messages --------------------------------------------------------------------------------------------------------
@@ -94,8 +92,6 @@ class TranscriptView(TranscriptCanvas):
             self.queue.drop(item)
         if not any(self.item(message.id) for message in messages):
             self.queue.clear()
-        self.selection.clear()
-        self.hover = self.pressed = self.focus_key = ("", "")
         self._asked_older = ""
         self._stick = True
         self._anchor = None
@@ -137,14 +133,11 @@ class TranscriptView(TranscriptCanvas):
         for item in gone.values():
             self.queue.drop(item)
             self.live.forget(item.message.id)
-        if any(end is not None and end.message_id in gone for end in (self.selection.anchor, self.selection.cursor)):
-            self.selection.clear()
-        if first is not None and messages and self.focus_key[0] == first.message.id:
-            self.focus_key = (messages[0].id, self.focus_key[1])
-        self.hover, self.pressed, self.focus_key = (
-            ("", "") if key in gone else (key, name) for key, name in (self.hover, self.pressed, self.focus_key)
-        )
-        self._came(self.shown.replace_tail(from_id, messages), place, place + len(messages))
+        focused, key = self.interaction.focus
+        changed = self.shown.replace_tail(from_id, messages)
+        if first is not None and messages and focused == first.message.id:
+            self.interaction.focus = (messages[0].id, key)
+        self._came(changed, place, place + len(messages))
         if self._anchor is not None and self._anchor[0].message.id in gone:
             self._anchor = (self.items[place], *held) if held is not None and messages else None
         if sticks or self._anchor is None:
@@ -177,8 +170,8 @@ class TranscriptView(TranscriptCanvas):
         if runs:
             self.live.begin(item)
         self.queue.drop(item)
-        if item.body is not None and item.ready:
-            item.finish(item.width)  # at once: actions, notes and the error card; the text follows
+        if item.ready:
+            item.refresh()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
@@ -210,6 +203,7 @@ class TranscriptView(TranscriptCanvas):
             if item.streaming:
                 self.live.begin(item)
         self._dirty_from = min(self._dirty_from, first)
+        self.items_changed.emit()
 
     # Streaming -------------------------------------------------------------------------------------------------------
 
@@ -223,21 +217,6 @@ class TranscriptView(TranscriptCanvas):
             self._came(self.shown.replace(structs.replace(item.message, context_cut=run.cut)), item.index, item.index)
             self.arrange()
         self.viewport().update(self.rect_of(item, item.rect))
-
-    def _on_live(self, item: MessageItem, from_y: float) -> None:
-        if from_y < 0:  # only its picture changed
-            self.viewport().update(self.rect_of(item, item.rect))
-            return
-        self.mark(item)
-        before = self.scroll_value
-        self.arrange(repaint=False)
-        if self.scroll_value == before:
-            rect = self.rect_of(item, item.rect)
-            rect.setTop(rect.top() + max(0, int(from_y) - 4))
-            rect.setBottom(self.viewport().height())
-            rect.setLeft(0)
-            rect.setRight(self.viewport().width())
-            self.viewport().update(rect)
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
@@ -258,17 +237,16 @@ class TranscriptView(TranscriptCanvas):
         """Whether the row under an answer tells its speed."""
         self.options.show_speed = show
         for item in self.items:
-            if item.actions is not None:
-                item.actions.stats = item.message.stats if show else None
+            if item.laid_out:
+                item.refresh()
         self.viewport().update()
 
     def set_open_thinking(self, opened: bool) -> None:
         """Whether thinking is open until the user folds it."""
         self.options.open_thinking = opened
         for item in self.items:
-            if item.thinking is not None and item.thinking_open is None:
-                item.thinking.opened = opened
-                item.place()
+            if item.laid_out:
+                item.refresh()
                 self.mark(item)
         self.arrange()
 
@@ -296,8 +274,7 @@ class TranscriptView(TranscriptCanvas):
     def select_all(self) -> None:
         """Select the whole conversation, also what will be loaded above."""
         if self.items:
-            self.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
-            self.viewport().update()
+            self.interaction.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
 
     @property
     def copying(self) -> bool:
@@ -308,39 +285,19 @@ class TranscriptView(TranscriptCanvas):
         """Copy the selection, if there is one."""
         self._copying.selection()
 
-    def copy_message(
-        self, item: MessageItem, feedback: tuple[str, str] = ("", ""), told: Callable[[], object] | None = None
-    ) -> None:
+    def copy_message(self, item: MessageItem, told: Callable[[], object] | None = None) -> None:
         """Copy the clean text of a message; ``told`` is called when that is done."""
-        self._copying.message(item, feedback, told)
-
-    def copy_to_primary(self) -> None:
-        """Put the selection where X11's middle click takes it from."""
-        self._copying.to_primary()
-
-    def put_on_clipboard(self, text: str, feedback: tuple[str, str] = ("", "")) -> None:
-        """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""
-        self._copying.forget()
-        QGuiApplication.clipboard().setText(text)
-        if feedback[1]:
-            self.copied = frozenset({feedback})
-            self._copied_timer.start(_COPIED_MS)
-            self.viewport().update()
-
-    def _end_copied(self) -> None:
-        self.copied = frozenset()
-        self.viewport().update()
+        self._copying.message(item, told=told)
 
     # Actions ---------------------------------------------------------------------------------------------------------
 
-    def activate(self, item: MessageItem, target: Target) -> None:
-        """Do what a target stands for."""
+    def _activate(self, item: MessageItem, target: Target) -> None:
         key = item.message.id
         match target.action:
             case "copy":
-                self.copy_message(item, (key, target.key))
+                self._copying.message(item, (key, target.key))
             case "code_copy" | "copy_text":
-                self.put_on_clipboard(target.value, (key, target.key))
+                self._copying.text(target.value, (key, target.key))
             case "regenerate":
                 self.regenerate_requested.emit(key)
             case "version":
@@ -357,61 +314,19 @@ class TranscriptView(TranscriptCanvas):
 
     def _unfold(self, item: MessageItem, target: Target) -> None:
         """What opens, folds or wraps in place: the message's top stays where it is."""
-        if item.body is None:
-            return
         distance = self.top_of(item)
-        if target.action == "thinking" and item.thinking is not None:
-            item.thinking_open = item.thinking.opened = not item.thinking.opened
-        elif target.action == "details" and item.problem is not None:
-            item.details_open = item.problem.details_open = not item.problem.details_open
-        elif target.action == "wrap":
-            item.body.toggle_wrap(target.key)
-        item.place()
+        item.toggle(target.key)
         self.mark(item)
         self.hold(item, 0.0, distance)
 
     # Input -----------------------------------------------------------------------------------------------------------
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pointer.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._pointer.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._pointer.release(event)
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self._pointer.double(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if not self._pointer.wheel(event):
-            super().wheelEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        # popup(), never exec(): that would nest event loops inside a task
-        menu_for(self, QPointF(event.pos())).popup(event.globalPos())
-
-    def viewportEvent(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Leave:
-            self._pointer.leave()
-        if event.type() == QEvent.Type.ToolTip:
-            return self._pointer.tooltip(event)
-        return super().viewportEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not self._keys.press(event):
-            super().keyPressEvent(event)
+    def event(self, event: QEvent) -> bool:
+        taken = self._input is not None and event.type() in _OF_WIDGET and self._input.take(event)
+        return taken or super().event(event)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        if self._keys.step(forward=forward):
-            return True
-        return super().focusNextPrevChild(forward)
+        return (self._input is not None and self._input.step(forward=forward)) or super().focusNextPrevChild(forward)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self._keys.entered(event.reason())
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.viewport().update()
+    def viewportEvent(self, event: QEvent) -> bool:
+        return (self._input is not None and self._input.take(event)) or super().viewportEvent(event)

@@ -144,17 +144,19 @@ def test_an_end_that_was_not_in_view_is_not_followed(seen, chat):
 
 def test_the_keyboard_goes_over_to_the_version(seen, chat):
     seen.view.set_versions({"m30": Versions(("m30+", "m30"), 1)})
-    seen.view.focus_key = ("m30", seen.target("m30", "version").key)
+    seen.view.interaction.focus = ("m30", seen.target("m30", "version").key)
     seen.view.replace_tail("m30", [other(chat[29], 5)])
-    assert seen.view.focus_key[0] == "m30+"
+    assert seen.view.interaction.focus[0] == "m30+"
     seen.settle()
-    assert seen.view.focus_key[1] in [target.key for target in seen.item("m30+").targets()] + ["previous"]
+    assert seen.view.interaction.focus[1] in [target.key for target in seen.item("m30+").targets()] + [
+        "actions.previous"
+    ]
 
 
 def test_a_selection_of_what_leaves_is_gone_and_another_stays(seen, chat):
     seen.view.select_all()
     seen.view.replace_tail("m20", [other(chat[19], 5)])
-    assert seen.view.selection.empty
+    assert seen.view.interaction.selection.empty
 
 
 @pytest.mark.parametrize("seed", range(6))

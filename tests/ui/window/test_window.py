@@ -333,57 +333,6 @@ async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make
     assert toast.geometry().bottom() <= ui.chat.pane.composer.mapTo(ui.window, QPoint(0, 0)).y()
 
 
-def somewhere(ui: Ui, place: str) -> QWidget:
-    """Where the keyboard is."""
-    side, pane = ui.chat.sidelist, ui.chat.pane
-    if place in ("Settings", "Models", "Welcome page"):
-        ui.window.show_page({"Settings": "view.settings", "Models": "view.models"}.get(place, "help.welcome"))
-        focused = ui.window.focusWidget()
-        assert focused is not None
-        return focused
-    if place == "rename":
-        ui.window.actions_.trigger("chat.rename")
-        return side.view.findChild(QLineEdit, "rename")
-    if place == "Find":
-        side.field.setText("wo")
-    return {
-        "message box": pane.composer.edit,
-        "transcript": pane.transcript,
-        "model button": pane.composer.model,
-        "list": side.view,
-    }.get(place, side.field)
-
-
-@pytest.mark.parametrize(
-    ("place", "stops"),
-    [
-        *((place, True) for place in ("message box", "transcript", "list", "model button")),
-        *((place, False) for place in ("empty Find", "Find", "rename", "Settings", "Models", "Welcome page")),
-    ],
-)
-async def test_escape_stops_the_answer_that_is_in_sight_and_is_a_fields_own(
-    make: Make, place: str, stops: bool
-) -> None:
-    make.script = Script(text="word " * 400, rate=50)
-    ui = await make()
-    ui.type("word")
-    ui.press(Qt.Key.Key_Return)
-    await ui.until(lambda: ui.app.deltas() and ui.chat.current)
-    where = somewhere(ui, place)
-    where.setFocus()
-    ui.key(where, Qt.Key.Key_Escape)
-    await asyncio.sleep(0.05)
-    if stops:
-        await ui.until(lambda: not ui.app.chat.running())
-    else:
-        assert ui.app.chat.running()
-    if place in ("empty Find", "rename"):
-        assert ui.window.focusWidget() is (ui.chat.sidelist.view if place == "rename" else ui.chat.pane.composer.edit)
-    elif place == "Find":
-        assert ui.chat.sidelist.field.text() == "" and ui.chat.sidelist.field.hasFocus()
-    await ui.app.stop_all()
-
-
 async def test_quit_ends_the_run_whatever_closing_the_window_means(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     ui = await make()
     ended: list[bool] = []
