@@ -286,6 +286,12 @@ def command_bench(arguments: Sequence[str]) -> int:
     return run_steps([(path.stem, [PYTHON, path]) for path in chosen], env)
 
 
+def command_shots(arguments: Sequence[str]) -> int:
+    """Draw every page, dialog and state of the window, or compare two folders of such pictures: ``shots --help``."""
+    setup(["dev"], font=True)
+    return run([PYTHON, "-m", "tests.shots", *arguments], env={"QT_QPA_PLATFORM": "offscreen"})
+
+
 def command_translations(arguments: Sequence[str]) -> int:
     """Read the texts from the package and compile the translations; --check only looks; a LANGUAGE begins a new one."""
     setup(["dev"], font=False)
@@ -306,13 +312,14 @@ COMMANDS = {
     "setup": command_setup,
     "lint": command_lint,
     "bench": command_bench,
+    "shots": command_shots,
     "translations": command_translations,
     "clean-cache": command_clean_cache,
 }
 
 
 #: What stands behind these is theirs, options too.
-PASSING_ON = ("run", "test", "long", "bench", "translations")
+PASSING_ON = ("run", "test", "long", "bench", "shots", "translations")
 
 
 def main(argv: Sequence[str]) -> int:

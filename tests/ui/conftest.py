@@ -19,6 +19,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
+from qwen_desktop.core.engine import LocalEngine
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.services import network
 from qwen_desktop.services.models import FileCheck
@@ -139,7 +140,8 @@ class Ui:
 
 
 class Make:
-    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do."""
+    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do; ``engine`` makes another
+    kind of it."""
 
     def __init__(self, qapp: QApplication) -> None:
         self._qapp = qapp
@@ -147,6 +149,7 @@ class Make:
         self.script: Script = Script()
         self.load_s = 0.0
         self.context = 4096
+        self.engine: Callable[[], LocalEngine] | None = None
 
     async def __call__(
         self,
@@ -168,7 +171,7 @@ class Make:
             engines.append(made)
             return made
 
-        app = await self._stack.enter_async_context(running_app(engine, check=check))
+        app = await self._stack.enter_async_context(running_app(self.engine or engine, check=check))
         attach(app)
         if prepare is not None:
             await prepare(app)
@@ -176,6 +179,7 @@ class Make:
             await app.preferences.set(key.replace("__", "."), value)
         theme = Theme(app.paths.resources)
         theme.set_mode(app.preferences.settings.appearance.theme)
+        theme.set_motion(app.preferences.settings.appearance.motion)
         theme.apply(self._qapp)
         window = MainWindow(cast("Services", app), theme)
         ui = Ui(app, window, theme)
