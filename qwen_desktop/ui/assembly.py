@@ -60,7 +60,7 @@ def assemble(window: MainWindow, services: Services, theme: Theme, *, with_list:
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
         FocusRing(app, theme)
     collector = Collector(services.chat.running, window)
-    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, window))
+    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, pages, window))
 
 
 def _early_box(theme: Theme, parent: QWidget) -> MessageEdit:

@@ -28,7 +28,9 @@ def _chat(window: MainWindow) -> QWidget:
 
 
 def _models(window: MainWindow) -> QWidget:
-    return window.models.built()
+    from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
+
+    return ModelsPage(window.shell, window.models.board, window.models.getting)
 
 
 def _settings(window: MainWindow) -> QWidget:
