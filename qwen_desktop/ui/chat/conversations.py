@@ -39,13 +39,13 @@ _NUMBERS = itertools.count()
 
 
 class _Node:
-    """A heading or a conversation. Siblings stand in the order of their keys: rank and "" of a heading, minus the time
-    and id of a conversation. Qt knows a node by its number, which is never used again: an index of one that is gone
+    """A heading or a conversation. Siblings stand in the order of their keys: the rank of a heading, minus the time
+    of a conversation. Qt knows a node by its number, which is never used again: an index of one that is gone
     finds nothing."""
 
     __slots__ = ("children", "conversation", "key", "number", "parent")
 
-    def __init__(self, key: tuple[float, str], conversation: Conversation | None = None) -> None:
+    def __init__(self, key: tuple[float, float], conversation: Conversation | None = None) -> None:
         self.key, self.conversation = key, conversation
         self.number = next(_NUMBERS)
         self.parent: _Node | None = None
@@ -63,6 +63,7 @@ class ConversationTree(QAbstractItemModel):
         super().__init__()
         self._clock = clock
         self._all: dict[str, Conversation] = {}
+        self._arrived: dict[str, int] = {}
         self._filter: list[str] = []
         self._running: frozenset[str] = frozenset()
         self._clear()
@@ -72,17 +73,20 @@ class ConversationTree(QAbstractItemModel):
     def set_all(self, conversations: Iterable[Conversation]) -> None:
         """Replace the content."""
         self._all = {c.id: c for c in conversations}
+        self._arrived = {conversation_id: next(_NUMBERS) for conversation_id in self._all}
         self._rebuild()
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
         self._follow_clock()
         self._all[conversation.id] = conversation
+        self._arrived.setdefault(conversation.id, next(_NUMBERS))
         self._arrange((conversation.id,))
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
         if self._all.pop(conversation_id, None) is not None:
+            del self._arrived[conversation_id]
             self._arrange((conversation_id,))
 
     def set_filter(self, words: str) -> None:
@@ -214,7 +218,7 @@ class ConversationTree(QAbstractItemModel):
         self.endRemoveRows()
         self._drop_empty(parent)
 
-    def _move(self, parent: _Node, node: _Node, target: _Node, key: tuple[float, str]) -> None:
+    def _move(self, parent: _Node, node: _Node, target: _Node, key: tuple[float, float]) -> None:
         """Put a row to where ``key`` stands in ``target``."""
         first, row = _place(parent, node.key), _place(target, key)
         node.key = key
@@ -234,7 +238,7 @@ class ConversationTree(QAbstractItemModel):
     # What is shown, and where -----------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._root = _Node((0, ""))
+        self._root = _Node((0, 0))
         self._nodes: dict[int, _Node] = {}
         self._shown: dict[str, _Node] = {}
         self._days = self._today()
@@ -243,9 +247,9 @@ class ConversationTree(QAbstractItemModel):
         """Show all anew: views begin anew, too."""
         self.beginResetModel()
         self._clear()
-        for conversation in sorted(filter(self._is_wanted, self._all.values()), key=_key):
+        for conversation in sorted(filter(self._is_wanted, self._all.values()), key=self._key):
             group = self._group(conversation, lambda node: self._enter(self._root, _place(self._root, node.key), node))
-            self._enter(group, len(group.children), _Node(_key(conversation), conversation))
+            self._enter(group, len(group.children), _Node(self._key(conversation), conversation))
         self.endResetModel()
         self.arranged.emit()
 
@@ -259,10 +263,10 @@ class ConversationTree(QAbstractItemModel):
                 continue
             group = self._group(conversation, lambda node: self._insert(self._root, node))
             if node is None or node.parent is None:
-                self._insert(group, _Node(_key(conversation), conversation))
+                self._insert(group, _Node(self._key(conversation), conversation))
                 continue
             node.conversation = conversation
-            self._move(node.parent, node, group, _key(conversation))
+            self._move(node.parent, node, group, self._key(conversation))
             index = self._index(node)
             self.dataChanged.emit(index, index)
         self.arranged.emit()
@@ -270,6 +274,10 @@ class ConversationTree(QAbstractItemModel):
     def _is_wanted(self, conversation: Conversation) -> bool:
         title = conversation.title.casefold() if self._filter else ""
         return all([word in title for word in self._filter])  # noqa: C419 - a list is quicker, and all are asked
+
+    def _key(self, conversation: Conversation) -> tuple[float, float]:
+        """The newest first, of those of one moment the one that was heard of first."""
+        return -conversation.updated, self._arrived[conversation.id]
 
     def _rank(self, conversation: Conversation) -> int:
         """Which group it belongs to."""
@@ -281,7 +289,7 @@ class ConversationTree(QAbstractItemModel):
         for group in self._root.children:
             if group.key[0] == rank:
                 return group
-        group = _Node((rank, ""))
+        group = _Node((rank, 0))
         add(group)
         return group
 
@@ -301,12 +309,7 @@ class ConversationTree(QAbstractItemModel):
         return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
 
 
-def _key(conversation: Conversation) -> tuple[float, str]:
-    """The newest first; which of two of one moment, their ids decide."""
-    return -conversation.updated, conversation.id
-
-
-def _place(parent: _Node, key: tuple[float, str]) -> int:
+def _place(parent: _Node, key: tuple[float, float]) -> int:
     return bisect_left(parent.children, key, key=_KEY)
 
 
