@@ -80,7 +80,7 @@ class OpenedConversation(QObject):
             self.emptied.emit()
             return None
         self._loading = True
-        self._task = self._operations.run(self._load(conversation_id, self._turn))
+        self._task = self._operations.run(self._load(conversation_id, self._turn), owner=self, orphaned="cancelled")
         return self._task
 
     def leave(self) -> None:
@@ -115,7 +115,7 @@ class OpenedConversation(QObject):
         else:
             self.emptied.emit()
         self.running_changed.emit()
-        self._older = self._operations.run(self._fill(turn))
+        self._older = self._operations.run(self._fill(turn), owner=self, orphaned="cancelled")
 
     async def _fill(self, turn: int) -> None:
         """Read the versions of what is shown, then everything above it, with pauses."""
@@ -144,7 +144,7 @@ class OpenedConversation(QObject):
 
     def _on_older_wanted(self, _first: str) -> None:
         if self.id and self._more and not self._loading and (self._older is None or self._older.done()):
-            self._older = self._operations.run(self._fill(self._turn))
+            self._older = self._operations.run(self._fill(self._turn), owner=self, orphaned="cancelled")
 
     def _cancel(self) -> None:
         for task in (self._task, self._older):

@@ -20,6 +20,7 @@ from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import RenderQueue, running_loop
+from qwen_desktop.ui.operation import end_with
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown.growing import Grown
@@ -250,6 +251,7 @@ class LiveAnswers(QObject):
         task = loop.create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
+        end_with(self, task)
 
     # Colours ---------------------------------------------------------------------------------------------------------
 

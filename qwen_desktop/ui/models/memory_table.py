@@ -163,6 +163,8 @@ class MemoryTable(QWidget):
 
         self._shell.operations.run(
             self._shell.services.fits.of_reference(reference),
+            owner=self,
+            orphaned="cancelled",
             busy=self.check,
             on_done=lambda _found: self.show_fit(),
             on_error=failed,

@@ -50,7 +50,7 @@ class SearchField(QLineEdit):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            QTimer.singleShot(0, self._place_keys)  # once the label has its new font too
+            QTimer.singleShot(0, self, self._place_keys)  # once the label has its new font too
 
     def _place_keys(self) -> None:
         self._keys.ensurePolished()
