@@ -50,7 +50,6 @@ class CandidateRow(QWidget):
         self.note = ElidedLabel(
             theme, note, self, role="small", color="bad" if candidate.problem is not None else "text_muted"
         )
-        self.note.setContentsMargins(26, 0, 0, 0)
         size = Label(theme, words.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True)
         size.setMinimumWidth(64)
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -66,7 +65,10 @@ class CandidateRow(QWidget):
         column.setContentsMargins(0, 2, 0, 4)
         column.setSpacing(1)
         column.addLayout(top)
-        column.addWidget(self.note)
+        below = QHBoxLayout()
+        below.addSpacing(26)
+        below.addWidget(self.note)
+        column.addLayout(below)
 
 
 class ImportDialog(Dialog):
@@ -92,7 +94,7 @@ class ImportDialog(Dialog):
         self.area.column.addStretch(1)
         self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
         self.problem.hide()
-        self.meter = Meter(shell.theme, tr("Copying the models"), self)
+        self.meter = Meter(tr("Copying the models"), self)
         self.meter.hide()
         self.body.addLayout(self._how())
         self.body.addWidget(self.meter)

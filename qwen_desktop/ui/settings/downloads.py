@@ -73,7 +73,7 @@ class FolderRow(QWidget):
         self.change.clicked.connect(self._choose)
         self.progress = QWidget(self)
         self.line = Label(theme, "", self.progress, role="small", color="text_muted", tabular=True)
-        self.meter = Meter(theme, self.tr("Moving the models"), self.progress)
+        self.meter = Meter(self.tr("Moving the models"), self.progress)
         self.stop = TextButton(theme, self.tr("Stop moving"), self.progress, kind="link")
         self.stop.clicked.connect(self._stop)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
