@@ -3,7 +3,7 @@
 PYTHON ?= python3
 DEV := $(PYTHON) tools/dev.py
 
-.PHONY: help run test long setup lint bench installer clean-cache
+.PHONY: help run test long setup lint bench shots translations installer clean-cache
 
 help:
 	@echo "make run          set up (the first time some minutes) and open the window"
@@ -12,10 +12,12 @@ help:
 	@echo "make setup        set up only"
 	@echo "make lint         the checks without the tests"
 	@echo "make bench        the measurements (about speed; not part of the tests)"
+	@echo "make translations  read the texts from the package and compile the translations"
+	@echo "make shots        draw every page, dialog and state of the window into build/shots"
 	@echo "make installer    build this system's installers into dist/ (the first time some 20 minutes)"
 	@echo "make clean-cache  forget the built wheel and the test model"
 
-run test long setup lint bench clean-cache:
+run test long setup lint bench shots translations clean-cache:
 	@$(DEV) $@
 
 installer:

@@ -106,6 +106,7 @@ def check(target: Path) -> None:
         "the guide": inside / "qwen_desktop" / "_resources" / "guide" / "guide.gguf",
         "the catalogue": inside / "qwen_desktop" / "_resources" / "catalog.json",
         "the icons": inside / "qwen_desktop" / "_resources" / "icons" / "app.svg",
+        "the translations": inside / "qwen_desktop" / "_resources" / "translations" / "qwen_desktop_en.qm",
         "the themes": inside / "qwen_desktop" / "_resources" / "themes" / "tokens.json",
         "llama.cpp": inside / "llama_cpp" / "lib",
     }

@@ -17,7 +17,7 @@ from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.engines import Engines
-from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Queued, Reading
+from qwen_desktop.services.events import AnswerEvent, EventBus, RunChanged, RunStage
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
@@ -85,10 +85,18 @@ class App:
         """What was told of answers' words."""
         return [told for told in self.events(AnswerEvent) if isinstance(told.event, PartDelta)]
 
-    def stages(self) -> list[Queued | Loading | Reading]:
-        """Where answers waited, in the order of the telling."""
-        told = (event.event for event in self.events(AnswerEvent))
-        return [stage for stage in told if isinstance(stage, Queued | Loading | Reading)]
+    def stages(self) -> list[str]:
+        """Where answers waited, in the order of the telling: "queued 2", "loading", "reading"."""
+        last: dict[str, str] = {}
+        told: list[str] = []
+        for run in (event.run for event in self.events(RunChanged)):
+            if run is None or run.stage in (RunStage.STARTING, RunStage.SPEAKING):
+                continue
+            stage = f"queued {run.ahead}" if run.stage is RunStage.QUEUED else str(run.stage)
+            if last.get(run.message_id) != stage:
+                told.append(stage)
+            last[run.message_id] = stage
+        return told
 
     def shown(self, conversation_id: str = "") -> tuple[Part, ...]:
         """The answer as somebody sees it who follows the events, of this conversation or of the only one."""

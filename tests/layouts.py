@@ -19,11 +19,16 @@ from qwen_desktop.core.parts import (
     ThinkingPart,
     ToolCallPart,
     ToolResultPart,
+    code_text,
+    visible_text,
 )
-from qwen_desktop.jobs.markdown.blocks import Block
+from qwen_desktop.jobs.markdown.blocks import Block, projection
+from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_body import Body
 from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.section_chrome import ThinkingSection
+from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from tests import random_messages
@@ -70,8 +75,8 @@ def more(view: TranscriptView, key: str, text: str = "", *, thinking: str = "") 
     parts = () if live is None else live.parts.parts()
     if not parts or type(parts[-1]) is not kind:
         parts += (kind(""),)
-        view.take(key, PartBegun(len(parts) - 1, kind("")))
-    view.take(key, PartDelta(len(parts) - 1, thinking or text))
+        view.live.take(AnswerEvent("c", key, PartBegun(len(parts) - 1, kind(""))))
+    view.live.take(AnswerEvent("c", key, PartDelta(len(parts) - 1, thinking or text)))
 
 
 def item_of(view: TranscriptView, key: str) -> MessageItem:
@@ -94,19 +99,53 @@ def settle(view: TranscriptView, key: str) -> MessageItem:
 
 def seen(view: TranscriptView, item: MessageItem) -> Layout:
     """What there is to see of an item."""
-    body = item.body
-    assert body is not None
     pixels = []
     for top in (0.0, max(0.0, item.height - _PAINTED)):
         tall = min(_PAINTED, int(item.height) + 1)
         image = QImage(int(item.width) + 8, tall, QImage.Format.Format_RGB32)
         image.fill(view.style_.color("window"))
         painter = QPainter(image)
-        item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall), None)
+        item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall))
         painter.end()
         pixels.append(bytes(image.constBits()))
-    places = tuple((layout.y, layout.height) for layout in body.layouts)
-    return Layout(tuple(body.blocks), places, item.height, body.projection(), tuple(pixels))
+    return Layout(tuple(blocks(item)), tuple(places(item)), item.height, item.projection(), tuple(pixels))
+
+
+def text_sections(item: MessageItem) -> list[TextSection]:
+    """The parts of a message that are text."""
+    return [section for section in item.sections if isinstance(section, TextSection)]
+
+
+def text_of(item: MessageItem) -> TextSection:
+    """The first part of a message that is text."""
+    return text_sections(item)[0]
+
+
+def thinking(item: MessageItem) -> ThinkingSection:
+    """The first thought of a message that is on show."""
+    return next(section for section in item.sections if isinstance(section, ThinkingSection))
+
+
+def reads(message: Message) -> str:
+    """What a message is copied like."""
+    if message.role is Role.USER:
+        return visible_text(message.parts)
+    pieces = (
+        projection(Markdown().blocks(part.text)) if isinstance(part, TextPart) else code_text(part) or ""
+        for part in message.parts
+    )
+    return "\n\n".join(filter(None, pieces))
+
+
+def blocks(item: MessageItem) -> list[Block]:
+    """The blocks of a message."""
+    return [block for text in text_sections(item) for block in text.blocks]
+
+
+def places(item: MessageItem) -> list[tuple[float, float]]:
+    """Tops and heights of all sections, and of the blocks in them."""
+    found = [(section.y, section.height) for section in item.sections]
+    return found + [(s.y + layout.y, layout.height) for s in text_sections(item) for layout in s.layouts]
 
 
 def at_once(view: TranscriptView, message: Message) -> Layout:
@@ -135,7 +174,7 @@ def streamed(view: TranscriptView, message: Message, chance: random.Random) -> L
     item = settle(view, message.id)
     size = view.size()
     for event in random_messages.events(chance, message.parts):
-        view.take(message.id, event)
+        view.live.take(AnswerEvent("c", message.id, event))
         if isinstance(event, PartDelta) and chance.random() < 0.5:
             _show(view, item, chance)
         if isinstance(event, PartDelta) and chance.random() < 0.03:
@@ -157,23 +196,32 @@ def _show(view: TranscriptView, item: MessageItem, chance: random.Random) -> Non
         changed.append(y)
 
     view.live.changed.connect(note)
-    body = item.body if item.ready else None
-    before = [] if body is None else [(layout.block, layout.y, layout.height) for layout in body.layouts]
-    origin = item.body_origin.y()
+    before = _painted_at(item) if item.ready else []
     view.live._show()
     view.live.changed.disconnect(note)
-    if item.body is None or not item.ready or not before or not changed:
+    if not item.ready or not before or not changed:
         return
-    body = item.body
-    for number, layout in enumerate(body.layouts):
-        if number >= len(before) or before[number] != (layout.block, layout.y, layout.height):
-            assert origin + layout.y >= changed[0] - 1, "something is not painted again"
+    for painted in _painted_at(item):
+        if painted not in before:
+            assert painted[2] >= changed[0] - 1, "something is not painted again"
     if chance.random() < 0.7:
         return
-    fresh = Body(view.style_, set(item.wrapped))
-    fresh.set_blocks(body.blocks, body.width)
-    assert [(x.y, x.height) for x in body.layouts] == [(x.y, x.height) for x in fresh.layouts]
-    assert body.natural == fresh.natural
+    for text in text_sections(item):
+        fresh = TextSection(item, text.name, TextPart)
+        fresh.lay(text.width)
+        fresh.set_blocks(text.blocks)
+        assert [(x.y, x.height) for x in text.layouts] == [(x.y, x.height) for x in fresh.layouts]
+        assert text.natural == fresh.natural
+
+
+def _painted_at(item: MessageItem) -> list[tuple[str, object, float, float]]:
+    """What is painted, and where."""
+    sections: list[tuple[str, object, float, float]] = [
+        (s.name, getattr(s, "part", None), s.y, s.height) for s in item.sections if s.name.startswith("part")
+    ]
+    for s in text_sections(item):
+        sections += [(s.name, layout.block, s.y + layout.y, layout.height) for layout in s.layouts]
+    return [entry for entry in sections if entry[1] is not None]
 
 
 def _happen(view: TranscriptView, item: MessageItem, chance: random.Random) -> None:

@@ -41,7 +41,6 @@ def grown(chance: random.Random, markdown: Markdown, text: str) -> tuple[Block, 
     growing, place = GrowingText(markdown), 0
     while place < len(text):
         step = chance.randint(1, 9)
-        growing.text = text[: place + step]
+        growing.blocks(text[: place + step])
         place += step
-        growing.blocks()
-    return tuple(growing.blocks()[0])
+    return tuple(growing.blocks(text)[0])

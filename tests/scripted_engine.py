@@ -109,10 +109,7 @@ class ScriptedRun:
         for count, (number, piece) in enumerate(pieces):
             if script.error is not None and count >= script.fail_after:
                 raise script.error
-            if script.rate:
-                await self._pause(started + (count + 1) / script.rate - time.monotonic())
-            else:
-                await asyncio.sleep(0)
+            await self._step(started, count + 1)
             self._check()
             if self._stopped.is_set() and not script.deaf:
                 break
@@ -124,13 +121,15 @@ class ScriptedRun:
             tokens += 1
             thought += isinstance(parts[number], ThinkingPart)
             yield PartDelta(number, piece)
+            if tokens % 20 == 0:
+                yield self._figures(tokens, time.monotonic() - started)
         else:
             if script.error is not None:
                 raise script.error
         if begun >= 0:
             yield ended()
         seconds = max(time.monotonic() - started, 1e-6)
-        yield LiveFigures(tokens, tokens / seconds, script.prompt_tokens + tokens, 4096)
+        yield self._figures(tokens, seconds)
         self._result = GenerateResult(
             FinishReason.CANCELLED if self._stopped.is_set() else FinishReason.STOP,
             Stats(
@@ -144,6 +143,16 @@ class ScriptedRun:
             structs.replace(self._request.sampling, temperature=self._request.sampling.temperature or 0.0),
             seed=self._request.sampling.seed or 7,
         )
+
+    def _figures(self, tokens: int, seconds: float) -> LiveFigures:
+        return LiveFigures(tokens, tokens / max(seconds, 1e-6), self._script.prompt_tokens + tokens, 4096)
+
+    async def _step(self, started: float, count: int) -> None:
+        """Wait until so many deltas may have been said."""
+        if self._script.rate:
+            await self._pause(started + count / self._script.rate - time.monotonic())
+        else:
+            await asyncio.sleep(0)
 
     async def _pause(self, seconds: float) -> None:
         if self._script.deaf:

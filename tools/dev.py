@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Set up, run and test Qwen Desktop: ``python3 tools/dev.py run|test|long|setup|lint|bench|clean-cache``.
+"""Set up, run and test Qwen Desktop: ``python3 tools/dev.py COMMAND`` (run, test, long, setup, lint, bench, shots,
+translations, clean-cache).
 
 The Makefile calls this file, so a Windows without make has the same commands. Only the standard library is used.
 This first page stays readable by very old Pythons, so that they can say what is wrong instead of a syntax error.

@@ -196,7 +196,8 @@ def lint_steps() -> list[tuple[str, list[str | Path]]]:
         if name != PLATFORMS[0]:
             mypy.append("--no-warn-unreachable")  # what is Linux' own ends early there, and must
         steps.append((f"mypy --strict for {name}", mypy))
-    return [*steps, ("import-linter", [imports])]
+    translations: list[str | Path] = [PYTHON, ROOT / "tools" / "translations.py", "--check"]
+    return [*steps, ("import-linter", [imports]), ("translations", translations)]
 
 
 def run_steps(steps: Sequence[tuple[str, Sequence[str | Path]]], env: Mapping[str, str] | None = None) -> int:
@@ -285,6 +286,18 @@ def command_bench(arguments: Sequence[str]) -> int:
     return run_steps([(path.stem, [PYTHON, path]) for path in chosen], env)
 
 
+def command_shots(arguments: Sequence[str]) -> int:
+    """Draw every page, dialog and state of the window, or compare two folders of such pictures: ``shots --help``."""
+    setup(["dev"], font=True)
+    return run([PYTHON, "-m", "tests.shots", *arguments], env={"QT_QPA_PLATFORM": "offscreen"})
+
+
+def command_translations(arguments: Sequence[str]) -> int:
+    """Read the texts from the package and compile the translations; --check only looks; a LANGUAGE begins a new one."""
+    setup(["dev"], font=False)
+    return run([PYTHON, ROOT / "tools" / "translations.py", *arguments])
+
+
 def command_clean_cache(_arguments: Sequence[str]) -> int:
     """Remove the built wheels and the test model from the cache."""
     freed = dev_cache.clean()
@@ -299,12 +312,14 @@ COMMANDS = {
     "setup": command_setup,
     "lint": command_lint,
     "bench": command_bench,
+    "shots": command_shots,
+    "translations": command_translations,
     "clean-cache": command_clean_cache,
 }
 
 
 #: What stands behind these is theirs, options too.
-PASSING_ON = ("run", "test", "long", "bench")
+PASSING_ON = ("run", "test", "long", "bench", "shots", "translations")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -29,6 +29,11 @@ def harmless(text: str) -> str:
     return text.translate(_UNSAFE)
 
 
+def exact_size(count: float) -> str:
+    """Bytes for a table: "312.0 MB", "4.93 GB"."""
+    return f"{count / 1e6:,.1f} MB" if count < 999.5e6 else f"{count / 1e9:,.{1 if count >= 99.95e9 else 2}f} GB"
+
+
 def _terminal_encoding() -> str | None:
     """What this terminal reads, as its user's locale says; None as Python has chosen. The locale "C" says nothing."""
     if sys.platform != "win32" and codecs.lookup(locale.getencoding()).name != "ascii":

@@ -22,12 +22,12 @@ from typing import Any
 
 from msgspec import structs
 
-from qwen_desktop.cli.console import harmless
+from qwen_desktop.cli.console import exact_size, harmless
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
-from qwen_desktop.services.fit_words import sentence, size
+from qwen_desktop.services.fit_words import sentence
 
 #: Types of the KV cache that the engine makes.
 KV_TYPES = ("f16", "q8_0")
@@ -106,27 +106,27 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
         (QT_TRANSLATE_NOOP("fit", "Model"), " ".join(part for part in (found.name, found.quant) if part)),
         (QT_TRANSLATE_NOOP("fit", "Architecture"), shape.architecture),
         (QT_TRANSLATE_NOOP("fit", "Parameters"), parameters),
-        (QT_TRANSLATE_NOOP("fit", "Weights"), size(memory.weights_bytes, exact=True)),
+        (QT_TRANSLATE_NOOP("fit", "Weights"), exact_size(memory.weights_bytes)),
         (
             QT_TRANSLATE_NOOP("fit", "Context"),
             fill(
                 QT_TRANSLATE_NOOP("fit", "{size} for {count} tokens"),
-                {"size": size(memory.kv_bytes, exact=True), "count": f"{found.context:,}"},
+                {"size": exact_size(memory.kv_bytes), "count": found.context},
             ),
         ),
-        (QT_TRANSLATE_NOOP("fit", "State"), size(memory.state_bytes, exact=True) if memory.state_bytes else ""),
-        (QT_TRANSLATE_NOOP("fit", "Computing"), size(memory.compute_bytes, exact=True)),
-        (QT_TRANSLATE_NOOP("fit", "Pictures"), size(memory.mmproj_bytes, exact=True) if memory.mmproj_bytes else ""),
-        (QT_TRANSLATE_NOOP("fit", "The engine"), size(memory.overhead_bytes, exact=True)),
-        (QT_TRANSLATE_NOOP("fit", "Together"), size(memory.total_bytes, exact=True)),
-        (QT_TRANSLATE_NOOP("fit", "Free now"), size(verdict.free_bytes, exact=True)),
+        (QT_TRANSLATE_NOOP("fit", "State"), exact_size(memory.state_bytes) if memory.state_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "Computing"), exact_size(memory.compute_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Pictures"), exact_size(memory.mmproj_bytes) if memory.mmproj_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "The engine"), exact_size(memory.overhead_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Together"), exact_size(memory.total_bytes)),
+        (QT_TRANSLATE_NOOP("fit", "Free now"), exact_size(verdict.free_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Largest context"), f"{verdict.max_context:,}" if verdict.max_context else ""),
     ]
     if verdict.decode_tokens_per_s is not None:
-        speed = fill(QT_TRANSLATE_NOOP("fit", "{speed} tokens/s"), {"speed": f"{verdict.decode_tokens_per_s:.1f}"})
+        speed = fill(QT_TRANSLATE_NOOP("fit", "{speed} tokens/s"), {"speed": verdict.decode_tokens_per_s})
         shown.append((QT_TRANSLATE_NOOP("fit", "Speed"), speed))
     if found.fetched_bytes:
-        shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), size(found.fetched_bytes, exact=True)))
+        shown.append((QT_TRANSLATE_NOOP("fit", "Fetched"), exact_size(found.fetched_bytes)))
     return [row for row in shown if row[1]]
 
 

@@ -27,13 +27,13 @@ from msgspec import structs
 from qwen_desktop.cli.console import Console, harmless
 from qwen_desktop.cli.interrupt import asked
 from qwen_desktop.cli.one_run import CommandRun
+from qwen_desktop.core.amounts import size
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import Notified
-from qwen_desktop.services.fit_words import size
 
 _FROM = {
     "downloaded": QT_TRANSLATE_NOOP("library", "downloaded"),

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from qwen_desktop.cli.chat import DONE, FAILED
-from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.console import Console, exact_size
 from qwen_desktop.cli.interrupt import Interrupt, asked
 from qwen_desktop.cli.one_run import CommandRun
+from qwen_desktop.core.amounts import size
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import offline_problem
 from qwen_desktop.hub.names import find_quant
 from qwen_desktop.services import network
 from qwen_desktop.services.events import DownloadChanged
-from qwen_desktop.services.fit_words import size
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
@@ -35,13 +35,10 @@ _ENDED = (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.PAUSED)
 #: Where no source can be reached at all, the command gives up after this many seconds.
 FIRST_BYTE_S = 30.0
 
-_AGAIN = Text(
-    "pull.unreachable.hint",
-    QT_TRANSLATE_NOOP("pull", "Check the network, then call the command again; what has arrived is kept."),
-)
+_AGAIN = QT_TRANSLATE_NOOP("pull", "Check the network, then call the command again; what has arrived is kept.")
 # fmt: off
 _unreachable = Failure(
-    Environment, "pull.unreachable", "", QT_TRANSLATE_NOOP("pull", "No source can be reached."), _AGAIN.source,
+    Environment, "pull.unreachable", "", QT_TRANSLATE_NOOP("pull", "No source can be reached."), _AGAIN,
 )
 _unknown_source = Failure(
     UserFacing, "pull.source", "name names", QT_TRANSLATE_NOOP("pull", "There is no source {name}."),
@@ -108,9 +105,10 @@ class _Pull:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), 1.0)
             if self._hopeless():
+                gone = _unreachable().problem
                 waited = self.download.note
                 await services.downloads.pause(number)
-                raise Environment(waited, _AGAIN) if waited is not None else _unreachable()
+                raise Environment(waited or gone.what, gone.hint)
 
     def _on_change(self, event: DownloadChanged) -> None:
         self.download = download = event.download
@@ -206,7 +204,7 @@ def progress_line(download: Download) -> str:
     if download.status is DownloadStatus.CHECKING:
         return line + QT_TRANSLATE_NOOP("pull", " · checking …")
     if download.speed > 0:
-        line += f" · {size(download.speed, exact=True)}/s"
+        line += f" · {exact_size(download.speed)}/s"
     if download.seconds_left is not None:
         line += fill(QT_TRANSLATE_NOOP("pull", " · {time} left"), {"time": _time(download.seconds_left)})
     return f"{line} · {download.source}" if download.source else line

@@ -94,8 +94,8 @@ def _print(advice: Advice, fits: Fits, console: Console) -> None:
             "kind": _KINDS[advice.kind],
             "name": advice.model.name,
             "quant": advice.quant.name,
-            "size": f"{(shown['size_bytes'] or 0) / 1e9:.1f}",
-            "memory": f"{(shown['total_bytes'] or 0) / 1e9:.1f}",
+            "size": (shown["size_bytes"] or 0) / 1e9,
+            "memory": (shown["total_bytes"] or 0) / 1e9,
         },
     )
     console.line(harmless(f"{heading}, {fit_words.word(now)}" if now else heading))

@@ -117,8 +117,9 @@ def _graphics(machine: Machine) -> Iterator[tuple[str, str]]:
             else QT_TRANSLATE_NOOP("probe", "{gpu}, not used: this build of the engine has no part for it")
         )
         if "gpu" in machine.unknown:
-            template = "{gpu}"
-        yield (name, fill(template, {"gpu": _gpu(gpu)}))
+            yield (name, _gpu(gpu))
+        else:
+            yield (name, fill(template, {"gpu": _gpu(gpu)}))
 
 
 def _gpu(gpu: Gpu) -> str:
@@ -143,7 +144,7 @@ def _of(total: int, free: int | None) -> str:
     if free is None:
         return f"{total / 1e9:.1f} GB"
     template = QT_TRANSLATE_NOOP("probe", "{total} GB, {free} GB free")
-    return fill(template, {"total": f"{total / 1e9:.1f}", "free": f"{free / 1e9:.1f}"})
+    return fill(template, {"total": total / 1e9, "free": free / 1e9})
 
 
 def _print(shown: list[tuple[str, str]], console: Console) -> None:

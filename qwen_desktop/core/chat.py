@@ -29,7 +29,7 @@ def message_too_long() -> UserFacing:
         Text(
             "prompt.huge",
             QT_TRANSLATE_NOOP("chat", "The message is longer than {most} characters."),
-            {"most": f"{LONGEST_MESSAGE:,}"},
+            {"most": LONGEST_MESSAGE},
         ),
         Text("prompt.huge.hint", QT_TRANSLATE_NOOP("chat", "Shorten it, or send it in parts.")),
     )

@@ -11,7 +11,7 @@ import sys
 
 from msgspec import Struct
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 
 class Command(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Command(Struct, frozen=True):
     macOS where the others belong to the system."""
 
     id: str
-    title: str
+    title: Source
     shortcut: str = ""
     menu: str = ""
     also: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Source, Text
 
 
 class Problem(Struct, frozen=True):
@@ -80,8 +80,8 @@ class Failure(Struct, Generic[_E], frozen=True):
     kind: type[_E]
     code: str
     places: str
-    what: str
-    hint: str = ""
+    what: Source
+    hint: Source | None = None
     action: str = ""
 
     def __call__(self, *values: Param, details: str = "") -> _E:
@@ -95,8 +95,9 @@ class Failure(Struct, Generic[_E], frozen=True):
         )
 
     @staticmethod
-    def _text(code: str, source: str, params: dict[str, Param]) -> Text:
-        return Text(code, source, {name: value for name, value in params.items() if f"{{{name}}}" in source})
+    def _text(code: str, source: Source, params: dict[str, Param]) -> Text:
+        used = {name: value for name, value in params.items() if name == "n" or f"{{{name}}}" in source}
+        return Text(code, source, used)
 
 
 _CHECK_NAME = QT_TRANSLATE_NOOP("errors", "Check the name, or choose another file.")

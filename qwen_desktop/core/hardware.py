@@ -7,13 +7,13 @@ from typing import Literal
 
 from msgspec import Struct
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 GpuKind = Literal["gpu", "igpu", "accelerator"]
 DiskKind = Literal["ssd", "hdd", "network", "memory", "unknown"]
 
 #: What ``Machine.unknown`` names, for people.
-PARTS = {
+PARTS: dict[str, Source] = {
     "cpu.model": QT_TRANSLATE_NOOP("machine", "the processor's name"),
     "cpu.cores": QT_TRANSLATE_NOOP("machine", "the number of cores"),
     "cpu.kinds": QT_TRANSLATE_NOOP("machine", "performance and efficiency cores"),

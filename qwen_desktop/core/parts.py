@@ -119,38 +119,29 @@ def thinking_text(parts: Sequence[Part]) -> str:
     return "\n\n".join(part.text for part in parts if isinstance(part, ThinkingPart))
 
 
-def first_thoughts(parts: Sequence[Part]) -> tuple[ThinkingPart, ...]:
-    """The thinking with which a message begins."""
-    found: list[ThinkingPart] = []
-    for part in parts:
-        if not isinstance(part, ThinkingPart):
-            break
-        found.append(part)
-    return tuple(found)
-
-
-def drawn_text(parts: Sequence[Part]) -> str:
-    """What follows the first thoughts as one Markdown text, in order: a later thought is quoted, calls of tools and
-    their results are blocks of code. It only grows while an answer does."""
-    rest = parts[len(first_thoughts(parts)) :]
-    shown = (_markdown(part, last=number == len(rest)) for number, part in enumerate(rest, 1))
-    return "\n\n".join(text for text in shown if text)
-
-
-def _markdown(part: Part, *, last: bool) -> str:
+def code_text(part: Part) -> str | None:
+    """What a call of a tool or its result reads like, None for another part."""
     match part:
-        case TextPart(text):
-            return text
-        case ThinkingPart(text):
-            return "> " + text.replace("\n", "\n> ") if text else ""
         case ToolCallPart(_, name, arguments):
-            code = f"{name} {arguments}"
+            return f"{name} {arguments}"
         case ToolResultPart(_, text):
-            code = text
-        case _:
-            return ""
+            return text
+    return None
+
+
+def markdown_text(parts: Sequence[Part]) -> str:
+    """A message without its thinking as one Markdown text: calls of tools and their results are blocks of code."""
+    return "\n\n".join(filter(None, map(_markdown, parts)))
+
+
+def _markdown(part: Part) -> str:
+    if isinstance(part, TextPart):
+        return part.text
+    code = code_text(part)
+    if code is None:
+        return ""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    return f"{fence}\n{code}" + ("" if last else f"\n{fence}")  # an open one that ends with the text is closed
+    return f"{fence}\n{code}\n{fence}"
 
 
 # How parts come -------------------------------------------------------------------------------------------------------

@@ -6,24 +6,24 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct
 
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 
 class Info(Struct, frozen=True):
     """What people read about a setting. ``applies``: "now", "next message", "next load" of the model or
     "next download".
 
-    ``unit`` is a word after the number; ``auto`` labels ``None``; ``labels`` are those of a ``Literal``'s words, in its
-    order; ``offers`` are numbers to choose from, where any other in range is accepted too. ``path`` says that it names
-    a file or a folder, whose name need not be text (``core.paths``).
+    ``unit`` is the number with its unit, "{n} MB/s" or "%n minute(s)"; ``auto`` labels ``None``; ``labels`` are those
+    of a ``Literal``'s words, in its order; ``offers`` are numbers to choose from, where any other in range is accepted
+    too. ``path`` says that it names a file or a folder, whose name need not be text (``core.paths``).
     """
 
-    title: str
-    help: str = ""
-    unit: str = ""
-    auto: str = QT_TRANSLATE_NOOP("settings", "Automatic")
+    title: Source
+    help: Source | None = None
+    unit: Source | None = None
+    auto: Source = QT_TRANSLATE_NOOP("settings", "Automatic")
     applies: Literal["now", "next message", "next load", "next download"] = "now"
-    labels: tuple[str, ...] = ()
+    labels: tuple[Source, ...] = ()
     offers: tuple[int, ...] = ()
     step: float = 1
     multiline: bool = False
@@ -51,7 +51,7 @@ class Setting(Struct, frozen=True):
     above: bool = False
     max_length: int | None = None
     #: the words that are allowed and their labels, of kind "choice"
-    choices: tuple[tuple[str, str], ...] = ()
+    choices: tuple[tuple[str, Source], ...] = ()
 
     @property
     def key(self) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from qwen_desktop.core.setting import Info, Setting, describe
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 _MODEL = QT_TRANSLATE_NOOP("settings", "As the model card says")
 
@@ -36,7 +36,8 @@ class AppearanceSettings(Struct, frozen=True):
     )] = "system"
     text_size: Annotated[int, Meta(ge=80, le=200), Info(
         QT_TRANSLATE_NOOP("settings", "Text size"),
-        QT_TRANSLATE_NOOP("settings", "In percent of the normal size."), unit="%", step=10,
+        QT_TRANSLATE_NOOP("settings", "In percent of the normal size."),
+        unit=QT_TRANSLATE_NOOP("settings", "{n} %"), step=10,
     )] = 100
     motion: Annotated[Literal["system", "full", "none"], Info(
         QT_TRANSLATE_NOOP("settings", "Motion"),
@@ -93,7 +94,7 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP(
             "settings", "How much of a conversation the model can see. Longer contexts need more memory."
         ),
-        unit=QT_TRANSLATE_NOOP("settings", "tokens"), applies="next load",
+        unit=QT_TRANSLATE_NOOP("settings", "%n token(s)"), applies="next load",
         offers=(2048, 4096, 8192, 16384, 32768, 65536, 131072),
     )] = None
     threads: Annotated[Annotated[int, Meta(ge=1, le=256)] | None, Info(
@@ -126,7 +127,7 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP(
             "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
         ),
-        unit=QT_TRANSLATE_NOOP("settings", "minutes"), auto=QT_TRANSLATE_NOOP("settings", "Never"),
+        unit=QT_TRANSLATE_NOOP("settings", "%n minute(s)"), auto=QT_TRANSLATE_NOOP("settings", "Never"),
         offers=(5, 15, 30, 60, 240),
     )] = None
 
@@ -167,7 +168,7 @@ class SamplingSettings(Struct, frozen=True):
     max_tokens: Annotated[Annotated[int, Meta(ge=1, le=1_048_576)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Longest answer"),
         QT_TRANSLATE_NOOP("settings", "In tokens. Automatic stops only at the end of the context."),
-        unit=QT_TRANSLATE_NOOP("settings", "tokens"), applies="next message",
+        unit=QT_TRANSLATE_NOOP("settings", "%n token(s)"), applies="next message",
     )] = None
     seed: Annotated[Annotated[int, Meta(ge=0, le=4_294_967_294)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Seed"),
@@ -197,7 +198,10 @@ class DownloadSettings(Struct, frozen=True):
             "settings", "Automatic tries both and takes the faster one; with a mirror, it asks that alone."
         ),
         applies="next download",
-        labels=(QT_TRANSLATE_NOOP("settings", "Automatic"), "Hugging Face", "ModelScope"),
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "Hugging Face"),
+            QT_TRANSLATE_NOOP("settings", "ModelScope"),
+        ),
     )] = "auto"
     endpoint: Annotated[str, Meta(max_length=2000, pattern=r"^$|^https?://[^\s/]+"), Info(
         QT_TRANSLATE_NOOP("settings", "Mirror address"),
@@ -207,7 +211,7 @@ class DownloadSettings(Struct, frozen=True):
     speed_limit: Annotated[Annotated[float, Meta(gt=0, le=10_000)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Speed limit"),
         QT_TRANSLATE_NOOP("settings", "Keeps downloads from filling your line."),
-        unit=QT_TRANSLATE_NOOP("settings", "MB/s"), auto=QT_TRANSLATE_NOOP("settings", "No limit"), step=1,
+        unit=QT_TRANSLATE_NOOP("settings", "{n} MB/s"), auto=QT_TRANSLATE_NOOP("settings", "No limit"), step=1,
     )] = None
     proxy: Annotated[str, Meta(max_length=2000, pattern=r"^$|^(https?|socks(5h?)?)://[^\s/]+"), Info(
         QT_TRANSLATE_NOOP("settings", "Proxy"),
@@ -251,7 +255,7 @@ class Settings(Struct, frozen=True):
     storage: StorageSettings = StorageSettings()
 
 
-SECTION_TITLES: dict[str, str] = {
+SECTION_TITLES: dict[str, Source] = {
     "appearance": QT_TRANSLATE_NOOP("settings", "Appearance"),
     "chat": QT_TRANSLATE_NOOP("settings", "Chat"),
     "engine": QT_TRANSLATE_NOOP("settings", "Engine"),

@@ -61,7 +61,7 @@ def notice(asked: int | None, given: int, train: int) -> Text | None:
                 "engine", "The context is {given} tokens instead of {asked}: there is not enough free memory for more."
             ),
         )
-    return Text(code, source, {"asked": f"{wanted:,}", "given": f"{given:,}"})
+    return Text(code, source, {"asked": wanted, "given": given})
 
 
 class ThreadWatch:

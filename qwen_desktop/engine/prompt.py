@@ -151,7 +151,7 @@ def build(
     if found is None:  # the last message alone is more than 60 %: it may use the room, and the reserve if it must
         found = render(len(messages) - 1)
         if len(found.tokens) > max(room, context - 64):
-            raise _too_long(f"{len(found.tokens):,}", f"{context:,}")
+            raise _too_long(len(found.tokens), context)
     return found
 
 

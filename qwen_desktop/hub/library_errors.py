@@ -146,7 +146,7 @@ def no_bin(file: str, why: Text | None = None, *, details: str = "") -> AppError
 
 def no_space(needed: int, free: int, path: str) -> AppError:
     """Too little room for a copy or a move."""
-    return _no_space(path, f"{needed / 1e9:.1f}", f"{free / 1e9:.1f}")
+    return _no_space(path, needed / 1e9, free / 1e9)
 
 
 def notes_kept(path: str) -> Text:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from qwen_desktop.core.gguf import Damaged
 from qwen_desktop.core.models import RemoteFile
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub import failures
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.download.sources import Link, Source
@@ -81,7 +82,7 @@ class RangeSource:
 
     def _fetch(self, start: int, end: int) -> None:
         if self.fetched + end - start > MOST:
-            raise Damaged("its header is impossibly long")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its header is impossibly long"))
         answer = self._link.open(self._http, start, end)
         if answer.status_code != 206 and start == 0:
             self._take_whole(answer)
@@ -128,7 +129,7 @@ class RangeSource:
         rest = self._rest or iter(())
         while self._start + len(self._data) <= start:
             if self.fetched > MOST:
-                raise Damaged("its header is impossibly long")
+                raise Damaged(QT_TRANSLATE_NOOP("gguf", "its header is impossibly long"))
             chunk = next(rest, b"")
             if not chunk:
                 raise failures.unreachable(self._link.host, details="short body")

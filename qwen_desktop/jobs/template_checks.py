@@ -15,14 +15,14 @@ from msgspec import Struct
 
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source, Text
 from qwen_desktop.engine.template_families import Family
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 Message = dict[str, Any]
 
 #: Code -> sentence, gravest first: a file is judged by the first one that is true.
-FAULTS: dict[str, str] = {
+FAULTS: dict[str, Source] = {
     "missing": QT_TRANSLATE_NOOP("library", "This file has no chat template of its own."),
     "syntax": QT_TRANSLATE_NOOP("library", "The chat template of this file has an error, so it cannot be used."),
     "endless": QT_TRANSLATE_NOOP("library", "The chat template of this file does not come to an end."),

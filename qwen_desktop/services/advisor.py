@@ -333,10 +333,10 @@ def _not_now(model: str, missing_bytes: int) -> Text:
     return _say("not_now", model=model, missing=_gigabytes(max(missing_bytes, 100_000_000), up=True))
 
 
-def _gigabytes(count: int, *, up: bool = False) -> str:
+def _gigabytes(count: int, *, up: bool = False) -> float:
     """Gigabytes with one decimal; rounded up where less would be a false promise."""
     count = max(0, count)
-    return f"{-(-count // 100_000_000) / 10 if up else count / 1e9:.1f}"
+    return -(-count // 100_000_000) / 10 if up else count / 1e9
 
 
 def _advice(kind: Literal["lighter", "best", "stronger"], tried: _Tried, reason: Text) -> Advice:

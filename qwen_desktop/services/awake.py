@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from qwen_desktop.core.models import DownloadStatus
-from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus, MessageChanged
+from qwen_desktop.services.events import DownloadChanged, EventBus, RunChanged
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,9 @@ class Awake:
         self._reasons: set[str] = set()
         self._leave = [
             bus.subscribe(DownloadChanged, self._on_download),
-            bus.subscribe(AnswerEvent, lambda event: self.begin(event.message_id)),
-            bus.subscribe(MessageChanged, lambda event: self.end(event.message.id)),
+            bus.subscribe(
+                RunChanged, lambda event: (self.begin if event.run is not None else self.end)(event.conversation_id)
+            ),
         ]
 
     @property

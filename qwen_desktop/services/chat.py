@@ -28,12 +28,12 @@ from qwen_desktop.services.events import (
     BranchChanged,
     ConversationChanged,
     EventBus,
-    Loading,
     MessageAdded,
     MessageChanged,
     ModelStatus,
-    Queued,
-    Reading,
+    RunChanged,
+    RunStage,
+    RunState,
 )
 from qwen_desktop.services.history import History, gone
 from qwen_desktop.services.models import Models
@@ -143,6 +143,11 @@ class Chat:
         """Ids of the conversations with an answer that runs or waits for its turn."""
         return frozenset(self._reserved)
 
+    def run(self, conversation_id: str) -> RunState | None:
+        """Where the answer of this conversation stands, None when none runs or it is only about to."""
+        turn = self._answers.get(conversation_id)
+        return None if turn is None else turn.state
+
     async def ended(self, conversation_id: str) -> None:
         """Wait until the answer of this conversation has ended and is saved; called at once after ``send``, it raises
         what the answer failed with."""
@@ -233,10 +238,12 @@ class Chat:
                 action="answer.stop",
             )
         started = self._reserved[conversation_id] = asyncio.Event()
+        self._bus.publish(RunChanged(conversation_id))
         try:
             yield
         except BaseException:
             del self._reserved[conversation_id]
+            self._bus.publish(RunChanged(conversation_id))
             raise
         finally:
             started.set()
@@ -312,6 +319,7 @@ class Chat:
         self._answers.pop(conversation.id, None)
         self._reserved.pop(conversation.id, None)
         self._bus.publish(MessageChanged(turn.message()))
+        self._bus.publish(RunChanged(conversation.id))
 
     async def _give_up(self, turn: Turn) -> None:
         turn.over = True
@@ -323,14 +331,14 @@ class Chat:
     @contextlib.asynccontextmanager
     async def _lease(self, turn: Turn, ref: ModelRef) -> AsyncIterator[LocalEngine]:
         if ahead := self._engines.ahead(ref):
-            turn.tell(Queued(ahead))
+            turn.at(RunStage.QUEUED, ahead)
         elif self._engines.state(ref).status is not ModelStatus.READY:
-            turn.tell(Loading())
+            turn.at(RunStage.LOADING)
         await self._models.looked_at(ref)
         async with self._engines.lease(
-            ref, on_load=lambda ahead: turn.tell(Queued(ahead) if ahead else Loading())
+            ref, on_load=lambda ahead: turn.at(RunStage.QUEUED if ahead else RunStage.LOADING, ahead)
         ) as engine:
-            turn.tell(Reading())
+            turn.at(RunStage.READING)
             yield engine
 
     async def _request(

@@ -149,11 +149,12 @@ class Engines:
         """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left.
 
         ``on_load`` is told 0 when a load must be waited for, of which ``EngineChanged`` has the progress, and how many
-        others must end before it when there is not enough memory for all. Raises ``AppError``. A caller that is
+        others must end before it, whenever that is another number: they have their turn of the model before, or there
+        is not enough memory for all. Raises ``AppError``. A caller that is
         cancelled does not end a load that runs: the next one finds it further on. Nobody may wait for a lease while
         holding one: there may not be memory for both.
         """
-        async with self._turn(ref, priority) as ask:
+        async with self._turn(ref, priority, on_load) as ask:
             yield await self._ready(ask, _wished(ref), on_load)
 
     async def load(self, ref: ModelRef) -> None:
@@ -248,12 +249,23 @@ class Engines:
         return self._records[path]
 
     @contextlib.asynccontextmanager
-    async def _turn(self, ref: ModelRef, priority: Priority, *, leases: bool = True) -> AsyncIterator[_Ask]:
+    async def _turn(
+        self, ref: ModelRef, priority: Priority, on_wait: OnLoad = _untold, *, leases: bool = True
+    ) -> AsyncIterator[_Ask]:
         record = self._record(ref)
         ask = _Ask(priority, next(self._numbers), record, leases)
+
+        def is_next() -> bool:
+            if self._is_next(ask):
+                return True
+            before = (o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks)
+            if ahead := sum(before):
+                on_wait(ahead)
+            return False
+
         self._asks.append(ask)
         try:
-            await self._until(lambda: self._is_next(ask))
+            await self._until(is_next)
             record.holder = ask
             yield ask
         finally:

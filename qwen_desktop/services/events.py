@@ -16,7 +16,7 @@ from weakref import WeakMethod
 from msgspec import Struct
 
 from qwen_desktop.core.chat import Conversation, Message
-from qwen_desktop.core.engine import Event, ModelInfo
+from qwen_desktop.core.engine import Event, LiveFigures, ModelInfo, PromptProgress
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.model_ref import ModelRef
@@ -59,29 +59,47 @@ class MessageChanged(Struct, frozen=True):
     message: Message
 
 
-class Queued(Struct, frozen=True):
-    """The answer waits: ``ahead`` others come first."""
-
-    ahead: int
-
-
-class Loading(Struct, frozen=True):
-    """The answer waits for its model to be loaded (``ModelChanged`` has the progress)."""
-
-
-class Reading(Struct, frozen=True):
-    """The engine has the question (``PromptProgress`` tells how far it has read it, where that takes long)."""
-
-
 class AnswerEvent(Struct, frozen=True):
-    """What happens to an answer in the making: what the engine says, as it says it, and before that where it waits.
-
-    ``MessageChanged`` tells its end.
-    """
+    """What the engine says of an answer in the making, as it says it. ``MessageChanged`` tells its end."""
 
     conversation_id: str
     message_id: str
-    event: Event | Queued | Loading | Reading
+    event: Event
+
+
+class RunStage(StrEnum):
+    """How far an answer in the making has come. Where it is queued, others come first."""
+
+    STARTING = "starting"
+    QUEUED = "queued"
+    LOADING = "loading"
+    READING = "reading"
+    SPEAKING = "speaking"
+
+
+class RunState(Struct, frozen=True):
+    """Where an answer in the making stands; ``Chat.run`` has it for whoever asks.
+
+    ``ahead`` others come first while it is queued; ``ModelChanged`` has the progress while its model is being loaded.
+    ``read`` is how far the question has been read (where that takes long), ``cut`` the first message that was, where
+    the context is full. ``thinking_since`` is when the thought began that goes on, in seconds of ``time.monotonic``.
+    """
+
+    message_id: str
+    stage: RunStage = RunStage.STARTING
+    ahead: int = 0
+    read: PromptProgress | None = None
+    figures: LiveFigures | None = None
+    cut: str | None = None
+    thinking_since: float | None = None
+
+
+class RunChanged(Struct, frozen=True):
+    """An answer is about to run in this conversation, stands elsewhere than before, or runs no longer: then ``run`` is
+    None, as it is before its message is stored."""
+
+    conversation_id: str
+    run: RunState | None = None
 
 
 class ModelStatus(StrEnum):

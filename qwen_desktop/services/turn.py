@@ -23,17 +23,29 @@ from qwen_desktop.core.engine import (
     FinishReason,
     GenerateRequest,
     GenerateResult,
+    LiveFigures,
     LocalEngine,
     ModelInfo,
+    PromptProgress,
     Run,
     Sampling,
     Stats,
     ThinkingMode,
 )
 from qwen_desktop.core.errors import AppError, Problem
-from qwen_desktop.core.parts import Part, PartBegun, PartDelta, PartDone, PartEvent, PartsBuilder, Role, cleaned
+from qwen_desktop.core.parts import (
+    Part,
+    PartBegun,
+    PartDelta,
+    PartDone,
+    PartEvent,
+    PartsBuilder,
+    Role,
+    ThinkingPart,
+    cleaned,
+)
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
-from qwen_desktop.services.events import AnswerEvent, EventBus, Loading, Notified, Queued, Reading
+from qwen_desktop.services.events import AnswerEvent, EventBus, Notified, RunChanged, RunStage, RunState
 from qwen_desktop.services.history import History
 
 log = logging.getLogger(__name__)
@@ -76,6 +88,8 @@ class Turn:
         self.left_out = 0
         #: set when there is something new to save
         self.changed = asyncio.Event()
+        #: where it stands, for whoever looks only now
+        self.state = RunState(placeholder.id)
         self._bus = bus
         self._go_on = go_on
         self._run: Run | None = None
@@ -144,9 +158,9 @@ class Turn:
                 self._take(PartDone(number))
             self._first = len(self._parts)
 
-    def tell(self, stage: Queued | Loading | Reading) -> None:
-        """Say where it is before its first word."""
-        self._bus.publish(AnswerEvent(self.conversation_id, self.id, stage))
+    def at(self, stage: RunStage, ahead: int = 0) -> None:
+        """It has come so far; ``ahead`` others come first."""
+        self._stands(stage=stage, ahead=ahead, read=None)
 
     def stopped(self) -> None:
         """It was stopped before the engine could say so."""
@@ -191,6 +205,26 @@ class Turn:
             event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
             self._update(context_cut=event.first_kept_id)
         self._bus.publish(AnswerEvent(self.conversation_id, self.id, event))
+        match event:
+            case PromptProgress():
+                self._stands(read=event)
+            case LiveFigures():
+                self._stands(stage=RunStage.SPEAKING, figures=event)
+            case ContextCut():
+                self._stands(cut=event.first_kept_id)
+            case PartBegun(_, part):
+                since = time.monotonic() if isinstance(part, ThinkingPart) else None
+                self._stands(stage=RunStage.SPEAKING, thinking_since=since)
+            case PartDelta():
+                pass
+            case _:
+                self._stands(thinking_since=None)
+
+    def _stands(self, **changes: object) -> None:
+        """Keep where it stands, and say so where that is another place."""
+        before, self.state = self.state, structs.replace(self.state, **changes)
+        if self.state != before:
+            self._bus.publish(RunChanged(self.conversation_id, self.state))
 
     def _count(self, result: GenerateResult) -> None:
         """Add a generation's figures, and keep how its words were really chosen."""

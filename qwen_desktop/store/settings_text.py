@@ -7,7 +7,7 @@ from typing import Any
 
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import SECTION_TITLES, declared
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Text, clean
 
 HEADER = (
     "# Settings of Qwen Desktop. The app reads this file when it starts, and changes only those lines whose\n"
@@ -94,7 +94,7 @@ def complaint(entry: Setting, value: Any) -> Text:
         kind, high = "long", entry.max_length
     elif kind == "float" and entry.above:
         kind = "above"
-    params: dict[str, str | int | float] = {
+    params: dict[str, Param] = {
         "key": entry.key,
         "low": "" if entry.minimum is None else _number(entry.minimum),
         "high": "" if high is None else _number(high),

@@ -33,7 +33,7 @@ class Actions(QObject):
         self._actions: dict[str, QAction] = {}
         self._connected: set[str] = set()
         for command in COMMANDS:
-            action = QAction(texts.source(command.title, "commands"), self)
+            action = QAction(texts.marked(command.title), self)
             action.setObjectName(command.id)
             action.setShortcuts([QKeySequence(key) for key in command.keys_on()])
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)

@@ -28,6 +28,7 @@ from PySide6.QtGui import QGuiApplication
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP, FOLDER, Paths
 from qwen_desktop.core.text import is_text
+from qwen_desktop.ui import translation
 from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.main_window import MainWindow
 
@@ -42,6 +43,7 @@ def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]
     absolute paths of GGUF files to open.
     """
     app = _application()
+    translation.install(app, paths.resources)
     lock = _lock(paths)
     if lock is None:
         app.processEvents()  # macOS tells by an event which file was opened

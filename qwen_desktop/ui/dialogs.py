@@ -52,7 +52,7 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
     grid.setVerticalSpacing(6)
     grid.setHorizontalSpacing(16)
     for row, command in enumerate(commands):
-        name = Label(theme, texts.source(command.title, "commands"), parent, role="small")
+        name = Label(theme, texts.marked(command.title), parent, role="small")
         keys = QLabel(native_keys(command.keys_on()[0]), parent)
         keys.setObjectName("keycap")
         keys.setAccessibleName(f"{name.text()}: {keys.text()}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import structs
 from PySide6.QtCore import QRect, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QMainWindow, QStyle
 
 from qwen_desktop.ui.window_state import StateFile, encoded
 
@@ -64,5 +64,9 @@ class Frame(QMainWindow):
         painter.fillRect(self.rect(), QColor(grounds.get("window", self.palette().window().color().name())))
         if grounds:
             width = self.rail_width
-            painter.fillRect(QRect(0, 0, width, self.height()), QColor(grounds.get("rail", "")))
-            painter.fillRect(QRect(width - 1, 0, 1, self.height()), QColor(grounds.get("border", "")))
+            for rect, role in (
+                (QRect(0, 0, width, self.height()), "rail"),
+                (QRect(width - 1, 0, 1, self.height()), "border"),
+            ):
+                there = QStyle.visualRect(self.layoutDirection(), self.rect(), rect)
+                painter.fillRect(there, QColor(grounds.get(role, "")))

@@ -420,12 +420,13 @@ class MainWindow(Frame):
             return
         if self._finished or self._closing is not None:
             return
-        if not self._services.chat.running():
+        running = len(self._services.chat.running())
+        if not running:
             self._finish()
             return
         self._closing = self.notify.ask(
-            self.tr("An answer is still running"),
-            self.tr("It stops when the window closes; what it has said so far is kept."),
+            self.tr("(An answer is|%n answers are) still running", "", running),
+            self.tr("Closing the window stops this; what was said so far is kept."),
             self.tr("Stop and close"),
             self._finish,
             no=self.tr("Go on"),

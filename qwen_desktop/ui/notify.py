@@ -94,7 +94,7 @@ class Notify(QObject):
 
     def told(self, text: Text, action: str = "", hint: Text | None = None) -> None:
         """Show a service's remark; ``action`` is a command id or empty. One with a ``hint`` stays until closed."""
-        label = next((texts.source(c.title, "commands") for c in COMMANDS if c.id == action), "")
+        label = next((texts.marked(c.title) for c in COMMANDS if c.id == action), "")
         said = texts.text(text) if hint is None else f"{texts.text(text)} {texts.text(hint)}"
         act = (lambda: self.action_requested.emit(action)) if label else None
         self.toast(said, action=label, act=act, stays=hint is not None)
@@ -102,7 +102,7 @@ class Notify(QObject):
     def problem(self, problem: Problem) -> None:
         """Show a failure: a toast for what can be mended in passing, a dialog with folded details for our faults."""
         if problem.kind != "bug" and not problem.details:
-            label = next((texts.source(c.title, "commands") for c in COMMANDS if c.id == problem.action), "")
+            label = next((texts.marked(c.title) for c in COMMANDS if c.id == problem.action), "")
             self.toast(
                 texts.problem(problem),
                 kind="bad",

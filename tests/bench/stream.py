@@ -30,6 +30,7 @@ from transcript_data import answer, conversation  # noqa: E402
 from qwen_desktop.core.chat import Message, Status  # noqa: E402
 from qwen_desktop.core.parts import PartBegun, PartDelta, Role, TextPart  # noqa: E402
 from qwen_desktop.core.paths import resources_folder  # noqa: E402
+from qwen_desktop.services.events import AnswerEvent  # noqa: E402
 from qwen_desktop.ui.chat.transcript import TranscriptView  # noqa: E402
 from qwen_desktop.ui.theme import Theme  # noqa: E402
 
@@ -131,7 +132,7 @@ class Streaming:
         self._window.show()
         run_for(1500)
         self._text = streamed_text()
-        self.view.take("live", PartBegun(0, TextPart("")))
+        self.view.live.take(AnswerEvent("c", "live", PartBegun(0, TextPart(""))))
         self.place = 0
         self._feed = QTimer()
         self._feed.setTimerType(Qt.TimerType.PreciseTimer)
@@ -140,7 +141,7 @@ class Streaming:
         gc.collect()
 
     def _token(self) -> None:
-        self.view.take("live", PartDelta(0, self._text[self.place : self.place + 4]))
+        self.view.live.take(AnswerEvent("c", "live", PartDelta(0, self._text[self.place : self.place + 4])))
         self.place += 4
 
     def measure(self, seconds: float) -> list[float]:

@@ -9,14 +9,12 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from qwen_desktop.core.chat import Message
-from qwen_desktop.core.parts import Role, drawn_text, visible_text
+from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.core.paths import resources_folder
-from qwen_desktop.jobs.markdown.blocks import projection, verbatim
+from qwen_desktop.jobs.markdown.blocks import from_builtins, projection, verbatim
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.chat.transcript_render import as_blocks
 from qwen_desktop.ui.theme import Theme
 from tests import layouts, random_messages
 
@@ -33,13 +31,6 @@ def view(qtbot: QtBot) -> TranscriptView:
     return view
 
 
-def wanted(message: Message) -> str:
-    """What a message is copied like."""
-    if message.role is Role.USER:
-        return visible_text(message.parts)
-    return plain([drawn_text(message.parts)])[0]
-
-
 def test_a_message_looks_the_same_however_it_came_about(view: TranscriptView, seconds: float) -> None:
     """2,000 messages are some minutes."""
     deadline = time.monotonic() + seconds
@@ -50,7 +41,7 @@ def test_a_message_looks_the_same_however_it_came_about(view: TranscriptView, se
         message = layouts.message(chance, f"m{seed}")
         once = layouts.at_once(view, message)
         assert layouts.plain_first(view, message) == once, seed
-        assert once.projection == wanted(message), seed
+        assert once.projection == layouts.reads(message), seed
         if message.role is not Role.USER:
             assert layouts.streamed(view, message, chance) == once, seed
     print(f"{seed - begun} messages")
@@ -64,21 +55,19 @@ def test_what_was_never_drawn_reads_like_what_was(view: TranscriptView, seconds:
         seed += 20
         chance = random.Random(seed)
         messages = [layouts.message(chance, f"n{seed + n}") for n in range(20)]
-        sources = [drawn_text(message.parts) for message in messages]
         view.set_messages(messages, more_above=False)
         view.select_all()
         view.copy()
         while view.copying:
             QApplication.processEvents()
         copied = QApplication.clipboard().text()
-        texts = plain(sources)
-        for message, source, text in zip(messages, sources, texts, strict=True):
-            if message.role is Role.USER:
-                continue
+        answers = [message for message in messages if message.role is not Role.USER]
+        sources = [part.text for message in answers for part in message.parts if isinstance(part, TextPart)]
+        for source, text in zip(sources, plain(sources), strict=True):
             assert projection(Markdown().blocks(source)) == text, seed
-            assert projection(as_blocks(render(source))) == text, seed
-            assert view.texts.parse(message) == text, seed
-        reads = [wanted(message) for message in messages]
+            assert projection(from_builtins(render(source))) == text, seed
+            assert view.texts.parse(source) == text, seed
+        reads = [layouts.reads(message) for message in messages]
         # Qt takes a byte order mark at the very beginning away.
         assert copied == "\n\n".join(filter(None, reads)).removeprefix("\ufeff"), seed
         drawn = layouts.at_once(view, messages[-1])

@@ -19,15 +19,25 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import Message
+from qwen_desktop.core.engine import LocalEngine
+from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.services import network
 from qwen_desktop.services.models import FileCheck
 from qwen_desktop.services.services import Services
+from qwen_desktop.ui import translation
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
 from tests.app import App, any_file, running_app
 from tests.scripted_engine import Script, ScriptedEngine
 from tests.ui.models.scripted import attach
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: QApplication) -> QApplication:
+    """The application as the window's start makes it: in English, with its forms of one and many."""
+    translation.install(qapp, resources_folder(), "en")
+    return qapp
 
 
 @pytest.fixture
@@ -130,7 +140,8 @@ class Ui:
 
 
 class Make:
-    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do."""
+    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do; ``engine`` makes another
+    kind of it."""
 
     def __init__(self, qapp: QApplication) -> None:
         self._qapp = qapp
@@ -138,6 +149,7 @@ class Make:
         self.script: Script = Script()
         self.load_s = 0.0
         self.context = 4096
+        self.engine: Callable[[], LocalEngine] | None = None
 
     async def __call__(
         self,
@@ -159,7 +171,7 @@ class Make:
             engines.append(made)
             return made
 
-        app = await self._stack.enter_async_context(running_app(engine, check=check))
+        app = await self._stack.enter_async_context(running_app(self.engine or engine, check=check))
         attach(app)
         if prepare is not None:
             await prepare(app)
@@ -167,6 +179,7 @@ class Make:
             await app.preferences.set(key.replace("__", "."), value)
         theme = Theme(app.paths.resources)
         theme.set_mode(app.preferences.settings.appearance.theme)
+        theme.set_motion(app.preferences.settings.appearance.motion)
         theme.apply(self._qapp)
         window = MainWindow(cast("Services", app), theme)
         ui = Ui(app, window, theme)

@@ -23,7 +23,7 @@ from qwen_desktop.core.gguf.kinds import Kind, kind_of
 from qwen_desktop.core.gguf.reader import LONGEST_KEY, ArrayInfo, Damaged, Reader
 from qwen_desktop.core.gguf.split import part_names, split_of
 from qwen_desktop.core.gguf.types import FILE_TYPES, TENSOR_TYPES
-from qwen_desktop.core.text import shown
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
 
 _SUPPORTED = (2, 3)
 #: A header of more than this is not a model's (the largest vocabularies need some 20 MB).
@@ -175,10 +175,11 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
     try:
         return _parse(path, reader, size, partial=partial, digest=digest)
     except Damaged as damage:
-        raise refusals.damaged(path.name, str(damage)) from damage
+        raise refusals.damaged(path.name, damage.reason) from damage
     except EOFError as ended:
         if reader.limit < size:
-            raise refusals.damaged(path.name, "its header is impossibly long") from ended
+            long = Damaged(QT_TRANSLATE_NOOP("gguf", "its header is impossibly long"))
+            raise refusals.damaged(path.name, long.reason) from ended
         raise refusals.ends_in_header(path.name) from ended
 
 
@@ -197,13 +198,13 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     reader.check_count(tensor_count, 24)
     reader.check_count(entry_count, 13)
     if tensor_count > limits.MOST_TENSORS or entry_count > limits.MOST_ENTRIES:
-        raise Damaged("a count is impossibly large")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a count is impossibly large"))
     metadata: dict[str, Any] = {}
     arrays: dict[str, ArrayInfo] = {}
     for _ in range(entry_count):
         key = reader.text(LONGEST_KEY)
         if key in metadata or key in arrays:
-            raise Damaged("an entry stands twice")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "an entry stands twice"))
         value = reader.value(reader.u32())
         if isinstance(value, ArrayInfo):
             arrays[key] = value
@@ -212,13 +213,13 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     tensors = _tensors(reader, tensor_count)
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or alignment <= 0 or alignment & (alignment - 1) or alignment > 1 << 20:
-        raise Damaged("its alignment is impossible")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its alignment is impossible"))
     header_end = reader.position
     data_offset = -(-header_end // alignment) * alignment
     needed = _check_tensors(tensors, alignment, data_offset)
     _check_kind(path, metadata, arrays, tensors)
     if needed > size and not partial:
-        raise refusals.truncated(path.name, f"{size:,}", f"{needed:,}")
+        raise refusals.truncated(path.name, size, needed)
     if refusals.is_unfinished(path.name) and not partial:
         raise refusals.unfinished(path.name)  # all its room is there, not all its bytes
     file_type = metadata.get("general.file_type")
@@ -244,7 +245,7 @@ def _tensors(reader: Reader, count: int) -> tuple[TensorInfo, ...]:
     for _ in range(count):
         tensor = _tensor(reader)
         if tensor.name in found:
-            raise Damaged("two tensors have the same name")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "two tensors have the same name"))
         found[tensor.name] = tensor
     return tuple(found.values())
 
@@ -252,37 +253,37 @@ def _tensors(reader: Reader, count: int) -> tuple[TensorInfo, ...]:
 def _tensor(reader: Reader) -> TensorInfo:
     name = reader.text(LONGEST_KEY)
     if len(name.encode()) > limits.LONGEST_NAME:
-        raise Damaged("a tensor's name is impossibly long")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor's name is impossibly long"))
     dimensions = reader.u32()
     if dimensions > limits.MOST_DIMENSIONS:
-        raise Damaged("a tensor has too many dimensions")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor has too many dimensions"))
     shape = tuple(reader.u64() for _ in range(dimensions))
     kind, offset = reader.u32(), reader.u64()
     values = math.prod(shape)
     if max(shape, default=0) > limits.MOST_PARAMETERS or values > limits.MOST_PARAMETERS:
-        raise Damaged("a tensor is impossibly large")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor is impossibly large"))
     if kind > _LAST_TYPE:
-        raise Damaged("a tensor has an unknown type")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor has an unknown type"))
     block, block_size, _ = TENSOR_TYPES.get(kind, (1, 0, ""))
     if values % block or (shape and shape[0] % block):
-        raise Damaged("a tensor does not fit its type")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor does not fit its type"))
     return TensorInfo(name, shape, kind, offset, values // block * block_size)
 
 
 def _check_tensors(tensors: tuple[TensorInfo, ...], alignment: int, data_offset: int) -> int:
     """How long the file must be. As in llama.cpp the tensors follow each other without gaps and without sharing."""
     if sum(math.prod(tensor.shape) for tensor in tensors) > limits.MOST_PARAMETERS:
-        raise Damaged("its weights are impossibly many")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its weights are impossibly many"))
     end, exact = 0, True
     for tensor in tensors:
         if tensor.offset % alignment:
-            raise Damaged("a tensor is not aligned")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor is not aligned"))
         if tensor.offset < end or (exact and tensor.offset != end):
-            raise Damaged("a tensor is not where it should be")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "a tensor is not where it should be"))
         end = tensor.offset + -(-tensor.size // alignment) * alignment
         exact = tensor.type in TENSOR_TYPES  # of one that is newer than this program the size is not known
         if end > limits.LARGEST_FILE:
-            raise Damaged("its weights are impossibly large")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its weights are impossibly large"))
     return data_offset + tensors[-1].offset + tensors[-1].size if tensors else 0
 
 
@@ -294,7 +295,7 @@ def _check_kind(
     number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
     possible = all(type(told) is int and 0 <= told <= 0xFFFF for told in (number, count))
     if not possible or number >= max(1, count):
-        raise Damaged("the number of its parts is impossible")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "the number of its parts is impossible"))
     architecture = metadata.get("general.architecture")
     if number == 0:
         kind = kind_of(metadata, (tensor.name for tensor in tensors))
@@ -303,7 +304,7 @@ def _check_kind(
         if kind is not Kind.CHAT:
             raise refusals.NotChat(path, kind, told=str(metadata.get("general.type", "")))
         if not isinstance(architecture, str) or not architecture:
-            raise Damaged("it does not say which architecture it has")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "it does not say which architecture it has"))
     if isinstance(architecture, str):
         limits.check(architecture, metadata, arrays)
 

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from qwen_desktop.core.gguf.reader import MOST_ITEMS, Damaged
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 #: LLAMA_MAX_LAYERS, LLAMA_MAX_EXPERTS, GGML_MAX_DIMS, and the longest name of a tensor (GGML_MAX_NAME with its NUL).
 MOST_LAYERS = 512
@@ -81,7 +82,7 @@ def check(architecture: str, metadata: Mapping[str, Any], long_arrays: Mapping[s
     for name, limit in _NUMBERS.items():
         key = f"{architecture}.{name}"
         if key in long_arrays:
-            raise Damaged(f"its {name} is impossibly long")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is impossibly long"), name=name)
         if key in metadata:
             largest[name] = _largest(name, metadata[key], limit)
     of = largest.get
@@ -89,35 +90,35 @@ def check(architecture: str, metadata: Mapping[str, Any], long_arrays: Mapping[s
     each = of("embedding_length", 0) // heads
     wide = max(of("attention.key_length") or each, of("attention.value_length") or each)
     if 2 * wide * max(heads, of("attention.head_count_kv", 0)) > _ALL_HEADS:
-        raise Damaged("its attention is impossibly wide")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its attention is impossibly wide"))
     if of("nextn_predict_layers", 0) > of("block_count", MOST_LAYERS):
-        raise Damaged("it has more layers of one kind than in all")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "it has more layers of one kind than in all"))
     experts = of("expert_count", 0)
     if of("expert_used_count", 0) > experts:
-        raise Damaged("it uses more experts than it has")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "it uses more experts than it has"))
     groups, used = of("expert_group_count", 0), of("expert_group_used_count", 0)
     if groups and (groups >= experts or (groups > 1 and (not 0 < used < groups or experts % groups))):
-        raise Damaged("its groups of experts do not go with its experts")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its groups of experts do not go with its experts"))
     channels = of("ssm.inner_size", 0) + 2 * of("ssm.group_count", 0) * of("ssm.state_size", 0)
     kernel = of("ssm.conv_kernel", 0) * channels
     if max(kernel, of("ssm.state_size", 0) * of("ssm.inner_size", 0)) > _STATE:
-        raise Damaged("its recurrent state is impossibly large")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its recurrent state is impossibly large"))
 
 
 def _largest(name: str, value: object, limit: _Number) -> int:
     if not isinstance(value, list):
         found = _whole(name, value, listed=False)
     elif not limit.listed:
-        raise Damaged(f"its {name} is a list")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is a list"), name=name)
     elif len(value) > MOST_LAYERS:
-        raise Damaged(f"its {name} is impossibly long")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is impossibly long"), name=name)
     else:
         numbers = [_whole(name, item, listed=True) for item in value]
         found = max(numbers, default=0)
         if min(numbers, default=0) < 0:
-            raise Damaged(f"its {name} is less than nothing")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is less than nothing"), name=name)
     if not limit.least <= found <= limit.most:
-        raise Damaged(f"its {name} is {found:,}, which is impossible")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is {found}, which is impossible"), name=name, found=found)
     return found
 
 
@@ -125,5 +126,5 @@ def _whole(name: str, value: object, *, listed: bool) -> int:
     if isinstance(value, bool) and listed:  # a mark for each layer
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Damaged(f"its {name} is no whole number")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "its {name} is no whole number"), name=name)
     return value

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Param, Source, Text
+
 _CHUNK = 1 << 20
 _DEADLINE_S = 10.0
 #: Longer arrays are stepped over and only their place is kept.
@@ -45,7 +47,11 @@ _STRING, _ARRAY = 8, 9
 
 
 class Damaged(Exception):  # noqa: N818 - read as "the file is damaged"
-    """The header contradicts itself or the size of the file; the text says how, in English, for the details."""
+    """The header contradicts itself or the size of the file; ``reason`` says how."""
+
+    def __init__(self, reason: Source, **places: Param) -> None:
+        self.reason = Text("gguf.reason", reason, places)
+        super().__init__(str(self.reason))
 
 
 class ArrayInfo(Struct, frozen=True):
@@ -97,7 +103,7 @@ class Reader:
         if length > self.limit - self.position:
             raise EOFError
         if length > longest:
-            raise Damaged("a text is impossibly long")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "a text is impossibly long"))
         text = self.take(length).decode("utf-8", "replace")
         self._keep(sys.getsizeof(text))
         return text
@@ -106,12 +112,12 @@ class Reader:
         """Take note of ``size`` bytes of memory that what was read holds."""
         self._kept += size
         if self._kept > _MOST_KEPT:
-            raise Damaged("its entries are impossibly large")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its entries are impossibly large"))
 
     def check_count(self, count: int, smallest: int) -> None:
         """Refuse a ``count`` of things of ``smallest`` bytes each that cannot fit into the rest of the file."""
         if count > MOST_ITEMS:
-            raise Damaged("a count is impossibly large")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "a count is impossibly large"))
         if count * smallest > self.limit - self.position:
             raise EOFError
 
@@ -124,7 +130,7 @@ class Reader:
             return self._text_or_place()
         if kind == _ARRAY:
             return self._array()
-        raise Damaged("an entry has an unknown type")
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "an entry has an unknown type"))
 
     def _text_or_place(self) -> str | ArrayInfo:
         self._need(8)
@@ -151,12 +157,12 @@ class Reader:
             self.check_count(count, 8)
             self._texts += count
             if self._texts > _MOST_TEXTS:
-                raise Damaged("its lists are impossibly long")
+                raise Damaged(QT_TRANSLATE_NOOP("gguf", "its lists are impossibly long"))
             if count > _KEPT_STRINGS:
                 self._skip_strings(count)
                 return place
             return [self.text() for _ in range(count)]
-        raise Damaged("an array has an unknown type")  # of arrays too: llama.cpp reads none
+        raise Damaged(QT_TRANSLATE_NOOP("gguf", "an array has an unknown type"))  # of arrays too: llama.cpp reads none
 
     def _skip(self, count: int) -> None:
         if count > self.limit - self.position:
@@ -206,7 +212,7 @@ class Reader:
 
     def _in_time(self) -> None:
         if time.monotonic() > self._deadline:
-            raise Damaged("its header takes too long to read")
+            raise Damaged(QT_TRANSLATE_NOOP("gguf", "its header takes too long to read"))
 
     def digest(self, length: int, size: int) -> str:
         """The sha256 of the first ``length`` bytes and of ``size`` as a decimal number, in hex."""

@@ -11,10 +11,10 @@ from pathlib import PurePath
 
 from qwen_desktop.core.errors import Failure, UserFacing, os_problem
 from qwen_desktop.core.gguf.kinds import Kind
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source, Text
 
 
-def _refusal(code: str, places: str, what: str, hint: str) -> Failure[UserFacing]:
+def _refusal(code: str, places: str, what: Source, hint: Source) -> Failure[UserFacing]:
     """A sentence about ``{file}``, whose name is the first of its ``places``."""
     return Failure(UserFacing, f"gguf.{code}", places, what, hint, "model.open")
 
@@ -29,7 +29,7 @@ _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Ch
 
 # GGUF files that hold something else ----------------------------------------------------------------------------------
 
-_NOT_CHAT: dict[Kind, tuple[str, str]] = {
+_NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
     Kind.EMBEDDING: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
     ),

@@ -182,7 +182,7 @@ def check_space(folder: Path, needed: int) -> None:
         return
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE:
-        raise _no_space(str(folder), f"{(needed + SPARE - free) / 1e9:.1f}")
+        raise _no_space(str(folder), (needed + SPARE - free) / 1e9)
 
 
 def of_disk(error: OSError, path: Path) -> AppError:

@@ -1,133 +1,186 @@
 """The transcript for screen readers: a list of messages, each with its text as the name and its buttons as children.
 
-Qt asks the factory for an interface when an assistive program looks. The interfaces are kept by the view, since Qt
-does not own what Python made.
+Qt's cache points at every interface that it was told of, and hands it out by its number until that is taken back;
+Python deletes what nothing in Python holds. So Qt is told of an interface when it is first asked for; it is kept here
+as long as its message is on show, and then taken back: a number that somebody still knows finds nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import weakref
+from collections.abc import Iterable
+from typing import Any, Final, cast
 
-from PySide6.QtCore import QObject, QPoint, QRect
-from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleInterface, QWindow
+from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QRectF, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleEvent, QAccessibleInterface, QWindow
 
 from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
+from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 
-if TYPE_CHECKING:
-    from qwen_desktop.ui.chat.transcript import TranscriptView
-
-_ATTRIBUTE = "_accessible_interface"
+_ATTRIBUTE: Final = "accessible_tree"
 #: A name is spoken in one go; the rest of a very long message is reached by copying it.
-_LONGEST = 20_000
+_LONGEST: Final = 20_000
+
+_NOTHING: Final = cast("QAccessibleInterface", None)
 
 
-class _Part(QAccessibleInterface):
-    """What messages and their targets share."""
+class _Tree:
+    """The interfaces of a canvas that Qt knows, with the number that it gave them: a message's by its id and "", that
+    of a target by its key too."""
 
-    def __init__(self, view: TranscriptView, owner: QAccessibleInterface) -> None:
+    def __init__(self, canvas: TranscriptCanvas) -> None:
+        self._canvas = weakref.ref(canvas)  # PySide keeps what a factory made, and that would keep the canvas
+        self._known: dict[Spot, tuple[int, _Part]] = {}
+        self._focus = NOWHERE
+
+    @property
+    def canvas(self) -> TranscriptCanvas:
+        """Raises ``ReferenceError`` when it is gone: then Qt has no interface of ours to ask any more."""
+        canvas = self._canvas()
+        if canvas is None:
+            raise ReferenceError
+        return canvas
+
+    def interface(self, item: MessageItem, key: str = "") -> QAccessibleInterface:
+        """That of a message or of a target; a target that is a widget has its own."""
+        if (widget := item.widget_of(key)) is not None:
+            return QAccessible.queryAccessibleInterface(widget)
+        spot = (item.message.id, key)
+        known = self._known.get(spot)
+        if known is None or known[1].item is not item:
+            self._take_back([spot])
+            made = TargetInterface(self, item, key) if key else MessageInterface(self, item)
+            known = self._known[spot] = QAccessible.registerAccessibleInterface(made), made
+        return known[1]
+
+    def _take_back(self, spots: Iterable[Spot]) -> None:
+        for spot in spots:
+            number, _held = self._known.pop(spot, (0, None))
+            if number:
+                QAccessible.deleteAccessibleInterface(number)
+
+    def take_back_invalid(self) -> None:
+        """Other messages are on show."""
+        self._take_back([spot for spot, (_, interface) in self._known.items() if not interface.isValid()])
+
+    def take_back_all(self) -> None:
+        """The canvas goes."""
+        self._take_back(list(self._known))
+
+    def focused(self) -> QAccessibleInterface:
+        """What of the messages has the keyboard, if anything."""
+        message_id, key = self.canvas.interaction.focus
+        item = self.canvas.item(message_id)
+        return _NOTHING if item is None or item.targets().named(key) is None else self.interface(item, key)
+
+    def tell_focus(self) -> None:
+        """Say where the keyboard has gone."""
+        before, self._focus = self._focus, self.canvas.interaction.focus
+        if self._focus not in (before, NOWHERE) and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleEvent(self.focused(), QAccessible.Event.Focus))
+
+
+class _Interface(QAccessibleInterface):
+    """What all interfaces here share."""
+
+    def __init__(self, tree: _Tree) -> None:
         super().__init__()
-        self._view = view
-        self._owner = owner
+        self.tree = tree
+
+    @property
+    def canvas(self) -> TranscriptCanvas:
+        """What the messages stand on."""
+        return self.tree.canvas
+
+    def window(self) -> QWindow:
+        return self.canvas.window().windowHandle()
+
+    def setText(self, kind: QAccessible.Text, text: str) -> None:
+        return None
+
+    def inside(self, x: int, y: int) -> QPointF:
+        """A point of the screen in the viewport."""
+        return QPointF(self.canvas.viewport().mapFromGlobal(QPoint(x, y)))
+
+    def on_screen(self, rect: QRect) -> QRect:
+        """A rectangle of the viewport in the screen's coordinates."""
+        return rect.translated(self.canvas.viewport().mapToGlobal(QPoint(0, 0)))
+
+
+class TranscriptInterface(_Interface):
+    """The list of messages that are loaded."""
 
     def isValid(self) -> bool:
         return True
 
     def object(self) -> QObject:
-        return cast("QObject", None)
-
-    def window(self) -> QWindow:
-        return self._view.window().windowHandle()
+        return self.canvas
 
     def parent(self) -> QAccessibleInterface:
-        return self._owner
-
-    def child(self, index: int) -> QAccessibleInterface:
-        return cast("QAccessibleInterface", None)
-
-    def childCount(self) -> int:
-        return 0
-
-    def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        for index in range(self.childCount()):
-            child = self.child(index)
-            if child.rect().contains(x, y):
-                return child
-        return cast("QAccessibleInterface", None)
-
-    def indexOfChild(self, child: QAccessibleInterface) -> int:
-        return next((i for i in range(self.childCount()) if self.child(i) is child), -1)
-
-    def setText(self, kind: QAccessible.Text, text: str) -> None:
-        return None
-
-    def on_screen(self, rect: QRect) -> QRect:
-        """A rectangle of the viewport in the screen's coordinates."""
-        return rect.translated(self._view.viewport().mapToGlobal(QPoint(0, 0)))
-
-
-class _Press(QAccessibleActionInterface):
-    """Lets an assistive program press a target."""
-
-    def __init__(self, owner: TargetInterface) -> None:
-        super().__init__()
-        self._owner = owner
-
-    def actionNames(self) -> list[str]:
-        return [QAccessibleActionInterface.pressAction()]
-
-    def doAction(self, action: str) -> None:
-        if action == QAccessibleActionInterface.pressAction():
-            self._owner.press()
-
-    def keyBindingsForAction(self, action: str) -> list[str]:
-        return ["Return"]
-
-
-class TargetInterface(_Part):
-    """A button or a link of a message."""
-
-    def __init__(self, view: TranscriptView, owner: MessageInterface, item: MessageItem, target: Target) -> None:
-        super().__init__(view, owner)
-        self._item = item
-        self.target = target
-        self._press = _Press(self)
-
-    def press(self) -> None:
-        """Do what a click does."""
-        self._view.activate(self._item, self.target)
+        above: QObject | None = self.canvas.parentWidget()
+        return _NOTHING if above is None else QAccessible.queryAccessibleInterface(above)
 
     def role(self) -> QAccessible.Role:
-        return QAccessible.Role.Link if self.target.action == "link" else QAccessible.Role.Button
+        return QAccessible.Role.List
 
     def text(self, kind: QAccessible.Text) -> str:
-        if kind == QAccessible.Text.Name:
-            return self.target.label
-        return self.target.value if kind == QAccessible.Text.Description and self.target.action == "link" else ""
+        return self.canvas.accessibleName() if kind == QAccessible.Text.Name else ""
 
     def rect(self) -> QRect:
-        return self.on_screen(self._view.rect_of(self._item, self.target.rect))
+        return self.on_screen(self.canvas.viewport().rect())
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
         state.focusable = True
-        state.focused = self._view.focus_key == (self._item.message.id, self.target.key)
+        state.focused = self.canvas.hasFocus()
         return state
 
-    def interface_cast(self, kind: QAccessible.InterfaceType) -> Any:
-        return self._press if kind == QAccessible.InterfaceType.ActionInterface else None
+    def childCount(self) -> int:
+        return len(self.canvas.items)
+
+    def child(self, index: int) -> QAccessibleInterface:
+        items = self.canvas.items
+        return self.tree.interface(items[index]) if 0 <= index < len(items) else _NOTHING
+
+    def indexOfChild(self, child: QAccessibleInterface) -> int:
+        return child.item.index if isinstance(child, MessageInterface) and child.isValid() else -1
+
+    def childAt(self, x: int, y: int) -> QAccessibleInterface:
+        item = self.canvas.item_at(self.inside(x, y).y())
+        return _NOTHING if item is None else self.tree.interface(item)
+
+    def focusChild(self) -> QAccessibleInterface:
+        return self.tree.focused()
+
+
+class _Part(_Interface):
+    """A message, or something in it."""
+
+    def __init__(self, tree: _Tree, item: MessageItem) -> None:
+        super().__init__(tree)
+        self.item = item
+
+    def isValid(self) -> bool:
+        try:
+            return self.canvas.item(self.item.message.id) is self.item
+        except ReferenceError:
+            return False
+
+    def object(self) -> QObject:
+        return cast("QObject", None)
+
+    def area(self, rect: QRectF) -> QRect:
+        """A rectangle of the message on the screen; empty when it is not on show any more."""
+        return self.on_screen(self.canvas.rect_of(self.item, rect)) if self.isValid() else QRect()
 
 
 class MessageInterface(_Part):
     """One message: its name is who speaks and what is said."""
 
-    def __init__(self, view: TranscriptView, owner: QAccessibleInterface, item: MessageItem) -> None:
-        super().__init__(view, owner)
-        self.item = item
-        self._children: dict[str, TargetInterface] = {}
-
-    def _targets(self) -> list[Target]:
-        return self.item.targets()
+    def parent(self) -> QAccessibleInterface:
+        return QAccessible.queryAccessibleInterface(self.canvas)
 
     def role(self) -> QAccessible.Role:
         return QAccessible.Role.ListItem
@@ -136,17 +189,14 @@ class MessageInterface(_Part):
         if kind != QAccessible.Text.Name:
             return ""
         who = translate("transcript", "You") if self.item.user else self.item.name
-        text = self._view.texts.known(self.item)
+        text = self.canvas.texts.known(self.item)
         if text is None:
             text = self.item.source  # whole, with its marks, until it is known how it reads
-            self._view.texts.want(self.item)
-        pieces = [f"{who}: {text[:_LONGEST]}"] + [note.text for note in self.item.notes]
-        if self.item.problem is not None:
-            pieces.append(self.item.problem.sentences)
-        return "\n".join(pieces)
+            self.canvas.texts.want(self.item)
+        return "\n".join([f"{who}: {text[:_LONGEST]}", *self.item.spoken()])
 
     def rect(self) -> QRect:
-        return self.on_screen(self._view.rect_of(self.item, self.item.rect))
+        return self.area(self.item.rect)
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
@@ -155,93 +205,109 @@ class MessageInterface(_Part):
         return state
 
     def childCount(self) -> int:
-        return len(self._targets())
+        return len(self.item.targets())
 
     def child(self, index: int) -> QAccessibleInterface:
-        targets = self._targets()
-        if not 0 <= index < len(targets):
-            return cast("QAccessibleInterface", None)
-        target = targets[index]
-        known = self._children.get(target.key)
-        if known is None:
-            known = self._children[target.key] = TargetInterface(self._view, self, self.item, target)
-        known.target = target
-        return known
+        targets = self.item.targets()
+        return self.tree.interface(self.item, targets[index].key) if 0 <= index < len(targets) else _NOTHING
+
+    def indexOfChild(self, child: QAccessibleInterface) -> int:
+        place = self.item.targets().place(child.key) if isinstance(child, TargetInterface) else None
+        return -1 if place is None else place
+
+    def childAt(self, x: int, y: int) -> QAccessibleInterface:
+        target = self.item.targets().at(self.canvas.inside(self.item, self.inside(x, y)))
+        return _NOTHING if target is None else self.tree.interface(self.item, target.key)
 
 
-class TranscriptInterface(_Part):
-    """The list of messages that are loaded."""
+class TargetInterface(_Part):
+    """A button or a link of a message."""
 
-    def __init__(self, view: TranscriptView) -> None:
-        super().__init__(view, cast("QAccessibleInterface", None))
-        self._messages: dict[str, MessageInterface] = {}
+    def __init__(self, tree: _Tree, item: MessageItem, key: str) -> None:
+        super().__init__(tree, item)
+        self.key = key
+        self._press = _Press(self)
 
-    def object(self) -> QObject:
-        return self._view
+    @property
+    def target(self) -> Target | None:
+        """What it is in the layout on show."""
+        return self.item.targets().named(self.key)
+
+    def press(self) -> None:
+        """Do what a click does."""
+        if self.isValid():
+            self.canvas.activated.emit(self.item, self.target)
+
+    def isValid(self) -> bool:
+        return super().isValid() and self.target is not None
 
     def parent(self) -> QAccessibleInterface:
-        above: QObject | None = self._view.parentWidget()
-        found = QAccessible.queryAccessibleInterface(above) if above is not None else None
-        return cast("QAccessibleInterface", found)
+        return self.tree.interface(self.item)
+
+    def child(self, index: int) -> QAccessibleInterface:
+        return _NOTHING
+
+    def childCount(self) -> int:
+        return 0
+
+    def childAt(self, x: int, y: int) -> QAccessibleInterface:
+        return _NOTHING
+
+    def indexOfChild(self, child: QAccessibleInterface) -> int:
+        return -1
 
     def role(self) -> QAccessible.Role:
-        return QAccessible.Role.List
+        link = self.target is not None and self.target.action == "link"
+        return QAccessible.Role.Link if link else QAccessible.Role.Button
 
     def text(self, kind: QAccessible.Text) -> str:
-        return self._view.accessibleName() if kind == QAccessible.Text.Name else ""
+        if self.target is not None and kind == QAccessible.Text.Name:
+            return self.target.label
+        link = self.target is not None and self.target.action == "link" and kind == QAccessible.Text.Description
+        return self.target.value if self.target is not None and link else ""
 
     def rect(self) -> QRect:
-        return self.on_screen(self._view.viewport().rect())
+        return QRect() if self.target is None else self.area(self.target.rect)
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
         state.focusable = True
-        state.focused = self._view.hasFocus()
+        state.focused = self.canvas.interaction.focus == (self.item.message.id, self.key)
         return state
 
-    def childCount(self) -> int:
-        return len(self._view.items)
+    def interface_cast(self, kind: QAccessible.InterfaceType) -> Any:
+        return self._press if kind == QAccessible.InterfaceType.ActionInterface else None
 
-    def child(self, index: int) -> QAccessibleInterface:
-        if not 0 <= index < len(self._view.items):
-            return cast("QAccessibleInterface", None)
-        item = self._view.items[index]
-        known = self._messages.get(item.message.id)
-        if known is None or known.item is not item:
-            known = self._messages[item.message.id] = MessageInterface(self._view, self, item)
-        return known
 
-    def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        point = self._view.viewport().mapFromGlobal(QPoint(x, y))
-        item = self._view.item_at(point.y())
-        return cast("QAccessibleInterface", None) if item is None else self.child(item.index)
+class _Press(QAccessibleActionInterface):
+    """Lets an assistive program press a target."""
 
-    def focusChild(self) -> QAccessibleInterface:
-        message_id, key = self._view.focus_key
-        index = self._view.index_of(message_id)
-        if index is None:
-            return cast("QAccessibleInterface", None)
-        message = self.child(index)
-        for number in range(message.childCount()):
-            child = message.child(number)
-            if isinstance(child, TargetInterface) and child.target.key == key:
-                return child
-        return cast("QAccessibleInterface", None)
+    def __init__(self, owner: TargetInterface) -> None:
+        super().__init__()
+        self._owner = weakref.proxy(owner)
+
+    def actionNames(self) -> list[str]:
+        return [QAccessibleActionInterface.pressAction()]
+
+    def doAction(self, action: str) -> None:
+        # Not now: what is pressed may take this very interface back while Qt is in it.
+        if action == QAccessibleActionInterface.pressAction():
+            QTimer.singleShot(0, self._owner.press)
+
+    def keyBindingsForAction(self, action: str) -> list[str]:
+        return ["Return"]
 
 
 def _factory(key: str, thing: QObject) -> QAccessibleInterface | None:
-    make = getattr(thing, _ATTRIBUTE, None)
-    return make() if make is not None else None
+    tree: _Tree | None = getattr(thing, _ATTRIBUTE, None)
+    return None if tree is None else TranscriptInterface(tree)
 
 
-def attach(view: TranscriptView) -> None:
-    """Make Qt ask for our interface when an assistive program looks at ``view``."""
-    kept: list[TranscriptInterface] = []
-
-    def interface() -> TranscriptInterface:
-        if not kept:
-            kept.append(TranscriptInterface(view))
-        return kept[0]
-
-    setattr(view, _ATTRIBUTE, interface)
+def attach(canvas: TranscriptCanvas) -> None:
+    """Make Qt ask for our interfaces when an assistive program looks at ``canvas``."""
+    tree = _Tree(canvas)
+    setattr(canvas, _ATTRIBUTE, tree)
+    canvas.items_changed.connect(tree.take_back_invalid)
+    canvas.interaction.changed.connect(tree.tell_focus)
+    canvas.destroyed.connect(lambda: tree.take_back_all())  # noqa: PLW0108 - keeps the interfaces until then
     QAccessible.installFactory(_factory)

@@ -6,6 +6,7 @@ A layout knows its size and paints itself at a place; it is no widget. Offsets a
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -14,7 +15,7 @@ from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style, text_width
 from qwen_desktop.ui.icons import pixmap
 
@@ -63,7 +64,7 @@ class Target:
 
 @dataclass(slots=True)
 class PaintContext:
-    """What painting needs beside the layout; the keys name targets of the message being painted."""
+    """What painting needs beside the layout. Keys name targets of what is being painted, ranges count in its text."""
 
     style: Style
     ratio: float = 1.0
@@ -72,9 +73,45 @@ class PaintContext:
     focus: str = ""
     copied: frozenset[str] = field(default_factory=frozenset)
     message_hover: bool = False
+    ranges: Ranges = ()
+
+    def of(self, prefix: str, start: int = 0, length: int = sys.maxsize - 1) -> PaintContext:
+        """What a child needs whose target keys begin with ``prefix`` and whose text are ``length`` characters from
+        ``start`` on."""
+        return PaintContext(
+            self.style,
+            self.ratio,
+            _inner(self.hover, prefix),
+            _inner(self.pressed, prefix),
+            _inner(self.focus, prefix),
+            self.copied and frozenset(key[len(prefix) :] for key in self.copied if key.startswith(prefix)),
+            self.message_hover,
+            within(self.ranges, start, length),
+        )
 
 
-class BlockLayout(ABC):
+def _inner(key: str, prefix: str) -> str:
+    return key[len(prefix) :] if key.startswith(prefix) else ""
+
+
+def mirrored(rect: QRectF, width: float) -> QRectF:
+    """A rectangle at the same distance from the other edge of something ``width`` pixels wide."""
+    return QRectF(width - rect.right(), rect.top(), rect.width(), rect.height())
+
+
+class Directed:
+    """Something with a start and an end edge: left and right, or right and left where ``rtl``. Rectangles are computed
+    from the start edge and turned into those on screen by ``placed``, here and nowhere else."""
+
+    width = 0.0
+    rtl = False
+
+    def placed(self, rect: QRectF) -> QRectF:
+        """Where a rectangle, given from the start edge, is on screen (relative to the left edge)."""
+        return mirrored(rect, self.width) if self.rtl else rect
+
+
+class BlockLayout(Directed, ABC):
     """One laid-out block."""
 
     #: Pixels wanted above it when it is not the first.
@@ -83,7 +120,6 @@ class BlockLayout(ABC):
     def __init__(self, style: Style, block: Block) -> None:
         self.style = style
         self.block = block
-        self.width = 0.0
         self.height = 0.0
         self.y = 0.0
 
@@ -109,15 +145,8 @@ class BlockLayout(ABC):
         """Show another state of the block in place (it grew, or got its colours); False when it is another block."""
 
     @abstractmethod
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
-        """Draw at ``at``; ``prefix`` is put before target keys."""
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """Draw at ``at``."""
 
     @abstractmethod
     def offset_at(self, x: float, y: float) -> int:

@@ -24,7 +24,7 @@ from qwen_desktop.ui.chat.blocks import (
     quiet_button,
     translate,
 )
-from qwen_desktop.ui.chat.blocks_flow import At, Units, cursor_x
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_text import paint_quote_bars
 
@@ -190,14 +190,7 @@ class CodeLayout(BlockLayout):
 
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         style = self.style
         if self.quotes:
@@ -206,7 +199,7 @@ class CodeLayout(BlockLayout):
         frame = QRectF(left, y, self.width - self.indentation, self.height)
         card(painter, frame, style.color("sunken"), style.color("border"), 10)
         if y + self._header >= top:
-            self._paint_header(painter, context, frame, prefix)
+            self._paint_header(painter, context, frame)
         first = max(0, int((top - y - self._header - 10) / self._line))
         last = min(len(self._rows), int((bottom - y - self._header - 10) / self._line) + 1)
         if last <= first:
@@ -217,34 +210,27 @@ class CodeLayout(BlockLayout):
         for number in range(first, last):
             row_y = y + self._header + 10 + number * self._line
             layout, _ = self._row(number)
-            start, end = self._rows[number], self._ends[number]
-            if selected is not None and selected[0] <= end and selected[1] > start:
-                self._paint_selection(painter, QPointF(text_left, row_y), number, selected)
+            self._paint_ranges(painter, QPointF(text_left, row_y), number, context.ranges)
             painter.setPen(style.color("text"))
             layout.draw(painter, QPointF(text_left, row_y))
         painter.restore()
         self._paint_bar(painter, frame)
 
-    def _paint_selection(
-        self,
-        painter: QPainter,
-        corner: QPointF,
-        number: int,
-        selected: tuple[int, int],
-    ) -> None:
+    def _paint_ranges(self, painter: QPainter, corner: QPointF, number: int, ranges: Ranges) -> None:
         layout, units = self._row(number)
         start, end = self._rows[number], self._ends[number]
         line = layout.lineAt(0)
-        if not line.isValid():
-            return
-        a = cursor_x(line, units.units(max(selected[0], start) - start))
-        b = cursor_x(line, units.units(min(selected[1], end) - start))
-        if selected[1] > end:
-            b += self.style.code_cell / 2  # the line break is selected too
-        if b > a:
-            painter.fillRect(QRectF(corner.x() + a, corner.y(), b - a, self._line), self.style.color("selection"))
+        for first, last, role in ranges:
+            if first > end or last <= start or not line.isValid():
+                continue
+            a = cursor_x(line, units.units(max(first, start) - start))
+            b = cursor_x(line, units.units(min(last, end) - start))
+            if last > end:
+                b += self.style.code_cell / 2  # the line break is selected too
+            if b > a:
+                painter.fillRect(QRectF(corner.x() + a, corner.y(), b - a, self._line), self.style.color(role))
 
-    def _paint_header(self, painter: QPainter, context: PaintContext, frame: QRectF, prefix: str) -> None:
+    def _paint_header(self, painter: QPainter, context: PaintContext, frame: QRectF) -> None:
         style = self.style
         painter.setPen(QPen(style.color("border"), 1))
         line = round(frame.top() + self._header) - 0.5
@@ -256,9 +242,8 @@ class CodeLayout(BlockLayout):
         for target in self.targets():
             rect = target.rect.translated(frame.left() - self.indentation, frame.top())
             icon = "wrap-text" if target.action == "wrap" else "copy"
-            key = prefix + target.key
-            label = translate("transcript", "Copied") if key in context.copied else self._labels()[target.action]
-            quiet_button(painter, context, rect, key, icon, label=label)
+            label = translate("transcript", "Copied") if target.key in context.copied else self._labels()[target.action]
+            quiet_button(painter, context, rect, target.key, icon, label=label)
             if target.action == "wrap" and self.wrap:
                 painter.setPen(QPen(style.color("accent"), 2))
                 painter.drawLine(QLineF(rect.left() + 8, rect.bottom() - 3, rect.right() - 8, rect.bottom() - 3))

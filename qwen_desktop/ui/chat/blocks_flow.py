@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextLayout, QTextLine, QTextOption
@@ -21,6 +21,31 @@ from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, Style
 _WINDOW = 2000
 _RTL = frozenset({"R", "AL"})
 _STRONG = frozenset({"L", "R", "AL"})
+
+
+class Range(NamedTuple):
+    """Offsets ``start`` .. ``end`` of a text that are painted on the colour of ``role``: "selection", "match" or
+    "current_match". An ``end`` beyond the text takes the end of its last line in. Later ranges cover earlier ones.
+    """
+
+    start: int
+    end: int
+    role: str = "selection"
+
+
+Ranges: TypeAlias = tuple[Range, ...]
+
+
+def within(ranges: Ranges, start: int, length: int) -> Ranges:
+    """Of ``ranges`` what lies in the ``length`` characters from ``start`` on, or takes in their end, counted from
+    there."""
+    if not ranges:
+        return ()
+    return tuple(
+        Range(max(0, first - start), min(last - start, length + 1), role)
+        for first, last, role in ranges
+        if first - start <= length and last > start
+    )
 
 
 class At(NamedTuple):
@@ -233,13 +258,8 @@ class TextFlow:
 
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        at: At,
-        selected: tuple[int, int] | None = None,
-    ) -> None:
-        """Draw at ``at``; ``selected`` is a range of offsets."""
+    def paint(self, painter: QPainter, at: At, ranges: Ranges = ()) -> None:
+        """Draw at ``at``, with ``ranges`` of its text marked."""
         x, y, top, bottom = at
         for chunk in self._chunks:
             if y + chunk.y > bottom:
@@ -247,9 +267,9 @@ class TextFlow:
             if y + chunk.y + chunk.height < top:
                 continue
             self._paint_chips(painter, chunk, x, y)
-            if selected is not None:
-                for rect in self._range_rects(chunk, *selected):
-                    painter.fillRect(rect.translated(x, y), self.style.color("selection"))
+            for start, end, role in ranges:
+                for rect in self._range_rects(chunk, start, end):
+                    painter.fillRect(rect.translated(x, y), self.style.color(role))
             painter.setPen(self.style.color("text"))
             first = max(top, y + chunk.y)
             clip = QRectF(x - 8, first, self.width + 16, min(bottom, y + chunk.y + chunk.height) - first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QTextCharFormat
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QTextCharFormat
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
@@ -32,11 +32,14 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
 
 
 class Style:
-    """What block layouts ask. Thrown away and made anew when the theme, its text size or the scale changes."""
+    """What block layouts ask. Thrown away and made anew when the theme, its text size, the scale or the direction
+    changes."""
 
     def __init__(self, theme: Theme, scale: float = 1.0) -> None:
         self.theme = theme
         self.scale = scale
+        #: Whether the interface runs from right to left; text has a direction of its own.
+        self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
         self._formats: dict[tuple[str, TextRun | str, float], QTextCharFormat] = {}
         self._fonts: dict[tuple[str, int], QFont] = {}
         self._colors: dict[str, QColor] = {}

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, TableBlock, runs_text
 from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target, focus_ring
-from qwen_desktop.ui.chat.blocks_flow import At, TextFlow
+from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_text import link_targets, paint_quote_bars
 
@@ -111,14 +111,7 @@ class TableLayout(BlockLayout):
                 self.set_width(self.width)
         return True
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         if self.quotes:
             paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
@@ -136,9 +129,8 @@ class TableLayout(BlockLayout):
             for column, flow in enumerate(row):
                 length = len(flow.text)
                 if visible:
-                    part = (selected[0] - offset, selected[1] - offset) if selected else None
                     middle = row_top + (row_bottom - row_top - flow.height) / 2 if number == 0 else row_top + _PAD
-                    flow.paint(painter, At(cell_x, middle, top, bottom), part)
+                    flow.paint(painter, At(cell_x, middle, top, bottom), within(context.ranges, offset, length))
                 cell_x += self._columns[column] + _GAP
                 offset += length + 1
             if visible:
@@ -146,9 +138,9 @@ class TableLayout(BlockLayout):
                 rule = round(row_bottom) - 0.5
                 painter.drawLine(QLineF(left, rule, line_end, rule))
         painter.restore()
-        if context.focus.startswith(prefix):
+        if context.focus:
             for target in self.targets():
-                if prefix + target.key == context.focus:
+                if target.key == context.focus:
                     focus_ring(painter, context, target.rect.translated(x, y), 4)
         if self._overflow() > 0:
             bar_length = max(30.0, room * room / self._total)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, RuleBlock, TextBlock, TextRun, lead
 from qwen_desktop.ui.chat.blocks import QUOTE, BlockLayout, PaintContext, Target, focus_ring
-from qwen_desktop.ui.chat.blocks_flow import At, TextFlow
+from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
 
@@ -69,14 +69,7 @@ class TextLayoutBlock(BlockLayout):
             self.set_width(self.width)
         return True
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y = at.x, at.y
         block = self._block
         left = x + self.indentation
@@ -84,13 +77,11 @@ class TextLayoutBlock(BlockLayout):
             paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
         if block.marker:
             self._paint_marker(painter, block.marker, left, y)
-        if selected is not None:
-            space = len(lead(block))
-            selected = (max(0, selected[0] - space), max(0, selected[1] - space))
-        self.flow.paint(painter, at.moved(self.indentation, 0), selected)
-        if context.focus.startswith(prefix + "link"):
+        ranges = within(context.ranges, len(lead(block)), len(self.flow.text))
+        self.flow.paint(painter, at.moved(self.indentation, 0), ranges)
+        if context.focus:
             for target in self.targets():
-                if prefix + target.key == context.focus:
+                if target.key == context.focus:
                     for rect in target.extra:
                         focus_ring(painter, context, rect.translated(x, y), 4)
 
@@ -152,18 +143,11 @@ class MathLayout(BlockLayout):
             self.set_width(self.width)
         return True
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y = at.x, at.y
         if self.quotes:
             paint_quote_bars(painter, self.style, QRectF(x, y, 0, self.height), self.quotes)
-        self.flow.paint(painter, at.moved(self.indentation, 4), selected)
+        self.flow.paint(painter, at.moved(self.indentation, 4), context.ranges)
 
     def offset_at(self, x: float, y: float) -> int:
         return self.flow.offset_at(x - self.indentation, y - 4)
@@ -184,14 +168,7 @@ class RuleLayout(BlockLayout):
     def update(self, block: Block) -> bool:
         return block == self.block
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-        prefix: str,
-    ) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y = at.x, at.y
         painter.setPen(QPen(self.style.color("border"), 1))
         middle = round(y + 4) + 0.5

@@ -311,9 +311,9 @@ class LoadingRow(QWidget):
         self._name.setText(self.tr("Loading {name}").replace("{name}", state.name))
         facts = texts.seconds(state.seconds)
         if state.size_bytes:
-            done = texts.size(int(state.size_bytes * state.fraction))
+            done = texts.exact(int(state.size_bytes * state.fraction))
             facts = (
-                self.tr("{done} of {total}").replace("{done}", done).replace("{total}", texts.size(state.size_bytes))
+                self.tr("{done} of {total}").replace("{done}", done).replace("{total}", texts.exact(state.size_bytes))
                 + f" · {facts}"
             )
         self._facts.setText(facts)

@@ -1,7 +1,8 @@
-"""A growing answer as blocks: what is finished stays, only the last open block is parsed again. No Qt in here."""
+"""A growing text as blocks: what is finished stays, only the last open block is parsed again. No Qt in here."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, verbatim
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown.parser import Markdown
     from qwen_desktop.jobs.markdown.rules import Fence
 
+log = logging.getLogger(__name__)
+
 #: An open end longer than this, or with more marks than prose has, takes too long for the window's own thread.
 _LONG: Final = 3000
 _MANY: Final = 200
@@ -18,11 +21,12 @@ _MARKS: Final = "[*_`$|"
 
 
 class GrowingText:
-    """The text of one answer; ``text`` is set to what it has grown to."""
+    """What is known of a text that grows; the text itself, as of now, is handed in by whoever asks. ``plain`` is set
+    when nothing can parse it: from then on its open end is shown as it stands."""
 
-    def __init__(self, markdown: Markdown, text: str = "") -> None:
+    def __init__(self, markdown: Markdown) -> None:
         self._markdown = markdown
-        self.text = text
+        self.plain = False
         self._finished: list[Block] = []
         self._tail = 0
         self._number: int | None = None
@@ -35,60 +39,64 @@ class GrowingText:
         """Where the open end begins: what stands before can no longer change."""
         return self._tail
 
-    @property
-    def open_end(self) -> tuple[str, int | None]:
+    def open_end(self, text: str) -> tuple[str, int | None]:
         """What ``grow`` needs to parse the open end."""
-        return self.text[self._tail :], self._number
+        return text[self._tail :], self._number
 
-    @property
-    def heavy(self) -> bool:
+    def heavy(self, text: str) -> bool:
         """Whether parsing the open end would hold the caller's thread for too long."""
-        if self._open_fence() is not None:
+        if self.plain or self._open_fence(text) is not None:
             return False
-        return len(self.text) - self._tail > _LONG or sum(map(self.text[self._tail :].count, _MARKS)) > _MANY
+        return len(text) - self._tail > _LONG or sum(map(text[self._tail :].count, _MARKS)) > _MANY
 
-    def blocks(self) -> tuple[list[Block], int]:
+    def blocks(self, text: str) -> tuple[list[Block], int]:
         """All blocks as of now, and how many at the front can no longer change."""
-        opened = self._open_fence()
+        opened = self._open_fence(text)
         if opened is not None:
             return [*self._finished, opened], len(self._finished)
         from qwen_desktop.jobs.markdown.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
 
-        return self.take(grow(self._markdown, *self.open_end))
+        grown = None
+        if not self.plain:
+            try:
+                grown = grow(self._markdown, *self.open_end(text))
+            except Exception as error:  # a parser's fault is no reason to show nothing
+                log.warning("grow.failed length=%d %s", len(text), type(error).__name__)
+                self.plain = True
+        return self.take(grown, text)
 
-    def take(self, grown: Grown) -> tuple[list[Block], int]:
-        """The same with an open end that was parsed elsewhere; ``start`` must be what it was then."""
+    def take(self, grown: Grown | None, text: str) -> tuple[list[Block], int]:
+        """The same with an open end that was parsed elsewhere, ``start`` being what it was then; None is one
+        that nothing could parse."""
         stable = len(self._finished)
+        if grown is None:
+            return [*self._finished, *verbatim(text[self._tail :])], stable
         self._finished += grown.finished
         self._tail += grown.offset
         self._number = grown.number
         open_blocks: list[Block] = list(grown.opened)
-        tail = self.text[self._tail :]
+        tail = text[self._tail :]
         if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
             self._fence, self._code = fence, []
             self._looked = self._tail + end + 1
-            opened = self._open_fence()
+            opened = self._open_fence(text)
             if opened is not None:
                 open_blocks = [opened]
         return self._finished + open_blocks, stable
 
-    def take_plain(self) -> tuple[list[Block], int]:
-        """The same with the open end as it stands, for one that nothing could parse."""
-        return [*self._finished, *verbatim(self.text[self._tail :])], len(self._finished)
-
-    def _open_fence(self) -> CodeBlock | None:
+    def _open_fence(self, text: str) -> CodeBlock | None:
         """The code block that is open at the top level; looks only at what came since the last call."""
         fence = self._fence
         if fence is None:
             return None
-        while (end := self.text.find("\n", self._looked)) >= 0:
-            line = self.text[self._looked : end]
+        while (end := text.find("\n", self._looked)) >= 0:
+            line = text[self._looked : end]
             if fence.ends(line):
                 self._fence = None
                 return None
             self._code.append(fence.part(line))
             self._looked = end + 1
-        last = self.text[self._looked :]
+        last = text[self._looked :]
         if not last.strip() or not last.strip().strip(fence.mark[0]):  # empty, or a closing fence that is being typed
             return CodeBlock("\n".join(self._code), fence.language)
         return CodeBlock("\n".join([*self._code, fence.part(last)]), fence.language)

@@ -120,6 +120,7 @@ class ChatPage(QWidget):
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
+        bus.subscribe(events.RunChanged, self._run_changed, owner=self)
         self.sidelist.opened.connect(self.open)
         self.sidelist.delete_wanted.connect(self._delete)
         self.sidelist.done.connect(self.focus_composer)
@@ -134,10 +135,7 @@ class ChatPage(QWidget):
         self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
         self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
         self.opened.adopted.connect(self._adopted)
-        self.opened.figures.connect(self.status.set_context)
-        self.opened.speed.connect(self.status.set_speed)
-        self.opened.stage.connect(self._show_stage)
-        self.opened.running_changed.connect(self._show_running)
+        self.opened.changed.connect(self._show_run)
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
@@ -193,8 +191,7 @@ class ChatPage(QWidget):
         opening = self.opened.open(conversation_id)
         self.sidelist.choose(conversation_id)
         self.composer.set_draft(self._drafts.get(conversation_id, Draft()))
-        self.status.set_speed(0.0)
-        self.status.set_note("")
+        self.status.set_run(self.opened.run)
         self._show_conversation()
         self._show_running()
         self.conversation_shown.emit(conversation_id)
@@ -389,6 +386,9 @@ class ChatPage(QWidget):
         self._show_conversation()
         self.conversation_shown.emit(conversation_id)
 
+    def _run_changed(self, _event: events.RunChanged) -> None:
+        self._show_running()
+
     def _model_changed(self, event: events.ModelChanged) -> None:
         self.composer.set_model(event.state)
         self.status.set_model(event.state)
@@ -447,28 +447,17 @@ class ChatPage(QWidget):
         for name in ("chat.rename", "chat.delete", "chat.copy"):
             self._actions[name].setEnabled(bool(self.current))
 
+    def _show_run(self) -> None:
+        self.status.set_run(self.opened.run)
+        self.status.set_context(*self.opened.context)
+
     def _show_running(self) -> None:
-        running = self._services.chat.running()
-        self.sidelist.model.set_running(running)
-        here = self.current in running
+        self.sidelist.model.set_running(self._services.chat.running())
+        here = self.opened.running
         self.composer.set_running(here)
         self.status.set_running(here)
         self._actions["answer.stop"].setEnabled(here)
         self._actions["answer.regenerate"].setEnabled(bool(self.current) and not here)
-
-    def _show_stage(self, stage: events.Queued | events.Loading | events.Reading | None) -> None:
-        match stage:
-            case events.Queued(ahead) if ahead > 1:
-                note = self.tr("Waiting for {n} other answers to end").replace("{n}", str(ahead))
-            case events.Queued():
-                note = self.tr("Waiting for another answer to end")
-            case events.Loading():
-                note = self.tr("Loading the model")
-            case events.Reading():
-                note = self.tr("Reading the chat")
-            case _:
-                note = ""
-        self.status.set_note(note)
 
     def _keep_draft(self) -> None:
         draft = self.composer.draft

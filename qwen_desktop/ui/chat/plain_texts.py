@@ -1,7 +1,8 @@
 """The plain text of messages: what is copied and what a screen reader says, of drawn and never drawn ones alike.
 
-There is one idea of it, the projection of the parser's blocks. A message that is laid out has it; the others are parsed
-in the job worker, many in one call, and remembered for a while. Without a worker they are parsed here, one at a time.
+There is one idea of it, the projections of the message's parts. A message that is laid out has it; the texts of others
+are parsed in the job worker, many in one call, and remembered for a while. Without a worker they are parsed here, one
+at a time.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import Cancelled
-from qwen_desktop.core.parts import Role, drawn_text, visible_text
+from qwen_desktop.core.parts import Role, TextPart, code_text, visible_text
 from qwen_desktop.jobs.markdown.blocks import projection
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_render import PATIENCE_S, running_loop
+from qwen_desktop.ui.chat.transcript_render import PATIENCE_S, running_loop, texts_of
 from qwen_desktop.ui.operation import end_with
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ log = logging.getLogger(__name__)
 Plainer: TypeAlias = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 #: The longest step in this thread, in seconds; one message may add its own time.
-_STEP_S: Final = 0.004
-#: Characters that one call of the worker gets, unless one message alone has more.
+_STEP_S: Final = 0.003
+#: Characters and texts that one call of the worker gets; one text alone may have more characters.
 _BATCH: Final = 60_000
+_BATCH_TEXTS: Final = 300
 #: Messages that are prepared for a screen reader in one go.
 _SPOKEN: Final = 100
 #: Characters of plain text that are remembered.
@@ -48,7 +50,7 @@ class PlainTexts(QObject):
         super().__init__(parent)
         self._markdown = markdown
         self._plainer: Plainer | None = None
-        self._kept: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._kept: OrderedDict[str, str] = OrderedDict()
         self._size = 0
         self._wanted: dict[str, MessageItem] = {}
         self._speaking: Gathering | None = None
@@ -68,13 +70,24 @@ class PlainTexts(QObject):
         """The plain text of what ``item`` held when its message was ``message``, where it is known."""
         if message.role is Role.USER:
             return visible_text(message.parts)
-        if item.message is message and item.ready and item.body is not None:
-            return item.body.projection()
-        kept = self._kept.get(message.id)
-        if kept is None or kept[0] != drawn_text(message.parts):
+        if item.message is message and item.ready:
+            return item.projection()
+        texts = texts_of(message).values()
+        if not all(text in self._kept for text in texts):
             return None
-        self._kept.move_to_end(message.id)
-        return kept[1]
+        for text in texts:
+            self._kept.move_to_end(text)
+        return self.joined(message, {})
+
+    def joined(self, message: Message, read: Mapping[str, str]) -> str:
+        """The plain text of an answer, its texts being as in ``read`` or as they are known."""
+        pieces: list[str] = []
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                pieces.append(read[part.text] if part.text in read else self._kept[part.text])
+            else:
+                pieces.append(code_text(part) or "")
+        return "\n\n".join(filter(None, pieces))
 
     def gather(self, items: Sequence[MessageItem], done: Callable[[Sequence[str]], None]) -> Gathering:
         """Get the plain texts of messages as they are now, and hand them to ``done`` in the same order: at once where
@@ -113,28 +126,31 @@ class PlainTexts(QObject):
         """Whether a worker parses."""
         return self._plainer is not None and running_loop() is not None
 
-    def parse(self, message: Message) -> str:
-        """The plain text of a message, parsed now and here."""
-        source = drawn_text(message.parts)
+    def read(self, message: Message) -> str:
+        """The plain text of a message, parsed now and here where it is not known."""
+        texts = texts_of(message).values()
+        return self.joined(message, {text: self.parse(text) for text in texts if text not in self._kept})
+
+    def parse(self, source: str) -> str:
+        """The plain text of a Markdown text, parsed now and here."""
         try:
             text = projection(self._markdown.get().blocks(source))
         except Exception as error:  # a parser's fault is no reason to copy nothing
             log.warning("plain.failed length=%d %s", len(source), type(error).__name__)
             return source
-        self._keep(message, source, text)
+        self._keep(source, text)
         return text
 
-    async def ask(self, messages: Sequence[Message]) -> list[str]:
-        """The plain texts of messages from the worker; where it fails the text as it is stored, never a part of it."""
-        sources = [drawn_text(message.parts) for message in messages]
+    async def ask(self, sources: Sequence[str]) -> list[str]:
+        """What texts read like, from the worker; where it fails a text as it is stored, never a part of it."""
         plainer = self._plainer
         texts = None if plainer is None else await self._asked(plainer, sources)
         if texts is None and plainer is not None and len(sources) > 1:  # one text may be to blame for all
-            return [(await self.ask([message]))[0] for message in messages]
+            return [(await self.ask([source]))[0] for source in sources]
         if texts is None:
-            return sources
-        for message, source, text in zip(messages, sources, texts, strict=True):
-            self._keep(message, source, text)
+            return list(sources)
+        for source, text in zip(sources, texts, strict=True):
+            self._keep(source, text)
         return texts
 
     @staticmethod
@@ -148,11 +164,11 @@ class PlainTexts(QObject):
             return None
         return texts if len(texts) == len(sources) else None
 
-    def _keep(self, message: Message, source: str, text: str) -> None:
-        self._size += len(text) - len(self._kept.pop(message.id, ("", ""))[1])
-        self._kept[message.id] = (source, text)
+    def _keep(self, source: str, text: str) -> None:
+        self._size += len(text) - len(self._kept.pop(source, ""))
+        self._kept[source] = text
         while self._size > _KEPT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1][1])
+            self._size -= len(self._kept.popitem(last=False)[1])
 
 
 class Gathering(QObject):
@@ -166,6 +182,8 @@ class Gathering(QObject):
         self._done: Callable[[Sequence[str]], None] | None = done
         self._found: list[str] = []
         self._missing: list[int] = []
+        #: What the texts of those messages read like; "" until that is known.
+        self._read: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._work = self._steps()
         self._timer = QTimer(self)
@@ -197,8 +215,9 @@ class Gathering(QObject):
             text = self._texts.known_of(item, message)
             if text is None and elsewhere:
                 self._missing.append(number)
+                self._read.update(dict.fromkeys(texts_of(message).values(), ""))
             elif text is None:
-                text = self._texts.parse(message)
+                text = self._texts.read(message)
             self._found.append(text or "")
             yield
 
@@ -218,26 +237,24 @@ class Gathering(QObject):
             self._end()
 
     async def _ask(self) -> None:
-        batch: list[int] = []
+        batch: list[str] = []
         size = 0
         try:
-            for number in self._missing:
-                length = len(drawn_text(self._todo[number][1].parts))
-                if batch and size + length > _BATCH:
-                    await self._fill(batch)
+            for text in tuple(self._read):
+                if batch and (size + len(text) > _BATCH or len(batch) == _BATCH_TEXTS):
+                    self._read.update(zip(batch, await self._texts.ask(batch), strict=True))
                     batch, size = [], 0
-                batch.append(number)
-                size += length
-            await self._fill(batch)
+                batch.append(text)
+                size += len(text)
+            self._read.update(zip(batch, await self._texts.ask(batch), strict=True))
         except Cancelled:
             self.cancel()
-        else:
-            self._end()
-
-    async def _fill(self, numbers: Sequence[int]) -> None:
-        texts = await self._texts.ask([self._todo[number][1] for number in numbers])
-        for number, text in zip(numbers, texts, strict=True):
-            self._found[number] = text
+            return
+        for count, number in enumerate(self._missing):
+            self._found[number] = self._texts.joined(self._todo[number][1], self._read)
+            if count % _BATCH_TEXTS == _BATCH_TEXTS - 1:
+                await asyncio.sleep(0)
+        self._end()
 
     def _end(self) -> None:
         done, self._done = self._done, None

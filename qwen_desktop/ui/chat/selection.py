@@ -23,46 +23,56 @@ class Place(NamedTuple):
 
 
 class Selection:
-    """``anchor`` is where it began, ``cursor`` where it is now; both None without a selection."""
+    """``anchor`` is where it began, ``cursor`` where it is now; both None without a selection. ``changed`` is called
+    when it may have become another."""
 
-    def __init__(self, index_of: Callable[[str], int | None]) -> None:
+    def __init__(self, index_of: Callable[[str], int | None], changed: Callable[[], object]) -> None:
         self._index_of = index_of
+        self._changed = changed
         self.anchor: Place | None = None
         self.cursor: Place | None = None
         #: The word or paragraph that a double or triple click took; dragging extends from either of its ends.
         self._kernel: tuple[Place, Place] | None = None
 
+    def _set(self, anchor: Place | None, cursor: Place | None, kernel: tuple[Place, Place] | None = None) -> None:
+        before = self.anchor, self.cursor
+        self.anchor, self.cursor, self._kernel = anchor, cursor, kernel
+        if (anchor, cursor) != before:
+            self._changed()
+
     def clear(self) -> None:
         """Nothing is selected."""
-        self.anchor = self.cursor = self._kernel = None
+        self._set(None, None)
+
+    def forget_gone(self) -> None:
+        """Nothing is selected any more where a message has gone in which the selection ended."""
+        ends = {end.message_id for end in (self.anchor, self.cursor) if end is not None} - {""}
+        if any(self._index_of(message_id) is None for message_id in ends):
+            self.clear()
 
     @property
     def empty(self) -> bool:
         """Whether nothing is selected."""
-        return self.anchor is None or self.cursor is None or self.anchor == self.cursor
+        return self.ends() is None
 
     def start(self, place: Place) -> None:
         """Begin at ``place``."""
-        self.anchor = self.cursor = place
-        self._kernel = None
+        self._set(place, place)
 
     def take(self, first: Place, last: Place) -> None:
         """Select a word or a paragraph that dragging extends."""
-        self.anchor, self.cursor = first, last
-        self._kernel = (first, last)
+        self._set(first, last, (first, last))
 
     def extend(self, place: Place) -> None:
         """Move the end that follows the pointer."""
+        anchor, cursor = self.anchor or place, place
         if self._kernel is not None:
             first, last = self._kernel
             if self._key(place) < self._key(first):
-                self.anchor, self.cursor = last, place
+                anchor = last
             else:
-                self.anchor, self.cursor = first, max(place, last, key=self._key)
-        elif self.anchor is None:
-            self.start(place)
-        else:
-            self.cursor = place
+                anchor, cursor = first, max(place, last, key=self._key)
+        self._set(anchor, cursor, self._kernel)
 
     def _key(self, place: Place) -> tuple[int, int]:
         if not place.message_id:

@@ -6,7 +6,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
-from qwen_desktop.services.events import ModelState, ModelStatus
+from qwen_desktop.services.events import ModelState, ModelStatus, RunStage, RunState
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
@@ -26,8 +26,7 @@ class StatusLine(QWidget):
         self._info: ModelInfo | None = None
         self._used = 0
         self._size = 0
-        self._speed = 0.0
-        self._note = ""
+        self._run: RunState | None = None
         self._failed = False
         self._running = False
         self._send_with = "enter"
@@ -64,15 +63,10 @@ class StatusLine(QWidget):
             self._size = self._info.context_size
         self._show()
 
-    def set_speed(self, tokens_per_s: float) -> None:
-        """Show the speed of a running answer; 0 hides it."""
-        self._speed = tokens_per_s
-        self._show()
-
-    def set_note(self, note: str) -> None:
-        """Say something in the place of the engine's facts; empty brings those back."""
-        if note != self._note:
-            self._note = note
+    def set_run(self, run: RunState | None) -> None:
+        """Show how the answer is getting on that runs here."""
+        if run != self._run:
+            self._run = run
             self._show()
 
     def set_send_with(self, send_with: str) -> None:
@@ -108,8 +102,8 @@ class StatusLine(QWidget):
             self.tokens.setToolTip(self.tr("How much of what the model can see at once is used."))
             self.ring.setAccessibleName(self.tokens.text())
             self.tokens.set_color({"warn": "warn", "bad": "bad"}.get(self.ring.role, "text_muted"))
-        if self._note:
-            self.facts.setText(self._note)
+        if note := self._note():
+            self.facts.setText(note)
         elif self._failed:
             self.facts.setText(self.tr("The model is not loaded."))
         else:
@@ -117,16 +111,26 @@ class StatusLine(QWidget):
             self.facts.setText("" if local is None else " · ".join(self._describe(local)))
         self._fit()
 
+    def _note(self) -> str:
+        """What is to be known before an answer's first word, in the place of the engine's facts."""
+        match self._run:
+            case RunState(stage=RunStage.QUEUED, ahead=ahead):
+                return self.tr("Waiting for (another answer|%n other answers) to end", "", ahead)
+            case RunState(stage=RunStage.LOADING):
+                return self.tr("Loading the model")
+            case RunState(stage=RunStage.READING):
+                return self.tr("Reading the chat")
+        return ""
+
     def _describe(self, info: LocalInfo) -> list[str]:
         threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
         facts = [info.quant, threads.replace("{n}", texts.number(info.threads))] if info.quant else []
         facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
         if info.gpu_layers:
             facts.append(self.tr("{n} layers on the graphics card").replace("{n}", texts.number(info.gpu_layers)))
-        if self._speed:
-            facts.insert(
-                0, self.tr("{n} tok/s").replace("{n}", texts.number(self._speed, 0 if self._speed >= 100 else 1))
-            )
+        figures = self._run.figures if self._run is not None else None
+        if figures is not None and (speed := figures.decode_tokens_per_s):
+            facts.insert(0, self.tr("{n} tok/s").replace("{n}", texts.number(speed, 0 if speed >= 100 else 1)))
         return facts
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -1,47 +1,44 @@
 """The transcript: a conversation's messages as the user reads, selects and copies them.
 
 This file is its public face; ``transcript_canvas`` scrolls and paints, ``transcript_live`` feeds growing answers,
-``transcript_pointer`` and ``transcript_keys`` take the input.
+``transcript_input`` takes mouse and keys, ``transcript_copying`` gives texts to other programs.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
-from PySide6.QtGui import (
-    QAccessible,
-    QAccessibleAnnouncementEvent,
-    QAccessibleEvent,
-    QContextMenuEvent,
-    QFocusEvent,
-    QGuiApplication,
-    QKeyEvent,
-    QMouseEvent,
-    QWheelEvent,
-)
+from msgspec import structs
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAccessibleEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import PartEvent, Role
+from qwen_desktop.core.parts import Role
+from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target, translate
-from qwen_desktop.ui.chat.plain_texts import Plainer, PlainTexts
+from qwen_desktop.ui.chat.plain_texts import Plainer
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_copying import Copying
+from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_keys import Keys
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
-from qwen_desktop.ui.chat.transcript_menu import menu_for
-from qwen_desktop.ui.chat.transcript_parts import Progress
-from qwen_desktop.ui.chat.transcript_pointer import Pointer
 from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.theme import Theme
 
-_COPIED_MS: Final = 1500
+#: What the whole widget gets, not its viewport.
+_OF_WIDGET: Final = (
+    QEvent.Type.ShortcutOverride,
+    QEvent.Type.KeyPress,
+    QEvent.Type.ContextMenu,
+    QEvent.Type.FocusIn,
+    QEvent.Type.FocusOut,
+)
 #: Characters of an answer that are announced when it ends.
 _ANNOUNCED: Final = 2000
 
@@ -55,21 +52,21 @@ class TranscriptView(TranscriptCanvas):
     action_requested = Signal(str)
     link_activated = Signal(str)
 
+    _input: Input | None = None  # events come from the first moment on
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._versions: dict[str, Versions] = {}
-        self._cut: str | None = None
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
-        self._pointer = Pointer(self)
-        self._keys = Keys(self)
-        self._copied_timer = QTimer(self)
-        self._copied_timer.setSingleShot(True)
-        self._copied_timer.timeout.connect(self._end_copied)
-        self.texts = PlainTexts(self.markdown, self)
         self.texts.found.connect(self._on_text_found)
         self._copying = Copying(self)
-        self.setAccessibleName(translate("transcript", "Conversation"))
+        self.activated.connect(self._activate)
+        source = self._input = Input(self)
+        source.copy_wanted.connect(self.copy)
+        source.select_all_wanted.connect(self.select_all)
+        source.dragged.connect(self._copying.to_primary)
+        source.menu_wanted.connect(partial(self._copying.menu, self.select_all))
+        self.setAccessibleName(self.tr("Conversation"))
         attach(self)
 
     # Messages --------------------------------------------------------------------------------------------------------
@@ -90,74 +87,95 @@ class TranscriptView(TranscriptCanvas):
 
     def set_messages(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Show a conversation from its end. ``more_above`` says that older messages can be asked for."""
-        known = {key: item for key, item in self._by_id.items() if item.ready}
         self.live.clear()
         for item in self.items:
             self.queue.drop(item)
-        if not any(message.id in known for message in messages):
+        if not any(self.item(message.id) for message in messages):
             self.queue.clear()
-        self.selection.clear()
-        self.hover = self.pressed = self.focus_key = ("", "")
-        self._versions.clear()
-        self._cut = None
-        self.items = []
-        self._by_id = {}
-        for message in messages:
-            kept = known.get(message.id)
-            self.items.append(kept if kept is not None and kept.message == message else self._new(message))
-        self._more_above = more_above
         self._asked_older = ""
         self._stick = True
         self._anchor = None
         self._opened_at = time.perf_counter()
-        self._adopt(self.items)
+        self._came(self.shown.open(messages, more_above=more_above), 0, len(messages))
         self.arrange()
 
     def prepend(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Put older messages above; what is on screen does not move."""
         if not self._stick:
             self._take_anchor()
-        fresh = [self._new(message) for message in messages if message.id not in self._by_id]
-        self.items[:0] = fresh
-        self._more_above = more_above
-        self._adopt(fresh)
+        before = len(self.items)
+        changed = self.shown.prepend(messages, more_above=more_above)
+        self._came(changed, 0, len(self.items) - before)
         self.arrange()
 
     def append(self, message: Message) -> None:
         """Add a message at the end; a user's own message brings the end into view."""
-        if message.id in self._by_id:
+        if self.item(message.id) is not None:
             self.replace(message)
             return
-        item = self._new(message)
-        self.items.append(item)
         if message.role is Role.USER:
             self._stick = True
-        self._adopt([item])
+        self._came(self.shown.append(message), len(self.items) - 1, len(self.items))
         self.arrange()
+
+    def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> None:
+        """Show these instead of the message ``from_id`` and all below it; None: below the last one.
+
+        What is read stays where it is, and so does a message of which another version comes: its bottom where the top
+        is out of view. Who sees the end of the last one sees it of another version, too.
+        """
+        first = self.item(from_id or "")
+        place = len(self.items) if first is None else first.index
+        sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
+        self._take_anchor()
+        held = None if first is None else self._place_of(first)
+        gone = {item.message.id: item for item in self.items[place:]}
+        for item in gone.values():
+            self.queue.drop(item)
+            self.live.forget(item.message.id)
+        focused, key = self.interaction.focus
+        changed = self.shown.replace_tail(from_id, messages)
+        if first is not None and messages and focused == first.message.id:
+            self.interaction.focus = (messages[0].id, key)
+        self._came(changed, place, place + len(messages))
+        if self._anchor is not None and self._anchor[0].message.id in gone:
+            self._anchor = (self.items[place], *held) if held is not None and messages else None
+        if sticks or self._anchor is None:
+            self.arrange()
+            return
+        self.hold(*self._anchor)
+        if place < len(self.items) and self.items[place].streaming:  # it grows down
+            self._take_anchor()
+
+    def _place_of(self, item: MessageItem) -> tuple[float, float]:
+        """Where what comes instead of a message is to be held."""
+        top, height = self.top_of(item), item.height
+        if top < 0 < top + height <= self.viewport().height():
+            return 1.0, top + height
+        return 0.0, max(0.0, top)
 
     def replace(self, message: Message) -> None:
         """Show the final (or repaired) content of a message."""
-        item = self._by_id.get(message.id)
+        item = self.item(message.id)
         if item is None:
             return
-        ended = item.streaming and message.status is not Status.STREAMING
+        runs = message.status is Status.STREAMING
+        ended = item.streaming and not runs
         if not self._stick:
             self._take_anchor()
-        if message.status is Status.STREAMING:
-            item.message = message
-            self.live.begin(item)
-        else:
+        if not runs:
             self.live.end(message.id)
-            item.message = message
-        item.versions = self._versions.get(message.id)
+            item.set_run(None)
+        changed = self.shown.replace(message)
+        if runs:
+            self.live.begin(item)
         self.queue.drop(item)
-        if item.body is not None and item.ready:
-            item.finish(item.width)  # at once: actions, notes and the error card; the text follows
+        if item.ready:
+            item.refresh()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
         item.ready = False
-        self.mark(item)
-        self._find_last()
+        self._came(changed, item.index, item.index)
         self.arrange()
         if ended and QAccessible.isActive():
             self.texts.gather([item], self._announce)
@@ -174,68 +192,31 @@ class TranscriptView(TranscriptCanvas):
             event.setChild(index)
             QAccessible.updateAccessibility(event)
 
-    def _new(self, message: Message) -> MessageItem:
-        return MessageItem(message, self.style_, self.options)
-
-    def _adopt(self, fresh: Sequence[MessageItem]) -> None:
+    def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
+        """Messages from ``first`` to before ``last`` are new; about others something else is true than before."""
         width = float(self.column_width)
-        for item in fresh:
-            self._by_id[item.message.id] = item
-            item.versions = self._versions.get(item.message.id)
+        for item in changed:
+            item.refresh()
+            self.mark(item)
+        for item in self.items[first:last]:
             item.guess(width)
             if item.streaming:
                 self.live.begin(item)
-        self._reindex()
-        for item in fresh:
-            item.last = False
-            if item.actions is not None:  # kept from the last time this conversation was shown
-                item.actions.versions = item.versions
-            if item.cut_above != self._is_cut(item):
-                item.cut_above = not item.cut_above
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(width)
-        self._find_last()
-
-    def _is_cut(self, item: MessageItem) -> bool:
-        return item.message.id == self._cut and (item.index > 0 or self._more_above)
-
-    def _find_last(self) -> None:
-        last = self.last_answer_id()
-        for item in self.items[-8:]:
-            item.last = item.message.id == last
+        self._dirty_from = min(self._dirty_from, first)
+        self.items_changed.emit()
 
     # Streaming -------------------------------------------------------------------------------------------------------
 
-    def take(self, message_id: str, event: PartEvent) -> None:
-        """Some more of an answer. Shown with the next frame."""
-        self.live.take(message_id, event)
-
-    def prompt_progress(self, message_id: str, done: int, total: int, seconds_left: float | None) -> None:
-        """The prompt is being read: tokens ``done`` of ``total``, seconds likely left."""
-        item = self._by_id.get(message_id)
-        if item is None or not item.streaming or item.source:
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer that runs is getting on, if it is one of those shown."""
+        item = None if run is None else self.item(run.message_id)
+        if run is None or item is None or not item.streaming:
             return
-        if item.progress is None:
-            item.progress = Progress(self.style_)
-        item.progress.done, item.progress.total, item.progress.seconds_left = done, total, seconds_left
-        self.viewport().update()
-
-    def _on_live(self, item: MessageItem, from_y: float) -> None:
-        if from_y < 0:  # only its picture changed
-            self.viewport().update(self.rect_of(item, item.rect))
-            return
-        self.mark(item)
-        before = self.scroll_value
-        self.arrange(repaint=False)
-        if self.scroll_value == before:
-            rect = self.rect_of(item, item.rect)
-            rect.setTop(rect.top() + max(0, int(from_y) - 4))
-            rect.setBottom(self.viewport().height())
-            rect.setLeft(0)
-            rect.setRight(self.viewport().width())
-            self.viewport().update(rect)
+        item.set_run(run)
+        if run.cut is not None and run.cut != item.message.context_cut:
+            self._came(self.shown.replace(structs.replace(item.message, context_cut=run.cut)), item.index, item.index)
+            self.arrange()
+        self.viewport().update(self.rect_of(item, item.rect))
 
     def _request(self, item: MessageItem) -> None:
         live = self.live.get(item.message.id)
@@ -248,47 +229,24 @@ class TranscriptView(TranscriptCanvas):
 
     def set_versions(self, versions: Mapping[str, Versions]) -> None:
         """Tell which messages have other versions, by message id."""
-        self._versions.update(versions)
-        for key, value in versions.items():
-            item = self._by_id.get(key)
-            if item is not None:
-                item.versions = value
-                if item.actions is not None:
-                    item.actions.versions = value
+        for item in self.shown.set_versions(versions):
+            item.refresh()
         self.viewport().update()
-
-    def set_cut(self, first_kept_id: str | None, dropped: int) -> None:
-        """Draw the line above the first message that the model still sees; None takes it away.
-
-        ``dropped`` messages stand above it (0 when unknown); above the very first message there is no line.
-        """
-        self._cut = first_kept_id
-        for item in self.items:
-            cut = self._is_cut(item)
-            if cut != item.cut_above:
-                item.cut_above = cut
-                if item.ready:
-                    item.place()
-                else:
-                    item.height = item.estimate(float(self.column_width))
-                self.mark(item)
-        self.arrange()
 
     def set_show_speed(self, show: bool) -> None:
         """Whether the row under an answer tells its speed."""
         self.options.show_speed = show
         for item in self.items:
-            if item.actions is not None:
-                item.actions.stats = item.message.stats if show else None
+            if item.laid_out:
+                item.refresh()
         self.viewport().update()
 
     def set_open_thinking(self, opened: bool) -> None:
         """Whether thinking is open until the user folds it."""
         self.options.open_thinking = opened
         for item in self.items:
-            if item.thinking is not None and item.thinking_open is None:
-                item.thinking.opened = opened
-                item.place()
+            if item.laid_out:
+                item.refresh()
                 self.mark(item)
         self.arrange()
 
@@ -300,11 +258,12 @@ class TranscriptView(TranscriptCanvas):
 
     def last_answer_id(self) -> str | None:
         """The id of the last message of the assistant, None without one."""
-        return next((i.message.id for i in reversed(self.items) if i.message.role is Role.ASSISTANT), None)
+        last = self.shown.last_answer
+        return None if last is None else last.message.id
 
     def message_text(self, message_id: str) -> str:
         """The clean text of a message, as it is stored while the clean one is unknown; empty for an unknown message."""
-        item = self._by_id.get(message_id)
+        item = self.item(message_id)
         if item is None:
             return ""
         text = self.texts.known(item)
@@ -315,8 +274,7 @@ class TranscriptView(TranscriptCanvas):
     def select_all(self) -> None:
         """Select the whole conversation, also what will be loaded above."""
         if self.items:
-            self.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
-            self.viewport().update()
+            self.interaction.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
 
     @property
     def copying(self) -> bool:
@@ -327,39 +285,19 @@ class TranscriptView(TranscriptCanvas):
         """Copy the selection, if there is one."""
         self._copying.selection()
 
-    def copy_message(
-        self, item: MessageItem, feedback: tuple[str, str] = ("", ""), told: Callable[[], object] | None = None
-    ) -> None:
+    def copy_message(self, item: MessageItem, told: Callable[[], object] | None = None) -> None:
         """Copy the clean text of a message; ``told`` is called when that is done."""
-        self._copying.message(item, feedback, told)
-
-    def copy_to_primary(self) -> None:
-        """Put the selection where X11's middle click takes it from."""
-        self._copying.to_primary()
-
-    def put_on_clipboard(self, text: str, feedback: tuple[str, str] = ("", "")) -> None:
-        """Copy ``text``; the button named by ``feedback`` (message id, key) shows a check for a moment."""
-        self._copying.forget()
-        QGuiApplication.clipboard().setText(text)
-        if feedback[1]:
-            self.copied = frozenset({feedback})
-            self._copied_timer.start(_COPIED_MS)
-            self.viewport().update()
-
-    def _end_copied(self) -> None:
-        self.copied = frozenset()
-        self.viewport().update()
+        self._copying.message(item, told=told)
 
     # Actions ---------------------------------------------------------------------------------------------------------
 
-    def activate(self, item: MessageItem, target: Target) -> None:
-        """Do what a target stands for."""
+    def _activate(self, item: MessageItem, target: Target) -> None:
         key = item.message.id
         match target.action:
             case "copy":
-                self.copy_message(item, (key, target.key))
+                self._copying.message(item, (key, target.key))
             case "code_copy" | "copy_text":
-                self.put_on_clipboard(target.value, (key, target.key))
+                self._copying.text(target.value, (key, target.key))
             case "regenerate":
                 self.regenerate_requested.emit(key)
             case "version":
@@ -376,64 +314,19 @@ class TranscriptView(TranscriptCanvas):
 
     def _unfold(self, item: MessageItem, target: Target) -> None:
         """What opens, folds or wraps in place: the message's top stays where it is."""
-        if item.body is None:
-            return
         distance = self.top_of(item)
-        if target.action == "thinking" and item.thinking is not None:
-            item.thinking_open = item.thinking.opened = not item.thinking.opened
-        elif target.action == "details" and item.problem is not None:
-            item.details_open = item.problem.details_open = not item.problem.details_open
-        elif target.action == "wrap":
-            item.body.toggle_wrap(target.key)
-        item.place()
+        item.toggle(target.key)
         self.mark(item)
-        self._stick = False
-        self._anchor = (item, distance)
-        self.arrange()
-        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
+        self.hold(item, 0.0, distance)
 
     # Input -----------------------------------------------------------------------------------------------------------
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pointer.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._pointer.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._pointer.release(event)
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self._pointer.double(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if not self._pointer.wheel(event):
-            super().wheelEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        # popup(), never exec(): that would nest event loops inside a task
-        menu_for(self, QPointF(event.pos())).popup(event.globalPos())
-
-    def viewportEvent(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Leave:
-            self._pointer.leave()
-        if event.type() == QEvent.Type.ToolTip:
-            return self._pointer.tooltip(event)
-        return super().viewportEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not self._keys.press(event):
-            super().keyPressEvent(event)
+    def event(self, event: QEvent) -> bool:
+        taken = self._input is not None and event.type() in _OF_WIDGET and self._input.take(event)
+        return taken or super().event(event)
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        if self._keys.step(forward=forward):
-            return True
-        return super().focusNextPrevChild(forward)
+        return (self._input is not None and self._input.step(forward=forward)) or super().focusNextPrevChild(forward)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self._keys.entered(event.reason())
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.viewport().update()
+    def viewportEvent(self, event: QEvent) -> bool:
+        return (self._input is not None and self._input.take(event)) or super().viewportEvent(event)

@@ -1,8 +1,8 @@
 """The scrolling and painting half of the transcript: which messages have a layout, where they stand, what is drawn.
 
-The truth about the position is the anchor: a visible message and how far its top is from the viewport's. Heights may
-change anywhere (guesses become true, an answer grows, older messages come in above); then all is placed again around
-the anchor. ``_stick`` instead keeps the end in view.
+The truth about the position is the anchor: a visible message and how far its top (or its bottom) is from the
+viewport's top. Heights may change anywhere (guesses become true, an answer grows, older messages come in above); then
+all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import time
 from bisect import bisect_right
 from itertools import accumulate
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
-from qwen_desktop.ui.chat.selection import Selection
-from qwen_desktop.ui.chat.transcript_items import MessageItem, Options
+from qwen_desktop.ui.chat.plain_texts import PlainTexts
+from qwen_desktop.ui.chat.section import HostedSection, Options, Section
+from qwen_desktop.ui.chat.shown_messages import ShownMessages
+from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
 from qwen_desktop.ui.theme import Theme
@@ -41,34 +44,38 @@ class TranscriptCanvas(QAbstractScrollArea):
     """A column of messages of which only those near the viewport are laid out."""
 
     older_wanted = Signal(str)
+    #: Other messages are on show.
+    items_changed = Signal()
+    #: A message's item and the target of it that was clicked or chosen in another way.
+    activated = Signal(object, object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self.items: list[MessageItem] = []
-        self.options = Options()
-        self._by_id: dict[str, MessageItem] = {}
+        self.shown = ShownMessages(lambda message: MessageItem(message, self.style_, self.options))
+        self.options = Options(changed=self._on_section)
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
-        self.selection = Selection(self.index_of)
-        self.hover: tuple[str, str] = ("", "")
-        self.pressed: tuple[str, str] = ("", "")
-        self.focus_key: tuple[str, str] = ("", "")
-        self.copied: frozenset[tuple[str, str]] = frozenset()
+        self.texts = PlainTexts(self.markdown, self)
+        self.interaction = Interaction(self.index_of, self)
+        self.interaction.changed.connect(self.viewport().update)
+        self.items_changed.connect(self.interaction.forget_gone)
         self._tops: list[float] = [0.0]
         self._dirty_from = 0
-        self._anchor: tuple[MessageItem, float] | None = None
+        self._anchor: tuple[MessageItem, float, float] | None = None
         self._stick = True
         self._placing = False
         self._arranging = False
-        self._more_above = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
         self._clock = 0
+        self._hosting: list[MessageItem] = []
+        #: What is marked in messages, by id; offsets count in their projections.
+        self.matches: dict[str, Ranges] = {}
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -82,22 +89,25 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.jump = JumpButton(theme, self)
         self.jump.clicked.connect(self.scroll_to_end)
         theme.changed.connect(self.restyle)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._on_focus)
 
     # Items -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def items(self) -> list[MessageItem]:
+        """The messages that are loaded, in their order."""
+        return self.shown.items
+
     def index_of(self, message_id: str) -> int | None:
         """Position of a message among those loaded."""
-        item = self._by_id.get(message_id)
+        item = self.shown.get(message_id)
         return None if item is None else item.index
 
     def item(self, message_id: str) -> MessageItem | None:
         """The item of a message."""
-        return self._by_id.get(message_id)
-
-    def _reindex(self) -> None:
-        for index, item in enumerate(self.items):
-            item.index = index
-        self._dirty_from = 0
+        return self.shown.get(message_id)
 
     @property
     def column_width(self) -> int:
@@ -112,7 +122,7 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def laid_out(self) -> int:
         """How many messages have a layout now."""
-        return sum(1 for item in self.items if item.body is not None)
+        return sum(1 for item in self.items if item.laid_out)
 
     # Placing ---------------------------------------------------------------------------------------------------------
 
@@ -173,19 +183,28 @@ class TranscriptCanvas(QAbstractScrollArea):
         if self._stick:
             value = most
         elif self._anchor is not None:
-            item, distance = self._anchor
-            value = round(self._tops[item.index] - distance)
+            item, edge, distance = self._anchor
+            value = round(self._tops[item.index] + edge * item.height - distance)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
         bar.setValue(min(most, max(0, value)))
         self._placing = False
+        self._seat()
 
     def _take_anchor(self) -> None:
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
         chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
-        self._anchor = None if chosen is None else (chosen, self._tops[chosen.index] - self.scroll_value)
+        self._anchor = None if chosen is None else (chosen, 0.0, self._tops[chosen.index] - self.scroll_value)
+
+    def hold(self, item: MessageItem, edge: float, distance: float) -> None:
+        """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
+        in view where that shows it."""
+        self._stick = False
+        self._anchor = (item, edge, distance)
+        self.arrange()
+        self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
 
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
@@ -216,7 +235,7 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def _after_arranging(self, *, repaint: bool) -> None:
         held = self._held
-        waiting = [item for item in self.visible_items() if item.body is None]
+        waiting = [item for item in self.visible_items() if not item.laid_out]
         self._held = bool(waiting) and time.perf_counter() - self._opened_at < _BLANK_S
         if waiting and not self._late.isActive():
             self._late.start(int(_BLANK_S * 1000))
@@ -225,7 +244,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._evict()
         first = self.items[0].message.id if self.items else ""
         near = self.scroll_value < 3 * self.viewport().height()
-        if self._more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
+        if self.shown.more_above and near and first and first != self._asked_older and self.viewport().height() > 0:
             self._asked_older = first
             self.older_wanted.emit(first)
         shown = not self._stick and self.verticalScrollBar().maximum() - self.scroll_value > 60
@@ -250,7 +269,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         near = self._visible_range(2.0 * self.viewport().height())
         for index in near:
             self.items[index].used = self._clock
-        laid = [item for item in self.items if item.body is not None] if self._clock % 8 == 0 else []
+        laid = [item for item in self.items if item.laid_out] if self._clock % 8 == 0 else []
         far = [item for item in laid if item.index not in near and not item.streaming]
         far.sort(key=lambda item: item.used)
         for item in far[: max(0, len(far) - _KEPT)]:
@@ -262,10 +281,22 @@ class TranscriptCanvas(QAbstractScrollArea):
         if not self._arranging:
             self.arrange()
 
+    def _on_live(self, item: MessageItem, from_y: float) -> None:
+        """A growing answer looks different from a height on; below 0 it only looks different."""
+        if from_y < 0:
+            self.viewport().update(self.rect_of(item, item.rect))
+            return
+        self.mark(item)
+        before = self.scroll_value
+        self.arrange(repaint=False)
+        if self.scroll_value == before:
+            top = self.rect_of(item, item.rect).top() + max(0, int(from_y) - 4)
+            self.viewport().update(0, top, self.viewport().width(), self.viewport().height() - top)
+
     def _show_blanks(self) -> None:
         """What is still not rendered after a while is shown as plain text."""
         for item in self.visible_items():
-            if item.body is None:
+            if not item.laid_out:
                 item.lay_plain(float(self.column_width))
                 self.mark(item)
         self._held = False
@@ -319,10 +350,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         for item in self.items:
             if item.width == width:
                 continue
-            if item.body is not None and id(item) in visible and item.ready:
-                item.body.set_width(item.body_width(width))
+            if item.laid_out and id(item) in visible and item.ready:
                 item.finish(width)
-            elif item.body is not None or item.pending:
+            elif item.laid_out or item.pending:
                 self.queue.drop(item)
                 item.evict()
             item.guess(width)
@@ -341,6 +371,83 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._dirty_from = 0
         self.arrange(0.03)
 
+    # Sections that change by themselves, and widgets in them ----------------------------------------------------------
+
+    def _on_section(self, item: MessageItem, section: Section) -> None:
+        """A section has another height: what stands at the top of the viewport stays there."""
+        top, height = self.top_of(item), item.height
+        bottom = section.y + section.height
+        if not self._stick:
+            self._take_anchor()
+        item.place()
+        grown = item.height - height
+        if not self._stick and top + bottom - grown <= 0 < top + height:
+            self._anchor = (item, 0.0, top - grown)
+        self.mark(item)
+        self.arrange()
+
+    def host(self, item: MessageItem, section: Section) -> None:
+        """Show a section of one's own in a message: instead of the one of that name, else below its parts."""
+        if isinstance(section, HostedSection):
+            section.widget.setParent(self.viewport())
+            self._hosting.append(item)
+        item.extra[section.name] = section
+        self._renew(item)
+
+    def unhost(self, item: MessageItem, name: str) -> None:
+        """Take it away again, with its widget."""
+        section = item.extra.pop(name, None)
+        if isinstance(section, HostedSection):
+            section.widget.hide()
+            section.widget.deleteLater()
+        item.ready = item.ready and not name.startswith("part")  # its blocks are still to be had
+        self._renew(item)
+
+    def _renew(self, item: MessageItem) -> None:
+        if not self._stick:
+            self._take_anchor()
+        item.refresh()
+        self.mark(item)
+        self.arrange()
+
+    def _seat(self) -> None:
+        """Put widgets where their sections stand."""
+        port = self.viewport().rect()
+        for item in tuple(self._hosting):
+            if self.item(item.message.id) is not item:  # another conversation is on show
+                self._hosting.remove(item)
+            for section in [each for each in item.extra.values() if isinstance(each, HostedSection)]:
+                if item not in self._hosting:
+                    section.widget.deleteLater()
+                    continue
+                x, y = self.column_left + round(section.x), round(self.top_of(item) + section.y)
+                place = QRect(x, y, int(section.width), int(section.height))
+                section.seat(place, seen=item.laid_out and place.intersects(port))
+
+    def give_focus(self, item: MessageItem, key: str) -> None:
+        """Let the keyboard be on a target, or in the widget that it is."""
+        widget = item.widget_of(key)
+        if widget is not None:
+            widget.setFocus(Qt.FocusReason.TabFocusReason)
+        elif not self.hasFocus():
+            self.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.interaction.focus = (item.message.id, key)
+
+    def _on_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
+        for item in self._hosting if now is not None else ():
+            for section in item.extra.values():
+                key = section.key_of(now) if isinstance(section, HostedSection) else None
+                if key is not None:
+                    self.interaction.focus = (item.message.id, section.name + key)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            for item in tuple(self._hosting):
+                for section in tuple(item.extra.values()):
+                    if isinstance(section, HostedSection):
+                        section.relaid()
+        return super().viewportEvent(event)
+
     # Painting --------------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -350,6 +457,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+        painter.setLayoutDirection(self.layoutDirection())
         self._paint_items(painter, event.rect())
 
     def _paint_items(self, painter: QPainter, area: QRect) -> None:
@@ -357,21 +465,23 @@ class TranscriptCanvas(QAbstractScrollArea):
         top, bottom = float(area.top()), float(area.bottom() + 1)
         for item in self.visible_items():
             y = self._tops[item.index] - self.scroll_value
-            if y > bottom or y + item.height < top or item.body is None:
+            if y > bottom or y + item.height < top or not item.laid_out:
                 continue
-            selected = self.selection.part_of(item.index, item.body.length)
-            item.paint(painter, self._context(item), At(x, y, top, bottom), selected)
+            item.paint(painter, self.context(item), At(x, y, top, bottom))
 
-    def _context(self, item: MessageItem) -> PaintContext:
-        key = item.message.id
+    def context(self, item: MessageItem) -> PaintContext:
+        """How a message is seen now."""
+        key, now = item.message.id, self.interaction
+        selected = now.selection.part_of(item.index, item.length) if item.laid_out else None
         return PaintContext(
             self.style_,
             self.devicePixelRatioF(),
-            self.hover[1] if self.hover[0] == key else "",
-            self.pressed[1] if self.pressed[0] == key else "",
-            self.focus_key[1] if self.focus_key[0] == key and self.hasFocus() else "",
-            frozenset(name for owner, name in self.copied if owner == key),
-            self.hover[0] == key,
+            now.hover[1] if now.hover[0] == key else "",
+            now.pressed[1] if now.pressed[0] == key else "",
+            now.focus[1] if now.focus[0] == key and self.hasFocus() else "",
+            frozenset(name for owner, name in now.copied if owner == key),
+            now.hover[0] == key,
+            (*self.matches.get(key, ()), Range(*selected)) if selected else self.matches.get(key, ()),
         )
 
     # Points ----------------------------------------------------------------------------------------------------------

@@ -7,30 +7,45 @@ program, stays on the clipboard.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
 from qwen_desktop.core.parts import TextPart
+from qwen_desktop.ui.chat.blocks import Target
+from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
 from qwen_desktop.ui.chat.plain_texts import Gathering
+from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.widgets.select import Menu
 
-if TYPE_CHECKING:
-    from qwen_desktop.ui.chat.transcript import TranscriptView
-
-#: Putting a text of this length onto the X11 selection after every drag would be slow.
-_PRIMARY_MOST: Final = 200_000
+_COPIED_MS: Final = 1500
+#: A text of so many characters is put together in one turn of the event loop and handed to Qt, which copies it, in the
+#: next.
+_LONG: Final = 1_000_000
+#: Messages and characters of which, selected with the mouse, X11's selection is made. A program that asks for it waits
+#: for the answer, so it must be there; and making it after each drag must cost next to nothing.
+_PRIMARY_MESSAGES: Final = 1000
+_PRIMARY_CHARACTERS: Final = 200_000
 
 
 class Copying(QObject):
-    """Puts the texts of a view's messages onto the clipboard."""
+    """Puts the texts of a canvas's messages onto the clipboard."""
 
-    def __init__(self, view: TranscriptView) -> None:
-        super().__init__(view)
-        self._view = view
+    def __init__(self, canvas: TranscriptCanvas) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
         self._copy: Gathering | None = None
         self._primary: Gathering | None = None
+        self._told = QTimer(self)
+        self._told.setSingleShot(True)
+        self._told.setInterval(_COPIED_MS)
+        self._told.timeout.connect(lambda: setattr(canvas.interaction, "copied", frozenset()))
+        self._long = ""
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(lambda: self.text(self._long))
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self.forget)
         clipboard.selectionChanged.connect(self._forget_primary)
@@ -38,45 +53,61 @@ class Copying(QObject):
     @property
     def running(self) -> bool:
         """Whether a text is still being put together."""
-        return self._copy is not None and self._copy.running
+        return self._soon.isActive() or (self._copy is not None and self._copy.running)
+
+    def text(self, text: str, feedback: Spot = NOWHERE) -> None:
+        """Copy a text; the button ``feedback`` shows a check for a moment."""
+        self.forget()
+        QGuiApplication.clipboard().setText(text)
+        if feedback != NOWHERE:
+            self._canvas.interaction.copied = frozenset({feedback})
+            self._told.start()
 
     def selection(self) -> None:
         """Copy what is selected, if anything is."""
-        if not self._view.selection.empty:
+        if not self._canvas.interaction.selection.empty:
             self.forget()
-            self._copy = self._selected(self._view.put_on_clipboard)
+            self._copy = self._selected(self._take)
 
-    def message(self, item: MessageItem, feedback: tuple[str, str], told: Callable[[], object] | None) -> None:
-        """Copy the clean text of a message, show a check on the button ``feedback``, then call ``told``."""
+    def _take(self, text: str) -> None:
+        if len(text) < _LONG:
+            self.text(text)
+        else:
+            self._long = text
+            self._soon.start()
+
+    def message(self, item: MessageItem, feedback: Spot = NOWHERE, told: Callable[[], object] | None = None) -> None:
+        """Copy the clean text of a message; ``told`` is called when that is done."""
 
         def put(texts: Sequence[str]) -> None:
-            self._view.put_on_clipboard(texts[0], feedback)
+            self.text(texts[0], feedback)
             if told is not None:
                 told()
 
         self.forget()
-        self._copy = self._view.texts.gather([item], put)
+        self._copy = self._canvas.texts.gather([item], put)
 
     def to_primary(self) -> None:
-        """Put a selection of a bearable length where X11's middle click takes it from."""
+        """Put the selection where X11's middle click takes it from, unless it is long."""
         self._forget_primary()
-        ends = self._view.selection.ends()
-        if ends is None or not QGuiApplication.clipboard().supportsSelection():
+        ends = self._canvas.interaction.selection.ends()
+        clipboard = QGuiApplication.clipboard()
+        if ends is None or not clipboard.supportsSelection() or ends[1][0] - ends[0][0] >= _PRIMARY_MESSAGES:
             return
         length = 0
-        for item in self._view.items[max(0, ends[0][0]) : ends[1][0] + 1]:
+        for item in self._canvas.items[max(0, ends[0][0]) : ends[1][0] + 1]:
             length += sum(len(part.text) for part in item.message.parts if isinstance(part, TextPart))
-            if length > _PRIMARY_MOST:
+            if length > _PRIMARY_CHARACTERS:
                 return
-        self._primary = self._selected(
-            lambda text: QGuiApplication.clipboard().setText(text, QClipboard.Mode.Selection)
-        )
+        self._primary = self._selected(lambda text: clipboard.setText(text, QClipboard.Mode.Selection))
 
     def forget(self) -> None:
         """Something else was copied: what is still being put together comes too late."""
         if self._copy is not None:
             self._copy.cancel()
             self._copy = None
+        self._soon.stop()
+        self._long = ""
 
     def _forget_primary(self) -> None:
         if self._primary is not None:
@@ -85,7 +116,7 @@ class Copying(QObject):
 
     def _selected(self, put: Callable[[str], object]) -> Gathering | None:
         """Hand the selected text to ``put``, messages separated by blank lines; nothing when it is empty."""
-        ends = self._view.selection.ends()
+        ends = self._canvas.interaction.selection.ends()
         if ends is None:
             return None
         (first, start), (last, stop) = ends
@@ -99,4 +130,20 @@ class Copying(QObject):
             if text:
                 put(text)
 
-        return self._view.texts.gather(self._view.items[max(0, first) : last + 1], cut)
+        return self._canvas.texts.gather(self._canvas.items[max(0, first) : last + 1], cut)
+
+    def menu(self, all_: Callable[[], object], at: QPoint, item: MessageItem | None, target: Target | None) -> None:
+        """Open the context menu at a place of the screen, over a message and perhaps a target of it."""
+        menu = Menu(self._canvas)
+        copy = menu.addAction(self.tr("Copy"), self.selection)
+        copy.setEnabled(not self._canvas.interaction.selection.empty)
+        menu.addAction(self.tr("Select all"), all_)
+        if item is not None:
+            if target is not None and target.action == "link":
+                menu.addAction(self.tr("Copy link address"), lambda: self.text(target.value))
+            menu.addSeparator()
+            menu.addAction(self.tr("Copy message"), lambda: self.message(item))
+            if not item.user:
+                menu.addAction(self.tr("Copy as Markdown"), lambda: self.text(item.source))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)  # never exec(): that would nest event loops inside a task

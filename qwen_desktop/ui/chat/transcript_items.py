@@ -1,52 +1,50 @@
-"""One message of the transcript: its parts placed below each other, painted, hit and estimated.
+"""One message of the transcript: its sections stacked, painted, hit and estimated.
 
 An item always has a height: a guess while it is not laid out (``ready`` False), the true one afterwards. ``ready``
 says that the layout on show is that of the message, the style and the width as they are now, however it came about;
-until then the body may be missing, plain text, or that of the message before. ``evict`` throws the layout away and
-keeps the height.
+until then there may be none, plain text, or that of the message before. ``evict`` throws the layout away and keeps the
+height, what the user has opened, and widgets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
-from qwen_desktop.core.parts import Role, drawn_text, first_thoughts, thinking_text, visible_text
+from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
-from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, quiet_button, translate
-from qwen_desktop.ui.chat.blocks_body import Body
+from qwen_desktop.services.events import RunState
+from qwen_desktop.ui.chat.blocks import TARGET, BlockLayout, PaintContext, Target, mirrored, translate
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
-from qwen_desktop.ui.chat.selection import END
-from qwen_desktop.ui.chat.transcript_parts import (
-    MessageActions,
-    MessageHeader,
-    MessageNote,
-    Progress,
-    Thinking,
-    hit,
-    paint_cut_line,
+from qwen_desktop.ui.chat.section import HostedSection, Options, Section
+from qwen_desktop.ui.chat.section_chrome import (
+    ActionsSection,
+    CopySection,
+    CutSection,
+    HeaderSection,
+    NoteSection,
+    ProgressSection,
+    ThinkingSection,
 )
-from qwen_desktop.ui.chat.transcript_problem import ProblemCard
+from qwen_desktop.ui.chat.section_problem import ProblemSection
+from qwen_desktop.ui.chat.section_text import TextSection
+from qwen_desktop.ui.chat.selection import END
+from qwen_desktop.ui.chat.targets import Targets
 
 _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
 _BUBBLE_PAD_Y = 10.0
+_BUBBLE_GAP = 18.0
 _CUT_LINE = 44.0
-
-
-@dataclass(slots=True)
-class Options:
-    """What the view decides for all its items."""
-
-    show_speed: bool = True
-    open_thinking: bool = False
+#: What is painted beside its own rectangle: a focus ring.
+_AROUND = 8.0
 
 
 class MessageItem:
@@ -61,22 +59,22 @@ class MessageItem:
         self.width = 0.0
         self.cut_above = False
         self.last = False
-        self.versions: Versions | None = None
-        self.body: Body | None = None
-        self.thinking: Thinking | None = None
-        self.progress: Progress | None = None
-        self.problem: ProblemCard | None = None
-        self.header: MessageHeader | None = None
-        self.actions: MessageActions | None = None
-        self.notes: list[MessageNote] = []
-        self.thinking_open: bool | None = None
-        self.details_open = False
-        self.wrapped: set[int] = set()
         self.used = 0
-        self._style = style
-        self._options = options
-        self._places: dict[str, float] = {}
+        #: Characters of the projection.
+        self.length = 0
+        self.versions: Versions | None = None
+        self.run: RunState | None = None
+        #: From top to bottom; empty without a layout.
+        self.sections: list[Section] = []
+        #: What the user has opened, folded or wrapped, by the target's key.
+        self.folds: dict[str, bool] = {}
+        #: Sections in place of those of the same name ("part0."), or below the parts; they outlive the layout.
+        self.extra: dict[str, Section] = {}
+        self.style = style
+        self.options = options
         self._bubble = QRectF()
+        self._cut_height = 0.0
+        self._targets: Targets | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -91,11 +89,10 @@ class MessageItem:
         return self.message.status is Status.STREAMING
 
     @property
-    def thinks(self) -> bool:
-        """Whether the thinking with which it begins goes on."""
-        thoughts = first_thoughts(self.message.parts)
-        alone = bool(thoughts) and len(thoughts) == len(self.message.parts)
-        return self.streaming and alone and thoughts[-1].seconds is None
+    def thinks(self) -> ThinkingPart | None:
+        """The thought that goes on."""
+        last = self.message.parts[-1] if self.streaming and self.message.parts else None
+        return last if isinstance(last, ThinkingPart) and last.seconds is None else None
 
     @property
     def name(self) -> str:
@@ -107,35 +104,37 @@ class MessageItem:
 
     @property
     def source(self) -> str:
-        """The message as Markdown, but for the thinking with which it begins."""
-        return visible_text(self.message.parts) if self.user else drawn_text(self.message.parts)
+        """The message as Markdown, without its thinking."""
+        return markdown_text(self.message.parts)
 
     @property
     def rect(self) -> QRectF:
         """The item's own rectangle, from (0, 0)."""
         return QRectF(0, 0, self.width, self.height)
 
+    @property
+    def laid_out(self) -> bool:
+        """Whether there is something to paint, be it not yet what it will be."""
+        return bool(self.sections)
+
     # Heights ---------------------------------------------------------------------------------------------------------
 
     def estimate(self, width: float) -> float:
         """A guess at the height from the length of the text, without laying anything out."""
-        style = self._style
+        style = self.style
         text = self.source
         line = style.line_height("message")
         room = (min(_BUBBLE, width) - 2 * _BUBBLE_PAD) if self.user else width
         per_line = max(8.0, room / (style.base_font("message").pixelSize() * 0.52))
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
+        cut = self._cut_height = _CUT_LINE if self.cut_above else 0.0
         if self.user:
-            return 18 + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + self._cut_height()
+            return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
-        if first_thoughts(self.message.parts):
-            extra += style.px(40) + 10
+        extra += sum(style.px(40) + 10 for part in self.message.parts if isinstance(part, ThinkingPart))
         if self.message.problem is not None:
             extra += 110
-        return extra + lines * line * 0.9 + self._cut_height()
-
-    def _cut_height(self) -> float:
-        return _CUT_LINE if self.cut_above else 0.0
+        return extra + lines * line * 0.9 + cut
 
     def guess(self, width: float) -> None:
         """Take an estimated height; keeps a true one of the same width."""
@@ -143,75 +142,110 @@ class MessageItem:
             self.width = width
             self.height = self.estimate(width)
 
+    def set_run(self, run: RunState | None) -> None:
+        """How the answer is getting on: how far the question has been read, and since when it thinks."""
+        self.run = run
+        self._targets = None
+
     # Laying out ------------------------------------------------------------------------------------------------------
 
-    def body_width(self, width: float) -> float:
-        """Pixels that the text gets in a column of ``width``."""
-        return min(_BUBBLE, width - 40) - 2 * _BUBBLE_PAD if self.user else width
+    def part(self, number: int) -> Section | None:
+        """The section of a part, if it has one."""
+        name = f"part{number}."
+        return next((section for section in self.sections if section.name == name), None)
 
-    def steps(self, blocks: Iterator[Block | None], width: float) -> Iterator[None]:
-        """Lay out in small steps; ready after the last. The old layout stays on show until then."""
-        body = self.body or Body(self._style, self.wrapped)
-        yield from body.steps(blocks, self.body_width(width))
-        self.body = body
-        self.finish(width)
+    def steps(self, blocks: Mapping[int, Iterable[Block | None]], width: float) -> Iterator[None]:
+        """Lay out in small steps, given the blocks of the parts that are text; ready after the last. The old layout
+        stays on show until then."""
+        made: list[tuple[TextSection, list[BlockLayout]]] = []
+        wide = self._text_width(width)
+        for number, some in blocks.items():
+            section = self.part(number)
+            if not isinstance(section, TextSection):
+                section = TextSection(self, f"part{number}.", TextPart)
+            made.append((section, (yield from section.prepared(some, wide))))
+        for section, layouts in made:
+            section.show(layouts, wide)
+        self.finish(width, [section for section, _ in made])
 
     def lay_plain(self, width: float, most: int = 6000) -> None:
         """Show the first characters of the text without Markdown, at once, while the real layout is being made."""
-        body = Body(self._style, self.wrapped)
-        body.set_blocks(list(verbatim(self.source[:most])), self.body_width(width))
+        made: list[TextSection] = []
+        for number, part in enumerate(self.message.parts):
+            if isinstance(part, TextPart):
+                section = TextSection(self, f"part{number}.", TextPart)
+                section.lay(self._text_width(width))
+                section.set_blocks(list(verbatim(part.text[:most])))
+                most = max(0, most - len(part.text))
+                made.append(section)
         height = self.height
-        self.body = body
-        self.finish(width)
+        self.finish(width, made)
         self.ready = False
         self.height = max(height, self.height)
 
-    def finish(self, width: float) -> None:
-        """Make the parts around the body and place all of them; the item is ready afterwards."""
+    def refresh(self) -> None:
+        """What stands around the parts may be another one now, or a part of another kind: make it anew."""
+        if self.sections:
+            ready = self.ready
+            self.finish(self.width)
+            self.ready = ready
+        elif self.height:
+            cut = _CUT_LINE if self.cut_above else 0.0
+            self.height += cut - self._cut_height
+            self._cut_height = cut
+
+    def finish(self, width: float, fresh: Iterable[Section] = ()) -> None:
+        """Stack the sections that the message has now, keeping those that fit and taking the ``fresh`` ones; ready
+        afterwards."""
         self.width = width
-        if self.body is None:
-            self.body = Body(self._style, self.wrapped)
-        if not self.user:
-            self._make_parts()
+        known = {section.name: section for section in (*self.sections, *fresh)}
+        self.sections = list(self._stacked(known))
+        for section in self.sections:
+            section.lay(width if section.heading else self._text_width(width))
         self.place()
         self.ready = True
 
-    def _make_parts(self) -> None:
-        style, message = self._style, self.message
-        made = message.provenance
-        self.header = MessageHeader(style, self.name, guide=made is not None and made.guide)
-        parts = first_thoughts(message.parts)
-        text = thinking_text(parts)
-        if text or (parts and parts[0].seconds):
-            if self.thinking is None:
-                opened = self._options.open_thinking if self.thinking_open is None else self.thinking_open
-                self.thinking = Thinking(style, text, opened=opened)
-            self.thinking.text = text
-            self.thinking.running = self.thinks
-            if parts[0].seconds is not None:
-                self.thinking.seconds = sum(part.seconds or 0.0 for part in parts)
-                self.thinking.tokens = sum(part.tokens or 0 for part in parts)
-            elif not self.streaming:  # it was cut off: what the clock said meanwhile is stored nowhere
-                self.thinking.seconds = self.thinking.tokens = None
+    def _text_width(self, width: float) -> float:
+        return min(_BUBBLE, width - 40) - 2 * _BUBBLE_PAD if self.user else width
+
+    def _stacked(self, known: Mapping[str, Section]) -> Iterator[Section]:
+        message = self.message
+        if self.cut_above:
+            yield CutSection(self)
+        if not self.user:
+            yield HeaderSection(self)
+        parts = [self._of_part(number, part, known) for number, part in enumerate(message.parts)]
+        yield from filter(None, parts)
+        yield from (section for name, section in self.extra.items() if not name.startswith("part"))
+        if self.user:
+            yield CopySection(self, "actions.")
+            return
+        if self.streaming and not any(parts):
+            yield ProgressSection(self)
+        yield from (NoteSection(self, icon, said) for icon, said in self._said())
+        if message.problem is not None and not self.streaming:
+            yield ProblemSection(self, message.problem)
+        yield ActionsSection(self, "actions.")
+
+    def _of_part(self, number: int, part: Part, known: Mapping[str, Section]) -> Section | None:
+        name = f"part{number}."
+        if name in self.extra:
+            return self.extra[name]
+        if isinstance(part, ThinkingPart):
+            shown = bool(part.text or part.seconds)
+        elif isinstance(part, TextPart):
+            shown = bool(part.text) or not self.streaming
         else:
-            self.thinking = None
-        self.notes = [MessageNote(style, icon, said) for icon, said in self._said()]
-        if message.problem is not None and message.status is not Status.STREAMING:
-            self.problem = ProblemCard(style, message.problem)
-            self.problem.details_open = self.details_open
-        else:
-            self.problem = None
-        if self.streaming:
-            self.actions = None
-            if not self.source and not text:
-                self.progress = self.progress or Progress(style)
-            else:
-                self.progress = None
-        else:
-            self.progress = None
-            self.actions = MessageActions(style)
-            self.actions.versions = self.versions
-            self.actions.stats = message.stats if self._options.show_speed else None
+            shown = code_text(part) is not None
+        if not shown:
+            return None
+        section = known.get(name)
+        if section is None or not section.take(part):
+            thought = isinstance(part, ThinkingPart)
+            section = ThinkingSection(self, name) if thought else TextSection(self, name, type(part))
+            section.lay(self._text_width(self.width))
+            section.take(part)
+        return section
 
     def _said(self) -> list[tuple[str, str]]:
         message = self.message
@@ -227,184 +261,126 @@ class MessageItem:
         return []
 
     def place(self) -> None:
-        """Compute where each part stands, and the height."""
-        places: dict[str, float] = {}
-        body = self.body
-        assert body is not None  # noqa: S101 - callers lay out first
-        y = self._cut_height()
+        """Compute where each section stands and where its text begins in the message's, and the height."""
+        self._targets = None
+        self._cut_height = _CUT_LINE if self.cut_above else 0.0
         if self.user:
-            y += 18
-            wide = min(body.width, max(24.0, math.ceil(body.natural) + 1))
-            bubble = wide + 2 * _BUBBLE_PAD
-            tall = max(body.height, self._style.line_height("message")) + 2 * _BUBBLE_PAD_Y
-            self._bubble = QRectF(self.width - bubble, y, bubble, tall)
-            places["body"] = y + _BUBBLE_PAD_Y
-            self._places, self.height = places, y + tall + 2
-            return
-        style = self._style
-        y += 16
-        places["header"] = y
-        y += style.px(24) + 4
-        filled = False
-        if self.progress is not None:
-            places["progress"] = y
-            y += self.progress.height
-            filled = True
-        if self.thinking is not None:
-            self.thinking.lay(self.width)
-            places["thinking"] = y
-            y += self.thinking.height
-            filled = True
-        if body.layouts and body.height:
-            y += 10 if filled else 0
-            places["body"] = y
-            y += body.height
-            filled = True
-        for number, note in enumerate(self.notes):
-            note.lay(self.width)
-            y += 8 if filled else 0
-            places[f"note{number}"] = y
-            y += note.height
-            filled = True
-        if self.problem is not None:
-            self.problem.lay(self.width)
-            y += 10 if filled else 0
-            places["problem"] = y
-            y += self.problem.height
-        y += 8
-        places["actions"] = y
-        y += style.px(32)
-        self._places, self.height = places, y
+            self._place_bubble()
+        else:
+            self.height = _stack(self.sections, 0.0, 0.0)
+        end = None
+        for section in self.sections:
+            section.start = 0 if end is None else end + 2
+            if length := section.length:
+                end = section.start + length
+        self.length = end or 0
 
-    @property
-    def body_origin(self) -> QPointF:
-        """Where the body's (0, 0) is in the item."""
-        if self.user:
-            return QPointF(self._bubble.left() + _BUBBLE_PAD, self._bubble.top() + _BUBBLE_PAD_Y)
-        return QPointF(0, self._places.get("body", 0.0))
+    def _place_bubble(self) -> None:
+        *inside, copy = self.sections
+        heads = [section for section in inside if section.heading]
+        texts = inside[len(heads) :]
+        y = _stack(heads, 0.0, 0.0) + _BUBBLE_GAP
+        most = self._text_width(self.width)
+        wide = min(most, max(24.0, math.ceil(max((section.natural for section in texts), default=0.0)) + 1))
+        bubble = QRectF(self.width - wide - 2 * _BUBBLE_PAD, y, wide + 2 * _BUBBLE_PAD, 0)
+        button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
+        if self.style.rtl:
+            bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
+        bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
+        tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
+        bubble.setHeight(tall)
+        copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
+        self._bubble, self.height = bubble, y + tall + 2
 
-    def body_y(self, number: int) -> float:
-        """The y of block ``number``, or of the nearest one there is."""
-        if self.body is None or not self.body.layouts:
-            return 0.0
-        return self.body_origin.y() + self.body.layouts[max(0, min(number, len(self.body.layouts) - 1))].y
+    def section_changed(self, section: Section) -> None:
+        """A section has another height by itself."""
+        if self.options.changed is not None and section in self.sections:
+            self.options.changed(self, section)
 
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
-        self.body = None
-        self.thinking = None
-        self.problem = None
-        self.header = None
-        self.actions = None
-        self.notes = []
+        self.sections = []
+        self._targets = None
         self.ready = False
         self.pending = False
 
     def restyle(self, style: Style) -> None:
         """Fonts, colours or sizes changed: nothing of the layout can stay."""
-        self._style = style
-        if self.progress is not None:
-            self.progress = self.progress.restyled(style)
+        self.style = style
+        for section in self.extra.values():
+            section.restyle(style)
         self.evict()
         self.height = 0.0
 
+    def toggle(self, key: str) -> None:
+        """Open, fold or wrap what the target with this key stands for."""
+        section = self._owner(key)
+        if section is not None:
+            section.toggle(key.removeprefix(section.name))
+            self.place()
+
+    def _owner(self, key: str) -> Section | None:
+        return next((section for section in self.sections if section.name and key.startswith(section.name)), None)
+
+    def widget_of(self, key: str) -> QWidget | None:
+        """The widget that a target stands for, if it is one."""
+        section = self._owner(key)
+        return section.widget_of(key.removeprefix(section.name)) if isinstance(section, HostedSection) else None
+
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-    ) -> None:
-        """Draw at ``at``."""
-        x, y = at.x, at.y
-        if self.cut_above:
-            paint_cut_line(painter, self._style, QRectF(x, y, self.width, _CUT_LINE))
-        body = self.body
-        if body is None:
-            return
-        origin = self.body_origin
-        if self.user:
-            self._paint_bubble(painter, x, y)
-            if context.message_hover or context.focus:
-                for target in self.targets():
-                    if target.key == "copy":
-                        quiet_button(painter, context, target.rect.translated(x, y), "copy", "copy")
-        else:
-            self._paint_parts(painter, context, at)
-        if self.user or "body" in self._places:
-            body.paint(painter, context, at.moved(origin.x(), origin.y()), selected)
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """Draw at ``at`` what can be seen there."""
+        if self.user and self.sections:
+            self._paint_bubble(painter, self._bubble.translated(at.x, at.y))
+        for section in self.sections:
+            y = at.y + section.y
+            if y - _AROUND < at.bottom and y + section.height + _AROUND > at.top and section.visible(context):
+                inner = context.of(section.name, section.start, section.length)
+                section.paint(painter, inner, at.moved(section.x, section.y))
 
-    def _paint_bubble(self, painter: QPainter, x: float, y: float) -> None:
-        r = self._bubble.translated(x, y)
+    def _paint_bubble(self, painter: QPainter, r: QRectF) -> None:
         big, small = 14.0, 4.0
+        right, left = (big, small) if self.style.rtl else (small, big)
         path = QPainterPath()
         path.moveTo(r.left() + big, r.top())
         path.lineTo(r.right() - big, r.top())
         path.quadTo(r.right(), r.top(), r.right(), r.top() + big)
-        path.lineTo(r.right(), r.bottom() - small)
-        path.quadTo(r.right(), r.bottom(), r.right() - small, r.bottom())
-        path.lineTo(r.left() + big, r.bottom())
-        path.quadTo(r.left(), r.bottom(), r.left(), r.bottom() - big)
+        path.lineTo(r.right(), r.bottom() - right)
+        path.quadTo(r.right(), r.bottom(), r.right() - right, r.bottom())
+        path.lineTo(r.left() + left, r.bottom())
+        path.quadTo(r.left(), r.bottom(), r.left(), r.bottom() - left)
         path.lineTo(r.left(), r.top() + big)
         path.quadTo(r.left(), r.top(), r.left() + big, r.top())
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._style.color("user_message"))
+        painter.setBrush(self.style.color("user_message"))
         painter.drawPath(path)
 
-    def _paint_parts(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        places = self._places
-        x, y = at.x, at.y
-        if self.header is not None:
-            self.header.paint(painter, context, x, y + places["header"], self.width)
-        if self.progress is not None and "progress" in places:
-            self.progress.paint(painter, context, x, y + places["progress"], self.width)
-        if self.thinking is not None and "thinking" in places:
-            self.thinking.paint(painter, context, at.moved(0, places["thinking"]))
-        for number, note in enumerate(self.notes):
-            note.paint(painter, context, at.moved(0, places[f"note{number}"]))
-        if self.problem is not None:
-            self.problem.paint(painter, context, at.moved(0, places["problem"]))
-        if self.actions is not None and self.actions_shown(context):
-            # The icons, not their surfaces, stand on the column's edge.
-            self.actions.paint(painter, context, x, y + places["actions"], self.width)
+    # Asking ----------------------------------------------------------------------------------------------------------
 
-    def actions_shown(self, context: PaintContext) -> bool:
-        """Actions show on the last answer, under the pointer and while the keyboard is on the message."""
-        return self.last or context.message_hover or bool(context.focus) or bool(context.copied)
-
-    # Targets ---------------------------------------------------------------------------------------------------------
-
-    def targets(self) -> list[Target]:
+    def targets(self) -> Targets:
         """Everything that can be clicked or reached with Tab, in reading order."""
-        found: list[Target] = []
-        if self.body is None:
-            return found
-        origin = self.body_origin
-        body = [target.moved(origin.x(), origin.y()) for target in self.body.targets()]
-        if self.user:
-            rect = QRectF(self._bubble.left() - TARGET - 6, self._bubble.bottom() - TARGET - 4, TARGET, TARGET)
-            return [*body, Target("copy", "copy", "", rect, translate("transcript", "Copy message"))]
-        places = self._places
-        groups: list[tuple[str, Callable[[], list[Target]] | None]] = [
-            ("thinking", self.thinking.targets if self.thinking else None),
-            ("body", lambda: []),
-            ("problem", self.problem.targets if self.problem else None),
-            ("actions", self.actions.targets if self.actions else None),
-        ]
-        for name, ask in groups:
-            if name == "body":
-                found += body
-            elif ask is not None and name in places:
-                found += [target.moved(0, places[name]) for target in ask()]
-        return [target for target in found if target.action != "version" or target.value]
+        if self._targets is None:
+            self._targets = Targets(
+                target.moved(section.x, section.y, section.name)
+                for section in self.sections
+                for target in section.targets()
+            )
+        return self._targets
 
-    def target_at(self, point: QPointF) -> Target | None:
-        """The target under a point of the item."""
-        return hit(self.targets(), point)
+    def target_at(self, point: QPointF, context: PaintContext | None = None) -> Target | None:
+        """The target under a point of the item; given its ``context``, only one that is on show in it."""
+        found = self.targets().at(point)
+        section = self._owner(found.key) if found is not None else None
+        return found if section is not None and (context is None or section.visible(context)) else None
 
-    # Selecting -------------------------------------------------------------------------------------------------------
+    def stale(self) -> None:
+        """What targets are called, or where they stand, is another thing now."""
+        self._targets = None
+
+    def projection(self) -> str:
+        """The plain text that selections count in: what is selected and copied."""
+        return "\n\n".join(filter(None, (section.projection() for section in self.sections)))
 
     def offset_at(self, point: QPointF) -> int:
         """Offset in the projection nearest to a point of the item.
@@ -412,11 +388,46 @@ class MessageItem:
         While that is not laid out, only its two ends are known: places in plain text on show are others than those in
         the projection.
         """
-        if self.body is None or not self.ready:
+        if not self.ready:
             return 0 if point.y() < self.height / 2 else END
-        inside = point - self.body_origin
-        if inside.y() < 0:
-            return 0
-        if inside.y() > self.body.height:
-            return self.body.length
-        return self.body.offset_at(inside.x(), inside.y())
+        offset = 0
+        for section in self.sections:
+            y = point.y() - section.y
+            if not section.length:
+                continue
+            if y < 0:
+                break
+            inside = section.length if y > section.height else section.offset_at(point.x() - section.x, y)
+            offset = section.start + min(max(0, inside), section.length)
+        return offset
+
+    def text_at(self, point: QPointF) -> bool:
+        """Whether there is text at a point that can be selected."""
+        return any(
+            section.length and QRectF(section.x, section.y, section.width, section.height).contains(point)
+            for section in self.sections
+        )
+
+    def wheel(self, point: QPointF, dx: float) -> bool:
+        """Scroll what is under a point sideways; False when there is nothing to scroll."""
+        for section in self.sections:
+            if 0 <= point.y() - section.y <= section.height:
+                self._targets = None
+                return section.wheel(point.x() - section.x, point.y() - section.y, dx)
+        return False
+
+    def spoken(self) -> list[str]:
+        """What a screen reader says after the message's text."""
+        return [said for section in self.sections if (said := section.spoken)]
+
+
+def _stack(sections: Iterable[Section], x: float, y: float) -> float:
+    """Put sections below each other; the y below the last."""
+    filled = False
+    for section in sections:
+        section.x, section.y = x, y
+        if section.height:
+            section.y += section.gap if filled else section.top_gap
+            y = section.y + section.height
+            filled = filled or not section.heading
+    return y

@@ -1,7 +1,7 @@
 """Makes messages ready without holding the event loop: long texts go to the job worker, the rest runs in slices.
 
-A slice ends after ``SLICE_S`` seconds; messages on screen come first. Results of the worker are kept for a while, so
-that scrolling back does not ask again.
+A slice ends after ``SLICE_S`` seconds; messages on screen come first. Each part that is text is parsed by itself; what
+the worker gave is kept for a while, so that scrolling back does not ask again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from qwen_desktop.core.chat import Message
+from qwen_desktop.core.parts import TextPart
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, from_builtins, verbatim
 from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
@@ -25,7 +27,7 @@ from qwen_desktop.ui.operation import end_with
 
 log = logging.getLogger(__name__)
 
-#: Given a Markdown text, gives its blocks (``jobs.markdown.blocks``) or what the job "markdown.render" returned for it.
+#: Given a Markdown text, gives its blocks as plain data (the job "markdown.render").
 Renderer: TypeAlias = Callable[[str], Awaitable[Any]]
 
 SLICE_S: Final = 0.004
@@ -50,7 +52,7 @@ class RenderQueue(QObject):
         self._renderer: Renderer | None = None
         self._jobs: OrderedDict[int, tuple[MessageItem | None, Iterator[None]]] = OrderedDict()
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._kept: OrderedDict[str, tuple[str, tuple[Block, ...]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Block, ...]] = OrderedDict()
         self._count = 0
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -75,31 +77,33 @@ class RenderQueue(QObject):
 
     # Messages --------------------------------------------------------------------------------------------------------
 
-    def request(self, item: MessageItem, width: float, blocks: Sequence[Block] | None = None) -> None:
-        """Make ``item`` ready for ``width``; ``blocks`` are given where they are known already (a growing answer)."""
+    def request(self, item: MessageItem, width: float, grown: Mapping[int, Sequence[Block]] | None = None) -> None:
+        """Make ``item`` ready for ``width``; ``grown`` are the blocks of its parts where they are known already (a
+        growing answer)."""
         item.pending = True
-        text = item.source
-        if item.user:
-            self._start(item, verbatim(text), width)
+        if grown is not None:
+            self._start(item, grown, width)
             return
-        if blocks is not None:
-            self._start(item, iter(blocks), width)
-            return
-        kept = self._kept.get(item.message.id)
-        if kept is not None and kept[0] == text:
-            self._kept.move_to_end(item.message.id)
-            self._start(item, iter(kept[1]), width)
-            return
-        if self._renderer is not None and for_worker(text):
-            loop = running_loop()
-            if loop is not None:
-                self._spawn(loop, self._render(self._renderer, item, text, width))
+        texts = texts_of(item.message)
+        if self._renderer is not None and not item.user and running_loop() is not None:
+            missing = [text for text in texts.values() if text not in self._kept and for_worker(text)]
+            if missing:
+                self.spawn(self._render(self._renderer, item, missing, width))
                 return
-        self._start(item, self._own(text), width)
+        self._start(item, {number: self._blocks(item, text) for number, text in texts.items()}, width)
 
-    def _start(self, item: MessageItem, blocks: Iterator[Block | None], width: float) -> None:
+    def _start(self, item: MessageItem, blocks: Mapping[int, Iterable[Block | None]], width: float) -> None:
         self._jobs[id(item)] = (item, item.steps(blocks, width))
         self._timer.start()
+
+    def _blocks(self, item: MessageItem, text: str) -> Iterable[Block | None]:
+        if item.user:
+            return verbatim(text)
+        kept = self._kept.get(text)
+        if kept is None:
+            return self._own(text)
+        self._kept.move_to_end(text)
+        return kept
 
     def _own(self, text: str) -> Iterator[Block | None]:
         blocks: list[Block] = []
@@ -119,28 +123,33 @@ class RenderQueue(QObject):
             else:
                 yield block
 
-    async def _render(self, renderer: Renderer, item: MessageItem, text: str, width: float) -> None:
-        blocks = await self._asked(renderer, text)
-        if blocks is None:
-            blocks = tuple(verbatim(text))
-        else:
-            self._kept[item.message.id] = (text, blocks)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        if item.pending and item.source == text:
-            self._start(item, iter(blocks), item.width or width)
+    async def _render(self, renderer: Renderer, item: MessageItem, texts: Sequence[str], width: float) -> None:
+        message = item.message
+        found = {text: await self._asked(renderer, text) for text in texts}
+        if item.pending and item.message is message:
+            blocks = {
+                number: found[text] if text in found else self._blocks(item, text)
+                for number, text in texts_of(message).items()
+            }
+            self._start(item, blocks, item.width or width)
 
-    async def _asked(self, renderer: Renderer, text: str) -> tuple[Block, ...] | None:
-        """The worker's blocks. None when it hangs or crashes, twice: the first time another text may be to blame."""
+    async def _asked(self, renderer: Renderer, text: str) -> tuple[Block, ...]:
+        """The worker's blocks; the text as it stands when it hangs, or crashes twice: at first another text may be to
+        blame."""
         for _ in range(2):
             try:
-                return as_blocks(await asyncio.wait_for(renderer(text), PATIENCE_S))
+                blocks = from_builtins(await asyncio.wait_for(renderer(text), PATIENCE_S))
             except TimeoutError:
                 log.warning("render.slow length=%d", len(text))
-                return None
+                break
             except Exception:  # whatever happened to the worker: the window shows the text all the same
                 log.warning("render.failed length=%d", len(text))
-        return None
+            else:
+                self._kept[text] = blocks
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+                return blocks
+        return tuple(verbatim(text))
 
     def first(self, items: Sequence[MessageItem]) -> None:
         """Do these before all others, in this order."""
@@ -157,9 +166,8 @@ class RenderQueue(QObject):
 
     def colour(self, code: str, language: str, done: Callable[[tuple[Span, ...]], None]) -> None:
         """Highlight some code and hand the spans to ``done`` later."""
-        loop = running_loop()
-        if self._renderer is not None and loop is not None:
-            self._spawn(loop, self._colour(self._renderer, code, language, done))
+        if self._renderer is not None and running_loop() is not None:
+            self.spawn(self._colour(self._renderer, code, language, done))
             return
         self._count += 1
         self._jobs[-self._count] = (None, _colour_steps(code, language, done))
@@ -172,7 +180,7 @@ class RenderQueue(QObject):
         fence = "`" * max(3, longest + 1)
         spans: tuple[Span, ...] = ()
         try:
-            blocks = as_blocks(await renderer(f"{fence}{language}\n{code}\n{fence}\n"))
+            blocks = from_builtins(await renderer(f"{fence}{language}\n{code}\n{fence}\n"))
             if blocks and isinstance(blocks[0], CodeBlock):
                 spans = blocks[0].spans or ()
         except Exception:
@@ -204,8 +212,9 @@ class RenderQueue(QObject):
         if not self._jobs:
             self._timer.stop()
 
-    def _spawn(self, loop: asyncio.AbstractEventLoop, work: Any) -> None:
-        task = loop.create_task(work)
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work on the running loop, until all is forgotten."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
         end_with(self, task)
@@ -216,6 +225,11 @@ def _colour_steps(code: str, language: str, done: Callable[[tuple[Span, ...]], N
     for spans in span_steps(code, language):  # noqa: B007 - the last one counts
         yield
     done(spans)
+
+
+def texts_of(message: Message) -> dict[int, str]:
+    """The texts of a message by the number of their part."""
+    return {number: part.text for number, part in enumerate(message.parts) if isinstance(part, TextPart)}
 
 
 def for_worker(text: str) -> bool:
@@ -230,16 +244,4 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        pass
-    try:
-        loop = asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
         return None
-    return loop if loop.is_running() else None
-
-
-def as_blocks(result: Any) -> tuple[Block, ...]:
-    """Blocks from a renderer's result, be it blocks already or plain data."""
-    if isinstance(result, Sequence) and all(isinstance(entry, msgspec.Struct) for entry in result):
-        return tuple(result)
-    return from_builtins(result)

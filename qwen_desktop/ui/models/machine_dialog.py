@@ -116,7 +116,7 @@ def machine_facts(machine: Machine) -> list[tuple[str, str]]:
         said = f"{texts.number(machine.battery.percent)} %"
         rows.append((tr("Battery"), ", ".join(filter(None, (said, plugged)))))
     if machine.unknown:
-        unread = ", ".join(texts.source(PARTS.get(name, name), "machine") for name in machine.unknown)
+        unread = ", ".join(texts.marked(PARTS[name]) if name in PARTS else name for name in machine.unknown)
         rows.append((tr("Could not be read"), unread))
     return [(name, value) for name, value in rows if value]
 

@@ -47,18 +47,18 @@ def size(count: float | None, *, unit: bool = True) -> str:
     """Bytes as people compare them: "640 MB", "2.5 GB", "118 GB"; empty for unknown."""
     if count is None:
         return ""
-    shown = fit_words.size(count, texts.number)
+    shown = texts.size(count)
     return shown if unit else shown.rpartition(" ")[0]
 
 
 def whole(count: float) -> str:
     """Bytes in whole GB, in tenths below ten: "21 GB", "3.4 GB"."""
-    return fit_words.whole(count, texts.number)
+    return texts.whole(count)
 
 
 def exact(count: float) -> str:
     """Bytes for a table: "4.93 GB", "312.0 MB"."""
-    return texts.size(round(count))
+    return texts.exact(round(count))
 
 
 def memory(total: int) -> str:
@@ -76,7 +76,7 @@ def _sold(total: int) -> int:
 
 def context(tokens: int) -> str:
     """Tokens of context: "8k", "128k", "1M"."""
-    return fit_words.tokens(tokens, texts.number)
+    return texts.context(tokens)
 
 
 def parameters(count: int) -> str:
@@ -202,12 +202,12 @@ def origin(value: Origin) -> str:
 
 def verdict(fit: Fit | None) -> tuple[str, Tone]:
     """The verdict in a few words and its tone; empty while the computer is unknown."""
-    return ("", "") if fit is None else (texts.text(fit_words.word(fit, texts.number)), fit_words.tone(fit))
+    return ("", "") if fit is None else (texts.text(fit_words.word(fit)), fit_words.tone(fit))
 
 
 def fit_sentence(fit: Fit) -> str:
     """The verdict in a whole sentence, for details."""
-    return texts.text(fit_words.sentence(fit, texts.number))
+    return texts.text(fit_words.sentence(fit))
 
 
 def used(fit: Fit) -> str:
@@ -286,7 +286,7 @@ def arrived(download: Download) -> str:
         return exact(download.done_bytes) if download.done_bytes else ""
     big = total >= 1e9
     done = texts.number(download.done_bytes / (1e9 if big else 1e6), 2 if big else 0)
-    return put("{done} of {total}", done=done, total=texts.size(total) if big else size(total))
+    return put("{done} of {total}", done=done, total=texts.exact(total) if big else size(total))
 
 
 def rate(bytes_per_s: float) -> str:
@@ -301,7 +301,7 @@ def progress(download: Download, ahead: int = 0) -> str:
     status = download.status
     if status is DownloadStatus.FAILED or (status is DownloadStatus.DONE and download.problem is not None):
         return texts.problem(download.problem) if download.problem is not None else tr("The download stopped.")
-    total = texts.size(download.total_bytes)
+    total = texts.exact(download.total_bytes)
     say: dict[DownloadStatus, Callable[[Download], list[str]]] = {
         DownloadStatus.RUNNING: _running,
         DownloadStatus.WAITING: lambda item: _waiting(item, ahead),

@@ -18,6 +18,8 @@ from qwen_desktop.ui.widgets.switch import Switch
 _WIDTH = 176
 #: A number without choices of its own offers its whole range when it has at most so many steps.
 _MOST_CHOICES = 25
+#: Numbers that need each form of a unit's word in any language.
+_FORMS = (0, 1, 2, 3, 11, 100)
 #: The value of a choice that the app decides.
 AUTOMATIC = "auto"
 #: How long after the last key a text is taken over, in milliseconds.
@@ -49,7 +51,7 @@ class Control(QWidget):
         """Say beside "Automatic" what it came to; empty takes it back."""
 
     def _title(self) -> str:
-        return texts.source(self.setting.info.title, "settings")
+        return texts.marked(self.setting.info.title)
 
 
 class SwitchControl(Control):
@@ -77,7 +79,7 @@ class ChoiceControl(Control):
         self.field = Select(theme, self._title(), self)
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.choices:
-            self.field.addItem(with_native_keys(texts.source(label, "settings")), value)
+            self.field.addItem(with_native_keys(texts.marked(label)), value)
         self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
         self._row.addWidget(self.field)
         self.setFocusProxy(self.field)
@@ -89,7 +91,7 @@ class ChoiceControl(Control):
         row = self.field.findData(AUTOMATIC)
         if row >= 0:
             label = next(label for value, label in self.setting.choices if value == AUTOMATIC)
-            self.field.setItemText(row, _with_actual(texts.source(label, "settings"), actual))
+            self.field.setItemText(row, _with_actual(texts.marked(label), actual))
 
 
 class NumberControl(Control):
@@ -98,8 +100,7 @@ class NumberControl(Control):
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self._value: Any = None
-        self._unit = texts.source(setting.info.unit, "settings")
-        self._plain_auto = self._auto = texts.source(setting.info.auto, "settings") if setting.optional else ""
+        self._plain_auto = self._auto = texts.marked(setting.info.auto) if setting.optional else ""
         self.field = _NumberSelect(theme, self._title(), self)
         self.field.setEditable(True)
         self.field.setInsertPolicy(Select.InsertPolicy.NoInsert)
@@ -162,9 +163,8 @@ class NumberControl(Control):
             shown = texts.number(value) if self.setting.name != "seed" else str(value)
         else:
             shown = locale.toString(float(value), "g", 6)
-        if not self._unit:
-            return shown
-        return f"{shown} %" if self._unit == "%" else f"{shown} {self._unit}"
+        unit = self.setting.info.unit
+        return texts.fill(texts.marked(unit, round(value)), n=shown) if unit else shown
 
     def _typed(self) -> None:
         text = self.field.currentText().strip()
@@ -174,11 +174,10 @@ class NumberControl(Control):
 
     def _parse(self, text: str) -> Any:
         """The number in ``text``, None for automatic; text that is no number comes back as it is, to be refused."""
-        text = text.removesuffix(self._unit).strip() if self._unit else text
         if self.setting.optional and text.casefold() in ("", self._plain_auto.casefold(), self._auto.casefold()):
             return None
         locale = texts.locale()
-        plain = text.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+        plain = self._without_unit(text).replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
         value, good = locale.toDouble(plain)
         if not good:
             value, good = QLocale.c().toDouble(plain)
@@ -187,6 +186,16 @@ class NumberControl(Control):
         if self.setting.kind == "int":
             return round(value) if value == round(value) else value
         return float(value)
+
+    def _without_unit(self, text: str) -> str:
+        """``text`` without the unit, whose word may be that of any number."""
+        if not self.setting.info.unit:
+            return text
+        for n in _FORMS:
+            before, _, after = (part.strip() for part in self._words(n).partition(texts.number(n)))
+            if text.startswith(before) and text.endswith(after) and (before or after):
+                return text[len(before) : len(text) - len(after)].strip()
+        return text
 
     def _take(self, value: Any) -> None:
         edit = self.field.lineEdit()

@@ -159,8 +159,8 @@ class FolderRow(QWidget):
 
     def _report(self, done: int, total: int) -> None:
         self.meter.show_share(done / total if total else 0.0)
-        said = self.tr("Moving {done} of {total}").replace("{done}", texts.size(done))
-        self.line.setText(said.replace("{total}", texts.size(total)) if total else self.tr("Moving the models"))
+        said = self.tr("Moving {done} of {total}").replace("{done}", texts.exact(done))
+        self.line.setText(said.replace("{total}", texts.exact(total)) if total else self.tr("Moving the models"))
 
     def _stop(self) -> None:
         if self._task is not None:

@@ -45,7 +45,7 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.context": lambda info, _: texts.number(info.context_size),
     "engine.threads": lambda _, local: texts.number(local.threads),
     "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
-    "engine.flash_attention": lambda _, local: texts.source(_ON if local.flash_attention else _OFF, "settings"),
+    "engine.flash_attention": lambda _, local: texts.marked(_ON if local.flash_attention else _OFF),
 }
 
 
@@ -156,7 +156,7 @@ class SettingsPage(QWidget):
 
     def _fill_list(self) -> None:
         for name in self._pages:
-            title = self.tr("About") if name == _ABOUT else texts.source(SECTION_TITLES[name], "settings")
+            title = self.tr("About") if name == _ABOUT else texts.marked(SECTION_TITLES[name])
             item = QListWidgetItem(title)
             item.setData(Qt.ItemDataRole.UserRole, name)
             self.names.addItem(item)

@@ -33,8 +33,8 @@ class SettingRow(QWidget):
         super().__init__(parent)
         self._theme = theme
         self.setting = setting
-        self.title = texts.source(setting.info.title, "settings")
-        self.help = texts.source(setting.info.help, "settings")
+        self.title = texts.marked(setting.info.title)
+        self.help = texts.marked(setting.info.help)
         self.control = control_for(theme, setting, self)
         self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
         self.control.setAccessibleDescription(self.help)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from qwen_desktop.core import settings as core
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import SECTION_TITLES, Settings
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.theme import Theme
@@ -18,11 +17,6 @@ from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.surface import Card, Line
-
-_SMALL_NUMBERS = tuple(
-    QT_TRANSLATE_NOOP("SettingsSection", word)
-    for word in ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-)
 
 
 class SettingsSection(QWidget):
@@ -37,7 +31,7 @@ class SettingsSection(QWidget):
         self.name = name
         self.rows: dict[str, SettingRow] = {}
         self._lines: dict[str, Line] = {}
-        self.title = Label(theme, texts.source(SECTION_TITLES[name], "settings"), self, role="heading", weight=700)
+        self.title = Label(theme, texts.marked(SECTION_TITLES[name]), self, role="heading", weight=700)
         self._card = Card(self)
         common = self._common(declared)
         self._note = Paragraph(theme, common, self, role="small", color="text_muted")
@@ -110,10 +104,7 @@ class SettingsSection(QWidget):
                 row.show_value(core.value(settings, key))
         count = sum(core.value(settings, key) != row.setting.default for key, row in self.rows.items())
         self._foot.setVisible(count > 0)
-        number = self.tr(_SMALL_NUMBERS[count]) if count < len(_SMALL_NUMBERS) else texts.number(count)
-        one = self.tr("One setting differs from its default.")
-        many = self.tr("{number} settings differ from their defaults.").replace("{number}", number)
-        self._differ.setText(one if count == 1 else many)
+        self._differ.setText(self.tr("%n setting(s) (differs|differ) from (its default|their defaults).", "", count))
 
     def filter(self, words: str) -> int:
         """Show only the rows that match; returns how many do."""

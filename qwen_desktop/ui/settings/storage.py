@@ -59,7 +59,9 @@ class StorageCard(Card):
     def _tell(self, sizes: tuple[int, int]) -> None:
         history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
-        self.sizes.setText(sentence.replace("{history}", texts.size(history)).replace("{all}", texts.size(everything)))
+        self.sizes.setText(
+            sentence.replace("{history}", texts.exact(history)).replace("{all}", texts.exact(everything))
+        )
 
     def _show(self) -> None:
         if not QDesktopServices.openUrl(url_of(self._folder)):

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator
+from itertools import groupby, pairwise
 
 import pytest
 
@@ -22,7 +23,9 @@ from qwen_desktop.services.events import (
     ConversationRemoved,
     MessageAdded,
     MessageChanged,
-    Queued,
+    RunChanged,
+    RunStage,
+    RunState,
 )
 from tests.app import run, running_app
 from tests.scripted_engine import Script, ScriptedEngine, ScriptedRun
@@ -146,6 +149,29 @@ def test_one_answer_at_a_time_in_a_conversation() -> None:
     run(main())
 
 
+def test_where_an_answer_stands_is_told_and_can_be_asked() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine(Script("word " * 30, "hm " * 30, rate=2000), load_s=0.02)
+        async with running_app(lambda: engine) as app:
+            asked: list[RunState | None] = []
+            app.bus.subscribe(RunChanged, lambda event: asked.append(app.chat.run(event.conversation_id)))
+            chats = [(await app.send(f"Q{n}")).conversation_id for n in range(3)]
+            await app.chat.idle()
+            assert asked == [event.run for event in app.events(RunChanged)]
+            for chat in chats:
+                first, *told, last = [e.run for e in app.events(RunChanged) if e.conversation_id == chat]
+                assert first is last is app.chat.run(chat) is None
+                runs = [run for run in told if run is not None]
+                assert runs == told and all(a != b for a, b in pairwise(runs))
+                order = [list(RunStage).index(run.stage) for run in runs]
+                assert order == sorted(order) and runs[-1].stage is RunStage.SPEAKING
+                thinks = [run.thinking_since is not None for run in runs]
+                assert [key for key, _ in groupby(thinks)] == [False, True, False]
+                assert runs[-1].figures is not None and runs[-1].figures.completion_tokens >= 60
+
+    run(main())
+
+
 def test_answers_of_two_conversations_take_turns() -> None:
     async def main() -> None:
         engine = ScriptedEngine(Script("word " * 5, rate=100))
@@ -160,8 +186,9 @@ def test_answers_of_two_conversations_take_turns() -> None:
             asked = [await app.send(f"Q{n}") for n in range(3)]
             await asyncio.sleep(0.01)
             assert app.chat.running() == {m.conversation_id for m in asked}
-            assert [stage for stage in app.stages() if isinstance(stage, Queued)] == [Queued(1), Queued(2)]
+            assert [stage for stage in app.stages() if "queued" in stage] == ["queued 1", "queued 2"]
             await app.chat.idle()
+            assert app.stages().count("queued 1") == 2  # of the last one, too, once the first had ended
             assert most == 1
             order = [e.message.conversation_id for e in app.events(MessageChanged)]
             assert order == [m.conversation_id for m in asked]

@@ -30,7 +30,7 @@ from qwen_desktop.core.models import (
     RemoteFile,
 )
 from qwen_desktop.core.shape import Shape
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.preferences import Preferences
@@ -223,8 +223,8 @@ class ScriptedCatalogue:
             if name in reference:
                 return model
         raise UserFacing(
-            Text("hub.missing", "There is no repository {name}.", {"name": reference}),
-            Text("hub.missing.hint", "Check how it is written."),
+            Text("hub.missing", QT_TRANSLATE_NOOP("tests", "There is no repository {name}."), {"name": reference}),
+            Text("hub.missing.hint", QT_TRANSLATE_NOOP("tests", "Check how it is written.")),
         )
 
     def set(self, models: tuple[CatalogModel, ...]) -> None:
@@ -306,7 +306,7 @@ class ScriptedFits:
         if reference in self.truth:
             self._bus.publish(events.FitsChanged())
             return FoundFit(self.truth[reference])
-        raise UserFacing(Text("hub.offline", "The hub cannot be reached."))
+        raise UserFacing(Text("hub.offline", QT_TRANSLATE_NOOP("tests", "The hub cannot be reached.")))
 
 
 class ScriptedLibrary:
@@ -505,13 +505,16 @@ def recommend(models: tuple[CatalogModel, ...], machine: Machine, purpose: Purpo
     fits = [(m, q) for m, q in able if q is not None and (q.size_bytes or 0) * 1.1 < free]
     if not fits:
         return Recommendation(
-            purpose, reason=Text("none", "No model of this kind fits the memory that is free now: 0.3 GB.")
+            purpose,
+            reason=Text(
+                "none", QT_TRANSLATE_NOOP("tests", "No model of this kind fits the memory that is free now: 0.3 GB.")
+            ),
         )
     best = next((place for place, (m, _q) in enumerate(fits) if m.name == "Qwen3 4B"), len(fits) // 2)
     said = {
-        "lighter": "Quick answers; leaves room for other programs.",
-        "best": "Thinks when asked, 119 languages, and stays faster than you read.",
-        "stronger": "Mixture of experts: large knowledge, 3B active. Slower to start.",
+        "lighter": QT_TRANSLATE_NOOP("tests", "Quick answers; leaves room for other programs."),
+        "best": QT_TRANSLATE_NOOP("tests", "Thinks when asked, 119 languages, and stays faster than you read."),
+        "stronger": QT_TRANSLATE_NOOP("tests", "Mixture of experts: large knowledge, 3B active. Slower to start."),
     }
 
     def advice(kind: Any, place: int) -> Advice | None:
@@ -549,8 +552,8 @@ def every_state() -> tuple[Download, ...]:
     """One download in each state."""
     lost = Problem(
         "environment",
-        Text("hub.lost", "The connection to huggingface.co was lost."),
-        Text("hub.lost.hint", "Check the network; what has arrived is kept."),
+        Text("hub.lost", QT_TRANSLATE_NOOP("tests", "The connection to huggingface.co was lost.")),
+        Text("hub.lost.hint", QT_TRANSLATE_NOOP("tests", "Check the network; what has arrived is kept.")),
     )
     state = DownloadStatus
     return (
@@ -568,10 +571,15 @@ def installed(now: float | None = None) -> list[InstalledModel]:
     now = time.time() if now is None else now
     gone = Problem(
         "environment",
-        Text("library.gone", "The file {path} is gone.", {"path": "/mnt/usb/qwen3-32b.gguf"}),
-        Text("library.gone.hint", "Connect the drive, or delete the entry."),
+        Text(
+            "library.gone", QT_TRANSLATE_NOOP("tests", "The file {path} is gone."), {"path": "/mnt/usb/qwen3-32b.gguf"}
+        ),
+        Text("library.gone.hint", QT_TRANSLATE_NOOP("tests", "Connect the drive, or delete the entry.")),
     )
-    fault = Text("doctor.tools", "Its chat template does not write tool results the way Qwen2.5 expects them.")
+    fault = Text(
+        "doctor.tools",
+        QT_TRANSLATE_NOOP("tests", "Its chat template does not write tool results the way Qwen2.5 expects them."),
+    )
     folder = "/home/ada/.local/share/qwen-desktop/models/Qwen"
     return [
         InstalledModel(
@@ -642,7 +650,11 @@ def installed(now: float | None = None) -> list[InstalledModel]:
 
 def candidates() -> tuple[ImportCandidate, ...]:
     """What other programs hold."""
-    broken = Problem("user", Text("gguf.cut", "The file ends too early."), Text("gguf.cut.hint", "Download it again."))
+    broken = Problem(
+        "user",
+        Text("gguf.cut", QT_TRANSLATE_NOOP("tests", "The file ends too early.")),
+        Text("gguf.cut.hint", QT_TRANSLATE_NOOP("tests", "Download it again.")),
+    )
     studio = "/home/ada/.lmstudio/models"
     ollama = "/home/ada/.ollama/models/blobs/sha256"
     cache = "/home/ada/.cache/huggingface/hub/models--Qwen--Qwen3-0.6B-GGUF"

@@ -74,12 +74,10 @@ class Seen:
         """Where ``words`` begin (or end) on screen, found by asking for the offset at each point."""
         item = self.item(message_id)
         wanted = self.view.message_text(message_id).index(words) + (len(words) if after else 0)
-        assert item.body is not None
         for y in range(6, int(item.height), 8):
             for x in range(0, int(item.width), 2):
                 point = QPointF(x, y)
-                inside = point - item.body_origin
-                if 0 <= inside.y() < item.body.height and item.offset_at(point) == wanted:
+                if item.text_at(point) and item.offset_at(point) == wanted:
                     corner = self.view.rect_of(item, item.rect).topLeft()
                     return QPoint(corner.x() + x, corner.y() + y)
         raise AssertionError(f"{words!r} is not on screen")

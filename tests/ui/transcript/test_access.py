@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
+import msgspec
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QAccessible, QAccessibleInterface
+from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.parts import ThinkingPart
+from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.rendering import plain
+from qwen_desktop.ui.chat.accessible import MessageInterface
+from qwen_desktop.ui.chat.transcript import TranscriptView
+from tests import layouts
 
 
 @pytest.fixture
@@ -31,31 +38,31 @@ def talk(seen, say):
 
 def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
     view = talk.view
-    view.focus_key = ("", "")
+    view.interaction.focus = ("", "")
     visited = []
     for _ in range(8):
         talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
-        visited.append(view.focus_key)
+        visited.append(view.interaction.focus)
     assert visited == [
-        ("m1", "copy"), ("m2", "thinking"), ("m2", "b0.link1"), ("m2", "b1.wrap"), ("m2", "b1.code_copy"),
-        ("m2", "copy"), ("m2", "regenerate"), ("", ""),
+        ("m1", "actions.copy"), ("m2", "part0.thinking"), ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"),
+        ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
     ]  # fmt: skip
-    view.focus_key = ("m2", "copy")
+    view.interaction.focus = ("m2", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
-    assert view.focus_key == ("m2", "b1.code_copy")
-    view.focus_key = ("m2", "b0.link1")
+    assert view.interaction.focus == ("m2", "part1.b1.code_copy")
+    view.interaction.focus = ("m2", "part1.b0.link1")
     with talk.qtbot.waitSignal(view.link_activated) as caught:
         talk.qtbot.keyClick(view, Qt.Key.Key_Return)
     assert caught.args == ["https://example.org"]
-    view.focus_key = ("m2", "thinking")
+    view.interaction.focus = ("m2", "part0.thinking")
     talk.qtbot.keyClick(view, Qt.Key.Key_Space)
-    assert talk.item("m2").thinking.opened
+    assert layouts.thinking(talk.item("m2")).opened
 
 
 def test_the_focus_ring_is_painted_and_gone_after_a_click(talk, theme):
     view = talk.view
     ring = theme.color("focus").name()
-    view.focus_key = ("m2", "regenerate")
+    view.interaction.focus = ("m2", "actions.regenerate")
     view.viewport().update()
     assert ring in talk.colours("m2", talk.target("m2", "regenerate"))
     talk.qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=talk.text_point("m1", "question"))
@@ -72,9 +79,9 @@ def test_tab_brings_what_is_out_of_view_into_view(seen, say):
     for _ in range(40):
         seen.qtbot.keyClick(view, Qt.Key.Key_Tab)
         seen.settle()
-    item = seen.item(view.focus_key[0])
+    item = seen.item(view.interaction.focus[0])
     assert item.index > 5
-    target = next(t for t in item.targets() if t.key == view.focus_key[1])
+    target = next(t for t in item.targets() if t.key == view.interaction.focus[1])
     rect = view.rect_of(item, target.rect)
     assert rect.top() >= 0
     assert rect.bottom() <= view.viewport().height()
@@ -145,7 +152,7 @@ def test_what_was_never_drawn_is_read_as_it_is_copied(seen, say):
     stored = "Use `__init__` and `**kwargs`, **really**: `x = y ** 2`."
     seen.show([say("assistant", stored) for _ in range(80)])
     first = seen.item("m1")
-    assert first.body is None
+    assert not first.laid_out
     answer = interface(seen.view).child(0)
     with seen.qtbot.waitSignal(seen.view.texts.found) as caught:
         assert name(answer) == f"Qwen3 4B: {stored}"
@@ -190,9 +197,9 @@ def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch)
     parse = seen.view.texts.parse
     parsed = []
 
-    def noted(message):
-        parsed.append(message.id)
-        return parse(message)
+    def noted(text):
+        parsed.append(text)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", noted)
     list_ = interface(seen.view)
@@ -202,3 +209,95 @@ def test_reading_a_whole_conversation_aloud_never_blocks(seen, say, monkeypatch)
     seen.qtbot.waitUntil(lambda: name(list_.child(0)) == "Qwen3 4B: message 0")
     seen.qtbot.waitUntil(lambda: all("*" not in name(list_.child(n)) for n in range(300)))
     assert len(parsed) == len(set(parsed))
+
+
+def everything(view):
+    """All interfaces of a view, each with the number by which Qt knows it."""
+    list_ = interface(view)
+    messages = [list_.child(n) for n in range(list_.childCount())]
+    parts = [message.child(n) for message in messages for n in range(message.childCount())]
+    return {QAccessible.uniqueId(part): part for part in [*messages, *parts]}
+
+
+def test_what_qt_knows_lives_as_long_as_its_message_is_on_show(talk, say):
+    """A program that looks remembers numbers, not our objects."""
+    names = {number: name(part) for number, part in everything(talk.view).items()}
+    gc.collect()
+    assert len(names) == 9
+    assert {number: name(QAccessible.accessibleInterface(number)) for number in names} == names
+    talk.item("m2").evict()
+    button = QAccessible.accessibleInterface(list(names)[-1])
+    assert not button.isValid() and name(button) == "" and button.rect().isEmpty()
+    talk.view.arrange(1)
+    talk.settle()
+    assert button.isValid() and name(button) == "Regenerate answer"
+    del button
+    talk.show([say("user", "Another chat")])
+    gc.collect()
+    assert {QAccessible.accessibleInterface(number) for number in names} == {None}
+
+
+def test_a_message_that_is_another_one_now_has_another_interface(talk):
+    first = talk.item("m1").message
+    numbers = list(everything(talk.view))
+    talk.show([msgspec.structs.replace(first, parts=(TextPart("Put differently"),))])
+    gc.collect()
+    assert name(interface(talk.view).child(0)) == "You: Put differently"
+    assert {QAccessible.accessibleInterface(number) for number in numbers} == {None}
+
+
+def test_who_looks_at_many_conversations_fills_no_memory(seen, say):
+    chats = [
+        [say("user" if n % 2 else "assistant", f"chat {chat} [link](https://example.org/{n})") for n in range(8)]
+        for chat in range(4)
+    ]
+    numbers: set[int] = set()
+    alive = []
+    for turn in range(200):
+        seen.view.set_messages(chats[turn % 4], more_above=False)
+        seen.view.arrange(1)
+        numbers |= everything(seen.view).keys()
+        seen.view.scroll_by(-200)
+        seen.view.arrange(1)
+        numbers |= everything(seen.view).keys()
+        if turn % 50 == 49:
+            alive.append([n for n in numbers if QAccessible.accessibleInterface(n) is not None])
+    assert len(alive[-1]) <= len(alive[0]) + 8
+    assert all(QAccessible.accessibleInterface(n).isValid() for n in alive[-1])
+    del alive[:]
+    gc.collect()
+    ours = [thing for thing in gc.get_objects() if type(thing).__module__ == MessageInterface.__module__]
+    assert sum(isinstance(thing, QAccessibleInterface) for thing in ours) < 100
+
+
+def test_a_view_that_goes_takes_its_interfaces_along(qtbot, theme, say):
+    view = TranscriptView(theme)
+    view.resize(900, 600)
+    view.show()
+    view.set_messages([say("user", "one"), say("assistant", "two")], more_above=False)
+    view.arrange(1)
+    numbers = [QAccessible.uniqueId(interface(view)), *everything(view)]
+    gone = weakref.ref(view)
+    view.close()
+    view.deleteLater()
+    QApplication.sendPostedEvents(view, QEvent.Type.DeferredDelete)
+    assert {QAccessible.accessibleInterface(number) for number in numbers} == {None}
+    del view
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_screen_reader_finds_what_has_the_keyboard(talk):
+    focused = None
+    for _ in range(4):
+        talk.qtbot.keyClick(talk.view, Qt.Key.Key_Tab)
+        assert focused is None or not focused.state().focused
+        focused = interface(talk.view).focusChild()
+        assert focused.state().focused
+        if name(focused) == "here":
+            break
+    answer = interface(talk.view).child(1)
+    assert name(focused.parent()) == name(answer)
+    assert answer.indexOfChild(focused) == 1
+    place = focused.rect().center()
+    assert name(answer.childAt(place.x(), place.y())) == "here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status, Versions
@@ -12,6 +13,7 @@ from qwen_desktop.core.parts import ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from tests import layouts
 
 PROBLEM = Problem(
     "environment",
@@ -85,7 +87,7 @@ def test_wrap_makes_long_code_lines_visible(seen, say):
 def test_a_table_is_copied_with_tabs(seen, say):
     seen.show([say("assistant", "| a | b |\n|---|---|\n| 1 | **2** |\n")])
     assert seen.view.message_text("m1") == "a\tb\n1\t2"
-    assert isinstance(seen.item("m1").body.blocks[0], TableBlock)
+    assert isinstance(layouts.blocks(seen.item("m1"))[0], TableBlock)
 
 
 def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
@@ -93,7 +95,7 @@ def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
     item = seen.item("m1")
     image = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
     border = theme.color("border")
-    rows = range(int(item.body_origin.y()), int(item.body_origin.y() + item.body.height))
+    rows = range(int(item.part(0).y), int(item.part(0).y + item.part(0).height))
     columns = range(image.width())
     rule = max(x for y in rows for x in columns if image.pixelColor(x, y) == border)
     ink = max(x for y in rows for x in columns if image.pixelColor(x, y).lightness() < 100)
@@ -121,7 +123,7 @@ def test_a_click_on_a_link_asks_for_it(seen, say):
 def test_thinking_is_one_line_that_opens(seen, say):
     seen.show([say("assistant", ThinkingPart("I weigh it.\nStill weighing.", 6.2, 312), "Done.")])
     item = seen.item("m1")
-    assert item.thinking.title() == ("Thought for 6.2 s", "312 tokens")
+    assert layouts.thinking(item).title() == ("Thought for 6.2 s", "312 tokens")
     closed = item.height
     seen.click("m1", "thinking")
     assert item.height > closed + 30
@@ -134,9 +136,9 @@ def test_thinking_is_one_line_that_opens(seen, say):
 def test_thinking_can_be_open_by_default(seen, say):
     seen.view.set_open_thinking(True)
     seen.show([say("assistant", ThinkingPart("I weigh it.", 1.0, 3), "Done.")])
-    assert seen.item("m1").thinking.opened
+    assert layouts.thinking(seen.item("m1")).opened
     seen.view.set_open_thinking(False)
-    assert not seen.item("m1").thinking.opened
+    assert not layouts.thinking(seen.item("m1")).opened
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_thinking_can_be_open_by_default(seen, say):
 )
 def test_an_answer_that_did_not_simply_end_says_so(seen, say, more, expected):
     seen.show([say("assistant", "Half", **more)])
-    assert [note.text for note in seen.item("m1").notes] == [expected]
+    assert seen.item("m1").spoken() == [expected]
 
 
 def test_an_error_is_a_card_with_its_button(seen, say, theme):
@@ -205,17 +207,18 @@ def test_actions_of_other_answers_show_under_the_pointer_only(seen, say, theme):
 
 def test_speed_is_told_or_not(seen, say):
     seen.show([say("assistant", "x", stats=Stats(decode_tokens_per_s=18.42, ttft_s=0.41))])
-    assert seen.item("m1").actions.stats_text() == "18.4 tok/s · first word after 0.4 s"
+    assert seen.item("m1").sections[-1].stats_text() == "18.4 tok/s · first word after 0.4 s"
     seen.view.set_show_speed(False)
-    assert seen.item("m1").actions.stats_text() == ""
+    assert seen.item("m1").sections[-1].stats_text() == ""
 
 
 def test_the_cut_stands_above_the_first_message_that_was_sent(seen, say):
     seen.show([say("user", "a"), say("assistant", "b"), say("user", "c"), say("assistant", "d")])
     before = seen.item("m3").height
-    seen.view.set_cut("m3", 2)
+    answer = seen.item("m4").message
+    seen.view.replace(structs.replace(answer, context_cut="m3"))
     assert seen.item("m3").height > before + 20
-    seen.view.set_cut(None, 0)
+    seen.view.replace(answer)
     assert seen.item("m3").height == before
 
 
@@ -244,7 +247,7 @@ def test_any_script_and_nothing_at_all(seen, say, text):
 def test_right_to_left_text_stands_at_the_right(seen, say):
     seen.show([say("assistant", "مرحبا بالعالم")])
     item = seen.item("m1")
-    origin = item.body_origin.y()
+    origin = item.part(0).y
     image = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
     dark = [
         x for x in range(image.width()) for y in range(int(origin), int(origin) + 24)
@@ -257,7 +260,7 @@ def test_right_to_left_text_stands_at_the_right(seen, say):
 def test_a_code_card_of_ten_thousand_lines_lays_out_few(seen, say):
     code = "\n".join(f"line {n}" for n in range(10_000))
     seen.show([say("assistant", f"```text\n{code}\n```")])
-    layout = seen.item("m1").body.layouts[0]
+    layout = layouts.text_of(seen.item("m1")).layouts[0]
     assert isinstance(layout, CodeLayout)
     assert isinstance(layout.block, CodeBlock)
     assert layout.block.text == code
@@ -270,7 +273,7 @@ def test_deep_lists_and_quotations_keep_room_for_their_text(seen, say, width):
     quotes = "\n".join(f"{'>' * (n + 1)} reply {n}" for n in range(60))
     seen.view.resize(width, 600)
     seen.show([say("user", "q"), say("assistant", f"{lists}\n\n{quotes}\n\n{'> - ' * 15}both")])
-    body = seen.item("m2").body
+    body = layouts.text_of(seen.item("m2"))
     depths = [layout.indentation for layout in body.layouts]
     assert len(depths) > 91 and max(depths) <= body.layouts[0].width / 2
     assert depths[:5] == sorted(depths[:5]) and depths[0] < depths[3] and depths[30] == depths[29]

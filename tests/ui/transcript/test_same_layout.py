@@ -7,9 +7,7 @@ import random
 import msgspec
 import pytest
 
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, drawn_text
-from qwen_desktop.jobs.markdown.blocks import projection
-from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from tests import layouts
 
 
@@ -21,7 +19,7 @@ def test_at_once_plain_first_or_streamed_is_the_same(seen, seed):
     assert layouts.plain_first(seen.view, message) == once
     if message.role is not Role.USER:
         assert layouts.streamed(seen.view, message, chance) == once
-        assert once.projection == projection(Markdown().blocks(drawn_text(message.parts)))
+        assert once.projection == layouts.reads(message)
 
 
 CODE = "Before.\n\n```python\n" + "x = 1  # " + "long " * 60 + "\n```\n\n| a | b |\n|---|--:|\n| **1** | 2 |"
@@ -33,7 +31,7 @@ def test_what_is_open_and_wrapped_stays_so_whatever_happens_to_the_window(seen, 
     folded = layouts.at_once(view, message)
     item = seen.item("m1")
     for action in ("thinking", "wrap"):
-        view.activate(item, seen.target("m1", action))
+        view.activated.emit(item, seen.target("m1", action))
     opened = layouts.seen(view, layouts.settle(view, "m1"))
     assert opened.height > folded.height + 80
     size = view.size()
@@ -70,5 +68,5 @@ def test_what_is_open_and_wrapped_stays_so_whatever_happens_to_the_window(seen, 
         change()
         assert layouts.seen(view, layouts.settle(view, "m1")) == opened, change.__name__
     for action in ("thinking", "wrap"):
-        view.activate(item, seen.target("m1", action))
+        view.activated.emit(item, seen.target("m1", action))
     assert layouts.seen(view, layouts.settle(view, "m1")) == folded

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QContextMenuEvent, QMouseEvent
+from PySide6.QtGui import QClipboard, QContextMenuEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QMenu
+
+from qwen_desktop.ui.chat.selection import Place
 
 
 @pytest.fixture
@@ -23,9 +26,9 @@ def talk(seen, say):
     return seen
 
 
-def drag(seen, start: QPoint, end: QPoint) -> None:
+def drag(seen, start: QPoint, end: QPoint, held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
     port = seen.view.viewport()
-    seen.qtbot.mousePress(port, Qt.MouseButton.LeftButton, pos=start)
+    seen.qtbot.mousePress(port, Qt.MouseButton.LeftButton, held, start)
     for step in range(1, 6):
         point = QPointF(start + (end - start) * step / 5)
         event = QMouseEvent(
@@ -87,7 +90,7 @@ def test_a_selection_survives_eviction(seen, say):
     for _ in range(60):
         seen.view.scroll_by(-1500)
         seen.settle()
-    assert seen.item("m300").body is None
+    assert not seen.item("m300").laid_out
     assert seen.selected() == before
 
 
@@ -144,9 +147,9 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(400)])
     parse = seen.view.texts.parse
 
-    def slow(message):
+    def slow(text):
         time.sleep(0.002)
-        return parse(message)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     seen.view.select_all()
@@ -155,7 +158,7 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.view.copy()
     assert time.perf_counter() - began < 0.1  # all of it takes 0.4 s at least
     assert QApplication.clipboard().text() == "before"
-    seen.view.selection.clear()  # what is clicked meanwhile changes nothing
+    seen.view.interaction.selection.clear()  # what is clicked meanwhile changes nothing
     seen.qtbot.waitUntil(lambda: QApplication.clipboard().text() != "before", timeout=10_000)
     copied = QApplication.clipboard().text().split("\n\n")
     assert len(copied) == 400
@@ -177,14 +180,14 @@ def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
     seen.show([say("assistant", f"message **{n}**") for n in range(60)])
     parse = seen.view.texts.parse
 
-    def slow(message):
+    def slow(text):
         time.sleep(0.006)
-        return parse(message)
+        return parse(text)
 
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     for later in (
         lambda: QApplication.clipboard().setText("elsewhere"),
-        lambda: seen.view.put_on_clipboard("elsewhere"),
+        lambda: seen.view._copying.text("elsewhere"),
         lambda: seen.view.copy_message(seen.item("m60")),
     ):
         seen.view.texts._kept.clear()
@@ -208,3 +211,73 @@ def test_a_click_on_text_that_is_not_laid_out_yet_takes_all_of_it(seen, say):
     seen.view.arrange(1)
     seen.settle()
     assert seen.selected() == "a b " * 200 + "end"
+
+
+@pytest.fixture
+def x11(monkeypatch):
+    """What is put where X11's middle click takes it from, which no other system has."""
+    put: list[str] = []
+    set_text = QClipboard.setText
+
+    def text(clipboard, text, mode=QClipboard.Mode.Clipboard):
+        put.append(text) if mode is QClipboard.Mode.Selection else set_text(clipboard, text, mode)
+
+    monkeypatch.setattr(QClipboard, "supportsSelection", lambda _clipboard: True)
+    monkeypatch.setattr(QClipboard, "setText", text)
+    return put
+
+
+def test_what_is_dragged_over_goes_to_the_middle_click(talk, x11):
+    drag(talk, talk.text_point("m2", "queue"), talk.text_point("m1", "heapq"))
+    talk.qtbot.waitUntil(lambda: x11 == ["heapq?\n\nA heap "])
+    talk.qtbot.mouseClick(talk.view.viewport(), Qt.MouseButton.LeftButton, pos=talk.text_point("m4", "welcome"))
+    assert len(x11) == 1, "a click selects nothing"
+
+
+def test_dragging_over_thousands_of_messages_makes_no_text_of_them(seen, say, x11, monkeypatch):
+    seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(3000)])
+    gathered = []
+    monkeypatch.setattr(seen.view.texts, "gather", lambda items, _done: gathered.append(items))
+    seen.view.interaction.selection.start(Place("m1", 0))
+    drag(seen, seen.text_point("m2999", "message"), seen.text_point("m3000", "2999"), Qt.KeyboardModifier.ShiftModifier)
+    assert seen.view.interaction.selection.ends() == ((0, 0), (2999, len("message ")))
+    assert gathered == []
+
+
+def test_copying_ten_thousand_messages_never_holds_the_loop(seen, say):
+    """Counted in the time of this thread, since other programs run beside."""
+    asked = []
+
+    async def plainer(texts):
+        asked.append(len(texts))
+        await asyncio.sleep(0)
+        return [text.replace("*", "") for text in texts]
+
+    async def copied():
+        held = []
+        while seen.view.copying:
+            began = time.thread_time()
+            QApplication.processEvents()
+            held.append(time.thread_time() - began)
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            held.append(time.thread_time() - began)
+        return max(held)
+
+    async def worst():
+        seen.view.texts._kept.clear()
+        began = time.thread_time()
+        seen.view.copy()
+        return max(time.thread_time() - began, await copied())
+
+    seen.show(
+        [say("user" if n % 2 == 0 else "assistant", f"**{n}**" + " word" * (n // 5000 * 120)) for n in range(10_000)]
+    )
+    seen.view.set_renderer(None, plainer)
+    seen.view.select_all()
+    loop = asyncio.new_event_loop()
+    held = min(loop.run_until_complete(worst()) for _ in range(3))
+    loop.close()
+    assert QApplication.clipboard().text().count("\n\n") == 9_999
+    assert max(asked) <= 300
+    assert held < 0.008

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 
 import msgspec
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Status
-from qwen_desktop.core.engine import FinishReason
+from qwen_desktop.core.engine import FinishReason, PromptProgress
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import PartDone, PartWasThinking, TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
@@ -18,8 +20,11 @@ from qwen_desktop.jobs.markdown.blocks import from_builtins
 from qwen_desktop.jobs.markdown.growing import grow_job
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
+from qwen_desktop.services.events import AnswerEvent, RunState
 from qwen_desktop.ui.chat import plain_texts, transcript_render
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.section_chrome import ProgressSection
+from qwen_desktop.ui.chat.section_text import TextSection
 from tests import layouts
 
 ANSWER = """# Title
@@ -43,6 +48,10 @@ def f(x):
 The end."""
 
 
+def progress(item):
+    return next((section for section in item.sections if isinstance(section, ProgressSection)), None)
+
+
 @pytest.fixture
 def live(seen, say):
     seen.show([say("user", "q"), say("assistant", status=Status.STREAMING)])
@@ -58,7 +67,7 @@ def feed(seen, text: str, seed: int = 1) -> None:
         place += step
         if chance.random() < 0.2:
             seen.qtbot.wait(34)
-    seen.qtbot.wait(50)
+    seen.qtbot.waitUntil(lambda: not seen.view.live.get("m2").dirty)
 
 
 def test_streamed_text_appears_as_it_comes(live):
@@ -72,13 +81,13 @@ def test_streamed_text_appears_as_it_comes(live):
 def test_the_streamed_answer_ends_up_as_if_rendered_at_once(live, seed):
     feed(live, ANSWER, seed)
     item = live.item("m2")
-    streamed = [msgspec.structs.replace(b, spans=None) if hasattr(b, "spans") else b for b in item.body.blocks]
+    streamed = [msgspec.structs.replace(b, spans=None) if hasattr(b, "spans") else b for b in layouts.blocks(item)]
     assert tuple(streamed) == Markdown().blocks(ANSWER)
     height = item.height
     live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE, finish_reason=FinishReason.STOP))
     live.settle()
     assert item.height == pytest.approx(height, abs=1)
-    assert tuple(item.body.blocks) == from_builtins(render(ANSWER))
+    assert tuple(layouts.blocks(item)) == from_builtins(render(ANSWER))
 
 
 def test_code_gets_its_colours_while_it_grows(live):
@@ -89,7 +98,7 @@ def test_code_gets_its_colours_while_it_grows(live):
         layouts.more(live.view, "m2", f"x{n} = 'text'  # {n}\n")
         if n % 50 == 0:
             live.qtbot.wait(40)
-    layout = live.item("m2").body.layouts[0]
+    layout = layouts.text_of(live.item("m2")).layouts[0]
     assert isinstance(layout, CodeLayout)
     end = len("import os\nx") + sum(len(f"x{n} = 'text'  # {n}\n") for n in range(400))
     live.qtbot.waitUntil(lambda: bool(layout.spans) and layout.spans[-1].start > end - 60, timeout=5000)
@@ -100,23 +109,23 @@ def test_code_gets_its_colours_while_it_grows(live):
 
 def test_finished_blocks_keep_their_layout(live):
     feed(live, "First paragraph.\n\nSecond paragraph.\n\nThird ")
-    kept = live.item("m2").body.layouts[:2]
+    kept = layouts.text_of(live.item("m2")).layouts[:2]
     feed(live, "goes on and on.\n\nFourth.")
-    assert live.item("m2").body.layouts[:2] == kept
+    assert layouts.text_of(live.item("m2")).layouts[:2] == kept
 
 
 def test_thinking_runs_then_folds(live):
     item = live.item("m2")
     layouts.more(live.view, "m2", thinking="I must think.\nThe last line of it")
-    live.qtbot.waitUntil(lambda: item.thinking is not None)
-    title, last = item.thinking.title()
+    live.qtbot.waitUntil(lambda: item.part(0) is not None)
+    title, last = layouts.thinking(item).title()
     assert title.startswith("Thinking… 0 s")
     assert last == "The last line of it"
-    live.view.take("m2", PartDone(0, 3.2, 40))
+    live.view.live.take(AnswerEvent("c", "m2", PartDone(0, 3.2, 40)))
     layouts.more(live.view, "m2", "Answer")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Answer")
-    assert item.thinking.title()[0].startswith("Thought for 3.2")
-    assert item.thinking.title()[1] == "40 tokens"
+    assert layouts.thinking(item).title()[0].startswith("Thought for 3.2")
+    assert layouts.thinking(item).title()[1] == "40 tokens"
 
 
 def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
@@ -124,27 +133,27 @@ def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
     layouts.more(live.view, "m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm")
     live.qtbot.waitUntil(lambda: "hm" in live.view.message_text("m2"))
     layouts.more(live.view, "m2", ", four.\n")
-    live.view.take("m2", PartWasThinking(0, 2.5, 30))
+    live.view.live.take(AnswerEvent("c", "m2", PartWasThinking(0, 2.5, 30)))
     layouts.more(live.view, "m2", "It is **4**.")
     live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "It is 4.")
-    assert item.thinking.title()[0].startswith("Thought for 2.5")
-    assert item.thinking.title()[1] == "30 tokens"
-    assert item.thinking.text == "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm, four."
+    assert layouts.thinking(item).title()[0].startswith("Thought for 2.5")
+    assert layouts.thinking(item).title()[1] == "30 tokens"
+    assert layouts.thinking(item).part.text == "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm, four."
     assert [type(part) for part in item.message.parts] == [ThinkingPart, TextPart]
 
 
 def test_reading_the_prompt_is_shown_until_the_first_word(live):
     item = live.item("m2")
-    live.view.prompt_progress("m2", 1024, 4096, 12.0)
-    assert item.progress.text().replace(",", "").startswith("Reading 1024 of 4096 tokens · 12 s left")
+    live.view.set_run(RunState("m2", read=PromptProgress(1024, 4096, 12.0)))
+    assert progress(item).text().replace(",", "").startswith("Reading 1024 of 4096 tokens · 12 s left")
     assert live.view.theme.color("accent").name() in live.colours("m2")
     layouts.more(live.view, "m2", "Word")
-    live.qtbot.waitUntil(lambda: item.progress is None)
+    live.qtbot.waitUntil(lambda: progress(item) is None)
 
 
 def test_a_failure_keeps_what_was_said(live):
     layouts.more(live.view, "m2", "Half an ans")
-    live.qtbot.wait(50)
+    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
     item = live.item("m2")
     problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.FAILED, problem=problem))
@@ -159,9 +168,34 @@ def test_deltas_are_shown_at_most_thirty_times_a_second(live):
     for _ in range(100):
         layouts.more(live.view, "m2", "word ")
         live.qtbot.wait(2)
-    live.qtbot.wait(50)
+    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
     assert 2 <= len(updates) <= 40
     assert live.view.message_text("m2").count("word") == 100
+
+
+def test_a_slow_frame_is_followed_by_a_pause_of_ten_times_that(live, monkeypatch):
+    shown = []
+    set_blocks = TextSection.set_blocks
+
+    def slow(self, blocks, stable=0):
+        if self.name == "part0.":
+            shown.append(time.perf_counter())
+            time.sleep(0.02)
+        return set_blocks(self, blocks, stable)
+
+    monkeypatch.setattr(TextSection, "set_blocks", slow)
+    for _ in range(60):
+        layouts.more(live.view, "m2", "word ")
+        live.qtbot.wait(5)
+    pauses = [after - before for before, after in itertools.pairwise(shown)]
+    assert pauses and min(pauses) >= 0.2
+    monkeypatch.undo()
+    layouts.more(live.view, "m2", "end")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2").endswith("end"))
+    before = time.perf_counter()
+    layouts.more(live.view, "m2", "!")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2").endswith("end!"))
+    assert time.perf_counter() - before < 0.15, "and a quick one is not"
 
 
 def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
@@ -217,7 +251,7 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
     turns.loop.run_until_complete(asyncio.wait_for(opened(), 30))
     seen.settle()
     assert asked == [long]
-    assert tuple(seen.item("m2").body.blocks) == from_builtins(render(long))
+    assert tuple(layouts.blocks(seen.item("m2"))) == from_builtins(render(long))
     seen.item("m2").evict()
     seen.view.arrange()
     seen.settle()
@@ -245,7 +279,7 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
         await asyncio.sleep(0.05)
         seen.qtbot.wait(200)
         assert not seen.item("m1").ready
-        assert seen.item("m1").body is not None, "plain text is on show"
+        assert seen.item("m1").laid_out, "plain text is on show"
         assert seen.view.message_text("m1") == long
         while not seen.item("m1").ready:
             await asyncio.sleep(0.01)
@@ -312,7 +346,7 @@ def test_blocks_that_come_in_one_frame_are_all_painted(live):
     layouts.more(live.view, "m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix")
     live.qtbot.waitUntil(lambda: bool(places))
     item = live.item("m2")
-    assert places[0] <= item.body_origin.y() + item.body.layouts[1].y
+    assert places[0] <= item.part(0).y + item.part(0).layouts[1].y
 
 
 def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
@@ -330,17 +364,18 @@ def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
 def test_the_clock_of_a_thought_that_was_cut_off_is_forgotten(live):
     layouts.more(live.view, "m2", thinking="Hm.")
     item = live.item("m2")
-    live.qtbot.waitUntil(lambda: item.thinking is not None and item.thinking.seconds is not None)
+    live.view.set_run(RunState("m2", thinking_since=time.monotonic() - 12))
+    live.qtbot.waitUntil(lambda: item.part(0) is not None and layouts.thinking(item).title()[0] == "Thinking… 12 s")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.STOPPED))
     live.settle()
-    assert item.thinking.title()[0] == "Thoughts"
+    assert layouts.thinking(item).title()[0] == "Thoughts"
 
 
 def test_reading_goes_on_where_it_was_in_another_theme(live):
-    live.view.prompt_progress("m2", 1024, 4096, 12.0)
+    live.view.set_run(RunState("m2", read=PromptProgress(1024, 4096, 12.0)))
     live.view.restyle()
     live.settle()
-    assert live.item("m2").progress.done == 1024
+    assert "1,024 of 4,096" in progress(live.item("m2")).text()
 
 
 def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypatch):
@@ -371,13 +406,13 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
         for _ in range(200):
             live.qtbot.wait(5)
             await asyncio.sleep(0.005)
-            if not live.view.live.get("m2").asking and not live.view.live.get("m2").dirty:
+            if not live.view.live.get("m2").texts[0].asking and not live.view.live.get("m2").dirty:
                 break
 
     turns.loop.run_until_complete(fed())
     assert max(here, default=0) < 3200
     assert max(asked) > 4000
-    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    assert tuple(layouts.blocks(item)) == Markdown().blocks(table)
     live.view.resize(700, 600)
     item.evict()
 
@@ -390,7 +425,7 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
     turns.loop.run_until_complete(asyncio.wait_for(seen_again(), 30))
     live.settle()
     assert max(here, default=0) < 3200
-    assert tuple(item.body.blocks) == Markdown().blocks(table)
+    assert tuple(layouts.blocks(item)) == Markdown().blocks(table)
     turns.loop.close()
 
 
@@ -408,7 +443,7 @@ def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
 
     async def ended():
         layouts.more(live.view, "m2", table)
-        while not asked or live.view.live.get("m2").asking:
+        while not asked or live.view.live.get("m2").texts[0].asking:
             live.qtbot.wait(1)
             await asyncio.sleep(0.001)
         layouts.more(live.view, "m2", "| last | row |\n")
@@ -450,7 +485,7 @@ def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, 
     assert live.view.message_text("m2") == item.source
     live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE))
     live.settle()
-    assert item.body.projection() == item.source
+    assert item.projection() == item.source
     item.evict()
     live.view.select_all()
     assert live.selected() == "q\n\n" + item.source

@@ -15,9 +15,10 @@ from PySide6.QtWidgets import QLineEdit
 
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
-from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, drawn_text, visible_text
+from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_text, visible_text
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.ui.chat.conversations import ConversationList
+from qwen_desktop.ui.chat.section_chrome import ThinkingSection
 from tests import random_messages
 from tests.scripted_engine import Script
 
@@ -139,9 +140,9 @@ async def test_a_long_chat_opens_at_its_end_and_fills_up_behind(make: Make) -> N
     ui.chat.open("")
     task = ui.chat.opened.open(conversation)
     await task
-    assert len(ui.chat.opened._ids) == 30
-    await ui.until(lambda: len(ui.chat.opened._ids) == 600)
-    assert ui.chat.transcript.message_text(ui.chat.opened._ids[0]) == "question 0"
+    assert len(ui.chat.transcript.items) == 30
+    await ui.until(lambda: len(ui.chat.transcript.items) == 600)
+    assert ui.chat.transcript.items[0].source == "question 0"
 
 
 async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> None:
@@ -183,7 +184,7 @@ async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
     assert ui.chat.transcript.items[-1].streaming
     await ui.app.stop_all()
     await ui.rest()
-    assert [item.source for item in ui.chat.transcript.items] == [drawn_text(m.parts) for m in await ui.messages()]
+    assert [item.source for item in ui.chat.transcript.items] == [markdown_text(m.parts) for m in await ui.messages()]
 
 
 async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_speed(
@@ -246,9 +247,9 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     transcript = ui.chat.transcript
     await ui.until(lambda: len(transcript.items) == 2 and "Two and two" in transcript.items[-1].source)
     item = transcript.items[-1]
-    await ui.until(lambda: item.thinking is not None and bool(item.source))
-    assert item.streaming and "Two and two" not in item.source and item.thinking is not None
-    assert item.thinking.text == ("Two and two, hm. " * 40).strip() and not item.thinking.running
+    await ui.until(lambda: isinstance(item.part(0), ThinkingSection) and bool(item.source))
+    assert item.streaming and "Two and two" not in item.source
+    assert item.part(0).part.text == ("Two and two, hm. " * 40).strip() and not item.part(0).running
     await ui.app.stop_all()
     await ui.rest()
     text = transcript.message_text(item.message.id)
@@ -268,10 +269,10 @@ async def test_parts_stand_in_the_order_in_which_they_came(make: Make, seed: int
         answer = (await ui.messages())[-1]
         assert [type(part) for part in answer.parts] == [type(part) for part in make.script.parts]
         item = ui.chat.transcript.items[-1]
-        assert item.message == answer and item.source == drawn_text(answer.parts)
+        assert item.message == answer and item.source == markdown_text(answer.parts)
         await ui.until(lambda: item.ready)  # noqa: B023 - at once
-        assert item.body.projection() == ui.chat.transcript.message_text(answer.id)
-        assert item.body.projection().endswith("The end.")
+        assert item.projection() == ui.chat.transcript.message_text(answer.id)
+        assert item.projection().endswith("The end.")
 
 
 async def test_a_new_chat_is_none_of_anybody_elses(make: Make) -> None:
@@ -390,7 +391,7 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     ui.press(Qt.Key.Key_Return)
     await ui.until(lambda: ui.app.chat.running() and ui.chat.transcript.last_answer_id())
     assert ui.app.models.state.status is not ModelStatus.READY
-    item = ui.chat.transcript._by_id[ui.chat.transcript.last_answer_id()]
+    item = ui.chat.transcript.items[-1]
     assert item.message.provenance is not None
     assert item.message.provenance.guide
     await ui.rest()

@@ -112,7 +112,7 @@ async def test_a_switch_and_the_reset_of_a_page(make: Make) -> None:
     control(page, "chat.open_thinking").switch.click()
     await ui.rest()
     section = page.sections["chat"]
-    assert section._differ.text() == "Two settings differ from their defaults."
+    assert section._differ.text() == "2 settings differ from their defaults."
     section.reset_button.click()
     await ui.rest()
     assert ui.app.preferences.settings.chat.show_speed

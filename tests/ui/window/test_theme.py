@@ -26,6 +26,8 @@ GROUNDS = {
         "accent_soft",
         "user_message",
         "selection",
+        "match",
+        "current_match",
     ),
     "text_muted": ("window", "rail", "sidebar", "surface", "sunken", "hover"),
     "text_faint": ("window", "sidebar", "surface", "sunken", "hover"),

@@ -19,7 +19,7 @@ from qwen_desktop.core.parts import (
     ThinkingPart,
     ToolCallPart,
     ToolResultPart,
-    drawn_text,
+    markdown_text,
 )
 from tests import random_messages
 
@@ -60,7 +60,7 @@ def test_what_fits_nothing_is_passed_over() -> None:
     assert builder.parts() == (picture,)
 
 
-def test_parts_are_drawn_in_order() -> None:
+def test_a_message_as_markdown_has_all_but_the_thinking_in_order() -> None:
     parts = (
         ThinkingPart("first", 1.0, 1),
         TextPart("I look it up."),
@@ -70,24 +70,7 @@ def test_parts_are_drawn_in_order() -> None:
         TextPart(""),
         TextPart("It is water."),
     )
-    assert drawn_text(parts) == (
-        "I look it up.\n\n> which\n> word?\n\n"
-        '````\nlook_up {"word": "``` sea"}\n````\n\n```\nWater.\n```\n\nIt is water.'
+    assert markdown_text(parts) == (
+        'I look it up.\n\n````\nlook_up {"word": "``` sea"}\n````\n\n```\nWater.\n```\n\nIt is water.'
     )
-    assert drawn_text(parts[:1]) == drawn_text(()) == ""
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_the_drawn_text_only_grows(seed: int) -> None:
-    """Else all that was drawn would be parsed again with each word."""
-    chance = random.Random(seed)
-    parts = tuple(part for part in random_messages.parts(chance) if "```" not in str(part))
-    builder = PartsBuilder()
-    before = ""
-    for event in random_messages.events(chance, parts):
-        builder.take(event)
-        now = drawn_text(builder.parts())
-        if isinstance(event, PartWasThinking):
-            before = now
-        assert now.startswith(before)
-        before = now
+    assert markdown_text(parts[:1]) == markdown_text(()) == ""

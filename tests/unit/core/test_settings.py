@@ -23,7 +23,7 @@ def test_every_default_is_allowed_and_described() -> None:
         assert replaced(Settings(), entry.key, entry.default) == Settings()
         assert entry.section in SECTION_TITLES
         assert entry.info.title and not entry.info.title.endswith(".")
-        assert entry.info.help == "" or entry.info.help.endswith(".")
+        assert entry.info.help is None or entry.info.help.endswith(".")
         assert (entry.default is None) <= entry.optional
 
 

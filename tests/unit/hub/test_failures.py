@@ -32,7 +32,7 @@ def rows(table: ModuleType) -> list[Failure]:
 
 @pytest.mark.parametrize("row", [row for table in TABLES for row in rows(table)], ids=lambda row: row.code)
 def test_a_row_fills_its_places_and_no_others(row: Failure) -> None:
-    named = set(re.findall(r"{(\w+)}", row.what + row.hint))
+    named = set(re.findall(r"{(\w+)}", row.what + (row.hint or "")))
     assert named == set(row.places.split())
     sentence = row(*(f"<{name}>" for name in row.places.split())).problem.sentence()
     assert "{" not in sentence and all(f"<{name}>" in sentence for name in named)

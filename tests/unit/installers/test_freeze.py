@@ -34,7 +34,13 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def frozen(folder: Path) -> Path:
     """A folder that has what a frozen one must have."""
     resources = folder / "_internal" / "qwen_desktop" / "_resources"
-    for name in ("guide/guide.gguf", "catalog.json", "icons/app.svg", "themes/tokens.json"):
+    for name in (
+        "guide/guide.gguf",
+        "catalog.json",
+        "icons/app.svg",
+        "themes/tokens.json",
+        "translations/qwen_desktop_en.qm",
+    ):
         (resources / name).parent.mkdir(parents=True, exist_ok=True)
         (resources / name).write_text("here")
     library = folder / "_internal" / "llama_cpp" / "lib" / "libggml-cpu-haswell.so"

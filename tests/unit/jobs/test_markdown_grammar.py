@@ -59,10 +59,10 @@ def test_a_text_that_grew_has_the_blocks_of_the_whole(seed: int) -> None:
 def test_what_a_later_line_turns_around(text: str) -> None:
     markdown = Markdown()
     growing = GrowingText(markdown)
-    for character in text + "\n\nEnd.":
-        growing.text += character
-        growing.blocks()
-    assert tuple(growing.blocks()[0]) == markdown.blocks(text + "\n\nEnd.")
+    whole = text + "\n\nEnd."
+    for end in range(1, len(whole)):
+        growing.blocks(whole[:end])
+    assert tuple(growing.blocks(whole)[0]) == markdown.blocks(whole)
 
 
 # Scripts without spaces ----------------------------------------------------------------------------------------------

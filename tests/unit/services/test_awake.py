@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 import psutil
 
-from qwen_desktop.core.chat import Message
 from qwen_desktop.core.models import Download, DownloadRequest, DownloadStatus
-from qwen_desktop.core.parts import Role
 from qwen_desktop.services import awake
 from qwen_desktop.services.awake import Awake
-from qwen_desktop.services.events import AnswerEvent, DownloadChanged, EventBus, MessageChanged, Reading
+from qwen_desktop.services.events import DownloadChanged, EventBus, RunChanged, RunState
 
 
 class Holds:
@@ -42,10 +40,6 @@ def download(status: DownloadStatus) -> DownloadChanged:
     return DownloadChanged(Download("d", DownloadRequest("o/n", "Q8_0"), status))
 
 
-def answer_over() -> MessageChanged:
-    return MessageChanged(Message("m", "c", None, Role.ASSISTANT, (), 0.0))
-
-
 def test_a_download_and_an_answer_hold_once_until_both_are_over() -> None:
     bus, holds = EventBus(), Holds()
     made = Awake(bus, holds)
@@ -53,12 +47,12 @@ def test_a_download_and_an_answer_hold_once_until_both_are_over() -> None:
     assert not made.held
     bus.publish(download(DownloadStatus.RUNNING))
     bus.publish(download(DownloadStatus.CHECKING))
-    bus.publish(AnswerEvent("c", "m", Reading()))
+    bus.publish(RunChanged("c", RunState("m")))
     assert soon(lambda: holds.now == 1)
     bus.publish(download(DownloadStatus.DONE))
     time.sleep(0.02)
     assert made.held and (holds.now, holds.made) == (1, 1)
-    bus.publish(answer_over())
+    bus.publish(RunChanged("c"))
     assert soon(lambda: holds.now == 0) and not made.held
     bus.publish(download(DownloadStatus.RUNNING))
     assert soon(lambda: holds.now == 1)

@@ -61,7 +61,7 @@ def test_the_first_write_explains_every_setting(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for entry in declared():
         assert f"# {entry.info.title}." in text
-        assert entry.info.help in text
+        assert (entry.info.help or "") in text
     assert 'theme = "dark"' in text
     assert "# A whole number from 512 to 1,048,576. Default: automatic.\n# context =\n" in text
     loaded = file.load()

@@ -1,13 +1,16 @@
-"""A message's blocks one below the other, with the offsets of its plain-text projection."""
+"""A part of a message that is text: its blocks one below the other."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
+from qwen_desktop.core.parts import Part, code_text
 from qwen_desktop.jobs.markdown.blocks import (
     Block,
     CodeBlock,
@@ -26,6 +29,10 @@ from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
 from qwen_desktop.ui.chat.blocks_text import MathLayout, RuleLayout, TextLayoutBlock, paint_quote_bars
+from qwen_desktop.ui.chat.section import Section
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
 def layout_of(style: Style, block: Block) -> BlockLayout:
@@ -43,22 +50,26 @@ def layout_of(style: Style, block: Block) -> BlockLayout:
             return RuleLayout(style, block)
 
 
-class Body:
-    """Laid-out blocks. What it looks like follows from the blocks, the width and which code is wrapped alone: layouts
-    of earlier blocks are used again where that gives the same, however they came about.
+class TextSection(Section):
+    """The text of a part: laid-out blocks and the offsets of their plain-text projection. What it looks like follows
+    from the blocks, the width and which code is wrapped alone: layouts of earlier blocks are used again where that
+    gives the same, however they came about.
     """
 
-    def __init__(self, style: Style, wrapped: set[int] | None = None) -> None:
-        self.style = style
-        #: Numbers of the blocks whose long lines of code are broken; outlives the layouts where the caller keeps it.
-        self.wrapped = set() if wrapped is None else wrapped
-        self.width = 0.0
-        self.height = 0.0
+    def __init__(self, item: MessageItem, name: str, kind: type[Part]) -> None:
+        super().__init__(item, name)
+        self._kind = kind
         self.layouts: list[BlockLayout] = []
-        self._tops: list[float] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
+
+    def take(self, part: Part) -> bool:
+        if type(part) is not self._kind:
+            return False
+        if (code := code_text(part)) is not None:
+            self.set_blocks([CodeBlock(code)])
+        return True
 
     @property
     def blocks(self) -> list[Block]:
@@ -67,17 +78,15 @@ class Body:
 
     @property
     def length(self) -> int:
-        """Characters of the projection."""
         return self._starts[-1] + self._lengths[-1] if self._starts else 0
 
     def projection(self) -> str:
-        """The plain text that selections count in."""
         if self._text is None:
             self._text = projection_of(self.blocks)
         return self._text
 
-    def steps(self, blocks: Iterable[Block | None], width: float) -> Iterator[None]:
-        """Lay out ``blocks`` one a step (None is a pause); the body shows what there was until the last step."""
+    def prepared(self, blocks: Iterable[Block | None], width: float) -> Generator[None, None, list[BlockLayout]]:
+        """Lay out ``blocks`` one a step (None is a pause), for ``show``: until then there is on show what there was."""
         fresh: list[BlockLayout] = []
         old = list(self.layouts) if width == self.width else []
         for block in blocks:
@@ -89,60 +98,55 @@ class Body:
             if layout is not None and layout.block == block:
                 fresh.append(layout)
                 continue
-            fresh.append(self._renewed(layout, block, width, len(fresh)))
+            kept = layout is not None and layout.update(block)
+            fresh.append(layout if kept and layout is not None else self._made(block, width, len(fresh)))
             yield
+        return fresh
+
+    def show(self, layouts: list[BlockLayout], width: float) -> None:
+        """Show what was prepared."""
         self.width = width
-        self.layouts = fresh
+        self.layouts = layouts
         self._place(0)
 
-    def set_blocks(self, blocks: Sequence[Block], width: float, stable: int = 0) -> None:
-        """Show ``blocks`` at once; the first ``stable`` are known to be unchanged."""
-        if width != self.width:
-            stable = 0
-            self.width = width
-            for layout in self.layouts:
-                layout.set_width(width)
+    def set_blocks(self, blocks: Sequence[Block], stable: int = 0) -> float:
+        """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
+        different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
         for number in range(stable, len(blocks)):
             block = blocks[number]
-            if number < len(self.layouts):
-                if self.layouts[number].block != block:
-                    self.layouts[number] = self._renewed(self.layouts[number], block, width, number)
-            else:
-                self.layouts.append(self._renewed(None, block, width, number))
+            layout = self.layouts[number] if number < len(self.layouts) else None
+            if layout is None or (layout.block != block and not layout.update(block)):
+                self.layouts[number : number + 1] = [self._made(block, self.width, number)]
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
+        return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
-    def _renewed(self, layout: BlockLayout | None, block: Block, width: float, number: int) -> BlockLayout:
-        if layout is not None and layout.update(block):
-            return layout
+    def _made(self, block: Block, width: float, number: int) -> BlockLayout:
         layout = layout_of(self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = number in self.wrapped
+            layout.wrap = self.item.folds.get(f"{self.name}b{number}.wrap", False)
         layout.set_width(width)
         return layout
 
-    def set_width(self, width: float) -> None:
-        """Lay out again for another width."""
+    def lay(self, width: float) -> None:
         if width != self.width:
             self.width = width
             for layout in self.layouts:
                 layout.set_width(width)
             self._place(0)
 
-    def toggle_wrap(self, key: str) -> None:
-        """Break the long lines of the code card that a target's key belongs to, or stop doing so."""
-        number = int(key.partition(".")[0].removeprefix("b"))
-        layout = self.layouts[number]
+    def toggle(self, key: str) -> None:
+        layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
         if isinstance(layout, CodeLayout):
             layout.toggle_wrap()
-            self.wrapped.symmetric_difference_update((number,))
+            self.item.folds[self.name + key] = layout.wrap
             self._place(0)
 
     def _place(self, first: int) -> None:
         self._text = None
-        first = min(first, len(self._tops), len(self._starts))
-        del self._tops[first:], self._starts[first:], self._lengths[first:]
+        first = min(first, len(self._starts))
+        del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
             y = 0.0
@@ -156,66 +160,51 @@ class Body:
                 else:
                     follows_item = isinstance(before.block, TextBlock) and before.block.indent > 0
                     gap = layout.gap if follows_item else max(layout.gap, 10.0)
-                y = self._tops[-1] + before.height + gap
+                y = before.y + before.height + gap
                 start = self._starts[-1] + self._lengths[-1] + len(separator(before.block, layout.block))
             layout.y = y
-            self._tops.append(y)
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
-        self.height = self._tops[-1] + self.layouts[-1].height if self.layouts else 0.0
+        self.height = self.layouts[-1].y + self.layouts[-1].height if self.layouts else 0.0
 
     @property
     def natural(self) -> float:
-        """Pixels of the widest line, for bubbles that hug their text."""
         return max((x.flow.natural for x in self.layouts if isinstance(x, TextLayoutBlock)), default=0.0)
 
     # Painting and asking ---------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        context: PaintContext,
-        at: At,
-        selected: tuple[int, int] | None,
-    ) -> None:
-        """Draw the blocks that can be seen."""
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
-        first = max(0, bisect_right(self._tops, top - y) - 1)
-        for number in range(first, len(self.layouts)):
+        for number in range(self._at(top - y), len(self.layouts)):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
             if y + layout.y + layout.height < top:
                 continue
-            part = None
-            if selected is not None:
-                start = self._starts[number]
-                part = (selected[0] - start, min(selected[1] - start, self._lengths[number] + 1))
-                outside = part[1] <= 0 or part[0] > self._lengths[number]
-                part = None if outside else (max(0, part[0]), part[1])
             before = self.layouts[number - 1]
             if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
                 depth = min(layout.quotes, before.quotes)
                 bars = QRectF(x, y + layout.y - between - 2, 0, between + 4)
                 paint_quote_bars(painter, self.style, bars, depth)
-            layout.paint(painter, context, at.moved(0, layout.y), part, f"b{number}.")
+            inner = context.of(f"b{number}.", self._starts[number], self._lengths[number])
+            layout.paint(painter, inner, at.moved(0, layout.y))
 
-    def index_at(self, y: float) -> int:
-        """Number of the block at height ``y``."""
-        return max(0, bisect_right(self._tops, y) - 1)
+    def _at(self, y: float) -> int:
+        return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
 
     def offset_at(self, x: float, y: float) -> int:
-        """Offset in the projection nearest to a point."""
         if not self.layouts:
             return 0
-        number = self.index_at(y)
+        number = self._at(y)
         layout = self.layouts[number]
         inside = min(max(0, layout.offset_at(x, y - layout.y)), self._lengths[number])
         return self._starts[number] + inside
 
+    def wheel(self, x: float, y: float, dx: float) -> bool:
+        return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
+
     def targets(self) -> list[Target]:
-        """Everything that can be clicked, in reading order."""
         return [
             target.moved(0, layout.y, f"b{number}.")
             for number, layout in enumerate(self.layouts)

@@ -1,0 +1,187 @@
+"""One piece of a message: a part, the name line, notes, an error, the row of actions. All speak the same interface.
+
+A section knows its height for a width, paints itself at a place and names what can be clicked in it; its coordinates
+begin at its own top left, its offsets count in its own text. What it says it asks of its message, which stacks its
+sections and knows nothing else of them. A ``HostedSection`` carries a real widget, which the view places and shows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRect, QRectF, Qt
+from PySide6.QtGui import QFont, QPainter
+from PySide6.QtWidgets import QApplication, QWidget
+
+from qwen_desktop.core.parts import Part
+from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target, draw_line_of_text
+from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_style import Style
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
+
+
+@dataclass(slots=True)
+class Options:
+    """What the view decides for all its messages. ``changed`` is told of a message and of its section whose height has
+    become another one by itself, before anything moves."""
+
+    show_speed: bool = True
+    open_thinking: bool = False
+    changed: Callable[[MessageItem, Section], object] | None = None
+
+
+class Section(Directed, ABC):
+    """One piece. ``name`` stands before the keys of its targets in the message."""
+
+    #: Pixels wanted above it, and above it when nothing but headings stands there.
+    gap = 10.0
+    top_gap = 0.0
+    #: What follows it belongs to it: a name line, for one.
+    heading = False
+    #: Where its message has put it, and where its text begins in the message's.
+    x = y = height = 0.0
+    start = 0
+
+    def __init__(self, item: MessageItem, name: str = "") -> None:
+        self.item = item
+        self.name = name
+        self.restyle(item.style)
+
+    def restyle(self, style: Style) -> None:
+        """Take other fonts, colours and directions."""
+        self.style = style
+        self.rtl = style.rtl
+
+    def changed(self) -> None:
+        """To be called when the height has become another one by itself."""
+        self.item.section_changed(self)
+
+    def box(self, at: At, x: float, y: float, width: float, height: float) -> QRectF:
+        """A rectangle, counted from the start edge, where it is to be painted."""
+        return self.placed(QRectF(x, y, width, height)).translated(at.x, at.y)
+
+    def write(
+        self, painter: QPainter, rect: QRectF, text: str, *, font: QFont, role: str, centred: bool = False
+    ) -> None:
+        """One line of text in the colour of a role, from the start of a rectangle or in the middle of it."""
+        painter.setFont(font)
+        painter.setPen(self.style.color(role))
+        align = Qt.AlignmentFlag.AlignHCenter if centred else Qt.AlignmentFlag.AlignLeft
+        draw_line_of_text(painter, rect, text, align=align)
+
+    @abstractmethod
+    def lay(self, width: float) -> None:
+        """Measure for ``width`` pixels. A height of 0 takes no room, not even the gap."""
+
+    @abstractmethod
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """Draw at ``at``. Keys and ranges of ``context`` are the section's own."""
+
+    def take(self, part: Part) -> bool:
+        """Show another state of its part; False when that is none of its kind."""
+        return False
+
+    @property
+    def natural(self) -> float:
+        """Pixels that it would fill, if less than its width."""
+        return self.width
+
+    def visible(self, context: PaintContext) -> bool:
+        """Whether it is on show in a message seen like this (``context`` is the message's)."""
+        return True
+
+    def targets(self) -> list[Target]:
+        """What can be clicked in it or reached with Tab, in reading order."""
+        return []
+
+    def toggle(self, key: str) -> None:
+        """Open or fold what the target with this key stands for."""
+
+    def wheel(self, x: float, y: float, dx: float) -> bool:
+        """Scroll what is under a point sideways by ``dx`` pixels; False when there is nothing to scroll."""
+        return False
+
+    @property
+    def length(self) -> int:
+        """Characters of ``projection``."""
+        return 0
+
+    def projection(self) -> str:
+        """The plain text that is selected, copied and read out."""
+        return ""
+
+    def offset_at(self, x: float, y: float) -> int:
+        """The offset in ``projection`` that is nearest to a point."""
+        return 0
+
+    @property
+    def spoken(self) -> str:
+        """What a screen reader says of it after the message's text."""
+        return ""
+
+
+class HostedSection(Section):
+    """A widget in a message. It outlives the message's layout: what is being edited in it is never lost.
+
+    The height is the widget's own, asked again whenever its layout changes. Each widget in it that takes the keyboard
+    is a target, so that Tab comes to it in reading order and not when Qt's own chain does.
+    """
+
+    def __init__(self, item: MessageItem, name: str, widget: QWidget) -> None:
+        super().__init__(item, name)
+        self.widget = widget
+        for each in self._inputs():
+            each.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+
+    def _inputs(self) -> list[QWidget]:
+        every = (self.widget, *self.widget.findChildren(QWidget))
+        return [each for each in every if each.focusPolicy() != Qt.FocusPolicy.NoFocus and each.focusProxy() is None]
+
+    def lay(self, width: float) -> None:
+        self.width = width
+        widget = self.widget
+        tall = widget.heightForWidth(int(width)) if widget.hasHeightForWidth() else widget.sizeHint().height()
+        self.height = float(min(max(tall, widget.minimumHeight()), widget.maximumHeight()))
+
+    def take(self, part: Part) -> bool:
+        return True
+
+    def relaid(self) -> None:
+        """Ask the widget for its height again."""
+        before = self.height
+        self.lay(self.width)
+        if self.height != before:
+            self.changed()
+
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """The widget paints itself."""
+
+    def targets(self) -> list[Target]:
+        found: list[Target] = []
+        for number, each in enumerate(self._inputs()):
+            place = QRectF(each.rect().translated(each.mapTo(self.widget, QPoint()) if number else QPoint()))
+            found.append(Target(f"widget{number}", "widget", "", place, each.accessibleName()))
+        return found
+
+    def widget_of(self, key: str) -> QWidget:
+        """The widget that a target stands for."""
+        return self._inputs()[int(key.removeprefix("widget"))]
+
+    def key_of(self, widget: QWidget | None) -> str | None:
+        """The key of the target that a widget is, or belongs to."""
+        for number, each in reversed(list(enumerate(self._inputs()))):
+            if widget is not None and (widget is each or each.isAncestorOf(widget)):
+                return f"widget{number}"
+        return None
+
+    def seat(self, place: QRect, *, seen: bool) -> None:
+        """Put the widget at a place of its parent; hide it where it cannot be ``seen``, but for one that has the
+        keyboard, which it would lose."""
+        if self.widget.geometry() != place:
+            self.widget.setGeometry(place)
+        self.widget.setVisible(seen or self.key_of(QApplication.focusWidget()) is not None)

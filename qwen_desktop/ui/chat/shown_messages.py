@@ -1,0 +1,157 @@
+"""Which messages are shown, in which order, and what follows from that. Nobody else keeps it. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from qwen_desktop.core.chat import Message, Versions
+from qwen_desktop.core.parts import Role
+
+
+class Entry(Protocol):
+    """Shows one message. All but the growing parts of ``message`` is written by ``ShownMessages`` alone.
+
+    ``cut_above`` says that the model sees the chat from here on, ``last`` that it is the last answer.
+    """
+
+    message: Message
+    index: int
+    versions: Versions | None
+    cut_above: bool
+    last: bool
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class ShownMessages(Generic[E]):
+    """A branch of a conversation from some message on to its end, each message once.
+
+    What changes it returns the entries about which something else is true than before: versions, ``cut_above``,
+    ``last``.
+    """
+
+    def __init__(self, make: Callable[[Message], E]) -> None:
+        self._make = make
+        self._by_id: dict[str, E] = {}
+        self._versions: dict[str, Versions] = {}
+        self._cut: E | None = None
+        self._last: E | None = None
+        self.items: list[E] = []
+        #: There are older messages that can be asked for.
+        self.more_above = False
+
+    # Questions -------------------------------------------------------------------------------------------------------
+
+    def get(self, message_id: str) -> E | None:
+        """The entry of a message, None when it is not among these."""
+        return self._by_id.get(message_id)
+
+    @property
+    def last_answer(self) -> E | None:
+        """The last message of the assistant."""
+        return self._newest(Role.ASSISTANT)
+
+    @property
+    def last_own(self) -> E | None:
+        """The user's last message."""
+        return self._newest(Role.USER)
+
+    def _newest(self, role: Role) -> E | None:
+        return next((entry for entry in reversed(self.items) if entry.message.role is role), None)
+
+    def fork(self, branch: Sequence[Message]) -> tuple[str | None, Sequence[Message]] | None:
+        """Where a branch, of which this is the end, leaves what is shown: the id of the first message that is not in it
+        (None when all are) and those that come instead. None when it does so further up."""
+        for place in range(len(branch), -1, -1):
+            above = branch[place - 1].id if place else branch[0].parent_id if branch else None
+            entry = self._by_id.get(above or "")
+            if entry is not None or (branch and not place and above is None):
+                after = 0 if entry is None else entry.index + 1
+                return self.items[after].message.id if after < len(self.items) else None, branch[place:]
+        return None
+
+    # Changes ---------------------------------------------------------------------------------------------------------
+
+    def open(self, messages: Sequence[Message], *, more_above: bool) -> list[E]:
+        """Show these and no others. An entry stays that shows one of them as it is."""
+        before = self._by_id
+        self._by_id, self._versions, self.items, self.more_above = {}, {}, [], more_above
+        for message in messages:
+            entry = before.get(message.id)
+            self._take(entry if entry is not None and entry.message == message else self._make(message))
+        return self._renumber()
+
+    def prepend(self, messages: Sequence[Message], *, more_above: bool) -> list[E]:
+        """Older ones come above."""
+        below, self.items, self.more_above = self.items, [], more_above
+        for message in messages:
+            if message.id not in self._by_id:
+                self._take(self._make(message))
+        self.items += below
+        return self._renumber()
+
+    def append(self, message: Message) -> list[E]:
+        """A message that is not among these comes at the end."""
+        return self.replace_tail(None, (message,))
+
+    def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> list[E]:
+        """These come instead of the message ``from_id`` and all below it; None: below the last one. From the first
+        one on nothing is left above."""
+        first = self._by_id.get(from_id or "")
+        place = len(self.items) if first is None else first.index
+        for entry in self.items[place:]:
+            del self._by_id[entry.message.id]
+        del self.items[place:]
+        if first is not None and not self.items:
+            self.more_above = False
+        for message in messages:
+            self._take(self._make(message))
+        return self._renumber(place)
+
+    def replace(self, message: Message) -> list[E]:
+        """A message that is among these has become another one."""
+        self._by_id[message.id].message = message
+        return self._follow(())
+
+    def set_versions(self, versions: Mapping[str, Versions]) -> list[E]:
+        """Some of these, by id, have other versions: those have the same ones."""
+        self._versions |= {
+            key: Versions(found.ids, place) for found in versions.values() for place, key in enumerate(found.ids)
+        }
+        return self._follow([entry for key in versions if (entry := self._by_id.get(key)) is not None])
+
+    def _take(self, entry: E) -> None:
+        self.items.append(entry)
+        self._by_id[entry.message.id] = entry
+
+    def _renumber(self, place: int = 0) -> list[E]:
+        for index in range(place, len(self.items)):
+            self.items[index].index = index
+        return self._follow(self.items[place:])
+
+    def _follow(self, entries: Sequence[E]) -> list[E]:
+        """Bring onto the entries what follows from the order, versions only onto these."""
+        changed = []
+        for entry in entries:
+            versions = self._versions.get(entry.message.id)
+            if entry.versions != versions:
+                entry.versions = versions
+                changed.append(entry)
+        cut, last = self._first_kept(), self.last_answer
+        for marked in (self._cut, cut, self._last, last):
+            if marked is not None and (marked.cut_above, marked.last) != (marked is cut, marked is last):
+                marked.cut_above, marked.last = marked is cut, marked is last
+                changed.append(marked)
+        self._cut, self._last = cut, last
+        return changed
+
+    def _first_kept(self) -> E | None:
+        """The message from which on the model sees the chat: the last answer that was cut says it, and the next will
+        keep to it (``services.request_messages.cut_of``). Above the very first message nothing is cut off."""
+        for entry in reversed(self.items):
+            if entry.message.context_cut is not None:
+                kept = self._by_id.get(entry.message.context_cut)
+                return kept if kept is not None and (kept.index > 0 or self.more_above) else None
+        return None

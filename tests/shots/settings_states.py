@@ -1,0 +1,158 @@
+"""The settings: every section, what can be found, what is refused, and the licences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtWidgets import QComboBox
+
+from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.settings import SECTION_TITLES
+from qwen_desktop.core.text import Text
+from qwen_desktop.ui.settings import notices
+from qwen_desktop.ui.settings.notices import Part
+from tests.shots.parts import settings
+from tests.shots.table import State, state
+from tests.ui.models import scripted
+
+if TYPE_CHECKING:
+    from tests.shots.stage import Stage
+
+_PARTS = (
+    Part("numpy", "2.4.6", "BSD-3-Clause AND MIT", "https://numpy.org", "", ("Redistribution and use …\n" * 30,)),
+    Part("Qt", "6.11.3", "LGPL-3.0-only", "https://www.qt.io", "You may replace it by your own build.", ("LGPL",)),
+    *(Part(f"a-part-with-a-name-{number}", f"1.{number}", "MIT", "", "", ("MIT text",)) for number in range(24)),
+    Part("zlib", "", "Zlib"),
+)
+
+
+async def page(stage: Stage, section: str, **options: Any) -> Any:
+    """Open a section."""
+    await stage.open(**options)
+    stage.command("view.settings")
+    shown = settings(stage)
+    shown.show_section(section)
+    await stage.rest()
+    return shown
+
+
+def _section(name: str) -> State:
+    async def draw(stage: Stage) -> None:
+        await page(stage, name)
+
+    return draw
+
+
+for _name in (*SECTION_TITLES, "about"):
+    state(f"settings-{_name}")(_section(_name))
+
+
+@state("settings-downloads-end")
+async def downloads_end(stage: Stage) -> None:
+    shown = await page(stage, "downloads")
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+
+
+@state("settings-search")
+async def search(stage: Stage) -> None:
+    (await page(stage, "appearance")).search.setText("the")
+
+
+@state("settings-search-nothing")
+async def search_nothing(stage: Stage) -> None:
+    (await page(stage, "appearance")).search.setText("zebra")
+
+
+@state("settings-changed")
+async def changed(stage: Stage) -> None:
+    await page(stage, "engine", engine__threads=3, engine__context=8192, engine__flash_attention="on")
+
+
+@state("settings-choice")
+async def choice(stage: Stage) -> None:
+    shown = await page(stage, "appearance")
+    shown.row("appearance.theme").findChild(QComboBox).showPopup()
+
+
+@state("settings-token")
+async def token(stage: Stage) -> None:
+    shown = await page(stage, "downloads", prepare=_with_token)
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+
+
+def _with_token(app: Any) -> None:
+    async def get(_name: str) -> str:
+        return "hf_made_up"
+
+    app.secrets.get = get
+
+
+@state("settings-refused")
+async def refused(stage: Stage) -> None:
+    shown = await page(stage, "sampling")
+    shown._change("sampling.temperature", 7.0)
+
+
+@state("settings-large-text")
+async def large_text(stage: Stage) -> None:
+    await page(stage, "appearance")
+    await stage.services.preferences.set("appearance.text_size", 150)
+
+
+@state("settings-offline")
+async def offline(stage: Stage) -> None:
+    await page(stage, "downloads", downloads__offline=True)
+
+
+def _folder(shown: Any) -> Any:
+    return shown.sections["downloads"].extra.itemAt(0).widget().folder
+
+
+@state("settings-move-models")
+async def move_models(stage: Stage) -> None:
+    shown = await page(stage, "downloads")
+    stage.services.library.items = scripted.installed()
+    _folder(shown).ask("/mnt/big/models")
+    await stage.dialog()
+
+
+@state("settings-moving-models")
+async def moving_models(stage: Stage) -> None:
+    shown = await page(stage, "downloads")
+    stage.services.library.gate.clear()
+    _folder(shown).ask("/mnt/big/models")
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+
+
+@state("settings-not-moved")
+async def not_moved(stage: Stage) -> None:
+    shown = await page(stage, "downloads")
+    stage.services.library.fails = Problem("environment", Text("disk.full", "The disk is full."))
+    _folder(shown).ask("/mnt/big/models")
+    await stage.rest()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+
+
+async def _licences(stage: Stage) -> Any:
+    kept, notices.load = notices.load, lambda _resources: _PARTS
+    try:
+        shown = await page(stage, "about")
+        shown._pages["about"].licences.click()
+        dialog: Any = await stage.dialog()
+        await stage.rest()
+    finally:
+        notices.load = kept
+    return dialog
+
+
+@state("settings-licences")
+async def licences(stage: Stage) -> None:
+    await _licences(stage)
+
+
+@state("settings-licences-search")
+async def licences_search(stage: Stage) -> None:
+    (await _licences(stage)).search.setText("lgpl")

@@ -1,0 +1,91 @@
+"""Every text of the package is found by Qt's lupdate in the context in which it is looked up, and nothing is shown that
+nobody can translate."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from pathlib import Path
+
+import marks
+import pytest
+import translations
+
+#: Files whose texts are still to be put in order. Empty in the end.
+NOT_YET = (
+    "ui/assembly.py",
+    "ui/chat/blocks.py",
+    "ui/chat/transcript_parts.py",
+    "ui/dialogs.py",
+    "ui/models/",
+    "ui/settings/about.py",
+    "ui/settings/rows.py",
+    "ui/welcome/recommended.py",
+    "ui/widgets/labels.py",
+)
+
+
+def of_swept(faults: Iterable[marks.Fault]) -> list[marks.Fault]:
+    return [fault for fault in faults if not fault.where.startswith(NOT_YET)]
+
+
+def test_what_lupdate_extracts_is_what_the_package_marks(tmp_path: Path) -> None:
+    target = tmp_path / "qwen_desktop_ar.ts"
+    translations.extract(target, "ar")
+    found = {
+        (context.findtext("name"), message.findtext("source"), message.get("numerus") == "yes")
+        for context in ET.parse(target).iter("context")  # noqa: S314 - made just now
+        for message in context.iter("message")
+    }
+    marked, faults = marks.read(translations.PACKAGE)
+    hidden = {fault.where for fault in faults}
+    assert len(found) > 700
+    marked += marks.of_catalogue(translations.CATALOGUE)
+    expected = {(mark.context, mark.source, mark.plural) for mark in marked if mark.where not in hidden}
+    assert expected <= found
+    assert found == expected or NOT_YET  # a tr() of something else is found in no context, or in a wrong one
+
+
+def test_every_text_is_a_literal_at_a_call_that_lupdate_understands() -> None:
+    assert of_swept(marks.read(translations.PACKAGE)[1]) == []
+
+
+def test_nothing_is_shown_that_nobody_can_translate() -> None:
+    assert of_swept(marks.unmarked(translations.PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tr('bare')",
+        "other.tr('of another object')",
+        "self.tr(variable)",
+        "self.tr(f'{n} files')",
+        "f\"{self.tr('inside')}\"",
+        "self.tr('%n files')",
+        "self.tr('files', '', n)",
+        "self.tr('%n files', n=n)",
+        "translate(context, 'text')",
+        "translate('context', 'text' + more)",
+        "translate('two words', 'text')",
+        "QT_TRANSLATE_NOOP('context', text)",
+        "[QT_TRANSLATE_NOOP('context', word) for word in ('a', 'b')]",
+    ],
+)
+def test_a_call_that_lupdate_would_not_find_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "it.py").write_text(f"class It:\n    def show(self):\n        return {line}\n")
+    _, faults = marks.read(tmp_path)
+    assert [fault.where for fault in faults] == ["it.py:3"]
+
+
+@pytest.mark.parametrize(
+    "line", ["label.setText('Hello')", "QLabel(f'{n} files')", "Label(theme, 'Hello' if n else '', self)"]
+)
+def test_a_literal_that_is_shown_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "ui").mkdir()
+    (tmp_path / "ui" / "it.py").write_text(line)
+    assert [fault.where for fault in marks.unmarked(tmp_path)] == ["ui/it.py:1"]
+    (tmp_path / "ui" / "it.py").write_text(
+        "label.setText('·'), QLabel(text), log.info('Hello'), x.setText(self.tr('Hello'))"
+    )
+    assert list(marks.unmarked(tmp_path)) == []
