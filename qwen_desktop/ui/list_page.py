@@ -52,7 +52,7 @@ class ListPage(QWidget):
         """Show or hide the list, also at the next start; in a narrow window only for now."""
         self.show_list(shown)
         if self._setting and not self._narrow and shown is not self._wanted():
-            self._shell.operations.run(self._shell.services.preferences.change({self._setting: shown}))
+            self._shell.operations.run(self._shell.services.preferences.change({self._setting: shown}), owner=self)
 
     def _wanted(self) -> bool:
         return not self._setting or bool(value(self._shell.services.preferences.settings, self._setting))

@@ -143,7 +143,7 @@ class MainWindow(Frame):
         self._show_network()
 
     def _go_online(self) -> None:
-        self.operations.run(self._services.preferences.set("downloads.offline", False))
+        self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)
 
     def _show_network(self) -> None:
         """The way back stands in the menu only while the network is switched off."""
@@ -190,7 +190,7 @@ class MainWindow(Frame):
 
         write = self.keep_conversation(conversation_id)
         if write is not None:
-            self.operations.run(asyncio.to_thread(write))
+            self.operations.run(asyncio.to_thread(write), owner=self)
 
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
@@ -299,7 +299,7 @@ class MainWindow(Frame):
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
-            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}))
+            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

@@ -52,7 +52,7 @@ class Quit(QObject):
         if not self._begun:
             self._begun = True
             self._window.save_state()
-            self._window.operations.run(self._end(settle))
+            self._window.operations.run(self._end(settle), owner=self)
 
     def _answered(self) -> None:
         self.question = None

@@ -75,7 +75,7 @@ class ChatPage(ListPage):
         begins to write."""
         await self._services.models.start()
         if self._services.models.state.guide:
-            self._operations.run(self._services.models.warm())
+            self._operations.run(self._services.models.warm(), owner=self)
 
     # Chats ------------------------------------------------------------------------------------------------------------
 
@@ -115,6 +115,7 @@ class ChatPage(ListPage):
                 self._services.history.plain_text(
                     self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
                 ),
+                owner=self,
                 on_done=self._copy_chat,
                 wish=_COPIED,
             )
@@ -135,7 +136,7 @@ class ChatPage(ListPage):
             self.keep_list(True)
 
     def _rename(self, conversation_id: str, title: str) -> None:
-        self._operations.run(self._services.history.rename(conversation_id, title))
+        self._operations.run(self._services.history.rename(conversation_id, title), owner=self)
 
     def _delete(self, conversation_id: str) -> None:
         found = self.sidelist.model.conversation(conversation_id)
@@ -147,9 +148,11 @@ class ChatPage(ListPage):
 
         def undo() -> None:
             restored = history.undo_delete(conversation_id)
-            self._operations.run(restored, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
+            self._operations.run(restored, owner=self, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
 
-        self._operations.run(history.delete(conversation_id), on_done=lambda _: self._notify.undoable(told, undo))
+        self._operations.run(
+            history.delete(conversation_id), owner=self, on_done=lambda _: self._notify.undoable(told, undo)
+        )
 
     def _copy_chat(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -162,11 +165,11 @@ class ChatPage(ListPage):
 
     def use_guide(self) -> None:
         """Let the guide answer."""
-        self._operations.run(self._services.models.use_guide())
+        self._operations.run(self._services.models.use_guide(), owner=self)
 
     def open_model(self, path: str) -> None:
         """Choose a GGUF file and load it."""
-        self._operations.run(self._services.models.open_file(path))
+        self._operations.run(self._services.models.open_file(path), owner=self)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""

@@ -201,12 +201,13 @@ class ConversationPane(QWidget):
                 thinking=self._thinking(),
                 model=self.model,
             ),
+            owner=self,
             on_error=failed,
         )
 
     def stop(self) -> None:
         """Stop the answer that runs here."""
-        self._operations.run(self._services.chat.stop(self._id))
+        self._operations.run(self._services.chat.stop(self._id), owner=self)
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
@@ -227,10 +228,10 @@ class ConversationPane(QWidget):
             self.composer.thinking.cycle()
 
     def _regenerate(self, message_id: str) -> None:
-        self._operations.run(self._services.chat.regenerate(message_id))
+        self._operations.run(self._services.chat.regenerate(message_id), owner=self)
 
     def _select_version(self, message_id: str) -> None:
-        self._operations.run(self._services.history.select_version(message_id))
+        self._operations.run(self._services.history.select_version(message_id), owner=self)
 
     def _recall(self) -> None:
         if self.opened.last_own:
@@ -250,7 +251,7 @@ class ConversationPane(QWidget):
             self._new_model = model
             self._show_model()
         else:
-            self._operations.run(self._services.history.set_model(self.current, model))
+            self._operations.run(self._services.history.set_model(self.current, model), owner=self)
 
     @property
     def model_state(self) -> events.ModelState:
@@ -263,7 +264,7 @@ class ConversationPane(QWidget):
 
     def _warm(self) -> None:
         if self.model is None:
-            self._operations.run(self._services.models.warm())
+            self._operations.run(self._services.models.warm(), owner=self)
 
     # What changed -----------------------------------------------------------------------------------------------------
 
@@ -297,6 +298,7 @@ class ConversationPane(QWidget):
         if self.current:
             self._operations.run(
                 self._services.history.set_thinking(self.current, mode),
+                owner=self,
                 on_done=self._show_thinking,
                 on_error=self._show_thinking,
                 wish=self._thinking_wish,
