@@ -99,6 +99,10 @@ class Section(Directed, ABC):
         """What can be clicked in it or reached with Tab, in reading order."""
         return []
 
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        """At least those of ``targets`` that hold a point."""
+        return self.targets()
+
     def toggle(self, key: str) -> None:
         """Open or fold what the target with this key stands for."""
 

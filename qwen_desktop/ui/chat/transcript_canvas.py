@@ -338,6 +338,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         super().resizeEvent(event)
         self._relay()
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self.restyle()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.arrange()
@@ -390,7 +395,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""
         if isinstance(section, HostedSection):
             section.widget.setParent(self.viewport())
-            self._hosting.append(item)
+            self._hosting = [*(each for each in self._hosting if each is not item), item]
         item.extra[section.name] = section
         self._renew(item)
 

@@ -20,7 +20,7 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
-from qwen_desktop.ui.chat.blocks import TARGET, BlockLayout, PaintContext, Target, mirrored, translate
+from qwen_desktop.ui.chat.blocks import TARGET, Layout, PaintContext, Target, mirrored
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
@@ -37,6 +37,7 @@ from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.targets import Targets
+from qwen_desktop.ui.texts import translate
 
 _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
@@ -157,7 +158,7 @@ class MessageItem:
     def steps(self, blocks: Mapping[int, Iterable[Block | None]], width: float) -> Iterator[None]:
         """Lay out in small steps, given the blocks of the parts that are text; ready after the last. The old layout
         stays on show until then."""
-        made: list[tuple[TextSection, list[BlockLayout]]] = []
+        made: list[tuple[TextSection, list[Layout]]] = []
         wide = self._text_width(width)
         for number, some in blocks.items():
             section = self.part(number)
@@ -370,9 +371,14 @@ class MessageItem:
 
     def target_at(self, point: QPointF, context: PaintContext | None = None) -> Target | None:
         """The target under a point of the item; given its ``context``, only one that is on show in it."""
-        found = self.targets().at(point)
-        section = self._owner(found.key) if found is not None else None
-        return found if section is not None and (context is None or section.visible(context)) else None
+        for section in self.sections:
+            if context is not None and not section.visible(context):
+                continue
+            for target in section.targets_at(point.x() - section.x, point.y() - section.y):
+                placed = target.moved(section.x, section.y, section.name)
+                if placed.contains(point):
+                    return placed
+        return None
 
     def stale(self) -> None:
         """What targets are called, or where they stand, is another thing now."""
