@@ -66,6 +66,7 @@ class ConversationTree(QAbstractItemModel):
         self._arrived: dict[str, int] = {}
         self._filter: list[str] = []
         self._running: frozenset[str] = frozenset()
+        self._days: list[tuple[float, str]] = []
         self._clear()
 
     # Content ----------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ class ConversationTree(QAbstractItemModel):
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
-        self._follow_clock()
+        self.regroup()
         self._all[conversation.id] = conversation
         self._arrived.setdefault(conversation.id, next(_NUMBERS))
         self._arrange((conversation.id,))
@@ -110,8 +111,12 @@ class ConversationTree(QAbstractItemModel):
                 self.dataChanged.emit(index, index, [RUNNING_ROLE])
 
     def regroup(self) -> None:
-        """Group again, since a new day may have begun."""
-        self._follow_clock()
+        """Move what belongs to another day by now, where a new one has begun."""
+        days = self._today()
+        if days != self._days:
+            self._days = days
+            groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
+            self._arrange([c.id for rank, c in groups if c is not None and self._rank(c) != rank])
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -292,14 +297,6 @@ class ConversationTree(QAbstractItemModel):
         group = _Node((rank, 0))
         add(group)
         return group
-
-    def _follow_clock(self) -> None:
-        """Move what belongs to another day by now."""
-        days = self._today()
-        if days != self._days:
-            self._days = days
-            groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
-            self._arrange([c.id for rank, c in groups if c is not None and self._rank(c) != rank])
 
     def _today(self) -> list[tuple[float, str]]:
         """The groups in order, each with minus the time from which a conversation belongs to it."""

@@ -235,8 +235,7 @@ class ConversationPane(QWidget):
 
     def _recall(self) -> None:
         if self.opened.last_own:
-            self.composer.set_draft(Draft())
-            self.composer.restore(Draft.of(self.opened.last_own))
+            self.composer.set_draft(Draft.of(self.opened.last_own))
 
     # The model --------------------------------------------------------------------------------------------------------
 

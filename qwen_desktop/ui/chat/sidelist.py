@@ -159,7 +159,7 @@ class SideList(QWidget):
         keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
         self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
         self.field.setToolTip(actions.tooltip("chat.find"))
-        self.field.textChanged.connect(self._filtered)
+        self.field.textChanged.connect(self.model.set_filter)
         self.field.left.connect(self._leave_find)
         self.view = _View(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Chats"))
@@ -246,9 +246,6 @@ class SideList(QWidget):
         """Go to the Find field with its text selected."""
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.field.selectAll()
-
-    def _filtered(self, words: str) -> None:
-        self.model.set_filter(words)
 
     def _leave_find(self) -> None:
         ids = self.model.ids()
