@@ -116,30 +116,31 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.block = block
         self.rtl = self.before = style.rtl
         self.height = 0.0
+        #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
+        self.quotes = 0
+        self.indentation = 0.0
         self.y = 0.0
-
-    @property
-    def quotes(self) -> int:
-        """How many enclosing quotations are drawn. Depth takes half of the width at most, quotations before lists; what
-        is deeper is drawn as the last that fits."""
-        return min(self.block.quote, int(self.width / 2 / self.style.px(QUOTE))) if self.width else self.block.quote
-
-    @property
-    def indentation(self) -> float:
-        """Pixels taken by enclosing lists and quotations, at the start edge."""
-        quotes, indent = self.quotes * self.style.px(QUOTE), self.style.px(INDENT)
-        lists = min(self.block.indent, int((self.width / 2 - quotes) / indent)) if self.width else self.block.indent
-        return float(quotes + max(0, lists) * indent)
 
     @property
     def room(self) -> QRectF:
         """The rectangle that is left for its content."""
-        indentation = self.indentation
-        return self.placed(QRectF(indentation, 0, self.width - indentation, self.height))
+        return self.placed(QRectF(self.indentation, 0, self.width - self.indentation, self.height))
+
+    def set_width(self, width: float) -> None:
+        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
+
+        Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
+        """
+        quote, indent = self.style.px(QUOTE), self.style.px(INDENT)
+        self.width = width
+        self.quotes = min(self.block.quote, int(width / 2 / quote))
+        lists = min(self.block.indent, int((width / 2 - self.quotes * quote) / indent))
+        self.indentation = float(self.quotes * quote + max(0, lists) * indent)
+        self.lay()
 
     @abstractmethod
-    def set_width(self, width: float) -> None:
-        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation)."""
+    def lay(self) -> None:
+        """Lay out in ``width`` pixels, of which ``indentation`` are taken."""
 
     @abstractmethod
     def update(self, block: Block) -> bool:
@@ -152,7 +153,7 @@ class BlockLayout(Directed, ABC, Generic[B]):
             if self.direction is None:
                 self.rtl = rtl
                 if self.width:
-                    self.set_width(self.width)
+                    self.lay()
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``."""

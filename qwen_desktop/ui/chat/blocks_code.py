@@ -75,15 +75,11 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def set_width(self, width: float) -> None:
-        self.width = width
-        self._cut()
-
     def _columns(self) -> int:
         inner = self.width - self.indentation - 2 * _PAD
         return max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
 
-    def _cut(self) -> None:
+    def lay(self) -> None:
         columns = self._columns()
         if columns != self._cut_for or not self._rows:
             self._cut_for = columns
@@ -274,7 +270,7 @@ class CodeLayout(WideLayout[CodeBlock]):
         """Break long lines, or stop doing so."""
         self.wrap = not self.wrap
         self.scroll = 0.0
-        self._cut()
+        self.lay()
 
     def offset_at(self, x: float, y: float) -> int:
         number = int((y - self._header - 10) // self._line)

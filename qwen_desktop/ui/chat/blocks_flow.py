@@ -167,7 +167,7 @@ class _Chunk:
 
     # fmt: off
     __slots__ = (
-        "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
+        "chips", "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
         "units", "y",
     )
     # fmt: on
@@ -186,6 +186,7 @@ class _Chunk:
         self.mixed = False
         self.joined: frozenset[int] = frozenset()
         self.inlines: list[_Inline] = []
+        self.chips: list[tuple[int, int]] = []
 
     @property
     def height(self) -> float:
@@ -216,13 +217,14 @@ class _Chunk:
         start, end = self.starts[number], self.starts[number + 1]
         if start == end:
             return start
-        all_of_it = self.pieces(number, start, end)
-        if x < all_of_it[0][0] if rtl else x > all_of_it[-1][1]:
+        found = self.pieces(number, start, end)
+        left, right = found[0][0], found[-1][1]
+        if x < left if rtl else x > right:
             # Behind the last character is where the next line begins.
             return self.layout.previousCursorPosition(end) if end < self.length else end
-        if not self.mixed and not any(place.line == number for place in self.inlines):
+        if not self.mixed and not self.inlines:
             return line.xToCursor(x)
-        x = min(max(x, all_of_it[0][0]), all_of_it[-1][1] - 0.01)
+        x = min(max(x, left), right - 0.01)
         first, last = start, end
         while last - first > 1:
             middle = self.cluster((first + last) // 2, last)[0]
@@ -312,8 +314,9 @@ class TextFlow:
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         place = 0
+        other = [n for n in {*objects, *self._objects} if objects.get(n) != self._objects.get(n)]
         for number, (old, new) in enumerate(zip(self.runs, runs, strict=False)):
-            if objects.get(number) != self._objects.get(number):
+            if other and number in other:
                 break
             if old == new:
                 place += len(old.text)
@@ -350,6 +353,7 @@ class TextFlow:
             if (self.runs[index].code or self.runs[index].math) and index not in self._objects and last > first:
                 isolates += (max(first, start) - start, min(last, end) - start)
         chunk.units = units = Units(text, isolates)
+        chunk.length = units.units(len(text))
         chunk.mixed = self.rtl or mixed(text)
         if chunk.mixed:
             chunk.joined = frozenset(units.units(pair.start() + 1) for pair in _PAIR.finditer(text))
@@ -365,12 +369,11 @@ class TextFlow:
         option.setAlignment(align)
         layout.setTextOption(option)
         layout.setCacheEnabled(True)
-        layout.setFormats(self._formats(start, end, units))
+        layout.setFormats(self._formats(chunk, end))
         # A chip at the very start of a line would stand out of the column.
         inset = CHIP_PAD if not start and self.runs and self.runs[0].code and not self.rtl else 0
         self._break(chunk, inset, [_Inline(units.units(a), units.end(b), item) for a, b, item in objects])
         chunk.seen = chunk.end = end
-        chunk.length = chunk.starts[-1]
         if end < len(self.text) and len(chunk.tops) > 2:
             # More follows: the last line is not full yet, it begins the next chunk.
             del chunk.starts[-1], chunk.tops[-1]
@@ -387,29 +390,31 @@ class TextFlow:
             line = layout.createLine()
             if not line.isValid():
                 break
-            number = len(chunk.starts) - 1
+            number = len(chunk.tops) - 1
+            if number:
+                chunk.starts.append(line.textStart())
             indent = 0 if number else inset
             line.setLineWidth(max(1.0, self.width - indent))
-            end = line.textStart() + line.textLength()
-            rise, height = (self._line - line.height()) / 2, float(self._line)
-            inside = [place for place in objects if chunk.starts[-1] <= place.start < end] if objects else ()
+            tall = line.height()
+            rise, height = (self._line - tall) / 2, float(self._line)
+            inside = [p for p in objects if 0 <= p.start - line.textStart() < line.textLength()] if objects else ()
             if inside:
-                baseline = rise + line.ascent()
-                above = max(baseline, max(place.item.ascent for place in inside) + _AIR)
-                below = max(height - baseline, max(place.item.descent for place in inside) + _AIR)
+                above = max(rise + line.ascent(), max(place.item.ascent for place in inside) + _AIR)
+                below = max(height - rise - line.ascent(), max(place.item.descent for place in inside) + _AIR)
                 rise, height = above - line.ascent(), float(math.ceil(above + below))
                 chunk.inlines += [place._replace(line=number, baseline=top + above) for place in inside]
             line.setPosition(QPointF(indent, top + rise))
             chunk.natural = max(chunk.natural, line.naturalTextWidth() + indent)
             top += height
-            chunk.starts.append(end)
             chunk.tops.append(top)
         layout.endLayout()
+        chunk.starts.append(chunk.length)
         if len(chunk.tops) == 1:
-            chunk.starts.append(0)
             chunk.tops.append(float(self._line))
 
-    def _formats(self, start: int, end: int, units: Units) -> list[QTextLayout.FormatRange]:
+    def _formats(self, chunk: _Chunk, end: int) -> list[QTextLayout.FormatRange]:
+        """The looks of a chunk's text, and where its chips are."""
+        start, units = chunk.start, chunk.units
         ranges: list[QTextLayout.FormatRange] = []
 
         def add(first: int, last: int, look: QTextCharFormat) -> None:
@@ -432,11 +437,13 @@ class TextFlow:
                 wide = self._objects[index].width + (pad if before_code or after_code else 0.0)
                 add(first, last, self.style.blank(self.base, wide))
                 continue
+            if run.code:
+                chunk.chips.append((first, last))
             head = min(first + 1, last) if after_code else first
             tail = last - 1 if (run.code or before_code) and last > head and not run.text.endswith("\n") else last
-            add(first, head, self.style.format(self.base, run, pad))
-            add(head, tail, self.style.format(self.base, run))
-            add(tail, last, self.style.format(self.base, run, pad))
+            for a, b, spacing in ((first, head, pad), (head, tail, 0.0), (tail, last, pad)):
+                if a < b:
+                    add(a, b, self.style.format(self.base, run, spacing))
         return ranges
 
     # Painting --------------------------------------------------------------------------------------------------------
@@ -479,13 +486,13 @@ class TextFlow:
         painter.restore()
 
     def _paint_chips(self, painter: QPainter, chunk: _Chunk, x: float, y: float) -> None:
-        for index, start, end in self._runs_in(chunk.start, chunk.end):
-            if self.runs[index].code and index not in self._objects:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(self.style.color("sunken"))
-                for rect in self._range_rects(chunk, start, end, words=True):
-                    chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
-                    painter.drawRoundedRect(chip, 5, 5)
+        if chunk.chips:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.style.color("sunken"))
+        for start, end in chunk.chips:
+            for rect in self._range_rects(chunk, start, end, words=True):
+                chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
+                painter.drawRoundedRect(chip, 5, 5)
 
     def _range_rects(self, chunk: _Chunk, start: int, end: int, *, words: bool = False) -> list[QRectF]:
         """Rectangles of offsets ``start`` .. ``end`` within a chunk, relative to the flow: as tall as the line, or as

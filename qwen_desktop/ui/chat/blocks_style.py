@@ -32,6 +32,8 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
 }
 #: The character that keeps the place of an inline object in Qt's text.
 OBJECT: Final = "—"
+#: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
+_LONGEST_OBJECT: Final = 2000
 
 
 class InlineObject(Protocol):
@@ -116,7 +118,9 @@ class Style:
         """The inline objects in place of some of ``runs``, by number."""
         if self.inline is None:
             return {}
-        found = ((number, self.inline(base, run)) for number, run in enumerate(runs) if run.text)
+        found = (
+            (number, self.inline(base, run)) for number, run in enumerate(runs) if 0 < len(run.text) <= _LONGEST_OBJECT
+        )
         return {number: item for number, item in found if item is not None}
 
     def blank(self, base: str, width: float) -> QTextCharFormat:

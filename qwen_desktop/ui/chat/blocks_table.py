@@ -63,12 +63,11 @@ class TableLayout(WideLayout[TableBlock]):
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
         self.rtl = self.before if self.direction is None else self.direction
 
-    def set_width(self, width: float) -> None:
-        self.width = width
+    def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)
         wanted = [max((row[c] for row in self._naturals if c < len(row)), default=0.0) + 1 for c in range(count)]
         gaps = _GAP * max(0, count - 1)
-        room = width - self.indentation - gaps
+        room = self.width - self.indentation - gaps
         if sum(wanted) > room and count:
             wanted = self._shrunk(wanted, room)
         self._columns = wanted
@@ -116,7 +115,7 @@ class TableLayout(WideLayout[TableBlock]):
             self.block = block
             self._sync()
             if self.width:
-                self.set_width(self.width)
+                self.lay()
         return True
 
     def _lefts(self) -> list[float]:

@@ -53,10 +53,9 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         block = self.block
         return (TextRun(block.text, math=True),) if isinstance(block, MathBlock) else block.runs
 
-    def set_width(self, width: float) -> None:
-        self.width = width
+    def lay(self) -> None:
         otherwise = self.before and not isinstance(self.block, MathBlock)
-        self.flow.set_runs(self._runs, max(40.0, width - self.indentation), otherwise=otherwise)
+        self.flow.set_runs(self._runs, max(40.0, self.width - self.indentation), otherwise=otherwise)
         self.direction = self.flow.direction
         self.rtl = self.before if self.direction is None else self.direction
         self.height = self.flow.height + 2 * self._above
@@ -67,7 +66,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         self.block = block
         self._runs = self._shown()
         if self.width:
-            self.set_width(self.width)
+            self.lay()
         return True
 
     def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -144,8 +143,8 @@ class RuleLayout(BlockLayout[RuleBlock]):
         super().__init__(style, block)
         self.height = 9.0
 
-    def set_width(self, width: float) -> None:
-        self.width = width
+    def lay(self) -> None:
+        """Its height is always the same."""
 
     def update(self, block: Block) -> bool:
         return block == self.block

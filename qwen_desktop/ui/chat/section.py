@@ -91,6 +91,11 @@ class Section(Directed, ABC):
         """Pixels that it would fill, if less than its width."""
         return self.width
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether its lines begin at the right."""
+        return self.rtl
+
     def visible(self, context: PaintContext) -> bool:
         """Whether it is on show in a message seen like this (``context`` is the message's)."""
         return True

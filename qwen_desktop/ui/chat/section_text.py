@@ -162,6 +162,10 @@ class TextSection(Section):
     def natural(self) -> float:
         return max((x.flow.natural for x in self.layouts if isinstance(x, TextLayoutBlock)), default=0.0)
 
+    @property
+    def mirrors(self) -> bool:
+        return bool(self.layouts) and self.layouts[0].rtl
+
     # Painting and asking ---------------------------------------------------------------------------------------------
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:

@@ -127,15 +127,14 @@ class TranscriptCanvas(QAbstractScrollArea):
     # Placing ---------------------------------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        first = self._dirty_from
-        if first > len(self.items):
+        first, items = self._dirty_from, self.items
+        if first > len(items):
             return
-        heights = (self.items[i].height for i in range(first, len(self.items)))
         if first and first < len(self._tops):
-            self._tops[first:] = accumulate(heights, initial=self._tops[first])
+            self._tops[first:] = accumulate((item.height for item in items[first:]), initial=self._tops[first])
         else:
-            self._tops = list(accumulate((item.height for item in self.items), initial=_TOP))
-        self._dirty_from = len(self.items) + 1
+            self._tops = list(accumulate((item.height for item in items), initial=_TOP))
+        self._dirty_from = len(items) + 1
 
     def mark(self, item: MessageItem) -> None:
         """The height of an item may have changed."""

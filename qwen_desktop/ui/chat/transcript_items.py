@@ -74,7 +74,6 @@ class MessageItem:
         self.style = style
         self.options = options
         self._bubble = QRectF()
-        self._cut_height = 0.0
         self._targets: Targets | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
@@ -128,7 +127,7 @@ class MessageItem:
         room = (min(_BUBBLE, width) - 2 * _BUBBLE_PAD) if self.user else width
         per_line = max(8.0, room / (style.base_font("message").pixelSize() * 0.52))
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
-        cut = self._cut_height = _CUT_LINE if self.cut_above else 0.0
+        cut = _CUT_LINE if self.cut_above else 0.0
         if self.user:
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
@@ -191,9 +190,7 @@ class MessageItem:
             self.finish(self.width)
             self.ready = ready
         elif self.height:
-            cut = _CUT_LINE if self.cut_above else 0.0
-            self.height += cut - self._cut_height
-            self._cut_height = cut
+            self.height = self.estimate(self.width)
 
     def finish(self, width: float, fresh: Iterable[Section] = ()) -> None:
         """Stack the sections that the message has now, keeping those that fit and taking the ``fresh`` ones; ready
@@ -264,7 +261,6 @@ class MessageItem:
     def place(self) -> None:
         """Compute where each section stands and where its text begins in the message's, and the height."""
         self._targets = None
-        self._cut_height = _CUT_LINE if self.cut_above else 0.0
         if self.user:
             self._place_bubble()
         else:
@@ -287,7 +283,13 @@ class MessageItem:
         button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
         if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
+        for section in texts:
+            if isinstance(section, TextSection) and any(layout.rtl for layout in section.layouts):
+                section.lay(wide)  # its lines begin at the bubble's other edge
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
+        for section in texts:
+            if section.mirrors:  # its words stand at the right of the width in which it was laid out
+                section.x -= section.width - wide
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4

@@ -206,3 +206,39 @@ def test_a_selection_covers_what_qt_would_cover(style, seed):
         for d in (-1, 0, 1)
     }
     assert ours - edges == expected - edges
+
+
+def test_an_object_is_never_cut_however_long_the_text_in_its_place(style):
+    """A formula across the borders of the pieces that text is laid out in."""
+    before, formula = "word " * 399, "x + " * 500
+    for width in (400.0, 100_000.0):
+        flow = laid(style, (TextRun(before), box(40, 50, 0, formula), TextRun(" and more" * 300)), width)
+        (rect,) = flow.rects(len(before), len(before) + len(formula))
+        assert (rect.width(), rect.height() > 50) == (40, True)
+        assert flow.offset_at(rect.left() + 5, rect.center().y()) == len(before)
+        assert flow.offset_at(rect.right() - 5, rect.center().y()) == len(before) + len(formula)
+        image = picture(laid(style, (box(40, 50, 0, formula),), width), 100)
+        assert len(columns(image, BLUE, 20)) == 40
+    flow = laid(style, (box(40, 50, 0, formula * 3),), 400.0)
+    assert len(flow.rects(0, len(flow.text))) > 5, "what is longer is shown as it is written"
+
+
+def test_another_object_is_laid_out_anew_far_above_the_end(style):
+    runs = (box(40, 50), TextRun(" word" * 3000))
+    flow = laid(style, runs, 400.0)
+    before = flow.height
+    style.inline = lambda base, run: Box(40, 150) if run.math else None
+    flow.set_runs(runs, 400.0)
+    assert flow.height == before + 100
+    style.inline = None
+    flow.set_runs(runs, 400.0)
+    assert flow.height < before
+
+
+def test_a_selected_line_end_is_seen_behind_the_last_word(style):
+    flow = laid(style, (TextRun("مرحبا\nabc\nبالعالم"),), 300.0)
+    (word,), (end,) = flow.rects(0, 5), flow.rects(5, 6)
+    assert end.right() == pytest.approx(word.left(), abs=0.1)
+    flow = laid(style, (TextRun("abc\nabc"),), 300.0)
+    (word,), (end,) = flow.rects(0, 3), flow.rects(3, 4)
+    assert end.left() == pytest.approx(word.right(), abs=0.1)

@@ -319,6 +319,26 @@ def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
     assert word <= before < after <= word + 5, "English runs from left to right in it"
 
 
+@pytest.mark.parametrize("direction", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+@pytest.mark.parametrize("text", ["Short words", "كيف أطبع؟"])
+def test_what_the_user_said_stands_in_its_bubble(seen, say, qapp, direction, text):
+    qapp.setLayoutDirection(direction)
+    try:
+        seen.show([say("user", text)])
+        item = seen.item("m1")
+        image = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
+        y = int(item.part(0).y)
+        filled = seen.view.theme.color("user_message")
+        bubble = [x for x in range(image.width()) if image.pixelColor(x, y) == filled]
+        dark = [
+            x for x in range(image.width()) for row in range(y, y + 24) if image.pixelColor(x, row).lightness() < 100
+        ]
+        assert dark and bubble[0] + 8 < min(dark) and max(dark) < bubble[-1] - 8
+        assert (bubble[0] < 4) == (direction == Qt.LayoutDirection.RightToLeft)
+    finally:
+        qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
 def test_parts_stand_in_order_and_each_is_itself(seen, say):
     parts = (
         ThinkingPart("first", 1.0, 1),
