@@ -29,7 +29,7 @@
         </message>
     </context>
     <context>
-        <name>MainWindow</name>
+        <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
             <translation>
@@ -121,7 +121,6 @@
         <name>chat</name>
         <message numerus="yes">
             <source>The message is longer than %n character(s).</source>
-            <extracomment>Longest message, in characters; a frame to the worker has room for 64 MiB.</extracomment>
             <translation>
                 <numerusform>The message is longer than %n character.</numerusform>
                 <numerusform>The message is longer than %n characters.</numerusform>
@@ -139,7 +138,6 @@
         </message>
         <message numerus="yes">
             <source>The context is %n token(s) instead of {asked}: this model was not trained for more.</source>
-            <extracomment>What "automatic" gives where memory allows: long enough for a long talk, short enough to stay quick on processors.</extracomment>
             <translation>
                 <numerusform>The context is %n token instead of {asked}: this model was not trained for more.</numerusform>
                 <numerusform>The context is %n tokens instead of {asked}: this model was not trained for more.</numerusform>
@@ -147,7 +145,6 @@
         </message>
         <message numerus="yes">
             <source>Your message has %n token(s); the context holds {context}.</source>
-            <extracomment>No token is longer than this on average over a text; more bytes than that never fit, unread.</extracomment>
             <translation>
                 <numerusform>Your message has %n token; the context holds {context}.</numerusform>
                 <numerusform>Your message has %n tokens; the context holds {context}.</numerusform>
