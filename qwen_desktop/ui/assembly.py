@@ -56,7 +56,7 @@ def assemble(window: QMainWindow, services: Services, theme: Theme, *, with_list
         actions.fill(window.menuBar().addMenu(APP), "app")
     app = QApplication.instance()
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
-        FocusRing(app, theme)
+        FocusRing(app)
     collector = Collector(services.chat.running, window)
     return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, window))
 

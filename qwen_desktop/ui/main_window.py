@@ -147,7 +147,7 @@ class MainWindow(Frame):
         self._show_network()
 
     def _go_online(self) -> None:
-        self.operations.run(self._services.preferences.set("downloads.offline", False))
+        self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)
 
     def _show_network(self) -> None:
         """The way back stands in the menu only while the network is switched off."""
@@ -250,7 +250,7 @@ class MainWindow(Frame):
 
         write = self.keep_conversation(conversation_id)
         if write is not None:
-            self.operations.run(asyncio.to_thread(write))
+            self.operations.run(asyncio.to_thread(write), owner=self)
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""
@@ -350,14 +350,14 @@ class MainWindow(Frame):
     def _keep_list(self, shown: bool) -> None:
         self.chat.show_list(shown)
         if not self._narrow and self._services.preferences.settings.appearance.sidelist != shown:
-            self.operations.run(self._services.preferences.change({"appearance.sidelist": shown}))
+            self.operations.run(self._services.preferences.change({"appearance.sidelist": shown}), owner=self)
 
     def _scale(self, step: int) -> None:
         low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
-            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}))
+            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
@@ -449,7 +449,7 @@ class MainWindow(Frame):
             listed = self._chat is not None and not self._chat.sidelist.isHidden()
             width = self._chat.sidelist.width() if listed and self._chat is not None else 0
             self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
-            self.operations.run(self._end(settle))
+            self.operations.run(self._end(settle), owner=self)
 
     async def _end(self, settle: float) -> None:
         """Let what is being saved be saved, then say that the app may end."""

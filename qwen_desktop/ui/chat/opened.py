@@ -100,7 +100,9 @@ class OpenedConversation(QObject):
             self.emptied.emit()
             self.changed.emit()
             return None
-        self._task = self._operations.run(self._load(), on_error=lambda _: self._transcript.clear())
+        self._task = self._operations.run(
+            self._load(), owner=self, orphaned="cancelled", on_error=lambda _: self._transcript.clear()
+        )
         return self._task
 
     def leave(self) -> None:
@@ -163,7 +165,7 @@ class OpenedConversation(QObject):
 
     def _read_on(self) -> None:
         if self._older is None or self._older.done():
-            self._older = self._operations.run(self._fill())
+            self._older = self._operations.run(self._fill(), owner=self, orphaned="cancelled")
 
     async def _fill(self) -> None:
         """Read the versions of what is shown, then everything above it, with pauses."""
@@ -220,7 +222,7 @@ class OpenedConversation(QObject):
         if self._loading:
             self._again = True
         else:
-            self._task = self._operations.run(self._follow())
+            self._task = self._operations.run(self._follow(), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:
         if event.conversation_id == self.id:

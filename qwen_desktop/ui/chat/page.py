@@ -124,11 +124,9 @@ class ChatPage(QWidget):
         self.sidelist.opened.connect(self.open)
         self.sidelist.delete_wanted.connect(self._delete)
         self.sidelist.done.connect(self.focus_composer)
-        self.sidelist.model.renamed.connect(
-            lambda conversation_id, title: self._operations.run(self._services.history.rename(conversation_id, title))
-        )
+        self.sidelist.model.renamed.connect(self._rename)
         self.composer.sent.connect(self.send)
-        self.composer.begun.connect(lambda: self._operations.run(services.models.warm()))
+        self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
         self.composer.recall_wanted.connect(self._recall)
         self.composer.model_wanted.connect(self.choose_model)
@@ -144,7 +142,7 @@ class ChatPage(QWidget):
         view.regenerate_requested.connect(self._regenerate)
         view.retry_requested.connect(self._regenerate)
         view.version_requested.connect(
-            lambda message_id: self._operations.run(self._services.history.select_version(message_id))
+            lambda message_id: self._operations.run(self._services.history.select_version(message_id), owner=self)
         )
         view.action_requested.connect(self.command_wanted)
         view.link_activated.connect(self._notify.link)
@@ -166,7 +164,10 @@ class ChatPage(QWidget):
         begins to write."""
         await self._services.models.start()
         if self._services.models.state.guide:
-            self._operations.run(self._services.models.warm())
+            self._warm()
+
+    def _warm(self) -> None:
+        self._operations.run(self._services.models.warm(), owner=self)
 
     def leave(self) -> None:
         """The window closes: stop reading ahead."""
@@ -216,6 +217,9 @@ class ChatPage(QWidget):
             self.show_list(True)
         self.sidelist.rename(self.sidelist.target)
 
+    def _rename(self, conversation_id: str, title: str) -> None:
+        self._operations.run(self._services.history.rename(conversation_id, title), owner=self)
+
     def delete(self) -> None:
         """Delete the chosen chat, with undo."""
         self._delete(self.sidelist.target)
@@ -227,6 +231,7 @@ class ChatPage(QWidget):
                 self._services.history.plain_text(
                     self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
                 ),
+                owner=self,
                 on_done=lambda text: self._copy(text, self.tr("The chat is copied.")),
                 wish=_COPIED,
             )
@@ -251,10 +256,11 @@ class ChatPage(QWidget):
 
         def undo() -> None:
             restored = history.undo_delete(conversation_id)
-            self._operations.run(restored, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
+            self._operations.run(restored, owner=self, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
 
         self._operations.run(
             history.delete(conversation_id),
+            owner=self,
             on_done=lambda _: self._notify.undoable(self.tr("“{title}” is deleted.").replace("{title}", title), undo),
         )
 
@@ -285,13 +291,14 @@ class ChatPage(QWidget):
                 new=not where,
                 thinking=self._thinking(),
             ),
+            owner=self,
             on_error=failed,
         )
 
     def stop(self) -> None:
         """Stop the answer of the chat on show."""
         if self.current:
-            self._operations.run(self._services.chat.stop(self.current))
+            self._operations.run(self._services.chat.stop(self.current), owner=self)
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
@@ -316,7 +323,7 @@ class ChatPage(QWidget):
         self.composer.edit.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _regenerate(self, message_id: str) -> None:
-        self._operations.run(self._services.chat.regenerate(message_id))
+        self._operations.run(self._services.chat.regenerate(message_id), owner=self)
 
     def _recall(self) -> None:
         if self.opened.last_own:
@@ -340,11 +347,11 @@ class ChatPage(QWidget):
 
     def use_guide(self) -> None:
         """Let the guide answer."""
-        self._operations.run(self._services.models.use_guide())
+        self._operations.run(self._services.models.use_guide(), owner=self)
 
     def open_model(self, path: str) -> None:
         """Choose a GGUF file and load it."""
-        self._operations.run(self._services.models.open_file(path))
+        self._operations.run(self._services.models.open_file(path), owner=self)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
@@ -409,6 +416,7 @@ class ChatPage(QWidget):
         if self.current:
             self._operations.run(
                 self._services.history.set_thinking(self.current, mode),
+                owner=self,
                 on_done=lambda _: self._show_thinking(),
                 on_error=lambda _: self._show_thinking(),
                 wish=_THINKING,

@@ -258,7 +258,7 @@ class SideList(QWidget):
         self._menu_for = conversation_id
         # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
         self._menu.aboutToHide.connect(
-            lambda: QTimer.singleShot(0, self._forget_menu), Qt.ConnectionType.SingleShotConnection
+            lambda: QTimer.singleShot(0, self, self._forget_menu), Qt.ConnectionType.SingleShotConnection
         )
         self._menu.popup(place)
 

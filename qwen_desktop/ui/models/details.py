@@ -207,7 +207,7 @@ class Details(Dialog):
 
     def show_memory(self) -> None:
         """Bring the numbers into view: that is what the user asked for."""
-        QTimer.singleShot(0, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
+        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
 
 
 def model_facts(model: CatalogModel) -> list[tuple[str, str]]:

@@ -216,7 +216,7 @@ class SettingsPage(QWidget):
         row = self.row(key)
         row.show_problem("")
         try:
-            self._shell.operations.run(self._preferences.change({key: wanted}))
+            self._shell.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
             row.refused(error)
 
@@ -224,11 +224,11 @@ class SettingsPage(QWidget):
         # A refused entry may stand in the field while the value in force is the default already.
         self.row(key).show_value(value(self._preferences.settings, key))
         self.row(key).control.setFocus()
-        self._shell.operations.run(self._preferences.reset(key))
+        self._shell.operations.run(self._preferences.reset(key), owner=self)
 
     def _reset_section(self, name: str) -> None:
         self.sections[name].show_settings(self._preferences.settings)
-        self._shell.operations.run(self._preferences.reset_section(name))
+        self._shell.operations.run(self._preferences.reset_section(name), owner=self)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():

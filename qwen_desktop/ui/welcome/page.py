@@ -67,7 +67,7 @@ class WelcomePage(QScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), on_done=self._tell_machine)
+        self._shell.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
     def _lay_out(self, column: QWidget, theme: Theme, actions: Actions) -> None:
         outer = QVBoxLayout(column)

@@ -40,6 +40,7 @@ class Label(QLabel):
         self._theme = theme
         self._look = (role, color, weight, tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setForegroundRole(QPalette.ColorRole.WindowText)  # in a button it would be the button's
         self.setWordWrap(wrap)
         theme.changed.connect(self._dress)
         self._dress()
@@ -199,7 +200,7 @@ class Chip(QWidget):
         self._ground = f"{kind}_soft" if kind else "sunken"
         theme.changed.connect(self.update)
         color = kind or "text_muted"
-        row = QHBoxLayout(self)
+        self.row = row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 10, 5)
         row.setSpacing(6)
         if icon:

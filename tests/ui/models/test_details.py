@@ -34,7 +34,7 @@ async def test_files_memory_and_licence_of_a_model(make: Make) -> None:
     ):
         assert f"{name}\n{value}" in text
     assert list(shown.options) == ["Q3_K_M", "Q4_K_M", "Q8_0", "Q5_K_M", "Q6_K", "F16"]
-    assert [row.text() for row in shown.options.values() if row.isVisible()] == [
+    assert [row.title for row in shown.options.values() if row.isVisible()] == [
         "Small · Q3_K_M",
         "Balanced · Q4_K_M",
         "Large · Q8_0",

@@ -74,7 +74,7 @@ class Look:
 
         getting: Any = page._getting
         getting._asked, before = answer, self.now(model, quant)[0]
-        await getting._ask_fit(model, quant, None)
+        await getting._ask_fit(model, quant)
         after = self.now(model, quant)[0]
         surprise = before.verdict is not Verdict.TOO_LARGE and after.verdict is Verdict.TOO_LARGE
         assert asked == ([str(fit_words.sentence(after))] if surprise else [])
