@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Generic, NamedTuple, TypeVar
 
 from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QHBoxLayout,
@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from qwen_desktop.ui import icons
 from qwen_desktop.ui.models.row_paint import chip_width, draw_chip, draw_words, width_of
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.meter import draw_meter
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
@@ -52,12 +53,9 @@ class RowButton(TextButton):
         """Show a word and an icon."""
         self._progress = None
         self.setText(text)
-        if icon != self._icon_name or muted != bool(self.property("muted")):
-            self._icon_name = icon
-            self.setProperty("withIcon", bool(icon))
-            self.setProperty("muted", muted)
-            self.style().unpolish(self)
-            self.style().polish(self)
+        self.setIcon(icons.themed(self._theme, icon, "text_muted" if muted else "text") if icon else QIcon())
+        self._fit_icon()
+        mark(self, "muted", muted)
         self.update()
 
     def show_progress(self, said: str, share: float, role: str) -> None:
@@ -112,11 +110,13 @@ class ModelRow(QAbstractButton, Generic[T]):
         """The row's buttons, which stand at its end."""
         self.buttons = buttons
         line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 4, 0)
-        line.setSpacing(6)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(0)
         line.addStretch(1)
         for button in buttons:
+            line.addSpacing(6)
             line.addWidget(button)
+        line.addSpacing(4)
 
     def say(self, face: Face, name: str, tip: str) -> None:
         """Show ``face``; ``name`` is what is read aloud."""

@@ -1,7 +1,7 @@
 """A list of rows inside a page that scrolls: real widgets, made and brought up to date in slices of a few milliseconds.
 
-Those in sight come first, at once; the others when the window has nothing else to do. A place in the list keeps its
-widget, which shows another row after the list was narrowed or sorted. One row at a time lies on Tab's way, with its
+Those in sight come first, at once; those around them when the window has nothing else to do. A place in the list keeps
+its widget, which shows another row after the list was narrowed or sorted. One row at a time lies on Tab's way, with its
 buttons; the arrow keys go from row to row.
 """
 
@@ -24,6 +24,8 @@ from qwen_desktop.ui.widgets.skeleton import draw_bar
 T = TypeVar("T")
 #: How long a slice may hold the window, in seconds.
 _SLICE_S = 0.004
+#: So many rows before and after those in sight are made. Showing and hiding thousands of widgets would take too long.
+_AHEAD = 150
 _KEYS = {
     Qt.Key.Key_Up: -1,
     Qt.Key.Key_Down: 1,
@@ -90,9 +92,14 @@ class RowsList(QWidget, Generic[T]):
         if places is None:
             self.setFixedHeight((len(self.rows) or self._waiting) * ModelRow.height_in(self._theme))
             places = range(max(len(self.rows), max(self._made, default=-1) + 1))
+            self.update()
         self._stale.update(places)
-        self.update()
         self._slice()
+
+    @property
+    def pending(self) -> bool:
+        """Whether rows near those in sight are still to be made."""
+        return self._idle.isActive()
 
     def row(self, place: int) -> ModelRow[T]:
         """The row at a place, up to date."""
@@ -113,10 +120,12 @@ class RowsList(QWidget, Generic[T]):
         """Bring some rows up to date, those in sight first."""
         end = time.perf_counter() + _SLICE_S
         sight = self._sight(self.visibleRegion().boundingRect().toRectF())
-        urgent = [place for place in sight if place in self._stale]
-        while self._stale and self.isVisible() and time.perf_counter() < end:
-            self._settle(urgent.pop(0) if urgent else next(iter(self._stale)))
-        if not self._stale or not self.isVisible():
+        near = range(sight.start - _AHEAD, sight.stop + _AHEAD)
+        wanted = [place for place in self._stale if place in near] if self.isVisible() else []
+        wanted.sort(key=lambda place: (place in sight, -place))
+        while wanted and time.perf_counter() < end:
+            self._settle(wanted.pop())
+        if not wanted:
             self._idle.stop()
         elif not self._idle.isActive():
             self._idle.start()
@@ -161,7 +170,7 @@ class RowsList(QWidget, Generic[T]):
                     draw_bar(painter, self._theme, QRectF(left, (place + 0.5) * height + top, width, thick))
                 painter.fillRect(0, (place + 1) * height - 1, self.width(), 1, self._theme.color("border"))
         if self._stale and not self._idle.isActive():
-            self._idle.start()
+            self._idle.start()  # it may be another part that is in sight now
 
     # The keyboard -----------------------------------------------------------------------------------------------------
 
