@@ -25,7 +25,7 @@ from qwen_desktop.core.parts import (
 from qwen_desktop.jobs.markdown.blocks import Block, projection
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.services.events import AnswerEvent
-from qwen_desktop.ui.chat.blocks import PaintContext
+from qwen_desktop.ui.chat.blocks import PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.section_chrome import ThinkingSection
 from qwen_desktop.ui.chat.section_text import TextSection
@@ -45,6 +45,7 @@ class Layout(NamedTuple):
     places: tuple[tuple[float, float], ...]
     height: float
     projection: str
+    targets: tuple[Target, ...]
     pixels: tuple[bytes, ...]
 
 
@@ -108,7 +109,9 @@ def seen(view: TranscriptView, item: MessageItem) -> Layout:
         item.paint(painter, PaintContext(view.style_), At(4, -top, 0, tall))
         painter.end()
         pixels.append(bytes(image.constBits()))
-    return Layout(tuple(blocks(item)), tuple(places(item)), item.height, item.projection(), tuple(pixels))
+    return Layout(
+        tuple(blocks(item)), tuple(places(item)), item.height, item.projection(), item.targets(), tuple(pixels)
+    )
 
 
 def text_sections(item: MessageItem) -> list[TextSection]:
@@ -176,6 +179,7 @@ def streamed(view: TranscriptView, message: Message, chance: random.Random) -> L
     for event in random_messages.events(chance, message.parts):
         view.live.take(AnswerEvent("c", message.id, event))
         if isinstance(event, PartDelta) and chance.random() < 0.5:
+            item.targets()  # a pointer that moves asks for them at any time
             _show(view, item, chance)
         if isinstance(event, PartDelta) and chance.random() < 0.03:
             _happen(view, item, chance)

@@ -54,7 +54,9 @@ def _of_tests() -> list[marks.Mark]:
     """What tests make up: the catalogue's words on models, and sentences in the context "tests"."""
     said = {model.strengths for model in scripted.catalogue()}
     catalogue = [marks.Mark("catalogue", text, False, False, "") for text in sorted(said)]
-    return catalogue + [mark for mark in marks.read(Path(__file__).parent / "ui")[0] if mark.context == "tests"]
+    here = Path(__file__).parent
+    sentences = [mark for folder in ("ui", "shots") for mark in marks.read(here / folder)[0]]
+    return catalogue + [mark for mark in sentences if mark.context == "tests"]
 
 
 def make(name: str, resources: Path) -> None:

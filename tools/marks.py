@@ -56,8 +56,8 @@ class _Reader(ast.NodeVisitor):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name not in _NAMES or (self.name in _DOORS and not _literals(node.args[:2])):
             return
-        if name == "translate" and len(node.args) == 1:
-            return  # that of str
+        if name == "translate" and not any(map(_literal, node.args)) and _of_another(node.func):
+            return
         here = f"{self.name}:{node.lineno}"
         context = ""
         given = list(node.args)
@@ -83,6 +83,11 @@ class _Reader(ast.NodeVisitor):
         elif plural != ("%n" in source):
             self.faults.append(Fault(here, "%n without a number, or a number without %n"))
         self.marks.append(Mark(context, source, plural, name == "tr", here))
+
+
+def _of_another(called: ast.expr) -> bool:
+    """Whether ``translate`` is that of a string or of a painter."""
+    return isinstance(called, ast.Attribute) and getattr(called.value, "id", "") not in ("texts", "QCoreApplication")
 
 
 def _literal(node: ast.expr) -> str | None:

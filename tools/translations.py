@@ -35,8 +35,6 @@ _ONE, _MANY = 1, 2
 def qt(tool: str, *arguments: str | Path) -> str:
     """Run ``lupdate`` or ``lrelease``; returns what it says. Raises ``Failed``."""
     program = Path(PySide6.__file__).parent / (f"{tool}.exe" if sys.platform == "win32" else tool)
-    if not program.is_file():  # macOS has them as part of an app
-        program = program.parent / f"{tool}.app" / "Contents" / "MacOS" / tool
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(f"{tool} failed: {done.stdout}{done.stderr}")
@@ -53,11 +51,19 @@ def extract(target: Path, language: str, *, plural_only: bool = False, also: Seq
         more.write_text("".join(map(_written, (*numbered, *marks.of_catalogue(CATALOGUE), *also))), "utf-8")
         listing = Path(folder, "files.lst")
         listing.write_text("\n".join(map(str, (more, *marks.files(PACKAGE)))), "utf-8")
-        options = ["-silent", "-locations", "none", "-no-obsolete", "-sort-messages", "-source-language", "en"]
+        options = ["-silent", "-locations", "none", "-no-obsolete", "-source-language", "en"]
         qt(
             "lupdate", *options, "-target-language", language, *(["-pluralonly"] if plural_only else []),
             f"@{listing}", "-ts", target,
         )  # fmt: skip
+    tree = ET.parse(target)  # noqa: S314 - our own file
+    for context in tree.iter("context"):
+        context[:] = [*context.findall("name"), *sorted(context.findall("message"), key=_source)]
+    _write(tree, target)
+
+
+def _source(message: ET.Element) -> str:
+    return message.findtext("source") or ""
 
 
 def _written(mark: marks.Mark) -> str:
@@ -73,7 +79,7 @@ def translate(path: Path, one: Callable[[str], str], forms: Callable[[str, int],
     """Fill every message of a ``.ts`` file: a source alone, or its forms for numbers (as many as there are)."""
     tree = ET.parse(path)  # noqa: S314 - our own file
     for message in tree.iter("message"):
-        source = message.findtext("source") or ""
+        source = _source(message)
         found = message.find("translation")
         if found is None:
             found = ET.SubElement(message, "translation")

@@ -30,7 +30,6 @@ from qwen_desktop.services.events import (
     EventBus,
     MessageAdded,
     MessageChanged,
-    ModelStatus,
     RunChanged,
     RunStage,
     RunState,
@@ -330,10 +329,6 @@ class Chat:
 
     @contextlib.asynccontextmanager
     async def _lease(self, turn: Turn, ref: ModelRef) -> AsyncIterator[LocalEngine]:
-        if ahead := self._engines.ahead(ref):
-            turn.at(RunStage.QUEUED, ahead)
-        elif self._engines.state(ref).status is not ModelStatus.READY:
-            turn.at(RunStage.LOADING)
         await self._models.looked_at(ref)
         async with self._engines.lease(
             ref, on_load=lambda ahead: turn.at(RunStage.QUEUED if ahead else RunStage.LOADING, ahead)

@@ -169,11 +169,6 @@ class Engines:
         """What the model is doing."""
         return self._record(ref).state
 
-    def ahead(self, ref: ModelRef, priority: Priority = Priority.WINDOW) -> int:
-        """How many have a lease of the model or get theirs before somebody who asks now."""
-        record = self._record(ref)
-        return sum(ask.leases and ask.record is record and ask.priority <= priority for ask in self._asks)
-
     @property
     def busy(self) -> bool:
         """Whether somebody has a turn or waits for one, with whatever model."""
@@ -258,9 +253,7 @@ class Engines:
         def is_next() -> bool:
             if self._is_next(ask):
                 return True
-            before = (o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks)
-            if ahead := sum(before):
-                on_wait(ahead)
+            on_wait(sum(o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks))
             return False
 
         self._asks.append(ask)

@@ -23,7 +23,6 @@ from qwen_desktop.core.engine import (
     FinishReason,
     GenerateRequest,
     GenerateResult,
-    LiveFigures,
     LocalEngine,
     ModelInfo,
     PromptProgress,
@@ -201,24 +200,16 @@ class Turn:
                 event = structs.replace(event, index=event.index + self._first)
             self._parts.take(event)
             self.changed.set()
+            if not isinstance(event, PartDelta):
+                thinks = isinstance(event, PartBegun) and isinstance(event.part, ThinkingPart)
+                self._stands(stage=RunStage.SPEAKING, thinking_since=time.monotonic() if thinks else None)
         elif isinstance(event, ContextCut):
             event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
             self._update(context_cut=event.first_kept_id)
+            self._stands(cut=event.first_kept_id)
+        else:
+            self._stands(**{"read" if isinstance(event, PromptProgress) else "figures": event})
         self._bus.publish(AnswerEvent(self.conversation_id, self.id, event))
-        match event:
-            case PromptProgress():
-                self._stands(read=event)
-            case LiveFigures():
-                self._stands(stage=RunStage.SPEAKING, figures=event)
-            case ContextCut():
-                self._stands(cut=event.first_kept_id)
-            case PartBegun(_, part):
-                since = time.monotonic() if isinstance(part, ThinkingPart) else None
-                self._stands(stage=RunStage.SPEAKING, thinking_since=since)
-            case PartDelta():
-                pass
-            case _:
-                self._stands(thinking_since=None)
 
     def _stands(self, **changes: object) -> None:
         """Keep where it stands, and say so where that is another place."""

@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=_several(int), default=[], metavar="N", help="of the window in px")
     parser.add_argument("--height", type=_several(int), default=[], metavar="N", help="of the window in px")
     parser.add_argument("--scale", type=_several(float), default=[], help="of the screen: 1, 1.5, 2")
-    parser.add_argument("--locale", type=_several(str), default=[], help="en, de, ar, …")
+    parser.add_argument(
+        "--locale", type=_several(str), default=[], help="en, de, ar, …; long, rtl: languages that nobody speaks"
+    )
     parser.add_argument("--only", default="", metavar="GLOB", help="only states of such names: 'chat-*'")
     parser.add_argument("--list", action="store_true", help="only name the states")
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("OLD", "NEW"), help="compare two folders")

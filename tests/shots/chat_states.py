@@ -13,7 +13,7 @@ from qwen_desktop.core.chat import Status, new_id
 from qwen_desktop.core.engine import FinishReason, LiveFigures, PromptProgress, Stats, ThinkingMode
 from qwen_desktop.core.errors import Environment, Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services.events import AnswerEvent
 from tests.shots import seeds, words
 from tests.shots.engine import CONTEXT, Answer, said
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 _FAILURE = Problem(
     "environment",
-    Text("engine.memory", "The model ran out of memory."),
-    Text("engine.memory.hint", "Close other programs, or choose a smaller model."),
+    Text("engine.memory", QT_TRANSLATE_NOOP("tests", "The model ran out of memory.")),
+    Text("engine.memory.hint", QT_TRANSLATE_NOOP("tests", "Close other programs, or choose a smaller model.")),
     details="ggml_backend_alloc: failed to allocate 1,208,221,696 bytes\nworker exit code 1",
     action="retry",
 )

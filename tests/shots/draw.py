@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +25,7 @@ from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.services import network
 from qwen_desktop.ui import translation
 from qwen_desktop.ui.event_loop import EventLoop
-from tests.shots import sheet, still, table
+from tests.shots import left, sheet, still, table
 from tests.shots.compare import FACTS
 from tests.shots.matrix import Look
 from tests.shots.picture import save
@@ -53,17 +55,23 @@ def draw(look: Look, out: Path, only: str = "") -> tuple[list[str], list[Failed]
     network.metered = _free
     app = _application(look)
     failed: list[Failed] = []
-    with tempfile.TemporaryDirectory(prefix="qwen-desktop-shots-") as place, _home(place):
+    with (
+        tempfile.TemporaryDirectory(prefix="qwen-desktop-shots-") as place,
+        _speaking(app, look) as noted,
+        _home(place),
+    ):
         gc.disable()  # windows end where they are closed, not in the middle of another one
         for number, (name, state) in enumerate(table.states(only).items()):
             began = time.perf_counter()
-            problem = _draw_one(app, look, name, state, out)
+            problem = _draw_one(app, look, name, state, out, noted=noted)
             if problem:
                 failed.append(Failed(name, problem))
             if number % _COLLECT == 0:
                 gc.collect()
             if os.environ.get(TIMES):
                 print(f"{time.perf_counter() - began:6.2f} s {name}")
+    if noted is not None:
+        noted.write(out)
     there = [name for name in table.states() if (out / f"{name}.png").is_file()]
     sheet.of_folder(out, there, f"{look.name}: {len(there)} states")
     (out / FACTS).write_text(json.dumps(_facts(app), indent=1) + "\n", encoding="utf-8")
@@ -76,10 +84,22 @@ def _application(look: Look) -> QApplication:
     app = QApplication(["shots"])
     app.setQuitOnLastWindowClosed(False)
     app.setCursorFlashTime(0)
+    return app
+
+
+@contextmanager
+def _speaking(app: QApplication, look: Look) -> Iterator[left.Left | None]:
+    """Let ``app`` speak; in a language that nobody speaks it is noted what is left in English and what is cut off."""
+    if look.locale in left.LANGUAGES:
+        from tests import pseudo  # noqa: PLC0415 - it needs the tools for translations
+
+        with pseudo.spoken(app, look.locale):
+            yield left.Left()
+        return
     translation.install(app, resources_folder(), look.locale)
     if QLocale(look.locale).textDirection() is Qt.LayoutDirection.RightToLeft:
         app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # to be looked at also before there are translations
-    return app
+    yield None
 
 
 def _on_message(_kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
@@ -107,7 +127,9 @@ class _home:  # noqa: N801 - used like a function
         os.chdir(self._before)
 
 
-def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out: Path) -> str:
+def _draw_one(
+    app: QApplication, look: Look, name: str, state: table.State, out: Path, *, noted: left.Left | None
+) -> str:
     """Draw one state; returns what went wrong, "" where all went well."""
     shutil.rmtree("home", ignore_errors=True)
     still.CLOCK.reset()
@@ -119,7 +141,7 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(errors.of_loop)
     try:
-        loop.run_until_complete(asyncio.wait_for(_staged(app, look, state, out / f"{name}.png"), _LIMIT_S))
+        loop.run_until_complete(asyncio.wait_for(_staged(app, look, state, out / f"{name}.png", noted), _LIMIT_S))
     except Exception as error:  # the other states are drawn all the same
         return "".join(traceback.format_exception(error))
     finally:
@@ -131,12 +153,14 @@ def _draw_one(app: QApplication, look: Look, name: str, state: table.State, out:
     return "\n".join(errors.said)
 
 
-async def _staged(app: QApplication, look: Look, state: table.State, file: Path) -> None:
+async def _staged(app: QApplication, look: Look, state: table.State, file: Path, noted: left.Left | None) -> None:
     stage = Stage(app, look)
     pointer_away()
     try:
         await state(stage)
         save(await stage.still(), file)
+        if noted is not None:
+            noted.look(file.stem)
     finally:
         await asyncio.wait_for(stage.close(), _LIMIT_S)
 

@@ -11,7 +11,7 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import DownloadStatus
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import network
 from tests.shots.parts import models
 from tests.shots.still import NOW
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _OFFLINE = Problem(
     "environment",
-    Text("hub.offline", "The hub cannot be reached."),
-    Text("hub.offline.hint", "Check the network."),
+    Text("hub.offline", QT_TRANSLATE_NOOP("tests", "The hub cannot be reached.")),
+    Text("hub.offline.hint", QT_TRANSLATE_NOOP("tests", "Check the network.")),
 )
 
 
@@ -345,7 +345,7 @@ async def delete_linked(stage: Stage) -> None:
 
 @state("models-delete-for-good")
 async def delete_for_good(stage: Stage) -> None:
-    no_bin = Text("library.no_bin", "A network drive has no bin.")
+    no_bin = Text("library.no_bin", QT_TRANSLATE_NOOP("tests", "A network drive has no bin."))
     shown = await page(stage, installed=True)
     stage.services.library.no_bin = no_bin
     shown.delete(stage.services.library.items[0])

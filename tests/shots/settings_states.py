@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.settings import SECTION_TITLES
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.ui.settings import notices
 from qwen_desktop.ui.settings.notices import Part
 from tests.shots.parts import settings
@@ -130,7 +130,9 @@ async def moving_models(stage: Stage) -> None:
 @state("settings-not-moved")
 async def not_moved(stage: Stage) -> None:
     shown = await page(stage, "downloads")
-    stage.services.library.fails = Problem("environment", Text("disk.full", "The disk is full."))
+    stage.services.library.fails = Problem(
+        "environment", Text("disk.full", QT_TRANSLATE_NOOP("tests", "The disk is full."))
+    )
     _folder(shown).ask("/mnt/big/models")
     await stage.rest()
     shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())

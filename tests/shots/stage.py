@@ -24,7 +24,7 @@ from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.window_state import WindowState
 from tests.inline_jobs import InlineJobs
-from tests.shots import seeds
+from tests.shots import left, seeds
 from tests.shots.engine import Scene, SceneEngine
 from tests.shots.matrix import THEMES, Look
 from tests.shots.picture import picture, shown_windows
@@ -236,6 +236,7 @@ def _translations(english: str, widget: QWidget) -> Iterator[str]:
         at = at.parent()
     for part in ("models", "dialogs"):
         yield QCoreApplication.translate(part, english)
+    yield from left.written(english)
 
 
 class _Paints(QObject):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from qwen_desktop.core.engine import LiveFigures
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.text import Text
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import events
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.crash_report import CrashReport
 from tests.shots import seeds, words
 from tests.shots.chat_states import ask
@@ -17,6 +18,15 @@ from tests.shots.table import state
 
 if TYPE_CHECKING:
     from tests.shots.stage import Stage
+
+
+_FULL = QT_TRANSLATE_NOOP("tests", "The disk is full. The answer is kept in memory; free some space to have it saved.")
+_TOASTS = (
+    QT_TRANSLATE_NOOP("tests", "Qwen3 4B is here and checked."),
+    QT_TRANSLATE_NOOP("tests", "No program on this computer shows folders."),
+    QT_TRANSLATE_NOOP("tests", "The answer is copied."),
+    QT_TRANSLATE_NOOP("tests", "Use it"),
+)
 
 
 @state("window-first-paint")
@@ -34,14 +44,15 @@ async def toasts(stage: Stage) -> None:
     await stage.open(seeds.SHORT)
     await show_chat(stage, "short")
     notify = stage.window.notify
-    notify.toast("Qwen3 4B is here and checked.", kind="good", action="Use it", act=lambda: None)
-    notify.toast("No program on this computer shows folders.", kind="bad")
-    notify.toast("The answer is copied.")
+    here, folders, copied, use = map(texts.marked, _TOASTS)
+    notify.toast(here, kind="good", action=use, act=lambda: None)
+    notify.toast(folders, kind="bad")
+    notify.toast(copied)
     stage.services.bus.publish(
         events.Notified(
-            Text("a", "The disk is full. The answer is kept in memory; free some space to have it saved."),
+            Text("a", _FULL),
             action="view.settings",
-            hint=Text("b", "Or copy what you want to keep."),
+            hint=Text("b", QT_TRANSLATE_NOOP("tests", "Or copy what you want to keep.")),
         )
     )
 
@@ -58,7 +69,7 @@ async def toast_undo(stage: Stage) -> None:
 async def toast_page(stage: Stage) -> None:
     await stage.open()
     stage.command("view.settings")
-    stage.window.notify.toast("The access token is saved.", kind="good")
+    stage.window.notify.toast(texts.marked(QT_TRANSLATE_NOOP("tests", "The access token is saved.")), kind="good")
 
 
 @state("window-close-while-answering")
@@ -117,8 +128,8 @@ async def link_refused(stage: Stage) -> None:
 
 _BUG = Problem(
     "bug",
-    Text("bug", "Something in Qwen Desktop went wrong."),
-    Text("bug.hint", "Your chats are kept. Please report it with the details below."),
+    Text("bug", QT_TRANSLATE_NOOP("tests", "Something in Qwen Desktop went wrong.")),
+    Text("bug.hint", QT_TRANSLATE_NOOP("tests", "Your chats are kept. Please report it with the details below.")),
     details='Traceback (most recent call last):\n  File "page.py", line 12, in show\nValueError: a value',
 )
 

@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QRectF, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleActionInterface, QAccessibleEvent, QAccessibleInterface, QWindow
 
-from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.texts import translate
 
 _ATTRIBUTE: Final = "accessible_tree"
 #: A name is spoken in one go; the rest of a very long message is reached by copying it.
@@ -74,6 +75,12 @@ class _Tree:
         message_id, key = self.canvas.interaction.focus
         item = self.canvas.item(message_id)
         return _NOTHING if item is None or item.targets().named(key) is None else self.interface(item, key)
+
+    def tell_name(self, message_id: str) -> None:
+        """A screen reader that was given a message's text as it is stored can have it as it reads now."""
+        item = self.canvas.item(message_id)
+        if item is not None and QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleEvent(self.interface(item), QAccessible.Event.NameChanged))
 
     def tell_focus(self) -> None:
         """Say where the keyboard has gone."""
@@ -216,7 +223,7 @@ class MessageInterface(_Part):
         return -1 if place is None else place
 
     def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        target = self.item.targets().at(self.canvas.inside(self.item, self.inside(x, y)))
+        target = self.item.target_at(self.canvas.inside(self.item, self.inside(x, y)))
         return _NOTHING if target is None else self.tree.interface(self.item, target.key)
 
 
@@ -309,5 +316,6 @@ def attach(canvas: TranscriptCanvas) -> None:
     setattr(canvas, _ATTRIBUTE, tree)
     canvas.items_changed.connect(tree.take_back_invalid)
     canvas.interaction.changed.connect(tree.tell_focus)
+    canvas.texts.found.connect(tree.tell_name)
     canvas.destroyed.connect(lambda: tree.take_back_all())  # noqa: PLW0108 - keeps the interfaces until then
     QAccessible.installFactory(_factory)

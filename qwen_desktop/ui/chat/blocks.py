@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block
@@ -19,17 +19,13 @@ from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style, text_width
 from qwen_desktop.ui.icons import pixmap
 
-#: Pixels that a list level and a quotation level move their content to the right.
+B = TypeVar("B", bound=Block)
+#: Pixels that a list level and a quotation level move their content away from the start edge.
 INDENT: Final = 26
 QUOTE: Final = 18
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 ICON: Final = 16
-
-
-def translate(context: str, source: str) -> str:
-    """Translate a text of the window. The context stands at each call, since that is where lupdate looks for it."""
-    return QCoreApplication.translate(context, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,8 @@ class Target:
 
     def moved(self, dx: float, dy: float, prefix: str = "") -> Target:
         """The same target in the coordinates of an owner."""
-        return replace(
-            self,
-            key=prefix + self.key,
-            rect=self.rect.translated(dx, dy),
-            extra=tuple(rect.translated(dx, dy) for rect in self.extra),
-        )
+        extra = tuple(rect.translated(dx, dy) for rect in self.extra)
+        return Target(prefix + self.key, self.action, self.value, self.rect.translated(dx, dy), self.label, extra)
 
     def contains(self, point: QPointF) -> bool:
         """Whether a point is on it (a wrapped link has several rectangles)."""
@@ -111,42 +103,75 @@ class Directed:
         return mirrored(rect, self.width) if self.rtl else rect
 
 
-class BlockLayout(Directed, ABC):
-    """One laid-out block."""
+class BlockLayout(Directed, ABC, Generic[B]):
+    """One laid-out block. ``rtl`` is the direction of its text; a block without letters runs as the one before it."""
 
     #: Pixels wanted above it when it is not the first.
     gap = 10.0
+    #: Whether its own text runs from right to left, None when it has no direction.
+    direction: bool | None = None
 
-    def __init__(self, style: Style, block: Block) -> None:
+    def __init__(self, style: Style, block: B) -> None:
         self.style = style
         self.block = block
+        self.rtl = self.before = style.rtl
         self.height = 0.0
+        #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
+        self.quotes = 0
+        self.indentation = 0.0
         self.y = 0.0
 
     @property
-    def quotes(self) -> int:
-        """How many enclosing quotations are drawn. Depth takes half of the width at most, quotations before lists; what
-        is deeper is drawn as the last that fits."""
-        return min(self.block.quote, int(self.width / 2 / self.style.px(QUOTE))) if self.width else self.block.quote
+    def room(self) -> QRectF:
+        """The rectangle that is left for its content."""
+        return self.placed(QRectF(self.indentation, 0, self.width - self.indentation, self.height))
 
-    @property
-    def indentation(self) -> float:
-        """Pixels taken by enclosing lists and quotations."""
-        quotes, indent = self.quotes * self.style.px(QUOTE), self.style.px(INDENT)
-        lists = min(self.block.indent, int((self.width / 2 - quotes) / indent)) if self.width else self.block.indent
-        return float(quotes + max(0, lists) * indent)
+    def set_width(self, width: float) -> None:
+        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
+
+        Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
+        """
+        quote, indent = self.style.px(QUOTE), self.style.px(INDENT)
+        self.width = width
+        self.quotes = min(self.block.quote, int(width / 2 / quote))
+        lists = min(self.block.indent, int((width / 2 - self.quotes * quote) / indent))
+        self.indentation = float(self.quotes * quote + max(0, lists) * indent)
+        self.lay()
 
     @abstractmethod
-    def set_width(self, width: float) -> None:
-        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation)."""
+    def lay(self) -> None:
+        """Lay out in ``width`` pixels, of which ``indentation`` are taken."""
 
     @abstractmethod
     def update(self, block: Block) -> bool:
         """Show another state of the block in place (it grew, or got its colours); False when it is another block."""
 
-    @abstractmethod
+    def follow(self, rtl: bool) -> None:
+        """Run as the block before it does, if it has no direction of its own."""
+        if rtl != self.before:
+            self.before = rtl
+            if self.direction is None:
+                self.rtl = rtl
+                if self.width:
+                    self.lay()
+
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``."""
+        if self.quotes:
+            self.paint_bars(painter, at, self.height, self.quotes)
+        self.draw(painter, context, at)
+
+    def paint_bars(self, painter: QPainter, at: At, height: float, depth: int) -> None:
+        """The thin bars at the start of a quotation."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.style.color("border_strong"))
+        for level in range(depth):
+            bar = self.placed(QRectF(level * self.style.px(QUOTE), 0, 3, height))
+            painter.drawRoundedRect(bar.translated(at.x, at.y), 1.5, 1.5)
+
+    @abstractmethod
+    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """Draw the block itself."""
 
     @abstractmethod
     def offset_at(self, x: float, y: float) -> int:
@@ -156,9 +181,55 @@ class BlockLayout(Directed, ABC):
         """What can be clicked in it."""
         return []
 
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        """At least those of ``targets`` that hold a point, found in the layout where there may be many."""
+        return self.targets()
+
     def wheel(self, dx: float) -> bool:
         """Scroll sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
+
+    def draw_focus(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """The ring around the link that has the keyboard."""
+        for target in self.targets() if context.focus else ():
+            if target.key == context.focus:
+                for rect in target.extra:
+                    focus_ring(painter, context, rect.translated(at.x, at.y), 4)
+
+
+Layout: TypeAlias = BlockLayout[Any]
+
+
+class WideLayout(BlockLayout[B]):
+    """A block whose content may be wider than it is, and scrolls sideways then."""
+
+    #: Pixels of the content, and how far it is scrolled from its start.
+    wide = 0.0
+    scroll = 0.0
+    #: Whether the content starts at the right edge.
+    from_right = False
+
+    @property
+    def overflow(self) -> float:
+        """Pixels that do not fit."""
+        return max(0.0, self.wide - (self.width - self.indentation))
+
+    def wheel(self, dx: float) -> bool:
+        overflow = self.overflow
+        self.scroll = min(overflow, max(0.0, self.scroll + (-dx if self.from_right else dx)))
+        return overflow > 0
+
+    def paint_bar(self, painter: QPainter, track: QRectF) -> None:
+        """The bar that shows which part of the content is seen."""
+        overflow = self.overflow
+        if overflow > 0:
+            seen = self.width - self.indentation
+            length = max(30.0, track.width() * seen / (seen + overflow))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.style.color("scrollbar"))
+            bar = QRectF((track.width() - length) * self.scroll / overflow, 0, length, 4)
+            bar = mirrored(bar, track.width()) if self.from_right else bar
+            painter.drawRoundedRect(bar.translated(track.topLeft()), 2, 2)
 
 
 def focus_ring(painter: QPainter, context: PaintContext, rect: QRectF, radius: float = 8) -> None:
@@ -211,14 +282,23 @@ def quiet_button(
         icon, color = "check", context.style.color("good")
     size = context.style.px(ICON)
     if label:
-        draw_icon(painter, context, icon, color, QRectF(rect.left() + 8, rect.top(), size, rect.height()), size=size)
-        painter.setFont(context.style.font("small"))
+        style, wide = context.style, rect.width()
+        mark, words = QRectF(8, 0, size, rect.height()), QRectF(8 + size + 6, 0, wide - 8 - size - 6, rect.height())
+        if style.rtl:
+            mark, words = mirrored(mark, wide), mirrored(words, wide)
+        draw_icon(painter, context, icon, color, mark.translated(rect.topLeft()), size=size)
+        painter.setFont(style.font("small"))
         painter.setPen(color)
-        painter.drawText(rect.adjusted(8 + size + 6, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, label)
+        draw_line_of_text(painter, words.translated(rect.topLeft()), label, align=edge(style.rtl))
     else:
         draw_icon(painter, context, icon, color, rect, size=size)
     if key == context.focus:
         focus_ring(painter, context, rect.adjusted(2, 2, -2, -2), 6)
+
+
+def edge(rtl: bool) -> Qt.AlignmentFlag:
+    """The alignment of text that begins at the start edge, whatever direction the painter and the text have."""
+    return (Qt.AlignmentFlag.AlignRight if rtl else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignAbsolute
 
 
 def draw_line_of_text(

@@ -15,18 +15,18 @@ from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks import (
-    BlockLayout,
     PaintContext,
     Target,
+    WideLayout,
     button_width,
     card,
     draw_line_of_text,
+    edge,
     quiet_button,
-    translate,
 )
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style
-from qwen_desktop.ui.chat.blocks_text import paint_quote_bars
+from qwen_desktop.ui.texts import translate
 
 _PAD = 15
 _TAB = 4
@@ -57,14 +57,12 @@ def cut(line: str, columns: int) -> list[int]:
     return starts
 
 
-class CodeLayout(BlockLayout):
-    """One code block as a card."""
+class CodeLayout(WideLayout[CodeBlock]):
+    """One code block as a card. Its direction is that of its header; code runs from left to right."""
 
     def __init__(self, style: Style, block: CodeBlock) -> None:
         super().__init__(style, block)
-        self._block = block
         self.wrap = False
-        self.scroll = 0.0
         self._header = style.px(34)
         self._line = style.code_line
         self._rows: list[int] = []  # start offset of each visual row
@@ -77,15 +75,11 @@ class CodeLayout(BlockLayout):
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def set_width(self, width: float) -> None:
-        self.width = width
-        self._cut()
-
     def _columns(self) -> int:
         inner = self.width - self.indentation - 2 * _PAD
         return max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
 
-    def _cut(self) -> None:
+    def lay(self) -> None:
         columns = self._columns()
         if columns != self._cut_for or not self._rows:
             self._cut_for = columns
@@ -95,7 +89,7 @@ class CodeLayout(BlockLayout):
         self._measure()
 
     def _append_rows(self, start: int) -> None:
-        for line in self._block.text[start:].split("\n"):
+        for line in self.block.text[start:].split("\n"):
             self._widest = max(self._widest, min(cells(line), self._cut_for))
             starts = cut(line, self._cut_for)
             self._rows += [start + place for place in starts]
@@ -103,21 +97,19 @@ class CodeLayout(BlockLayout):
             start += len(line) + 1
 
     def _measure(self) -> None:
-        bar = 8 if self._overflow() > 0 else 0
+        self.wide = self._widest * self.style.code_cell + 2 * _PAD
+        bar = 8 if self.overflow > 0 else 0
         self.height = self._header + 10 + len(self._rows) * self._line + 12 + bar
-        self.scroll = min(self.scroll, self._overflow())
-
-    def _overflow(self) -> float:
-        return max(0.0, self._widest * self.style.code_cell + 2 * _PAD - (self.width - self.indentation))
+        self.scroll = min(self.scroll, self.overflow)
 
     def update(self, block: Block) -> bool:
         if not isinstance(block, CodeBlock) or (block.indent, block.quote) != (self.block.indent, self.block.quote):
             return False
-        old = self._block
+        old = self.block
         if block.text != old.text:
             if not block.text.startswith(old.text):
                 return False
-            self.block = self._block = block
+            self.block = block
             if self._rows:
                 # Only the last line can have changed: cut it and what follows again.
                 start = old.text.rfind("\n") + 1
@@ -127,7 +119,7 @@ class CodeLayout(BlockLayout):
                 del self._rows[keep:], self._ends[keep:]
                 self._append_rows(start)
                 self._measure()
-        self.block = self._block = block
+        self.block = block
         if block.spans is not None:
             self.set_spans(0, block.spans)
         return True
@@ -155,7 +147,7 @@ class CodeLayout(BlockLayout):
         if found is not None:
             return found
         start, end = self._rows[number], self._ends[number]
-        text = self._block.text[start:end]
+        text = self.block.text[start:end]
         units = Units(text)
         layout = QTextLayout(text, self.style.code_font)
         option = QTextOption()
@@ -190,74 +182,65 @@ class CodeLayout(BlockLayout):
 
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        x, y, top, bottom = at
+    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        y, top, bottom = at.y, at.top, at.bottom
         style = self.style
-        if self.quotes:
-            paint_quote_bars(painter, style, QRectF(x, y, 0, self.height), self.quotes)
-        left = x + self.indentation
-        frame = QRectF(left, y, self.width - self.indentation, self.height)
+        frame = self.room.translated(at.x, y)
         card(painter, frame, style.color("sunken"), style.color("border"), 10)
         if y + self._header >= top:
-            self._paint_header(painter, context, frame)
+            self._draw_header(painter, context, frame, at)
         first = max(0, int((top - y - self._header - 10) / self._line))
         last = min(len(self._rows), int((bottom - y - self._header - 10) / self._line) + 1)
         if last <= first:
             return
         painter.save()
         painter.setClipRect(frame.adjusted(1, self._header + 1, -1, -2), Qt.ClipOperation.IntersectClip)
-        text_left = left + _PAD - self.scroll
+        text_left = frame.left() + _PAD - self.scroll
         for number in range(first, last):
-            row_y = y + self._header + 10 + number * self._line
+            corner = QPointF(text_left, y + self._header + 10 + number * self._line)
             layout, _ = self._row(number)
-            self._paint_ranges(painter, QPointF(text_left, row_y), number, context.ranges)
+            self._draw_ranges(painter, corner, number, context.ranges)
             painter.setPen(style.color("text"))
-            layout.draw(painter, QPointF(text_left, row_y))
+            layout.draw(painter, corner)
         painter.restore()
-        self._paint_bar(painter, frame)
+        self.paint_bar(painter, QRectF(frame.left() + _PAD, frame.bottom() - 9, frame.width() - 2 * _PAD, 4))
 
-    def _paint_ranges(self, painter: QPainter, corner: QPointF, number: int, ranges: Ranges) -> None:
+    def _draw_ranges(self, painter: QPainter, corner: QPointF, number: int, ranges: Ranges) -> None:
         layout, units = self._row(number)
         start, end = self._rows[number], self._ends[number]
         line = layout.lineAt(0)
         for first, last, role in ranges:
             if first > end or last <= start or not line.isValid():
                 continue
-            a = cursor_x(line, units.units(max(first, start) - start))
-            b = cursor_x(line, units.units(min(last, end) - start))
-            if last > end:
-                b += self.style.code_cell / 2  # the line break is selected too
-            if b > a:
-                painter.fillRect(QRectF(corner.x() + a, corner.y(), b - a, self._line), self.style.color(role))
+            a, b = units.units(max(first, start) - start), units.units(min(last, end) - start)
+            parts = [(cursor_x(line, a), cursor_x(line, b))]
+            if a < b and mixed(self.block.text[start:end]):
+                parts = pieces(line, a, b)
+            if last > end:  # the line break is selected too
+                after = cursor_x(line, units.units(end - start))
+                parts[-1:] = [(parts[-1][0], after)] if parts[-1][1] == after else [parts[-1], (after, after)]
+                parts[-1] = (parts[-1][0], after + self.style.code_cell / 2)
+            for left, right in parts:
+                rect = QRectF(corner.x() + left, corner.y(), right - left, self._line)
+                painter.fillRect(rect, self.style.color(role))
 
-    def _paint_header(self, painter: QPainter, context: PaintContext, frame: QRectF) -> None:
+    def _draw_header(self, painter: QPainter, context: PaintContext, frame: QRectF, at: At) -> None:
         style = self.style
         painter.setPen(QPen(style.color("border"), 1))
         line = round(frame.top() + self._header) - 0.5
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
         painter.setFont(style.font("small"))
         painter.setPen(style.color("text_muted"))
-        place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
-        draw_line_of_text(painter, place, self._block.language or translate("transcript", "text"))
+        name = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
+        draw_line_of_text(painter, name, self.block.language or translate("transcript", "text"), align=edge(self.rtl))
         for target in self.targets():
-            rect = target.rect.translated(frame.left() - self.indentation, frame.top())
+            rect = target.rect.translated(at.x, at.y)
             icon = "wrap-text" if target.action == "wrap" else "copy"
             label = translate("transcript", "Copied") if target.key in context.copied else self._labels()[target.action]
             quiet_button(painter, context, rect, target.key, icon, label=label)
             if target.action == "wrap" and self.wrap:
                 painter.setPen(QPen(style.color("accent"), 2))
                 painter.drawLine(QLineF(rect.left() + 8, rect.bottom() - 3, rect.right() - 8, rect.bottom() - 3))
-
-    def _paint_bar(self, painter: QPainter, frame: QRectF) -> None:
-        overflow = self._overflow()
-        if overflow <= 0:
-            return
-        track = frame.width() - 2 * _PAD
-        length = max(30.0, track * frame.width() / (frame.width() + overflow))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.style.color("scrollbar"))
-        x = frame.left() + _PAD + (track - length) * self.scroll / overflow
-        painter.drawRoundedRect(QRectF(x, frame.bottom() - 9, length, 4), 2, 2)
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
@@ -277,9 +260,9 @@ class CodeLayout(BlockLayout):
                 button_width(self.style, translate("transcript", "Copied")) if action == "code_copy" else 0,
             )
             width = round(width)
-            rect = QRectF(right - width, (self._header - height) / 2, width, height)
+            rect = self.placed(QRectF(right - width, (self._header - height) / 2, width, height))
             right -= width + 2
-            value = self._block.text if action == "code_copy" else ""
+            value = self.block.text if action == "code_copy" else ""
             found.insert(0, Target(action, action, value, rect, label))
         return found
 
@@ -287,24 +270,17 @@ class CodeLayout(BlockLayout):
         """Break long lines, or stop doing so."""
         self.wrap = not self.wrap
         self.scroll = 0.0
-        self._cut()
-
-    def wheel(self, dx: float) -> bool:
-        overflow = self._overflow()
-        if overflow <= 0:
-            return False
-        self.scroll = min(overflow, max(0.0, self.scroll + dx))
-        return True
+        self.lay()
 
     def offset_at(self, x: float, y: float) -> int:
         number = int((y - self._header - 10) // self._line)
         if number < 0:
             return 0
         if number >= len(self._rows):
-            return len(self._block.text)
+            return len(self.block.text)
         layout, units = self._row(number)
         line = layout.lineAt(0)
         if not line.isValid():
             return self._rows[number]
-        unit = line.xToCursor(x - self.indentation - _PAD + self.scroll)
+        unit = line.xToCursor(x - self.room.left() - _PAD + self.scroll)
         return min(self._rows[number] + units.points(unit), self._ends[number])

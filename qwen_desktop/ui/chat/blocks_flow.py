@@ -3,24 +3,43 @@
 A flow holds its text in chunks of some 2,000 characters that end at line borders. Text that only grows keeps all
 chunks but the last one, so a paragraph of any length costs the same to extend. Offsets given and returned count code
 points, as Python does; Qt's UTF-16 units stay inside.
+
+An inline object (a formula, a picture) stands on the baseline in place of its run's characters and makes its line as
+tall as it must be. For Qt it is one cluster of as many code points: an invisible dash, stretched to the object's width
+(a line may break on both sides of it, but not before a comma), and variation selectors.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QTextLayout, QTextLine, QTextOption
+from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
-from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, Style
+from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
-_WINDOW = 2000
-_RTL = frozenset({"R", "AL"})
-_STRONG = frozenset({"L", "R", "AL"})
+_WINDOW: Final = 2000
+_JOINED: Final = "\ufe00"
+#: Put around code among words that run from right to left, so that its brackets stay where they belong.
+_ISOLATE: Final = "\u2066"
+_ISOLATE_END: Final = "\u2069"
+#: Pixels between an inline object that is taller than its line and the lines above and below.
+_AIR: Final = 2
+_RTL: Final = frozenset({"R", "AL"})
+_GLYPHS: Final = QTextLayout.GlyphRunRetrievalFlag.RetrieveGlyphIndexes
+#: Lam and alef, which are one sign.
+_PAIR: Final = re.compile("\u0644[\u0622\u0623\u0625\u0627]")
+_STRONG: Final = frozenset({"L", "R", "AL"})
+#: Letters from right to left, their digits and signs, and the marks that turn the direction.
+_MIXED: Final = re.compile(
+    "[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 
 
 class Range(NamedTuple):
@@ -62,30 +81,54 @@ class At(NamedTuple):
 
 
 class Units:
-    """Turns code points of a text into UTF-16 units and back; free when the text has no character beyond U+FFFF."""
+    """Turns code points of a text into UTF-16 units and back; free when there is nothing but one unit a character.
 
-    def __init__(self, text: str) -> None:
-        self._wide: list[int] = []
-        if text and max(text) > "\uffff":
-            self._wide = [place for place, char in enumerate(text) if char > "\uffff"]
-        self._wide_units = [place + number for number, place in enumerate(self._wide)]
+    ``added`` are the offsets at which one more unit stands in Qt's text than in ours.
+    """
+
+    def __init__(self, text: str, added: Sequence[int] = ()) -> None:
+        #: For each further unit: the largest offset before it, where that ends, and its number among Qt's units.
+        self._before: list[int] = []
+        self._after: list[int] = []
+        self._units: list[int] = []
+        if added or (text and max(text) > "\uffff"):
+            wide = [(place, place, place) for place, char in enumerate(text) if char > "\uffff"]
+            extra = sorted([*wide, *((place - 1, place, place) for place in added)])
+            self._before = [before for before, _, _ in extra]
+            self._after = [after for _, after, _ in extra]
+            self._units = [place + number for number, (_, _, place) in enumerate(extra)]
 
     def units(self, offset: int) -> int:
-        """UTF-16 units before code point ``offset``."""
-        return offset + bisect_left(self._wide, offset) if self._wide else offset
+        """UTF-16 units before code point ``offset``: where it begins."""
+        return offset + bisect_left(self._before, offset) if self._before else offset
+
+    def end(self, offset: int) -> int:
+        """Where the code point before ``offset`` ends, in UTF-16 units: before what is added there."""
+        return offset + bisect_left(self._after, offset) if self._after else offset
 
     def points(self, unit: int) -> int:
         """Code points before UTF-16 unit ``unit``."""
-        return unit - bisect_left(self._wide_units, unit) if self._wide else unit
+        return unit - bisect_left(self._units, unit) if self._units else unit
 
 
-def is_rtl(text: str) -> bool:
-    """Whether the first letter with a direction runs from right to left."""
-    for char in text[:400]:
-        kind = unicodedata.bidirectional(char)
-        if kind in _STRONG:
-            return kind in _RTL
-    return False
+def direction(runs: Iterable[TextRun]) -> bool | None:
+    """Whether the first letter with a direction runs from right to left. None without one; code and formulas have
+    none."""
+    left = 400
+    for run in runs:
+        for char in "" if run.code or run.math else run.text[:left]:
+            kind = unicodedata.bidirectional(char)
+            if kind in _STRONG:
+                return kind in _RTL
+        left -= len(run.text)
+        if left <= 0:
+            break
+    return None
+
+
+def mixed(text: str) -> bool:
+    """Whether some of ``text`` may run from right to left, so that its order on screen is not that of its offsets."""
+    return not text.isascii() and _MIXED.search(text) is not None
 
 
 def cursor_x(line: QTextLine, unit: int) -> float:
@@ -94,19 +137,108 @@ def cursor_x(line: QTextLine, unit: int) -> float:
     return float(value[0]) if isinstance(value, tuple | list) else float(value)
 
 
+def pieces(line: QTextLine, start: int, end: int) -> list[tuple[float, float]]:
+    """Left and right of each stretch on screen that units ``start`` .. ``end`` of a line with mixed directions cover:
+    what ``QTextLayout`` itself would select."""
+    found: list[tuple[float, float]] = []
+    boxes = [run.boundingRect() for run in line.glyphRuns(start, end - start, _GLYPHS)]
+    for left, right in sorted((box.left(), box.right()) for box in boxes):
+        if found and left <= found[-1][1] + 0.1:
+            found[-1] = (found[-1][0], max(found[-1][1], right))
+        else:
+            found.append((left, right))
+    # A line's end and spaces before it take no place; they are seen only where nothing else is.
+    x = cursor_x(line, start)
+    return [piece for piece in found if piece[1] > piece[0]] or [(x, x)]
+
+
+class _Inline(NamedTuple):
+    """An inline object in a chunk: the units that it takes, its line, and the baseline relative to the chunk."""
+
+    start: int
+    end: int
+    item: InlineObject
+    line: int = 0
+    baseline: float = 0.0
+
+
 class _Chunk:
-    __slots__ = ("end", "height", "layout", "lines", "natural", "seen", "start", "units", "y")
+    """Some lines of a flow. ``starts`` are the units at which they begin, ``tops`` the pixels, both with the end."""
+
+    # fmt: off
+    __slots__ = (
+        "chips", "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
+        "units", "y",
+    )
+    # fmt: on
 
     def __init__(self, start: int, y: float) -> None:
         self.start = start
         self.end = start
         self.seen = start
         self.y = y
-        self.height = 0.0
         self.layout = QTextLayout()
-        self.lines = 0
+        self.starts = [0]
+        self.tops = [0.0]
         self.natural = 0.0
         self.units = Units("")
+        self.length = 0  # in units, with the line that begins the next chunk
+        self.mixed = False
+        self.joined: frozenset[int] = frozenset()
+        self.inlines: list[_Inline] = []
+        self.chips: list[tuple[int, int]] = []
+
+    @property
+    def height(self) -> float:
+        return self.tops[-1]
+
+    def cluster(self, start: int, end: int) -> tuple[int, int]:
+        """Whole characters instead of parts of some: no half of an emoji, an accent or an inline object is marked, and
+        none of the two letters that Arabic always writes as one."""
+        while 0 < start < self.length and not self._between(start):
+            start -= 1
+        while end < self.length and not self._between(end):
+            end += 1
+        return start, end
+
+    def _between(self, unit: int) -> bool:
+        return unit not in self.joined and self.layout.isValidCursorPosition(unit)
+
+    def pieces(self, number: int, start: int, end: int) -> list[tuple[float, float]]:
+        """Left and right of what units ``start`` .. ``end`` of a line cover."""
+        line = self.layout.lineAt(number)
+        if self.mixed:
+            return pieces(line, start, end)
+        return [(cursor_x(line, start), cursor_x(line, end))]
+
+    def unit_at(self, number: int, x: float, rtl: bool) -> int:
+        """The cursor position in a line that is nearest to ``x``."""
+        line = self.layout.lineAt(number)
+        start, end = self.starts[number], self.starts[number + 1]
+        if start == end:
+            return start
+        found = self.pieces(number, start, end)
+        left, right = found[0][0], found[-1][1]
+        if x < left if rtl else x > right:
+            # Behind the last character is where the next line begins.
+            return self.layout.previousCursorPosition(end) if end < self.length else end
+        if not self.mixed and not self.inlines:
+            return line.xToCursor(x)
+        x = min(max(x, left), right - 0.01)
+        first, last = start, end
+        while last - first > 1:
+            middle = self.cluster((first + last) // 2, last)[0]
+            if middle <= first:
+                middle = self.cluster(first, first + 1)[1]
+                if middle >= last:
+                    break
+            if any(left <= x < right for left, right in self.pieces(number, first, middle)):
+                last = middle
+            else:
+                first = middle
+        left, right = self.pieces(number, first, last)[0]
+        backwards = self.mixed and any(run.isRightToLeft() for run in line.glyphRuns(first, last - first, _GLYPHS))
+        return last if (x > (left + right) / 2) != backwards else first
 
 
 class TextFlow:
@@ -120,27 +252,39 @@ class TextFlow:
         self.text = ""
         self.width = 0.0
         self.height = 0.0
-        self.rtl = False
+        #: Whether its text runs from right to left: ``direction``, or what was asked for where it has none (None).
+        self.rtl = style.rtl
+        self.direction: bool | None = None
+        self._otherwise = style.rtl
         self._line = style.line_height(base)
         self._chunks: list[_Chunk] = []
-        self._starts: list[int] = []
         self._run_starts: list[int] = []
+        self._objects: dict[int, InlineObject] = {}
 
     @property
     def natural(self) -> float:
         """Pixels of the widest line."""
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
-    def set_runs(self, runs: Sequence[TextRun], width: float, align: str | None = None) -> None:
+    def set_runs(
+        self, runs: Sequence[TextRun], width: float, align: str | None = None, *, otherwise: bool | None = None
+    ) -> None:
         """Show ``runs`` wrapped to ``width`` pixels, keeping what is already laid out where the text only grew.
 
-        ``align`` ("left", "center", "right" or "") is another alignment from now on.
+        ``align`` ("left", "center", "right" or "" for the start) is another alignment from now on. Text without a
+        direction runs from right to left if ``otherwise``, the interface's direction by default.
         """
         runs = tuple(runs)
+        objects = self.style.objects(self.base, runs)
+        otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align in (None, self._align)
-        if same and runs == self.runs and self._chunks:
+        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
             return
-        stable = self._stable(runs) if same else 0
+        self.direction = direction(runs)
+        rtl = otherwise if self.direction is None else self.direction
+        same = same and rtl == self.rtl
+        self._otherwise = otherwise
+        stable = self._stable(runs, objects) if same else 0
         self._align = self._align if align is None else align
         keep = 0
         # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
@@ -149,14 +293,14 @@ class TextFlow:
         del self._chunks[keep:]
         self.runs = runs
         self.width = width
+        self.rtl = rtl
         self.text = "".join(run.text for run in runs)
+        self._objects = objects
         self._run_starts = []
         place = 0
         for run in runs:
             self._run_starts.append(place)
             place += len(run.text)
-        if not keep:
-            self.rtl = is_rtl(self.text)
         start = self._chunks[-1].end if self._chunks else 0
         y = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
         while True:
@@ -167,93 +311,139 @@ class TextFlow:
             if start >= len(self.text):
                 break
         self.height = y
-        self._starts = [chunk.start for chunk in self._chunks]
 
-    def _stable(self, runs: Runs) -> int:
+    def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         place = 0
-        for old, new in zip(self.runs, runs, strict=False):
+        other = [n for n in {*objects, *self._objects} if objects.get(n) != self._objects.get(n)]
+        for number, (old, new) in enumerate(zip(self.runs, runs, strict=False)):
+            if other and number in other:
+                break
             if old == new:
                 place += len(old.text)
                 continue
             same_look = (old.bold, old.italic, old.strike, old.code, old.math, old.href) == (
                 new.bold, new.italic, new.strike, new.code, new.math, new.href
             )  # fmt: skip
-            if same_look and new.text.startswith(old.text):
+            if same_look and number not in objects and new.text.startswith(old.text):
                 place += len(old.text)
             break
         return place
 
+    def _runs_in(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Index, start and end of the runs that touch a range of offsets."""
+        for index in range(max(0, bisect_right(self._run_starts, start) - 1), len(self.runs)):
+            first = self._run_starts[index]
+            if first >= end:
+                return
+            yield index, first, first + len(self.runs[index].text)
+
     def _lay(self, start: int, y: float) -> _Chunk:
         chunk = _Chunk(start, y)
         end = min(len(self.text), start + _WINDOW)
+        objects: list[tuple[int, int, InlineObject]] = []
+        for index, first, last in self._runs_in(start, end) if self._objects else ():
+            if index in self._objects:
+                end = max(end, last)  # an object is never cut
+                objects.append((first - start, last - start, self._objects[index]))
         text = self.text[start:end]
-        chunk.units = Units(text)
-        layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
+        for first, last, _ in objects:
+            text = text[:first] + OBJECT + _JOINED * (last - first - 1) + text[last:]
+        isolates: list[int] = []
+        for index, first, last in self._runs_in(start, end) if self.rtl else ():
+            if (self.runs[index].code or self.runs[index].math) and index not in self._objects and last > first:
+                isolates += (max(first, start) - start, min(last, end) - start)
+        chunk.units = units = Units(text, isolates)
+        chunk.length = units.units(len(text))
+        chunk.mixed = self.rtl or mixed(text)
+        if chunk.mixed:
+            chunk.joined = frozenset(units.units(pair.start() + 1) for pair in _PAIR.finditer(text))
+        for number, offset in reversed(list(enumerate(isolates))):
+            text = text[:offset] + (_ISOLATE_END if number % 2 else _ISOLATE) + text[offset:]
+        chunk.layout = layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         option.setTextDirection(Qt.LayoutDirection.RightToLeft if self.rtl else Qt.LayoutDirection.LeftToRight)
         align = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}.get(
-            self._align, Qt.AlignmentFlag.AlignRight if self.rtl else Qt.AlignmentFlag.AlignLeft
+            self._align or ("right" if self.rtl else ""), Qt.AlignmentFlag.AlignLeft
         )
         option.setAlignment(align)
         layout.setTextOption(option)
         layout.setCacheEnabled(True)
-        layout.setFormats(self._formats(start, end, chunk.units))
+        layout.setFormats(self._formats(chunk, end))
         # A chip at the very start of a line would stand out of the column.
         inset = CHIP_PAD if not start and self.runs and self.runs[0].code and not self.rtl else 0
+        self._break(chunk, inset, [_Inline(units.units(a), units.end(b), item) for a, b, item in objects])
+        chunk.seen = chunk.end = end
+        if end < len(self.text) and len(chunk.tops) > 2:
+            # More follows: the last line is not full yet, it begins the next chunk.
+            del chunk.starts[-1], chunk.tops[-1]
+            chunk.end = start + units.points(chunk.starts[-1])
+            chunk.inlines = [place for place in chunk.inlines if place.start < chunk.starts[-1]]
+        return chunk
+
+    def _break(self, chunk: _Chunk, inset: int, objects: list[_Inline]) -> None:
+        """Make the lines of a chunk, the first ``inset`` pixels in; each is as tall as the ``objects`` in it ask."""
+        layout = chunk.layout
         layout.beginLayout()
-        height = 0.0
-        bottom = 0.0
-        last_start = 0
+        top = 0.0
         while True:
             line = layout.createLine()
             if not line.isValid():
                 break
-            first = inset if not chunk.lines else 0
-            line.setLineWidth(max(1.0, self.width - first))
-            bottom = height
-            line.setPosition(QPointF(first, height + (self._line - line.height()) / 2))
-            chunk.natural = max(chunk.natural, line.naturalTextWidth() + first)
-            last_start = line.textStart()
-            height += self._line
-            chunk.lines += 1
+            number = len(chunk.tops) - 1
+            if number:
+                chunk.starts.append(line.textStart())
+            indent = 0 if number else inset
+            line.setLineWidth(max(1.0, self.width - indent))
+            tall = line.height()
+            rise, height = (self._line - tall) / 2, float(self._line)
+            inside = [p for p in objects if 0 <= p.start - line.textStart() < line.textLength()] if objects else ()
+            if inside:
+                above = max(rise + line.ascent(), max(place.item.ascent for place in inside) + _AIR)
+                below = max(height - rise - line.ascent(), max(place.item.descent for place in inside) + _AIR)
+                rise, height = above - line.ascent(), float(math.ceil(above + below))
+                chunk.inlines += [place._replace(line=number, baseline=top + above) for place in inside]
+            line.setPosition(QPointF(indent, top + rise))
+            chunk.natural = max(chunk.natural, line.naturalTextWidth() + indent)
+            top += height
+            chunk.tops.append(top)
         layout.endLayout()
-        chunk.layout = layout
-        chunk.seen = end
-        chunk.end = end
-        chunk.height = height if chunk.lines else float(self._line)
-        if end < len(self.text) and chunk.lines > 1:
-            # More follows: the last line is not full yet, it begins the next chunk.
-            chunk.end = start + chunk.units.points(last_start)
-            chunk.height = bottom
-            chunk.lines -= 1
-        return chunk
+        chunk.starts.append(chunk.length)
+        if len(chunk.tops) == 1:
+            chunk.tops.append(float(self._line))
 
-    def _formats(self, start: int, end: int, units: Units) -> list[QTextLayout.FormatRange]:
+    def _formats(self, chunk: _Chunk, end: int) -> list[QTextLayout.FormatRange]:
+        """The looks of a chunk's text, and where its chips are."""
+        start, units = chunk.start, chunk.units
         ranges: list[QTextLayout.FormatRange] = []
 
-        def add(first: int, last: int, run: TextRun, spacing: float = 0.0) -> None:
+        def add(first: int, last: int, look: QTextCharFormat) -> None:
             first, last = max(first, start) - start, min(last, end) - start
             if first < last:
                 entry = QTextLayout.FormatRange()
                 entry.start = units.units(first)
-                entry.length = units.units(last) - entry.start
-                entry.format = self.style.format(self.base, run, spacing)
+                entry.length = units.end(last) - entry.start
+                entry.format = look
                 ranges.append(entry)
 
-        number = max(0, bisect_right(self._run_starts, start) - 1)
-        for index in range(number, len(self.runs)):
+        pad = float(CHIP_PAD)
+        for index, first, last in self._runs_in(start, end):
             run = self.runs[index]
-            first = self._run_starts[index]
-            if first >= end:
-                break
-            last = first + len(run.text)
-            before_code = index + 1 < len(self.runs) and self.runs[index + 1].code
-            if (run.code or before_code) and run.text and not run.text.endswith("\n"):
-                add(first, last - 1, run)
-                add(last - 1, last, run, float(CHIP_PAD))  # room for the chip's rounded end
-            else:
-                add(first, last, run)
+            # Room for a chip's rounded ends: after its last character and on its other side, which is before it, or
+            # behind it where the text runs from right to left.
+            before_code = not self.rtl and index + 1 < len(self.runs) and self.runs[index + 1].code
+            after_code = self.rtl and index > 0 and self.runs[index - 1].code and not run.code
+            if index in self._objects:
+                wide = self._objects[index].width + (pad if before_code or after_code else 0.0)
+                add(first, last, self.style.blank(self.base, wide))
+                continue
+            if run.code:
+                chunk.chips.append((first, last))
+            head = min(first + 1, last) if after_code else first
+            tail = last - 1 if (run.code or before_code) and last > head and not run.text.endswith("\n") else last
+            for a, b, spacing in ((first, head, pad), (head, tail, 0.0), (tail, last, pad)):
+                if a < b:
+                    add(a, b, self.style.format(self.base, run, spacing))
         return ranges
 
     # Painting --------------------------------------------------------------------------------------------------------
@@ -280,43 +470,54 @@ class TextFlow:
                 painter.restore()
             else:
                 chunk.layout.draw(painter, QPointF(x, y + chunk.y), [], clip)
+            for place in chunk.inlines:
+                if chunk.tops[place.line + 1] + y + chunk.y >= top and chunk.tops[place.line] + y + chunk.y <= bottom:
+                    self._paint_inline(painter, chunk, place, At(x, y, top, bottom), ranges)
+
+    def _paint_inline(self, painter: QPainter, chunk: _Chunk, place: _Inline, at: At, ranges: Ranges) -> None:
+        first = chunk.start + chunk.units.points(place.start)
+        last = chunk.start + chunk.units.points(place.end)
+        role = next((role for start, end, role in reversed(ranges) if start < last and end > first), "")
+        item = place.item
+        left, _ = chunk.pieces(place.line, place.start, place.end)[0]
+        top = chunk.y + place.baseline - item.ascent
+        painter.save()
+        item.paint(painter, QRectF(at.x + left, at.y + top, item.width, item.ascent + item.descent), role)
+        painter.restore()
 
     def _paint_chips(self, painter: QPainter, chunk: _Chunk, x: float, y: float) -> None:
-        number = max(0, bisect_right(self._run_starts, chunk.start) - 1)
-        for index in range(number, len(self.runs)):
-            start = self._run_starts[index]
-            if start >= chunk.end:
-                break
-            run = self.runs[index]
-            if run.code:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(self.style.color("sunken"))
-                for rect in self._range_rects(chunk, start, start + len(run.text)):
-                    chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
-                    painter.drawRoundedRect(chip, 5, 5)
+        if chunk.chips:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self.style.color("sunken"))
+        for start, end in chunk.chips:
+            for rect in self._range_rects(chunk, start, end, words=True):
+                chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
+                painter.drawRoundedRect(chip, 5, 5)
 
-    def _range_rects(self, chunk: _Chunk, start: int, end: int) -> list[QRectF]:
-        """Rectangles of offsets ``start`` .. ``end`` within a chunk, relative to the flow."""
+    def _range_rects(self, chunk: _Chunk, start: int, end: int, *, words: bool = False) -> list[QRectF]:
+        """Rectangles of offsets ``start`` .. ``end`` within a chunk, relative to the flow: as tall as the line, or as
+        a line of ``words`` alone."""
         first, last = max(start, chunk.start), min(end, chunk.end)
         if first >= last:
             return []
-        a, b = chunk.units.units(first - chunk.start), chunk.units.units(last - chunk.start)
+        a, b = chunk.cluster(chunk.units.units(first - chunk.start), chunk.units.end(last - chunk.start))
         rects: list[QRectF] = []
-        for number in range(chunk.lines):
-            line = chunk.layout.lineAt(number)
-            line_start, line_end = line.textStart(), line.textStart() + line.textLength()
+        for number in range(max(0, bisect_right(chunk.starts, a) - 1), len(chunk.starts) - 1):
+            line_start, line_end = chunk.starts[number], chunk.starts[number + 1]
             if line_start >= b:
                 break
-            if line_end <= a:
-                continue
-            left, right = cursor_x(line, max(a, line_start)), cursor_x(line, min(b, line_end))
-            if left > right:
-                left, right = right, left
-            rects.append(QRectF(left, chunk.y + number * self._line, max(right - left, 3.0), self._line))
+            top, bottom = chunk.tops[number], chunk.tops[number + 1]
+            if words and bottom - top > self._line:
+                line = chunk.layout.lineAt(number)
+                top = line.y() + (line.height() - self._line) / 2
+                bottom = top + self._line
+            for left, right in chunk.pieces(number, max(a, line_start), min(b, line_end)):
+                wide = max(right - left, 3.0)  # a line's end takes no place, and is seen
+                rects.append(QRectF(right - wide if self.rtl else left, chunk.y + top, wide, bottom - top))
         return rects
 
     def rects(self, start: int, end: int) -> list[QRectF]:
-        """Rectangles of a range of offsets, relative to the flow."""
+        """Rectangles of a range of offsets, relative to the flow; several a line where directions mix."""
         return [rect for chunk in self._chunks for rect in self._range_rects(chunk, start, end)]
 
     # Asking ----------------------------------------------------------------------------------------------------------
@@ -327,27 +528,14 @@ class TextFlow:
             return 0
         for chunk in self._chunks:
             if y < chunk.y + chunk.height:
-                number = min(max(0, int((y - chunk.y) / self._line)), max(0, chunk.lines - 1))
-                line = chunk.layout.lineAt(number)
-                if not line.isValid():
-                    return chunk.start
-                unit = line.xToCursor(x)
-                end = line.textStart() + line.textLength()
-                if number + 1 < chunk.lines and unit >= end > line.textStart():
-                    unit = end - 1 if x > line.naturalTextWidth() else unit
-                return min(chunk.start + chunk.units.points(unit), chunk.end)
+                number = max(0, bisect_right(chunk.tops, y - chunk.y) - 1)
+                return min(chunk.start + chunk.units.points(chunk.unit_at(number, x, self.rtl)), chunk.end)
         return len(self.text)
 
-    def run_at(self, x: float, y: float) -> int | None:
-        """Index of the run under a point, or None where there is no text."""
+    def runs_at(self, x: float, y: float) -> tuple[int, int]:
+        """The first run that may stand at a point, and the one after the last."""
         offset = self.offset_at(x, y)
-        for candidate in (offset, offset - 1):
-            index = bisect_right(self._run_starts, candidate) - 1
-            if 0 <= index < len(self.runs):
-                start = self._run_starts[index]
-                if any(rect.contains(x, y) for rect in self.rects(start, start + len(self.runs[index].text))):
-                    return index
-        return None
+        return max(0, bisect_left(self._run_starts, offset) - 1), bisect_right(self._run_starts, offset)
 
     def run_range(self, index: int) -> tuple[int, int]:
         """Start and end offset of a run."""

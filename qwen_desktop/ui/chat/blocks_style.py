@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QTextCharFormat
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QPainter, QTextCharFormat
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
@@ -29,6 +30,29 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
 }
+#: The character that keeps the place of an inline object in Qt's text.
+OBJECT: Final = "—"
+#: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
+_LONGEST_OBJECT: Final = 2000
+
+
+class InlineObject(Protocol):
+    """Something that stands on the baseline among words. Another size is another object; equal ones look the same."""
+
+    @property
+    def width(self) -> float:
+        """Pixels."""
+
+    @property
+    def ascent(self) -> float:
+        """Pixels above the baseline."""
+
+    @property
+    def descent(self) -> float:
+        """Pixels below the baseline."""
+
+    def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
+        """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
 
 
 class Style:
@@ -40,6 +64,8 @@ class Style:
         self.scale = scale
         #: Whether the interface runs from right to left; text has a direction of its own.
         self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
+        #: What stands in place of a run that is set in a base, or None for its text.
+        self.inline: Callable[[str, TextRun], InlineObject | None] | None = None
         self._formats: dict[tuple[str, TextRun | str, float], QTextCharFormat] = {}
         self._fonts: dict[tuple[str, int], QFont] = {}
         self._colors: dict[str, QColor] = {}
@@ -87,6 +113,24 @@ class Style:
         if found is None:
             found = self._formats[key] = self._make_format(base, look, spacing)
         return found
+
+    def objects(self, base: str, runs: Sequence[TextRun]) -> dict[int, InlineObject]:
+        """The inline objects in place of some of ``runs``, by number."""
+        if self.inline is None:
+            return {}
+        found = (
+            (number, self.inline(base, run)) for number, run in enumerate(runs) if 0 < len(run.text) <= _LONGEST_OBJECT
+        )
+        return {number: item for number, item in found if item is not None}
+
+    def blank(self, base: str, width: float) -> QTextCharFormat:
+        """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""
+        font = QFont(self.base_font(base))
+        font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, width - text_width(OBJECT, font))
+        result = QTextCharFormat()
+        result.setFont(font)
+        result.setForeground(QBrush(Qt.GlobalColor.transparent))
+        return result
 
     def code_format(self, role: str) -> QTextCharFormat:
         """The format of highlighted code with colour ``role``."""

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.chat import Message, Status, new_id
 from qwen_desktop.core.engine import Stats
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
@@ -62,7 +62,7 @@ class OpenedConversation(QObject):
     @property
     def last_own(self) -> str:
         """The user's last message here, for bringing it back into the box."""
-        own = self._transcript.shown.last_own
+        own = self._transcript.shown.newest(Role.USER)
         return "" if own is None else visible_text(own.message.parts)
 
     @property
@@ -101,7 +101,7 @@ class OpenedConversation(QObject):
             self.changed.emit()
             return None
         self._task = self._operations.run(
-            self._load(), owner=self, orphaned="cancelled", on_error=lambda _: self._transcript.clear()
+            self._read(anew=True), owner=self, orphaned="cancelled", on_error=lambda _: self._transcript.clear()
         )
         return self._task
 
@@ -117,51 +117,42 @@ class OpenedConversation(QObject):
     def _loading(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    async def _load(self) -> None:
-        """Read the end, and once more when something has come meanwhile."""
-        self._again = True
-        while self._again:
-            self._again = False
-            messages = await self._history.tail(self.id, TAIL)
-        # Between reading and showing nothing is awaited: the words that came then would be nowhere.
-        self._transcript.set_messages(messages, more_above=bool(messages) and messages[0].parent_id is not None)
-        self._arrived(messages)
-
-    async def _follow(self) -> None:
-        """Another branch is on show: read from its end up to where it leaves what is shown, and replace what follows;
-        once more when something has come meanwhile."""
+    async def _read(self, *, anew: bool) -> None:
+        """Read and show: ``anew`` the end alone, else from there up to where the branch leaves what is shown. Once more
+        when something has come meanwhile."""
         shown = self._transcript.shown
         self._again = True
         while self._again:
             self._again = False
-            read = await self._history.tail(self.id, TAIL)
-            while (fork := shown.fork(read)) is None:
-                above = await self._history.before(read[0].id, CHUNK) if read else ()
-                if not above:  # it hangs in the air
-                    await self._load()
-                    return
+            read = above = await self._history.tail(self.id, TAIL)
+            while not anew and (fork := shown.fork(read)) is None and above:
+                above = await self._history.before(read[0].id, CHUNK)
                 read = (*above, *read)
-            from_id, fresh = fork
-            for message in read[: len(read) - len(fresh)]:
-                item = shown.get(message.id)
-                grows = message.status is Status.STREAMING  # then it is fed by events
-                if item is not None and item.message != message and not grows:
-                    self._transcript.replace(message)
-            for start in range(0, max(1, len(fresh)), CHUNK):
-                part = fresh[start : start + CHUNK]
-                if start:
-                    await asyncio.sleep(_BREATH_S)
-                if len(read) > TAIL and start + CHUNK >= len(fresh) and part:  # its words that came meanwhile
-                    part = (*part[:-1], await self._history.message(part[-1].id) or part[-1])
-                self._transcript.replace_tail(from_id if not start else None, part)
-            self._arrived(read)  # one that stays may have another version beside it now
+            # Between reading and showing the last message nothing is awaited: the words that came then would be lost.
+            if anew or fork is None:
+                self._transcript.set_messages(read, more_above=bool(read) and read[0].parent_id is not None)
+            else:
+                await self._replace(read, *fork)
+            anew = False
+            self._unasked += [message.id for message in read]  # beside one that stays there may be others now
+            self._transcript.set_run(self.run)
+            (self.shown if self._transcript.items else self.emptied).emit()
+            self.changed.emit()
+            self._read_on()
 
-    def _arrived(self, messages: Sequence[Message]) -> None:
-        self._unasked += [message.id for message in messages]
-        self._transcript.set_run(self.run)
-        (self.shown if self._transcript.items else self.emptied).emit()
-        self.changed.emit()
-        self._read_on()
+    async def _replace(self, read: Sequence[Message], from_id: str | None, fresh: Sequence[Message]) -> None:
+        """Show what was ``read``, of which ``fresh`` is new; in pieces where that is much."""
+        for message in read[: len(read) - len(fresh)]:
+            item = self._transcript.item(message.id)
+            if item is not None and item.message != message and message.status is not Status.STREAMING:
+                self._transcript.replace(message)
+        for start in range(0, max(1, len(fresh)), CHUNK):
+            part = fresh[start : start + CHUNK]
+            if start:
+                await asyncio.sleep(_BREATH_S)
+            if len(read) > TAIL and start + CHUNK >= len(fresh) and part:
+                part = (*part[:-1], await self._history.message(part[-1].id) or part[-1])
+            self._transcript.replace_tail(from_id if not start else None, part)
 
     def _read_on(self) -> None:
         if self._older is None or self._older.done():
@@ -222,7 +213,7 @@ class OpenedConversation(QObject):
         if self._loading:
             self._again = True
         else:
-            self._task = self._operations.run(self._follow(), owner=self, orphaned="cancelled")
+            self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:
         if event.conversation_id == self.id:

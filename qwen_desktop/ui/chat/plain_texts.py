@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -50,7 +49,7 @@ class PlainTexts(QObject):
         super().__init__(parent)
         self._markdown = markdown
         self._plainer: Plainer | None = None
-        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._kept: dict[str, str] = {}
         self._size = 0
         self._wanted: dict[str, MessageItem] = {}
         self._speaking: Gathering | None = None
@@ -72,22 +71,7 @@ class PlainTexts(QObject):
             return visible_text(message.parts)
         if item.message is message and item.ready:
             return item.projection()
-        texts = texts_of(message).values()
-        if not all(text in self._kept for text in texts):
-            return None
-        for text in texts:
-            self._kept.move_to_end(text)
-        return self.joined(message, {})
-
-    def joined(self, message: Message, read: Mapping[str, str]) -> str:
-        """The plain text of an answer, its texts being as in ``read`` or as they are known."""
-        pieces: list[str] = []
-        for part in message.parts:
-            if isinstance(part, TextPart):
-                pieces.append(read[part.text] if part.text in read else self._kept[part.text])
-            else:
-                pieces.append(code_text(part) or "")
-        return "\n\n".join(filter(None, pieces))
+        return _joined(message, self._kept) if all(text in self._kept for text in texts_of(message).values()) else None
 
     def gather(self, items: Sequence[MessageItem], done: Callable[[Sequence[str]], None]) -> Gathering:
         """Get the plain texts of messages as they are now, and hand them to ``done`` in the same order: at once where
@@ -129,7 +113,7 @@ class PlainTexts(QObject):
     def read(self, message: Message) -> str:
         """The plain text of a message, parsed now and here where it is not known."""
         texts = texts_of(message).values()
-        return self.joined(message, {text: self.parse(text) for text in texts if text not in self._kept})
+        return _joined(message, {text: self._kept[text] if text in self._kept else self.parse(text) for text in texts})
 
     def parse(self, source: str) -> str:
         """The plain text of a Markdown text, parsed now and here."""
@@ -168,7 +152,13 @@ class PlainTexts(QObject):
         self._size += len(text) - len(self._kept.pop(source, ""))
         self._kept[source] = text
         while self._size > _KEPT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1])
+            self._size -= len(self._kept.pop(next(iter(self._kept))))
+
+
+def _joined(message: Message, read: Mapping[str, str]) -> str:
+    """The plain text of an answer, its texts being as in ``read``."""
+    pieces = (read[part.text] if isinstance(part, TextPart) else code_text(part) for part in message.parts)
+    return "\n\n".join(filter(None, pieces))
 
 
 class Gathering(QObject):
@@ -251,7 +241,7 @@ class Gathering(QObject):
             self.cancel()
             return
         for count, number in enumerate(self._missing):
-            self._found[number] = self._texts.joined(self._todo[number][1], self._read)
+            self._found[number] = _joined(self._todo[number][1], self._read)
             if count % _BATCH_TEXTS == _BATCH_TEXTS - 1:
                 await asyncio.sleep(0)
         self._end()

@@ -91,6 +91,11 @@ class Section(Directed, ABC):
         """Pixels that it would fill, if less than its width."""
         return self.width
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether its lines begin at the right."""
+        return self.rtl
+
     def visible(self, context: PaintContext) -> bool:
         """Whether it is on show in a message seen like this (``context`` is the message's)."""
         return True
@@ -98,6 +103,10 @@ class Section(Directed, ABC):
     def targets(self) -> list[Target]:
         """What can be clicked in it or reached with Tab, in reading order."""
         return []
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        """At least those of ``targets`` that hold a point."""
+        return self.targets()
 
     def toggle(self, key: str) -> None:
         """Open or fold what the target with this key stands for."""

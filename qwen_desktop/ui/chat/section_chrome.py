@@ -19,11 +19,11 @@ from qwen_desktop.ui.chat.blocks import (
     draw_icon,
     focus_ring,
     quiet_button,
-    translate,
 )
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import elided, text_width
 from qwen_desktop.ui.chat.section import Section
+from qwen_desktop.ui.texts import fill, translate
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -140,21 +140,16 @@ class ThinkingSection(Section):
         text, seconds, tokens = self.part.text, self.part.seconds, self.part.tokens
         if self.running:
             since = self.item.run.thinking_since if self.item.run else None
-            passed = int(time.monotonic() - since) if since else 0
-            clock = translate("transcript", "{n} s").format(n=texts.locale().toString(passed))
+            clock = texts.duration(int(time.monotonic() - since) if since else 0)
             last = next((line.strip() for line in reversed(text[-600:].split("\n")) if line.strip()), "")
-            return translate("transcript", "Thinking… {seconds}").format(seconds=clock), "" if self.opened else last
+            return fill(translate("transcript", "Thinking… {seconds}"), seconds=clock), "" if self.opened else last
         if seconds is None:
             main = translate("transcript", "Thoughts")
         elif seconds < _AT_ONCE_S:
             main = translate("transcript", "Thought for a moment")
         else:
-            main = translate("transcript", "Thought for {seconds}").format(seconds=texts.seconds(seconds))
-        if not tokens:
-            return main, ""
-        if tokens == 1:
-            return main, translate("transcript", "1 token")
-        return main, translate("transcript", "{n} tokens").format(n=texts.locale().toString(tokens))
+            main = fill(translate("transcript", "Thought for {seconds}"), seconds=texts.seconds(seconds))
+        return main, texts.tokens(tokens) if tokens else ""
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
@@ -207,18 +202,11 @@ class ProgressSection(Section):
         read = self.item.run.read if self.item.run else None
         if read is None or not read.total:
             return translate("transcript", "Waiting for the first word…")
-        locale = texts.locale()
-        text = translate("transcript", "Reading {done} of {total} tokens").format(
-            done=locale.toString(read.done), total=locale.toString(read.total)
-        )
+        text = fill(translate("transcript", "Reading {done} of {total} tokens"), done=read.done, total=read.total)
         if read.seconds_left is not None and read.seconds_left >= 1:
             # No tenths and, beyond a minute, steps of five seconds: the guess is not better than that.
             left = round(read.seconds_left) if read.seconds_left < 60 else round(read.seconds_left / 5) * 5
-            if left < 10:
-                said = translate("transcript", "{n} s").format(n=locale.toString(left))
-            else:
-                said = texts.seconds(left)
-            text += " · " + translate("transcript", "{time} left").format(time=said)
+            text += " · " + fill(translate("transcript", "{time} left"), time=texts.duration(left))
         return text
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -284,14 +272,12 @@ class ActionsSection(Section):
         stats = self.item.message.stats
         if stats is None or stats.decode_tokens_per_s <= 0 or not self.item.options.show_speed:
             return ""
-        locale = texts.locale()
-        decode = stats.decode_tokens_per_s
-        speed = translate("transcript", "{n} tok/s").format(n=locale.toString(decode, "f", 0 if decode >= 100 else 1))
+        speed = texts.speed(stats.decode_tokens_per_s)
         if stats.ttft_s <= 0:
             return speed
-        if stats.ttft_s < _AT_ONCE_S:
-            return f"{speed} · {translate('transcript', 'first word at once')}"
-        first = translate("transcript", "first word after {seconds}").format(seconds=texts.seconds(stats.ttft_s))
+        first = translate("transcript", "first word at once")
+        if stats.ttft_s >= _AT_ONCE_S:
+            first = fill(translate("transcript", "first word after {seconds}"), seconds=texts.seconds(stats.ttft_s))
         return f"{speed} · {first}"
 
     def _buttons(self) -> list[Target]:
@@ -324,10 +310,7 @@ class ActionsSection(Section):
 
     def _count(self) -> str:
         versions = self.item.versions
-        if versions is None:
-            return ""
-        locale = texts.locale()
-        return f"{locale.toString(versions.index + 1)}/{locale.toString(len(versions.ids))}"
+        return f"{texts.number(versions.index + 1)}/{texts.number(len(versions.ids))}" if versions else ""
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         icons = {"copy": "copy", "regenerate": "refresh-cw", "previous": "chevron-left", "next": "chevron-right"}

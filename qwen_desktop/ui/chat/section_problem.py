@@ -19,11 +19,11 @@ from qwen_desktop.ui.chat.blocks import (
     draw_icon,
     focus_ring,
     quiet_button,
-    translate,
 )
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section
+from qwen_desktop.ui.texts import translate
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -48,8 +48,7 @@ class ProblemSection(Section):
 
     @property
     def spoken(self) -> str:
-        hint = self._problem.hint
-        return texts.text(self._problem.what) + (" " + texts.text(hint) if hint else "")
+        return texts.problem(self._problem)
 
     def button(self) -> str:
         """The label of the button, empty without one."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.parts import Part, code_text
@@ -23,31 +22,22 @@ from qwen_desktop.jobs.markdown.blocks import (
     separator,
 )
 from qwen_desktop.jobs.markdown.blocks import projection as projection_of
-from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import Layout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
-from qwen_desktop.ui.chat.blocks_text import MathLayout, RuleLayout, TextLayoutBlock, paint_quote_bars
+from qwen_desktop.ui.chat.blocks_text import RuleLayout, TextLayoutBlock
 from qwen_desktop.ui.chat.section import Section
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
-def layout_of(style: Style, block: Block) -> BlockLayout:
-    """The layout that shows a block."""
-    match block:
-        case TextBlock():
-            return TextLayoutBlock(style, block)
-        case CodeBlock():
-            return CodeLayout(style, block)
-        case TableBlock():
-            return TableLayout(style, block)
-        case MathBlock():
-            return MathLayout(style, block)
-        case RuleBlock():
-            return RuleLayout(style, block)
+_LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
+    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: CodeLayout, TableBlock: TableLayout,
+    RuleBlock: RuleLayout,
+}  # fmt: skip
 
 
 class TextSection(Section):
@@ -59,7 +49,7 @@ class TextSection(Section):
     def __init__(self, item: MessageItem, name: str, kind: type[Part]) -> None:
         super().__init__(item, name)
         self._kind = kind
-        self.layouts: list[BlockLayout] = []
+        self.layouts: list[Layout] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
@@ -85,9 +75,9 @@ class TextSection(Section):
             self._text = projection_of(self.blocks)
         return self._text
 
-    def prepared(self, blocks: Iterable[Block | None], width: float) -> Generator[None, None, list[BlockLayout]]:
+    def prepared(self, blocks: Iterable[Block | None], width: float) -> Generator[None, None, list[Layout]]:
         """Lay out ``blocks`` one a step (None is a pause), for ``show``: until then there is on show what there was."""
-        fresh: list[BlockLayout] = []
+        fresh: list[Layout] = []
         old = list(self.layouts) if width == self.width else []
         for block in blocks:
             if block is None:
@@ -103,7 +93,7 @@ class TextSection(Section):
             yield
         return fresh
 
-    def show(self, layouts: list[BlockLayout], width: float) -> None:
+    def show(self, layouts: list[Layout], width: float) -> None:
         """Show what was prepared."""
         self.width = width
         self.layouts = layouts
@@ -122,8 +112,8 @@ class TextSection(Section):
         self._place(max(0, stable - 1))
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
-    def _made(self, block: Block, width: float, number: int) -> BlockLayout:
-        layout = layout_of(self.style, block)
+    def _made(self, block: Block, width: float, number: int) -> Layout:
+        layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
             layout.wrap = self.item.folds.get(f"{self.name}b{number}.wrap", False)
         layout.set_width(width)
@@ -149,6 +139,7 @@ class TextSection(Section):
         del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
+            layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
             y = 0.0
             start = 0
             if number:
@@ -171,6 +162,10 @@ class TextSection(Section):
     def natural(self) -> float:
         return max((x.flow.natural for x in self.layouts if isinstance(x, TextLayoutBlock)), default=0.0)
 
+    @property
+    def mirrors(self) -> bool:
+        return bool(self.layouts) and self.layouts[0].rtl
+
     # Painting and asking ---------------------------------------------------------------------------------------------
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -185,8 +180,7 @@ class TextSection(Section):
             if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
                 depth = min(layout.quotes, before.quotes)
-                bars = QRectF(x, y + layout.y - between - 2, 0, between + 4)
-                paint_quote_bars(painter, self.style, bars, depth)
+                layout.paint_bars(painter, At(x, y + layout.y - between - 2, top, bottom), between + 4, depth)
             inner = context.of(f"b{number}.", self._starts[number], self._lengths[number])
             layout.paint(painter, inner, at.moved(0, layout.y))
 
@@ -209,6 +203,14 @@ class TextSection(Section):
             target.moved(0, layout.y, f"b{number}.")
             for number, layout in enumerate(self.layouts)
             for target in layout.targets()
+        ]
+
+    def targets_at(self, x: float, y: float) -> list[Target]:
+        number = self._at(y)
+        return [
+            target.moved(0, layout.y, f"b{number}.")
+            for layout in self.layouts[number : number + 1]
+            for target in layout.targets_at(x, y - layout.y)
         ]
 
 

@@ -38,6 +38,7 @@ class ShownMessages(Generic[E]):
         self._versions: dict[str, Versions] = {}
         self._cut: E | None = None
         self._last: E | None = None
+        self._cut_said_by: E | None = None
         self.items: list[E] = []
         #: There are older messages that can be asked for.
         self.more_above = False
@@ -48,17 +49,8 @@ class ShownMessages(Generic[E]):
         """The entry of a message, None when it is not among these."""
         return self._by_id.get(message_id)
 
-    @property
-    def last_answer(self) -> E | None:
-        """The last message of the assistant."""
-        return self._newest(Role.ASSISTANT)
-
-    @property
-    def last_own(self) -> E | None:
-        """The user's last message."""
-        return self._newest(Role.USER)
-
-    def _newest(self, role: Role) -> E | None:
+    def newest(self, role: Role) -> E | None:
+        """The last message of the user or of the assistant."""
         return next((entry for entry in reversed(self.items) if entry.message.role is role), None)
 
     def fork(self, branch: Sequence[Message]) -> tuple[str | None, Sequence[Message]] | None:
@@ -81,7 +73,7 @@ class ShownMessages(Generic[E]):
         for message in messages:
             entry = before.get(message.id)
             self._take(entry if entry is not None and entry.message == message else self._make(message))
-        return self._renumber()
+        return self._follow(0, self.items)
 
     def prepend(self, messages: Sequence[Message], *, more_above: bool) -> list[E]:
         """Older ones come above."""
@@ -89,12 +81,9 @@ class ShownMessages(Generic[E]):
         for message in messages:
             if message.id not in self._by_id:
                 self._take(self._make(message))
-        self.items += below
-        return self._renumber()
-
-    def append(self, message: Message) -> list[E]:
-        """A message that is not among these comes at the end."""
-        return self.replace_tail(None, (message,))
+        fresh = self.items
+        self.items = fresh + below
+        return self._follow(0, fresh)
 
     def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> list[E]:
         """These come instead of the message ``from_id`` and all below it; None: below the last one. From the first
@@ -108,38 +97,37 @@ class ShownMessages(Generic[E]):
             self.more_above = False
         for message in messages:
             self._take(self._make(message))
-        return self._renumber(place)
+        return self._follow(place, self.items[place:])
 
     def replace(self, message: Message) -> list[E]:
         """A message that is among these has become another one."""
-        self._by_id[message.id].message = message
-        return self._follow(())
+        entry = self._by_id[message.id]
+        entry.message = message
+        return self._follow(entry.index, [entry])
 
     def set_versions(self, versions: Mapping[str, Versions]) -> list[E]:
         """Some of these, by id, have other versions: those have the same ones."""
         self._versions |= {
             key: Versions(found.ids, place) for found in versions.values() for place, key in enumerate(found.ids)
         }
-        return self._follow([entry for key in versions if (entry := self._by_id.get(key)) is not None])
+        return self._follow(len(self.items), [self._by_id[key] for key in versions if key in self._by_id])
 
     def _take(self, entry: E) -> None:
         self.items.append(entry)
         self._by_id[entry.message.id] = entry
 
-    def _renumber(self, place: int = 0) -> list[E]:
-        for index in range(place, len(self.items)):
-            self.items[index].index = index
-        return self._follow(self.items[place:])
-
-    def _follow(self, entries: Sequence[E]) -> list[E]:
-        """Bring onto the entries what follows from the order, versions only onto these."""
+    def _follow(self, place: int, entries: Sequence[E]) -> list[E]:
+        """Bring onto the entries what follows from the order: their numbers from ``place`` on, versions only onto
+        ``entries``, which are new or others than before."""
+        for index, entry in enumerate(self.items[place:], place):
+            entry.index = index
         changed = []
         for entry in entries:
             versions = self._versions.get(entry.message.id)
             if entry.versions != versions:
                 entry.versions = versions
                 changed.append(entry)
-        cut, last = self._first_kept(), self.last_answer
+        cut, last = self._first_kept(entries), self.newest(Role.ASSISTANT)
         for marked in (self._cut, cut, self._last, last):
             if marked is not None and (marked.cut_above, marked.last) != (marked is cut, marked is last):
                 marked.cut_above, marked.last = marked is cut, marked is last
@@ -147,11 +135,15 @@ class ShownMessages(Generic[E]):
         self._cut, self._last = cut, last
         return changed
 
-    def _first_kept(self) -> E | None:
+    def _first_kept(self, entries: Sequence[E]) -> E | None:
         """The message from which on the model sees the chat: the last answer that was cut says it, and the next will
         keep to it (``services.request_messages.cut_of``). Above the very first message nothing is cut off."""
-        for entry in reversed(self.items):
-            if entry.message.context_cut is not None:
-                kept = self._by_id.get(entry.message.context_cut)
-                return kept if kept is not None and (kept.index > 0 or self.more_above) else None
-        return None
+        said = self._cut_said_by
+        if said is not None and (said.message.context_cut is None or self._by_id.get(said.message.id) is not said):
+            said, entries = None, self.items
+        newest = next((entry for entry in reversed(entries) if entry.message.context_cut is not None), None)
+        if newest is not None and (said is None or said.index < newest.index):
+            said = newest
+        self._cut_said_by = said
+        kept = None if said is None else self._by_id.get(said.message.context_cut or "")
+        return kept if kept is not None and (kept.index > 0 or self.more_above) else None

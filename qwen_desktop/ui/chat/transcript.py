@@ -13,14 +13,14 @@ from typing import Final
 
 from msgspec import structs
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAccessibleEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.parts import Role
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
-from qwen_desktop.ui.chat.blocks import Target, translate
+from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.plain_texts import Plainer
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -29,6 +29,7 @@ from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
 from qwen_desktop.ui.chat.transcript_render import Renderer
+from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
 
 #: What the whole widget gets, not its viewport.
@@ -58,7 +59,6 @@ class TranscriptView(TranscriptCanvas):
         super().__init__(theme, parent)
         self.live = LiveAnswers(self.markdown, self.queue, self)
         self.live.changed.connect(self._on_live)
-        self.texts.found.connect(self._on_text_found)
         self._copying = Copying(self)
         self.activated.connect(self._activate)
         source = self._input = Input(self)
@@ -115,8 +115,7 @@ class TranscriptView(TranscriptCanvas):
             return
         if message.role is Role.USER:
             self._stick = True
-        self._came(self.shown.append(message), len(self.items) - 1, len(self.items))
-        self.arrange()
+        self.replace_tail(None, (message,))
 
     def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> None:
         """Show these instead of the message ``from_id`` and all below it; None: below the last one.
@@ -129,16 +128,18 @@ class TranscriptView(TranscriptCanvas):
         sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
         self._take_anchor()
         held = None if first is None else self._place_of(first)
-        gone = {item.message.id: item for item in self.items[place:]}
-        for item in gone.values():
-            self.queue.drop(item)
-            self.live.forget(item.message.id)
+        gone = self.items[place:]
+        for item in gone:
+            if item.pending:
+                self.queue.drop(item)
+            if item.message.status is Status.STREAMING:
+                self.live.forget(item.message.id)
         focused, key = self.interaction.focus
         changed = self.shown.replace_tail(from_id, messages)
         if first is not None and messages and focused == first.message.id:
             self.interaction.focus = (messages[0].id, key)
         self._came(changed, place, place + len(messages))
-        if self._anchor is not None and self._anchor[0].message.id in gone:
+        if self._anchor is not None and self._anchor[0] in gone:
             self._anchor = (self.items[place], *held) if held is not None and messages else None
         if sticks or self._anchor is None:
             self.arrange()
@@ -181,16 +182,8 @@ class TranscriptView(TranscriptCanvas):
             self.texts.gather([item], self._announce)
 
     def _announce(self, texts: Sequence[str]) -> None:
-        text = translate("transcript", "Answer: {text}").format(text=texts[0][:_ANNOUNCED])
+        text = fill(self.tr("Answer: {text}"), text=texts[0][:_ANNOUNCED])
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
-
-    def _on_text_found(self, message_id: str) -> None:
-        """A screen reader that was given a message's text as it is stored can have it as it reads now."""
-        index = self.index_of(message_id)
-        if index is not None and QAccessible.isActive():
-            event = QAccessibleEvent(self, QAccessible.Event.NameChanged)
-            event.setChild(index)
-            QAccessible.updateAccessibility(event)
 
     def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
         """Messages from ``first`` to before ``last`` are new; about others something else is true than before."""
@@ -258,7 +251,7 @@ class TranscriptView(TranscriptCanvas):
 
     def last_answer_id(self) -> str | None:
         """The id of the last message of the assistant, None without one."""
-        last = self.shown.last_answer
+        last = self.shown.newest(Role.ASSISTANT)
         return None if last is None else last.message.id
 
     def message_text(self, message_id: str) -> str:

@@ -127,15 +127,14 @@ class TranscriptCanvas(QAbstractScrollArea):
     # Placing ---------------------------------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        first = self._dirty_from
-        if first > len(self.items):
+        first, items = self._dirty_from, self.items
+        if first > len(items):
             return
-        heights = (self.items[i].height for i in range(first, len(self.items)))
         if first and first < len(self._tops):
-            self._tops[first:] = accumulate(heights, initial=self._tops[first])
+            self._tops[first:] = accumulate((item.height for item in items[first:]), initial=self._tops[first])
         else:
-            self._tops = list(accumulate((item.height for item in self.items), initial=_TOP))
-        self._dirty_from = len(self.items) + 1
+            self._tops = list(accumulate((item.height for item in items), initial=_TOP))
+        self._dirty_from = len(items) + 1
 
     def mark(self, item: MessageItem) -> None:
         """The height of an item may have changed."""
@@ -338,6 +337,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         super().resizeEvent(event)
         self._relay()
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange:
+            self.restyle()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.arrange()
@@ -390,7 +394,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""
         if isinstance(section, HostedSection):
             section.widget.setParent(self.viewport())
-            self._hosting.append(item)
+            self._hosting = [*(each for each in self._hosting if each is not item), item]
         item.extra[section.name] = section
         self._renew(item)
 

@@ -22,10 +22,10 @@ _LINE: Final = 40
 #: Targets that say all in the picture, and need no tooltip.
 _SPEAKING: Final = ("thinking", "problem", "details")
 
-_Left = Qt.MouseButton.LeftButton
-_Shift = Qt.KeyboardModifier.ShiftModifier
-_Ctrl = Qt.KeyboardModifier.ControlModifier
-_Keypad = Qt.KeyboardModifier.KeypadModifier
+_LEFT: Final = Qt.MouseButton.LeftButton
+_SHIFT: Final = Qt.KeyboardModifier.ShiftModifier
+_CTRL: Final = Qt.KeyboardModifier.ControlModifier
+_KEYPAD: Final = Qt.KeyboardModifier.KeypadModifier
 
 
 class Input(QObject):
@@ -44,7 +44,6 @@ class Input(QObject):
         self._now = canvas.interaction
         self._selecting = False
         self._pressed_at = QPointF()
-        self._pressed: Target | None = None
         self._since_double = QElapsedTimer()
         self._double_at = QPointF()
         self._last = QPointF()
@@ -90,27 +89,22 @@ class Input(QObject):
 
     def _press(self, event: QMouseEvent) -> bool:
         """A target is armed, text begins a selection."""
-        if event.button() != _Left:
+        if event.button() != _LEFT:
             return True
         point = event.position()
         self._last = self._pressed_at = point
         self._now.focus = NOWHERE
-        item, self._pressed = self._find(point)
-        if item is not None and self._pressed is not None:
-            self._now.pressed = (item.message.id, self._pressed.key)
-            if self._pressed.action != "link":
-                return True
-        place = self._place_at(point)
+        item, target = self._find(point)
+        if item is not None and target is not None:
+            self._now.pressed = (item.message.id, target.key)
+        place = self._place_at(point) if target is None or target.action == "link" else None
         if place is None:
             return True
-        triple = (
-            self._since_double.isValid()
-            and self._since_double.elapsed() < QApplication.doubleClickInterval()
-            and (point - self._double_at).manhattanLength() < QApplication.startDragDistance()
-        )
-        if triple:
+        near = (point - self._double_at).manhattanLength() < QApplication.startDragDistance()
+        triple = self._since_double.isValid() and self._since_double.elapsed() < QApplication.doubleClickInterval()
+        if triple and near:
             self._take_around(place, paragraph_at)
-        elif event.modifiers() & _Shift and self._now.selection.anchor is not None:
+        elif event.modifiers() & _SHIFT and self._now.selection.anchor is not None:
             self._now.selection.extend(place)
         else:
             self._now.selection.start(place)
@@ -119,17 +113,15 @@ class Input(QObject):
 
     def _double(self, event: QMouseEvent) -> bool:
         """The word, or a second press of a button."""
-        if event.button() != _Left:
-            return True
-        _, target = self._find(event.position())
-        if target is not None and target.action != "link":
+        point = event.position()
+        target = self._find(point)[1]
+        place = self._place_at(point) if target is None or target.action == "link" else None
+        if event.button() != _LEFT or place is None:
             return self._press(event)
-        place = self._place_at(event.position())
-        if place is not None:
-            self._take_around(place, word_at)
-            self._selecting = True
-            self._since_double.start()
-            self._double_at = event.position()
+        self._take_around(place, word_at)
+        self._selecting = True
+        self._since_double.start()
+        self._double_at = point
         return True
 
     def _take_around(self, place: Place, around: Callable[[str, int], tuple[int, int]]) -> None:
@@ -142,7 +134,7 @@ class Input(QObject):
     def _move(self, event: QMouseEvent) -> bool:
         """Extend the selection while the button is down, else show what is under the pointer."""
         self._last = event.position()
-        if not (self._selecting and event.buttons() & _Left):
+        if not (self._selecting and event.buttons() & _LEFT):
             self._hover(self._last)
             return True
         self._extend()
@@ -155,15 +147,14 @@ class Input(QObject):
 
     def _release(self, event: QMouseEvent) -> bool:
         """A target that was pressed and is still under the pointer acts."""
-        if event.button() != _Left:
+        if event.button() != _LEFT:
             return True
         self._auto.stop()
         self._selecting = False
-        pressed, self._pressed = self._pressed, None
-        self._now.pressed = NOWHERE
+        pressed, self._now.pressed = self._now.pressed, NOWHERE
         item, target = self._find(event.position())
         dragged = (event.position() - self._pressed_at).manhattanLength() >= QApplication.startDragDistance()
-        same = pressed is not None and target is not None and target.key == pressed.key
+        same = item is not None and target is not None and pressed == (item.message.id, target.key)
         if same and target is not None and (target.action != "link" or (not dragged and self._now.selection.empty)):
             self._canvas.activated.emit(item, target)
         elif dragged:
@@ -226,7 +217,7 @@ class Input(QObject):
     def _wheel(self, event: QWheelEvent) -> bool:
         """Sideways over what is wider than the column scrolls it; anything else is the canvas's."""
         delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta() / 3
-        shifted = bool(event.modifiers() & _Shift)
+        shifted = bool(event.modifiers() & _SHIFT)
         dx = delta.x() or (delta.y() if shifted else 0)
         if not dx or (abs(dx) < abs(delta.y()) and not shifted):
             return False
@@ -247,13 +238,13 @@ class Input(QObject):
         return True
 
     def _key(self, event: QKeyEvent) -> bool:
-        key, modifiers = Qt.Key(event.key()), event.modifiers() & ~_Keypad
+        key, modifiers = Qt.Key(event.key()), event.modifiers() & ~_KEYPAD
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_wanted.emit()
         elif event.matches(QKeySequence.StandardKey.SelectAll):
             self.select_all_wanted.emit()
         else:
-            return not modifiers & ~_Ctrl and self._plain_key(key, control=bool(modifiers))
+            return not modifiers & ~_CTRL and self._plain_key(key, control=bool(modifiers))
         return True
 
     def _plain_key(self, key: Qt.Key, *, control: bool) -> bool:

@@ -20,7 +20,7 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
-from qwen_desktop.ui.chat.blocks import TARGET, BlockLayout, PaintContext, Target, mirrored, translate
+from qwen_desktop.ui.chat.blocks import TARGET, Layout, PaintContext, Target, mirrored
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
@@ -37,6 +37,7 @@ from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.targets import Targets
+from qwen_desktop.ui.texts import translate
 
 _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
@@ -73,7 +74,6 @@ class MessageItem:
         self.style = style
         self.options = options
         self._bubble = QRectF()
-        self._cut_height = 0.0
         self._targets: Targets | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class MessageItem:
         room = (min(_BUBBLE, width) - 2 * _BUBBLE_PAD) if self.user else width
         per_line = max(8.0, room / (style.base_font("message").pixelSize() * 0.52))
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
-        cut = self._cut_height = _CUT_LINE if self.cut_above else 0.0
+        cut = _CUT_LINE if self.cut_above else 0.0
         if self.user:
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
@@ -157,7 +157,7 @@ class MessageItem:
     def steps(self, blocks: Mapping[int, Iterable[Block | None]], width: float) -> Iterator[None]:
         """Lay out in small steps, given the blocks of the parts that are text; ready after the last. The old layout
         stays on show until then."""
-        made: list[tuple[TextSection, list[BlockLayout]]] = []
+        made: list[tuple[TextSection, list[Layout]]] = []
         wide = self._text_width(width)
         for number, some in blocks.items():
             section = self.part(number)
@@ -190,9 +190,7 @@ class MessageItem:
             self.finish(self.width)
             self.ready = ready
         elif self.height:
-            cut = _CUT_LINE if self.cut_above else 0.0
-            self.height += cut - self._cut_height
-            self._cut_height = cut
+            self.height = self.estimate(self.width)
 
     def finish(self, width: float, fresh: Iterable[Section] = ()) -> None:
         """Stack the sections that the message has now, keeping those that fit and taking the ``fresh`` ones; ready
@@ -263,7 +261,6 @@ class MessageItem:
     def place(self) -> None:
         """Compute where each section stands and where its text begins in the message's, and the height."""
         self._targets = None
-        self._cut_height = _CUT_LINE if self.cut_above else 0.0
         if self.user:
             self._place_bubble()
         else:
@@ -286,7 +283,13 @@ class MessageItem:
         button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
         if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
+        for section in texts:
+            if isinstance(section, TextSection) and any(layout.rtl for layout in section.layouts):
+                section.lay(wide)  # its lines begin at the bubble's other edge
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
+        for section in texts:
+            if section.mirrors:  # its words stand at the right of the width in which it was laid out
+                section.x -= section.width - wide
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
@@ -370,9 +373,14 @@ class MessageItem:
 
     def target_at(self, point: QPointF, context: PaintContext | None = None) -> Target | None:
         """The target under a point of the item; given its ``context``, only one that is on show in it."""
-        found = self.targets().at(point)
-        section = self._owner(found.key) if found is not None else None
-        return found if section is not None and (context is None or section.visible(context)) else None
+        for section in self.sections:
+            if context is not None and not section.visible(context):
+                continue
+            for target in section.targets_at(point.x() - section.x, point.y() - section.y):
+                placed = target.moved(section.x, section.y, section.name)
+                if placed.contains(point):
+                    return placed
+        return None
 
     def stale(self) -> None:
         """What targets are called, or where they stand, is another thing now."""

@@ -6,7 +6,6 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
-from qwen_desktop.ui.chat.blocks import translate
 from qwen_desktop.ui.icons import pixmap
 from qwen_desktop.ui.theme import Theme
 
@@ -23,8 +22,8 @@ class JumpButton(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setAccessibleName(translate("transcript", "Jump to the end"))
-        self.setToolTip(translate("transcript", "Jump to the end"))
+        self.setAccessibleName(self.tr("Jump to the end"))
+        self.setToolTip(self.tr("Jump to the end"))
         self.hide()
 
     def sizeHint(self) -> QSize:

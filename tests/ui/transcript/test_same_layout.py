@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
-from tests import layouts
+from tests import layouts, random_messages
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -20,6 +20,17 @@ def test_at_once_plain_first_or_streamed_is_the_same(seen, seed):
     if message.role is not Role.USER:
         assert layouts.streamed(seen.view, message, chance) == once
         assert once.projection == layouts.reads(message)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_parts_in_any_order_look_the_same_set_at_once_or_grown(seen, seed):
+    chance = random.Random(seed)
+    parts = random_messages.parts(chance)
+    message = msgspec.structs.replace(layouts.message(random.Random(3), f"q{seed}"), parts=parts)
+    once = layouts.at_once(seen.view, message)
+    assert layouts.plain_first(seen.view, message) == once
+    assert layouts.streamed(seen.view, message, chance) == once
+    assert once.projection == layouts.reads(message)
 
 
 CODE = "Before.\n\n```python\n" + "x = 1  # " + "long " * 60 + "\n```\n\n| a | b |\n|---|--:|\n| **1** | 2 |"

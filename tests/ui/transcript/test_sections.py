@@ -7,7 +7,10 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QLineEdit, QSizePolicy, QWidget
 
+from qwen_desktop.core.chat import Status
+from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from qwen_desktop.core.text import Text
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.blocks_flow import Range
 from qwen_desktop.ui.chat.section import HostedSection, Section
@@ -110,6 +113,12 @@ def test_what_is_being_edited_outlives_layouts_and_keeps_the_keyboard(talk):
     assert view.message_text("m121") == "first words" and layouts.blocks(item)
 
 
+def test_a_widget_goes_with_its_message(talk, say):
+    edit = edited(talk)
+    with talk.qtbot.waitSignal(edit.destroyed):
+        talk.view.set_messages([say("user", "another conversation")], more_above=False)
+
+
 def test_tab_comes_to_a_widget_in_reading_order(talk):
     view = talk.view
     edit = edited(talk)
@@ -117,21 +126,21 @@ def test_tab_comes_to_a_widget_in_reading_order(talk):
     talk.qtbot.mouseClick(edit, Qt.MouseButton.LeftButton)
     talk.qtbot.waitUntil(edit.hasFocus)
     talk.qtbot.keyClick(edit, Qt.Key.Key_Tab)
-    assert view.hasFocus() and view.focus_key == ("m121", "actions.copy")
+    assert view.hasFocus() and view.interaction.focus == ("m121", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
-    assert view.focus_key == ("m122", "part0.b0.link1")
+    assert view.interaction.focus == ("m122", "part0.b0.link1")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
     assert edit.hasFocus()
     talk.qtbot.keyClick(edit, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
-    assert view.hasFocus() and view.focus_key[0] == "m120"
+    assert view.hasFocus() and view.interaction.focus[0] == "m120"
     assert [t.key for t in item.targets()] == ["part0.widget0", "actions.copy"] and after.laid_out
 
 
 def test_selecting_across_a_widget_copies_what_is_said(talk):
     edited(talk)
     view = talk.view
-    view.selection.take(Place("m120", 0), Place("m122", 9))
+    view.interaction.selection.take(Place("m120", 0), Place("m122", 9))
     assert talk.selected() == "Number 119 " + "and more " * 39 + "and more\n\nfirst words\n\nAn answer"
     assert view.theme.color("selection").name() in talk.colours("m122")
 
@@ -211,6 +220,78 @@ def test_marks_of_a_search_are_painted_under_the_selection(talk):
     assert talk.selected().endswith(text)
 
 
+class Picture:
+    """Something 40 pixels high on the baseline, 10 below it."""
+
+    width, ascent, descent = 50.0, 40.0, 10.0
+
+    def paint(self, painter, rect, role) -> None:
+        painter.fillRect(rect, Qt.GlobalColor.red)
+
+
+def test_a_picture_in_a_line_is_scrolled_selected_copied_and_read(talk, say):
+    view = talk.view
+    view.style_.inline = lambda base, run: Picture() if run.math else None
+    view.append(say("assistant", "One $x^2$ two.\n\nPlain.\n\nA $y$ again " + "and again " * 40))
+    view.append(say("assistant", "Last"))
+    talk.settle()
+    item = talk.item("m123")
+    layout = layouts.text_of(item).layouts[0]
+    plain = layouts.text_of(item).layouts[1]
+    assert plain.height < layout.height < plain.height + 40, "its line is as tall as it must be, others are not"
+    assert "#ff0000" in talk.colours("m123")
+    text = view.message_text("m123")
+    assert text.startswith("One x^2 two.\n\nPlain.")
+    view.interaction.selection.take(Place("m123", 2), Place("m124", 4))
+    assert talk.selected() == text[2:] + "\n\nLast"
+    found = talk.text_point("m123", " two")
+    start = talk.text_point("m123", "x^2")
+    assert found.x() - start.x() == pytest.approx(25, abs=8), "half of the picture belongs to each of its ends"
+    before = view.top_of(item)
+    view.scroll_by(-120)
+    assert view.top_of(item) == before + 120 and "#ff0000" in talk.colours("m123")
+    message = QAccessible.queryAccessibleInterface(view).child(item.index)
+    assert message.text(QAccessible.Text.Name) == "Qwen3 4B: " + text
+
+
+def test_the_interface_is_mirrored_from_right_to_left(seen, say, qapp):
+    problem = Problem("user", Text("x", "It failed."), action="retry", details="more")
+    seen.show(
+        [
+            say("user", "short"),
+            say("assistant", ThinkingPart("Hm.", 1.0, 2), "Words"),
+            say("assistant", "Half", status=Status.FAILED, problem=problem),
+        ]
+    )
+    view = seen.view
+
+    def places():
+        return {
+            (item.message.id, target.key): target.rect for item in view.items for target in item.targets()
+        }, view.item("m1").part(0).x
+
+    (left, text) = places()
+    try:
+        qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        seen.settle()
+        (right, mirrored_text) = places()
+        assert right.keys() == left.keys()
+        width = view.item("m1").width
+        for key, rect in left.items():
+            other = right[key]
+            assert (other.y(), other.size()) == (rect.y(), rect.size())
+            assert other.x() == pytest.approx(width - rect.right(), abs=1), key
+        assert mirrored_text == pytest.approx(16, abs=1) and text > width / 2, "the user's bubble is at the end edge"
+        tinted = view.theme.color("user_message").name()
+        assert tinted in seen.colours("m1", Target("", "", "", QRectF(4, 30, 10, 10), ""))
+        seen.view.select_all()
+        assert seen.selected() == "short\n\nWords\n\nHalf"
+    finally:
+        qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+    seen.settle()
+    assert places()[0] == left
+
+
 ARABIC = "استخدم `print()` لطباعة **النص** على الشاشة.\n\n- الأول\n- الثاني\n\n```python\nprint('مرحبا')\n```"
 
 
@@ -220,14 +301,14 @@ def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
     text = view.message_text("m2")
     assert text.startswith("استخدم print() لطباعة النص")
     word = text.index("print")
-    view.selection.take(Place("m2", word), Place("m2", word + 5))
+    view.interaction.selection.take(Place("m2", word), Place("m2", word + 5))
     assert seen.selected() == "print"
-    view.selection.take(Place("m1", 4), Place("m3", 6))
+    view.interaction.selection.take(Place("m1", 4), Place("m3", 6))
     assert seen.selected() == "أطبع؟\n\n" + text + "\n\nThanks"
     assert item.offset_at(QPointF(item.width - 1, item.part(0).y + 10)) == 0, "it begins at the right"
     message = QAccessible.queryAccessibleInterface(view).child(1)
     assert message.text(QAccessible.Text.Name) == "Qwen3 4B: " + text
-    view.selection.clear()
+    view.interaction.selection.clear()
     view.matches = {"m2": (Range(word, word + 5, "match"),)}
     image = view.viewport().grab(view.rect_of(item, item.rect)).toImage()
     y, wanted = int(item.part(0).y) + 4, view.theme.color("match")
@@ -236,6 +317,26 @@ def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
     quarter = len(marked) // 4
     before, after = (item.offset_at(QPointF(x, y)) for x in (marked[quarter], marked[-quarter]))
     assert word <= before < after <= word + 5, "English runs from left to right in it"
+
+
+@pytest.mark.parametrize("direction", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+@pytest.mark.parametrize("text", ["Short words", "كيف أطبع؟"])
+def test_what_the_user_said_stands_in_its_bubble(seen, say, qapp, direction, text):
+    qapp.setLayoutDirection(direction)
+    try:
+        seen.show([say("user", text)])
+        item = seen.item("m1")
+        image = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
+        y = int(item.part(0).y)
+        filled = seen.view.theme.color("user_message")
+        bubble = [x for x in range(image.width()) if image.pixelColor(x, y) == filled]
+        dark = [
+            x for x in range(image.width()) for row in range(y, y + 24) if image.pixelColor(x, row).lightness() < 100
+        ]
+        assert dark and bubble[0] + 8 < min(dark) and max(dark) < bubble[-1] - 8
+        assert (bubble[0] < 4) == (direction == Qt.LayoutDirection.RightToLeft)
+    finally:
+        qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
 
 
 def test_parts_stand_in_order_and_each_is_itself(seen, say):

@@ -210,6 +210,18 @@ def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
     assert seen.view.top_of(first) == pytest.approx(before, abs=1)
 
 
+def test_what_comes_while_the_layout_is_made_is_shown_with_it(live):
+    layouts.more(live.view, "m2", "One two")
+    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One two")
+    item = live.item("m2")
+    item.evict()
+    live.view.arrange(0.0)
+    layouts.more(live.view, "m2", " three")
+    live.view.live._show()
+    live.settle()
+    live.qtbot.waitUntil(lambda: item.projection() == "One two three")
+
+
 def test_opening_in_mid_answer_goes_on_from_there(seen, say):
     parts = (ThinkingPart("Hm.", 1.0, 2), TextPart("It **began"))
     seen.show([say("assistant", *parts, status=Status.STREAMING)])
@@ -466,6 +478,9 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
     async def fed():
         for n in range(100):
             layouts.more(live.view, "m2", f"[**{n}** " * 10)
+            live.qtbot.wait(1)
+            await asyncio.sleep(0.002)
+        while not live.view.live.get("m2").texts[0].growing.plain:
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
 

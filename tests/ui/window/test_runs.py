@@ -17,8 +17,10 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from qwen_desktop.ui.chat.opened import OpenedConversation
+from qwen_desktop.ui.chat.section_chrome import ProgressSection
 from qwen_desktop.ui.chat.status import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
+from tests import layouts
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -73,8 +75,9 @@ async def test_loading_reading_and_speed_are_said_to_who_comes_later(make: Make)
     await come_back(ui, chat)
     assert note(ui) == "Reading the chat"
     item = ui.chat.transcript.items[-1]
-    await ui.until(lambda: item.progress is not None)
-    assert item.progress.text() == "Reading 1,500 of 1,500 tokens"
+    await ui.until(lambda: any(isinstance(section, ProgressSection) for section in item.sections))
+    (progress,) = (section for section in item.sections if isinstance(section, ProgressSection))
+    assert progress.text() == "Reading 1,500 of 1,500 tokens"
     await ui.until(lambda: "tok/s" in note(ui))
     await come_back(ui, chat)
     assert "tok/s" in note(ui)
@@ -94,8 +97,8 @@ async def test_a_thought_goes_on_from_the_second_it_is_at(make: Make) -> None:
     ui.app.chat._answers[chat]._stands(thinking_since=time.monotonic() - 41)
     await come_back(ui, chat)
     item = ui.chat.transcript.items[-1]
-    await ui.until(lambda: item.thinking is not None)
-    assert item.thinking.title()[0] in ("Thinking… 41 s", "Thinking… 42 s")
+    await ui.until(lambda: item.part(0) is not None)
+    assert layouts.thinking(item).title()[0] in ("Thinking… 41 s", "Thinking… 42 s")
 
 
 def dialogs(ui: Ui) -> list[QDialog]:

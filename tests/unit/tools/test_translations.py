@@ -15,13 +15,12 @@ import translations
 NOT_YET = (
     "ui/assembly.py",
     "ui/chat/blocks.py",
-    "ui/chat/transcript_parts.py",
+    "ui/chat/section_chrome.py",
     "ui/dialogs.py",
     "ui/models/",
     "ui/settings/about.py",
     "ui/settings/rows.py",
     "ui/welcome/recommended.py",
-    "ui/widgets/labels.py",
 )
 
 
@@ -46,6 +45,15 @@ def test_what_lupdate_extracts_is_what_the_package_marks(tmp_path: Path) -> None
     assert found == expected or NOT_YET  # a tr() of something else is found in no context, or in a wrong one
 
 
+def test_what_is_translated_stays(tmp_path: Path) -> None:
+    target = tmp_path / "qwen_desktop_ar.ts"
+    translations.extract(target, "ar")
+    translations.translate(target, str.upper, lambda source, count: [f"{form} {source}" for form in range(count)])
+    before = target.read_bytes()
+    translations.extract(target, "ar")
+    assert target.read_bytes() == before
+
+
 def test_every_text_is_a_literal_at_a_call_that_lupdate_understands() -> None:
     assert of_swept(marks.read(translations.PACKAGE)[1]) == []
 
@@ -59,6 +67,7 @@ def test_nothing_is_shown_that_nobody_can_translate() -> None:
     [
         "tr('bare')",
         "other.tr('of another object')",
+        "texts.translate(context, source)",
         "self.tr(variable)",
         "self.tr(f'{n} files')",
         "f\"{self.tr('inside')}\"",
@@ -86,6 +95,11 @@ def test_a_literal_that_is_shown_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "ui" / "it.py").write_text(line)
     assert [fault.where for fault in marks.unmarked(tmp_path)] == ["ui/it.py:1"]
     (tmp_path / "ui" / "it.py").write_text(
-        "label.setText('·'), QLabel(text), log.info('Hello'), x.setText(self.tr('Hello'))"
+        "x.setText('·'), QLabel(text), log.info('Hello'), x.setText(self.tr('Hello'))"
     )
     assert list(marks.unmarked(tmp_path)) == []
+
+
+def test_what_only_has_the_name_of_a_mark_is_none(tmp_path: Path) -> None:
+    (tmp_path / "it.py").write_text("text.translate(table), painter.translate(0, height), tr, translate")
+    assert marks.read(tmp_path) == ([], [])

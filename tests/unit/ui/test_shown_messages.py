@@ -129,7 +129,7 @@ def happen(window: Window, chance: random.Random) -> None:
         case "send":
             for _ in range(2):
                 message = tree.add(tree.leaf)
-                window.change(lambda: shown.append(message))  # noqa: B023 - at once
+                window.change(lambda: shown.replace_tail(None, (message,)))  # noqa: B023 - at once
         case "again" if any(answers := [m for m in known if m.role is Role.ASSISTANT]):
             tree.add(chance.choice(answers).parent_id)
             window.follow()
@@ -171,10 +171,9 @@ def test_any_history_ends_as_if_opened_anew(seed: int) -> None:
         above = [message.id for message in tree.branch()[1:] if message.id == cut and shown.get(cut) is not None]
         assert lines == above  # the model does not see what is further up
         assert all(shown.get(entry.message.id) is entry for entry in shown.items)
-        assert [shown.last_own, shown.last_answer] == [
-            next((e for e in reversed(shown.items) if e.message.role is role), None)
-            for role in (Role.USER, Role.ASSISTANT)
-        ]
+        answers = [entry for entry in shown.items if entry.message.role is Role.ASSISTANT]
+        assert [entry for entry in shown.items if entry.last] == answers[-1:]
+        assert shown.newest(Role.ASSISTANT) is (answers[-1] if answers else None)
 
 
 def test_what_is_the_same_keeps_its_entry_when_it_is_opened_again() -> None:
