@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
@@ -11,16 +11,19 @@ from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Board, Row, order, reference
-from qwen_desktop.ui.models.catalogue_list import CatalogueDelegate, CatalogueModel, label
+from qwen_desktop.ui.models.board import Action, Board, Row, order, reference
+from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
-from qwen_desktop.ui.models.rows_view import RowsView
+from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.select import Menu
 from qwen_desktop.ui.widgets.surface import Card
+
+#: Rows of a skeleton.
+_WAITING = 6
 
 
 class CatalogueSection(QWidget):
@@ -46,10 +49,7 @@ class CatalogueSection(QWidget):
         self.problem.hide()
         self._build_lookup()
         self._build_empty()
-        self.model = CatalogueModel(board, self)
-        self.list = RowsView(theme, tr("All models"), self)
-        self.list.setItemDelegate(CatalogueDelegate(theme, self.list, board))
-        self.list.setModel(self.model)
+        self.list = RowsList(theme, tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
         side = QHBoxLayout()
         side.setSpacing(8)
@@ -103,13 +103,11 @@ class CatalogueSection(QWidget):
         board = self._board
         self.filters.changed.connect(self.show_rows)
         self.refresh.clicked.connect(self.look_for_new)
-        self.list.part_clicked.connect(self._clicked)
-        self.list.menu_wanted.connect(self._open_menu)
         board.rows_changed.connect(self._rows_changed)
         bus = self._shell.services.bus
-        bus.subscribe(events.LibraryChanged, self.model.refresh, owner=self.model)
-        bus.subscribe(events.DownloadsChanged, self.model.refresh, owner=self.model)
-        bus.subscribe(events.DownloadChanged, self.model.moved_on, owner=self.model)
+        bus.subscribe(events.LibraryChanged, lambda _event: self.list.refresh(), owner=self)
+        bus.subscribe(events.DownloadsChanged, lambda _event: self.list.refresh(), owner=self)
+        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -142,7 +140,7 @@ class CatalogueSection(QWidget):
             self.lookup_button.setText(put("Look up {name}", name=named))
             self.lookup_text.setText(tr("Asks the hub which files that repository has. Nothing is downloaded yet."))
         if rows is None:
-            self.model.show_rows(None)
+            self.list.show_rows((), waiting=_WAITING)
             self.empty.hide()
             self.count.setText("")
             return
@@ -151,7 +149,7 @@ class CatalogueSection(QWidget):
         found = [row for row in rows if wanted.takes(row)]
         if wanted.purpose:
             found.sort(key=lambda row: order(row, wanted.purpose))
-        self.model.show_rows(found)
+        self.list.show_rows(found)
         self.list.setVisible(bool(found))
         self._say_count(len(found), len(rows))
         self._say_empty(found, rows, named)
@@ -237,7 +235,7 @@ class CatalogueSection(QWidget):
 
     def enter(self) -> bool:
         """Enter in the search field: look up what is named there; False when nothing is."""
-        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.model.rows:
+        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows:
             self.look_up()
             return True
         return False
@@ -272,11 +270,21 @@ class CatalogueSection(QWidget):
 
     # Rows -------------------------------------------------------------------------------------------------------------
 
-    def _clicked(self, place: int, part: str) -> None:
-        if place >= len(self.model.rows):
+    def _make(self, parent: QWidget) -> CatalogueRow:
+        row = CatalogueRow(self._shell.theme, self._board, parent)
+        row.clicked.connect(lambda: self._act(row.row, "none"))
+        row.button.clicked.connect(lambda: self._act(row.row, row.action))
+        row.menu_wanted.connect(lambda place: self._open_menu(row, place))
+        return row
+
+    def _moved_on(self, event: events.DownloadChanged) -> None:
+        """A download moved on: only its rows show it."""
+        repo, rows = event.download.request.repo, enumerate(self.list.rows)
+        self.list.refresh(place for place, row in rows if repo in (row.model.repo, *row.model.alternatives))
+
+    def _act(self, row: Row | None, action: Action) -> None:
+        if row is None:
             return
-        row = self.model.rows[place]
-        action = self._board.action(row) if part == "button" else "none"
         if action == "download":
             self.download_wanted.emit(row)
         elif action == "running":
@@ -286,16 +294,9 @@ class CatalogueSection(QWidget):
         else:
             self.details_wanted.emit(row.model)
 
-    def _open_menu(self, place: int, where: QPoint) -> None:
-        if place >= len(self.model.rows):
-            return
-        row = self.model.rows[place]
+    def _open_menu(self, row: CatalogueRow, place: QPoint) -> None:
         self._menu.clear()
-        if self._board.action(row) == "download":
-            get = QAction(label(row, self._board)[0], self._menu)
-            get.triggered.connect(lambda _checked=False: self.download_wanted.emit(row))
-            self._menu.addAction(get)
-        details = QAction(tr("Details"), self._menu)
-        details.triggered.connect(lambda _checked=False: self.details_wanted.emit(row.model))
-        self._menu.addAction(details)
-        self._menu.popup(where)
+        if row.action == "download":
+            self._menu.addAction(row.label()).triggered.connect(row.button.click)
+        self._menu.addAction(tr("Details")).triggered.connect(row.click)
+        self._menu.popup(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
@@ -139,12 +139,12 @@ class ModelsPage(QScrollArea):
         installed.delete_wanted.connect(self.delete)
         installed.repair_wanted.connect(lambda model: self._repair(model, repair=True))
         installed.unrepair_wanted.connect(lambda model: self._repair(model, repair=False))
-        installed.view.reached.connect(lambda rect: self._reveal_part(installed.view, rect))
+        installed.list.reached.connect(self._reveal_row)
         self.catalogue.details_wanted.connect(self.details)
         self.catalogue.why_wanted.connect(lambda model: self.details(model).show_memory())
         self.catalogue.download_wanted.connect(self._download)
         self.catalogue.progress_wanted.connect(self._show_progress)
-        self.catalogue.list.reached.connect(lambda rect: self._reveal_part(self.catalogue.list, rect))
+        self.catalogue.list.reached.connect(self._reveal_row)
         board.rows_changed.connect(self._rows_changed)
         bus = self._services.bus
         bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
@@ -214,9 +214,8 @@ class ModelsPage(QScrollArea):
         if self._typing.isActive():
             self._typing.stop()
             self._search()
-        target = self.installed.view if self.installed.model.rowCount() and self.search.text() else self.catalogue.list
-        if not self.catalogue.enter() and target.model().rowCount():
-            target.setFocus(Qt.FocusReason.TabFocusReason)
+        if not self.catalogue.enter():
+            (self.installed.list if self.installed.list.rows and self.search.text() else self.catalogue.list).enter()
 
     def _machine_changed(self, event: events.MachineChanged) -> None:
         self.machine.show_machine(event.machine)
@@ -242,10 +241,8 @@ class ModelsPage(QScrollArea):
             self.ensureWidgetVisible(card, 0, 40)
             card.toggle.setFocus(Qt.FocusReason.TabFocusReason)
 
-    def _reveal_part(self, view: QWidget, rect: QRect) -> None:
-        corner = view.mapTo(self.column, QPoint(0, 0)) + self.column.pos()
-        place = rect.translated(corner)
-        self.ensureVisible(place.center().x(), place.center().y(), 0, rect.height())
+    def _reveal_row(self, row: QWidget) -> None:
+        self.ensureWidgetVisible(row, 0, row.height() // 2)
 
     # Models -----------------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ def put(text: str, /, **places: str) -> str:
     return text
 
 
+def line(*parts: str) -> str:
+    """What there is of ``parts``, in one line."""
+    return ", ".join(filter(None, parts))
+
+
 # Numbers ----------------------------------------------------------------------------------------------------------
 
 
