@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Download, Purpose
 from qwen_desktop.services import events
@@ -16,6 +16,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -46,18 +47,8 @@ class RecommendedCard(Card):
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
             head.addWidget(part)
-        said = QVBoxLayout()
-        said.setSpacing(5)
-        said.addStretch(1)
-        said.addWidget(self._head)
-        said.addWidget(self.line)
-        said.addWidget(self._bars)
-        said.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(15, 14, 15, 14)
-        row.setSpacing(14)
-        row.addLayout(said, 1)
-        row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
+        words_ = column(None, self._head, self.line, self._bars, None, gap=5)
+        row((words_, 1), (self.get, MIDDLE), on=self, gap=14, margins=(15, 14, 15, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self._connect()
         self._show()
