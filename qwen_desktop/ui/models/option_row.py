@@ -23,13 +23,12 @@ class OptionRow(QRadioButton):
         self._words = QVBoxLayout()
         self._note = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self._end.setMinimumWidth(72)
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._chip = Chip(theme, "", self)
         first = QHBoxLayout()
         first.setSpacing(10)
-        self._title = Label(theme, title, self, weight=600)
+        self._title = ElidedLabel(theme, title, self, weight=600)
         first.addWidget(self._title)
         if self._tag is not None:
             self._tag.row.setContentsMargins(10, 1, 10, 1)  # no higher than the title
@@ -58,10 +57,12 @@ class OptionRow(QRadioButton):
         self._note.setText(note)
         self._note.setVisible(bool(note))
         self._end.setText(end)
+        self._end.setMinimumWidth(max(72, self._end.sizeHint().width()))
         self._chip.show_word(*chip)
         self._chip.setVisible(bool(chip[0]))
         tag = self._tag.label.text() if self._tag is not None else ""
         self.setAccessibleName(", ".join(filter(None, (self.title, tag, note, end, chip[0]))))
+        self._fit()
 
     @property
     def chip(self) -> tuple[str, str]:
@@ -70,9 +71,16 @@ class OptionRow(QRadioButton):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._tag is not None:
-            needed = self._title.sizeHint().width() + 10 + self._tag.sizeHint().width()
-            self._tag.setVisible(needed <= self._words.geometry().width())
+        self._fit()
+
+    def _fit(self) -> None:
+        """The tag stands where everything else has its room."""
+        layout, tag = self.layout(), self._tag
+        if tag is not None and layout is not None:
+            wide = tag.sizeHint().width() + 10
+            least = layout.minimumSize().width() - (0 if tag.isHidden() else wide)
+            least += self._title.sizeHint().width() - self._title.minimumSizeHint().width()  # it is not cut for a tag
+            tag.setVisible(least + wide <= self.width())
 
     def hitButton(self, place: QPoint) -> bool:
         return self.rect().contains(place)

@@ -31,7 +31,7 @@ async def test_the_welcome_looks_at_the_computer_and_offers_the_best_model(make:
     assert page.machine.sentence.text() == "8 cores, 32 GB memory, Radeon 780M. Models up to 7B run comfortably."
     card = page.advice
     assert card.title.text() == "Qwen3 4B"
-    assert card.line.text() == "2.4 GB to download · uses 3.9 of 21 GB free memory · about 18 tok/s"
+    assert card.line.text() == "2.4 GB to download · uses 3.9 GB of 21 GB free memory · about 18 tok/s"
     card.get.button.click()
     await ui.rest()
     downloads = services(ui).downloads

@@ -17,10 +17,8 @@ NOT_YET = (
     "ui/chat/blocks.py",
     "ui/chat/section_chrome.py",
     "ui/dialogs.py",
-    "ui/models/",
     "ui/settings/about.py",
     "ui/settings/rows.py",
-    "ui/welcome/recommended.py",
 )
 
 
