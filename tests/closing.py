@@ -26,6 +26,7 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import dialogs
 from qwen_desktop.ui.main_window import MainWindow
+from qwen_desktop.ui.pages import PAGES
 from qwen_desktop.ui.theme import Theme
 
 _LIFE = frozenset({"aclose", "open", "recover", "idle"})
@@ -189,11 +190,11 @@ class Restless:
     async def open_download(self) -> None:
         """With all that may be asked before."""
         model = self._model()
-        self.window._models.getting.get(model, model.recommended_quant or model.quants[0])
+        self.window.models.getting.get(model, model.recommended_quant or model.quants[0])
 
     async def open_cancelling(self) -> None:
         for download in self.services.downloads.items():
-            self.window._models.getting.cancel(download)
+            self.window.models.getting.cancel(download)
 
     async def open_delete(self) -> None:
         model = self._installed()
@@ -227,15 +228,16 @@ class Restless:
         self.rng.choice((row._save, row._remove))()
 
     async def open_welcome(self) -> None:
-        self.window.show_welcome()
-        self.window.welcome_page.advice.get.button.click()  # type: ignore[union-attr]
+        self.window.show_page("help.welcome")
+        self.window.pages.built("help.welcome").advice.get.button.click()  # type: ignore[union-attr]
 
     async def open_chat(self) -> None:
         chat = self._chat()
         self.rng.choice((chat.new_chat, lambda: chat.step(1), lambda: None))()
-        chat.ask("How?")
+        chat.pane.ask("How?")
         await self.pause()
-        self.rng.choice((chat.regenerate, chat.stop, chat.copy_chat, chat.delete, self.window.notify.undo_last))()
+        pane, notify = chat.pane, self.window.notify
+        self.rng.choice((pane.regenerate, pane.stop, chat.copy_chat, chat.delete, notify.undo_last))()
 
     async def open_rename(self) -> None:
         self._chat().rename()
@@ -244,7 +246,7 @@ class Restless:
             QApplication.sendEvent(editor, QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, _NONE))
 
     async def open_model_menu(self) -> None:
-        self._chat().choose_model()
+        self._chat().pane.choose_model()
 
     async def open_model_file(self) -> None:
         self.window.actions_.trigger("model.open")
@@ -270,7 +272,7 @@ class Restless:
                 if target is not None and shiboken6.isValid(target):
                     QApplication.sendEvent(target, QKeyEvent(kind, Qt.Key.Key_Escape, _NONE))
         elif way == "page":
-            self.rng.choice((self._chat, self._models, self._settings, self.window.show_welcome))()
+            self.window.show_page(self.rng.choice(PAGES).command)
         elif not tops:
             return
         elif way == "close":
@@ -290,9 +292,9 @@ class Restless:
             self.window.close()
             if not over:
                 await asyncio.sleep(0)
-            if self.window._closing is not None:
-                self.window._closing.accept()
-                self.window._finish()
+            if self.window.quitting.question is not None:
+                self.window.quitting.question.accept()
+                self.window.quitting.now()
             async with asyncio.timeout(5):
                 while not over:  # noqa: ASYNC110 - Qt's state has no event to await
                     await asyncio.sleep(0.005)
@@ -322,16 +324,16 @@ class Restless:
         return widget is not None and shiboken6.isValid(widget) and widget.isVisible()
 
     def _chat(self) -> Any:
-        self.window.show_chat()
+        self.window.show_page("view.chat")
         return self.window.chat
 
     def _models(self) -> Any:
-        self.window.show_models()
-        return self.window.models_page
+        self.window.show_page("view.models")
+        return self.window.pages.built("view.models")
 
     def _settings(self) -> Any:
-        self.window.show_settings()
-        return self.window.settings_page
+        self.window.show_page("view.settings")
+        return self.window.pages.built("view.settings")
 
     def _model(self) -> CatalogModel:
         return self.rng.choice([model for model in self.services.catalogue.models() if model.quants])
@@ -363,7 +365,7 @@ async def visit(
         faults.watch(window)
         window.resize(1280, 820)
         window.show()
-        window.show_chat()
+        window.show_page("view.chat")
         await window.start()
         somebody = Restless(window, services, rng, folder)
         for _ in range(steps):

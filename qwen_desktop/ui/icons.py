@@ -1,6 +1,6 @@
 """Icons: Lucide's SVG files, coloured when asked and drawn at the pixels of the screen.
 
-``pixmap`` is for painters (exact size and device ratio), ``themed`` for controls, ``icon`` where one colour stays.
+``pixmap`` is for painters (exact size and device ratio), ``themed`` for controls.
 Adding one: copy the file from Lucide into ``resources/icons`` with its stroke width set to 1.75.
 """
 
@@ -14,9 +14,6 @@ from PySide6.QtSvg import QSvgRenderer
 
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui.theme import Theme
-
-#: Physical sizes put into a ``QIcon``: 16 and 20 px at 100, 125, 150, 200 and 300 %.
-_SIZES = (16, 20, 24, 25, 30, 32, 40, 48, 60)
 
 
 @lru_cache(maxsize=256)
@@ -45,15 +42,6 @@ def pixmap(name: str, color: QColor, size: int, device_ratio: float = 1.0) -> QP
     drawn.setDevicePixelRatio(device_ratio)
     QPixmapCache.insert(key, drawn)
     return drawn
-
-
-def icon(name: str, color: QColor) -> QIcon:
-    """Return a ``QIcon`` in ``color`` with the usual sizes; "app" keeps its own colours."""
-    result = QIcon()
-    sizes = (16, 24, 32, 48, 64, 128, 256) if name == "app" else _SIZES
-    for size in sizes:
-        result.addPixmap(pixmap(name, color, size))
-    return result
 
 
 def themed(theme: Theme, name: str, role: str, *, behind: bool = False) -> QIcon:

@@ -94,16 +94,6 @@
         </message>
     </context>
     <context>
-        <name>MainWindow</name>
-        <message numerus="yes">
-            <source>(An answer is|%n answers are) still running</source>
-            <translation>
-                <numerusform>An answer is still running</numerusform>
-                <numerusform>%n answers are still running</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
         <name>MemoryTable</name>
         <message numerus="yes">
             <source>%n layer(s) on the graphics card</source>
@@ -144,6 +134,17 @@
             <translation>
                 <numerusform>%n model is in the list.</numerusform>
                 <numerusform>%n models are in the list.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>Quit</name>
+        <message numerus="yes">
+            <source>(An answer is|%n answers are) still running</source>
+            <extracomment>How long an end waits for what was just asked for (a rename, a setting), in seconds. the question that is open while answers run</extracomment>
+            <translation>
+                <numerusform>An answer is still running</numerusform>
+                <numerusform>%n answers are still running</numerusform>
             </translation>
         </message>
     </context>

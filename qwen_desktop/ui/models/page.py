@@ -65,6 +65,7 @@ class ModelsPage(QScrollArea):
         middle.addWidget(self.column, 1000)
         middle.addStretch(1)
         self.setWidget(body)
+        self.setFocusProxy(self.search)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)

@@ -56,6 +56,7 @@ class WelcomePage(QScrollArea):
         outer.addLayout(middle)
         outer.addStretch(1)
         self.setWidget(body)
+        self.setFocusProxy(self.box)
         self._fit()
         shell.theme.changed.connect(self._fit)
         shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
