@@ -15,7 +15,6 @@ from qwen_desktop.ui.models.board import Action, Board, Row, order, reference
 from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
 from qwen_desktop.ui.models.rows_list import RowsList
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
@@ -41,15 +40,15 @@ class CatalogueSection(QWidget):
         self._board = board
         self._words = ""
         theme = shell.theme
-        title = Label(theme, tr("All models"), self, role="message", weight=600)
+        title = Label(theme, self.tr("All models"), self, role="message", weight=600)
         self.filters = Filters(theme, title, self)
         self.count = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.refresh = IconButton(theme, "refresh-cw", tr("Look for new models"), self, side=28, icon_size=16)
+        self.refresh = IconButton(theme, "refresh-cw", self.tr("Look for new models"), self, side=28, icon_size=16)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         self._build_lookup()
         self._build_empty()
-        self.list = RowsList(theme, tr("All models"), self._make, lambda row: row.model.repo, self)
+        self.list = RowsList(theme, self.tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
         side = QHBoxLayout()
         side.setSpacing(8)
@@ -137,8 +136,10 @@ class CatalogueSection(QWidget):
         named = reference(self._words)
         self.lookup.setVisible(bool(named) and rows is not None)
         if named:
-            self.lookup_button.setText(put("Look up {name}", name=named))
-            self.lookup_text.setText(tr("Asks the hub which files that repository has. Nothing is downloaded yet."))
+            self.lookup_button.setText(texts.fill(self.tr("Look up {name}"), name=named))
+            self.lookup_text.setText(
+                self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
+            )
         if rows is None:
             self.list.show_rows((), waiting=_WAITING)
             self.empty.hide()
@@ -156,11 +157,11 @@ class CatalogueSection(QWidget):
 
     def _say_count(self, shown: int, total: int) -> None:
         updated = self._shell.services.catalogue.updated_at
-        text = put("{n} models", n=texts.number(total))
+        text = self.tr("%n model(s)", "", total)
         if shown != total:
-            text = put("{shown} of {n} models", shown=texts.number(shown), n=texts.number(total))
+            text = texts.fill(self.tr("{shown} of %n model(s)", "", total), shown=shown)
         if updated:
-            text = put("{text}, updated {when}", text=text, when=words.ago(updated))
+            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=words.ago(updated))
         self.count.setText(text)
         self._fit()
 
@@ -171,19 +172,18 @@ class CatalogueSection(QWidget):
         wanted = self.filters.wanted(self._words)
         hidden = sum(wanted.takes(row, fits=False) for row in rows)
         if not rows:
-            self.empty_text.setText(tr("The list of models is empty. Fetch it from the hub."))
-            self.empty_button.setText(tr("Look for models"))
+            self.empty_text.setText(self.tr("The list of models is empty. Fetch it from the hub."))
+            self.empty_button.setText(self.tr("Look for models"))
         elif hidden:
             plain = not self._words.strip() and not self.filters.narrowed()
-            one = tr("One model is like that, but it does not fit this computer.")
-            many = put("{n} models are like that, but they do not fit this computer.", n=texts.number(hidden))
-            none = tr("No model of the list fits the memory that is free now.")
-            self.empty_text.setText(none if plain else one if hidden == 1 else many)
-            self.empty_button.setText(tr("Show it") if hidden == 1 else tr("Show them"))
+            text = self.tr("%n model(s) (is|are) like that, but (does|do) not fit this computer.", "", hidden)
+            none = self.tr("No model of the list fits the memory that is free now.")
+            self.empty_text.setText(none if plain else text)
+            self.empty_button.setText(self.tr("Show %n model(s)", "", hidden))
         else:
-            text = "No model of the list is like that. Paste a repository such as owner/name to look it up."
-            self.empty_text.setText(tr(text))
-            self.empty_button.setText(tr("Show all models"))
+            text = self.tr("No model of the list is like that. Paste a repository such as owner/name to look it up.")
+            self.empty_text.setText(text)
+            self.empty_button.setText(self.tr("Show all models"))
         self.empty_button.setVisible(not rows or bool(hidden) or self.filters.narrowed())
 
     def _help(self) -> None:
@@ -216,17 +216,15 @@ class CatalogueSection(QWidget):
         def failed(error: BaseException) -> bool:
             if not isinstance(error, AppError | OSError):
                 return False
-            text = "{problem} The list stays as it was."
-            self.show_problem(put(text, problem=texts.problem(problem_of(error))))
+            text = self.tr("{problem} The list stays as it was.")
+            self.show_problem(texts.fill(text, problem=texts.problem(problem_of(error))))
             return True
 
         before = len(self._shell.services.catalogue.models())
 
         def done(_: object) -> None:
             more = len(self._shell.services.catalogue.models()) - before
-            text = tr("The list is up to date.")
-            if more > 0:
-                text = tr("One new model.") if more == 1 else put("{n} new models.", n=texts.number(more))
+            text = self.tr("%n new model(s).", "", more) if more > 0 else self.tr("The list is up to date.")
             self._shell.notify.toast(text, kind="good")
 
         self._shell.operations.run(
@@ -244,7 +242,7 @@ class CatalogueSection(QWidget):
         """Ask the hub what the named repository has, then show all about it."""
         self.show_problem("")
         asked = self._words.strip()
-        self.lookup_text.setText(tr("Being looked up"))
+        self.lookup_text.setText(self.tr("Being looked up"))
 
         def failed(error: BaseException) -> bool:
             self.show_rows()
@@ -298,5 +296,5 @@ class CatalogueSection(QWidget):
         self._menu.clear()
         if row.action == "download":
             self._menu.addAction(row.label()).triggered.connect(row.button.click)
-        self._menu.addAction(tr("Details")).triggered.connect(row.click)
+        self._menu.addAction(self.tr("Details")).triggered.connect(row.click)
         self._menu.popup(place)

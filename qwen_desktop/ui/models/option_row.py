@@ -21,16 +21,14 @@ class OptionRow(QRadioButton):
         self._theme = theme
         self.title = title
         self._tag = Chip(theme, tag, self, kind="accent", thin=True)  # no higher than the title
-        self._tag.setVisible(bool(tag))
-        self._title = Label(theme, title, self, weight=600)
+        self._title = ElidedLabel(theme, title, self, weight=600)
         self._note = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self._end.setMinimumWidth(72)
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._chip = Chip(theme, "", self)
-        self._words = column(None, row(self._title, self._tag, None, gap=10), self._note, None, gap=2)
-        row(42, (self._words, 1), self._chip, self._end, 14, on=self, gap=12)
+        words = column(None, row(self._title, self._tag, None, gap=10), self._note, None, gap=2)
+        self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12)
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             child.setForegroundRole(QPalette.ColorRole.WindowText)  # the labels' own, not the button's
@@ -40,9 +38,11 @@ class OptionRow(QRadioButton):
         self._note.setText(note)
         self._note.setVisible(bool(note))
         self._end.setText(end)
+        self._end.setMinimumWidth(max(72, self._end.sizeHint().width()))
         self._chip.show_word(*chip)
         self._chip.setVisible(bool(chip[0]))
         self.setAccessibleName(", ".join(filter(None, (self.title, self._tag.text(), note, end, chip[0]))))
+        self._fit()
 
     @property
     def chip(self) -> tuple[str, str]:
@@ -51,9 +51,14 @@ class OptionRow(QRadioButton):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self._tag.text():
-            needed = self._title.sizeHint().width() + 10 + self._tag.sizeHint().width()
-            self._tag.setVisible(needed <= self._words.geometry().width())
+        self._fit()
+
+    def _fit(self) -> None:
+        """The tag stands where everything else has its room."""
+        wide = self._tag.sizeHint().width() + 10
+        least = self._row.minimumSize().width() - (0 if self._tag.isHidden() else wide)
+        least += self._title.sizeHint().width() - self._title.minimumSizeHint().width()  # it is not cut for a tag
+        self._tag.setVisible(bool(self._tag.text()) and least + wide <= self.width())
 
     def hitButton(self, place: QPoint) -> bool:
         return self.rect().contains(place)

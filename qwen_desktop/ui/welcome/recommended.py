@@ -100,11 +100,10 @@ class RecommendedCard(Card):
         self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.name_it(advice.model.name)
-        size = advice.quant.size_bytes
-        parts = [texts.fill(self.tr("{size} to download"), size=texts.size(size))] if size else []
+        size = words.size(advice.quant.size_bytes)
+        parts = [texts.fill(self.tr("{size} to download"), size=size)] if size else []
         if fit is not None:
-            uses, free = self.tr("uses {used} of {free} free memory"), texts.whole(fit.free_bytes)
-            parts.append(texts.fill(uses, used=texts.size(fit.memory.total_bytes), free=free))
+            parts.append(texts.fill(self.tr("uses {used} free memory"), used=words.used(fit)))
             parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))

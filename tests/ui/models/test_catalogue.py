@@ -95,8 +95,8 @@ async def test_search_finds_names_purposes_and_repositories(make: Make) -> None:
     await searched(page, "Qwen/Qwen3-8B-GGUF")
     assert names(page) == ["Qwen3 8B"]
     await searched(page, "235b")
-    assert says(page.catalogue.empty) == "One model is like that, but it does not fit this computer."
-    button(page.catalogue, "Show it").click()
+    assert says(page.catalogue.empty) == "1 model is like that, but does not fit this computer."
+    button(page.catalogue, "Show 1 model").click()
     assert names(page) == ["Qwen3 235B-A22B"]
     QTest.keyClick(page.search, Qt.Key.Key_Escape)
     await asyncio.sleep(0.16)

@@ -105,7 +105,7 @@ async def test_nothing_that_fits_is_said_in_a_sentence(make: Make) -> None:
     assert "No model of this kind fits the memory that is free now" in says(page.advice)
     assert "No model of the list fits" in says(page.catalogue)
     assert page.machine.comfort.text() == ""
-    button(page.catalogue, "Show them").click()
+    button(page.catalogue, "Show 20 models").click()
     assert len(page.catalogue.list.rows) == 20
 
 
