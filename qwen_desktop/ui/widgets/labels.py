@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QPainter,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
-from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.boxes import column
 
 
 class Label(QLabel):
@@ -214,8 +214,6 @@ class Chip(Label):
         self.kind = kind
         self._icon = icon
         super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
-        if icon:
-            row(IconLabel(theme, icon, self, color=kind or "text_muted", size=14), None, on=self)
         above = 1 if thin else 5
         self.setContentsMargins(10, above, 10, above)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -236,6 +234,13 @@ class Chip(Label):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._theme.color(f"{self.kind}_soft" if self.kind else "sunken"))
         painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)
+        if self._icon:
+            side = self._theme.grown(14)
+            place = QStyle.visualRect(
+                self.layoutDirection(), self.rect(), QRect(10, (self.height() - side) // 2, side, side)
+            )
+            color = self._theme.color(self.kind or "text_muted")
+            painter.drawPixmap(place.topLeft(), icons.pixmap(self._icon, color, side, self.devicePixelRatioF()))
         painter.end()
         super().paintEvent(event)
 
