@@ -73,6 +73,7 @@ class Paragraph(Label):
         weight: int = 400,
     ) -> None:
         self._set = QTextDocument()
+        self._heights: dict[int, int] = {}
         super().__init__(theme, text, parent, role=role, color=color, weight=weight, wrap=True)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
@@ -80,14 +81,30 @@ class Paragraph(Label):
 
     def setText(self, text: str) -> None:
         super().setText(text)
+        self._forget()
+
+    def setAlignment(self, alignment: Qt.AlignmentFlag) -> None:
+        super().setAlignment(alignment)
+        self._forget()
+
+    def _dress(self) -> None:
+        super()._dress()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Set the text anew when it is asked for next."""
         self._set.clear()
+        self._heights.clear()
 
     def hasHeightForWidth(self) -> bool:
         return True
 
     def heightForWidth(self, width: int) -> int:
         # A layout asks with its own width, also where the label's may not grow so far.
-        return math.ceil(self._document(min(width, self.maximumWidth())).size().height())
+        width = min(width, self.maximumWidth())
+        if width not in self._heights:
+            self._heights[width] = math.ceil(self._document(width).size().height())
+        return self._heights[width]
 
     def sizeHint(self) -> QSize:
         longest = max(map(self.fontMetrics().horizontalAdvance, self.text().split("\n")), default=0)
@@ -112,16 +129,13 @@ class Paragraph(Label):
         return max(self.fontMetrics().height(), round(self.font().pixelSize() * self._theme.line_height("ui")))
 
     def _document(self, width: int) -> QTextDocument:
-        """The text set in ``width``; one document, set again when text, font or alignment change."""
+        """The text set in ``width``; one document for all widths."""
         document = self._set
-        font = self.font()
-        key = f"{font.key()} {int(self.alignment())} {self._theme.text_size}"
-        if document.isEmpty() or document.metaInformation(QTextDocument.MetaInformation.DocumentTitle) != key:
+        if document.isEmpty():
             document.setUndoRedoEnabled(False)
             document.setDocumentMargin(0)
-            document.setDefaultFont(font)
+            document.setDefaultFont(self.font())
             document.setPlainText(self.text())
-            document.setMetaInformation(QTextDocument.MetaInformation.DocumentTitle, key)
             block = QTextBlockFormat()
             block.setLineHeight(self._pitch(), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
             block.setAlignment(self.alignment())
