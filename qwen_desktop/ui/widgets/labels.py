@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
+from qwen_desktop.ui.widgets.surface import draw_pill
 
 
 class Label(QLabel):
@@ -224,6 +225,4 @@ class Chip(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(self._ground))
-        painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)
+        draw_pill(painter, self._theme, QRectF(self.rect()), self._ground)

@@ -102,6 +102,20 @@ def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
     assert 0 <= rule - ink <= 4
 
 
+def test_a_table_that_is_too_wide_breaks_no_word(seen, say):
+    head = "| Model | Context | Parameters | Smallest quantization | Best quantization | Released | Licence | Notes |"
+    row = "| Qwen3 30B-A3B | 131,072 tokens | 30,532,122,624 | 4,022,468,096 | 32,483,935,392 | 2025 | Apache | Large |"
+    seen.show([say("assistant", f"{head}\n{'|---' * 8}|\n" + "\n".join([row] * 3) + f"\n| {'x' * 400} |")])
+    (table,) = seen.item("m1").part(0).layouts
+    said = [flow for row in table._cells[:-1] for flow in row]
+    ends = [
+        flow.text[: chunk.units.points(unit)] for flow in said for chunk in flow._chunks for unit in chunk.starts[1:-1]
+    ]
+    assert ends, "some cells take several lines"
+    assert [end for end in ends if not end.endswith((" ", "-"))] == []
+    assert table._columns[0] <= 250, "what is longer than a word is broken"
+
+
 def test_html_and_pictures_are_only_text_and_links(seen, say):
     text = '<img src="http://x/1.png"><script>x</script>\n\n![alt text](http://example.org/p.png)'
     seen.show([say("assistant", text)])
