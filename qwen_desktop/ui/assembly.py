@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QWidget
 
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.actions import Actions
@@ -14,6 +14,7 @@ from qwen_desktop.ui.collector import Collector
 from qwen_desktop.ui.models.part import ModelsPart
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
+from qwen_desktop.ui.pages import Pages
 from qwen_desktop.ui.rail import Rail
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
@@ -22,6 +23,7 @@ from qwen_desktop.ui.widgets.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
+    from qwen_desktop.ui.main_window import MainWindow
 
 
 class Assembly(NamedTuple):
@@ -30,18 +32,18 @@ class Assembly(NamedTuple):
     shell: Shell
     collector: Collector
     rail: Rail
-    pages: QStackedWidget
+    pages: Pages
     skeleton: Skeleton
     models: ModelsPart
 
 
-def assemble(window: QMainWindow, services: Services, theme: Theme, *, with_list: bool) -> Assembly:
+def assemble(window: MainWindow, services: Services, theme: Theme, *, with_list: bool) -> Assembly:
     """Build the parts into ``window`` and join them. ``with_list``: a list of chats is going to be shown."""
     notify = Notify(theme, window)
     actions = Actions(window)
     shell = Shell(services, theme, actions, notify, Operations(notify, window))
     rail = Rail(theme, actions, window)
-    pages = QStackedWidget(window)
+    pages = Pages(window)
     skeleton = Skeleton(theme, _early_box(theme, pages), pages, with_list=with_list)
     pages.addWidget(skeleton)
     centre = QWidget(window)
@@ -56,9 +58,9 @@ def assemble(window: QMainWindow, services: Services, theme: Theme, *, with_list
         actions.fill(window.menuBar().addMenu(APP), "app")
     app = QApplication.instance()
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
-        FocusRing(app, theme)
+        FocusRing(app)
     collector = Collector(services.chat.running, window)
-    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, window))
+    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, pages, window))
 
 
 def _early_box(theme: Theme, parent: QWidget) -> MessageEdit:

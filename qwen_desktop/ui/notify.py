@@ -69,10 +69,10 @@ class Notify(QObject):
                 self._stack.room = self._room
         return self._stack.add(text, kind=kind, action=action, act=act, stays=stays)
 
-    def _dialog(self, title: str, text: str, *, parent: QWidget | None = None, width: int = 440) -> Dialog:
+    def _dialog(self, title: str, text: str, *, width: int = 440) -> Dialog:
         from qwen_desktop.ui.widgets.dialog import Dialog  # noqa: PLC0415 - not before the first paint
 
-        return Dialog(self._theme, title, text, parent or self._window, width=width)
+        return Dialog(self._theme, title, text, self._window, width=width)
 
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
         """Show ``text`` with an Undo button; ``undo_last`` (Ctrl+Z) does the same while it is on show."""
@@ -121,11 +121,9 @@ class Notify(QObject):
         dialog.add_button(self.tr("Close"), kind="primary", default=True)
         dialog.open()
 
-    def ask(
-        self, title: str, text: str, yes: str, act: Callable[[], None], *, no: str = "", parent: QWidget | None = None
-    ) -> Dialog:
+    def ask(self, title: str, text: str, yes: str, act: Callable[[], None], *, no: str = "") -> Dialog:
         """Ask before something that cannot be taken back; ``act`` runs after a yes."""
-        dialog = self._dialog(title, text, parent=parent)
+        dialog = self._dialog(title, text)
         dialog.add_button(no or self.tr("Cancel"))
         dialog.add_button(yes, act, kind="primary", default=True)
         dialog.open()

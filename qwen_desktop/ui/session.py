@@ -92,7 +92,7 @@ class _Session(QObject):
         window.build(services, self._theme)
         window.finished.connect(self._done.set)
         ending.asked.connect(self._end)
-        app.quit_chosen.connect(window.close)
+        app.quit_chosen.connect(window.quitting.ask)
 
     async def main(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
         """Open the history behind the window, wait for the end, close everything in order."""
@@ -126,7 +126,7 @@ class _Session(QObject):
             self._window.offer_crash_report(crashed)
 
     def _end(self) -> None:
-        self._window.end(SETTLE_S)
+        self._window.quitting.now(SETTLE_S)
 
     def _heard(self, message: HandOver) -> None:
         foreground.bring(self._window, message.proof)

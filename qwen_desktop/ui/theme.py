@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 Mode: TypeAlias = Literal["system", "light", "dark", "contrast"]
 Motion: TypeAlias = Literal["system", "full", "none"]
@@ -232,8 +232,12 @@ class Theme(QObject):
         places.update(
             {f"type_{k}": f"{max(8, round(v * self._text_size / 100))}px" for k, v in self._sizes["type"].items()}
         )
+        chip = max(28, self.scaled("control_height") - 6)
+        places["chip"], places["radius_chip"] = f"{chip - 4}px", f"{(chip - 2) // 2}px"
+        places["chip_border"] = places["border" if self.dark else "sunken"]
+        places["radius_ring"] = f"{self.radius('control') + 4}px"
+        places["radius_round"] = f"{self.scaled('control_height') // 2 + 4}px"
         places["control"] = f"{self.scaled('control_height') - 2}px"
-        places["with_icon"] = f"{self.grown(18) + 22}px"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)
@@ -247,6 +251,14 @@ class Theme(QObject):
         self._ui_family = family
         fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
         self._code_family = next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
+
+
+def mark(widget: QWidget, name: str, value: object) -> None:
+    """Set a property of ``widget`` that the style sheet asks for."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def _color(text: str) -> QColor:

@@ -2,9 +2,10 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
-        <name>MainWindow</name>
+        <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
+            <extracomment>How long an end waits for what was just asked for (a rename, a setting), in seconds. the question that is open while answers run</extracomment>
             <translation>
                 <numerusform>An answer is still running</numerusform>
                 <numerusform>%n answers are still running</numerusform>

@@ -117,7 +117,8 @@ async def _list_menu(stage: Stage, opened: str) -> None:
         await show_chat(stage, opened)
     stage.window.chat.show_list(True)
     view = chats(stage)
-    right_click(view.viewport(), view.visualRect(view.model().index(3, 0)).center())
+    today = view.model().index(1, 0)
+    right_click(view.viewport(), view.visualRect(view.model().index(0, 0, today)).center())
 
 
 @state("chat-list-find")

@@ -266,7 +266,10 @@ class ModelButton(TextButton):
         super().__init__(theme, "", parent, kind="model")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.name = ""
-        theme.changed.connect(lambda: self.set_name(self.name))
+        theme.changed.connect(self._renamed)
+
+    def _renamed(self) -> None:
+        self.set_name(self.name)
 
     def set_name(self, name: str) -> None:
         """Show a model's name; long ones are cut and whole in the tooltip."""

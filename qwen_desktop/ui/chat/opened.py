@@ -100,7 +100,9 @@ class OpenedConversation(QObject):
             self.emptied.emit()
             self.changed.emit()
             return None
-        self._task = self._operations.run(self._read(anew=True), on_error=lambda _: self._transcript.clear())
+        self._task = self._operations.run(
+            self._read(anew=True), owner=self, orphaned="cancelled", on_error=lambda _: self._transcript.clear()
+        )
         return self._task
 
     def leave(self) -> None:
@@ -154,7 +156,7 @@ class OpenedConversation(QObject):
 
     def _read_on(self) -> None:
         if self._older is None or self._older.done():
-            self._older = self._operations.run(self._fill())
+            self._older = self._operations.run(self._fill(), owner=self, orphaned="cancelled")
 
     async def _fill(self) -> None:
         """Read the versions of what is shown, then everything above it, with pauses."""
@@ -211,7 +213,7 @@ class OpenedConversation(QObject):
         if self._loading:
             self._again = True
         else:
-            self._task = self._operations.run(self._read(anew=False))
+            self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:
         if event.conversation_id == self.id:

@@ -22,6 +22,7 @@ from qwen_desktop.jobs.markdown.blocks import projection
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import PATIENCE_S, running_loop, texts_of
+from qwen_desktop.ui.operation import end_with
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +222,7 @@ class Gathering(QObject):
         loop = running_loop()
         if self._missing and loop is not None:
             self._task = loop.create_task(self._ask())
+            end_with(self, self._task)
         else:
             self._end()
 

@@ -345,7 +345,7 @@ class TranscriptCanvas(QAbstractScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.arrange()
-        QTimer.singleShot(_WARM_MS, self.markdown.warm)
+        QTimer.singleShot(_WARM_MS, self, self.markdown.warm)
 
     def _relay(self) -> None:
         """The column may have another width now: visible messages are laid out at once, the rest when needed."""

@@ -23,6 +23,7 @@ from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, from_built
 from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.operation import end_with
 
 log = logging.getLogger(__name__)
 
@@ -216,6 +217,7 @@ class RenderQueue(QObject):
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
+        end_with(self, task)
 
 
 def _colour_steps(code: str, language: str, done: Callable[[tuple[Span, ...]], None]) -> Iterator[None]:

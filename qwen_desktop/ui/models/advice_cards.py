@@ -56,7 +56,7 @@ class AdviceCard(Card):
         self.quant.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reason = Paragraph(theme, texts.text(advice.reason), self, role="small", color="text_muted")
         self.verdict = Chip(theme, "", self)
-        self.meter = Meter(theme, put("Memory for {name}", name=model.name), self, role="good")
+        self.meter = Meter(put("Memory for {name}", name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.get = GetButton(theme, model.name, self, primary=best)

@@ -232,7 +232,7 @@ class CatalogueSection(QWidget):
             self._shell.notify.toast(text, kind="good")
 
         self._shell.operations.run(
-            self._shell.services.catalogue.refresh(), busy=self.refresh, on_done=done, on_error=failed
+            self._shell.services.catalogue.refresh(), owner=self, busy=self.refresh, on_done=done, on_error=failed
         )
 
     def enter(self) -> bool:
@@ -262,7 +262,12 @@ class CatalogueSection(QWidget):
                 self.details_wanted.emit(model)
 
         self._shell.operations.run(
-            self._shell.services.catalogue.lookup(asked), busy=self.lookup_button, on_done=done, on_error=failed
+            self._shell.services.catalogue.lookup(asked),
+            owner=self,
+            orphaned="quiet",
+            busy=self.lookup_button,
+            on_done=done,
+            on_error=failed,
         )
 
     # Rows -------------------------------------------------------------------------------------------------------------

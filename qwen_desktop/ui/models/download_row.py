@@ -53,7 +53,7 @@ class DownloadCard(Card):
         self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.meter = Meter(theme, put("Download of {name}", name=name), self)
+        self.meter = Meter(put("Download of {name}", name=name), self)
         self.up = IconButton(theme, "chevron-up", tr("Earlier"), self)
         self.up.clicked.connect(lambda: self.move_wanted.emit(-1))
         self.down = IconButton(theme, "chevron-down", tr("Later"), self)

@@ -36,7 +36,7 @@ class GetButton(QStackedWidget):
         self.progress = QWidget(self)
         self.line = ElidedLabel(theme, "", self.progress, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.meter = Meter(theme, put("Download of {name}", name=name), self.progress)
+        self.meter = Meter(put("Download of {name}", name=name), self.progress)
         self.toggle = IconButton(theme, "pause", tr("Pause"), self.progress, side=30)
         self.toggle.clicked.connect(self.toggle_wanted)
         self.cancel = IconButton(theme, "x", tr("Cancel"), self.progress, side=30)

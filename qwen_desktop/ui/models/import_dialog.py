@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from qwen_desktop.ui.local_files import path_of, shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
 from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -50,7 +50,6 @@ class CandidateRow(QWidget):
         self.note = ElidedLabel(
             theme, note, self, role="small", color="bad" if candidate.problem is not None else "text_muted"
         )
-        self.note.setContentsMargins(26, 0, 0, 0)
         size = Label(theme, words.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True)
         size.setMinimumWidth(64)
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -66,7 +65,10 @@ class CandidateRow(QWidget):
         column.setContentsMargins(0, 2, 0, 4)
         column.setSpacing(1)
         column.addLayout(top)
-        column.addWidget(self.note)
+        below = QHBoxLayout()
+        below.addSpacing(26)
+        below.addWidget(self.note)
+        column.addLayout(below)
 
 
 class ImportDialog(Dialog):
@@ -92,7 +94,7 @@ class ImportDialog(Dialog):
         self.area.column.addStretch(1)
         self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
         self.problem.hide()
-        self.meter = Meter(shell.theme, tr("Copying the models"), self)
+        self.meter = Meter(tr("Copying the models"), self)
         self.meter.hide()
         self.body.addLayout(self._how())
         self.body.addWidget(self.meter)
@@ -106,7 +108,6 @@ class ImportDialog(Dialog):
         self.go.clicked.connect(self._import)
         self.go.setEnabled(False)
         self._files: QFileDialog | None = None
-        self._task: asyncio.Task[tuple[InstalledModel, ...]] | None = None
 
     def _how(self) -> QHBoxLayout:
         options = [("link", tr("Use where they lie"), ""), ("copy", tr("Copy into the models folder"), "")]
@@ -123,7 +124,11 @@ class ImportDialog(Dialog):
         self.area.setMinimumHeight(160)
         super().open()
         self._shell.operations.run(
-            self._shell.services.library.find_importable(), on_done=self.show_found, on_error=self._not_found
+            self._shell.services.library.find_importable(),
+            owner=self,
+            orphaned="cancelled",
+            on_done=self.show_found,
+            on_error=self._not_found,
         )
 
     # What was found ---------------------------------------------------------------------------------------------------
@@ -206,8 +211,11 @@ class ImportDialog(Dialog):
         copy = self.how.value == "copy"
         self.meter.show_share(0.0)
         self.meter.setVisible(copy)
-        self._task = self._shell.operations.run(
-            self._shell.services.library.import_files(paths, copy=copy, progress=self._report),
+        # Closing the dialog ends a copy that runs; what was copied in part is removed by the library.
+        self._shell.operations.run(
+            self._shell.services.library.import_files(paths, copy=copy, progress=while_alive(self, self._report)),
+            owner=self,
+            orphaned="cancelled",
             busy=self.go,
             on_done=self._imported,
             on_error=self._failed,
@@ -215,12 +223,6 @@ class ImportDialog(Dialog):
 
     def _report(self, done: int, total: int) -> None:
         self.meter.show_share(done / total if total else 0.0)
-
-    def reject(self) -> None:
-        """Closing it ends a copy that runs; what was copied in part is removed by the library."""
-        if self._task is not None:
-            self._task.cancel()
-        super().reject()
 
     def _imported(self, models: tuple[InstalledModel, ...]) -> None:
         self.imported.emit(models)

@@ -67,7 +67,11 @@ class MachineDialog(Dialog):
 
     def _measure(self) -> None:
         self._shell.operations.run(
-            self._shell.services.machines.machine(refresh=True), busy=self.again, on_done=self.show_machine
+            self._shell.services.machines.machine(refresh=True),
+            owner=self,
+            orphaned="quiet",
+            busy=self.again,
+            on_done=self.show_machine,
         )
 
     def _copy(self) -> None:

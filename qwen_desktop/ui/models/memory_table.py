@@ -39,7 +39,7 @@ class MemoryTable(QWidget):
         self._offer(shell.services.fits.use().context)
         self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
-        self.meter = Meter(theme, tr("Memory"), self, role="good")
+        self.meter = Meter(tr("Memory"), self, role="good")
         self.figures = QGridLayout()
         self.figures.setHorizontalSpacing(24)
         self.figures.setVerticalSpacing(4)
@@ -163,6 +163,8 @@ class MemoryTable(QWidget):
 
         self._shell.operations.run(
             self._shell.services.fits.of_reference(reference),
+            owner=self,
+            orphaned="cancelled",
             busy=self.check,
             on_done=lambda _found: self.show_fit(),
             on_error=failed,

@@ -24,7 +24,9 @@ class OfflineBar(Card):
         self.text = Paragraph(theme, "", self, role="small")
         self.button = TextButton(theme, tr("Go online"), self)
         self.button.clicked.connect(
-            lambda: shell.operations.run(self._preferences.set("downloads.offline", False), busy=self.button)
+            lambda: shell.operations.run(
+                self._preferences.set("downloads.offline", False), owner=self, busy=self.button
+            )
         )
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 10, 10, 10)

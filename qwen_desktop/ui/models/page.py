@@ -27,6 +27,7 @@ from qwen_desktop.ui.models.machine_card import MachineCard
 from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
@@ -65,6 +66,7 @@ class ModelsPage(QScrollArea):
         middle.addWidget(self.column, 1000)
         middle.addStretch(1)
         self.setWidget(body)
+        self.setFocusProxy(self.search)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)
@@ -161,7 +163,7 @@ class ModelsPage(QScrollArea):
             self.machine.show_machine(self.board.machine)
             if self.board.rows is not None:
                 self._rows_changed()
-            self._shell.operations.run(self._load(), on_error=self._not_loaded)
+            self._shell.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
         else:
             self.board.refresh_when_stale()
 
@@ -315,17 +317,16 @@ class ModelsPage(QScrollArea):
 
     def verify(self, model: InstalledModel) -> None:
         """Read the files again and hold them against their hashes."""
-        self.installed.set_busy(model.id, 0.0)
-
-        async def work() -> bool:
-            try:
-                return await self._services.library.verify(
-                    model.id, lambda done, total: self.installed.set_busy(model.id, done / total if total else 0.0)
-                )
-            finally:
-                self.installed.set_busy(model.id, None)
-
-        self._shell.operations.run(work(), on_done=lambda good: self._verified(model, good=good))
+        show = self.installed.set_busy
+        show(model.id, 0.0)
+        self._shell.operations.run(
+            self._services.library.verify(
+                model.id, while_alive(self, lambda done, total: show(model.id, done / total if total else 0.0))
+            ),
+            owner=self,
+            on_done=lambda good: self._verified(model, good=good),
+            on_end=lambda: show(model.id, None),
+        )
 
     def _verified(self, model: InstalledModel, *, good: bool) -> None:
         if good:
@@ -342,6 +343,7 @@ class ModelsPage(QScrollArea):
         """Delete a model, or only the link to it, after asking."""
         self._shell.operations.run(
             self._services.library.why_no_bin(model.id),
+            owner=self,
             on_done=lambda reason: self._ask_delete(model, reason),
             wish="models.delete",
         )
@@ -369,6 +371,7 @@ class ModelsPage(QScrollArea):
 
         self._shell.operations.run(
             self._services.library.delete(model.id, permanent=permanent),
+            owner=self,
             on_done=lambda _: self._shell.notify.toast(put("{name} is deleted.", name=model.name)),
             on_error=failed,
         )
@@ -378,6 +381,7 @@ class ModelsPage(QScrollArea):
         done = tr("The chat template is repaired.") if repair else tr("The file's own chat template is used again.")
         self._shell.operations.run(
             library.repair_template(model.id) if repair else library.unrepair_template(model.id),
+            owner=self,
             on_done=lambda _: self._shell.notify.toast(done, kind="good"),
         )
 

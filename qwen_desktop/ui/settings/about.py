@@ -6,15 +6,14 @@ import platform
 
 from PySide6.QtCore import Qt, qVersion
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP
-from qwen_desktop.ui import icons
 from qwen_desktop.ui.settings.licences import LicencesDialog
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.surface import Card, Line
 
 #: What the window is made of: name, licence.
@@ -62,8 +61,6 @@ class AboutSection(QWidget):
 
     def _head(self, card: QWidget) -> QHBoxLayout:
         theme = self._shell.theme
-        sign = QLabel(card)
-        sign.setPixmap(icons.pixmap("app", theme.color("accent"), 48, self.devicePixelRatioF()))
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600))
@@ -73,7 +70,7 @@ class AboutSection(QWidget):
         copy.clicked.connect(self._copy)
         row = QHBoxLayout()
         row.setSpacing(16)
-        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(IconLabel(theme, "app", card, color="accent", size=48), 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
         return row

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
 
@@ -130,7 +130,7 @@ class NumberControl(Control):
         self.show_bad(False)
 
     def show_bad(self, bad: bool) -> None:
-        _mark(self.field, bad)
+        mark(self.field, "bad", bad)
 
     def show_automatic(self, actual: str) -> None:
         before, self._auto = self._auto, _with_actual(self._plain_auto, actual)
@@ -274,7 +274,7 @@ class TextControl(Control):
         self._timer.stop()
 
     def show_bad(self, bad: bool) -> None:
-        _mark(self.field, bad)
+        mark(self.field, "bad", bad)
 
     def _text(self) -> str:
         return self.field.text() if isinstance(self.field, QLineEdit) else self.field.toPlainText()
@@ -309,10 +309,3 @@ def control_for(theme: Theme, setting: Setting, parent: QWidget | None = None) -
 
 def _with_actual(auto: str, actual: str) -> str:
     return f"{auto} ({actual})" if actual else auto
-
-
-def _mark(field: QWidget, bad: bool) -> None:
-    if bool(field.property("bad")) != bad:
-        field.setProperty("bad", bad)
-        field.style().unpolish(field)
-        field.style().polish(field)

@@ -16,6 +16,7 @@ from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path, url_of
 from qwen_desktop.ui.models import words
+from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
@@ -72,7 +73,7 @@ class FolderRow(QWidget):
         self.change.clicked.connect(self._choose)
         self.progress = QWidget(self)
         self.line = Label(theme, "", self.progress, role="small", color="text_muted", tabular=True)
-        self.meter = Meter(theme, self.tr("Moving the models"), self.progress)
+        self.meter = Meter(self.tr("Moving the models"), self.progress)
         self.stop = TextButton(theme, self.tr("Stop moving"), self.progress, kind="link")
         self.stop.clicked.connect(self._stop)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
@@ -148,12 +149,13 @@ class FolderRow(QWidget):
         self._report(0, 0)
         self.progress.show()
         self._task = self._shell.operations.run(
-            self._library.move_folder(target, self._report),
+            self._library.move_folder(target, while_alive(self, self._report)),
+            owner=self,
             busy=self.change,
             on_done=self._moved,
             on_error=self._failed,
+            on_end=self._ended,
         )
-        self._task.add_done_callback(lambda _task: self._ended())
 
     def _report(self, done: int, total: int) -> None:
         self.meter.show_share(done / total if total else 0.0)
@@ -232,7 +234,12 @@ class TokenRow(QWidget):
     def _look(self) -> None:
         name = token_name(self._endpoint)
         self._shell.operations.run(
-            self._secrets.get(name), on_done=self._tell, on_error=lambda _error: True, wish=_TOKEN
+            self._secrets.get(name),
+            owner=self,
+            orphaned="quiet",
+            on_done=self._tell,
+            on_error=lambda _error: True,
+            wish=_TOKEN,
         )
 
     def _tell(self, token: str | None) -> None:
@@ -263,7 +270,9 @@ class TokenRow(QWidget):
             self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(self._secrets.set(name, token), busy=self.save, on_done=done, wish=_TOKEN)
+        self._shell.operations.run(
+            self._secrets.set(name, token), owner=self, busy=self.save, on_done=done, wish=_TOKEN
+        )
 
     def _remove(self) -> None:
         def done(_: object) -> None:
@@ -271,4 +280,4 @@ class TokenRow(QWidget):
             self._shell.notify.toast(self.tr("The access token is removed."))
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(self._secrets.delete(name), busy=self.remove, on_done=done, wish=_TOKEN)
+        self._shell.operations.run(self._secrets.delete(name), owner=self, busy=self.remove, on_done=done, wish=_TOKEN)

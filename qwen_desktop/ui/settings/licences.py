@@ -142,7 +142,7 @@ class LicencesDialog(Dialog):
         super().open()
         self.search.setFocus()
         reading = asyncio.to_thread(notices.load, self._shell.services.paths.resources)
-        self._shell.operations.run(reading, on_done=self.show_parts)
+        self._shell.operations.run(reading, owner=self, orphaned="quiet", on_done=self.show_parts)
 
     def show_parts(self, parts: Sequence[Part]) -> None:
         """Show these parts, the first one chosen."""

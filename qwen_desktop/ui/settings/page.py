@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
     QScrollArea,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +24,7 @@ from qwen_desktop.core.settings import SECTION_TITLES, declared, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.settings.about import AboutSection
 from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.downloads import DownloadsCard
@@ -49,16 +49,13 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
 }
 
 
-class SettingsPage(QWidget):
+class SettingsPage(ListPage):
     """Live: each change goes to the preferences at once, and each change made elsewhere is shown."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._shell = shell
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
         self._preferences = shell.services.preferences
         self._info: ModelInfo | None = None
-        self.setObjectName("page")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         theme = shell.theme
         self.sections: dict[str, SettingsSection] = {}
         self._pages: dict[str, QWidget] = {}
@@ -90,7 +87,8 @@ class SettingsPage(QWidget):
         self.area.setWidget(body)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._fill_list()
-        self._split()
+        self.split(self.sidelist, self.area, theme.size("settings_list_width"))
+        self.setFocusProxy(self.search)
         self._fit()
         theme.changed.connect(self._fit)
         bus = shell.services.bus
@@ -101,19 +99,6 @@ class SettingsPage(QWidget):
 
     def _fit(self) -> None:
         self._column.setMaximumWidth(self._shell.theme.scaled("settings_column"))
-
-    def _split(self) -> None:
-        splitter = QSplitter(Qt.Orientation.Horizontal, self)
-        splitter.setHandleWidth(1)
-        splitter.setChildrenCollapsible(False)
-        splitter.addWidget(self.sidelist)
-        splitter.addWidget(self.area)
-        splitter.setStretchFactor(0, 0)
-        splitter.setStretchFactor(1, 1)
-        splitter.setSizes([self._shell.theme.size("settings_list_width"), 800])
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(splitter)
 
     def _build_sections(self) -> None:
         shown = [entry for entry in declared() if not entry.info.hidden]
@@ -186,7 +171,7 @@ class SettingsPage(QWidget):
 
     def show_list(self, shown: bool) -> None:
         """Show or hide the list; without it a choice field above the page leads to the sections."""
-        self.sidelist.setVisible(shown)
+        super().show_list(shown)
         self.jump.setVisible(not shown)
 
     def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
@@ -216,7 +201,7 @@ class SettingsPage(QWidget):
         row = self.row(key)
         row.show_problem("")
         try:
-            self._shell.operations.run(self._preferences.change({key: wanted}))
+            self._shell.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
             row.refused(error)
 
@@ -224,11 +209,11 @@ class SettingsPage(QWidget):
         # A refused entry may stand in the field while the value in force is the default already.
         self.row(key).show_value(value(self._preferences.settings, key))
         self.row(key).control.setFocus()
-        self._shell.operations.run(self._preferences.reset(key))
+        self._shell.operations.run(self._preferences.reset(key), owner=self)
 
     def _reset_section(self, name: str) -> None:
         self.sections[name].show_settings(self._preferences.settings)
-        self._shell.operations.run(self._preferences.reset_section(name))
+        self._shell.operations.run(self._preferences.reset_section(name), owner=self)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():
@@ -247,6 +232,3 @@ class SettingsPage(QWidget):
             automatic = value(settings, key) in (None, AUTOMATIC)
             actual = tell(info, info.local) if automatic and info is not None and info.local is not None else ""
             self.row(key).control.show_automatic(actual)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(360, 320)

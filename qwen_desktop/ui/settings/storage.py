@@ -47,7 +47,14 @@ class StorageCard(Card):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         measured = asyncio.to_thread(_sizes, self._history, self._folder)
-        self._shell.operations.run(measured, on_done=self._tell, on_error=lambda _error: True, wish="storage.sizes")
+        self._shell.operations.run(
+            measured,
+            owner=self,
+            orphaned="quiet",
+            on_done=self._tell,
+            on_error=lambda _error: True,
+            wish="storage.sizes",
+        )
 
     def _tell(self, sizes: tuple[int, int]) -> None:
         history, everything = sizes

@@ -56,6 +56,7 @@ class WelcomePage(QScrollArea):
         outer.addLayout(middle)
         outer.addStretch(1)
         self.setWidget(body)
+        self.setFocusProxy(self.box)
         self._fit()
         shell.theme.changed.connect(self._fit)
         shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
@@ -67,7 +68,7 @@ class WelcomePage(QScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), on_done=self._tell_machine)
+        self._shell.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
     def _lay_out(self, column: QWidget, theme: Theme, actions: Actions) -> None:
         outer = QVBoxLayout(column)

@@ -16,6 +16,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.theme import mark
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -98,10 +99,7 @@ class RecommendedCard(Card):
         for part in (self._head, self.get):
             part.setVisible(advice is not None)
         self.line.setVisible(not waiting)
-        if self.property("best") != (not reason):
-            self.setProperty("best", not reason)
-            self.style().unpolish(self)
-            self.style().polish(self)
+        mark(self, "best", not reason)
         self.setVisible(waiting or advice is not None or bool(reason))
         if advice is None:
             self.verdict.hide()

@@ -9,6 +9,9 @@ from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QWidget
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
 
+#: What Qt's own gap of 4 px between icon and text lacks, in px.
+_GAP = 4
+
 
 class _Painted(QAbstractButton):
     """What the painted buttons share: repaint on hover and theme, keyboard focus, an accessible name."""
@@ -212,26 +215,17 @@ class TextButton(QPushButton):
     ) -> None:
         super().__init__(text, parent)
         self._theme = theme
-        self._icon_name = icon
-        self._kind = kind
         if kind:
             self.setProperty("kind", kind)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if icon:
-            self.setProperty("withIcon", True)  # the style sheet keeps room for it: Qt's own gap is too small
-            theme.changed.connect(self.update)
+            self.setIcon(icons.themed(theme, icon, {"primary": "on_accent", "link": "accent"}.get(kind, "text")))
+            theme.changed.connect(self._fit_icon)
+            self._fit_icon()
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self._icon_name:
-            role = {"primary": "on_accent", "link": "accent"}.get(self._kind, "text")
-            ink = self._theme.color(role if self.isEnabled() else "disabled_text")
-            # The style sheet keeps room for it left of the text and 14 px right, and centres the text between them.
-            sign = self._theme.grown(18)
-            spare = self.width() - sign - 36 - self.fontMetrics().horizontalAdvance(self.text())
-            left = 14.0 + (max(0.0, spare / 2) if self._kind not in {"new", "link", "title"} else 0.0)
-            middle = QPointF(left + sign / 2 + 1, self.height() / 2 - 0.5)
-            _draw_icon(QPainter(self), self, (self._icon_name, ink, sign), middle)
+    def _fit_icon(self) -> None:
+        side = self._theme.grown(18)
+        self.setIconSize(QSize(side + _GAP, side))
 
 
 def _draw_icon(painter: QPainter, widget: QWidget, drawn: tuple[str, QColor, int], centre: QPointF) -> None:

@@ -15,7 +15,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
@@ -165,7 +165,7 @@ class ElidedLabel(Label):
 
 
 class IconLabel(QLabel):
-    """An icon in a colour of the theme; ``ground`` puts it on a tinted square with 8 px corners."""
+    """An icon in a colour of the theme, painted for the screen that it is on."""
 
     def __init__(
         self, theme: Theme, icon: str, parent: QWidget | None = None, *, color: str = "text_muted", size: int = 16
@@ -175,17 +175,26 @@ class IconLabel(QLabel):
         self._icon = icon
         self._color = color
         self._size = size
-        theme.changed.connect(self._draw)
-        self._draw()
+        theme.changed.connect(self.updateGeometry)
+        theme.changed.connect(self.update)
 
     def set_icon(self, icon: str, color: str) -> None:
         """Show another icon."""
         self._icon, self._color = icon, color
-        self._draw()
+        self.update()
 
-    def _draw(self) -> None:
+    def sizeHint(self) -> QSize:
         size = self._theme.grown(self._size)
-        self.setPixmap(icons.pixmap(self._icon, self._theme.color(self._color), size, self.devicePixelRatioF()))
+        return QSize(size, size)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        place = QStyle.alignedRect(self.layoutDirection(), self.alignment(), self.sizeHint(), self.contentsRect())
+        color = self._theme.color(self._color)
+        drawn = icons.pixmap(self._icon, color, self._theme.grown(self._size), self.devicePixelRatioF())
+        QPainter(self).drawPixmap(place.topLeft(), drawn)
 
 
 class Chip(QWidget):
@@ -200,7 +209,7 @@ class Chip(QWidget):
         self._ground = f"{kind}_soft" if kind else "sunken"
         theme.changed.connect(self.update)
         color = kind or "text_muted"
-        row = QHBoxLayout(self)
+        self.row = row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 10, 5)
         row.setSpacing(6)
         if icon:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from qwen_desktop.ui.theme import Theme
 
@@ -12,11 +12,15 @@ from qwen_desktop.ui.theme import Theme
 class RowDelegate(QStyledItemDelegate):
     """Chosen rows are tinted and bold; the keyboard's row has the focus ring inside."""
 
-    def __init__(self, theme: Theme, view: QListView) -> None:
+    def __init__(self, theme: Theme, view: QAbstractItemView) -> None:
         super().__init__(view)
         self._theme = theme
         self._view = view
         theme.changed.connect(view.scheduleDelayedItemsLayout)
+
+    def has_dot(self, _index: QModelIndex | QPersistentModelIndex) -> bool:
+        """Whether the row ends in a dot: something goes on there."""
+        return False
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(60, self._theme.scaled("row_height"))
@@ -39,6 +43,13 @@ class RowDelegate(QStyledItemDelegate):
         painter.setFont(self._theme.font("body", weight=600 if selected else 400))
         painter.setPen(self._theme.color("text"))
         room = rect.adjusted(10, 0, -10, 0)
+        if self.has_dot(index):
+            room.setRight(room.right() - 14)
+            painter.save()
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color("accent"))
+            painter.drawEllipse(QRectF(room.right() + 6, rect.center().y() - 3, 7, 7))
+            painter.restore()
         shown = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(room.width()))
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
         painter.restore()

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.blending import can_blend
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import Theme, mark
 
 
 class Select(QComboBox):
@@ -49,8 +49,4 @@ class Menu(QMenu):
         self.aboutToShow.connect(self._fit_corners)
 
     def _fit_corners(self) -> None:
-        rounded = can_blend()
-        if self.property("rounded") != rounded:
-            self.setProperty("rounded", rounded)
-            self.style().unpolish(self)
-            self.style().polish(self)
+        mark(self, "rounded", can_blend())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def opened(ui: Ui, *, ready: bool = True) -> ModelsPage:
     """The page as its command opens it; ``ready`` waits until the catalogue is judged."""
     ui.window.actions_.trigger("view.models")
-    page = ui.window.models_page
+    page = ui.window.pages.built("view.models")
     assert page is not None
     if ready:
         await ui.until(lambda: page.board.rows is not None)

@@ -55,6 +55,8 @@ class Look:
     def details(self, page: ModelsPage, model: CatalogModel) -> None:
         """Every size of a model, and the numbers of the chosen one."""
         shown = page.details(model)
+        if hasattr(shown, "more") and not shown.more.value:
+            shown.more.click()
         for quant in model.quants:
             assert shown.options[quant.name].chip == self.now(model, quant)[1:]
         fit, _word, tone = self.now(model, shown.quant)
@@ -73,7 +75,7 @@ class Look:
 
         getting: Any = page._getting
         getting._asked, before = answer, self.now(model, quant)[0]
-        await getting._ask_fit(model, quant, None)
+        await getting._ask_fit(model, quant)
         after = self.now(model, quant)[0]
         surprise = before.verdict is not Verdict.TOO_LARGE and after.verdict is Verdict.TOO_LARGE
         assert asked == ([str(fit_words.sentence(after))] if surprise else [])

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 async def test_the_page_is_built_at_its_first_visit(make: Make) -> None:
     ui = await make()
-    assert ui.window.models_page is None
+    assert ui.window.pages.built("view.models") is None
     await opened(ui)
     assert ui.window.rail.button("view.models").isChecked()
     ui.window.actions_.trigger("view.chat")
-    before = ui.window.models_page
-    ui.chat.choose_model()
-    ui.chat.model_menu.close()
+    before = ui.window.pages.built("view.models")
+    ui.chat.pane.choose_model()
+    ui.chat.pane.model_menu.close()
     ui.window.actions_.trigger("model.get")
-    assert ui.window.models_page is before
+    assert ui.window.pages.built("view.models") is before
     assert ui.window.pages.currentWidget() is before
 
 

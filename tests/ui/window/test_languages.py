@@ -63,7 +63,7 @@ class Found:
 async def test_no_page_speaks_english(make: Make, language: str) -> None:
     ui = await make(size=(900, 760))
     found = Found()
-    ui.window.show_welcome()
+    ui.window.show_page("help.welcome")
     await ui.rest()
     await found.look("welcome")
     services(ui).library.items = scripted.installed()
@@ -72,14 +72,14 @@ async def test_no_page_speaks_english(make: Make, language: str) -> None:
     await opened(ui)
     await ui.rest()
     await found.look("models")
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     for name in [*page.sections, "about"]:
         page.show_section(name)
         await ui.rest()
         await found.look(f"settings {name}")
-    ui.window.show_chat()
+    ui.window.show_page("view.chat")
     await ui.say("2 + 2")
     await found.look("chat")
     assert not found.wrong, "\n".join(found.wrong)
