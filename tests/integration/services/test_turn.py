@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from qwen_desktop.core.chat import Message, Status, new_id
-from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, LiveFigures, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import (
     FilePart,
@@ -109,9 +109,15 @@ def test_an_answer_that_breaks_off_keeps_how_full_the_context_was(how: str) -> N
         if how == "fail":
             script = structs.replace(script, error=Environment(Text("x", "The engine has died.")))
         async with running_app(lambda: ScriptedEngine(script)) as app:
+            told = asyncio.Event()
+
+            def figures(said: AnswerEvent) -> None:
+                if isinstance(said.event, LiveFigures):
+                    told.set()
+
+            app.bus.subscribe(AnswerEvent, figures)
             question = await app.send("Count")
-            while (state := app.chat.run(question.conversation_id)) is None or state.figures is None:
-                await asyncio.sleep(0.01)
+            await told.wait()
             if how == "fail":
                 with pytest.raises(Environment, match="has died"):
                     await app.chat.ended(question.conversation_id)

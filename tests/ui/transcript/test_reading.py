@@ -36,6 +36,20 @@ def test_messages_are_painted_in_the_themes_colours(seen, say, theme):
     assert theme.color("text").name() in seen.colours("m2")
 
 
+def test_what_is_tinted_has_an_edge_in_high_contrast(seen, say, theme):
+    asked, failed = say("user", "A question"), say("assistant", "Half an", status=Status.FAILED)
+    seen.show([asked, structs.replace(failed, problem=PROBLEM)])
+    for mode, edges in (("light", False), ("contrast", True)):
+        theme.set_mode(mode)
+        seen.settle()
+        bad, border = theme.color("bad").name(), theme.color("border").name()
+        item = seen.item("m2")
+        card = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
+        lines = ([card.pixelColor(x, y).name() for y in range(card.height())] for x in range(card.width()))
+        assert (max(line.count(bad) for line in lines) > 40) is edges, "the icon is smaller"
+        assert (border in seen.colours("m1")) is edges
+
+
 def test_user_text_keeps_its_lines_and_marks(seen, say):
     text = "  first\n\n**not bold** <b>raw</b>\n- x"
     seen.show([say("user", text)])
