@@ -17,7 +17,9 @@ from qwen_desktop.ui.chat.blocks_text import link_targets
 
 _GAP = 28
 _PAD = 7
+#: What a column of many words keeps, and what it keeps where the table scrolls anyway.
 _LEAST = 56.0
+_READABLE = 180.0
 #: Longer words (a link, a checksum) are broken, in pixels.
 _LONGEST_WORD = 240.0
 
@@ -77,6 +79,8 @@ class TableLayout(WideLayout[TableBlock]):
         if sum(wanted) > room and count:
             words = _widest(self._words, count)
             least = [min(wanted[c], max(_LEAST, min(words[c], _LONGEST_WORD))) for c in range(count)]
+            if sum(least) > room:  # it scrolls: no need for a sentence to stand in a narrow column
+                least = [min(wanted[c], max(_READABLE, least[c])) for c in range(count)]
             wanted = _shrunk(wanted, least, room)
         self._columns = wanted
         self.wide = sum(wanted) + gaps
