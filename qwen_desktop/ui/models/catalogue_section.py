@@ -277,8 +277,8 @@ class CatalogueSection(QWidget):
 
     def _moved_on(self, event: events.DownloadChanged) -> None:
         """A download moved on: only its rows show it."""
-        repo, rows = event.download.request.repo, enumerate(self.list.rows)
-        self.list.refresh(place for place, row in rows if repo in (row.model.repo, *row.model.alternatives))
+        rows = enumerate(self.list.rows)
+        self.list.refresh(place for place, row in rows if event.download.is_of(row.model))
 
     def _act(self, row: Row | None, action: Action) -> None:
         if row is None:
