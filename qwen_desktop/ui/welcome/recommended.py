@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Download, Purpose
 from qwen_desktop.services import events
@@ -14,9 +14,9 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -38,27 +38,17 @@ class RecommendedCard(Card):
         self._advice: Advice | None = None
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
-        self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.chip = Chip(theme, self.tr("Best for this computer"), self, kind="accent")
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
+        self.get = GetButton(theme, "", self, primary=True, text=self.tr("Get it"))
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
             head.addWidget(part)
-        said = QVBoxLayout()
-        said.setSpacing(5)
-        said.addStretch(1)
-        said.addWidget(self._head)
-        said.addWidget(self.line)
-        said.addWidget(self._bars)
-        said.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(15, 14, 15, 14)
-        row.setSpacing(14)
-        row.addLayout(said, 1)
-        row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
+        words_ = column(None, self._head, self.line, self._bars, None, gap=5)
+        row((words_, 1), (self.get, MIDDLE), on=self, gap=14, margins=(15, 14, 15, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self._connect()
         self._show()
@@ -110,11 +100,11 @@ class RecommendedCard(Card):
         self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.name_it(advice.model.name)
-        parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]
+        size = words.size(advice.quant.size_bytes)
+        parts = [texts.fill(self.tr("{size} to download"), size=size)] if size else []
         if fit is not None:
-            used = words.size(fit.memory.total_bytes, unit=fit.memory.total_bytes < 999.5e6)
-            parts.append(put("uses {used} of {free} free memory", used=used, free=words.whole(fit.free_bytes)))
-            parts.append(words.speed(fit.decode_tokens_per_s))
+            parts.append(texts.fill(self.tr("uses {used} free memory"), used=words.used(fit)))
+            parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))
         self._show_state()
