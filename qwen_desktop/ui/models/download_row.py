@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.services import events
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
@@ -29,6 +30,7 @@ _ICONS = {
     DownloadStatus.FAILED: ("circle-alert", "bad"),
     DownloadStatus.DONE: ("circle-check", "good"),
 }
+_BUSY = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
 
 
 class DownloadCard(Card):
@@ -53,24 +55,24 @@ class DownloadCard(Card):
         self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.meter = Meter(put("Download of {name}", name=name), self)
-        self.up = IconButton(theme, "chevron-up", tr("Earlier"), self)
+        self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=name), self)
+        self.up = IconButton(theme, "chevron-up", self.tr("Earlier"), self)
         self.up.clicked.connect(lambda: self.move_wanted.emit(-1))
-        self.down = IconButton(theme, "chevron-down", tr("Later"), self)
+        self.down = IconButton(theme, "chevron-down", self.tr("Later"), self)
         self.down.clicked.connect(lambda: self.move_wanted.emit(1))
-        self.again = TextButton(theme, tr("Try again"), self, icon="rotate-ccw")
+        self.again = TextButton(theme, self.tr("Try again"), self, icon="rotate-ccw")
         self.again.clicked.connect(self.toggle_wanted)
-        self.use = TextButton(theme, tr("Use it"), self, icon="check", kind="primary")
+        self.use = TextButton(theme, self.tr("Use it"), self, icon="check", kind="primary")
         self.use.clicked.connect(self.use_wanted)
-        self.toggle = IconButton(theme, "pause", tr("Pause"), self)
+        self.toggle = IconButton(theme, "pause", self.tr("Pause"), self)
         self.toggle.clicked.connect(self.toggle_wanted)
-        self.cancel = IconButton(theme, "x", tr("Cancel"), self)
+        self.cancel = IconButton(theme, "x", self.tr("Cancel"), self)
         self.cancel.clicked.connect(self._crossed)
         for button, said in (
-            (self.up, tr("Earlier")),
-            (self.down, tr("Later")),
-            (self.again, tr("Try again")),
-            (self.use, tr("Use it")),
+            (self.up, self.tr("Earlier")),
+            (self.down, self.tr("Later")),
+            (self.again, self.tr("Try again")),
+            (self.use, self.tr("Use it")),
         ):
             button.setAccessibleName(f"{said}: {name}")
         self._lay_out()
@@ -150,11 +152,12 @@ class DownloadCard(Card):
         self.again.setVisible(status is DownloadStatus.FAILED)
         self.use.setVisible(done and not unusable)
         self.toggle.setVisible(status in (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.PAUSED))
-        icon, said = ("play", tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", tr("Pause"))
+        icon, said = ("play", self.tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", self.tr("Pause"))
         self.toggle.set_icon(icon, said)
         self.toggle.setAccessibleName(f"{said}: {name}")
-        self.cancel.set_icon("x", tr("Close") if done else tr("Cancel"))
-        self.cancel.setAccessibleName(f"{tr('Close') if done else tr('Cancel')}: {name}")
+        said = self.tr("Close") if done else self.tr("Cancel")
+        self.cancel.set_icon("x", said)
+        self.cancel.setAccessibleName(f"{said}: {name}")
 
     def _crossed(self) -> None:
         if self.download.status is DownloadStatus.DONE:
@@ -164,72 +167,58 @@ class DownloadCard(Card):
 
 
 class DownloadCards(QWidget):
-    """All downloads in the queue's order. Signals carry the ``Download``; ``move_wanted`` its new place too."""
+    """All downloads in the queue's order, as they are whenever one of them changes."""
 
-    toggle_wanted = Signal(object)
-    cancel_wanted = Signal(object)
-    use_wanted = Signal(object)
-    move_wanted = Signal(object, int)
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._shell = shell
+        self._getting = getting
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
-        self._items: tuple[Download, ...] = ()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
-        self.hide()
+        for kind in (events.DownloadsChanged, events.DownloadChanged):
+            shell.services.bus.subscribe(kind, self.refresh, owner=self)
+        self.refresh()
 
     @property
     def cards(self) -> tuple[DownloadCard, ...]:
         """The cards on show, from above."""
-        return tuple(self._cards[item.id] for item in self._items if item.id in self._cards)
+        return tuple(self._cards[item.id] for item in self._items())
 
-    def show_all(self, items: Sequence[Download]) -> None:
-        """Show these, in this order."""
-        self._items = tuple(item for item in items if item.id not in self._dismissed)
-        for gone in self._cards.keys() - {item.id for item in self._items}:
+    def _items(self) -> list[Download]:
+        return [item for item in self._shell.services.downloads.items() if item.id not in self._dismissed]
+
+    def refresh(self, _event: object = None) -> None:
+        """Show what there is."""
+        items = self._items()
+        for gone in self._cards.keys() - {item.id for item in items}:
             card = self._cards.pop(gone)
             self._column.removeWidget(card)
             card.hide()
             card.deleteLater()
-        for place, item in enumerate(self._items):
+        open_ = [item for item in items if item.status is not DownloadStatus.DONE]
+        for at, item in enumerate(items):
             card = self._cards.get(item.id) or self._add(item)
-            if self._column.indexOf(card) != place:
+            if self._column.indexOf(card) != at:
                 self._column.removeWidget(card)
-                self._column.insertWidget(place, card)
-        self._fill()
-        self.setVisible(bool(self._items))
-
-    def show_one(self, download: Download) -> None:
-        """Show where one of them is."""
-        self._items = tuple(download if item.id == download.id else item for item in self._items)
-        self._fill()
-
-    def _fill(self) -> None:
-        open_ = [item for item in self._items if item.status is not DownloadStatus.DONE]
-        busy = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
-        for item in self._items:
+                self._column.insertWidget(at, card)
             place = open_.index(item) if item in open_ else 0
-            ahead = sum(other.status in busy for other in open_[:place])
-            self._cards[item.id].show_download(item, place=place, places=len(open_), ahead=ahead)
+            ahead = sum(other.status in _BUSY for other in open_[:place])
+            card.show_download(item, place=place, places=len(open_), ahead=ahead)
+        self.setVisible(bool(items))
 
     def _add(self, item: Download) -> DownloadCard:
-        card = DownloadCard(self._theme, item, self)
-        self._cards[item.id] = card
-        card.toggle_wanted.connect(lambda: self.toggle_wanted.emit(card.download))
-        card.cancel_wanted.connect(lambda: self.cancel_wanted.emit(card.download))
-        card.use_wanted.connect(lambda: self.use_wanted.emit(card.download))
-        card.move_wanted.connect(lambda step: self._move(card.download, step))
+        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self)
+        getting = self._getting
+        card.toggle_wanted.connect(lambda: getting.toggle(card.download))
+        card.cancel_wanted.connect(lambda: getting.cancel(card.download))
+        card.use_wanted.connect(lambda: getting.use_download(card.download))
+        card.move_wanted.connect(lambda step: getting.move(card.download, step))
         card.closed.connect(lambda: self._dismiss(card.download))
         return card
 
-    def _move(self, download: Download, step: int) -> None:
-        ids = [item.id for item in self._items]
-        self.move_wanted.emit(download, max(0, min(len(ids) - 1, ids.index(download.id) + step)))
-
     def _dismiss(self, download: Download) -> None:
         self._dismissed.add(download.id)
-        self.show_all(self._items)
+        self.refresh()
