@@ -66,7 +66,8 @@ class _Engine(QIconEngine):
         color = theme.color("disabled_text" if mode is QIcon.Mode.Disabled else role)
         side = min(rect.width(), rect.height())
         ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
-        left = rect.left() if ltr is not behind else rect.right() + 1 - side
+        inset = min(1, rect.width() - side)  # strokes begin a little inside of a letter's edge
+        left = rect.left() + inset if ltr is not behind else rect.right() + 1 - inset - side
         ratio = painter.device().devicePixelRatio()
         painter.drawPixmap(left, rect.top() + (rect.height() - side) // 2, pixmap(name, color, side, ratio))
 

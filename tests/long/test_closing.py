@@ -41,3 +41,5 @@ async def search(qapp: QApplication, seed: int, folder: Path, until: float) -> N
             assert found == [], f"seed {seed}"
     finally:
         await services.aclose()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=2)  # what went on without its window

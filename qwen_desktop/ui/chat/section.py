@@ -91,10 +91,9 @@ class Section(Directed, ABC):
         """Pixels that it would fill, if less than its width."""
         return self.width
 
-    @property
-    def mirrors(self) -> bool:
-        """Whether its lines begin at the right."""
-        return self.rtl
+    def hug(self, width: float) -> float:
+        """Stand in ``width`` pixels, in which all of it fits; what is to be added to its x for that."""
+        return 0.0
 
     def visible(self, context: PaintContext) -> bool:
         """Whether it is on show in a message seen like this (``context`` is the message's)."""

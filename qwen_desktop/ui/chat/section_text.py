@@ -162,9 +162,13 @@ class TextSection(Section):
     def natural(self) -> float:
         return max((x.flow.natural for x in self.layouts if isinstance(x, TextLayoutBlock)), default=0.0)
 
-    @property
-    def mirrors(self) -> bool:
-        return bool(self.layouts) and self.layouts[0].rtl
+    def hug(self, width: float) -> float:
+        directions = {layout.rtl for layout in self.layouts}
+        if directions == {True}:  # all of it stands at the right: nothing is to be laid out again
+            return width - self.width
+        if True in directions:
+            self.lay(width)
+        return 0.0
 
     # Painting and asking ---------------------------------------------------------------------------------------------
 

@@ -283,13 +283,10 @@ class MessageItem:
         button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
         if self.style.rtl:
             bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
-        for section in texts:
-            if isinstance(section, TextSection) and any(layout.rtl for layout in section.layouts):
-                section.lay(wide)  # its lines begin at the bubble's other edge
+        shifts = [section.hug(wide) for section in texts]
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
-        for section in texts:
-            if section.mirrors:  # its words stand at the right of the width in which it was laid out
-                section.x -= section.width - wide
+        for section, shift in zip(texts, shifts, strict=True):
+            section.x += shift
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4

@@ -124,11 +124,16 @@ class Details(Dialog):
             inner = QVBoxLayout(rest)
             inner.setContentsMargins(0, 0, 0, 0)
             inner.setSpacing(6)
-            for quant in others:
-                inner.addWidget(self._option(quant, rest))
-            rest.setVisible(self.quant in others)
+
+            def show(value: str) -> None:
+                if value and not inner.count():
+                    for quant in others:
+                        inner.addWidget(self._option(quant, rest))
+                rest.setVisible(bool(value))
+
+            self.more.changed.connect(show)
             self.more.set_value("on" if self.quant in others else "")
-            self.more.changed.connect(lambda value: rest.setVisible(bool(value)))
+            show(self.more.value)
             self._column.addWidget(rest)
 
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
@@ -148,7 +153,8 @@ class Details(Dialog):
     def _rows_changed(self) -> None:
         """Verdicts may be other ones."""
         for quant in self.model.quants:
-            self._say(quant)
+            if quant.name in self.options:
+                self._say(quant)
         self.memory.show_fit()
         self._show_button()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QPalette, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.theme import Theme
@@ -19,8 +19,7 @@ class OptionRow(QRadioButton):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._theme = theme
         self.title = title
-        self._tag = Chip(theme, tag, self, kind="accent")
-        self._tag.row.setContentsMargins(10, 1, 10, 1)  # no higher than the title
+        self._tag = Chip(theme, tag, self, kind="accent") if tag else None
         self._words = QVBoxLayout()
         self._note = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -32,7 +31,9 @@ class OptionRow(QRadioButton):
         first.setSpacing(10)
         self._title = Label(theme, title, self, weight=600)
         first.addWidget(self._title)
-        first.addWidget(self._tag)
+        if self._tag is not None:
+            self._tag.row.setContentsMargins(10, 1, 10, 1)  # no higher than the title
+            first.addWidget(self._tag)
         first.addStretch(1)
         words = self._words
         words.setSpacing(2)
@@ -50,6 +51,7 @@ class OptionRow(QRadioButton):
         row.addSpacing(14)
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            child.setForegroundRole(QPalette.ColorRole.WindowText)  # the labels' own, not the button's
 
     def say(self, note: str, end: str = "", chip: tuple[str, str] = ("", "")) -> None:
         """The second line, a figure at the end, and the chip with its tone."""
@@ -58,7 +60,8 @@ class OptionRow(QRadioButton):
         self._end.setText(end)
         self._chip.show_word(*chip)
         self._chip.setVisible(bool(chip[0]))
-        self.setAccessibleName(", ".join(filter(None, (self.title, self._tag.label.text(), note, end, chip[0]))))
+        tag = self._tag.label.text() if self._tag is not None else ""
+        self.setAccessibleName(", ".join(filter(None, (self.title, tag, note, end, chip[0]))))
 
     @property
     def chip(self) -> tuple[str, str]:
@@ -67,8 +70,9 @@ class OptionRow(QRadioButton):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        needed = self._title.sizeHint().width() + 10 + self._tag.sizeHint().width()
-        self._tag.setVisible(bool(self._tag.label.text()) and needed <= self._words.geometry().width())
+        if self._tag is not None:
+            needed = self._title.sizeHint().width() + 10 + self._tag.sizeHint().width()
+            self._tag.setVisible(needed <= self._words.geometry().width())
 
     def hitButton(self, place: QPoint) -> bool:
         return self.rect().contains(place)

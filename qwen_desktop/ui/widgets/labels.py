@@ -40,7 +40,6 @@ class Label(QLabel):
         self._theme = theme
         self._look = (role, color, weight, tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setForegroundRole(QPalette.ColorRole.WindowText)  # in a button it would be the button's
         self.setWordWrap(wrap)
         theme.changed.connect(self._dress)
         self._dress()

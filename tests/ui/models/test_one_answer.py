@@ -55,6 +55,8 @@ class Look:
     def details(self, page: ModelsPage, model: CatalogModel) -> None:
         """Every size of a model, and the numbers of the chosen one."""
         shown = page.details(model)
+        if hasattr(shown, "more") and not shown.more.value:
+            shown.more.click()
         for quant in model.quants:
             assert shown.options[quant.name].chip == self.now(model, quant)[1:]
         fit, _word, tone = self.now(model, shown.quant)

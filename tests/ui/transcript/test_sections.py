@@ -320,7 +320,7 @@ def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
 
 
 @pytest.mark.parametrize("direction", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
-@pytest.mark.parametrize("text", ["Short words", "كيف أطبع؟"])
+@pytest.mark.parametrize("text", ["Short words", "كيف أطبع؟", "كيف\n" * 600 + "short\n" * 400])
 def test_what_the_user_said_stands_in_its_bubble(seen, say, qapp, direction, text):
     qapp.setLayoutDirection(direction)
     try:

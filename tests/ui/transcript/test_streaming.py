@@ -217,6 +217,7 @@ def test_what_comes_while_the_layout_is_made_is_shown_with_it(live):
     item.evict()
     live.view.arrange(0.0)
     layouts.more(live.view, "m2", " three")
+    live.view.live._frame.stop()
     live.view.live._show()
     live.settle()
     live.qtbot.waitUntil(lambda: item.projection() == "One two three")
