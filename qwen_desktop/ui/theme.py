@@ -230,6 +230,7 @@ class Theme(QObject):
         places["radius_ring"] = f"{self.radius('control') + 4}px"
         places["radius_round"] = f"{self.scaled('control_height') // 2 + 4}px"
         places["control"] = f"{self.scaled('control_height') - 2}px"
+        places["end"] = "right" if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight else "left"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)

@@ -131,7 +131,7 @@ def _painter(frame: FrameType | None) -> str:
         painter = frame.f_locals.get("self")
         if isinstance(painter, QWidget):
             return _module(painter)
-        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".event_loop")):
+        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".labels", ".event_loop")):
             return name
         frame = frame.f_back
     return ""

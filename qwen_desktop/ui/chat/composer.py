@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import Part, TextPart
@@ -278,13 +278,14 @@ class ModelButton(TextButton):
         self.setToolTip(texts.fill(self.tr("Choose a model ({name})"), name=name))
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
-        self.setText(shown.replace("&", "&&"))
+        self.setText(texts.isolated(shown.replace("&", "&&")))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", self._theme.color("text"), side, self.devicePixelRatioF())
-        QPainter(self).drawPixmap(self.width() - side - 9, (self.height() - side) // 2, sign)
+        place = QRect(self.width() - side - 9, (self.height() - side) // 2, side, side)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)
 
 
 class LoadingRow(QWidget):

@@ -26,7 +26,7 @@ from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, draw_line
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 
@@ -69,8 +69,7 @@ class PartDelegate(QStyledItemDelegate):
         ):
             painter.setFont(theme.font("body" if role == "body" else "small", weight=weight))
             painter.setPen(theme.color(color))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
-            painter.drawText(room, flag | Qt.AlignmentFlag.AlignLeft, shown)
+            draw_line(painter, room, text, at=flag)
         painter.restore()
 
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.labels import draw_line
 
 
 class RowDelegate(QStyledItemDelegate):
@@ -44,14 +45,14 @@ class RowDelegate(QStyledItemDelegate):
         painter.setPen(self._theme.color("text"))
         room = rect.adjusted(10, 0, -10, 0)
         if self.has_dot(index):
-            room.setRight(room.right() - 14)
+            ltr = painter.layoutDirection() is Qt.LayoutDirection.LeftToRight
+            room.adjust(0 if ltr else 14, 0, -14 if ltr else 0, 0)
             painter.save()
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.color("accent"))
-            painter.drawEllipse(QRectF(room.right() + 6, rect.center().y() - 3, 7, 7))
+            painter.drawEllipse(QRectF(room.right() + 6 if ltr else room.left() - 13, rect.center().y() - 3, 7, 7))
             painter.restore()
-        shown = painter.fontMetrics().elidedText(str(index.data()), Qt.TextElideMode.ElideRight, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        draw_line(painter, room, str(index.data()))
         painter.restore()
 
 

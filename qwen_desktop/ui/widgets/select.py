@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.blending import can_blend
@@ -18,7 +18,9 @@ class Select(QComboBox):
         super().__init__(parent)
         self._theme = theme
         self.setAccessibleName(name)
-        self.setView(QListView(self))
+        view = QListView(self)
+        view.setProperty("ownFocus", True)
+        self.setView(view)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.setMaxVisibleItems(14)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -33,7 +35,8 @@ class Select(QComboBox):
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
-        painter.drawPixmap(self.width() - side - 11, (self.height() - side) // 2, sign)
+        place = QRect(self.width() - side - 11, (self.height() - side) // 2, side, side)
+        painter.drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)
 
 
 class Menu(QMenu):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOT_YET: tuple[str, ...] = (
     "qwen_desktop.ui.models",
     "qwen_desktop.ui.welcome",  # words of models: "8 cores"
-    "qwen_desktop.ui.rail",
+    "qwen_desktop.ui.rail",  # words of models: "3 downloads"
     "qwen_desktop.ui.main_window",  # the parent of what dialogs.py and models/page.py open
 )
 
