@@ -31,12 +31,11 @@ class Select(QComboBox):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        painter = QPainter(self)
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
         place = QRect(self.width() - side - 11, (self.height() - side) // 2, side, side)
-        painter.drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place), sign)
 
 
 class Menu(QMenu):
