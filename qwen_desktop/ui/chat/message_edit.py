@@ -6,7 +6,7 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.text import clean
 from qwen_desktop.ui.theme import Theme
@@ -42,7 +42,9 @@ class MessageEdit(QPlainTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.viewport().setAutoFillBackground(False)
+        self.textChanged.connect(self._turn)
         self.textChanged.connect(self._fit)
+        self._turn()
         theme.changed.connect(self._dress)
         self._dress()
 
@@ -153,6 +155,18 @@ class MessageEdit(QPlainTextEdit):
     def _dress(self) -> None:
         self.setFont(self._theme.font("message"))
         self._fit()
+
+    def _turn(self) -> None:
+        """Put the text where its first line begins, and the caret of an empty box where the hint stands: left to itself
+        Qt puts all at the left."""
+        document = self.document()
+        way = self.layoutDirection() if document.isEmpty() else document.firstBlock().textDirection()
+        edge = QStyle.visualAlignment(way, Qt.AlignmentFlag.AlignLeft)
+        option = document.defaultTextOption()
+        if option.alignment() != edge:
+            option.setAlignment(edge)
+            document.setDefaultTextOption(option)
+            document.setDocumentMargin(0 if edge is Qt.AlignmentFlag.AlignLeft else 1)  # for the caret at the edge
 
     def _height(self) -> int:
         # A QPlainTextEdit's document measures its height in lines.

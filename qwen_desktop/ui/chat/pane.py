@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -127,7 +127,8 @@ class ConversationPane(QWidget):
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
         bar = self.transcript.verticalScrollBar()
         taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
-        self._foot.setContentsMargins(18, 4, 18 + taken, 0)
+        ltr = self.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        self._foot.setContentsMargins(18 if ltr else 18 + taken, 4, 18 + taken if ltr else 18, 0)
 
     # The conversation -------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,14 @@
-"""A layout of lines: parts of their own width from left to right, and on in the next line."""
+"""A layout of lines: parts of their own width from the start of the line, and on in the next line."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLayout, QLayoutItem, QStyle, QWidget
 
 
 class FlowLayout(QLayout):
-    """From left to right, and on in the next line where the room ends."""
+    """One after the other, and on in the next line where the room ends."""
 
     def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
         super().__init__(parent)
@@ -57,7 +58,8 @@ class FlowLayout(QLayout):
         def settle() -> None:
             for item, x in row if place else ():
                 size = item.sizeHint()
-                item.setGeometry(QRect(QPoint(x, top + (line - size.height()) // 2), size))
+                there = QRect(QPoint(x, top + (line - size.height()) // 2), size)
+                item.setGeometry(QStyle.visualRect(QGuiApplication.layoutDirection(), rect, there))
 
         for item in self._items:
             if item.isEmpty():
