@@ -12,6 +12,7 @@ from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.settings.licences import LicencesDialog
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.surface import Card, Line
@@ -65,7 +66,7 @@ class AboutSection(QWidget):
         words.setSpacing(2)
         words.addWidget(Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600))
         for text in about_sentences():
-            words.addWidget(Paragraph(theme, self.tr(text), card, role="small", color="text_muted"))
+            words.addWidget(Paragraph(theme, text, card, role="small", color="text_muted"))
         copy = TextButton(theme, self.tr("Copy versions"), card, icon="copy")
         copy.clicked.connect(self._copy)
         row = QHBoxLayout()
@@ -99,8 +100,8 @@ class AboutSection(QWidget):
 def about_sentences() -> tuple[str, str]:
     """What there is to know about the app."""
     return (
-        "A private assistant on your own computer, under the Apache-2.0 licence.",
-        "Unofficial: not affiliated with Alibaba or the Qwen team.",
+        translate("AboutSection", "A private assistant on your own computer, under the Apache-2.0 licence."),
+        translate("AboutSection", "Unofficial: not affiliated with Alibaba or the Qwen team."),
     )
 
 

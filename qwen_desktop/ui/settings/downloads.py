@@ -15,7 +15,6 @@ from qwen_desktop.hub.failures import host_of
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path, url_of
-from qwen_desktop.ui.models import words
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -137,11 +136,11 @@ class FolderRow(QWidget):
         if not mine:
             self._move(target)
             return
-        size = words.size(sum(model.size_bytes for model in mine))
-        one = self.tr("1 model, {size}, moves to {folder}. Nothing is lost if it is interrupted.")
-        many = self.tr("{n} models, {size}, move to {folder}. Nothing is lost if it is interrupted.")
-        text = (one if len(mine) == 1 else many).replace("{n}", texts.number(len(mine)))
-        text = text.replace("{size}", size).replace("{folder}", shown_path(target))
+        size = texts.size(sum(model.size_bytes for model in mine))
+        text = self.tr(
+            "%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.", "", len(mine)
+        )
+        text = texts.fill(text, size=size, folder=shown_path(target))
         self._shell.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
 
     def _move(self, target: Path) -> None:
@@ -159,8 +158,8 @@ class FolderRow(QWidget):
 
     def _report(self, done: int, total: int) -> None:
         self.meter.show_share(done / total if total else 0.0)
-        said = self.tr("Moving {done} of {total}").replace("{done}", texts.exact(done))
-        self.line.setText(said.replace("{total}", texts.exact(total)) if total else self.tr("Moving the models"))
+        moved = texts.of_size(done, total)
+        self.line.setText(texts.fill(self.tr("Moving {moved}"), moved=moved) if total else self.tr("Moving the models"))
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -246,7 +245,7 @@ class TokenRow(QWidget):
         self._stored = bool(token)
         use = self.tr("For models whose publisher asks for an account's permission.")
         if self._endpoint != HUGGING_FACE:
-            only = self.tr("It is for {host} and goes to no other.").replace("{host}", host_of(self._endpoint))
+            only = texts.fill(self.tr("It is for {host} and goes to no other."), host=host_of(self._endpoint))
             use = f"{use} {only}"
         kept = self.tr("It is kept in the system's keyring.")
         if not self._secrets.persistent:

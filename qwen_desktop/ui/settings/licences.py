@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings import notices
 from qwen_desktop.ui.settings.notices import Part
 from qwen_desktop.ui.shell import Shell
@@ -160,8 +161,9 @@ class LicencesDialog(Dialog):
             self.names.addItem(item)
         if shown:
             self.names.setCurrentRow(0)
-            sentence = self.tr("{count} of {all} parts") if words.strip() else self.tr("{all} parts")
-            self.count.setText(sentence.replace("{count}", str(len(shown))).replace("{all}", str(len(self._parts))))
+            n = len(self._parts)
+            text = self.tr("{count} of %n part(s)", "", n) if words.strip() else self.tr("%n part(s)", "", n)
+            self.count.setText(texts.fill(text, count=len(shown)))
         else:
             self.count.setText(self.tr("No part has that in its name."))
             self._show(None)

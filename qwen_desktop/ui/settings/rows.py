@@ -38,7 +38,7 @@ class SettingRow(QWidget):
         self.control = control_for(theme, setting, self)
         self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
         self.control.setAccessibleDescription(self.help)
-        reset = self.tr("Reset “{title}”").replace("{title}", self.title)
+        reset = texts.fill(self.tr("Reset “{title}”"), title=self.title)
         self.reset = IconButton(theme, "rotate-ccw", reset, self, side=28, icon_size=16)
         policy = self.reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
@@ -49,11 +49,12 @@ class SettingRow(QWidget):
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(Paragraph(theme, self.title, self, weight=500))
-        note = self.help
+        when = ""
         if say_when and setting.info.applies == "next load":
-            note = f"{note} {self.tr('Applies when the model is loaded next.')}".strip()
+            when = self.tr("Applies when the model is loaded next.")
         elif say_when and setting.info.applies == "next download":
-            note = f"{note} {self.tr('Applies to the next download.')}".strip()
+            when = self.tr("Applies to the next download.")
+        note = f"{self.help} {when}".strip()
         if note:
             words.addWidget(Paragraph(theme, note, self, role="small", color="text_muted"))
         words.addWidget(self.problem)

@@ -59,9 +59,7 @@ class StorageCard(Card):
     def _tell(self, sizes: tuple[int, int]) -> None:
         history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
-        self.sizes.setText(
-            sentence.replace("{history}", texts.exact(history)).replace("{all}", texts.exact(everything))
-        )
+        self.sizes.setText(texts.fill(sentence, history=texts.exact(history), all=texts.exact(everything)))
 
     def _show(self) -> None:
         if not QDesktopServices.openUrl(url_of(self._folder)):

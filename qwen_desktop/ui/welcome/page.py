@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.services.events import MachineChanged
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models import words
@@ -127,18 +128,19 @@ class WelcomePage(QScrollArea):
         found = [words.cores(machine)]
         if machine.memory.total_bytes is not None:
             size = words.memory(machine.memory.total_bytes)
-            found.append(self.tr("{size} memory").replace("{size}", size))
+            found.append(texts.fill(self.tr("{size} memory"), size=size))
         found += [words.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
-        said = ", ".join(filter(None, found))
+        said = texts.joined(filter(None, found))
         comfort = self._board.comfort
         if comfort is not None:
-            runs = self.tr("Models up to {size} run comfortably.").replace("{size}", words.size_word(comfort[0]))
+            size = words.size_word(comfort[0])
+            runs = texts.fill(self.tr("Models up to {size} run comfortably."), size=size)
             advised = self._board.recommend(Purpose.EVERYDAY)
             best = advised.best.model if advised is not None and advised.best is not None else None
             if best is not None and best.shape.experts and best.parameters > comfort[0].parameters:
                 # Otherwise the card below would seem to contradict the sentence.
                 runs = self.tr("Models up to {size} run comfortably, and mixtures of experts up to {larger}.")
-                runs = runs.replace("{size}", words.size_word(comfort[0])).replace("{larger}", words.size_word(best))
+                runs = texts.fill(runs, size=size, larger=words.size_word(best))
             said = f"{said}. {runs}" if said else runs
         elif said:
             said += "."

@@ -14,7 +14,6 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -38,11 +37,11 @@ class RecommendedCard(Card):
         self._advice: Advice | None = None
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
-        self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.chip = Chip(theme, self.tr("Best for this computer"), self, kind="accent")
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
+        self.get = GetButton(theme, "", self, primary=True, text=self.tr("Get it"))
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
@@ -110,11 +109,12 @@ class RecommendedCard(Card):
         self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.name_it(advice.model.name)
-        parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]
+        size = advice.quant.size_bytes
+        parts = [texts.fill(self.tr("{size} to download"), size=texts.size(size))] if size else []
         if fit is not None:
-            used = words.size(fit.memory.total_bytes, unit=fit.memory.total_bytes < 999.5e6)
-            parts.append(put("uses {used} of {free} free memory", used=used, free=words.whole(fit.free_bytes)))
-            parts.append(words.speed(fit.decode_tokens_per_s))
+            uses, free = self.tr("uses {used} of {free} free memory"), texts.whole(fit.free_bytes)
+            parts.append(texts.fill(uses, used=texts.size(fit.memory.total_bytes), free=free))
+            parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))
         self._show_state()
