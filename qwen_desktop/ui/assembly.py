@@ -17,6 +17,7 @@ from qwen_desktop.ui.operation import Operations
 from qwen_desktop.ui.pages import Pages
 from qwen_desktop.ui.rail import Rail
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.focus_ring import FocusRing
 from qwen_desktop.ui.widgets.skeleton import Skeleton
@@ -54,7 +55,7 @@ def assemble(window: MainWindow, services: Services, theme: Theme, *, with_list:
     row.addWidget(pages, 1)
     window.setCentralWidget(centre)
     if sys.platform == "darwin":
-        actions.fill(window.menuBar().addMenu(window.tr("Chat")), "chat")
+        actions.fill(window.menuBar().addMenu(translate("assembly", "Chat")), "chat")
         actions.fill(window.menuBar().addMenu(APP), "app")
     app = QApplication.instance()
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
@@ -66,7 +67,7 @@ def assemble(window: MainWindow, services: Services, theme: Theme, *, with_list:
 def _early_box(theme: Theme, parent: QWidget) -> MessageEdit:
     """A message box for before the first page: nothing can be sent yet, so that Enter begins a new line."""
     box = MessageEdit(theme, parent)
-    box.setAccessibleName(box.tr("Message"))
+    box.setAccessibleName(translate("assembly", "Message"))
     box.send_wanted.connect(lambda: box.insertPlainText("\n"))
     box.long_paste.connect(box.insertPlainText)
     return box

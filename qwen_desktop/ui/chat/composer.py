@@ -168,7 +168,7 @@ class Composer(FloatingFrame):
         """Name the model, and show its loading when that takes a while."""
         self.model.set_name(state.name)
         guide = self.tr("Ask the guide: how do I start a new chat?")
-        named = self.tr("Ask {name}").replace("{name}", state.name)
+        named = texts.fill(self.tr("Ask {name}"), name=state.name)
         short = len(state.name) <= _SHORT_NAME
         self.edit.set_hint(guide if state.guide else named if short else self.tr("Ask anything."))
         self.loading.show_state(state)
@@ -250,7 +250,7 @@ class _PasteChip(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(IconLabel(theme, "file-up", self, size=16))
-        amount = self.tr("Pasted text, {n} characters").replace("{n}", texts.number(len(text)))
+        amount = self.tr("Pasted text, %n character(s)", "", len(text))
         row.addWidget(Label(theme, amount, self, role="small", weight=600))
         begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
         begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -274,8 +274,8 @@ class ModelButton(TextButton):
     def set_name(self, name: str) -> None:
         """Show a model's name; long ones are cut and whole in the tooltip."""
         self.name = name
-        self.setAccessibleName(self.tr("Model: {name}").replace("{name}", name))
-        self.setToolTip(self.tr("Choose a model ({name})").replace("{name}", name))
+        self.setAccessibleName(texts.fill(self.tr("Model: {name}"), name=name))
+        self.setToolTip(texts.fill(self.tr("Choose a model ({name})"), name=name))
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(shown.replace("&", "&&"))
@@ -308,14 +308,10 @@ class LoadingRow(QWidget):
 
     def show_state(self, state: ModelState) -> None:
         """Show where a load is."""
-        self._name.setText(self.tr("Loading {name}").replace("{name}", state.name))
+        self._name.setText(texts.fill(self.tr("Loading {name}"), name=state.name))
         facts = texts.seconds(state.seconds)
         if state.size_bytes:
-            done = texts.exact(int(state.size_bytes * state.fraction))
-            facts = (
-                self.tr("{done} of {total}").replace("{done}", done).replace("{total}", texts.exact(state.size_bytes))
-                + f" · {facts}"
-            )
+            facts = f"{texts.of_size(state.size_bytes * state.fraction, state.size_bytes)} · {facts}"
         self._facts.setText(facts)
         self._bar.setValue(round(state.fraction * 1000))
         self._bar.setAccessibleName(self._name.text())

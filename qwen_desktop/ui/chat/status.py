@@ -97,8 +97,7 @@ class StatusLine(QWidget):
         if known:
             share = self._used / self._size
             self.ring.set_share(share)
-            words = self.tr("{used} of {size} tokens").replace("{used}", texts.number(self._used))
-            self.tokens.setText(words.replace("{size}", texts.number(self._size)))
+            self.tokens.setText(texts.fill(self.tr("{used} of %n token(s)", "", self._size), used=self._used))
             self.tokens.setToolTip(self.tr("How much of what the model can see at once is used."))
             self.ring.setAccessibleName(self.tokens.text())
             self.tokens.set_color({"warn": "warn", "bad": "bad"}.get(self.ring.role, "text_muted"))
@@ -123,14 +122,13 @@ class StatusLine(QWidget):
         return ""
 
     def _describe(self, info: LocalInfo) -> list[str]:
-        threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
-        facts = [info.quant, threads.replace("{n}", texts.number(info.threads))] if info.quant else []
+        facts = [info.quant, self.tr("%n thread(s)", "", info.threads)] if info.quant else []
         facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
         if info.gpu_layers:
-            facts.append(self.tr("{n} layers on the graphics card").replace("{n}", texts.number(info.gpu_layers)))
+            facts.append(self.tr("%n layer(s) on the graphics card", "", info.gpu_layers))
         figures = self._run.figures if self._run is not None else None
         if figures is not None and (speed := figures.decode_tokens_per_s):
-            facts.insert(0, self.tr("{n} tok/s").replace("{n}", texts.number(speed, 0 if speed >= 100 else 1)))
+            facts.insert(0, texts.speed(speed))
         return facts
 
     def resizeEvent(self, event: QResizeEvent) -> None:
