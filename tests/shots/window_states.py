@@ -91,7 +91,7 @@ async def crash_offer(stage: Stage) -> None:
 async def crash_report(stage: Stage) -> None:
     await stage.open()
     stage.window.offer_crash_report(_report())
-    stage.window.notify.toasts[-1].act()
+    stage.window.notify.toasts.shown[-1].act()
     await stage.dialog()
 
 

@@ -136,7 +136,7 @@ class Ui:
 
     def toasts(self) -> list[str]:
         """What the toasts say."""
-        return [toast.text for toast in self.window.notify.toasts]
+        return [toast.text for toast in self.window.notify.toasts.shown]
 
 
 class Make:

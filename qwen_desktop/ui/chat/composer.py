@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import Part, TextPart
@@ -19,6 +19,7 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
+from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 from qwen_desktop.ui.widgets.switch import SegmentedControl
 
@@ -98,8 +99,7 @@ class Composer(FloatingFrame):
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.setProperty("round", True)
         self.button.clicked.connect(self._pressed)
-        self._chips = QVBoxLayout()
-        self._chips.setSpacing(6)
+        self._chips = vbox(None, spacing=6)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(_SHOW_LOADING_MS)
@@ -109,25 +109,12 @@ class Composer(FloatingFrame):
         self.setFocusProxy(self.edit)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(17, 13, 12, 10)
-        column.setSpacing(0)
-        column.addLayout(self._chips)
-        column.addWidget(self.edit)
-        column.addSpacing(22)
         right = QWidget(self)
-        row = QHBoxLayout(right)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.loading, 1)
-        row.addStretch(0)
-        row.addWidget(self.model)
-        row.addWidget(self.button)
+        hbox(right, Stretch(self.loading), Stretch(share=0), self.model, self.button, spacing=8)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
-        column.addWidget(tools)
-        column.setStretch(1, 0)
+        vbox(self, self._chips, self.edit, 22, tools, margins=(17, 13, 12, 10), spacing=0)
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -246,17 +233,12 @@ class _PasteChip(QWidget):
 
     def __init__(self, theme: Theme, text: str, parent: QWidget) -> None:
         super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(theme, "file-up", self, size=16))
         amount = self.tr("Pasted text, %n character(s)", "", len(text))
-        row.addWidget(Label(theme, amount, self, role="small", weight=600))
+        label = Label(theme, amount, self, role="small", weight=600)
         begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
         begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row.addWidget(begin, 1)
         self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
-        row.addWidget(self.remove)
+        hbox(self, IconLabel(theme, "file-up", self, size=16), label, Stretch(begin), self.remove, spacing=8)
 
 
 class ModelButton(TextButton):
@@ -297,14 +279,7 @@ class LoadingRow(QWidget):
         self._bar.setTextVisible(False)
         self._name = ElidedLabel(theme, "", self, role="small", weight=600)
         self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 12, 2)
-        column.setSpacing(5)
-        row = QHBoxLayout()
-        row.addWidget(self._name, 1)
-        row.addWidget(self._facts)
-        column.addLayout(row)
-        column.addWidget(self._bar)
+        vbox(self, hbox(None, Stretch(self._name), self._facts), self._bar, margins=(0, 0, 12, 2), spacing=5)
 
     def show_state(self, state: ModelState) -> None:
         """Show where a load is."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.services.events import ModelState
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, Paragraph
+from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 
 
 class EmptyChat(QWidget):
@@ -27,27 +28,16 @@ class EmptyChat(QWidget):
             label.setMaximumWidth(480)
         self._buttons = QWidget(self)
         get = TextButton(theme, self.tr("Get a model"), self._buttons, icon="download", kind="primary")
-        get.setToolTip(actions.tooltip("model.get"))
-        get.clicked.connect(actions["model.get"].trigger)
         open_ = TextButton(theme, actions["model.open"].text(), self._buttons, icon="file-up")
-        open_.setToolTip(actions.tooltip("model.open"))
-        open_.clicked.connect(actions["model.open"].trigger)
-        row = QHBoxLayout(self._buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(get)
-        row.addWidget(open_)
-        column = QVBoxLayout(self)
+        for button, command in ((get, "model.get"), (open_, "model.open")):
+            button.setToolTip(actions.tooltip(command))
+            button.clicked.connect(actions[command].trigger)
+        hbox(self._buttons, get, open_, spacing=10)
+        items = (self._chip, self._title, self._text, self._buttons)
+        column = vbox(self, Stretch(share=3), items[0], 4, *items[1:3], 12, items[3], Stretch(share=4), spacing=8)
         column.setContentsMargins(24, 24, 24, 24)
-        column.setSpacing(8)
-        column.addStretch(3)
-        column.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(4)
-        for label in (self._title, self._text):
-            column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(12)
-        column.addWidget(self._buttons, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(4)
+        for item in items:
+            column.setAlignment(item, Qt.AlignmentFlag.AlignHCenter)
 
     def set_model(self, state: ModelState) -> None:
         """Say who answers."""

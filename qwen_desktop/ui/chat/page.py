@@ -56,8 +56,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
-        self.sidelist.opened.connect(self.open)
-        self.sidelist.delete_wanted.connect(self._delete)
+        self.sidelist.view.opened.connect(self.open)
+        self.sidelist.view.delete_wanted.connect(self._delete)
         self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
         self.pane.changed.connect(self._show_pane)
@@ -211,8 +211,7 @@ class ChatPage(ListPage):
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
-        self.header.show_title(self.pane.title, stored=stored)
-        self.header.set_guide(self.pane.model_state.guide)
+        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         for name in ("chat.rename", "chat.delete", "chat.copy"):
             self._actions[name].setEnabled(stored)
         self._actions["answer.stop"].setEnabled(running)

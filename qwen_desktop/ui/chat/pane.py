@@ -10,7 +10,7 @@ import asyncio
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
@@ -24,6 +24,7 @@ from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.status import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 from qwen_desktop.ui.widgets.surface import SHADOW
 
 #: Share of the window's height that the message box may take.
@@ -79,22 +80,9 @@ class ConversationPane(QWidget):
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
         self._column.setMinimumWidth(320)
-        inner = QVBoxLayout(self._column)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(0)
-        inner.addWidget(self.composer)
-        inner.addWidget(self.status)
-        self._foot = QHBoxLayout()
-        self._foot.addStretch(1)
-        self._foot.addWidget(self._column, 1000)
-        self._foot.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        if header is not None:
-            column.addWidget(header)
-        column.addWidget(self._stack, 1)
-        column.addLayout(self._foot)
+        vbox(self._column, self.composer, self.status, spacing=0)
+        self._foot = hbox(None, Stretch(), Stretch(self._column, 1000), Stretch())
+        vbox(self, *([header] if header is not None else []), Stretch(self._stack), self._foot, spacing=0)
 
     def _connect(self) -> None:
         bus = self._services.bus
@@ -168,10 +156,6 @@ class ConversationPane(QWidget):
         self._show_running()
         self.shown.emit(where)
         return opening
-
-    def leave(self) -> None:
-        """The window closes: stop reading ahead."""
-        self.opened.leave()
 
     # Answers ----------------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,9 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSi
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QLineEdit,
     QStyleOptionViewItem,
     QTreeView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -20,6 +18,7 @@ from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, Conversati
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
+from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
@@ -138,10 +137,9 @@ class _View(QTreeView):
 
 
 class SideList(QWidget):
-    """The side list. It tells what the user wants by signals and shows what ``model`` holds."""
+    """The side list. It shows what ``model`` holds; what the user wants is told by the signals of ``view``."""
 
-    opened = Signal(str)
-    delete_wanted = Signal(str)
+    #: nothing is looked for here any more
     done = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
@@ -165,8 +163,6 @@ class SideList(QWidget):
         self.view.setAccessibleName(self.tr("Chats"))
         # Not before the click that ended it has found its row.
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
-        self.view.opened.connect(self.opened)
-        self.view.delete_wanted.connect(self.delete_wanted)
         self.view.menu_wanted.connect(self._open_menu)
         self._build_notes(theme, actions)
 
@@ -177,23 +173,12 @@ class SideList(QWidget):
         self.model.arranged.connect(self._arranged)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(10)
-        column.addWidget(self.new_button)
-        column.addWidget(self.field)
-        column.addWidget(self._nothing)
-        column.addWidget(self.view, 1)
-        self._notes = QVBoxLayout()
-        column.addLayout(self._notes)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(10, 6, 10, 8)
-        foot.setSpacing(8)
-        foot.addWidget(IconLabel(theme, "lock", self))
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
-        foot.addWidget(promise, 1)
-        column.addLayout(foot)
+        foot = hbox(None, IconLabel(theme, "lock", self), Stretch(promise), margins=(10, 6, 10, 8), spacing=8)
+        self._notes = vbox(None)
+        items = (self.new_button, self.field, self._nothing, Stretch(self.view), self._notes, foot)
+        vbox(self, *items, margins=(12, 12, 12, 12), spacing=10)
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
@@ -252,7 +237,7 @@ class SideList(QWidget):
         if self.field.text() and ids:
             self.view.setFocus(Qt.FocusReason.TabFocusReason)
             if self._chosen not in ids:
-                self.opened.emit(ids[0])
+                self.view.opened.emit(ids[0])
         else:
             self.done.emit()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus, RunStage, RunState
@@ -12,6 +12,7 @@ from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
+from qwen_desktop.ui.widgets.layouts import Stretch, hbox
 
 #: The engine's facts keep so much room, in px at normal text size, before the key hint gives way.
 _FACTS = 120
@@ -36,14 +37,7 @@ class StatusLine(QWidget):
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keys = Label(theme, "", self, role="small", color="text_muted")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 0, 10, 12)
-        row.setSpacing(_GAP)
-        row.addWidget(self.ring)
-        row.addWidget(self.tokens)
-        row.addSpacing(11)
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.keys)
+        hbox(self, self.ring, self.tokens, 11, Stretch(self.facts), self.keys, margins=(10, 0, 10, 12), spacing=_GAP)
         theme.changed.connect(self._fit)
 
     def set_model(self, state: ModelState) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
+
+
+class Details(QPlainTextEdit):
+    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
+
+    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("details")
+        self.setAccessibleName(name)
+        self.setReadOnly(True)
 
 
 class Dialog(QDialog):
