@@ -33,7 +33,6 @@ class ListPage(QWidget):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(sidelist)
         self.splitter.addWidget(main)
-        self.splitter.setStretchFactor(0, 0)
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([width, 800])
         hbox(self, self.splitter)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.chat.pane import ConversationPane
-    from qwen_desktop.ui.crash_report import CrashReport
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
     from qwen_desktop.ui.widgets.skeleton import Skeleton
@@ -125,13 +124,16 @@ class MainWindow(Frame):
     # Commands ---------------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        in_chat, pane = self._in_chat, self._in_pane
+        in_chat = self._in_chat
 
         def chat() -> ChatPage:
             return self.chat
 
         def here() -> ConversationPane:
             return self.chat.pane
+
+        def pane() -> ConversationPane:
+            return self._in_chat().pane
 
         slots: dict[str, Callable[[], object]] = {
             "chat.new": lambda: in_chat().new_chat(),
@@ -169,7 +171,7 @@ class MainWindow(Frame):
         from qwen_desktop.services import events  # noqa: PLC0415 - not before the first paint
 
         bus = self._services.bus
-        bus.subscribe(events.Notified, self._told, owner=self)
+        bus.subscribe(events.Notified, self.notify.told, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         self.models.use_wanted.connect(self.use_model)
         self.models.shown_wanted.connect(partial(self.show_page, MODELS))
@@ -201,9 +203,6 @@ class MainWindow(Frame):
         if not self.pages.shows(CHAT):
             self.show_page(CHAT)
         return self.chat
-
-    def _in_pane(self) -> ConversationPane:
-        return self._in_chat().pane
 
     def use_model(self, path: str) -> None:
         """Let a model file answer, and go to where it can be asked."""
@@ -289,7 +288,7 @@ class MainWindow(Frame):
             return
         self.use_model(models[0])
 
-    def offer_crash_report(self, report: CrashReport) -> None:
+    def offer_crash_report(self, report: str) -> None:
         """Tell that the last run crashed and offer its report."""
         self.notify.toast(
             self.tr("Qwen Desktop ended unexpectedly last time."),
@@ -332,9 +331,6 @@ class MainWindow(Frame):
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def _told(self, event: events.Notified) -> None:
-        self.notify.told(event.text, event.action, event.hint)
-
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         look = event.after.appearance
         self._theme.set_motion(look.motion)
@@ -353,10 +349,10 @@ class MainWindow(Frame):
 
         dialogs.about(self._theme, self).open()
 
-    def _show_crash(self, report: CrashReport) -> None:
+    def _show_crash(self, report: str) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - rare
 
-        dialogs.crash(self._theme, self, report.text).open()
+        dialogs.crash(self._theme, self, report).open()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.text import Text
+from qwen_desktop.services.events import Notified
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Details, Dialog
@@ -53,10 +53,10 @@ class Notify(QObject):
         if self._undo is not None and self._undo[0] is toast:
             self._undo = None
 
-    def told(self, text: Text, action: str = "", hint: Text | None = None) -> None:
-        """Show a service's remark; ``action`` is a command id or empty. One with a ``hint`` stays until closed."""
-        said = texts.text(text) if hint is None else f"{texts.text(text)} {texts.text(hint)}"
-        self._with_command(said, action, stays=hint is not None)
+    def told(self, remark: Notified) -> None:
+        """Show what a service has to say. One with a hint stays until it is closed."""
+        said = " ".join(texts.text(text) for text in (remark.text, remark.hint) if text is not None)
+        self._with_command(said, remark.action, stays=remark.hint is not None)
 
     def _with_command(self, text: str, command: str | None, *, kind: str = "info", stays: bool = False) -> None:
         """A toast with a button for a command of the table, without one for anything else."""

@@ -16,7 +16,7 @@ from PySide6.QtGui import QIcon
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui import foreground
-from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.crash_report import CrashWatch
 from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, SessionEnd
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
@@ -84,7 +84,7 @@ class _Session(QObject):
         ending.asked.connect(self._end)
         app.quit_chosen.connect(window.quitting.ask)
 
-    async def main(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
+    async def main(self, files: tuple[str, ...], crashed: str | None) -> None:
         """Open the history behind the window, wait for the end, close everything in order."""
         if self._ending.begun:  # a signal while the program was being read
             self._end()
@@ -105,7 +105,7 @@ class _Session(QObject):
             self._window.hide()
             self._ending.over()
 
-    async def _open(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
+    async def _open(self, files: tuple[str, ...], crashed: str | None) -> None:
         await self._services.open()
         self._listener = Listener(self._paths.runtime, self)
         self._listener.heard.connect(self._heard)

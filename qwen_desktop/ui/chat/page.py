@@ -40,7 +40,6 @@ class ChatPage(ListPage):
         self._actions = shell.actions
         self._notify = shell.notify
         self._operations = shell.operations
-        self._dialog: QFileDialog | None = None
         self.sidelist = SideList(shell.theme, shell.actions, self)
         self.header = ChatHeader(shell.theme, shell.actions, self)
         self.pane = ConversationPane(shell, header=self.header, parent=self)
@@ -181,7 +180,6 @@ class ChatPage(ListPage):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
         dialog.open()
-        self._dialog = dialog
 
     def _model_chosen(self, path: str) -> None:
         if path:
