@@ -14,7 +14,7 @@ from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.settings.about import about_sentences, versions
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.dialog import Details, Dialog
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.layouts import hbox
 
@@ -82,7 +82,7 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
         parent,
         width=600,
     )
-    text = Details(report, translate("dialogs", "Crash report"), dialog)
+    text = ReadOnlyText(report, translate("dialogs", "Crash report"), dialog)
     text.setFont(theme.font("code"))
     text.setMinimumHeight(180)
     dialog.body.addWidget(text)

@@ -13,7 +13,7 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.services.events import Notified
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.dialog import Details, Dialog
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.toast import Toast, ToastStack
 
 
@@ -71,7 +71,7 @@ class Notify(QObject):
             return
         dialog = self._dialog(texts.text(problem.what), texts.text(problem.hint) if problem.hint else "")
         if problem.details:
-            details = Details(problem.details, self.tr("Details"), dialog)
+            details = ReadOnlyText(problem.details, self.tr("Details"), dialog)
             details.setMinimumHeight(120)
             dialog.fold(self.tr("Show details"), details)
         dialog.add_button(self.tr("Close"), kind="primary", default=True)
@@ -94,7 +94,7 @@ class Notify(QObject):
             self.tr("It leads out of this app, to the network.") if allowed else "",
             width=520,
         )
-        address = Details(url, self.tr("Address"), dialog)
+        address = ReadOnlyText(url, self.tr("Address"), dialog)
         address.setMaximumHeight(84)
         dialog.body.addWidget(address)
         dialog.add_button(self.tr("Copy"), lambda: QGuiApplication.clipboard().setText(url))

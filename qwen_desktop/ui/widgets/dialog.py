@@ -12,7 +12,7 @@ from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
 
 
-class Details(QPlainTextEdit):
+class ReadOnlyText(QPlainTextEdit):
     """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
 
     def __init__(self, text: str, name: str, parent: QWidget) -> None:
