@@ -16,7 +16,7 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
-from qwen_desktop.core.paths import APP
+from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.frame import Frame
@@ -41,23 +41,15 @@ _TEXT_SIZES = (80, 200, 10)
 class MainWindow(Frame):
     """Shown empty, then filled by ``build``, then brought to life by ``start`` inside the event loop.
 
-    ``finished`` says that the app may end. With ``services`` and ``theme`` given it is built at once.
+    ``finished`` says that the app may end.
     """
 
     finished = Signal()
 
-    def __init__(
-        self, services: Services | None = None, theme: Theme | None = None, *, state_file: Path | None = None
-    ) -> None:
-        if state_file is None:
-            if services is None:
-                raise ValueError("A window without services needs the place of its state file.")
-            state_file = services.paths.config / "window.json"
-        super().__init__(state_file)
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(paths.config / "window.json")
         self._built = False
         self.setWindowTitle(APP)
-        if services is not None and theme is not None:
-            self.build(services, theme)
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""

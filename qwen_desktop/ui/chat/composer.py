@@ -61,9 +61,6 @@ class Composer(FloatingFrame):
     sent = Signal(object)
     begun = Signal()
     stop_wanted = Signal()
-    recall_wanted = Signal()
-    model_wanted = Signal()
-    thinking_chosen = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -74,7 +71,6 @@ class Composer(FloatingFrame):
         self.edit = MessageEdit(theme, self)
         self.edit.setAccessibleName(self.tr("Message"))
         self.edit.send_wanted.connect(self._send)
-        self.edit.recall_wanted.connect(self.recall_wanted)
         self.edit.long_paste.connect(self._keep_paste)
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
@@ -90,10 +86,8 @@ class Composer(FloatingFrame):
         )
         self.thinking.set_value(ThinkingMode.AUTO.value)
         self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
-        self.thinking.chosen.connect(self.thinking_chosen)
         self.thinking.hide()
         self.model = ModelButton(theme, self)
-        self.model.clicked.connect(self.model_wanted)
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
@@ -133,10 +127,6 @@ class Composer(FloatingFrame):
     def restore(self, draft: Draft) -> None:
         """Put what could not be sent back, before what was written since."""
         self.set_draft(draft.before(self.draft))
-
-    def clear(self) -> None:
-        """Empty it."""
-        self.set_draft(Draft())
 
     # State ------------------------------------------------------------------------------------------------------------
 
@@ -203,7 +193,7 @@ class Composer(FloatingFrame):
             return
         draft = self.draft
         if draft.parts:
-            self.clear()
+            self.set_draft(Draft())
             self.sent.emit(draft)
 
     def _keep_paste(self, text: str) -> None:
