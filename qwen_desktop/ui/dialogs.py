@@ -14,9 +14,9 @@ from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.settings.about import about_sentences, versions
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
-from qwen_desktop.ui.widgets.layouts import hbox
 
 
 def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
@@ -24,7 +24,7 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     dialog = Dialog(theme, translate("dialogs", "Keyboard shortcuts"), "", parent, width=640)
     body = QWidget()
     body.setObjectName("pageBody")
-    columns = hbox(body, margins=(0, 4, 14, 4), spacing=36)
+    columns = row(on=body, gap=36, margins=(0, 4, 14, 4))
     rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut]
     half = (len(rows) + 1) // 2
     for part in (rows[:half], rows[half:]):
@@ -47,13 +47,13 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
     grid = QGridLayout()
     grid.setVerticalSpacing(6)
     grid.setHorizontalSpacing(16)
-    for row, command in enumerate(commands):
+    for number, command in enumerate(commands):
         name = Label(theme, texts.marked(command.title), parent, role="small")
         keys = QLabel(native_keys(command.keys_on()[0]), parent)
         keys.setObjectName("keycap")
         keys.setAccessibleName(f"{name.text()}: {keys.text()}")
-        grid.addWidget(name, row, 0)
-        grid.addWidget(keys, row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(name, number, 0)
+        grid.addWidget(keys, number, 1, Qt.AlignmentFlag.AlignRight)
     grid.setRowStretch(len(commands), 1)
     grid.setColumnStretch(0, 1)
     return grid

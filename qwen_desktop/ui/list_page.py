@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 
 from qwen_desktop.core.settings import value
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.widgets.layouts import hbox
+from qwen_desktop.ui.widgets.boxes import row
 
 #: Under this width of the window, in px, the list gives way to the page.
 NARROW = 1000
@@ -35,7 +35,7 @@ class ListPage(QWidget):
         self.splitter.addWidget(main)
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([width, 800])
-        hbox(self, self.splitter)
+        row(self.splitter, on=self)
 
     @property
     def list_hidden(self) -> bool:

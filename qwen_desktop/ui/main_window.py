@@ -61,8 +61,8 @@ class MainWindow(Frame):
         from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
         from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
         from qwen_desktop.ui.shell import Shell  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.boxes import row  # noqa: PLC0415
         from qwen_desktop.ui.widgets.focus_ring import FocusRing  # noqa: PLC0415
-        from qwen_desktop.ui.widgets.layouts import Stretch, hbox  # noqa: PLC0415
 
         self._services = services
         self._theme = theme
@@ -80,7 +80,7 @@ class MainWindow(Frame):
         self._skeleton = self._early_page()
         self.pages.addWidget(self._skeleton)
         centre = QWidget(self)
-        hbox(centre, self.rail, Stretch(self.pages), spacing=0)
+        row(self.rail, (self.pages, 1), on=centre, gap=0)
         self.setCentralWidget(centre)
         if sys.platform == "darwin":
             self.actions_.fill(self.menuBar().addMenu(self.tr("Chat")), "chat")

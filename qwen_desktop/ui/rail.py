@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.buttons import RailButton
-from qwen_desktop.ui.widgets.layouts import vbox
 from qwen_desktop.ui.widgets.select import Menu
 
 
@@ -24,20 +24,20 @@ class Rail(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._group = QButtonGroup(self)
         self._buttons: dict[str, RailButton] = {}
-        column = vbox(self, margins=(6, 12, 6, 12), spacing=4)
+        buttons = column(on=self, gap=4, margins=(6, 12, 6, 12))
         for row in PAGES:
             if row.icon and not row.at_end:
-                self._add(column, theme, actions, row)
-        column.addStretch(1)
+                self._add(buttons, theme, actions, row)
+        buttons.addStretch(1)
         self._menu = Menu(self)
         if sys.platform != "darwin":  # there it is in the bar of the screen
             actions.fill(self._menu, "app")
             self._menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
             self._menu_button.clicked.connect(self._open_menu)
-            column.addWidget(self._menu_button)
+            buttons.addWidget(self._menu_button)
         for row in PAGES:
             if row.icon and row.at_end:
-                self._add(column, theme, actions, row)
+                self._add(buttons, theme, actions, row)
         self._fit()
         theme.changed.connect(self._fit)
 

@@ -215,6 +215,10 @@ class Theme(QObject):
         places["chip_border"] = places["border" if self.dark else "sunken"]
         places["radius_ring"] = f"{self.radius('control') + 4}px"
         places["radius_round"] = f"{self.scaled('control_height') // 2 + 4}px"
+        places["radius_send"] = f"{self.scaled('control_height') // 2}px"
+        places["segment"] = f"{self.scaled('control_height') - 6}px"
+        for state, factor in (("hover", 108), ("pressed", 118)):
+            places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()

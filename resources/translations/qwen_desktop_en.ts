@@ -2,12 +2,80 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
+        <name>CatalogueSection</name>
+        <message numerus="yes">
+            <source>%n model(s)</source>
+            <translation>
+                <numerusform>%n model</numerusform>
+                <numerusform>%n models</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n model(s) (is|are) like that, but (does|do) not fit this computer.</source>
+            <translation>
+                <numerusform>%n model is like that, but does not fit this computer.</numerusform>
+                <numerusform>%n models are like that, but do not fit this computer.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n new model(s).</source>
+            <translation>
+                <numerusform>%n new model.</numerusform>
+                <numerusform>%n new models.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Show %n model(s)</source>
+            <translation>
+                <numerusform>Show %n model</numerusform>
+                <numerusform>Show %n models</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{shown} of %n model(s)</source>
+            <translation>
+                <numerusform>{shown} of %n model</numerusform>
+                <numerusform>{shown} of %n models</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>Details</name>
+        <message numerus="yes">
+            <source>%n more size(s)</source>
+            <translation>
+                <numerusform>%n more size</numerusform>
+                <numerusform>%n more sizes</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>DownloadsWatch</name>
+        <message numerus="yes">
+            <source>%n download(s), {percent}</source>
+            <translation>
+                <numerusform>%n download, {percent}</numerusform>
+                <numerusform>%n downloads, {percent}</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>FolderRow</name>
         <message numerus="yes">
             <source>%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.</source>
             <translation>
                 <numerusform>%n model, {size}, moves to {folder}. Nothing is lost if it is interrupted.</numerusform>
                 <numerusform>%n models, {size}, move to {folder}. Nothing is lost if it is interrupted.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ImportDialog</name>
+        <message numerus="yes">
+            <source>Import %n model(s)</source>
+            <translation>
+                <numerusform>Import %n model</numerusform>
+                <numerusform>Import %n models</numerusform>
             </translation>
         </message>
     </context>
@@ -25,6 +93,74 @@
             <translation>
                 <numerusform>{count} of %n part</numerusform>
                 <numerusform>{count} of %n parts</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>MachineDialog</name>
+        <message numerus="yes">
+            <source>%n core(s)</source>
+            <translation>
+                <numerusform>%n core</numerusform>
+                <numerusform>%n cores</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n of them usable here</source>
+            <translation>
+                <numerusform>%n of them usable here</numerusform>
+                <numerusform>%n of them usable here</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thread(s)</source>
+            <translation>
+                <numerusform>%n thread</numerusform>
+                <numerusform>%n threads</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>MemoryTable</name>
+        <message numerus="yes">
+            <source>%n layer(s) on the graphics card</source>
+            <translation>
+                <numerusform>%n layer on the graphics card</numerusform>
+                <numerusform>%n layers on the graphics card</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>at most %n token(s) of context fit</source>
+            <translation>
+                <numerusform>at most %n token of context fit</numerusform>
+                <numerusform>at most %n tokens of context fit</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelTexts</name>
+        <message numerus="yes">
+            <source>%n core(s)</source>
+            <translation>
+                <numerusform>%n core</numerusform>
+                <numerusform>%n cores</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Waits for (another download|%n downloads)</source>
+            <translation>
+                <numerusform>Waits for another download</numerusform>
+                <numerusform>Waits for %n downloads</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelsPage</name>
+        <message numerus="yes">
+            <source>%n model(s) (is|are) in the list.</source>
+            <translation>
+                <numerusform>%n model is in the list.</numerusform>
+                <numerusform>%n models are in the list.</numerusform>
             </translation>
         </message>
     </context>

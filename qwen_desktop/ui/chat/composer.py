@@ -16,10 +16,10 @@ from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 from qwen_desktop.ui.widgets.switch import SegmentedControl
 
@@ -93,7 +93,7 @@ class Composer(FloatingFrame):
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.setProperty("round", True)
         self.button.clicked.connect(self._pressed)
-        self._chips = vbox(None, spacing=6)
+        self._chips = column(gap=6)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(_SHOW_LOADING_MS)
@@ -104,11 +104,11 @@ class Composer(FloatingFrame):
 
     def _lay_out(self) -> None:
         right = QWidget(self)
-        hbox(right, Stretch(self.loading), Stretch(share=0), self.model, self.button, spacing=8)
+        row((self.loading, 1), (None, 0), self.model, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
-        vbox(self, self._chips, self.edit, 22, tools, margins=(17, 13, 12, 10), spacing=0)
+        column(self._chips, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Composer(FloatingFrame):
 
     def _update_button(self) -> None:
         if self._running:
-            self.button.set_icon("square", self.tr("Stop"))
+            self.button.set_icon("stop", self.tr("Stop"))
             self.button.setEnabled(True)
         else:
             self.button.set_icon("arrow-up", self.tr("Send"))
@@ -228,7 +228,7 @@ class _PasteChip(QWidget):
         begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
         begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
-        hbox(self, IconLabel(theme, "file-up", self, size=16), label, Stretch(begin), self.remove, spacing=8)
+        row(IconLabel(theme, "file-up", self, size=16), label, (begin, 1), self.remove, on=self)
 
 
 class ModelButton(TextButton):
@@ -269,7 +269,7 @@ class LoadingRow(QWidget):
         self._bar.setTextVisible(False)
         self._name = ElidedLabel(theme, "", self, role="small", weight=600)
         self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        vbox(self, hbox(None, Stretch(self._name), self._facts), self._bar, margins=(0, 0, 12, 2), spacing=5)
+        column(row((self._name, 1), self._facts, gap=5), self._bar, on=self, gap=5, margins=(0, 0, 12, 2))
 
     def show_state(self, state: ModelState) -> None:
         """Show where a load is."""

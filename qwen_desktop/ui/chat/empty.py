@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.services.events import ModelState
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, Paragraph
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 
 
 class EmptyChat(QWidget):
@@ -32,12 +32,12 @@ class EmptyChat(QWidget):
         for button, command in ((get, "model.get"), (open_, "model.open")):
             button.setToolTip(actions.tooltip(command))
             button.clicked.connect(actions[command].trigger)
-        hbox(self._buttons, get, open_, spacing=10)
-        items = (self._chip, self._title, self._text, self._buttons)
-        column = vbox(self, Stretch(share=3), items[0], 4, *items[1:3], 12, items[3], Stretch(share=4), spacing=8)
-        column.setContentsMargins(24, 24, 24, 24)
-        for item in items:
-            column.setAlignment(item, Qt.AlignmentFlag.AlignHCenter)
+        row(get, open_, on=self._buttons, gap=10)
+        chip, title, text, buttons = (
+            (part, Qt.AlignmentFlag.AlignHCenter) for part in (self._chip, self._title, self._text, self._buttons)
+        )
+        parts = ((None, 3), chip, 4, title, text, 12, buttons, (None, 4))
+        column(*parts, on=self, gap=8, margins=(24, 24, 24, 24))
 
     def set_model(self, state: ModelState) -> None:
         """Say who answers."""

@@ -7,9 +7,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox
 from qwen_desktop.ui.widgets.select import Menu
 
 
@@ -32,8 +32,8 @@ class ChatHeader(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        items = (self.list_button, self.title, self.chip, Stretch(), self.menu_button)
-        hbox(self, *items, margins=(20, 0, 20, 0), spacing=10)
+        parts = (self.list_button, self.title, self.chip, None, self.menu_button)
+        row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 

@@ -24,7 +24,7 @@ from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.status import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.surface import SHADOW
 
 #: Share of the window's height that the message box may take.
@@ -80,9 +80,9 @@ class ConversationPane(QWidget):
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
         self._column.setMinimumWidth(320)
-        vbox(self._column, self.composer, self.status, spacing=0)
-        self._foot = hbox(None, Stretch(), Stretch(self._column, 1000), Stretch())
-        vbox(self, *([header] if header is not None else []), Stretch(self._stack), self._foot, spacing=0)
+        column(self.composer, self.status, on=self._column)
+        self._foot = row(None, (self._column, 1000), None, gap=0)
+        column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
 
     def _connect(self) -> None:
         bus = self._services.bus

@@ -16,9 +16,9 @@ from qwen_desktop.core.commands import command
 from qwen_desktop.ui.actions import Actions, native_keys, pressed
 from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationTree, Index
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox, vbox
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
@@ -175,10 +175,10 @@ class SideList(QWidget):
         actions.fill(self._menu, "chat")
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
-        foot = hbox(None, IconLabel(theme, "lock", self), Stretch(promise), margins=(10, 6, 10, 8), spacing=8)
-        self._notes = vbox(None)
-        items = (self.new_button, self.field, self._nothing, Stretch(self.view), self._notes, foot)
-        vbox(self, *items, margins=(12, 12, 12, 12), spacing=10)
+        foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
+        self._notes = column(gap=10)
+        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self._notes, foot)
+        column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)

@@ -10,9 +10,9 @@ from qwen_desktop.services.events import ModelState, ModelStatus, RunStage, RunS
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
-from qwen_desktop.ui.widgets.layouts import Stretch, hbox
 
 #: The engine's facts keep so much room, in px at normal text size, before the key hint gives way.
 _FACTS = 120
@@ -37,7 +37,7 @@ class StatusLine(QWidget):
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keys = Label(theme, "", self, role="small", color="text_muted")
-        hbox(self, self.ring, self.tokens, 11, Stretch(self.facts), self.keys, margins=(10, 0, 10, 12), spacing=_GAP)
+        row(self.ring, self.tokens, 11, (self.facts, 1), self.keys, on=self, gap=_GAP, margins=(10, 0, 10, 12))
         theme.changed.connect(self._fit)
 
     def set_model(self, state: ModelState) -> None:

@@ -15,7 +15,6 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -45,18 +44,22 @@ class AdviceCard(Card):
         if best:
             self.setProperty("best", True)
         model, quant = advice.model, advice.quant
-        chip = {"lighter": tr("Lighter"), "best": tr("Best for this computer"), "stronger": tr("Stronger")}
+        chip = {
+            "lighter": self.tr("Lighter"),
+            "best": self.tr("Best for this computer"),
+            "stronger": self.tr("Stronger"),
+        }
         self.chip = Chip(theme, chip[advice.kind], self, kind="accent" if best else "")
         size = Label(theme, words.size(quant.size_bytes), self, role="small", color="text_muted", tabular=True)
         self.title = TextButton(theme, model.name, self, kind="title")
-        self.title.setToolTip(tr("Files, memory and licence"))
-        self.title.setAccessibleName(put("Details of {name}", name=model.name))
+        self.title.setToolTip(self.tr("Files, memory and licence"))
+        self.title.setAccessibleName(texts.fill(self.tr("Details of {name}"), name=model.name))
         self.title.clicked.connect(self.details_wanted)
         self.quant = ElidedLabel(theme, quant.name, self, role="small", color="text_muted")
         self.quant.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reason = Paragraph(theme, texts.text(advice.reason), self, role="small", color="text_muted")
         self.verdict = Chip(theme, "", self)
-        self.meter = Meter(put("Memory for {name}", name=model.name), self, role="good")
+        self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.get = GetButton(theme, model.name, self, primary=best)
@@ -118,7 +121,7 @@ class AdviceCard(Card):
         self.verdict.show_word(said, tone)
         self.meter.show_share(share, tone)
         self.memory.setText(words.used(fit))
-        self.speed.setText(words.speed(fit.decode_tokens_per_s))
+        self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
         self.setToolTip(words.fit_sentence(fit))
         self.meter.setAccessibleDescription(words.fit_sentence(fit))
 
@@ -211,7 +214,9 @@ class AdviceCards(QWidget):
         card = Card(self)
         column = QVBoxLayout(card)
         column.setContentsMargins(16, 16, 16, 16)
-        said = reason or tr("None of the listed models fits the memory that is free now. Close other programs first.")
+        said = reason or self.tr(
+            "None of the listed models fits the memory that is free now. Close other programs first."
+        )
         self.nothing = Paragraph(self._theme, said, card, color="text_muted")
         column.addWidget(self.nothing)
         self._row.insertWidget(0, card, 1)

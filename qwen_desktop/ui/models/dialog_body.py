@@ -65,11 +65,11 @@ def heading(theme: Theme, text: str, parent: QWidget) -> Label:
 
 
 def facts(theme: Theme, rows: Iterable[tuple[str, str]], parent: QWidget, *, pairs: int = 1) -> QGridLayout:
-    """Names and values, ``pairs`` of them side by side."""
+    """Names and values, ``pairs`` of them side by side; those without a value are left out."""
     grid = QGridLayout()
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(4)
-    for place, (name, value) in enumerate(rows):
+    for place, (name, value) in enumerate(row for row in rows if row[1]):
         row, column = divmod(place, pairs)
         title = Paragraph(theme, name, parent, role="small", color="text_muted")
         said = Paragraph(theme, value, parent, role="small")

@@ -9,8 +9,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
@@ -53,24 +53,24 @@ class DownloadCard(Card):
         self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.meter = Meter(put("Download of {name}", name=name), self)
-        self.up = IconButton(theme, "chevron-up", tr("Earlier"), self)
+        self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=name), self)
+        self.up = IconButton(theme, "chevron-up", self.tr("Earlier"), self)
         self.up.clicked.connect(lambda: self.move_wanted.emit(-1))
-        self.down = IconButton(theme, "chevron-down", tr("Later"), self)
+        self.down = IconButton(theme, "chevron-down", self.tr("Later"), self)
         self.down.clicked.connect(lambda: self.move_wanted.emit(1))
-        self.again = TextButton(theme, tr("Try again"), self, icon="rotate-ccw")
+        self.again = TextButton(theme, self.tr("Try again"), self, icon="rotate-ccw")
         self.again.clicked.connect(self.toggle_wanted)
-        self.use = TextButton(theme, tr("Use it"), self, icon="check", kind="primary")
+        self.use = TextButton(theme, self.tr("Use it"), self, icon="check", kind="primary")
         self.use.clicked.connect(self.use_wanted)
-        self.toggle = IconButton(theme, "pause", tr("Pause"), self)
+        self.toggle = IconButton(theme, "pause", self.tr("Pause"), self)
         self.toggle.clicked.connect(self.toggle_wanted)
-        self.cancel = IconButton(theme, "x", tr("Cancel"), self)
+        self.cancel = IconButton(theme, "x", self.tr("Cancel"), self)
         self.cancel.clicked.connect(self._crossed)
         for button, said in (
-            (self.up, tr("Earlier")),
-            (self.down, tr("Later")),
-            (self.again, tr("Try again")),
-            (self.use, tr("Use it")),
+            (self.up, self.tr("Earlier")),
+            (self.down, self.tr("Later")),
+            (self.again, self.tr("Try again")),
+            (self.use, self.tr("Use it")),
         ):
             button.setAccessibleName(f"{said}: {name}")
         self._lay_out()
@@ -150,11 +150,12 @@ class DownloadCard(Card):
         self.again.setVisible(status is DownloadStatus.FAILED)
         self.use.setVisible(done and not unusable)
         self.toggle.setVisible(status in (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.PAUSED))
-        icon, said = ("play", tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", tr("Pause"))
+        icon, said = ("play", self.tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", self.tr("Pause"))
         self.toggle.set_icon(icon, said)
         self.toggle.setAccessibleName(f"{said}: {name}")
-        self.cancel.set_icon("x", tr("Close") if done else tr("Cancel"))
-        self.cancel.setAccessibleName(f"{tr('Close') if done else tr('Cancel')}: {name}")
+        said = self.tr("Close") if done else self.tr("Cancel")
+        self.cancel.set_icon("x", said)
+        self.cancel.setAccessibleName(f"{said}: {name}")
 
     def _crossed(self) -> None:
         if self.download.status is DownloadStatus.DONE:

@@ -6,8 +6,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel
@@ -27,19 +26,19 @@ class GetButton(QStackedWidget):
     ) -> None:
         super().__init__(parent)
         self._name = name
-        self._text = text or tr("Download")
+        self._text = text or self.tr("Download")
         kind = "primary" if primary else ""
         self.button = TextButton(theme, self._text, self, icon="download", kind=kind)
         self.button.clicked.connect(self.get_wanted)
-        self.use_button = TextButton(theme, tr("Use it"), self, icon="check", kind=kind)
+        self.use_button = TextButton(theme, self.tr("Use it"), self, icon="check", kind=kind)
         self.use_button.clicked.connect(self.use_wanted)
         self.progress = QWidget(self)
         self.line = ElidedLabel(theme, "", self.progress, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.meter = Meter(put("Download of {name}", name=name), self.progress)
-        self.toggle = IconButton(theme, "pause", tr("Pause"), self.progress, side=30)
+        self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=name), self.progress)
+        self.toggle = IconButton(theme, "pause", self.tr("Pause"), self.progress, side=30)
         self.toggle.clicked.connect(self.toggle_wanted)
-        self.cancel = IconButton(theme, "x", tr("Cancel"), self.progress, side=30)
+        self.cancel = IconButton(theme, "x", self.tr("Cancel"), self.progress, side=30)
         self.cancel.clicked.connect(self.cancel_wanted)
         lines = QVBoxLayout()
         lines.setSpacing(3)
@@ -73,12 +72,12 @@ class GetButton(QStackedWidget):
 
     def _rename(self) -> None:
         self.button.setAccessibleName(f"{self._text}: {self._name}")
-        self.use_button.setAccessibleName(f"{tr('Use it')}: {self._name}")
+        self.use_button.setAccessibleName(f"{self.use_button.text()}: {self._name}")
 
     def show_state(self, *, installed: bool, download: Download | None, preparing: bool = False) -> None:
         """Show the button that fits."""
         self.button.setEnabled(not preparing)
-        self.button.setText(tr("Starting") if preparing else self._text)
+        self.button.setText(self.tr("Starting") if preparing else self._text)
         if installed:
             self.setCurrentWidget(self.use_button)
         elif download is None:
@@ -92,25 +91,24 @@ class GetButton(QStackedWidget):
         failed = download.status is DownloadStatus.FAILED
         paused = download.status is DownloadStatus.PAUSED
         self.meter.show_share(download.fraction, "bad" if failed else "accent")
-        icon, name = ("play", tr("Resume")) if paused else ("pause", tr("Pause"))
+        icon, name = ("play", self.tr("Resume")) if paused else ("pause", self.tr("Pause"))
         if failed:
-            icon, name = "rotate-ccw", tr("Try again")
+            icon, name = "rotate-ccw", self.tr("Try again")
         self.toggle.set_icon(icon, name)
         self.toggle.setVisible(download.status is not DownloadStatus.CHECKING)
         self.line.set_color("bad" if failed else "text_muted")
-        self.line.setText(short(download))
+        self.line.setText(self._short(download))
 
-
-def short(download: Download) -> str:
-    """Where a download is, in few words: "64 % · 24 s left"."""
-    if download.status is DownloadStatus.FAILED:
-        return tr("Stopped")
-    if download.status is DownloadStatus.WAITING:
-        return tr("Waiting")
-    if download.status is DownloadStatus.CHECKING:
-        return tr("Being checked")
-    parts = [tr("Paused")] if download.status is DownloadStatus.PAUSED else []
-    parts.append(words.percent(download))
-    if download.status is DownloadStatus.RUNNING and download.seconds_left is not None:
-        parts.append(words.left(download.seconds_left))
-    return " · ".join(parts)
+    def _short(self, download: Download) -> str:
+        """Where a download is, in few words: "64 % · 24 s left"."""
+        if download.status is DownloadStatus.FAILED:
+            return self.tr("Stopped")
+        if download.status is DownloadStatus.WAITING:
+            return self.tr("Waiting")
+        if download.status is DownloadStatus.CHECKING:
+            return self.tr("Being checked")
+        parts = [self.tr("Paused")] if download.status is DownloadStatus.PAUSED else []
+        parts.append(texts.percent(download.fraction))
+        if download.status is DownloadStatus.RUNNING and download.seconds_left is not None:
+            parts.append(texts.left(download.seconds_left))
+        return " · ".join(parts)

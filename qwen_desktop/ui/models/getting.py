@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QDialog, QWidget
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -73,10 +73,10 @@ class Getting(QObject):
         if not await network.metered():
             return True
         size = words.size(quant.size_bytes)
-        text = put("The system says that this network is metered. The download has {size}.", size=size)
+        text = texts.fill(self.tr("The system says that this network is metered. The download has {size}."), size=size)
         if not size:
-            text = tr("The system says that this network is metered.")
-        return await self._asked(tr("Data may cost money here"), text, tr("Download"), tr("Not now"))
+            text = self.tr("The system says that this network is metered.")
+        return await self._asked(self.tr("Data may cost money here"), text, self.tr("Download"), self.tr("Not now"))
 
     async def _ask_licence(self, model: CatalogModel, _quant: Quant) -> bool:
         if (model.open_licence and not model.gated) or model.repo in self._agreed:
@@ -102,8 +102,8 @@ class Getting(QObject):
             return True
         if found.fit.verdict is not Verdict.TOO_LARGE:
             return True
-        title = put("{name} does not fit after all", name=model.name)
-        return await self._asked(title, words.fit_sentence(found.fit), tr("Download anyway"), tr("Cancel"))
+        title = texts.fill(self.tr("{name} does not fit after all"), name=model.name)
+        return await self._asked(title, words.fit_sentence(found.fit), self.tr("Download anyway"), self.tr("Cancel"))
 
     async def _asked(self, title: str, text: str, yes: str, no: str) -> bool:
         return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no))
@@ -142,11 +142,12 @@ class Getting(QObject):
         if download.done_bytes <= _DEAR:
             act()
             return
-        text = put(
-            "{size} have arrived and would be removed. Pausing keeps them.", size=words.size(download.done_bytes)
+        text = texts.fill(
+            self.tr("{size} have arrived and would be removed. Pausing keeps them."),
+            size=words.size(download.done_bytes),
         )
-        title = put("Cancel the download of {name}?", name=words.title(download))
-        self._shell.notify.ask(title, text, tr("Cancel the download"), act, no=tr("Keep it"))
+        title = texts.fill(self.tr("Cancel the download of {name}?"), name=words.title(download))
+        self._shell.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
 
     def use_it(self, model: InstalledModel) -> None:
         """Let an installed model answer."""

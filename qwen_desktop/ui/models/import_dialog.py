@@ -16,8 +16,8 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.operation import while_alive
+from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -44,7 +44,7 @@ class CandidateRow(QWidget):
         self.tick.setEnabled(free)
         note = shown_path(Path(candidate.path).parent)
         if candidate.known:
-            note = tr("Is in the list already.")
+            note = self.tr("Is in the list already.")
         elif candidate.problem is not None:
             note = texts.problem(candidate.problem)
         self.note = ElidedLabel(
@@ -77,8 +77,12 @@ class ImportDialog(Dialog):
     imported = Signal(object)
 
     def __init__(self, shell: Shell, parent: QWidget | None) -> None:
-        text = tr("Models of other programs on this computer are used where they lie, without a second copy.")
-        super().__init__(shell.theme, tr("Import models"), text, parent, width=WIDTH, inset=INSET)
+        text = translate(
+            "ImportDialog", "Models of other programs on this computer are used where they lie, without a second copy."
+        )
+        super().__init__(
+            shell.theme, translate("ImportDialog", "Import models"), text, parent, width=WIDTH, inset=INSET
+        )
         self._shell = shell
         self.rows: list[CandidateRow] = []
         self.area = ScrollBody(self, parent)
@@ -94,24 +98,24 @@ class ImportDialog(Dialog):
         self.area.column.addStretch(1)
         self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
         self.problem.hide()
-        self.meter = Meter(tr("Copying the models"), self)
+        self.meter = Meter(self.tr("Copying the models"), self)
         self.meter.hide()
         self.body.addLayout(self._how())
         self.body.addWidget(self.meter)
         self.body.addWidget(self.problem)
-        self.choose = self.add_button(tr("Choose files…"))
+        self.choose = self.add_button(self.tr("Choose files…"))
         self.choose.clicked.disconnect()
         self.choose.clicked.connect(self._choose)
-        self.add_button(tr("Cancel"))
-        self.go = self.add_button(tr("Import"), kind="primary", default=True)
+        self.add_button(self.tr("Cancel"))
+        self.go = self.add_button(self.tr("Import"), kind="primary", default=True)
         self.go.clicked.disconnect()
         self.go.clicked.connect(self._import)
         self.go.setEnabled(False)
         self._files: QFileDialog | None = None
 
     def _how(self) -> QHBoxLayout:
-        options = [("link", tr("Use where they lie"), ""), ("copy", tr("Copy into the models folder"), "")]
-        self.how = SegmentedControl(self._shell.theme, tr("What happens to the files"), options, self)
+        options = [("link", self.tr("Use where they lie"), ""), ("copy", self.tr("Copy into the models folder"), "")]
+        self.how = SegmentedControl(self._shell.theme, self.tr("What happens to the files"), options, self)
         self.how.set_value("link")
         self.how.hide()
         row = QHBoxLayout()
@@ -138,12 +142,12 @@ class ImportDialog(Dialog):
         self._bars.hide()
         body = self.area.body
         for program in dict.fromkeys(candidate.origin for candidate in found):
-            self._list.addWidget(heading(self._shell.theme, words.origin(program) or tr("Chosen files"), body))
+            self._list.addWidget(heading(self._shell.theme, words.origin(program) or self.tr("Chosen files"), body))
             for candidate in found:
                 if candidate.origin == program:
                     self._add(candidate)
         self.nothing.setText(
-            tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
+            self.tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
         )
         self.nothing.setVisible(not self.rows)
         self._count()
@@ -169,17 +173,16 @@ class ImportDialog(Dialog):
 
     def _count(self) -> None:
         count = len(self.chosen())
-        many = put("Import {n} models", n=texts.number(count))
-        self.go.setText(tr("Import") if not count else tr("Import 1 model") if count == 1 else many)
+        self.go.setText(self.tr("Import %n model(s)", "", count) if count else self.tr("Import"))
         self.go.setEnabled(count > 0)
         self.how.setVisible(bool(self.rows))
 
     # Files of the user's choice ---------------------------------------------------------------------------------------
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, tr("Choose GGUF files"), str(home() or ""))
+        dialog = QFileDialog(self, self.tr("Choose GGUF files"), str(home() or ""))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilters([tr("GGUF models (*.gguf)"), tr("All files (*)")])
+        dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlsSelected.connect(lambda urls: self.add_files([path_of(url) for url in urls]))
         dialog.open()
@@ -190,7 +193,7 @@ class ImportDialog(Dialog):
         there = {row.candidate.path for row in self.rows}
         fresh = [str(Path(path)) for path in paths if str(Path(path)) not in there]
         if fresh and not any(row.candidate.origin == "file" for row in self.rows):
-            self._list.addWidget(heading(self._shell.theme, tr("Chosen files"), self.area.body))
+            self._list.addWidget(heading(self._shell.theme, self.tr("Chosen files"), self.area.body))
         for path in fresh:
             file = Path(path)
             size = file.stat().st_size if file.is_file() else 0
@@ -207,7 +210,7 @@ class ImportDialog(Dialog):
         self.problem.hide()
         for part in (self.how, self.choose, self.area.body):
             part.setEnabled(False)
-        self.go.setText(tr("Importing"))
+        self.go.setText(self.tr("Importing"))
         copy = self.how.value == "copy"
         self.meter.show_share(0.0)
         self.meter.setVisible(copy)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import tr
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.select import Select
@@ -27,8 +26,8 @@ class PurposeBar(QWidget):
         self._theme = theme
         self._purpose = Purpose.EVERYDAY
         self._offered: tuple[Purpose, ...] = ()
-        self.title = Label(theme, tr("Recommended for"), self, weight=600, role="message")
-        self.select = Select(theme, tr("Recommended for"), self)
+        self.title = Label(theme, self.tr("Recommended for"), self, weight=600, role="message")
+        self.select = Select(theme, self.tr("Recommended for"), self)
         self.select.activated.connect(lambda place: self._choose(str(self.select.itemData(place))))
         self.buttons: SegmentedControl | None = None
         self._row = QHBoxLayout(self)
@@ -58,7 +57,7 @@ class PurposeBar(QWidget):
             self._row.removeWidget(self.buttons)
             self.buttons.deleteLater()
         options = [(purpose.value, words.purpose(purpose), "") for purpose in offered]
-        self.buttons = SegmentedControl(self._theme, tr("Recommended for"), options, self)
+        self.buttons = SegmentedControl(self._theme, self.tr("Recommended for"), options, self)
         self.buttons.chosen.connect(self._choose)
         self._row.insertWidget(1, self.buttons)
         self.select.clear()

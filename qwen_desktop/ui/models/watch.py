@@ -17,7 +17,6 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.models.taskbar import Taskbar
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class DownloadsWatch(QObject):
             if not self.page_shown():
                 self._shell.notify.problem(download.problem)
             return
-        text = put("{name} is here and checked.", name=words.title(download))
+        text = texts.fill(self.tr("{name} is here and checked."), name=words.title(download))
         if not download.path and found is None:
             self._shell.notify.toast(text, kind="good")
             return
@@ -89,12 +88,14 @@ class DownloadsWatch(QObject):
             else:
                 self._getting.use_wanted.emit(download.path)
 
-        self._shell.notify.toast(text, kind="good", action=tr("Use it"), act=use)
+        self._shell.notify.toast(text, kind="good", action=self.tr("Use it"), act=use)
 
     def _failed(self, download: Download) -> None:
         said = texts.text(download.problem.what) if download.problem is not None else ""
-        text = put("The download of {name} stopped.", name=words.title(download))
-        self._shell.notify.toast(f"{text} {said}".strip(), kind="bad", action=tr("Show"), act=self.models_wanted.emit)
+        text = texts.fill(self.tr("The download of {name} stopped."), name=words.title(download))
+        self._shell.notify.toast(
+            f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit
+        )
 
     def _show(self) -> None:
         active = [item for item in self._items.values() if item.status in _ACTIVE]
@@ -103,9 +104,7 @@ class DownloadsWatch(QObject):
         self._button.set_progress(share if active else None)
         said = ""
         if active:
-            one = put("1 download, {n} %", n=texts.number(int(share * 100)))
-            many = put("{count} downloads, {n} %", count=texts.number(len(active)), n=texts.number(int(share * 100)))
-            said = one if len(active) == 1 else many
+            said = texts.fill(self.tr("%n download(s), {percent}", "", len(active)), percent=texts.percent(share))
         self._button.setAccessibleName(f"{self._name}: {said}" if said else self._name)
         self._button.setToolTip(f"{self._tip}\n{said}" if said else self._tip)
         if self._side is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
 
@@ -39,27 +40,13 @@ class Dialog(QDialog):
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(self._width)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24 - inset, 20, 24, 20)
-        column.setSpacing(8)
-        head = QVBoxLayout()
-        head.setContentsMargins(inset, 0, 0, 0)
-        head.setSpacing(8)
-        heading = Paragraph(theme, title, self, role="message", weight=600)
-        head.addWidget(heading)
+        head = column(Paragraph(theme, title, self, role="message", weight=600), gap=8, margins=(inset, 0, 0, 0))
         if text:
             head.addWidget(Paragraph(theme, text, self, color="text_muted"))
-        column.addLayout(head)
         self.setAccessibleDescription(text)
-        self.body = QVBoxLayout()
-        self.body.setSpacing(8)
-        column.addLayout(self.body)
-        column.addStretch(1)
-        column.addSpacing(12)
-        self._row = QHBoxLayout()
-        self._row.setSpacing(8)
-        self._row.addStretch(1)
-        column.addLayout(self._row)
+        self.body = column(gap=8)
+        self._row = row(None)
+        column(head, self.body, None, 12, self._row, on=self, gap=8, margins=(24 - inset, 20, 24, 20))
 
     @property
     def inner_width(self) -> int:
@@ -94,13 +81,21 @@ class Dialog(QDialog):
         self.adjustSize()
 
     def add_button(
-        self, text: str, act: Callable[[], None] | None = None, *, kind: str = "", default: bool = False
+        self,
+        text: str,
+        act: Callable[[], None] | None = None,
+        *,
+        kind: str = "",
+        default: bool = False,
+        closes: bool = True,
     ) -> TextButton:
-        """Add a button that closes the dialog and then calls ``act``. Without ``act`` it only closes."""
+        """Add a button that closes the dialog, unless it is one that ``closes`` not, and then calls ``act``. Without
+        ``act`` it only closes."""
         button = TextButton(self._theme, text, self, kind=kind)
         button.setAutoDefault(default)
         button.setDefault(default)
-        button.clicked.connect(self.accept if act is not None else self.reject)
+        if closes:
+            button.clicked.connect(self.accept if act is not None else self.reject)
         if act is not None:
             button.clicked.connect(act)
         self._row.addWidget(button)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
 #: Room for the tools in the message box and for the status line below it, in px.
@@ -26,18 +27,9 @@ class Skeleton(QWidget):
         self.box = box
         frame = FloatingFrame(theme, self)
         frame.setMaximumWidth(theme.size("text_column") + 2 * SHADOW)
-        inner = QVBoxLayout(frame)
-        inner.setContentsMargins(17, 13, 12, 10)
-        inner.addWidget(box)
-        inner.addSpacing(_TOOLS)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(frame, 1000)
-        row.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18 + (theme.size("sidebar_width") if with_list else 0), 0, 18, _STATUS)
-        column.addStretch(1)
-        column.addLayout(row)
+        column(box, _TOOLS, on=frame, margins=(17, 13, 12, 10))
+        left = 18 + (theme.size("sidebar_width") if with_list else 0)
+        column(None, row(None, (frame, 1000), None), on=self, margins=(left, 0, 18, _STATUS))
 
     def take(self) -> str:
         """What was typed so far; the box is left empty."""
@@ -73,8 +65,8 @@ class SkeletonBars(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        for row, share in enumerate(self._shares):
-            draw_bar(painter, self._theme, QRectF(0, row * 24 + 6, self.width() * share, 12))
+        for place, share in enumerate(self._shares):
+            draw_bar(painter, self._theme, QRectF(0, place * 24 + 6, self.width() * share, 12))
 
 
 def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:

@@ -145,7 +145,7 @@ async def test_the_list_shows_a_download_and_leads_to_it(make: Make) -> None:
     page = await opened(ui)
     services(ui).downloads.add(scripted.every_state()[0])
     view = page.catalogue.list
-    place = [row.model.name for row in page.catalogue.model.rows].index("Qwen3 4B")
+    place = [row.model.name for row in page.catalogue.list.rows].index("Qwen3 4B")
     from tests.ui.models.helpers import click_part, spoken  # noqa: PLC0415
 
     assert spoken(view, place).endswith("Downloading, 64 %")

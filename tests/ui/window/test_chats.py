@@ -333,7 +333,7 @@ async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
 async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
     ui = await make()
     assert ui.chat.header.chip.isVisible()
-    assert ui.chat.header.chip.label.text() == "Built-in guide"
+    assert ui.chat.header.chip.text() == "Built-in guide"
     assert ui.chat.pane.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     assert not ui.chat.header.chip.isVisible()
