@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from qwen_desktop.core.models import Advice, Download, Recommendation
-from qwen_desktop.services import events
+from qwen_desktop.core.models import Advice, Recommendation
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -34,12 +31,12 @@ class AdviceCard(Card):
     details_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
+        self, shell: Shell, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        theme = shell.theme
         self.advice = advice
         self._board = board
-        self._getting = getting
         best = advice.kind == "best"
         if best:
             self.setProperty("best", True)
@@ -62,14 +59,13 @@ class AdviceCard(Card):
         self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.get = GetButton(theme, model.name, self, primary=best)
+        self.get = GetButton(shell, board, getting, self, primary=best)
+        self.get.show_model(model, quant)
         head = QHBoxLayout()
         head.addWidget(self.chip)
         head.addStretch(1)
         head.addWidget(size)
-        name = QHBoxLayout()
-        name.setSpacing(6)
-        name.addWidget(self.title, 0, Qt.AlignmentFlag.AlignVCenter)
+        name = row((self.title, MIDDLE), gap=6)
         name.addWidget(self.quant, 1, Qt.AlignmentFlag.AlignVCenter)
         self._figures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._figures.setSpacing(2)
@@ -87,27 +83,7 @@ class AdviceCard(Card):
         column.addWidget(self.meter)
         column.addLayout(self._figures)
         column.addWidget(self.get)
-        self._connect()
         self.show_fit()
-        self.show_state()
-
-    def _connect(self) -> None:
-        model, quant = self.advice.model, self.advice.quant
-        getting = self._getting
-        self.get.get_wanted.connect(lambda: getting.get(model, quant))
-        self.get.use_wanted.connect(self._use)
-        self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
-        self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
-
-    def _use(self) -> None:
-        found = self._board.installed(self.advice.model, self.advice.quant)
-        if found is not None:
-            self._getting.use_it(found)
-
-    def _with_download(self, act: Callable[[Download], None]) -> None:
-        download = self._board.download(self.advice.model, self.advice.quant)
-        if download is not None:
-            act(download)
 
     def show_fit(self) -> None:
         """Show memory and speed as they are now."""
@@ -134,15 +110,6 @@ class AdviceCard(Card):
         way = QBoxLayout.Direction
         self._figures.setDirection(way.TopToBottom if stacked else way.LeftToRight)
 
-    def show_state(self) -> None:
-        """Show whether it is installed or being fetched."""
-        model, quant = self.advice.model, self.advice.quant
-        self.get.show_state(
-            installed=self._board.installed(model, quant) is not None,
-            download=self._board.download(model, quant),
-            preparing=self._getting.preparing(model, quant),
-        )
-
 
 class AdviceCards(QWidget):
     """The cards side by side, or below each other where the room is small; ``details_wanted`` carries an ``Advice``."""
@@ -152,6 +119,7 @@ class AdviceCards(QWidget):
     def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = self._theme = shell.theme
+        self._shell = shell
         self._board = board
         self._getting = getting
         self.cards: tuple[AdviceCard, ...] = ()
@@ -159,19 +127,10 @@ class AdviceCards(QWidget):
         self._row.setSpacing(14)
         self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
         self.remark.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(self._row)
-        column.addWidget(self.remark)
+        column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
         self._waiting: list[QWidget] = []
         self._wait()
-        bus = shell.services.bus
-        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
-        bus.subscribe(events.DownloadsChanged, self._show_states, owner=self)
-        bus.subscribe(events.LibraryChanged, self._show_states, owner=self)
-        getting.pending.connect(self._show_states)
         board.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
 
@@ -198,7 +157,7 @@ class AdviceCards(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._theme, advice, self._board, self._getting, self) for advice in advised]
+        cards = [AdviceCard(self._shell, advice, self._board, self._getting, self) for advice in advised]
         self.cards = tuple(cards)
         for card in cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
@@ -221,19 +180,10 @@ class AdviceCards(QWidget):
         column.addWidget(self.nothing)
         self._row.insertWidget(0, card, 1)
 
-    def _moved_on(self, event: events.DownloadChanged) -> None:
-        for card in self.cards:
-            if event.download.request.repo in (card.advice.model.repo, *card.advice.model.alternatives):
-                card.show_state()
-
     def _show_fits(self) -> None:
         for card in self.cards:
             card.show_fit()
         self._fit()
-
-    def _show_states(self, _event: object = None) -> None:
-        for card in self.cards:
-            card.show_state()
 
     def _fit(self) -> None:
         count = max(1, len(self.cards or self._waiting))

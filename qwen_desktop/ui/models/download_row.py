@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
@@ -29,6 +30,7 @@ _ICONS = {
     DownloadStatus.FAILED: ("circle-alert", "bad"),
     DownloadStatus.DONE: ("circle-check", "good"),
 }
+_BUSY = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
 
 
 class DownloadCard(Card):
@@ -165,72 +167,58 @@ class DownloadCard(Card):
 
 
 class DownloadCards(QWidget):
-    """All downloads in the queue's order. Signals carry the ``Download``; ``move_wanted`` its new place too."""
+    """All downloads in the queue's order, as they are whenever one of them changes."""
 
-    toggle_wanted = Signal(object)
-    cancel_wanted = Signal(object)
-    use_wanted = Signal(object)
-    move_wanted = Signal(object, int)
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self._shell = shell
+        self._getting = getting
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
-        self._items: tuple[Download, ...] = ()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(10)
-        self.hide()
+        for kind in (events.DownloadsChanged, events.DownloadChanged):
+            shell.services.bus.subscribe(kind, self.refresh, owner=self)
+        self.refresh()
 
     @property
     def cards(self) -> tuple[DownloadCard, ...]:
         """The cards on show, from above."""
-        return tuple(self._cards[item.id] for item in self._items if item.id in self._cards)
+        return tuple(self._cards[item.id] for item in self._items())
 
-    def show_all(self, items: Sequence[Download]) -> None:
-        """Show these, in this order."""
-        self._items = tuple(item for item in items if item.id not in self._dismissed)
-        for gone in self._cards.keys() - {item.id for item in self._items}:
+    def _items(self) -> list[Download]:
+        return [item for item in self._shell.services.downloads.items() if item.id not in self._dismissed]
+
+    def refresh(self, _event: object = None) -> None:
+        """Show what there is."""
+        items = self._items()
+        for gone in self._cards.keys() - {item.id for item in items}:
             card = self._cards.pop(gone)
             self._column.removeWidget(card)
             card.hide()
             card.deleteLater()
-        for place, item in enumerate(self._items):
+        open_ = [item for item in items if item.status is not DownloadStatus.DONE]
+        for at, item in enumerate(items):
             card = self._cards.get(item.id) or self._add(item)
-            if self._column.indexOf(card) != place:
+            if self._column.indexOf(card) != at:
                 self._column.removeWidget(card)
-                self._column.insertWidget(place, card)
-        self._fill()
-        self.setVisible(bool(self._items))
-
-    def show_one(self, download: Download) -> None:
-        """Show where one of them is."""
-        self._items = tuple(download if item.id == download.id else item for item in self._items)
-        self._fill()
-
-    def _fill(self) -> None:
-        open_ = [item for item in self._items if item.status is not DownloadStatus.DONE]
-        busy = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
-        for item in self._items:
+                self._column.insertWidget(at, card)
             place = open_.index(item) if item in open_ else 0
-            ahead = sum(other.status in busy for other in open_[:place])
-            self._cards[item.id].show_download(item, place=place, places=len(open_), ahead=ahead)
+            ahead = sum(other.status in _BUSY for other in open_[:place])
+            card.show_download(item, place=place, places=len(open_), ahead=ahead)
+        self.setVisible(bool(items))
 
     def _add(self, item: Download) -> DownloadCard:
-        card = DownloadCard(self._theme, item, self)
-        self._cards[item.id] = card
-        card.toggle_wanted.connect(lambda: self.toggle_wanted.emit(card.download))
-        card.cancel_wanted.connect(lambda: self.cancel_wanted.emit(card.download))
-        card.use_wanted.connect(lambda: self.use_wanted.emit(card.download))
-        card.move_wanted.connect(lambda step: self._move(card.download, step))
+        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self)
+        getting = self._getting
+        card.toggle_wanted.connect(lambda: getting.toggle(card.download))
+        card.cancel_wanted.connect(lambda: getting.cancel(card.download))
+        card.use_wanted.connect(lambda: getting.use_download(card.download))
+        card.move_wanted.connect(lambda step: getting.move(card.download, step))
         card.closed.connect(lambda: self._dismiss(card.download))
         return card
 
-    def _move(self, download: Download, step: int) -> None:
-        ids = [item.id for item in self._items]
-        self.move_wanted.emit(download, max(0, min(len(ids) - 1, ids.index(download.id) + step)))
-
     def _dismiss(self, download: Download) -> None:
         self._dismissed.add(download.id)
-        self.show_all(self._items)
+        self.refresh()

@@ -18,6 +18,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -56,19 +57,8 @@ class CandidateRow(QWidget):
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
         quant.setMinimumWidth(64)
         self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
-        top = QHBoxLayout()
-        top.setSpacing(12)
-        top.addWidget(self.tick, 1)
-        top.addWidget(quant)
-        top.addWidget(size)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 2, 0, 4)
-        column.setSpacing(1)
-        column.addLayout(top)
-        below = QHBoxLayout()
-        below.addSpacing(26)
-        below.addWidget(self.note)
-        column.addLayout(below)
+        top = row((self.tick, 1), quant, size, gap=12)
+        column(top, row(26, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
 
 
 class ImportDialog(Dialog):

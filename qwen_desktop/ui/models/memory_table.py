@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import link
+from qwen_desktop.ui.widgets.boxes import START, column
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.select import Select
@@ -55,16 +56,8 @@ class MemoryTable(QWidget):
         head.addWidget(title)
         head.addStretch(1)
         head.addWidget(self.context)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addWidget(self.sentence)
-        column.addWidget(self.meter)
-        column.addLayout(self.figures)
-        column.addWidget(self.note)
-        column.addWidget(self.check, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.problem)
+        above = (head, self.sentence, self.meter, self.figures, self.note)
+        column(*above, (self.check, START), self.problem, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""
