@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
@@ -14,7 +14,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading, link
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
-from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -127,11 +127,7 @@ class Details(Dialog):
         others = [quant for quant in self.model.quants if not quant.step]
         if not named:
             named, others = others[:3], others[3:]
-        column = QVBoxLayout()
-        column.setSpacing(6)
-        for quant in named:
-            column.addWidget(self._option(quant, body))
-        self._column.addLayout(column)
+        self._column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
         if not self.model.quants:
             self._column.addWidget(Paragraph(theme, self.tr("No files are known for it."), body, color="text_muted"))
         self._folds = row(None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import ImportCandidate, InstalledModel
@@ -78,8 +78,7 @@ class ImportDialog(Dialog):
         self.area = ScrollBody(self, parent)
         body = self.area.body
         self._bars = SkeletonBars(shell.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(2)
+        self._list = column(gap=2)
         self.nothing = Paragraph(shell.theme, "", body, color="text_muted")
         self.nothing.hide()
         self.area.column.addWidget(self._bars)
@@ -108,11 +107,7 @@ class ImportDialog(Dialog):
         self.how = SegmentedControl(self._shell.theme, self.tr("What happens to the files"), options, self)
         self.how.set_value("link")
         self.how.hide()
-        row = QHBoxLayout()
-        row.setContentsMargins(INSET, 12, 0, 0)
-        row.addWidget(self.how)
-        row.addStretch(1)
-        return row
+        return row(self.how, None, margins=(INSET, 12, 0, 0))
 
     def open(self) -> None:
         self.area.setMinimumHeight(160)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.services.events import MachineChanged
@@ -19,6 +19,7 @@ from qwen_desktop.ui.widgets.labels import Paragraph
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column
 
 WIDTH = 560
 
@@ -59,10 +60,8 @@ class MachineDialog(Dialog):
         self._machine = machine
         old = self._holder
         self._holder = QWidget(self.area.body)
-        column = QVBoxLayout(self._holder)
-        column.setContentsMargins(0, 0, 0, 0)
         grid: QGridLayout = facts(self._shell.theme, self._facts(machine), self._holder)
-        column.addLayout(grid)
+        column(grid, on=self._holder)
         self.area.column.replaceWidget(old, self._holder)
         old.hide()
         old.deleteLater()

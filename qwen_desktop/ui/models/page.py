@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpose, Quant
@@ -60,11 +60,7 @@ class ModelsPage(QScrollArea):
         theme.changed.connect(self._fit)
         self._build()
         self._lay_out()
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self.column, 1000)
-        middle.addStretch(1)
+        row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
         self.setFocusProxy(self.search)
         self._typing = QTimer(self)
