@@ -105,13 +105,16 @@ class MainWindow(Frame):
         """What is on show until the first page is built, with a message box: nothing can be sent yet, so that Enter
         begins a new line."""
         from qwen_desktop.ui.chat.message_edit import MessageEdit  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.list_page import NARROW  # noqa: PLC0415
         from qwen_desktop.ui.widgets.skeleton import Skeleton  # noqa: PLC0415
 
         box = MessageEdit(self._theme, self)
         box.setAccessibleName(self.tr("Message"))
         box.send_wanted.connect(lambda: box.insertPlainText("\n"))
         box.long_paste.connect(box.insertPlainText)
-        return Skeleton(self._theme, box, self.pages, with_list=bool(self.state.conversation))
+        listed = bool(self.state.conversation) and self._services.preferences.settings.appearance.sidelist
+        width = self.state.list_width if listed else 0
+        return Skeleton(self._theme, box, self.pages, list_width=width, narrow=NARROW)
 
     # Commands ---------------------------------------------------------------------------------------------------------
 

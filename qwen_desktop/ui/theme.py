@@ -71,6 +71,14 @@ class Theme(QObject):
         """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
         return QColor(self._colors[self._name][role])
 
+    def edge(self, ground: str) -> QColor:
+        """The colour of the line around a tint ("sunken", "user_message", "bad_soft", …): its own, but where the tint
+        alone can hardly be seen (all in high contrast, and what is sunken in the dark) one that can."""
+        tone, soft, _ = ground.partition("_soft")
+        if self._name == "contrast":
+            return self.color(tone if soft else "border")
+        return self.color("border" if self._name == "dark" and ground == "sunken" else ground)
+
     def size(self, name: str) -> int:
         """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
         group, _, key = name.partition(".")

@@ -210,7 +210,5 @@ class ChatPage(ListPage):
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
-        for name in ("chat.rename", "chat.delete", "chat.copy"):
-            self._actions[name].setEnabled(stored)
         self._actions["answer.stop"].setEnabled(running)
         self._actions["answer.regenerate"].setEnabled(stored and not running)

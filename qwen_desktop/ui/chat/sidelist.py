@@ -145,6 +145,7 @@ class SideList(QWidget):
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._actions = actions
         self._chosen = ""
         self._menu_for = ""
         self.setObjectName("sidelist")
@@ -173,6 +174,7 @@ class SideList(QWidget):
         self.model.arranged.connect(self._arranged)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
+        self._aim("")
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
         foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
@@ -198,6 +200,7 @@ class SideList(QWidget):
     def choose(self, conversation_id: str) -> None:
         """Show this one as chosen; "" for none."""
         self._chosen = conversation_id
+        self._aim(self._menu_for)
         self._mark()
 
     def _mark(self) -> None:
@@ -252,7 +255,7 @@ class SideList(QWidget):
         self._nothing.setVisible(empty)
 
     def _open_menu(self, conversation_id: str, place: QPoint) -> None:
-        self._menu_for = conversation_id
+        self._aim(conversation_id)
         # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
         self._menu.aboutToHide.connect(
             lambda: QTimer.singleShot(0, self, self._forget_menu), Qt.ConnectionType.SingleShotConnection
@@ -260,4 +263,10 @@ class SideList(QWidget):
         self._menu.popup(place)
 
     def _forget_menu(self) -> None:
-        self._menu_for = ""
+        self._aim("")
+
+    def _aim(self, menu_for: str) -> None:
+        """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""
+        self._menu_for = menu_for
+        for name in ("chat.rename", "chat.delete", "chat.copy"):
+            self._actions[name].setEnabled(bool(self.target))

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
 from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.surface import draw_pill
 
 
 class Label(QLabel):
@@ -233,9 +234,7 @@ class Chip(Label):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(f"{self.kind}_soft" if self.kind else "sunken"))
-        painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)
+        draw_pill(painter, self._theme, QRectF(self.rect()), f"{self.kind}_soft" if self.kind else "sunken")
         painter.end()
         super().paintEvent(event)
 
