@@ -11,6 +11,7 @@ from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.collector import Collector
+from qwen_desktop.ui.list_page import NARROW
 from qwen_desktop.ui.models.part import ModelsPart
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
@@ -37,14 +38,15 @@ class Assembly(NamedTuple):
     models: ModelsPart
 
 
-def assemble(window: MainWindow, services: Services, theme: Theme, *, with_list: bool) -> Assembly:
-    """Build the parts into ``window`` and join them. ``with_list``: a list of chats is going to be shown."""
+def assemble(window: MainWindow, services: Services, theme: Theme, *, list_width: int) -> Assembly:
+    """Build the parts into ``window`` and join them. ``list_width`` is that of the list of chats that is going to be
+    shown, in px, 0 where there is none."""
     notify = Notify(theme, window)
     actions = Actions(window)
     shell = Shell(services, theme, actions, notify, Operations(notify, window))
     rail = Rail(theme, actions, window)
     pages = Pages(window)
-    skeleton = Skeleton(theme, _early_box(theme, pages), pages, with_list=with_list)
+    skeleton = Skeleton(theme, _early_box(theme, pages), pages, list_width=list_width, narrow=NARROW)
     pages.addWidget(skeleton)
     centre = QWidget(window)
     row = QHBoxLayout(centre)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QScrollArea, QWidget
 
@@ -12,18 +12,15 @@ from qwen_desktop.core.paths import APP
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.settings.about import about_sentences, versions
+from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("dialogs", text)
-
-
 def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     """Every key of the table, in two columns."""
-    dialog = Dialog(theme, _tr("Keyboard shortcuts"), "", parent, width=640)
+    dialog = Dialog(theme, translate("dialogs", "Keyboard shortcuts"), "", parent, width=640)
     body = QWidget()
     body.setObjectName("pageBody")
     columns = QHBoxLayout(body)
@@ -43,7 +40,7 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     scroll.setMinimumHeight(min(body.sizeHint().height() + 8, max(240, parent.height() - 180)))
     scroll.setMinimumWidth(body.sizeHint().width() + 20)
     dialog.body.addWidget(scroll)
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog
 
 
@@ -65,12 +62,12 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
 
 def about(theme: Theme, parent: QWidget) -> Dialog:
     """Version, and what this is."""
-    text = "\n\n".join(_tr(sentence) for sentence in about_sentences())
+    text = "\n\n".join(about_sentences())
     dialog = Dialog(theme, f"{APP} {__version__}", text, parent)
     line = Paragraph(theme, versions(), dialog, role="small", color="text_muted")
     dialog.body.addWidget(line)
-    dialog.add_button(_tr("Copy versions"), lambda: QGuiApplication.clipboard().setText(versions()))
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Copy versions"), lambda: QGuiApplication.clipboard().setText(versions()))
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog
 
 
@@ -78,8 +75,11 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
     """What the last run left behind. It stays on this computer unless the user copies it somewhere."""
     dialog = Dialog(
         theme,
-        _tr("Qwen Desktop did not end as it should last time"),
-        _tr("Your chats are kept. This report holds no chat text; it leaves this computer only if you send it."),
+        translate("dialogs", "Qwen Desktop did not end as it should last time"),
+        translate(
+            "dialogs",
+            "Your chats are kept. This report holds no chat text; it leaves this computer only if you send it.",
+        ),
         parent,
         width=600,
     )
@@ -87,9 +87,9 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
     text.setObjectName("details")
     text.setFont(theme.font("code"))
     text.setReadOnly(True)
-    text.setAccessibleName(_tr("Crash report"))
+    text.setAccessibleName(translate("dialogs", "Crash report"))
     text.setMinimumHeight(180)
     dialog.body.addWidget(text)
-    dialog.add_button(_tr("Copy report"), lambda: QGuiApplication.clipboard().setText(report))
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Copy report"), lambda: QGuiApplication.clipboard().setText(report))
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog

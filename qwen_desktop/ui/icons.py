@@ -44,26 +44,40 @@ def pixmap(name: str, color: QColor, size: int, device_ratio: float = 1.0) -> QP
     return drawn
 
 
-def themed(theme: Theme, name: str, role: str, *, behind: bool = False) -> QIcon:
+def themed(
+    theme: Theme,
+    name: str,
+    role: str,
+    *,
+    over: str = "",
+    on: str = "",
+    off: str = "disabled_text",
+    behind: bool = False,
+) -> QIcon:
     """Return a ``QIcon`` in a colour role of the theme as it is when it is drawn, sharp on every screen.
 
+    ``over`` is its role under the mouse (of a tool button), ``on`` that of a checked button, ``off`` of a disabled one.
     In a rectangle wider than high the rest is the gap to its words: those that follow, or with ``behind`` the ones
     before it.
     """
-    return QIcon(_Engine(theme, name, role, behind))
+    roles = {QIcon.Mode.Disabled: off, QIcon.Mode.Active: over or role}
+    return QIcon(_Engine(theme, name, roles, (role, on or role), behind))
 
 
 class _Engine(QIconEngine):
-    def __init__(self, theme: Theme, name: str, role: str, behind: bool) -> None:
+    def __init__(
+        self, theme: Theme, name: str, modes: dict[QIcon.Mode, str], roles: tuple[str, str], behind: bool
+    ) -> None:
         super().__init__()
-        self._drawn = (theme, name, role, behind)
+        self._drawn = (theme, name, modes, roles, behind)
 
     def clone(self) -> QIconEngine:
         return _Engine(*self._drawn)
 
-    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, _state: QIcon.State) -> None:
-        theme, name, role, behind = self._drawn
-        color = theme.color("disabled_text" if mode is QIcon.Mode.Disabled else role)
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        theme, name, modes, (role, on), behind = self._drawn
+        checked = state is QIcon.State.On and mode is not QIcon.Mode.Disabled
+        color = theme.color(on if checked else modes.get(mode, role))
         side = min(rect.width(), rect.height())
         ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
         inset = min(1, rect.width() - side)  # strokes begin a little inside of a letter's edge

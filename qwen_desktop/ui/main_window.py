@@ -68,7 +68,8 @@ class MainWindow(Frame):
         if not is_text(dialogs):
             dialogs = os.devnull  # Qt cannot name such a folder: nothing is remembered
         QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, dialogs)
-        parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
+        listed = bool(self._state.conversation) and services.preferences.settings.appearance.sidelist
+        parts = assemble(self, services, theme, list_width=self._state.list_width if listed else 0)
         self.shell = parts.shell
         self.collector = parts.collector
         self.rail = parts.rail

@@ -76,6 +76,14 @@ class Theme(QObject):
         """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
         return QColor(self._colors[self._name][role])
 
+    def edge(self, ground: str) -> QColor:
+        """The colour of the line around a tint ("sunken", "user_message", "bad_soft", …): its own, but where the tint
+        alone can hardly be seen (all in high contrast, and what is sunken in the dark) one that can."""
+        tone, soft, _ = ground.partition("_soft")
+        if self._name == "contrast":
+            return self.color(tone if soft else "border")
+        return self.color("border" if self._name == "dark" and ground == "sunken" else ground)
+
     def size(self, name: str) -> int:
         """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
         group, _, key = name.partition(".")
@@ -229,6 +237,10 @@ class Theme(QObject):
         places["chip_border"] = places["border" if self.dark else "sunken"]
         places["radius_ring"] = f"{self.radius('control') + 4}px"
         places["radius_round"] = f"{self.scaled('control_height') // 2 + 4}px"
+        places["radius_send"] = f"{self.scaled('control_height') // 2}px"
+        places["segment"] = f"{self.scaled('control_height') - 6}px"
+        for state, factor in (("hover", 108), ("pressed", 118)):
+            places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()

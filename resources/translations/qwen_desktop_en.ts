@@ -60,12 +60,39 @@
         </message>
     </context>
     <context>
+        <name>FolderRow</name>
+        <message numerus="yes">
+            <source>%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.</source>
+            <translation>
+                <numerusform>%n model, {size}, moves to {folder}. Nothing is lost if it is interrupted.</numerusform>
+                <numerusform>%n models, {size}, move to {folder}. Nothing is lost if it is interrupted.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>ImportDialog</name>
         <message numerus="yes">
             <source>Import %n model(s)</source>
             <translation>
                 <numerusform>Import %n model</numerusform>
                 <numerusform>Import %n models</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>LicencesDialog</name>
+        <message numerus="yes">
+            <source>%n part(s)</source>
+            <translation>
+                <numerusform>%n part</numerusform>
+                <numerusform>%n parts</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{count} of %n part(s)</source>
+            <translation>
+                <numerusform>{count} of %n part</numerusform>
+                <numerusform>{count} of %n parts</numerusform>
             </translation>
         </message>
     </context>
@@ -141,7 +168,6 @@
         <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
-            <extracomment>How long an end waits for what was just asked for (a rename, a setting), in seconds. the question that is open while answers run</extracomment>
             <translation>
                 <numerusform>An answer is still running</numerusform>
                 <numerusform>%n answers are still running</numerusform>
@@ -169,12 +195,142 @@
         </message>
     </context>
     <context>
+        <name>advice</name>
+        <message numerus="yes">
+            <source>Better answers, but it thinks for a while first, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>Better answers, but it thinks for a while first, at about %n token per second.</numerusform>
+                <numerusform>Better answers, but it thinks for a while first, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Better answers, but slower: about %n token(s) per second.</source>
+            <translation>
+                <numerusform>Better answers, but slower: about %n token per second.</numerusform>
+                <numerusform>Better answers, but slower: about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best answers that still come faster than you read: about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best answers that still come faster than you read: about %n token per second.</numerusform>
+                <numerusform>The best answers that still come faster than you read: about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at code that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at code that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at code that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at mathematics that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at mathematics that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at mathematics that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at pictures that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at pictures that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at pictures that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at thinking things through here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at thinking things through here, at about %n token per second.</numerusform>
+                <numerusform>The best at thinking things through here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best in many languages that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best in many languages that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best in many languages that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>chat</name>
+        <message numerus="yes">
+            <source>The message is longer than %n character(s).</source>
+            <translation>
+                <numerusform>The message is longer than %n character.</numerusform>
+                <numerusform>The message is longer than %n characters.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>engine</name>
+        <message numerus="yes">
+            <source>The context is %n token(s) instead of {asked}: there is not enough free memory for more.</source>
+            <translation>
+                <numerusform>The context is %n token instead of {asked}: there is not enough free memory for more.</numerusform>
+                <numerusform>The context is %n tokens instead of {asked}: there is not enough free memory for more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The context is %n token(s) instead of {asked}: this model was not trained for more.</source>
+            <translation>
+                <numerusform>The context is %n token instead of {asked}: this model was not trained for more.</numerusform>
+                <numerusform>The context is %n tokens instead of {asked}: this model was not trained for more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Your message has %n token(s); the context holds {context}.</source>
+            <translation>
+                <numerusform>Your message has %n token; the context holds {context}.</numerusform>
+                <numerusform>Your message has %n tokens; the context holds {context}.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>fit</name>
         <message numerus="yes">
             <source>It fits with %n token(s) of context: it uses {needs} of memory; {free} are free now.</source>
             <translation>
                 <numerusform>It fits with %n token of context: it uses {needs} of memory; {free} are free now.</numerusform>
                 <numerusform>It fits with %n tokens of context: it uses {needs} of memory; {free} are free now.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>gguf</name>
+        <message numerus="yes">
+            <source>{file} ends after {size} of %n byte(s): the download is not complete.</source>
+            <translation>
+                <numerusform>{file} ends after {size} of %n byte: the download is not complete.</numerusform>
+                <numerusform>{file} ends after {size} of %n bytes: the download is not complete.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{file} is one of %n part(s), but its name no longer says which.</source>
+            <translation>
+                <numerusform>{file} is one of %n part, but its name no longer says which.</numerusform>
+                <numerusform>{file} is one of %n parts, but its name no longer says which.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>library</name>
+        <message numerus="yes">
+            <source>{name} is the name of %n model(s) here.</source>
+            <translation>
+                <numerusform>{name} is the name of %n model here.</numerusform>
+                <numerusform>{name} is the name of %n models here.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>process</name>
+        <message numerus="yes">
+            <source>There was no answer within %n second(s).</source>
+            <translation>
+                <numerusform>There was no answer within %n second.</numerusform>
+                <numerusform>There was no answer within %n seconds.</numerusform>
             </translation>
         </message>
     </context>
@@ -192,6 +348,13 @@
             <translation>
                 <numerusform>%n token</numerusform>
                 <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{key} is too long; it may have %n character(s).</source>
+            <translation>
+                <numerusform>{key} is too long; it may have %n character.</numerusform>
+                <numerusform>{key} is too long; it may have %n characters.</numerusform>
             </translation>
         </message>
     </context>

@@ -32,7 +32,8 @@ NAMES = re.compile(
     | \b(?:IQ|Q|F|BF|FP|MX)\d\w* | \bGGUF\b | Hugging\ ?Face | ModelScope | LM\ Studio | Ollama | GPT4All | \bJan\b
     | \b(?:Apache|MIT|BSD|LGPL|GPL|MPL|PSF|ISC|SIL)[\w.-]*
     | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home|End|Ins|Up|Down|F\d+)\b
-    | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|llama[.-]cpp|markdown-it-py|QwQ)\b
+    | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|markdown-it-py|QwQ)\b
+    | \bllama[.-]cpp(?:-python)?\b
     | \b(?:AMD|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
     | \b(?:AVX|AMX|NEON|CUDA|Vulkan|Metal|ROCm)[\w-]* | \b[0-9a-f]{8,}\b | \b\d[\w.+-]*
     """,

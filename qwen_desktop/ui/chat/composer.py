@@ -196,7 +196,7 @@ class Composer(FloatingFrame):
 
     def _update_button(self) -> None:
         if self._running:
-            self.button.set_icon("square", self.tr("Stop"))
+            self.button.set_icon("stop", self.tr("Stop"))
             self.button.setEnabled(True)
         else:
             self.button.set_icon("arrow-up", self.tr("Send"))

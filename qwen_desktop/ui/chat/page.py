@@ -213,7 +213,5 @@ class ChatPage(ListPage):
         stored, running = bool(self.current), self.pane.running
         self.header.show_title(self.pane.title, stored=stored)
         self.header.set_guide(self.pane.model_state.guide)
-        for name in ("chat.rename", "chat.delete", "chat.copy"):
-            self._actions[name].setEnabled(stored)
         self._actions["answer.stop"].setEnabled(running)
         self._actions["answer.regenerate"].setEnabled(stored and not running)

@@ -147,6 +147,7 @@ class SideList(QWidget):
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._actions = actions
         self._chosen = ""
         self._menu_for = ""
         self.setObjectName("sidelist")
@@ -177,6 +178,7 @@ class SideList(QWidget):
         self.model.arranged.connect(self._arranged)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
+        self._aim("")
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 12, 12, 12)
         column.setSpacing(10)
@@ -213,6 +215,7 @@ class SideList(QWidget):
     def choose(self, conversation_id: str) -> None:
         """Show this one as chosen; "" for none."""
         self._chosen = conversation_id
+        self._aim(self._menu_for)
         self._mark()
 
     def _mark(self) -> None:
@@ -267,7 +270,7 @@ class SideList(QWidget):
         self._nothing.setVisible(empty)
 
     def _open_menu(self, conversation_id: str, place: QPoint) -> None:
-        self._menu_for = conversation_id
+        self._aim(conversation_id)
         # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
         self._menu.aboutToHide.connect(
             lambda: QTimer.singleShot(0, self, self._forget_menu), Qt.ConnectionType.SingleShotConnection
@@ -275,4 +278,10 @@ class SideList(QWidget):
         self._menu.popup(place)
 
     def _forget_menu(self) -> None:
-        self._menu_for = ""
+        self._aim("")
+
+    def _aim(self, menu_for: str) -> None:
+        """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""
+        self._menu_for = menu_for
+        for name in ("chat.rename", "chat.delete", "chat.copy"):
+            self._actions[name].setEnabled(bool(self.target))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPalette, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QRadioButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label
 
 
@@ -19,35 +20,15 @@ class OptionRow(QRadioButton):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._theme = theme
         self.title = title
-        self._tag = Chip(theme, tag, self, kind="accent") if tag else None
-        self._words = QVBoxLayout()
+        self._tag = Chip(theme, tag, self, kind="accent", thin=True)  # no higher than the title
+        self._title = ElidedLabel(theme, title, self, weight=600)
         self._note = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._chip = Chip(theme, "", self)
-        first = QHBoxLayout()
-        first.setSpacing(10)
-        self._title = ElidedLabel(theme, title, self, weight=600)
-        first.addWidget(self._title)
-        if self._tag is not None:
-            self._tag.row.setContentsMargins(10, 1, 10, 1)  # no higher than the title
-            first.addWidget(self._tag)
-        first.addStretch(1)
-        words = self._words
-        words.setSpacing(2)
-        words.addStretch(1)
-        words.addLayout(first)
-        words.addWidget(self._note)
-        words.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addSpacing(42)
-        row.addLayout(words, 1)
-        row.addWidget(self._chip)
-        row.addWidget(self._end)
-        row.addSpacing(14)
+        words = column(None, row(self._title, self._tag, None, gap=10), self._note, None, gap=2)
+        self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12)
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             child.setForegroundRole(QPalette.ColorRole.WindowText)  # the labels' own, not the button's
@@ -60,14 +41,13 @@ class OptionRow(QRadioButton):
         self._end.setMinimumWidth(max(72, self._end.sizeHint().width()))
         self._chip.show_word(*chip)
         self._chip.setVisible(bool(chip[0]))
-        tag = self._tag.label.text() if self._tag is not None else ""
-        self.setAccessibleName(", ".join(filter(None, (self.title, tag, note, end, chip[0]))))
+        self.setAccessibleName(", ".join(filter(None, (self.title, self._tag.text(), note, end, chip[0]))))
         self._fit()
 
     @property
     def chip(self) -> tuple[str, str]:
         """What the chip says, and its tone."""
-        return self._chip.label.text(), self._chip.kind
+        return self._chip.text(), self._chip.kind
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -75,12 +55,10 @@ class OptionRow(QRadioButton):
 
     def _fit(self) -> None:
         """The tag stands where everything else has its room."""
-        layout, tag = self.layout(), self._tag
-        if tag is not None and layout is not None:
-            wide = tag.sizeHint().width() + 10
-            least = layout.minimumSize().width() - (0 if tag.isHidden() else wide)
-            least += self._title.sizeHint().width() - self._title.minimumSizeHint().width()  # it is not cut for a tag
-            tag.setVisible(least + wide <= self.width())
+        wide = self._tag.sizeHint().width() + 10
+        least = self._row.minimumSize().width() - (0 if self._tag.isHidden() else wide)
+        least += self._title.sizeHint().width() - self._title.minimumSizeHint().width()  # it is not cut for a tag
+        self._tag.setVisible(bool(self._tag.text()) and least + wide <= self.width())
 
     def hitButton(self, place: QPoint) -> bool:
         return self.rect().contains(place)

@@ -8,15 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
@@ -32,8 +24,10 @@ from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
+from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
@@ -60,32 +54,16 @@ class SettingsPage(ListPage):
         self.sections: dict[str, SettingsSection] = {}
         self._pages: dict[str, QWidget] = {}
         self._build_list()  # first, so that Tab goes from the list into the page
-        body = QWidget()
-        body.setObjectName("pageBody")
-        self._column = QWidget(body)
-        self._inner = QVBoxLayout(self._column)
-        self._inner.setContentsMargins(0, 0, 0, 0)
-        self._inner.setSpacing(24)
+        self.area = ScrollArea(self)
+        self.area.setObjectName("page")
+        self._column = QWidget(self.area.body)
+        row(None, (self._column, 1000), None, on=self.area.body, margins=(24, 22, 24, 32))
         self.jump = Select(theme, self.tr("Section"), self._column)
         self.jump.hide()
-        self._inner.addWidget(self.jump, 0, Qt.AlignmentFlag.AlignLeft)
         self._build_sections()
         self._nothing = Label(theme, self.tr("No setting has that in its name."), self._column, color="text_muted")
         self._nothing.hide()
-        self._inner.addWidget(self._nothing)
-        self._inner.addStretch(1)
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self._column, 1000)
-        middle.addStretch(1)
-        self.area = QScrollArea(self)
-        self.area.setObjectName("page")
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setWidgetResizable(True)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(body)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column((self.jump, START), *self._pages.values(), self._nothing, None, on=self._column, gap=24)
         self._fill_list()
         self.split(self.sidelist, self.area, theme.size("settings_list_width"))
         self.setFocusProxy(self.search)
@@ -116,8 +94,6 @@ class SettingsPage(ListPage):
             self.sections[name] = section
             self._pages[name] = section
         self._pages[_ABOUT] = AboutSection(self._shell, self._column)
-        for page in self._pages.values():
-            self._inner.addWidget(page)
 
     def _build_list(self) -> None:
         theme = self._shell.theme
@@ -133,11 +109,7 @@ class SettingsPage(ListPage):
         self.names.setProperty("ownFocus", True)
         self.names.setItemDelegate(RowDelegate(theme, self.names))
         self.names.setMouseTracking(True)
-        column = QVBoxLayout(self.sidelist)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(10)
-        column.addWidget(self.search)
-        column.addWidget(self.names, 1)
+        column(self.search, (self.names, 1), on=self.sidelist, gap=10, margins=(12, 12, 12, 12))
 
     def _fill_list(self) -> None:
         for name in self._pages:
@@ -148,7 +120,7 @@ class SettingsPage(ListPage):
             self.jump.addItem(title, name)
         self.names.currentItemChanged.connect(self._chosen)
         self.names.itemClicked.connect(self._chosen)
-        self.jump.activated.connect(lambda row: self.show_section(self.jump.itemData(row)))
+        self.jump.activated.connect(lambda place: self.show_section(self.jump.itemData(place)))
 
     # Showing ----------------------------------------------------------------------------------------------------------
 
@@ -160,11 +132,11 @@ class SettingsPage(ListPage):
 
     def show_section(self, name: str) -> None:
         """Show one section."""
-        row = list(self._pages).index(name)
+        place = list(self._pages).index(name)
         if self.search.text():
             self.search.clear()
-        self.names.setCurrentRow(row)
-        self.jump.setCurrentIndex(row)
+        self.names.setCurrentRow(place)
+        self.jump.setCurrentIndex(place)
         for other, page in self._pages.items():
             page.setVisible(other == name)
         self.area.verticalScrollBar().setValue(0)
@@ -198,12 +170,12 @@ class SettingsPage(ListPage):
 
     def _change(self, key: str, wanted: object) -> None:
         # In force or refused before anything else can be entered; only the file is waited for.
-        row = self.row(key)
-        row.show_problem("")
+        entry = self.row(key)
+        entry.show_problem("")
         try:
             self._shell.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
-            row.refused(error)
+            entry.refused(error)
 
     def _reset(self, key: str) -> None:
         # A refused entry may stand in the field while the value in force is the default already.

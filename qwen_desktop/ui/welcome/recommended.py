@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Purpose
 from qwen_desktop.ui import texts
@@ -13,6 +13,7 @@ from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -43,18 +44,8 @@ class RecommendedCard(Card):
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
             head.addWidget(part)
-        said = QVBoxLayout()
-        said.setSpacing(5)
-        said.addStretch(1)
-        said.addWidget(self._head)
-        said.addWidget(self.line)
-        said.addWidget(self._bars)
-        said.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(15, 14, 15, 14)
-        row.setSpacing(14)
-        row.addLayout(said, 1)
-        row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
+        words_ = column(None, self._head, self.line, self._bars, None, gap=5)
+        row((words_, 1), (self.get, MIDDLE), on=self, gap=14, margins=(15, 14, 15, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self._show()
         board.rows_changed.connect(self._advise)
@@ -94,10 +85,10 @@ class RecommendedCard(Card):
         self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.show_model(advice.model, advice.quant)
-        parts = [texts.fill(self.tr("{size} to download"), size=words.size(advice.quant.size_bytes))]
+        size = words.size(advice.quant.size_bytes)
+        parts = [texts.fill(self.tr("{size} to download"), size=size)] if size else []
         if fit is not None:
-            said = self.tr("uses {used} free memory")
-            parts.append(texts.fill(said, used=words.used(fit)))
+            parts.append(texts.fill(self.tr("uses {used} free memory"), used=words.used(fit)))
             parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))

@@ -15,10 +15,12 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStyle, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
+from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.surface import draw_pill
 
 
 class Label(QLabel):
@@ -196,43 +198,51 @@ class IconLabel(QLabel):
         QPainter(self).drawPixmap(place.topLeft(), drawn)
 
 
-class Chip(QWidget):
+class Chip(Label):
     """A short word on a rounded tint, with an optional icon before it."""
 
     def __init__(
-        self, theme: Theme, text: str, parent: QWidget | None = None, *, icon: str = "", kind: str = ""
+        self,
+        theme: Theme,
+        text: str,
+        parent: QWidget | None = None,
+        *,
+        icon: str = "",
+        kind: str = "",
+        thin: bool = False,
     ) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._kind = kind
-        self._ground = f"{kind}_soft" if kind else "sunken"
-        theme.changed.connect(self.update)
-        color = kind or "text_muted"
-        self.row = row = QHBoxLayout(self)
-        row.setContentsMargins(10, 5, 10, 5)
-        row.setSpacing(6)
+        #: The tone: "accent", "good", "warn", "bad" or "" for none.
+        self.kind = kind
+        self._icon = icon
+        super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
         if icon:
-            row.addWidget(IconLabel(theme, icon, self, color=color, size=14))
-        self.label = Label(theme, text, self, role="small", color=color, weight=500 if kind else 400)
-        row.addWidget(self.label)
+            row(IconLabel(theme, icon, self, color=kind or "text_muted", size=14), None, on=self)
+        above = 1 if thin else 5
+        self.setContentsMargins(10, above, 10, above)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    @property
-    def kind(self) -> str:
-        """The tone: "accent", "good", "warn", "bad" or "" for none."""
-        return self._kind
 
     def show_word(self, text: str, kind: str = "") -> None:
         """Say another word in another tone."""
-        self._kind = kind
-        self._ground = f"{kind}_soft" if kind else "sunken"
-        self.label.set_color(kind or "text_muted")
-        self.label.setText(text)
-        self.update()
+        self.kind = kind
+        self.set_color(kind or "text_muted")
+        self.setText(text)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def _dress(self) -> None:
+        super()._dress()
+        self.setIndent(self._theme.grown(14) + 6 if self._icon else -1)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(self._ground))
-        painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)
+        draw_pill(painter, self._theme, QRectF(self.rect()), f"{self.kind}_soft" if self.kind else "sunken")
+        painter.end()
+        super().paintEvent(event)
+
+
+def said(theme: Theme, parent: QWidget, title: Label, *notes: str | Label) -> QVBoxLayout:
+    """A title with small muted notes below it."""
+    words = column(title, gap=2)
+    for note in notes:
+        small = Paragraph(theme, note, parent, role="small", color="text_muted") if isinstance(note, str) else note
+        words.addWidget(small)
+    return words

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.blending import can_blend
@@ -29,11 +29,11 @@ class Select(QComboBox):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        painter = QPainter(self)
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
-        painter.drawPixmap(self.width() - side - 11, (self.height() - side) // 2, sign)
+        place = QRect(self.width() - side - 11, (self.height() - side) // 2, side, side)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place), sign)
 
 
 class Menu(QMenu):

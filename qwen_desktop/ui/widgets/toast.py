@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QEnterEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.surface import FloatingFrame
@@ -30,24 +31,21 @@ class Toast(FloatingFrame):
         self.text = text
         self._acted: Callable[[], None] | None = None
         self.setAccessibleName(text)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 8, 8, 8)
-        row.setSpacing(10)
         icon, color = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}.get(
             kind, ("info", "text_muted")
         )
-        row.addWidget(IconLabel(theme, icon, self, color=color, size=18))
         label = Paragraph(theme, text, self)
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        row.addWidget(label, 1)
+        sign = IconLabel(theme, icon, self, color=color, size=18)
+        line = row(sign, (label, 1), on=self, gap=10, margins=(14, 8, 8, 8))
         self.button: TextButton | None = None
         if action:
             self.button = TextButton(theme, action, self, kind="link")
             self.button.clicked.connect(self.act)
-            row.addWidget(self.button)
+            line.addWidget(self.button)
         close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         close.clicked.connect(self.leave)
-        row.addWidget(close)
+        line.addWidget(close)
         natural = label.fontMetrics().horizontalAdvance(text) + 110
         if self.button is not None:
             natural += self.button.sizeHint().width() + 10

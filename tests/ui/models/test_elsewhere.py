@@ -28,7 +28,7 @@ async def test_the_welcome_looks_at_the_computer_and_offers_the_best_model(make:
     page = ui.window.pages.built("help.welcome")
     assert page is not None
     await ui.until(lambda: page.advice.advice is not None)
-    assert page.machine.sentence.text() == "8 cores, 32 GB memory, Radeon 780M. Models up to 7B run comfortably."
+    assert page.machine.sentence.text() == "8 cores, 32 GB memory, and Radeon 780M. Models up to 7B run comfortably."
     card = page.advice
     assert card.title.text() == "Qwen3 4B"
     assert card.line.text() == "2.4 GB to download · uses 3.9 GB of 21 GB free memory · about 18 tok/s"
@@ -81,7 +81,7 @@ async def test_the_models_folder_moves_with_progress(make: Make, tmp_path: Path)
     library.gate.clear()
     button(asked, "Move").click()
     await asyncio.sleep(0.01)
-    assert row.line.text() == "Moving 1.00 GB of 3.00 GB"
+    assert row.line.text() == "Moving 1.00 of 3.00 GB"
     assert not row.change.isEnabled()
     row.stop.click()
     await ui.rest()

@@ -50,7 +50,7 @@ class Look:
         for card in cards:
             assert card.advice is not None
             _fit, word, tone = self.now(card.advice.model, card.advice.quant)
-            assert (card.verdict.label.text(), card.verdict.kind) == (word, tone)
+            assert (card.verdict.text(), card.verdict.kind) == (word, tone)
             assert not hasattr(card, "meter") or card.meter.role == tone
 
     def details(self, page: ModelsPage, model: CatalogModel) -> None:

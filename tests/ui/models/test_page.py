@@ -51,7 +51,7 @@ async def test_bars_stand_until_the_computer_is_known(make: Make) -> None:
 async def test_three_cards_for_a_purpose(make: Make) -> None:
     ui = await make()
     page = await opened(ui)
-    assert [card.chip.label.text() for card in page.advice.cards] == ["Lighter", "Best for this computer", "Stronger"]
+    assert [card.chip.text() for card in page.advice.cards] == ["Lighter", "Best for this computer", "Stronger"]
     best = page.advice.cards[1]
     assert best.title.text() == "Qwen3 4B"
     assert best.reason.text() == "Thinks when asked, 119 languages, and stays faster than you read."
@@ -91,7 +91,7 @@ async def test_memory_that_is_nearly_full_is_shown_as_a_warning(make: Make) -> N
     assert strong.title.text() == "Qwen3 14B"
     assert strong.memory.text() == "10.6 GB of 11 GB"
     assert strong.meter.role == "warn"
-    assert (strong.verdict.label.text(), strong.verdict.kind) == ("leaves little memory", "warn")
+    assert (strong.verdict.text(), strong.verdict.kind) == ("leaves little memory", "warn")
     assert strong.toolTip() == (
         "It fits, but leaves little memory to other programs: it uses 10.6 GB; 10.7 GB are free now."
     )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
@@ -333,7 +333,7 @@ async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
 async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
     ui = await make()
     assert ui.chat.header.chip.isVisible()
-    assert ui.chat.header.chip.label.text() == "Built-in guide"
+    assert ui.chat.header.chip.text() == "Built-in guide"
     assert ui.chat.pane.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     assert not ui.chat.header.chip.isVisible()
@@ -407,3 +407,24 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     assert item.message.provenance is not None
     assert item.message.provenance.guide
     await ui.rest()
+
+
+async def test_the_menu_of_another_chat_works_while_a_new_one_is_on_show(make: Make) -> None:
+    ui = await make()
+    await ui.say("First")
+    ui.chat.new_chat()
+    actions = [ui.window.actions_[name] for name in ("chat.rename", "chat.delete", "chat.copy")]
+    assert not any(action.isEnabled() for action in actions)
+    sidelist = ui.chat.sidelist
+    (chat,) = sidelist.model.ids()
+    place = sidelist.view.visualRect(sidelist.model.index_of(chat)).center()
+    shown = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, sidelist.view.viewport().mapToGlobal(place))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    assert all(action.isEnabled() for action in actions)
+    menu = QApplication.activePopupWidget()
+    QTest.keyClick(menu, Qt.Key.Key_Escape)
+    await ui.until(lambda: not any(action.isEnabled() for action in actions))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(actions[1]).center())
+    await ui.until(lambda: sidelist.model.ids() == [])
+    assert ui.chat.current == "", "the new chat stays on show"

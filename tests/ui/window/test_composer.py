@@ -169,7 +169,7 @@ async def test_the_button_sends_then_stops(make: Make) -> None:
     ui.type("go")
     assert button.isEnabled()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    await ui.until(lambda: button.icon_name == "square")
+    await ui.until(lambda: button.icon_name == "stop")
     assert button.accessibleName() == "Stop"
     await ui.until(ui.app.deltas)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)

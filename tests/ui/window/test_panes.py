@@ -55,7 +55,7 @@ async def test_both_are_answered_at_the_same_time_each_in_its_own_conversation(m
     say(left, "to the left")
     say(right, "to the right")
     await ui.until(lambda: left.running and right.running)
-    assert left.composer.button.icon_name == right.composer.button.icon_name == "square"
+    assert left.composer.button.icon_name == right.composer.button.icon_name == "stop"
     QTest.keyClicks(right.composer.edit, "next")
     await ui.rest()
     answer = ("word " * 30).strip()
@@ -78,7 +78,7 @@ async def test_stopping_one_lets_the_other_go_on_and_the_windows_commands_mean_t
     left.composer.button.click()
     await ui.until(lambda: not left.running)
     assert ui.app.chat.running() == {right.current}
-    assert left.composer.button.icon_name == "arrow-up" and right.composer.button.icon_name == "square"
+    assert left.composer.button.icon_name == "arrow-up" and right.composer.button.icon_name == "stop"
     await ui.app.stop_all()
 
 

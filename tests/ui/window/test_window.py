@@ -206,6 +206,23 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
         await asyncio.sleep(0.02)
 
 
+async def test_a_dialog_that_grows_stays_in_its_window(make: Make) -> None:
+    ui = await make(size=(900, 700))
+    dialog = Dialog(ui.theme, "Title", "Text.", ui.window)
+    details = QWidget()
+    details.setFixedHeight(480)
+    link = dialog.fold("Details", details)
+    dialog.open()
+    await asyncio.sleep(0.02)
+    before = dialog.frameGeometry()
+    link.click()
+    await asyncio.sleep(0.02)
+    assert dialog.height() > 480
+    assert ui.window.geometry().contains(dialog.frameGeometry())
+    assert dialog.x() == before.x()
+    dialog.reject()
+
+
 async def test_the_rail_grows_with_the_text(make: Make) -> None:
     ui = await make()
     rail, button = ui.window.rail, ui.window.rail.button("view.settings")
