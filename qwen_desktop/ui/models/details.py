@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
@@ -14,6 +14,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading, link
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -126,25 +127,16 @@ class Details(Dialog):
         others = [quant for quant in self.model.quants if not quant.step]
         if not named:
             named, others = others[:3], others[3:]
-        column = QVBoxLayout()
-        column.setSpacing(6)
-        for quant in named:
-            column.addWidget(self._option(quant, body))
-        self._column.addLayout(column)
+        self._column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
         if not self.model.quants:
             self._column.addWidget(Paragraph(theme, self.tr("No files are known for it."), body, color="text_muted"))
-        self._folds = QHBoxLayout()
-        self._folds.setSpacing(8)
-        self._folds.addStretch(1)
+        self._folds = row(None)
         self._column.addLayout(self._folds)
         if others:
-            text = self.tr("%n more size(s)", "", len(others))
-            self.more = FilterChip(theme, text if len(others) > 1 else self.tr("1 more size"), body)
+            self.more = FilterChip(theme, self.tr("%n more size(s)", "", len(others)), body)
             self._folds.insertWidget(0, self.more)
             rest = QWidget(body)
-            inner = QVBoxLayout(rest)
-            inner.setContentsMargins(0, 0, 0, 0)
-            inner.setSpacing(6)
+            inner = column(on=rest, gap=6)
 
             def show(value: str) -> None:
                 if value and not inner.count():

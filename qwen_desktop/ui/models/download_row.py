@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.services import events
@@ -13,6 +13,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -73,36 +74,11 @@ class DownloadCard(Card):
         self.show_download(download)
 
     def _lay_out(self) -> None:
-        name = QHBoxLayout()
-        name.setSpacing(8)
-        name.addWidget(self.title)
-        name.addWidget(self.quant)
-        name.addStretch(1)
-        self._said = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._said.setSpacing(2)
-        self._said.addLayout(name)
-        self._said.addSpacing(10)
-        self._said.addWidget(self.line, 1)
-        text = QVBoxLayout()
-        text.setSpacing(2)
-        text.addLayout(self._said)
-        text.addWidget(self.problem)
-        top = QHBoxLayout()
-        top.setSpacing(6)
-        top.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignVCenter)
-        top.addSpacing(6)
-        top.addLayout(text, 1)
-        top.addSpacing(6)
-        for button in (self.up, self.down, self.again, self.use, self.toggle, self.cancel):
-            top.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 10, 10, 13)
-        column.setSpacing(7)
-        column.addLayout(top)
-        meter = QHBoxLayout()
-        meter.setContentsMargins(0, 0, 6, 0)
-        meter.addWidget(self.meter)
-        column.addLayout(meter)
+        buttons = (self.up, self.down, self.again, self.use, self.toggle, self.cancel)
+        self._said = row(row(self.title, self.quant, None), 10, (self.line, 1), gap=2)
+        text = column(self._said, self.problem, gap=2)
+        top = row((self.sign, MIDDLE), 6, (text, 1), 6, *((button, MIDDLE) for button in buttons), gap=6)
+        column(top, row(self.meter, 6, gap=0), on=self, gap=7, margins=(16, 10, 10, 13))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -167,9 +143,7 @@ class DownloadCards(QWidget):
         self._getting = getting
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(10)
+        self._column = column(on=self, gap=10)
         for kind in (events.DownloadsChanged, events.DownloadChanged):
             shell.services.bus.subscribe(kind, self.refresh, owner=self)
         self.refresh()

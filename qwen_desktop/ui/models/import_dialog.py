@@ -18,6 +18,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -56,19 +57,8 @@ class CandidateRow(QWidget):
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
         quant.setMinimumWidth(64)
         self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
-        top = QHBoxLayout()
-        top.setSpacing(12)
-        top.addWidget(self.tick, 1)
-        top.addWidget(quant)
-        top.addWidget(size)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 2, 0, 4)
-        column.setSpacing(1)
-        column.addLayout(top)
-        below = QHBoxLayout()
-        below.addSpacing(26)
-        below.addWidget(self.note)
-        column.addLayout(below)
+        top = row((self.tick, 1), quant, size, gap=12)
+        column(top, row(26, self.note, gap=0), on=self, gap=1, margins=(0, 2, 0, 4))
 
 
 class ImportDialog(Dialog):
@@ -103,13 +93,9 @@ class ImportDialog(Dialog):
         self.body.addLayout(self._how())
         self.body.addWidget(self.meter)
         self.body.addWidget(self.problem)
-        self.choose = self.add_button(self.tr("Choose files…"))
-        self.choose.clicked.disconnect()
-        self.choose.clicked.connect(self._choose)
+        self.choose = self.add_button(self.tr("Choose files…"), self._choose, closes=False)
         self.add_button(self.tr("Cancel"))
-        self.go = self.add_button(self.tr("Import"), kind="primary", default=True)
-        self.go.clicked.disconnect()
-        self.go.clicked.connect(self._import)
+        self.go = self.add_button(self.tr("Import"), self._import, kind="primary", default=True, closes=False)
         self.go.setEnabled(False)
         self._files: QFileDialog | None = None
 
@@ -118,11 +104,7 @@ class ImportDialog(Dialog):
         self.how = SegmentedControl(self._shell.theme, self.tr("What happens to the files"), options, self)
         self.how.set_value("link")
         self.how.hide()
-        row = QHBoxLayout()
-        row.setContentsMargins(INSET, 12, 0, 0)
-        row.addWidget(self.how)
-        row.addStretch(1)
-        return row
+        return row(self.how, None, margins=(INSET, 12, 0, 0))
 
     def open(self) -> None:
         self.area.setMinimumHeight(160)

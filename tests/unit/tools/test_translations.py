@@ -12,9 +12,7 @@ import pytest
 import translations
 
 #: Files whose texts are still to be put in order. Empty in the end.
-NOT_YET = (
-    "ui/assembly.py",
-)
+NOT_YET = ("ui/assembly.py",)
 
 
 def of_swept(faults: Iterable[marks.Fault]) -> list[marks.Fault]:
