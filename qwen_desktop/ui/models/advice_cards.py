@@ -61,16 +61,13 @@ class AdviceCard(Card):
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.get = GetButton(shell, board, getting, self, primary=best)
         self.get.show_model(model, quant)
-        head = row(self.chip, None, size)
+        head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
-        name.setAlignment(self.quant, MIDDLE)
-        self._figures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._figures.setSpacing(2)
-        self._figures.addWidget(self.memory, 1)
-        self._figures.addWidget(self.speed)
+        self._figures = row((self.memory, 1), self.speed, gap=2)
         edge = 15 if best else 16  # the best one's border is a pixel wider
-        parts = (head, name, self.reason, None, (self.verdict, START), self.meter, self._figures, self.get)
-        column(*parts, on=self, gap=8, margins=(edge, edge - 1, edge, edge - 1))
+        margins = (edge, edge - 1, edge, edge - 1)
+        lower = ((self.verdict, START), self.meter, self._figures, self.get)
+        column(head, name, self.reason, None, *lower, on=self, gap=8, margins=margins)
         self.show_fit()
 
     def show_fit(self) -> None:
@@ -111,8 +108,7 @@ class AdviceCards(QWidget):
         self._board = board
         self._getting = getting
         self.cards: tuple[AdviceCard, ...] = ()
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._row.setSpacing(14)
+        self._row = row(gap=14)
         self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
         self.remark.hide()
         column(self._row, self.remark, on=self, gap=8)

@@ -52,10 +52,7 @@ class CatalogueSection(QWidget):
         self.list = RowsList(theme, self.tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
         side = row((self.count, MIDDLE), (self.refresh, MIDDLE), None)
-        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._head.setSpacing(8)
-        self._head.addWidget(self.filters, 1)
-        self._head.addLayout(side)
+        self._head = row((self.filters, 1), side)
         column(self._head, self.problem, self.lookup, self.list, self.empty, on=self, gap=8)
         self._connect()
         self.show_rows()
@@ -66,10 +63,8 @@ class CatalogueSection(QWidget):
         self.lookup_text = Paragraph(theme, "", self.lookup, role="small", color="text_muted")
         self.lookup_button = TextButton(theme, "", self.lookup, icon="search")
         self.lookup_button.clicked.connect(self.look_up)
-        line = row(
-            (self.lookup_text, 1), (self.lookup_button, MIDDLE), on=self.lookup, gap=12, margins=(16, 12, 12, 12)
-        )
-        line.setAlignment(self.lookup_text, MIDDLE)
+        parts = ((self.lookup_text, 1), (self.lookup_button, MIDDLE))
+        row(*parts, on=self.lookup, gap=12, margins=(16, 12, 12, 12))
         self.lookup.hide()
 
     def _build_empty(self) -> None:
@@ -79,14 +74,10 @@ class CatalogueSection(QWidget):
         self.empty_text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.empty_button = TextButton(theme, "", self.empty)
         self.empty_button.clicked.connect(self._help)
-        column(
-            (IconLabel(theme, "search", self.empty, size=24), Qt.AlignmentFlag.AlignHCenter),
-            self.empty_text,
-            (self.empty_button, Qt.AlignmentFlag.AlignHCenter),
-            on=self.empty,
-            gap=12,
-            margins=(24, 28, 24, 28),
-        )
+        centre = Qt.AlignmentFlag.AlignHCenter
+        sign = IconLabel(theme, "search", self.empty, size=24)
+        parts = ((sign, centre), self.empty_text, (self.empty_button, centre))
+        column(*parts, on=self.empty, gap=12, margins=(24, 28, 24, 28))
         self.empty.hide()
 
     def _connect(self) -> None:

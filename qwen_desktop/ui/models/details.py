@@ -133,8 +133,7 @@ class Details(Dialog):
         self._folds = row(None)
         self._column.addLayout(self._folds)
         if others:
-            text = self.tr("%n more size(s)", "", len(others))
-            self.more = FilterChip(theme, text if len(others) > 1 else self.tr("1 more size"), body)
+            self.more = FilterChip(theme, self.tr("%n more size(s)", "", len(others)), body)
             self._folds.insertWidget(0, self.more)
             rest = QWidget(body)
             inner = column(on=rest, gap=6)

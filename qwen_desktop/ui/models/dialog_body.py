@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
@@ -31,7 +30,9 @@ class ScrollBody(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.body = body = QWidget()
         body.setObjectName("pageBody")
-        self.column = column(on=body, gap=8, margins=(INSET, 4, 14, 4))
+        self.column = QVBoxLayout(body)
+        self.column.setContentsMargins(INSET, 4, 14, 4)
+        self.column.setSpacing(8)
         self.setWidget(body)
         body.installEventFilter(self)
         dialog.body.addWidget(self, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import ImportCandidate, InstalledModel
@@ -58,7 +58,7 @@ class CandidateRow(QWidget):
         quant.setMinimumWidth(64)
         self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
         top = row((self.tick, 1), quant, size, gap=12)
-        column(top, row(26, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
+        column(top, row(26, self.note, gap=0), on=self, gap=1, margins=(0, 2, 0, 4))
 
 
 class ImportDialog(Dialog):
@@ -78,7 +78,8 @@ class ImportDialog(Dialog):
         self.area = ScrollBody(self, parent)
         body = self.area.body
         self._bars = SkeletonBars(shell.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
-        self._list = column(gap=2)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(2)
         self.nothing = Paragraph(shell.theme, "", body, color="text_muted")
         self.nothing.hide()
         self.area.column.addWidget(self._bars)
@@ -92,13 +93,9 @@ class ImportDialog(Dialog):
         self.body.addLayout(self._how())
         self.body.addWidget(self.meter)
         self.body.addWidget(self.problem)
-        self.choose = self.add_button(self.tr("Choose files…"))
-        self.choose.clicked.disconnect()
-        self.choose.clicked.connect(self._choose)
+        self.choose = self.add_button(self.tr("Choose files…"), self._choose, closes=False)
         self.add_button(self.tr("Cancel"))
-        self.go = self.add_button(self.tr("Import"), kind="primary", default=True)
-        self.go.clicked.disconnect()
-        self.go.clicked.connect(self._import)
+        self.go = self.add_button(self.tr("Import"), self._import, kind="primary", default=True, closes=False)
         self.go.setEnabled(False)
         self._files: QFileDialog | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.services.events import MachineChanged
@@ -14,12 +14,12 @@ from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Paragraph
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.widgets.boxes import column
 
 WIDTH = 560
 
@@ -40,12 +40,8 @@ class MachineDialog(Dialog):
         if comfort:
             self.area.column.addWidget(Paragraph(shell.theme, comfort, self.area.body, weight=600))
         self.area.column.addStretch(1)
-        self.again = self.add_button(self.tr("Measure again"))
-        self.again.clicked.disconnect()
-        self.again.clicked.connect(self._measure)
-        copy = self.add_button(self.tr("Copy"))
-        copy.clicked.disconnect()
-        copy.clicked.connect(self._copy)
+        self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
+        self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
         shell.services.bus.subscribe(MachineChanged, self._changed, owner=self)
         self.show_machine(shell.services.machines.known)
@@ -60,8 +56,7 @@ class MachineDialog(Dialog):
         self._machine = machine
         old = self._holder
         self._holder = QWidget(self.area.body)
-        grid: QGridLayout = facts(self._shell.theme, self._facts(machine), self._holder)
-        column(grid, on=self._holder)
+        column(facts(self._shell.theme, self._facts(machine), self._holder), on=self._holder)
         self.area.column.replaceWidget(old, self._holder)
         old.hide()
         old.deleteLater()

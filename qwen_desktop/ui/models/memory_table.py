@@ -52,8 +52,8 @@ class MemoryTable(QWidget):
         self.problem.hide()
         title = Label(theme, self.tr("Memory"), self, weight=600)
         head = row(title, None, self.context, margins=(0, 10, 0, 0))
-        above = (head, self.sentence, self.meter, self.figures, self.note)
-        column(*above, (self.check, START), self.problem, on=self, gap=8)
+        lower = (self.figures, self.note, (self.check, START), self.problem)
+        column(head, self.sentence, self.meter, *lower, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""

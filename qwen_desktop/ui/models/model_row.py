@@ -109,11 +109,7 @@ class ModelRow(QAbstractButton, Generic[T]):
     def place_buttons(self, *buttons: QAbstractButton) -> None:
         """The row's buttons, which stand at its end."""
         self.buttons = buttons
-        line = row(None, on=self, gap=0)
-        for button in buttons:
-            line.addSpacing(6)
-            line.addWidget(button)
-        line.addSpacing(4)
+        row(None, *(part for button in buttons for part in (6, button)), 4, on=self, gap=0)
 
     def say(self, face: Face, name: str, tip: str) -> None:
         """Show ``face``; ``name`` is what is read aloud."""

@@ -28,8 +28,8 @@ class OfflineBar(Card):
                 self._preferences.set("downloads.offline", False), owner=self, busy=self.button
             )
         )
-        parts = ((IconLabel(theme, "info", self, size=18), MIDDLE), (self.text, 1), (self.button, MIDDLE))
-        row(*parts, on=self, gap=12, margins=(16, 10, 10, 10)).setAlignment(self.text, MIDDLE)
+        sign = IconLabel(theme, "info", self, size=18)
+        row((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE), on=self, gap=12, margins=(16, 10, 10, 10))
         shell.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()
 

@@ -59,7 +59,6 @@ class ModelsPage(QScrollArea):
         self._fit()
         theme.changed.connect(self._fit)
         self._build()
-        self._lay_out()
         row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
         self.setFocusProxy(self.search)
@@ -74,32 +73,25 @@ class ModelsPage(QScrollArea):
         self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
 
     def _build(self) -> None:
-        theme, column = self._shell.theme, self.column
-        self.title = Label(theme, self.tr("Models"), column, role="heading", weight=700)
-        self.import_button = TextButton(theme, self.tr("Import"), column, icon="folder-input")
+        theme, inside = self._shell.theme, self.column
+        self.title = Label(theme, self.tr("Models"), inside, role="heading", weight=700)
+        self.import_button = TextButton(theme, self.tr("Import"), inside, icon="folder-input")
         self.import_button.setToolTip(self.tr("Models of other programs, and files of your own"))
-        self.search = SearchField(theme, self.tr("Name, purpose or repository"), column)
-        self.offline = OfflineBar(self._shell, column)
-        self.machine = MachineCard(theme, column)
-        self.purposes = PurposeBar(theme, column)
-        self.advice = AdviceCards(self._shell, self.board, self._getting, column)
-        self.downloads = DownloadCards(self._shell, self._getting, column)
-        self.installed_title = Label(theme, self.tr("Installed"), column, role="message", weight=600)
-        self.installed = InstalledList(theme, column)
-        self.catalogue = CatalogueSection(self._shell, self.board, column)
-
-    def _lay_out(self) -> None:
-        head = row(self.title, None, self.import_button, gap=12)
+        self.search = SearchField(theme, self.tr("Name, purpose or repository"), inside)
+        self.offline = OfflineBar(self._shell, inside)
+        self.machine = MachineCard(theme, inside)
+        self.purposes = PurposeBar(theme, inside)
+        self.advice = AdviceCards(self._shell, self.board, self._getting, inside)
+        self.downloads = DownloadCards(self._shell, self._getting, inside)
+        self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
+        self.installed = InstalledList(theme, inside)
+        self.catalogue = CatalogueSection(self._shell, self.board, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
-        head.addWidget(self.search, 10)
-        inner = column(
-            head, self.offline, self.machine, self.purposes, self.advice, self.downloads, on=self.column, gap=18
-        )
+        head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
         mine = column(self.installed_title, self.installed, gap=8)
-        inner.addLayout(mine)
-        inner.addWidget(self.catalogue)
-        inner.addStretch(1)
+        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads)
+        column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
         board, getting = self.board, self._getting
