@@ -18,19 +18,24 @@ def row(
     *parts: Part, on: QWidget | None = None, gap: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> QHBoxLayout:
     """Parts from start to end, ``gap`` px between them; the layout of ``on`` where that is given."""
-    return _filled(QHBoxLayout(on) if on is not None else QHBoxLayout(), parts, gap, margins)
+    box = QHBoxLayout(on) if on is not None else QHBoxLayout()
+    box.setContentsMargins(*margins)
+    box.setSpacing(gap)
+    return filled(box, *parts)
 
 
 def column(
     *parts: Part, on: QWidget | None = None, gap: int = 0, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> QVBoxLayout:
     """Parts one below the other, as ``row``."""
-    return _filled(QVBoxLayout(on) if on is not None else QVBoxLayout(), parts, gap, margins)
-
-
-def _filled(box: _Box, parts: tuple[Part, ...], gap: int, margins: tuple[int, int, int, int]) -> _Box:
+    box = QVBoxLayout(on) if on is not None else QVBoxLayout()
     box.setContentsMargins(*margins)
     box.setSpacing(gap)
+    return filled(box, *parts)
+
+
+def filled(box: _Box, *parts: Part) -> _Box:
+    """``box`` with these parts at its end."""
     for part in parts:
         if isinstance(part, int):
             box.addSpacing(part)
