@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, Qt
+from PySide6.QtCore import QCoreApplication, QDate, QDateTime, QLocale, Qt
 from PySide6.QtGui import QGuiApplication
 
 from qwen_desktop.core import amounts
@@ -209,7 +209,7 @@ def moment(when: float) -> str:
 def month(year: int, number_: int) -> str:
     """A month of a year: "April 2025"."""
     name = locale().standaloneMonthName(number_)
-    return fill(translate("units", "{month} {year}"), month=name, year=str(year))
+    return fill(translate("units", "{month} {year}"), month=name, year=locale().toString(QDate(year, 1, 1), "yyyy"))
 
 
 def ago(when: float, now: float) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QStyle, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import Part, TextPart
@@ -16,6 +16,7 @@ from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
@@ -60,9 +61,6 @@ class Composer(FloatingFrame):
     sent = Signal(object)
     begun = Signal()
     stop_wanted = Signal()
-    recall_wanted = Signal()
-    model_wanted = Signal()
-    thinking_chosen = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -73,7 +71,6 @@ class Composer(FloatingFrame):
         self.edit = MessageEdit(theme, self)
         self.edit.setAccessibleName(self.tr("Message"))
         self.edit.send_wanted.connect(self._send)
-        self.edit.recall_wanted.connect(self.recall_wanted)
         self.edit.long_paste.connect(self._keep_paste)
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
@@ -89,17 +86,14 @@ class Composer(FloatingFrame):
         )
         self.thinking.set_value(ThinkingMode.AUTO.value)
         self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
-        self.thinking.chosen.connect(self.thinking_chosen)
         self.thinking.hide()
         self.model = ModelButton(theme, self)
-        self.model.clicked.connect(self.model_wanted)
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.setProperty("round", True)
         self.button.clicked.connect(self._pressed)
-        self._chips = QVBoxLayout()
-        self._chips.setSpacing(6)
+        self._chips = column(gap=6)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(_SHOW_LOADING_MS)
@@ -109,25 +103,12 @@ class Composer(FloatingFrame):
         self.setFocusProxy(self.edit)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(17, 13, 12, 10)
-        column.setSpacing(0)
-        column.addLayout(self._chips)
-        column.addWidget(self.edit)
-        column.addSpacing(22)
         right = QWidget(self)
-        row = QHBoxLayout(right)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.loading, 1)
-        row.addStretch(0)
-        row.addWidget(self.model)
-        row.addWidget(self.button)
+        row((self.loading, 1), (None, 0), self.model, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
-        column.addWidget(tools)
-        column.setStretch(1, 0)
+        column(self._chips, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -146,10 +127,6 @@ class Composer(FloatingFrame):
     def restore(self, draft: Draft) -> None:
         """Put what could not be sent back, before what was written since."""
         self.set_draft(draft.before(self.draft))
-
-    def clear(self) -> None:
-        """Empty it."""
-        self.set_draft(Draft())
 
     # State ------------------------------------------------------------------------------------------------------------
 
@@ -216,7 +193,7 @@ class Composer(FloatingFrame):
             return
         draft = self.draft
         if draft.parts:
-            self.clear()
+            self.set_draft(Draft())
             self.sent.emit(draft)
 
     def _keep_paste(self, text: str) -> None:
@@ -246,17 +223,12 @@ class _PasteChip(QWidget):
 
     def __init__(self, theme: Theme, text: str, parent: QWidget) -> None:
         super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(theme, "file-up", self, size=16))
         amount = self.tr("Pasted text, %n character(s)", "", len(text))
-        row.addWidget(Label(theme, amount, self, role="small", weight=600))
+        label = Label(theme, amount, self, role="small", weight=600)
         begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
         begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row.addWidget(begin, 1)
         self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
-        row.addWidget(self.remove)
+        row(IconLabel(theme, "file-up", self, size=16), label, (begin, 1), self.remove, on=self)
 
 
 class ModelButton(TextButton):
@@ -298,14 +270,7 @@ class LoadingRow(QWidget):
         self._bar.setTextVisible(False)
         self._name = ElidedLabel(theme, "", self, role="small", weight=600)
         self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 12, 2)
-        column.setSpacing(5)
-        row = QHBoxLayout()
-        row.addWidget(self._name, 1)
-        row.addWidget(self._facts)
-        column.addLayout(row)
-        column.addWidget(self._bar)
+        column(row((self._name, 1), self._facts, gap=5), self._bar, on=self, gap=5, margins=(0, 0, 12, 2))
 
     def show_state(self, state: ModelState) -> None:
         """Show where a load is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.text import clean
@@ -26,10 +26,9 @@ class MessageEdit(QPlainTextEdit):
     long_paste = Signal(str)
     focus_changed = Signal(bool)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, lines: int = 1) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._lines = lines
         self._limit = 300
         self._hint = ""
         self.send_with: Literal["enter", "ctrl_enter"] = "enter"
@@ -133,12 +132,6 @@ class MessageEdit(QPlainTextEdit):
         else:
             super().dragEnterEvent(event)
 
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if event.mimeData().hasUrls():
-            event.ignore()
-        else:
-            super().dragMoveEvent(event)
-
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         return source.hasText()
 
@@ -170,7 +163,7 @@ class MessageEdit(QPlainTextEdit):
 
     def _height(self) -> int:
         # A QPlainTextEdit's document measures its height in lines.
-        rows = max(self._lines, int(self.document().documentLayout().documentSize().height()))
+        rows = max(1, int(self.document().documentLayout().documentSize().height()))
         return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
 
     def _fit(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus, RunStage, RunState
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
 
@@ -36,14 +37,7 @@ class StatusLine(QWidget):
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keys = Label(theme, "", self, role="small", color="text_muted")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 0, 10, 12)
-        row.setSpacing(_GAP)
-        row.addWidget(self.ring)
-        row.addWidget(self.tokens)
-        row.addSpacing(11)
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.keys)
+        row(self.ring, self.tokens, 11, (self.facts, 1), self.keys, on=self, gap=_GAP, margins=(10, 0, 10, 12))
         theme.changed.connect(self._fit)
 
     def set_model(self, state: ModelState) -> None:
