@@ -53,11 +53,6 @@ class Theme(QObject):
     # What painters ask ------------------------------------------------------------------------------------------------
 
     @property
-    def mode(self) -> Mode:
-        """What the user chose; ``name`` is what came of it."""
-        return self._mode
-
-    @property
     def name(self) -> str:
         """The colour set in use: "light", "dark" or "contrast"."""
         return self._name
@@ -75,6 +70,14 @@ class Theme(QObject):
     def color(self, role: str) -> QColor:
         """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
         return QColor(self._colors[self._name][role])
+
+    def edge(self, ground: str) -> QColor:
+        """The colour of the line around a tint ("sunken", "user_message", "bad_soft", …): its own, but where the tint
+        alone can hardly be seen (all in high contrast, and what is sunken in the dark) one that can."""
+        tone, soft, _ = ground.partition("_soft")
+        if self._name == "contrast":
+            return self.color(tone if soft else "border")
+        return self.color("border" if self._name == "dark" and ground == "sunken" else ground)
 
     def size(self, name: str) -> int:
         """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
@@ -189,30 +192,21 @@ class Theme(QObject):
         """The palette for what the style sheet does not reach."""
         p = QPalette()
         role = QPalette.ColorRole
-        for target, source in (
-            (role.Window, "window"),
-            (role.Base, "surface"),
-            (role.AlternateBase, "sunken"),
-            (role.Button, "surface"),
-            (role.WindowText, "text"),
-            (role.Text, "text"),
-            (role.ButtonText, "text"),
-            (role.BrightText, "bad"),
-            (role.PlaceholderText, "text_faint"),
-            (role.Highlight, "selection"),
-            (role.HighlightedText, "text"),
-            (role.Link, "accent"),
-            (role.LinkVisited, "accent"),
-            (role.ToolTipBase, "surface"),
-            (role.ToolTipText, "text"),
-            (role.Light, "surface"),
-            (role.Midlight, "hover"),
-            (role.Mid, "border"),
-            (role.Dark, "border_strong"),
-            (role.Shadow, "border_strong"),
-            (role.Accent, "accent"),
-        ):
-            p.setColor(target, self.color(source))
+        for source, targets in {
+            "window": (role.Window,),
+            "surface": (role.Base, role.Button, role.ToolTipBase, role.Light),
+            "sunken": (role.AlternateBase,),
+            "text": (role.WindowText, role.Text, role.ButtonText, role.HighlightedText, role.ToolTipText),
+            "text_faint": (role.PlaceholderText,),
+            "bad": (role.BrightText,),
+            "selection": (role.Highlight,),
+            "accent": (role.Link, role.LinkVisited, role.Accent),
+            "hover": (role.Midlight,),
+            "border": (role.Mid,),
+            "border_strong": (role.Dark, role.Shadow),
+        }.items():
+            for target in targets:
+                p.setColor(target, self.color(source))
         for target in (role.WindowText, role.Text, role.ButtonText):
             p.setColor(QPalette.ColorGroup.Disabled, target, self.color("disabled_text"))
         return p
@@ -234,6 +228,7 @@ class Theme(QObject):
         for state, factor in (("hover", 108), ("pressed", 118)):
             places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
+        places["end"] = "right" if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight else "left"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)

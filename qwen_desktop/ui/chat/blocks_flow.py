@@ -25,6 +25,8 @@ from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
+#: The width in pixels of a flow that is only measured: nothing is broken in it.
+UNBOUNDED: Final = 100_000.0
 _JOINED: Final = "\ufe00"
 #: Put around code among words that run from right to left, so that its brackets stay where they belong.
 _ISOLATE: Final = "\u2066"
@@ -266,6 +268,11 @@ class TextFlow:
         """Pixels of the widest line."""
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
+    @property
+    def longest_word(self) -> float:
+        """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
+        return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
+
     def set_runs(
         self, runs: Sequence[TextRun], width: float, align: str | None = None, *, otherwise: bool | None = None
     ) -> None:
@@ -361,7 +368,10 @@ class TextFlow:
             text = text[:offset] + (_ISOLATE_END if number % 2 else _ISOLATE) + text[offset:]
         chunk.layout = layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
         option = QTextOption()
-        option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        wrap = QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
+        if self.width == UNBOUNDED:
+            wrap = QTextOption.WrapMode.WordWrap  # else the longest word would be taken for one character
+        option.setWrapMode(wrap)
         option.setTextDirection(Qt.LayoutDirection.RightToLeft if self.rtl else Qt.LayoutDirection.LeftToRight)
         align = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}.get(
             self._align or ("right" if self.rtl else ""), Qt.AlignmentFlag.AlignLeft

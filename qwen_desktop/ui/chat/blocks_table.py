@@ -1,4 +1,5 @@
-"""Tables with thin rules; columns take what they need and shrink when the message is narrower."""
+"""Tables with thin rules; columns take what they need and shrink, as far as their words stay whole, when the message
+is narrower."""
 
 from __future__ import annotations
 
@@ -10,14 +11,17 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, TableBlock
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
-from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, direction, within
+from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, TextFlow, direction, within
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_text import link_targets
 
 _GAP = 28
 _PAD = 7
+#: What a column of many words keeps, and what it keeps where the table scrolls anyway.
 _LEAST = 56.0
-_UNBOUNDED = 100_000.0
+_READABLE = 180.0
+#: Longer words (a link, a checksum) are broken, in pixels.
+_LONGEST_WORD = 240.0
 
 
 class TableLayout(WideLayout[TableBlock]):
@@ -27,7 +31,9 @@ class TableLayout(WideLayout[TableBlock]):
     def __init__(self, style: Style, block: TableBlock) -> None:
         super().__init__(style, block)
         self._cells: list[list[TextFlow]] = []
+        #: What each cell takes in one line, and its longest word, in pixels.
         self._naturals: list[list[float]] = []
+        self._words: list[list[float]] = []
         self._columns: list[float] = []
         self._tops: list[float] = []
         #: Offset of each row's first character, and the length of all.
@@ -35,29 +41,31 @@ class TableLayout(WideLayout[TableBlock]):
         #: Stands in all cells without text: a row of pipes may make thousands of them.
         self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
         for flow in self._empty.values():
-            flow.set_runs((), _UNBOUNDED)
+            flow.set_runs((), UNBOUNDED)
         self._sync()
 
     def _sync(self) -> None:
         """Make the flows fit the block's cells, keeping those that did not change."""
         for number, row in enumerate(self.block.rows):
             if number == len(self._cells):
-                self._cells.append([])
-                self._naturals.append([])
-            flows, naturals = self._cells[number], self._naturals[number]
+                for rows in (self._cells, self._naturals, self._words):
+                    rows.append([])
+            flows, naturals, words = self._cells[number], self._naturals[number], self._words[number]
             base = "cell_head" if number == 0 else "cell"
             for column, runs in enumerate(row):
                 if column < len(flows) and flows[column].runs == runs:
                     continue
                 flow = TextFlow(self.style, base) if runs else self._empty[base]
-                flow.set_runs(runs, _UNBOUNDED)
+                flow.set_runs(runs, UNBOUNDED)
                 if column < len(flows):
-                    flows[column], naturals[column] = flow, flow.natural
+                    flows[column], naturals[column], words[column] = flow, flow.natural, flow.longest_word
                 else:
                     flows.append(flow)
                     naturals.append(flow.natural)
-            del flows[len(row) :], naturals[len(row) :]
-        del self._cells[len(self.block.rows) :], self._naturals[len(self.block.rows) :]
+                    words.append(flow.longest_word)
+            del flows[len(row) :], naturals[len(row) :], words[len(row) :]
+        for all_rows in (self._cells, self._naturals, self._words):
+            del all_rows[len(self.block.rows) :]
         lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
         self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
@@ -65,11 +73,15 @@ class TableLayout(WideLayout[TableBlock]):
 
     def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)
-        wanted = [max((row[c] for row in self._naturals if c < len(row)), default=0.0) + 1 for c in range(count)]
+        wanted = _widest(self._naturals, count)
         gaps = _GAP * max(0, count - 1)
         room = self.width - self.indentation - gaps
         if sum(wanted) > room and count:
-            wanted = self._shrunk(wanted, room)
+            words = _widest(self._words, count)
+            least = [min(wanted[c], max(_LEAST, min(words[c], _LONGEST_WORD))) for c in range(count)]
+            if sum(least) > room:  # it scrolls: no need for a sentence to stand in a narrow column
+                least = [min(wanted[c], max(_READABLE, least[c])) for c in range(count)]
+            wanted = _shrunk(wanted, least, room)
         self._columns = wanted
         self.wide = sum(wanted) + gaps
         self.from_right = self.rtl
@@ -89,24 +101,6 @@ class TableLayout(WideLayout[TableBlock]):
         self._tops.append(y)
         self.height = y + (8 if self.overflow > 0 else 0)
         self.scroll = min(self.scroll, self.overflow)
-
-    @staticmethod
-    def _shrunk(wanted: list[float], room: float) -> list[float]:
-        """Columns that are narrow keep their width; wide ones share what is left."""
-        result = list(wanted)
-        open_columns = list(range(len(wanted)))
-        left = room
-        while open_columns:
-            share = left / len(open_columns)
-            small = [c for c in open_columns if wanted[c] <= share]
-            if not small:
-                for c in open_columns:
-                    result[c] = max(_LEAST, share)
-                break
-            for c in small:
-                left -= wanted[c]
-                open_columns.remove(c)
-        return result
 
     def update(self, block: Block) -> bool:
         if not isinstance(block, TableBlock) or (block.indent, block.quote) != (self.block.indent, self.block.quote):
@@ -183,3 +177,24 @@ class TableLayout(WideLayout[TableBlock]):
             if any(run.href for run in flow.runs)
             for target in link_targets(flow)
         ]
+
+
+def _widest(rows: list[list[float]], count: int) -> list[float]:
+    """The largest of each of ``count`` columns, and a pixel."""
+    return [max((row[c] for row in rows if c < len(row)), default=0.0) + 1 for c in range(count)]
+
+
+def _shrunk(wanted: list[float], least: list[float], room: float) -> list[float]:
+    """Columns that are narrow keep their width; wide ones share what is left, none below its ``least``."""
+    result = list(wanted)
+    open_columns = list(range(len(wanted)))
+    while open_columns:
+        share = room / len(open_columns)
+        fixed = {c: wanted[c] for c in open_columns if wanted[c] <= share}
+        fixed = fixed or {c: least[c] for c in open_columns if least[c] >= share}
+        fixed = fixed or dict.fromkeys(open_columns, share)
+        for c, width in fixed.items():
+            result[c] = width
+            room -= width
+            open_columns.remove(c)
+    return result

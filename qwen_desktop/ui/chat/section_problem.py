@@ -87,7 +87,8 @@ class ProblemSection(Section):
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
-        card(painter, QRectF(at.x, at.y, self.width, self.height), style.color("bad_soft"), style.color("bad_soft"), 12)
+        frame = QRectF(at.x, at.y, self.width, self.height)
+        card(painter, frame, style.color("bad_soft"), style.theme.edge("bad_soft"), 12)
         size = style.px(18)
         place = self.box(at, 16, 14, size, style.line_height("what"))
         draw_icon(painter, context, "circle-alert", style.color("bad"), place, size=size)

@@ -340,6 +340,11 @@ class MessageItem:
                 section.paint(painter, inner, at.moved(section.x, section.y))
 
     def _paint_bubble(self, painter: QPainter, r: QRectF) -> None:
+        ground, edge = self.style.color("user_message"), self.style.theme.edge("user_message")
+        painter.setPen(Qt.PenStyle.NoPen)
+        if edge != ground:
+            painter.setPen(edge)
+            r = r.adjusted(0.5, 0.5, -0.5, -0.5)
         big, small = 14.0, 4.0
         right, left = (big, small) if self.style.rtl else (small, big)
         path = QPainterPath()
@@ -352,8 +357,7 @@ class MessageItem:
         path.quadTo(r.left(), r.bottom(), r.left(), r.bottom() - left)
         path.lineTo(r.left(), r.top() + big)
         path.quadTo(r.left(), r.top(), r.left() + big, r.top())
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.style.color("user_message"))
+        painter.setBrush(ground)
         painter.drawPath(path)
 
     # Asking ----------------------------------------------------------------------------------------------------------

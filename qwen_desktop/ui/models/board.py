@@ -117,17 +117,8 @@ class Board(QObject):
 
     def download(self, model: CatalogModel, quant: Quant | None = None) -> Download | None:
         """The unfinished download of this entry (of this quant)."""
-        repos = {model.repo, *model.alternatives}
-        return next(
-            (
-                item
-                for item in self._services.downloads.items()
-                if item.request.repo in repos
-                and item.status is not DownloadStatus.DONE
-                and (quant is None or item.request.quant == quant.name)
-            ),
-            None,
-        )
+        open_ = (item for item in self._services.downloads.items() if item.status is not DownloadStatus.DONE)
+        return next((item for item in open_ if item.is_of(model, quant)), None)
 
     def action(self, row: Row) -> Action:
         """What the button of a row does."""

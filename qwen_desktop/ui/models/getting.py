@@ -129,9 +129,11 @@ class Getting(QObject):
         else:
             self.pause(download)
 
-    def move(self, download: Download, index: int) -> None:
-        """Give it another place in the queue."""
-        self._shell.operations.run(self._services.downloads.move(download.id, index), owner=self)
+    def move(self, download: Download, step: int) -> None:
+        """Give it a place further on in the queue, or before its own."""
+        ids = [item.id for item in self._services.downloads.items()]
+        place = max(0, min(len(ids) - 1, ids.index(download.id) + step))
+        self._shell.operations.run(self._services.downloads.move(download.id, place), owner=self)
 
     def cancel(self, download: Download) -> None:
         """End it and remove what has arrived; asked about where that is much."""
@@ -148,6 +150,14 @@ class Getting(QObject):
         )
         title = texts.fill(self.tr("Cancel the download of {name}?"), name=words.title(download))
         self._shell.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
+
+    def use_download(self, download: Download) -> None:
+        """Let what has come answer."""
+        found = next((model for model in self._services.library.models() if model.path == download.path), None)
+        if found is not None:
+            self.use_it(found)
+        elif download.path:
+            self.use_wanted.emit(download.path)
 
     def use_it(self, model: InstalledModel) -> None:
         """Let an installed model answer."""

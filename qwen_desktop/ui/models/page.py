@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
-from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
+from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -28,6 +28,7 @@ from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.search_field import SearchField
@@ -58,12 +59,7 @@ class ModelsPage(QScrollArea):
         self._fit()
         theme.changed.connect(self._fit)
         self._build()
-        self._lay_out()
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self.column, 1000)
-        middle.addStretch(1)
+        row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
         self.setFocusProxy(self.search)
         self._typing = QTimer(self)
@@ -71,52 +67,31 @@ class ModelsPage(QScrollArea):
         self._typing.setInterval(_TYPING_MS)
         self._typing.timeout.connect(self._search)
         self._connect()
-        self._show_downloads()
         self._show_installed()
 
     def _fit(self) -> None:
         self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
 
     def _build(self) -> None:
-        theme, column = self._shell.theme, self.column
-        self.title = Label(theme, self.tr("Models"), column, role="heading", weight=700)
-        self.import_button = TextButton(theme, self.tr("Import"), column, icon="folder-input")
+        theme, inside = self._shell.theme, self.column
+        self.title = Label(theme, self.tr("Models"), inside, role="heading", weight=700)
+        self.import_button = TextButton(theme, self.tr("Import"), inside, icon="folder-input")
         self.import_button.setToolTip(self.tr("Models of other programs, and files of your own"))
-        self.search = SearchField(theme, self.tr("Name, purpose or repository"), column)
-        self.offline = OfflineBar(self._shell, column)
-        self.machine = MachineCard(theme, column)
-        self.purposes = PurposeBar(theme, column)
-        self.advice = AdviceCards(self._shell, self.board, self._getting, column)
-        self.downloads = DownloadCards(theme, column)
-        self.installed_title = Label(theme, self.tr("Installed"), column, role="message", weight=600)
-        self.installed = InstalledList(theme, column)
-        self.catalogue = CatalogueSection(self._shell, self.board, column)
-
-    def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.title)
-        head.addStretch(1)
-        head.addWidget(self.import_button)
+        self.search = SearchField(theme, self.tr("Name, purpose or repository"), inside)
+        self.offline = OfflineBar(self._shell, inside)
+        self.machine = MachineCard(theme, inside)
+        self.purposes = PurposeBar(theme, inside)
+        self.advice = AdviceCards(self._shell, self.board, self._getting, inside)
+        self.downloads = DownloadCards(self._shell, self._getting, inside)
+        self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
+        self.installed = InstalledList(theme, inside)
+        self.catalogue = CatalogueSection(self._shell, self.board, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
-        head.addWidget(self.search, 10)
-        inner = QVBoxLayout(self.column)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(18)
-        inner.addLayout(head)
-        inner.addWidget(self.offline)
-        inner.addWidget(self.machine)
-        inner.addWidget(self.purposes)
-        inner.addWidget(self.advice)
-        inner.addWidget(self.downloads)
-        mine = QVBoxLayout()
-        mine.setSpacing(8)
-        mine.addWidget(self.installed_title)
-        mine.addWidget(self.installed)
-        inner.addLayout(mine)
-        inner.addWidget(self.catalogue)
-        inner.addStretch(1)
+        head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
+        mine = column(self.installed_title, self.installed, gap=8)
+        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads)
+        column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
         board, getting = self.board, self._getting
@@ -126,10 +101,6 @@ class ModelsPage(QScrollArea):
         self.machine.details_wanted.connect(self.show_machine)
         self.purposes.chosen.connect(lambda _purpose: self._advise())
         self.advice.details_wanted.connect(self._advice_details)
-        self.downloads.toggle_wanted.connect(getting.toggle)
-        self.downloads.cancel_wanted.connect(getting.cancel)
-        self.downloads.move_wanted.connect(getting.move)
-        self.downloads.use_wanted.connect(self._use_download)
         installed = self.installed
         installed.use_wanted.connect(getting.use_it)
         installed.details_wanted.connect(self.installed_details)
@@ -148,8 +119,6 @@ class ModelsPage(QScrollArea):
         bus = self._services.bus
         bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
         bus.subscribe(events.LibraryChanged, self._show_installed, owner=self)
-        bus.subscribe(events.DownloadsChanged, self._show_downloads, owner=self)
-        bus.subscribe(events.DownloadChanged, self._download_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
         installed.set_in_use(self._services.models.state.path)
 
@@ -222,15 +191,9 @@ class ModelsPage(QScrollArea):
     def _model_changed(self, event: events.ModelChanged) -> None:
         self.installed.set_in_use(event.state.path)
 
-    def _download_changed(self, event: events.DownloadChanged) -> None:
-        self.downloads.show_one(event.download)
-
     def _show_installed(self, _event: object = None) -> None:
         self.installed.show_models(self._services.library.models(), self.search.text().strip())
         self.installed_title.setVisible(not self.installed.isHidden())
-
-    def _show_downloads(self, _event: object = None) -> None:
-        self.downloads.show_all(self._services.downloads.items())
 
     def _show_progress(self, row: Row) -> None:
         """Scroll to the card of the download of a row."""
@@ -287,13 +250,6 @@ class ModelsPage(QScrollArea):
             self._shell.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
         else:
             self._shell.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
-
-    def _use_download(self, download: Download) -> None:
-        found = next((m for m in self._services.library.models() if m.path == download.path), None)
-        if found is not None:
-            self._getting.use_it(found)
-        elif download.path:
-            self._getting.use_wanted.emit(download.path)
 
     # Installed models -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.surface import draw_pill
 
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -34,9 +35,7 @@ def draw_chip(painter: QPainter, theme: Theme, room: QRectF, text: str, tone: st
     font = theme.font("small", weight=500 if tone else 400)
     height = min(room.height(), QFontMetricsF(font).height() + 8)
     body = QRectF(room.left(), room.center().y() - height / 2, room.width(), height)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.color(f"{tone}_soft" if tone else "sunken"))
-    painter.drawRoundedRect(body, height / 2, height / 2)
+    draw_pill(painter, theme, body, f"{tone}_soft" if tone else "sunken")
     painter.setFont(font)
     painter.setPen(theme.color(tone or "text_muted"))
     inner = body.adjusted(10, 0, -10, 0)

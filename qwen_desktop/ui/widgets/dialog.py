@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
+
+#: Kept free between a dialog that grows and its window's lower edge, in px.
+_AIR = 16
+
+
+class ReadOnlyText(QPlainTextEdit):
+    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
+
+    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("details")
+        self.setAccessibleName(name)
+        self.setReadOnly(True)
 
 
 class Dialog(QDialog):
@@ -60,6 +73,17 @@ class Dialog(QDialog):
             layout.activate()
             width = max(self._width, layout.totalMinimumSize().width())
             self.resize(width, max(layout.totalHeightForWidth(width), layout.totalMinimumSize().height()))
+            self._stay_inside()
+
+    def _stay_inside(self) -> None:
+        """Where it has grown over its window's lower edge, go up as far as there is room."""
+        window = self.parentWidget()
+        if window is not None and self.isVisible():
+            room = window.window().geometry() & self.screen().availableGeometry()
+            frame = self.frameGeometry()
+            lowest = max(room.top(), room.bottom() + 1 - _AIR - frame.height())
+            if frame.top() > lowest:
+                self.move(frame.left(), lowest)
 
     def fold(self, title: str, content: QWidget) -> TextButton:
         """Add ``content`` under a link that shows and hides it."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
@@ -195,6 +195,33 @@ async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
     assert [item.source for item in ui.chat.pane.transcript.items] == [
         markdown_text(m.parts) for m in await ui.messages()
     ]
+
+
+async def test_an_answer_that_ends_between_reading_and_showing_its_chat_has_ended(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    make.script = Script(text="word " * 4000, rate=200)
+    asked = await ui.app.send("question")
+    await ui.until(lambda: len(ui.app.deltas()) > 10)
+    read, go_on, tail = asyncio.Event(), asyncio.Event(), ui.app.history.tail
+
+    async def slow(conversation_id: str, count: int) -> tuple[Message, ...]:
+        found = await tail(conversation_id, count)
+        read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(ui.app.history, "tail", slow)
+    ui.chat.open("")
+    ui.chat.open(asked.conversation_id)
+    await read.wait()
+    await ui.app.stop_all()
+    go_on.set()
+    await ui.rest()
+    last = ui.chat.pane.transcript.items[-1]
+    assert not last.streaming
+    assert last.source == markdown_text((await tail(asked.conversation_id, 1))[0].parts)
 
 
 async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_speed(
@@ -407,3 +434,24 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     assert item.message.provenance is not None
     assert item.message.provenance.guide
     await ui.rest()
+
+
+async def test_the_menu_of_another_chat_works_while_a_new_one_is_on_show(make: Make) -> None:
+    ui = await make()
+    await ui.say("First")
+    ui.chat.new_chat()
+    actions = [ui.window.actions_[name] for name in ("chat.rename", "chat.delete", "chat.copy")]
+    assert not any(action.isEnabled() for action in actions)
+    sidelist = ui.chat.sidelist
+    (chat,) = sidelist.model.ids()
+    place = sidelist.view.visualRect(sidelist.model.index_of(chat)).center()
+    shown = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, sidelist.view.viewport().mapToGlobal(place))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    assert all(action.isEnabled() for action in actions)
+    menu = QApplication.activePopupWidget()
+    QTest.keyClick(menu, Qt.Key.Key_Escape)
+    await ui.until(lambda: not any(action.isEnabled() for action in actions))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(actions[1]).center())
+    await ui.until(lambda: sidelist.model.ids() == [])
+    assert ui.chat.current == "", "the new chat stays on show"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 
 from qwen_desktop.core.chat import Conversation, Status
 from qwen_desktop.core.errors import UserFacing
@@ -25,6 +25,7 @@ from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.services.models import ModelFile
 from qwen_desktop.store.settings_file import SettingsFile
 from qwen_desktop.ui.first_page import FirstPage, first_page
+from qwen_desktop.ui.widgets.skeleton import Skeleton
 from qwen_desktop.ui.window_state import StateFile, WindowState
 from tests.app import App
 from tests.scripted_engine import Script
@@ -105,6 +106,29 @@ async def test_the_window_shows_it(make: Make, home: Path, history: str, model: 
     QTest.keyClicks(ui.window.focusWidget(), "t")
     assert written(ui) == "What"
     assert ui.chat.pane.composer.model.name == ("opened" if file else "chosen" if model == "chosen" else "Guide")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("width", [900, 1280])
+async def test_what_stands_there_until_the_chat_comes_stands_where_it_comes(
+    make: Make, home: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: bool
+) -> None:
+    def across(box: QWidget) -> tuple[int, int]:
+        left = box.mapTo(box.window(), QPoint(0, 0)).x()
+        return left, left + box.width()
+
+    early: list[tuple[int, int]] = []
+    take = Skeleton.take
+    monkeypatch.setattr(Skeleton, "take", lambda self: (early.append(across(self.box)), take(self))[1])
+
+    async def prepare(app: App) -> None:
+        chat_id = await app.ask("Anything")
+        file = StateFile(home / "window.json")
+        file.writing(WindowState(conversation=chat_id, sidelist=320))()
+
+    ui = await make(welcome=True, prepare=prepare, size=(width, 820), appearance__sidelist=shown)
+    await asyncio.sleep(0.05)
+    assert early == [across(ui.chat.pane.composer.edit)]
 
 
 async def test_what_is_wrong_with_the_settings_file_is_told(make: Make, home: Path) -> None:

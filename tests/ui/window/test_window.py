@@ -206,6 +206,23 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
         await asyncio.sleep(0.02)
 
 
+async def test_a_dialog_that_grows_stays_in_its_window(make: Make) -> None:
+    ui = await make(size=(900, 700))
+    dialog = Dialog(ui.theme, "Title", "Text.", ui.window)
+    details = QWidget()
+    details.setFixedHeight(480)
+    link = dialog.fold("Details", details)
+    dialog.open()
+    await asyncio.sleep(0.02)
+    before = dialog.frameGeometry()
+    link.click()
+    await asyncio.sleep(0.02)
+    assert dialog.height() > 480
+    assert ui.window.geometry().contains(dialog.frameGeometry())
+    assert dialog.x() == before.x()
+    dialog.reject()
+
+
 async def test_the_rail_grows_with_the_text(make: Make) -> None:
     ui = await make()
     rail, button = ui.window.rail, ui.window.rail.button("view.settings")
@@ -320,15 +337,15 @@ async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> Non
     await asyncio.sleep(0)
     box = ui.chat.pane.composer
     top = box.mapTo(ui.window, QPoint(0, 0)).y()
-    assert all(toast.geometry().bottom() <= top for toast in ui.window.notify.toasts)
+    assert all(toast.geometry().bottom() <= top for toast in ui.window.notify.toasts.shown)
 
 
 async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make) -> None:
     ui = await make()
     ui.window.resize(1280, 820)
-    ui.window.notify.set_room(ui.window.rect)
+    ui.window.notify.toasts.set_room(ui.window.rect)
     toast = ui.window.notify.toast("early")
-    ui.window.notify.set_room(ui.window._toast_room)
+    ui.window.notify.toasts.set_room(ui.window._toast_room)
     await ui.window.start()
     assert toast.geometry().bottom() <= ui.chat.pane.composer.mapTo(ui.window, QPoint(0, 0)).y()
 
