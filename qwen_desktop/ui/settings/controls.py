@@ -64,7 +64,7 @@ class SwitchControl(Control):
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.switch = Switch(theme, self._title(), self)
-        self.switch.clicked.connect(self.changed.emit)
+        self.switch.clicked.connect(lambda on: self.changed.emit(on))  # noqa: PLW0108 - alone it gets no argument
         self._hold(self.switch)
 
     def show_value(self, value: Any) -> None:
