@@ -12,7 +12,7 @@ from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.collector import Collector
 from qwen_desktop.ui.list_page import NARROW
-from qwen_desktop.ui.models.part import ModelsPart
+from qwen_desktop.ui.models.controller import ModelsController
 from qwen_desktop.ui.notify import Notify
 from qwen_desktop.ui.operation import Operations
 from qwen_desktop.ui.pages import Pages
@@ -35,7 +35,7 @@ class Assembly(NamedTuple):
     rail: Rail
     pages: Pages
     skeleton: Skeleton
-    models: ModelsPart
+    models: ModelsController
 
 
 def assemble(window: MainWindow, services: Services, theme: Theme, *, list_width: int) -> Assembly:
@@ -62,7 +62,7 @@ def assemble(window: MainWindow, services: Services, theme: Theme, *, list_width
     if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
         FocusRing(app)
     collector = Collector(services.chat.running, window)
-    return Assembly(shell, collector, rail, pages, skeleton, ModelsPart(shell, rail, pages, window))
+    return Assembly(shell, collector, rail, pages, skeleton, ModelsController(shell, rail, pages, window))
 
 
 def _early_box(theme: Theme, parent: QWidget) -> MessageEdit:
