@@ -45,15 +45,14 @@ class MemoryTable(QWidget):
         self.figures.setVerticalSpacing(4)
         self.figures.setColumnStretch(2, 1)
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
-        self.check = link(theme, self.tr("Check with the file itself"), self)
+        self.check = link(theme, self.tr("Check with the file itself"), self, self._read_header)
         self.check.setToolTip(self.tr("Reads the file's header over the network: some megabytes at most."))
-        self.check.clicked.connect(self._read_header)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         title = Label(theme, self.tr("Memory"), self, weight=600)
         head = row(title, None, self.context, margins=(0, 10, 0, 0))
-        lower = (self.figures, self.note, (self.check, START), self.problem)
-        column(head, self.sentence, self.meter, *lower, on=self, gap=8)
+        parts = (head, self.sentence, self.meter, self.figures, self.note, (self.check, START), self.problem)
+        column(*parts, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""

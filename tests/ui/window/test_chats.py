@@ -197,6 +197,33 @@ async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
     ]
 
 
+async def test_an_answer_that_ends_between_reading_and_showing_its_chat_has_ended(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    make.script = Script(text="word " * 4000, rate=200)
+    asked = await ui.app.send("question")
+    await ui.until(lambda: len(ui.app.deltas()) > 10)
+    read, go_on, tail = asyncio.Event(), asyncio.Event(), ui.app.history.tail
+
+    async def slow(conversation_id: str, count: int) -> tuple[Message, ...]:
+        found = await tail(conversation_id, count)
+        read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(ui.app.history, "tail", slow)
+    ui.chat.open("")
+    ui.chat.open(asked.conversation_id)
+    await read.wait()
+    await ui.app.stop_all()
+    go_on.set()
+    await ui.rest()
+    last = ui.chat.pane.transcript.items[-1]
+    assert not last.streaming
+    assert last.source == markdown_text((await tail(asked.conversation_id, 1))[0].parts)
+
+
 async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_speed(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
