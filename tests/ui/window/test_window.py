@@ -187,7 +187,7 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
     page = await opened(ui)
     installed = services(ui).library.items
     opening: list[Callable[[], object]] = [
-        lambda: page.details(page.board.rows[0].model),  # type: ignore[index] # it is loaded
+        lambda: page.details(page.state.rows[0].model),  # type: ignore[index] # it is loaded
         page.show_machine,
         page.import_models,
         lambda: page.installed_details(installed[3]),
