@@ -242,8 +242,8 @@ class Chip(Label):
         self.kind = kind
         self._icon = icon
         super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
-        above = 1 if thin else 5
-        self.setContentsMargins(10, above, 10, above)
+        self.setObjectName("chip")
+        self.setProperty("thin", thin)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_word(self, text: str, kind: str = "") -> None:
@@ -254,7 +254,7 @@ class Chip(Label):
 
     def _dress(self) -> None:
         super()._dress()
-        self.setIndent(self._theme.grown(14) + 6 if self._icon else -1)
+        self.setIndent(self._theme.grown(14) + 6 if self._icon else 0)  # else Qt would make one up
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
