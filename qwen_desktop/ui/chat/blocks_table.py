@@ -8,7 +8,7 @@ from itertools import accumulate
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, TableBlock
+from qwen_desktop.jobs.markdown.blocks import TableBlock
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, direction, within
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -36,101 +36,55 @@ class TableLayout(WideLayout[TableBlock]):
         self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
         for flow in self._empty.values():
             flow.set_runs((), _UNBOUNDED)
-        self._sync()
+        self.sync()
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
         """Make the flows fit the block's cells, keeping those that did not change."""
         for number, row in enumerate(self.block.rows):
             if number == len(self._cells):
                 self._cells.append([])
                 self._naturals.append([])
             flows, naturals = self._cells[number], self._naturals[number]
-            base = "cell_head" if number == 0 else "cell"
+            base = "cell" if number else "cell_head"
             for column, runs in enumerate(row):
                 if column < len(flows) and flows[column].runs == runs:
                     continue
                 flow = TextFlow(self.style, base) if runs else self._empty[base]
                 flow.set_runs(runs, _UNBOUNDED)
-                if column < len(flows):
-                    flows[column], naturals[column] = flow, flow.natural
-                else:
-                    flows.append(flow)
-                    naturals.append(flow.natural)
+                flows[column : column + 1], naturals[column : column + 1] = [flow], [flow.natural]
             del flows[len(row) :], naturals[len(row) :]
         del self._cells[len(self.block.rows) :], self._naturals[len(self.block.rows) :]
         lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
         self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
-        self.rtl = self.before if self.direction is None else self.direction
 
     def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)
         wanted = [max((row[c] for row in self._naturals if c < len(row)), default=0.0) + 1 for c in range(count)]
         gaps = _GAP * max(0, count - 1)
         room = self.width - self.indentation - gaps
-        if sum(wanted) > room and count:
-            wanted = self._shrunk(wanted, room)
-        self._columns = wanted
-        self.wide = sum(wanted) + gaps
+        self._columns = wanted = _shrunk(wanted, room) if sum(wanted) > room else wanted
         self.from_right = self.rtl
         start, end = ("right", "left") if self.rtl else ("left", "right")
         sides = {"": start, "left": start, "right": end, "center": "center"}
         aligns = [*(sides[align] for align in self.block.align), *[start] * count]
-        y = 0.0
-        self._tops = []
+        least = self.style.line_height("cell")
+        self._tops = [0.0]
         for row in self._cells:
-            self._tops.append(y)
-            height = 0.0
-            for column, flow in enumerate(row):
+            for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
-                    flow.set_runs(flow.runs, self._columns[column], aligns[column], otherwise=self.rtl)
-                height = max(height, flow.height)
-            y += max(height, self.style.line_height("cell")) + 2 * _PAD
-        self._tops.append(y)
-        self.height = y + (8 if self.overflow > 0 else 0)
-        self.scroll = min(self.scroll, self.overflow)
-
-    @staticmethod
-    def _shrunk(wanted: list[float], room: float) -> list[float]:
-        """Columns that are narrow keep their width; wide ones share what is left."""
-        result = list(wanted)
-        open_columns = list(range(len(wanted)))
-        left = room
-        while open_columns:
-            share = left / len(open_columns)
-            small = [c for c in open_columns if wanted[c] <= share]
-            if not small:
-                for c in open_columns:
-                    result[c] = max(_LEAST, share)
-                break
-            for c in small:
-                left -= wanted[c]
-                open_columns.remove(c)
-        return result
-
-    def update(self, block: Block) -> bool:
-        if not isinstance(block, TableBlock) or (block.indent, block.quote) != (self.block.indent, self.block.quote):
-            return False
-        if block != self.block:
-            self.block = block
-            self._sync()
-            if self.width:
-                self.lay()
-        return True
+                    flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
+            self._tops.append(self._tops[-1] + max([least, *(flow.height for flow in row)]) + 2 * _PAD)
+        self.height = self._tops[-1] + self.widen(sum(wanted) + gaps)
 
     def _lefts(self) -> list[float]:
         """The left edge of each column, where it is scrolled to."""
-        start = self.indentation - self.scroll
-        lefts = []
-        for width in self._columns:
-            lefts.append(self.placed(QRectF(start, 0, width, 0)).left())
-            start += width + _GAP
-        return lefts
+        starts = accumulate((width + _GAP for width in self._columns), initial=self.indentation - self.scroll)
+        columns = zip(starts, self._columns, strict=False)
+        return [self.placed(QRectF(start, 0, width, 0)).left() for start, width in columns]
 
     def _cell_top(self, number: int, flow: TextFlow) -> float:
-        if number:
-            return self._tops[number] + _PAD
-        return (self._tops[1] - flow.height) / 2
+        return self._tops[number] + _PAD if number else (self._tops[1] - flow.height) / 2
 
     def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
@@ -138,14 +92,14 @@ class TableLayout(WideLayout[TableBlock]):
         painter.save()
         painter.setClipRect(room.adjusted(-4, 0, 4, 0), Qt.ClipOperation.IntersectClip)
         wide = min(room.width(), self.wide - self.scroll)
-        rule = self.placed(QRectF(self.indentation, 0, wide, 0)).translated(x, 0)
+        rule = self.box(at, self.indentation, 0, wide, 0)
         lefts = self._lefts()
         for number in range(max(0, bisect_right(self._tops, top - y) - 1), len(self._cells)):
             if y + self._tops[number] > bottom:
                 break
             offset = self._offsets[number]
-            for column, flow in enumerate(self._cells[number]):
-                corner = At(x + lefts[column], y + self._cell_top(number, flow), top, bottom)
+            for left, flow in zip(lefts, self._cells[number], strict=False):
+                corner = at.moved(left, self._cell_top(number, flow))
                 flow.paint(painter, corner, within(context.ranges, offset, len(flow.text)))
                 offset += len(flow.text) + 1
             painter.setPen(QPen(self.style.color("border"), 1))
@@ -157,13 +111,12 @@ class TableLayout(WideLayout[TableBlock]):
 
     def offset_at(self, x: float, y: float) -> int:
         number = min(max(0, bisect_right(self._tops, y) - 1), len(self._cells) - 1)
-        lefts = self._lefts()
         offset = self._offsets[number]
         row = self._cells[number]
-        for column, flow in enumerate(row):
-            middle = lefts[column] - _GAP / 2 if self.rtl else lefts[column] + self._columns[column] + _GAP / 2
+        for column, (flow, left) in enumerate(zip(row, self._lefts(), strict=False)):
+            middle = left - _GAP / 2 if self.rtl else left + self._columns[column] + _GAP / 2
             if column + 1 == len(row) or (x > middle if self.rtl else x < middle):
-                return offset + flow.offset_at(x - lefts[column], y - self._cell_top(number, flow))
+                return offset + flow.offset_at(x - left, y - self._cell_top(number, flow))
             offset += len(flow.text) + 1
         return offset
 
@@ -177,9 +130,19 @@ class TableLayout(WideLayout[TableBlock]):
     def _links(self, rows: range) -> list[Target]:
         lefts = self._lefts()
         return [
-            target.moved(lefts[column], self._cell_top(number, flow), f"cell{number}.{column}.")
+            target
             for number in rows
             for column, flow in enumerate(self._cells[number])
-            if any(run.href for run in flow.runs)
-            for target in link_targets(flow)
+            for target in link_targets(flow, lefts[column], self._cell_top(number, flow), f"cell{number}.{column}.")
         ]
+
+
+def _shrunk(wanted: list[float], room: float) -> list[float]:
+    """Columns that are narrow keep their width; wide ones share what is left."""
+    left, share = room, 0.0
+    for place, width in enumerate(sorted(wanted)):
+        share = left / (len(wanted) - place)
+        if width > share:
+            break
+        left -= width
+    return [width if width <= share else max(_LEAST, share) for width in wanted]

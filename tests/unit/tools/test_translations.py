@@ -14,8 +14,6 @@ import translations
 #: Files whose texts are still to be put in order. Empty in the end.
 NOT_YET = (
     "ui/assembly.py",
-    "ui/chat/blocks.py",
-    "ui/chat/section_chrome.py",
     "ui/dialogs.py",
     "ui/models/",
     "ui/settings/about.py",
