@@ -18,9 +18,9 @@ from tests.window_driver import Driver, drive
 async def story(app: Driver) -> None:
     repo = sys.argv[1]
     window, services = app.window, app.services
-    window.show_welcome()
-    window.show_models()
-    page = window.models_page
+    window.show_page("help.welcome")
+    window.show_page("view.models")
+    page = window.pages.built("view.models")
     assert page is not None
     await app.until(lambda: page.board.rows)
     page.catalogue.look_for_new()
@@ -34,26 +34,26 @@ async def story(app: Driver) -> None:
     details.memory._read_header()
     await app.until(details.memory.check.isHidden)  # the verdict is from the header now
     details.reject()
-    window._models.getting.get(details.model, details.quant)
+    window.models.getting.get(details.model, details.quant)
     await app.until(lambda: [d.status for d in services.downloads.items()] == [DownloadStatus.DONE])
     page.show_machine()
     page.import_models()
     await asyncio.sleep(0.5)
     for dialog in window.findChildren(QDialog):
         dialog.reject()
-    window.show_settings()
-    assert window.settings_page is not None
-    for name in tuple(window.settings_page._pages):
-        window.settings_page.show_section(name)
+    window.show_page("view.settings")
+    assert window.pages.built("view.settings") is not None
+    for name in tuple(window.pages.built("view.settings")._pages):
+        window.pages.built("view.settings").show_section(name)
         await asyncio.sleep(0.02)
-    window.show_chat()
+    window.show_page("view.chat")
     window.chat.ask_for_model()
     await app.until(lambda: window.findChildren(QFileDialog))
     for chooser in window.findChildren(QFileDialog):
         chooser.reject()
     await app.until(lambda: not window.findChildren(QFileDialog))
-    window.chat.ask("How do I start a new chat?")  # without keys: those run the loop inside the loop
-    await app.until(lambda: window.chat.transcript.last_answer_id() is not None)
+    window.chat.pane.ask("How do I start a new chat?")  # without keys: those run the loop inside the loop
+    await app.until(lambda: window.chat.pane.transcript.last_answer_id() is not None)
     await services.chat.idle()
     assert (await app.last_answer()).parts
     await asyncio.sleep(1.0)

@@ -52,7 +52,7 @@ _LETTERS: dict[str, Callable[[str], str]] = {"long": long, "rtl": rtl}
 
 def _of_tests() -> list[marks.Mark]:
     """What tests make up: the catalogue's words on models, and sentences in the context "tests"."""
-    said = {model.strengths for model in scripted.catalogue()}
+    said = {text for model in scripted.catalogue() for text in (model.strengths, model.best_use)}
     catalogue = [marks.Mark("catalogue", text, False, False, "") for text in sorted(said)]
     here = Path(__file__).parent
     sentences = [mark for folder in ("ui", "shots") for mark in marks.read(here / folder)[0]]

@@ -32,11 +32,12 @@ class Driver:
         self.services = Services(paths)
         self.theme = Theme(paths.resources)
         self.theme.apply(app)
-        self.window = MainWindow(self.services, self.theme)
+        self.window = MainWindow(self.services.paths)
+        self.window.build(self.services, self.theme)
         self.window.show()
         await self.services.open()
         await self.window.start()
-        self.window.show_chat()
+        self.window.show_page("view.chat")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -68,16 +69,16 @@ class Driver:
 
     def type(self, text: str) -> None:
         """Type into the message box and press Enter."""
-        box = self.window.chat.composer.edit
+        box = self.window.chat.pane.composer.edit
         box.setFocus()
         QTest.keyClicks(box, text)
         QTest.keyClick(box, Qt.Key.Key_Return)
 
     async def ask(self, text: str) -> Message:
         """Type, send, wait for the answer's end and return the answer as it lies in the history."""
-        before = self.window.chat.transcript.last_answer_id()
+        before = self.window.chat.pane.transcript.last_answer_id()
         self.type(text)
-        view = self.window.chat.transcript
+        view = self.window.chat.pane.transcript
         await self.until(lambda: view.last_answer_id() not in (None, before))
         await self.services.chat.idle()
         return await self.last_answer()
@@ -90,13 +91,13 @@ class Driver:
 
     def spoken(self) -> str:
         """What a screen reader finds in the transcript: messages with their cards and notes."""
-        top = QAccessible.queryAccessibleInterface(self.window.chat.transcript)
+        top = QAccessible.queryAccessibleInterface(self.window.chat.pane.transcript)
         found = [top.child(i) for i in range(top.childCount())]
         return "\n".join(child.text(QAccessible.Text.Name) for child in found if child is not None)
 
     def shown(self) -> str:
         """All text of the transcript."""
-        view = self.window.chat.transcript
+        view = self.window.chat.pane.transcript
         return "\n\n".join(view.message_text(item.message.id) for item in view.items)
 
 

@@ -59,6 +59,8 @@ def extract(target: Path, language: str, *, plural_only: bool = False, also: Seq
     tree = ET.parse(target)  # noqa: S314 - our own file
     for context in tree.iter("context"):
         context[:] = [*context.findall("name"), *sorted(context.findall("message"), key=_source)]
+        for message in context.findall("message"):  # a "#:" above is for whoever reads the code
+            message[:] = [part for part in message if part.tag != "extracomment"]
     _write(tree, target)
 
 

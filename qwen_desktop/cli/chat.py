@@ -122,8 +122,8 @@ class _Telling:
             case PromptProgress(done, total, seconds_left):
                 self._console.reading(done, total, seconds_left)
             case ContextCut(_, dropped):
-                template = QT_TRANSLATE_NOOP("cli", "The context was full: {count} earlier messages were left out.")
-                self._console.note(fill(template, {"count": dropped}))
+                template = QT_TRANSLATE_NOOP("cli", "The context was full: %n earlier message(s) (was|were) left out.")
+                self._console.note(fill(template, {"n": dropped}))
             case event if isinstance(event, PartEvent):
                 self._parts.take(event)
                 if not self._question.json:
@@ -169,8 +169,8 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
     if interrupt.pressed:
         return interrupt.code
     if reason is FinishReason.LENGTH:
-        template = QT_TRANSLATE_NOOP("cli", "The answer ends here: its limit of {tokens} tokens was reached.")
-        console.note(fill(template, {"tokens": telling.stats.completion_tokens}))
+        template = QT_TRANSLATE_NOOP("cli", "The answer ends here: its limit of %n token(s) was reached.")
+        console.note(fill(template, {"n": telling.stats.completion_tokens}))
     return DONE
 
 

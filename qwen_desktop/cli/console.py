@@ -157,8 +157,8 @@ class Console:
 
     def reading(self, done: int, total: int, seconds_left: float | None) -> None:
         """How far a long prompt has been read."""
-        template = QT_TRANSLATE_NOOP("cli", "Reading the prompt … {done} of {total} tokens")
-        text = fill(template, {"done": done, "total": total})
+        template = QT_TRANSLATE_NOOP("cli", "Reading the prompt … {done} of %n token(s)")
+        text = fill(template, {"done": done, "n": total})
         if seconds_left is not None and seconds_left >= 1:
             text += fill(QT_TRANSLATE_NOOP("cli", ", {seconds} s left"), {"seconds": round(seconds_left)})
         self.progress(text)

@@ -110,8 +110,8 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
         (
             QT_TRANSLATE_NOOP("fit", "Context"),
             fill(
-                QT_TRANSLATE_NOOP("fit", "{size} for {count} tokens"),
-                {"size": exact_size(memory.kv_bytes), "count": found.context},
+                QT_TRANSLATE_NOOP("fit", "{size} for %n token(s)"),
+                {"size": exact_size(memory.kv_bytes), "n": found.context},
             ),
         ),
         (QT_TRANSLATE_NOOP("fit", "State"), exact_size(memory.state_bytes) if memory.state_bytes else ""),

@@ -28,8 +28,8 @@ def message_too_long() -> UserFacing:
     return UserFacing(
         Text(
             "prompt.huge",
-            QT_TRANSLATE_NOOP("chat", "The message is longer than {most} characters."),
-            {"most": LONGEST_MESSAGE},
+            QT_TRANSLATE_NOOP("chat", "The message is longer than %n character(s)."),
+            {"n": LONGEST_MESSAGE},
         ),
         Text("prompt.huge.hint", QT_TRANSLATE_NOOP("chat", "Shorten it, or send it in parts.")),
     )

@@ -186,6 +186,11 @@ class Download(Struct, frozen=True):
         """0..1."""
         return min(1.0, self.done_bytes / self.total_bytes) if self.total_bytes else 0.0
 
+    def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
+        """Whether it fetches this entry of the catalogue (in this quant)."""
+        here = self.request.repo in (model.repo, *model.alternatives)
+        return here and (quant is None or self.request.quant == quant.name)
+
 
 # The library ---------------------------------------------------------------------------------------------------------
 

@@ -51,17 +51,17 @@ def notice(asked: int | None, given: int, train: int) -> Text | None:
         code, source = (
             "context.train",
             QT_TRANSLATE_NOOP(
-                "engine", "The context is {given} tokens instead of {asked}: this model was not trained for more."
+                "engine", "The context is %n token(s) instead of {asked}: this model was not trained for more."
             ),
         )
     else:
         code, source = (
             "context.memory",
             QT_TRANSLATE_NOOP(
-                "engine", "The context is {given} tokens instead of {asked}: there is not enough free memory for more."
+                "engine", "The context is %n token(s) instead of {asked}: there is not enough free memory for more."
             ),
         )
-    return Text(code, source, {"asked": wanted, "given": given})
+    return Text(code, source, {"asked": wanted, "n": given})
 
 
 class ThreadWatch:

@@ -28,8 +28,8 @@ _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
 
 # fmt: off
 _too_long = Failure(
-    UserFacing, "prompt.too_long", "tokens context",
-    QT_TRANSLATE_NOOP("engine", "Your message has {tokens} tokens; the context holds {context}."),
+    UserFacing, "prompt.too_long", "n context",
+    QT_TRANSLATE_NOOP("engine", "Your message has %n token(s); the context holds {context}."),
     QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."), "view.settings",
 )
 # fmt: on

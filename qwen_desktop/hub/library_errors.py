@@ -48,8 +48,8 @@ _unknown_name = Failure(
     QT_TRANSLATE_NOOP("library", "These are installed: {models}."),
 )
 _several = Failure(
-    UserFacing, "library.several", "name count models",
-    QT_TRANSLATE_NOOP("library", "{name} is the name of {count} models here."),
+    UserFacing, "library.several", "name n models",
+    QT_TRANSLATE_NOOP("library", "{name} is the name of %n model(s) here."),
     QT_TRANSLATE_NOOP("library", "Name one of them: {models}."),
 )
 _no_bin = Failure(

@@ -39,8 +39,8 @@ _not_started = Failure(
     QT_TRANSLATE_NOOP("process", "Close other programs, then try again."), "retry",
 )
 _late = Failure(
-    Environment, "worker.late", "seconds",
-    QT_TRANSLATE_NOOP("process", "There was no answer within {seconds} seconds."),
+    Environment, "worker.late", "n",
+    QT_TRANSLATE_NOOP("process", "There was no answer within %n second(s)."),
     QT_TRANSLATE_NOOP("process", "If it is about a file, see whether its drive is connected; then try again."), "retry",
 )
 # fmt: on

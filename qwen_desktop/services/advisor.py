@@ -49,23 +49,23 @@ _SPACIOUS = 0.25
 _SENTENCES = {
     "best.everyday": QT_TRANSLATE_NOOP("advice", "The best answers that should run well on this computer."),
     "best.everyday.speed": QT_TRANSLATE_NOOP(
-        "advice", "The best answers that still come faster than you read: about {speed} tokens per second."
+        "advice", "The best answers that still come faster than you read: about %n token(s) per second."
     ),
     "best.reasoning": QT_TRANSLATE_NOOP("advice", "The best at thinking things through that should run well here."),
     "best.reasoning.speed":
-        QT_TRANSLATE_NOOP("advice", "The best at thinking things through here, at about {speed} tokens per second."),
+        QT_TRANSLATE_NOOP("advice", "The best at thinking things through here, at about %n token(s) per second."),
     "best.code": QT_TRANSLATE_NOOP("advice", "The best at code that should run well on this computer."),
     "best.code.speed":
-        QT_TRANSLATE_NOOP("advice", "The best at code that runs well here, at about {speed} tokens per second."),
+        QT_TRANSLATE_NOOP("advice", "The best at code that runs well here, at about %n token(s) per second."),
     "best.maths": QT_TRANSLATE_NOOP("advice", "The best at mathematics that should run well on this computer."),
     "best.maths.speed":
-        QT_TRANSLATE_NOOP("advice", "The best at mathematics that runs well here, at about {speed} tokens per second."),
+        QT_TRANSLATE_NOOP("advice", "The best at mathematics that runs well here, at about %n token(s) per second."),
     "best.pictures": QT_TRANSLATE_NOOP("advice", "The best at pictures that should run well on this computer."),
     "best.pictures.speed":
-        QT_TRANSLATE_NOOP("advice", "The best at pictures that runs well here, at about {speed} tokens per second."),
+        QT_TRANSLATE_NOOP("advice", "The best at pictures that runs well here, at about %n token(s) per second."),
     "best.languages": QT_TRANSLATE_NOOP("advice", "The best in many languages that should run well here."),
     "best.languages.speed": QT_TRANSLATE_NOOP(
-        "advice", "The best in many languages that runs well here, at about {speed} tokens per second."
+        "advice", "The best in many languages that runs well here, at about %n token(s) per second."
     ),
     "tight": QT_TRANSLATE_NOOP("advice", "The smallest of its kind: it takes most of this computer's memory."),
     "slow": QT_TRANSLATE_NOOP("advice", "The quickest on this computer: about {speed} tokens per second."),
@@ -76,9 +76,9 @@ _SENTENCES = {
     "lighter.smaller": QT_TRANSLATE_NOOP("advice", "Smaller: leaves {room} GB more to other programs."),
     "stronger": QT_TRANSLATE_NOOP("advice", "Better answers, but larger and slower."),
     "stronger.memory": QT_TRANSLATE_NOOP("advice", "Better answers, but large for the memory of this computer."),
-    "stronger.speed": QT_TRANSLATE_NOOP("advice", "Better answers, but slower: about {speed} tokens per second."),
+    "stronger.speed": QT_TRANSLATE_NOOP("advice", "Better answers, but slower: about %n token(s) per second."),
     "stronger.thinking": QT_TRANSLATE_NOOP(
-        "advice", "Better answers, but it thinks for a while first, at about {speed} tokens per second."
+        "advice", "Better answers, but it thinks for a while first, at about %n token(s) per second."
     ),
     "disk": QT_TRANSLATE_NOOP(
         "advice", "{model} would be better, but needs {size} GB on the disk, where {free} GB are free."
@@ -283,7 +283,7 @@ class _Advisor:
         speed = self._said(best)
         if speed is None or speed < needed:
             return _say(f"best.{self._purpose}")
-        return _say(f"best.{self._purpose}.speed", speed=round(speed))
+        return _say(f"best.{self._purpose}.speed", n=round(speed))
 
     def _said(self, tried: _Tried) -> float | None:
         """The speed to name: as it is on a usual day, and not above what the verdict of now says beside it."""
@@ -305,7 +305,7 @@ class _Advisor:
         speed = self._said(tried)
         if speed is None:
             return _say("stronger")
-        return _say("stronger.speed" if tried.speed < best.speed else "stronger.thinking", speed=round(speed))
+        return _say("stronger.speed" if tried.speed < best.speed else "stronger.thinking", n=round(speed))
 
     def _remark(self, best: _Tried, candidates: Sequence[_Candidate]) -> Text | None:
         for candidate in candidates:

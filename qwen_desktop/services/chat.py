@@ -190,7 +190,9 @@ class Chat:
         with self._reservation(where):
             if new:
                 prompt = self._preferences.settings.chat.system_prompt.strip()
-                conversation = self._history.fresh(thinking=thinking, system_prompt=prompt, conversation_id=where)
+                conversation = self._history.fresh(
+                    thinking=thinking, system_prompt=prompt, conversation_id=where, model=model
+                )
             else:
                 conversation = await self._conversation(where)
             if question.parent_id == END:

@@ -80,6 +80,12 @@ class Models:
         """The chosen model and what it is doing. A file that is still being looked at counts as chosen and loading."""
         return next(reversed(self._wishes.values())).state if self._wishes else self._state
 
+    def state_of(self, ref: ModelRef | None) -> ModelState:
+        """Any model and what it is doing, None for the chosen one."""
+        if ref is None or ref == self.ref:
+            return self.state
+        return _joined(self._chosen(ref.path if isinstance(ref, FileRef) else ""), self._engines.state(ref))
+
     @property
     def ref(self) -> ModelRef:
         """The chosen model, for a lease of it: ``looked_at`` first."""

@@ -163,11 +163,13 @@ class Turn:
 
     def stopped(self) -> None:
         """It was stopped before the engine could say so."""
+        self._keep_context()
         self._end(FinishReason.CANCELLED)
 
     def failed(self, error: Exception, problem: Problem) -> None:
         """It ends with a card; what was shown stays."""
         self.error = error
+        self._keep_context()
         self._update(status=Status.FAILED, finish_reason=FinishReason.ERROR, problem=problem)
 
     async def ask_to_stop(self) -> None:
@@ -223,6 +225,13 @@ class Turn:
         if made is not None:
             made = structs.replace(made, sampling=result.sampling, seed=result.seed)
         self._update(provenance=made, stats=result.stats if before is None else _added(before, result.stats))
+
+    def _keep_context(self) -> None:
+        """Keep how full the context was when a generation broke off, which then has no figures of its own. Its speed
+        is not kept: it would be that of a part."""
+        told, before = self.state.figures, self._message.stats or Stats()
+        if told is not None and told.context_used > before.context_used:
+            self._update(stats=structs.replace(before, context_used=told.context_used, context_size=told.context_size))
 
     def _end(self, reason: FinishReason) -> None:
         status = Status.STOPPED if reason is FinishReason.CANCELLED else Status.DONE

@@ -77,7 +77,7 @@ _COMPLAINTS = {
     "choice": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be one of {choices}."),
     "bool": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be true or false."),
     "list": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a list of texts in quotes."),
-    "long": QT_TRANSLATE_NOOP("settings", "{key} is too long; it may have {high} characters."),
+    "long": QT_TRANSLATE_NOOP("settings", "{key} is too long; it may have %n character(s)."),
     "text": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be text in quotes."),
     "int": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a whole number from {low} to {high}."),
     "above": QT_TRANSLATE_NOOP("settings", "{key} is {value}; it must be a number above {low} and up to {high}."),
@@ -89,15 +89,15 @@ _COMPLAINTS = {
 def complaint(entry: Setting, value: Any) -> Text:
     """One sentence about a value that is not allowed."""
     kind: str = entry.kind
-    high = entry.maximum
     if kind == "text" and entry.max_length and isinstance(value, str):
-        kind, high = "long", entry.max_length
+        kind = "long"
     elif kind == "float" and entry.above:
         kind = "above"
     params: dict[str, Param] = {
         "key": entry.key,
         "low": "" if entry.minimum is None else _number(entry.minimum),
-        "high": "" if high is None else _number(high),
+        "high": "" if entry.maximum is None else _number(entry.maximum),
+        "n": entry.max_length or 0,
         "choices": _words(entry),
         "value": _shown(value),
     }

@@ -23,6 +23,8 @@ _ROLES = {
 }
 #: Where the app menu has a line between groups: before these commands.
 _BREAKS = frozenset({"view.chat", "view.sidelist", "view.larger", "view.fullscreen", "help.shortcuts", "app.quit"})
+#: Keys that count only in the page that adds the action: elsewhere they mean something else.
+_LOCAL = frozenset({"answer.stop"})
 
 
 class Actions(QObject):
@@ -36,9 +38,11 @@ class Actions(QObject):
             action = QAction(texts.marked(command.title), self)
             action.setObjectName(command.id)
             action.setShortcuts([QKeySequence(key) for key in command.keys_on()])
-            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
             action.setMenuRole(_ROLES.get(command.id, QAction.MenuRole.NoRole))
-            window.addAction(action)
+            if command.id in _LOCAL:
+                action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            else:
+                window.addAction(action)
             self._actions[command.id] = action
 
     def __getitem__(self, command_id: str) -> QAction:

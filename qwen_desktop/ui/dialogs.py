@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
 from qwen_desktop import __version__
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
@@ -12,23 +12,19 @@ from qwen_desktop.core.paths import APP
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.settings.about import about_sentences, versions
+from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("dialogs", text)
 
 
 def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     """Every key of the table, in two columns."""
-    dialog = Dialog(theme, _tr("Keyboard shortcuts"), "", parent, width=640)
+    dialog = Dialog(theme, translate("dialogs", "Keyboard shortcuts"), "", parent, width=640)
     body = QWidget()
     body.setObjectName("pageBody")
-    columns = QHBoxLayout(body)
-    columns.setContentsMargins(0, 4, 14, 4)
-    columns.setSpacing(36)
+    columns = row(on=body, gap=36, margins=(0, 4, 14, 4))
     rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut]
     half = (len(rows) + 1) // 2
     for part in (rows[:half], rows[half:]):
@@ -43,7 +39,7 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     scroll.setMinimumHeight(min(body.sizeHint().height() + 8, max(240, parent.height() - 180)))
     scroll.setMinimumWidth(body.sizeHint().width() + 20)
     dialog.body.addWidget(scroll)
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog
 
 
@@ -51,13 +47,13 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
     grid = QGridLayout()
     grid.setVerticalSpacing(6)
     grid.setHorizontalSpacing(16)
-    for row, command in enumerate(commands):
+    for number, command in enumerate(commands):
         name = Label(theme, texts.marked(command.title), parent, role="small")
         keys = QLabel(native_keys(command.keys_on()[0]), parent)
         keys.setObjectName("keycap")
         keys.setAccessibleName(f"{name.text()}: {keys.text()}")
-        grid.addWidget(name, row, 0)
-        grid.addWidget(keys, row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(name, number, 0)
+        grid.addWidget(keys, number, 1, Qt.AlignmentFlag.AlignRight)
     grid.setRowStretch(len(commands), 1)
     grid.setColumnStretch(0, 1)
     return grid
@@ -65,12 +61,12 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
 
 def about(theme: Theme, parent: QWidget) -> Dialog:
     """Version, and what this is."""
-    text = "\n\n".join(_tr(sentence) for sentence in about_sentences())
+    text = "\n\n".join(about_sentences())
     dialog = Dialog(theme, f"{APP} {__version__}", text, parent)
     line = Paragraph(theme, versions(), dialog, role="small", color="text_muted")
     dialog.body.addWidget(line)
-    dialog.add_button(_tr("Copy versions"), lambda: QGuiApplication.clipboard().setText(versions()))
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Copy versions"), lambda: QGuiApplication.clipboard().setText(versions()))
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog
 
 
@@ -78,18 +74,18 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
     """What the last run left behind. It stays on this computer unless the user copies it somewhere."""
     dialog = Dialog(
         theme,
-        _tr("Qwen Desktop did not end as it should last time"),
-        _tr("Your chats are kept. This report holds no chat text; it leaves this computer only if you send it."),
+        translate("dialogs", "Qwen Desktop did not end as it should last time"),
+        translate(
+            "dialogs",
+            "Your chats are kept. This report holds no chat text; it leaves this computer only if you send it.",
+        ),
         parent,
         width=600,
     )
-    text = QPlainTextEdit(report, dialog)
-    text.setObjectName("details")
+    text = ReadOnlyText(report, translate("dialogs", "Crash report"), dialog)
     text.setFont(theme.font("code"))
-    text.setReadOnly(True)
-    text.setAccessibleName(_tr("Crash report"))
     text.setMinimumHeight(180)
     dialog.body.addWidget(text)
-    dialog.add_button(_tr("Copy report"), lambda: QGuiApplication.clipboard().setText(report))
-    dialog.add_button(_tr("Close"), kind="primary", default=True)
+    dialog.add_button(translate("dialogs", "Copy report"), lambda: QGuiApplication.clipboard().setText(report))
+    dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog

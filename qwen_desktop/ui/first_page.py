@@ -7,12 +7,13 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from qwen_desktop.core.chat import Conversation
+from qwen_desktop.ui.pages import CHAT, WELCOME
 
 
 class FirstPage(NamedTuple):
-    """The welcome page, or the chat page with this conversation, "" for a new chat."""
+    """The command of the page, and the conversation that the chat page shows, "" for a new chat."""
 
-    welcome: bool
+    command: str
     conversation: str = ""
 
 
@@ -24,7 +25,7 @@ def first_page(*, chats: Collection[Conversation], last: str, model: bool) -> Fi
     newest message. ``model`` says whether one is chosen or installed.
     """
     if not chats:
-        return FirstPage(welcome=not model)
+        return FirstPage(CHAT if model else WELCOME)
     if any(chat.id == last for chat in chats):
-        return FirstPage(welcome=False, conversation=last)
-    return FirstPage(welcome=False, conversation=max(chats, key=lambda chat: chat.updated).id)
+        return FirstPage(CHAT, last)
+    return FirstPage(CHAT, max(chats, key=lambda chat: chat.updated).id)

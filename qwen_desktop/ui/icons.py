@@ -1,6 +1,6 @@
 """Icons: Lucide's SVG files, coloured when asked and drawn at the pixels of the screen.
 
-``pixmap`` is for painters (exact size and device ratio), ``icon`` for the places where Qt wants a ``QIcon``.
+``pixmap`` is for painters (exact size and device ratio), ``themed`` for controls.
 Adding one: copy the file from Lucide into ``resources/icons`` with its stroke width set to 1.75.
 """
 
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QPixmapCache
+from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QIconEngine, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
 from qwen_desktop.core.paths import resources_folder
-
-#: Physical sizes put into a ``QIcon``: 16 and 20 px at 100, 125, 150, 200 and 300 %.
-_SIZES = (16, 20, 24, 25, 30, 32, 40, 48, 60)
+from qwen_desktop.ui.theme import Theme
 
 
 @lru_cache(maxsize=256)
@@ -46,10 +44,51 @@ def pixmap(name: str, color: QColor, size: int, device_ratio: float = 1.0) -> QP
     return drawn
 
 
-def icon(name: str, color: QColor) -> QIcon:
-    """Return a ``QIcon`` in ``color`` with the usual sizes; "app" keeps its own colours."""
-    result = QIcon()
-    sizes = (16, 24, 32, 48, 64, 128, 256) if name == "app" else _SIZES
-    for size in sizes:
-        result.addPixmap(pixmap(name, color, size))
-    return result
+def themed(
+    theme: Theme,
+    name: str,
+    role: str,
+    *,
+    over: str = "",
+    on: str = "",
+    off: str = "disabled_text",
+    behind: bool = False,
+) -> QIcon:
+    """Return a ``QIcon`` in a colour role of the theme as it is when it is drawn, sharp on every screen.
+
+    ``over`` is its role under the mouse (of a tool button), ``on`` that of a checked button, ``off`` of a disabled one.
+    In a rectangle wider than high the rest is the gap to its words: those that follow, or with ``behind`` the ones
+    before it.
+    """
+    roles = {QIcon.Mode.Disabled: off, QIcon.Mode.Active: over or role}
+    return QIcon(_Engine(theme, name, roles, (role, on or role), behind))
+
+
+class _Engine(QIconEngine):
+    def __init__(
+        self, theme: Theme, name: str, modes: dict[QIcon.Mode, str], roles: tuple[str, str], behind: bool
+    ) -> None:
+        super().__init__()
+        self._drawn = (theme, name, modes, roles, behind)
+
+    def clone(self) -> QIconEngine:
+        return _Engine(*self._drawn)
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        theme, name, modes, (role, on), behind = self._drawn
+        checked = state is QIcon.State.On and mode is not QIcon.Mode.Disabled
+        color = theme.color(on if checked else modes.get(mode, role))
+        side = min(rect.width(), rect.height())
+        ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        inset = min(1, rect.width() - side)  # strokes begin a little inside of a letter's edge
+        left = rect.left() + inset if ltr is not behind else rect.right() + 1 - inset - side
+        ratio = painter.device().devicePixelRatio()
+        painter.drawPixmap(left, rect.top() + (rect.height() - side) // 2, pixmap(name, color, side, ratio))
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        drawn = QPixmap(size)
+        drawn.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(drawn)
+        self.paint(painter, drawn.rect(), mode, state)
+        painter.end()
+        return drawn

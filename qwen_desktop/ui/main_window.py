@@ -1,41 +1,38 @@
 """The window: rail, pages, commands. It knows which page is open and nothing of what the pages do.
 
-Adding a page: give it a ``view.*`` command in ``core.commands``, a line in ``Rail`` and a builder in ``_page``.
-Adding a command: a row in ``core.commands`` and its line in ``_connect``.
+Adding a page: a row in ``pages.PAGES``. Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QDialog
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QWidget
 
-from qwen_desktop.core.paths import APP
+from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
+from qwen_desktop.ui.quit import Quit
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
-    from qwen_desktop.ui.crash_report import CrashReport
-    from qwen_desktop.ui.models.page import ModelsPage
-    from qwen_desktop.ui.settings.page import SettingsPage
+    from qwen_desktop.ui.chat.pane import ConversationPane
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
-    from qwen_desktop.ui.widgets.dialog import Dialog
+    from qwen_desktop.ui.widgets.skeleton import Skeleton
 
-#: Under this width, in px, the side lists give way to the page.
-NARROW = 1000
-#: How long closing waits for what was just asked for (a rename, a setting), in seconds.
-_SETTLE_S = 1.0
 #: How long the first page waits for its conversation, in seconds.
 _FIRST_S = 0.5
 _TEXT_SIZES = (80, 200, 10)
@@ -44,33 +41,28 @@ _TEXT_SIZES = (80, 200, 10)
 class MainWindow(Frame):
     """Shown empty, then filled by ``build``, then brought to life by ``start`` inside the event loop.
 
-    ``finished`` says that the app may end. With ``services`` and ``theme`` given it is built at once.
+    ``finished`` says that the app may end.
     """
 
     finished = Signal()
 
-    def __init__(
-        self, services: Services | None = None, theme: Theme | None = None, *, state_file: Path | None = None
-    ) -> None:
-        if state_file is None:
-            if services is None:
-                raise ValueError("A window without services needs the place of its state file.")
-            state_file = services.paths.config / "window.json"
-        super().__init__(state_file)
-        self._closing: Dialog | None = None
-        self._finished = False
-        self._narrow: bool | None = None
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(paths.config / "window.json")
         self._built = False
-        self._chat: ChatPage | None = None
-        self._settings: SettingsPage | None = None
-        self._welcome: WelcomePage | None = None
         self.setWindowTitle(APP)
-        if services is not None and theme is not None:
-            self.build(services, theme)
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""
-        from qwen_desktop.ui.assembly import assemble  # noqa: PLC0415 - not before the first paint
+        # Not before the first paint:
+        from qwen_desktop.ui.actions import Actions  # noqa: PLC0415
+        from qwen_desktop.ui.collector import Collector  # noqa: PLC0415
+        from qwen_desktop.ui.models.part import ModelsPart  # noqa: PLC0415
+        from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
+        from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
+        from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
+        from qwen_desktop.ui.shell import Shell  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.boxes import row  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.focus_ring import FocusRing  # noqa: PLC0415
 
         self._services = services
         self._theme = theme
@@ -79,48 +71,83 @@ class MainWindow(Frame):
         if not is_text(dialogs):
             dialogs = os.devnull  # Qt cannot name such a folder: nothing is remembered
         QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, dialogs)
-        parts = assemble(self, services, theme, with_list=bool(self._state.conversation))
-        self.shell = parts.shell
-        self.collector = parts.collector
-        self.rail = parts.rail
-        self.pages = parts.pages
-        self._skeleton = parts.skeleton
-        self._models = parts.models
-        self.notify = self.shell.notify
-        self.actions_ = self.shell.actions
-        self.operations = self.shell.operations
-        self.notify.set_room(self._toast_room)
+        self.notify = Notify(theme, self)
+        self.actions_ = Actions(self)
+        self.operations = Operations(self.notify, self)
+        self.shell = Shell(services, theme, self.actions_, self.notify, self.operations)
+        self.rail = Rail(theme, self.actions_, self)
+        self.pages = Pages(self)
+        self._skeleton = self._early_page()
+        self.pages.addWidget(self._skeleton)
+        centre = QWidget(self)
+        row(self.rail, (self.pages, 1), on=centre, gap=0)
+        self.setCentralWidget(centre)
+        if sys.platform == "darwin":
+            self.actions_.fill(self.menuBar().addMenu(self.tr("Chat")), "chat")
+            self.actions_.fill(self.menuBar().addMenu(APP), "app")
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
+            FocusRing(app)
+        self.collector = Collector(services.chat.running, self)
+        self.models = ModelsPart(self.shell, self.rail, self.pages, self)
+        self.quitting = Quit(self)
+        self.quitting.finished.connect(self.finished)
+        self.notify.toasts.set_room(self._toast_room)
         self._connect()
         self._built = True
         self.setAcceptDrops(True)
-        self.rail.mark("view.chat")
+        self.rail.mark(CHAT)
         self.rail_width = self.rail.minimumWidth()
         self.pages.currentChanged.connect(self._leave_skeleton)
         self._skeleton.box.setFocus()
 
+    def _early_page(self) -> Skeleton:
+        """What is on show until the first page is built, with a message box: nothing can be sent yet, so that Enter
+        begins a new line."""
+        from qwen_desktop.ui.chat.message_edit import MessageEdit  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.list_page import NARROW  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.skeleton import Skeleton  # noqa: PLC0415
+
+        box = MessageEdit(self._theme, self)
+        box.setAccessibleName(self.tr("Message"))
+        box.send_wanted.connect(lambda: box.insertPlainText("\n"))
+        box.long_paste.connect(box.insertPlainText)
+        listed = bool(self.state.conversation) and self._services.preferences.settings.appearance.sidelist
+        width = self.state.list_width if listed else 0
+        return Skeleton(self._theme, box, self.pages, list_width=width, narrow=NARROW)
+
     # Commands ---------------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        in_chat = self._in_chat
+
+        def chat() -> ChatPage:
+            return self.chat
+
+        def here() -> ConversationPane:
+            return self.chat.pane
+
+        def pane() -> ConversationPane:
+            return self._in_chat().pane
+
         slots: dict[str, Callable[[], object]] = {
-            "chat.new": lambda: self._in_chat(lambda chat: chat.new_chat()),
-            "chat.find": lambda: self._in_chat(lambda chat: chat.find_chat()),
-            "chat.rename": lambda: self._in_chat(lambda chat: chat.rename()),
-            "chat.delete": lambda: self._in_chat(lambda chat: chat.delete()),
-            "chat.copy": lambda: self._with_chat(lambda chat: chat.copy_chat()),
-            "chat.next": lambda: self._in_chat(lambda chat: chat.step(1)),
-            "chat.previous": lambda: self._in_chat(lambda chat: chat.step(-1)),
-            "answer.copy": lambda: self._with_chat(lambda chat: chat.copy_answer()),
-            "answer.regenerate": lambda: self._in_chat(lambda chat: chat.regenerate()),
-            "answer.stop": lambda: self._with_chat(lambda chat: chat.stop()),
-            "composer.focus": lambda: self._in_chat(lambda chat: chat.focus_composer()),
-            "thinking.cycle": lambda: self._in_chat(lambda chat: chat.cycle_thinking()),
-            "model.open": lambda: self._with_chat(lambda chat: chat.ask_for_model()),
-            "model.choose": lambda: self._in_chat(lambda chat: chat.choose_model()),
-            "model.get": self.show_models,
-            "model.guide": lambda: self._in_chat(lambda chat: chat.use_guide()),
-            "view.chat": lambda: self._in_chat(lambda chat: chat.focus_composer()),
-            "view.models": self.show_models,
-            "view.settings": self.show_settings,
+            "chat.new": lambda: in_chat().new_chat(),
+            "chat.find": lambda: in_chat().find_chat(),
+            "chat.rename": lambda: in_chat().rename(),
+            "chat.delete": lambda: in_chat().delete(),
+            "chat.copy": lambda: chat().copy_chat(),
+            "chat.next": lambda: in_chat().step(1),
+            "chat.previous": lambda: in_chat().step(-1),
+            "answer.copy": lambda: here().copy_answer(),
+            "answer.regenerate": lambda: pane().regenerate(),
+            "answer.stop": lambda: here().stop(),
+            "composer.focus": lambda: pane().setFocus(),
+            "thinking.cycle": lambda: pane().cycle_thinking(),
+            "model.open": lambda: chat().ask_for_model(),
+            "model.choose": lambda: pane().choose_model(),
+            "model.get": partial(self.show_page, MODELS),
+            "model.guide": lambda: in_chat().use_guide(),
+            **{row.command: partial(self.show_page, row.command) for row in PAGES},
             "view.sidelist": self._toggle_list,
             "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
             "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
@@ -128,9 +155,8 @@ class MainWindow(Frame):
             "view.fullscreen": self._full_screen,
             "network.online": self._go_online,
             "help.shortcuts": self._show_shortcuts,
-            "help.welcome": self.show_welcome,
             "help.about": self._show_about,
-            "app.quit": self.close,
+            "app.quit": self.quitting.ask,
         }
         for command, slot in slots.items():
             self.actions_.connect_to(command, slot)
@@ -140,128 +166,74 @@ class MainWindow(Frame):
         from qwen_desktop.services import events  # noqa: PLC0415 - not before the first paint
 
         bus = self._services.bus
-        bus.subscribe(events.Notified, self._told, owner=self)
+        bus.subscribe(events.Notified, self.notify.told, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
-        self._models.use_wanted.connect(self._use_model)
-        self._models.shown_wanted.connect(self.show_models)
+        self.models.use_wanted.connect(self.use_model)
+        self.models.shown_wanted.connect(partial(self.show_page, MODELS))
         self._show_network()
 
     def _go_online(self) -> None:
-        self.operations.run(self._services.preferences.set("downloads.offline", False))
+        self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)
 
     def _show_network(self) -> None:
         """The way back stands in the menu only while the network is switched off."""
         self.actions_["network.online"].setVisible(self._services.preferences.settings.downloads.offline)
 
-    def _in_chat(self, act: Callable[[ChatPage], object]) -> None:
-        self.show_chat()
-        act(self.chat)
-
-    def _with_chat(self, act: Callable[[ChatPage], object]) -> None:
-        act(self.chat)
-
     # Pages ------------------------------------------------------------------------------------------------------------
+
+    def show_page(self, command: str) -> None:
+        """Show the page of a command, building it at the first time; the keyboard goes to where one begins there."""
+        page = self.pages.page(command)
+        self.pages.setCurrentWidget(page)
+        self.rail.mark(command)
+        page.setFocus()
 
     @property
     def chat(self) -> ChatPage:
         """The chat page; built at the first time, which is after the window's first paint (``start``)."""
-        if self._chat is None:
-            from qwen_desktop.ui.chat.page import ChatPage  # noqa: PLC0415 - not before the first paint
+        return cast("ChatPage", self.pages.page(CHAT))
 
-            self._chat = ChatPage(self.shell)
-            self._chat.command_wanted.connect(self.actions_.trigger)
-            self._chat.list_shown.connect(self._keep_list)
-            self._chat.model_opened.connect(self._use_model)
-            self._chat.conversation_shown.connect(self._keep_conversation)
-            self.pages.addWidget(self._chat)
-            width = self._state.list_width
-            self._chat.splitter.setSizes([width, max(400, self.width() - width)])
-            self._fit_lists()
-            self._models.put_into(self._chat.sidelist)
-        return self._chat
+    def _in_chat(self) -> ChatPage:
+        """The chat page, on show; who comes from another one can write at once."""
+        if not self.pages.shows(CHAT):
+            self.show_page(CHAT)
+        return self.chat
 
-    def show_chat(self) -> None:
-        """Show the chat page; who comes from another one can write at once."""
-        if self.pages.currentWidget() is not self.chat:
-            self.pages.setCurrentWidget(self.chat)
-            self.chat.focus_composer()
-        self.rail.mark("view.chat")
+    def use_model(self, path: str) -> None:
+        """Let a model file answer, and go to where it can be asked."""
+        self.show_page(CHAT)
+        self.chat.open_model(path)
 
-    def show_settings(self) -> None:
-        """Show the settings, building them at the first time."""
-        if self._settings is None:
-            from qwen_desktop.ui.settings.page import SettingsPage  # noqa: PLC0415 - not before the first paint
+    def ask_guide(self, question: str) -> None:
+        """Ask the guide in a new chat."""
+        chat = self._in_chat()
+        chat.new_chat()
+        chat.use_guide()
+        chat.pane.ask(question)
 
-            self._settings = SettingsPage(self.shell)
-            self.pages.addWidget(self._settings)
-            self._fit_lists()
-        self.pages.setCurrentWidget(self._settings)
-        self.rail.mark("view.settings")
-        self._settings.search.setFocus()
-
-    def show_welcome(self) -> None:
-        """Show the welcome page."""
-        if self._welcome is None:
-            from qwen_desktop.ui.welcome.page import WelcomePage  # noqa: PLC0415 - not before the first paint
-
-            self._welcome = WelcomePage(self.shell, self._models.board, self._models.getting)
-            self._welcome.asked.connect(self._ask_guide)
-            self.pages.addWidget(self._welcome)
-        self.pages.setCurrentWidget(self._welcome)
-        self.rail.mark("view.chat")
-        self._welcome.box.edit.setFocus()
-
-    def show_models(self) -> None:
-        """Show the models, building the page at the first time."""
-        page = self._models.built()
-        if self.pages.indexOf(page) < 0:
-            self.pages.addWidget(page)
-        self.pages.setCurrentWidget(page)
-        self.rail.mark("view.models")
-        page.search.setFocus()
-
-    def _use_model(self, path: str) -> None:
-        self._in_chat(lambda chat: chat.open_model(path))
-        self.chat.focus_composer()
-
-    @property
-    def models_page(self) -> ModelsPage | None:
-        """The models page once it was built."""
-        return self._models.page
-
-    @property
-    def settings_page(self) -> SettingsPage | None:
-        """The settings page once it was built."""
-        return self._settings
-
-    @property
-    def welcome_page(self) -> WelcomePage | None:
-        """The welcome page once it was built."""
-        return self._welcome
-
-    def _ask_guide(self, question: str) -> None:
-        self._in_chat(lambda chat: chat.new_chat())
-        self.chat.use_guide()
-        self.chat.ask(question)
-
-    def _keep_conversation(self, conversation_id: str) -> None:
+    def conversation_shown(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""
         import asyncio  # noqa: PLC0415 - not before the first paint
 
         write = self.keep_conversation(conversation_id)
         if write is not None:
-            self.operations.run(asyncio.to_thread(write))
+            self.operations.run(asyncio.to_thread(write), owner=self)
+
+    def leave(self) -> None:
+        """The window closes: nothing is read ahead any more."""
+        if self.pages.built(CHAT) is not None:
+            self.chat.pane.opened.leave()
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""
         self.pages.currentChanged.disconnect(self._leave_skeleton)
         typed = self._skeleton.take()
-        if self._welcome is not None and self.pages.currentWidget() is self._welcome:
-            self._welcome.box.edit.set_text(typed)
+        if self.pages.shows(WELCOME):
+            cast("WelcomePage", self.pages.page(WELCOME)).box.edit.set_text(typed)
         elif typed:
             from qwen_desktop.ui.chat.composer import Draft  # noqa: PLC0415 - not before the first paint
 
-            self.chat.composer.restore(Draft.of(typed))
+            self.chat.pane.composer.restore(Draft.of(typed))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
@@ -279,10 +251,10 @@ class MainWindow(Frame):
         except Exception as error:  # the window stays usable for settings and for the report
             self.report_error(error)
             if self.pages.currentWidget() is self._skeleton:
-                self.show_chat()
+                self.show_page(CHAT)
         for problem in self._services.preferences.problems:
             self.notify.toast(texts.problem(problem))
-        self.notify.arrange()  # toasts of before stood where the page was not laid out yet
+        self.notify.toasts.arrange()  # those of before stood where the page was not laid out yet
         self.collector.start()
 
     async def _show_first(self) -> None:
@@ -296,14 +268,11 @@ class MainWindow(Frame):
         model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
         if self.pages.currentWidget() is not self._skeleton:
             return
-        first = first_page(chats=chats, last=self._state.conversation, model=model)
-        if first.welcome:
-            self.show_welcome()
-            return
-        if (opening := self.chat.open(first.conversation)) is not None:
+        first = first_page(chats=chats, last=self.state.conversation, model=model)
+        if first.command == CHAT and (opening := self.chat.open(first.conversation)) is not None:
             await asyncio.wait({opening}, timeout=_FIRST_S)  # else the page would stand empty for a moment
         if self.pages.currentWidget() is self._skeleton:
-            self.show_chat()
+            self.show_page(first.command)
 
     def open_files(self, files: tuple[str, ...]) -> None:
         """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
@@ -312,9 +281,9 @@ class MainWindow(Frame):
         if not models:
             self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
             return
-        self._use_model(models[0])
+        self.use_model(models[0])
 
-    def offer_crash_report(self, report: CrashReport) -> None:
+    def offer_crash_report(self, report: str) -> None:
         """Tell that the last run crashed and offer its report."""
         self.notify.toast(
             self.tr("Qwen Desktop ended unexpectedly last time."),
@@ -332,8 +301,8 @@ class MainWindow(Frame):
         """Over the page, and on the chat page above the composer, so that nobody's typing is covered."""
         page = self.pages
         room = QRect(page.mapTo(self, QPoint(0, 0)), page.size()).adjusted(24, 24, -24, -24)
-        if self._chat is not None and page.currentWidget() is self._chat:
-            box = self.chat.composer
+        if page.shows(CHAT):
+            box = self.chat.pane.composer
             corner = box.mapTo(self, QPoint(0, 0))
             room = QRect(corner.x(), room.top(), box.width(), max(80, corner.y() - 4 - room.top()))
         return room
@@ -341,29 +310,21 @@ class MainWindow(Frame):
     # View -------------------------------------------------------------------------------------------------------------
 
     def _toggle_list(self) -> None:
-        page = self.pages.currentWidget()
-        if page is self._settings and self._settings is not None:
-            self._settings.show_list(self._settings.sidelist.isHidden())
-        elif page is self._chat and self._chat is not None:
-            self._keep_list(self._chat.sidelist.isHidden())
+        from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415 - not before the first paint
 
-    def _keep_list(self, shown: bool) -> None:
-        self.chat.show_list(shown)
-        if not self._narrow and self._services.preferences.settings.appearance.sidelist != shown:
-            self.operations.run(self._services.preferences.change({"appearance.sidelist": shown}))
+        page = self.pages.currentWidget()
+        if isinstance(page, ListPage):
+            page.keep_list(page.list_hidden)
 
     def _scale(self, step: int) -> None:
         low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
-            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}))
+            self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    def _told(self, event: events.Notified) -> None:
-        self.notify.told(event.text, event.action, event.hint)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         look = event.after.appearance
@@ -383,26 +344,12 @@ class MainWindow(Frame):
 
         dialogs.about(self._theme, self).open()
 
-    def _show_crash(self, report: CrashReport) -> None:
+    def _show_crash(self, report: str) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - rare
 
-        dialogs.crash(self._theme, self, report.text).open()
+        dialogs.crash(self._theme, self, report).open()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        narrow = event.size().width() < NARROW
-        if narrow != self._narrow:
-            self._narrow = narrow
-            self._fit_lists()
-
-    def _fit_lists(self) -> None:
-        """Side lists stand beside the page only where there is room for both."""
-        if self._chat is not None:
-            self._chat.show_list(not self._narrow and self._services.preferences.settings.appearance.sidelist)
-        if self._settings is not None:
-            self._settings.show_list(not self._narrow)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -416,54 +363,14 @@ class MainWindow(Frame):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
-        if not self._built:
-            return
-        if self._finished or self._closing is not None:
-            return
-        running = len(self._services.chat.running())
-        if not running:
-            self._finish()
-            return
-        self._closing = self.notify.ask(
-            self.tr("(An answer is|%n answers are) still running", "", running),
-            self.tr("Closing the window stops this; what was said so far is kept."),
-            self.tr("Stop and close"),
-            self._finish,
-            no=self.tr("Go on"),
-        )
-        self._closing.finished.connect(self._answered)
+        if self._built:
+            self.quitting.ask()  # a window that is closed ends the app, as long as there is no tray to keep it
 
-    def _answered(self) -> None:
-        self._closing = None
-
-    def end(self, settle: float) -> None:
-        """Close without a question, whatever is open: the session ends, and nobody may be there to answer.
-
-        ``settle`` is how long what was just asked for is waited for, in seconds.
-        """
-        self._finish(settle)
-
-    def _finish(self, settle: float = _SETTLE_S) -> None:
-        if not self._finished:
-            self._finished = True
-            listed = self._chat is not None and not self._chat.sidelist.isHidden()
-            width = self._chat.sidelist.width() if listed and self._chat is not None else 0
-            self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
-            self.operations.run(self._end(settle))
-
-    async def _end(self, settle: float) -> None:
-        """Let what is being saved be saved, then say that the app may end."""
-        focused = self.focusWidget()
-        if focused is not None:
-            focused.clearFocus()  # fields take over what was typed when they are left
-        for asked in self.findChildren(QDialog):
-            asked.reject()  # whoever waits for its answer gets one
-        if self._chat is not None:
-            self._chat.leave()
-        await self.operations.settle(settle)
-        self.operations.close()
-        self.collector.stop()
-        self.finished.emit()
+    def save_state(self) -> None:
+        """Keep for the next start where the window is and what it looks like."""
+        chat = self.chat if self.pages.built(CHAT) is not None else None
+        width = chat.sidelist.width() if chat is not None and not chat.list_hidden else 0
+        self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
 
 
 def _may_be_model(name: str) -> bool:

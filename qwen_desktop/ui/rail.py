@@ -8,13 +8,15 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.buttons import RailButton
 from qwen_desktop.ui.widgets.select import Menu
 
 
 class Rail(QWidget):
-    """Buttons give the commands ``view.*``; ``mark`` shows which page is open."""
+    """Buttons give the commands of the pages; ``mark`` shows which one is open."""
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -22,21 +24,20 @@ class Rail(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._group = QButtonGroup(self)
         self._buttons: dict[str, RailButton] = {}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 12, 6, 12)
-        column.setSpacing(4)
-        self._add(column, theme, actions, ("view.chat", "message-square"))
-        self._add(column, theme, actions, ("view.models", "boxes"))
-        column.addStretch(1)
-        self._menu: Menu | None = None
-        self.menu_button: RailButton | None = None
-        if sys.platform != "darwin":
-            self._menu = Menu(self)
+        buttons = column(on=self, gap=4, margins=(6, 12, 6, 12))
+        for row in PAGES:
+            if row.icon and not row.at_end:
+                self._add(buttons, theme, actions, row)
+        buttons.addStretch(1)
+        self._menu = Menu(self)
+        if sys.platform != "darwin":  # there it is in the bar of the screen
             actions.fill(self._menu, "app")
-            self.menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
-            self.menu_button.clicked.connect(self._open_menu)
-            column.addWidget(self.menu_button)
-        self._add(column, theme, actions, ("view.settings", "settings"))
+            self._menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
+            self._menu_button.clicked.connect(self._open_menu)
+            buttons.addWidget(self._menu_button)
+        for row in PAGES:
+            if row.icon and row.at_end:
+                self._add(buttons, theme, actions, row)
         self._fit()
         theme.changed.connect(self._fit)
 
@@ -48,25 +49,23 @@ class Rail(QWidget):
             button.setFixedWidth(width)
         self.setFixedWidth(width + 12)
 
-    def _add(self, column: QVBoxLayout, theme: Theme, actions: Actions, page: tuple[str, str]) -> None:
-        command, icon = page
-        button = RailButton(theme, icon, actions[command].text(), self)
-        button.setToolTip(actions.tooltip(command))
+    def _add(self, column: QVBoxLayout, theme: Theme, actions: Actions, row: PageRow) -> None:
+        button = RailButton(theme, row.icon, actions[row.command].text(), self)
+        button.setToolTip(actions.tooltip(row.command))
         button.setCheckable(True)
-        button.clicked.connect(actions[command].trigger)
+        button.clicked.connect(actions[row.command].trigger)
         self._group.addButton(button)
-        self._buttons[command] = button
+        self._buttons[row.command] = button
         column.addWidget(button)
 
     def mark(self, command: str) -> None:
-        """Show the page of this command as the open one."""
-        self._buttons[command].setChecked(True)
+        """Show the page of this command as the open one; one that is not here belongs to the first."""
+        self._buttons.get(command, next(iter(self._buttons.values()))).setChecked(True)
 
     def button(self, command: str) -> RailButton:
         """The button of a page."""
         return self._buttons[command]
 
     def _open_menu(self) -> None:
-        if self._menu is not None and self.menu_button is not None:
-            corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width() + 6, self.menu_button.height()))
-            self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))
+        corner = self._menu_button.mapToGlobal(QPoint(self._menu_button.width() + 6, self._menu_button.height()))
+        self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 Mode: TypeAlias = Literal["system", "light", "dark", "contrast"]
 Motion: TypeAlias = Literal["system", "full", "none"]
@@ -53,11 +53,6 @@ class Theme(QObject):
     # What painters ask ------------------------------------------------------------------------------------------------
 
     @property
-    def mode(self) -> Mode:
-        """What the user chose; ``name`` is what came of it."""
-        return self._mode
-
-    @property
     def name(self) -> str:
         """The colour set in use: "light", "dark" or "contrast"."""
         return self._name
@@ -75,6 +70,14 @@ class Theme(QObject):
     def color(self, role: str) -> QColor:
         """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
         return QColor(self._colors[self._name][role])
+
+    def edge(self, ground: str) -> QColor:
+        """The colour of the line around a tint ("sunken", "user_message", "bad_soft", …): its own, but where the tint
+        alone can hardly be seen (all in high contrast, and what is sunken in the dark) one that can."""
+        tone, soft, _ = ground.partition("_soft")
+        if self._name == "contrast":
+            return self.color(tone if soft else "border")
+        return self.color("border" if self._name == "dark" and ground == "sunken" else ground)
 
     def size(self, name: str) -> int:
         """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
@@ -189,30 +192,21 @@ class Theme(QObject):
         """The palette for what the style sheet does not reach."""
         p = QPalette()
         role = QPalette.ColorRole
-        for target, source in (
-            (role.Window, "window"),
-            (role.Base, "surface"),
-            (role.AlternateBase, "sunken"),
-            (role.Button, "surface"),
-            (role.WindowText, "text"),
-            (role.Text, "text"),
-            (role.ButtonText, "text"),
-            (role.BrightText, "bad"),
-            (role.PlaceholderText, "text_faint"),
-            (role.Highlight, "selection"),
-            (role.HighlightedText, "text"),
-            (role.Link, "accent"),
-            (role.LinkVisited, "accent"),
-            (role.ToolTipBase, "surface"),
-            (role.ToolTipText, "text"),
-            (role.Light, "surface"),
-            (role.Midlight, "hover"),
-            (role.Mid, "border"),
-            (role.Dark, "border_strong"),
-            (role.Shadow, "border_strong"),
-            (role.Accent, "accent"),
-        ):
-            p.setColor(target, self.color(source))
+        for source, targets in {
+            "window": (role.Window,),
+            "surface": (role.Base, role.Button, role.ToolTipBase, role.Light),
+            "sunken": (role.AlternateBase,),
+            "text": (role.WindowText, role.Text, role.ButtonText, role.HighlightedText, role.ToolTipText),
+            "text_faint": (role.PlaceholderText,),
+            "bad": (role.BrightText,),
+            "selection": (role.Highlight,),
+            "accent": (role.Link, role.LinkVisited, role.Accent),
+            "hover": (role.Midlight,),
+            "border": (role.Mid,),
+            "border_strong": (role.Dark, role.Shadow),
+        }.items():
+            for target in targets:
+                p.setColor(target, self.color(source))
         for target in (role.WindowText, role.Text, role.ButtonText):
             p.setColor(QPalette.ColorGroup.Disabled, target, self.color("disabled_text"))
         return p
@@ -224,8 +218,17 @@ class Theme(QObject):
         places.update(
             {f"type_{k}": f"{max(8, round(v * self._text_size / 100))}px" for k, v in self._sizes["type"].items()}
         )
+        chip = max(28, self.scaled("control_height") - 6)
+        places["chip"], places["radius_chip"] = f"{chip - 4}px", f"{(chip - 2) // 2}px"
+        places["chip_border"] = places["border" if self.dark else "sunken"]
+        places["radius_ring"] = f"{self.radius('control') + 4}px"
+        places["radius_round"] = f"{self.scaled('control_height') // 2 + 4}px"
+        places["radius_send"] = f"{self.scaled('control_height') // 2}px"
+        places["segment"] = f"{self.scaled('control_height') - 6}px"
+        for state, factor in (("hover", 108), ("pressed", 118)):
+            places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
-        places["with_icon"] = f"{self.grown(18) + 22}px"
+        places["end"] = "right" if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight else "left"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)
@@ -239,6 +242,14 @@ class Theme(QObject):
         self._ui_family = family
         fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
         self._code_family = next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
+
+
+def mark(widget: QWidget, name: str, value: object) -> None:
+    """Set a property of ``widget`` that the style sheet asks for."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def _color(text: str) -> QColor:

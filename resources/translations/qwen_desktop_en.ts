@@ -2,7 +2,170 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
-        <name>MainWindow</name>
+        <name>CatalogueSection</name>
+        <message numerus="yes">
+            <source>%n model(s)</source>
+            <translation>
+                <numerusform>%n model</numerusform>
+                <numerusform>%n models</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n model(s) (is|are) like that, but (does|do) not fit this computer.</source>
+            <translation>
+                <numerusform>%n model is like that, but does not fit this computer.</numerusform>
+                <numerusform>%n models are like that, but do not fit this computer.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n new model(s).</source>
+            <translation>
+                <numerusform>%n new model.</numerusform>
+                <numerusform>%n new models.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Show %n model(s)</source>
+            <translation>
+                <numerusform>Show %n model</numerusform>
+                <numerusform>Show %n models</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{shown} of %n model(s)</source>
+            <translation>
+                <numerusform>{shown} of %n model</numerusform>
+                <numerusform>{shown} of %n models</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>Details</name>
+        <message numerus="yes">
+            <source>%n more size(s)</source>
+            <translation>
+                <numerusform>%n more size</numerusform>
+                <numerusform>%n more sizes</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>DownloadsWatch</name>
+        <message numerus="yes">
+            <source>%n download(s), {percent}</source>
+            <translation>
+                <numerusform>%n download, {percent}</numerusform>
+                <numerusform>%n downloads, {percent}</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>FolderRow</name>
+        <message numerus="yes">
+            <source>%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.</source>
+            <translation>
+                <numerusform>%n model, {size}, moves to {folder}. Nothing is lost if it is interrupted.</numerusform>
+                <numerusform>%n models, {size}, move to {folder}. Nothing is lost if it is interrupted.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ImportDialog</name>
+        <message numerus="yes">
+            <source>Import %n model(s)</source>
+            <translation>
+                <numerusform>Import %n model</numerusform>
+                <numerusform>Import %n models</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>LicencesDialog</name>
+        <message numerus="yes">
+            <source>%n part(s)</source>
+            <translation>
+                <numerusform>%n part</numerusform>
+                <numerusform>%n parts</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{count} of %n part(s)</source>
+            <translation>
+                <numerusform>{count} of %n part</numerusform>
+                <numerusform>{count} of %n parts</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>MachineDialog</name>
+        <message numerus="yes">
+            <source>%n core(s)</source>
+            <translation>
+                <numerusform>%n core</numerusform>
+                <numerusform>%n cores</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n of them usable here</source>
+            <translation>
+                <numerusform>%n of them usable here</numerusform>
+                <numerusform>%n of them usable here</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thread(s)</source>
+            <translation>
+                <numerusform>%n thread</numerusform>
+                <numerusform>%n threads</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>MemoryTable</name>
+        <message numerus="yes">
+            <source>%n layer(s) on the graphics card</source>
+            <translation>
+                <numerusform>%n layer on the graphics card</numerusform>
+                <numerusform>%n layers on the graphics card</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>at most %n token(s) of context fit</source>
+            <translation>
+                <numerusform>at most %n token of context fit</numerusform>
+                <numerusform>at most %n tokens of context fit</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelTexts</name>
+        <message numerus="yes">
+            <source>%n core(s)</source>
+            <translation>
+                <numerusform>%n core</numerusform>
+                <numerusform>%n cores</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Waits for (another download|%n downloads)</source>
+            <translation>
+                <numerusform>Waits for another download</numerusform>
+                <numerusform>Waits for %n downloads</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelsPage</name>
+        <message numerus="yes">
+            <source>%n model(s) (is|are) in the list.</source>
+            <translation>
+                <numerusform>%n model is in the list.</numerusform>
+                <numerusform>%n models are in the list.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
             <translation>
@@ -24,10 +187,134 @@
     <context>
         <name>StatusLine</name>
         <message numerus="yes">
+            <source>%n layer(s) on the graphics card</source>
+            <translation>
+                <numerusform>%n layer on the graphics card</numerusform>
+                <numerusform>%n layers on the graphics card</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thread(s)</source>
+            <translation>
+                <numerusform>%n thread</numerusform>
+                <numerusform>%n threads</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>Waiting for (another answer|%n other answers) to end</source>
             <translation>
                 <numerusform>Waiting for another answer to end</numerusform>
                 <numerusform>Waiting for %n other answers to end</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{used} of %n token(s)</source>
+            <translation>
+                <numerusform>{used} of %n token</numerusform>
+                <numerusform>{used} of %n tokens</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>_PasteChip</name>
+        <message numerus="yes">
+            <source>Pasted text, %n character(s)</source>
+            <translation>
+                <numerusform>Pasted text, %n character</numerusform>
+                <numerusform>Pasted text, %n characters</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>advice</name>
+        <message numerus="yes">
+            <source>Better answers, but it thinks for a while first, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>Better answers, but it thinks for a while first, at about %n token per second.</numerusform>
+                <numerusform>Better answers, but it thinks for a while first, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Better answers, but slower: about %n token(s) per second.</source>
+            <translation>
+                <numerusform>Better answers, but slower: about %n token per second.</numerusform>
+                <numerusform>Better answers, but slower: about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best answers that still come faster than you read: about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best answers that still come faster than you read: about %n token per second.</numerusform>
+                <numerusform>The best answers that still come faster than you read: about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at code that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at code that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at code that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at mathematics that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at mathematics that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at mathematics that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at pictures that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at pictures that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best at pictures that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best at thinking things through here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best at thinking things through here, at about %n token per second.</numerusform>
+                <numerusform>The best at thinking things through here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The best in many languages that runs well here, at about %n token(s) per second.</source>
+            <translation>
+                <numerusform>The best in many languages that runs well here, at about %n token per second.</numerusform>
+                <numerusform>The best in many languages that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>chat</name>
+        <message numerus="yes">
+            <source>The message is longer than %n character(s).</source>
+            <translation>
+                <numerusform>The message is longer than %n character.</numerusform>
+                <numerusform>The message is longer than %n characters.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>engine</name>
+        <message numerus="yes">
+            <source>The context is %n token(s) instead of {asked}: there is not enough free memory for more.</source>
+            <translation>
+                <numerusform>The context is %n token instead of {asked}: there is not enough free memory for more.</numerusform>
+                <numerusform>The context is %n tokens instead of {asked}: there is not enough free memory for more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The context is %n token(s) instead of {asked}: this model was not trained for more.</source>
+            <translation>
+                <numerusform>The context is %n token instead of {asked}: this model was not trained for more.</numerusform>
+                <numerusform>The context is %n tokens instead of {asked}: this model was not trained for more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Your message has %n token(s); the context holds {context}.</source>
+            <translation>
+                <numerusform>Your message has %n token; the context holds {context}.</numerusform>
+                <numerusform>Your message has %n tokens; the context holds {context}.</numerusform>
             </translation>
         </message>
     </context>
@@ -38,6 +325,43 @@
             <translation>
                 <numerusform>It fits with %n token of context: it uses {needs} of memory; {free} are free now.</numerusform>
                 <numerusform>It fits with %n tokens of context: it uses {needs} of memory; {free} are free now.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>gguf</name>
+        <message numerus="yes">
+            <source>{file} ends after {size} of %n byte(s): the download is not complete.</source>
+            <translation>
+                <numerusform>{file} ends after {size} of %n byte: the download is not complete.</numerusform>
+                <numerusform>{file} ends after {size} of %n bytes: the download is not complete.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{file} is one of %n part(s), but its name no longer says which.</source>
+            <translation>
+                <numerusform>{file} is one of %n part, but its name no longer says which.</numerusform>
+                <numerusform>{file} is one of %n parts, but its name no longer says which.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>library</name>
+        <message numerus="yes">
+            <source>{name} is the name of %n model(s) here.</source>
+            <translation>
+                <numerusform>{name} is the name of %n model here.</numerusform>
+                <numerusform>{name} is the name of %n models here.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>process</name>
+        <message numerus="yes">
+            <source>There was no answer within %n second(s).</source>
+            <translation>
+                <numerusform>There was no answer within %n second.</numerusform>
+                <numerusform>There was no answer within %n seconds.</numerusform>
             </translation>
         </message>
     </context>
@@ -55,6 +379,13 @@
             <translation>
                 <numerusform>%n token</numerusform>
                 <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{key} is too long; it may have %n character(s).</source>
+            <translation>
+                <numerusform>{key} is too long; it may have %n character.</numerusform>
+                <numerusform>{key} is too long; it may have %n characters.</numerusform>
             </translation>
         </message>
     </context>

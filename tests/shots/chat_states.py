@@ -117,7 +117,8 @@ async def _list_menu(stage: Stage, opened: str) -> None:
         await show_chat(stage, opened)
     stage.window.chat.show_list(True)
     view = chats(stage)
-    right_click(view.viewport(), view.visualRect(view.model().index(3, 0)).center())
+    today = view.model().index(1, 0)
+    right_click(view.viewport(), view.visualRect(view.model().index(0, 0, today)).center())
 
 
 @state("chat-list-find")
@@ -377,7 +378,7 @@ async def load_failed(stage: Stage) -> None:
     await show_chat(stage, "short")
     stage.scene.load_error = Environment(_FAILURE.what, _FAILURE.hint, action="model.get")
     stage.window.open_files((stage.services.model_file(MODEL),))
-    await stage.until(lambda: stage.window.notify.toasts)
+    await stage.until(lambda: stage.window.notify.toasts.shown)
 
 
 @state("chat-queued")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
-from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.fit import Verdict
@@ -90,7 +88,7 @@ async def installed_menu(stage: Stage) -> None:
     shown = await page(stage, installed=True)
     await stage.still()
     _to(shown, shown.installed_title)
-    _part(shown.installed.view, 3, "more")
+    shown.installed.list.row(3).more.click()
 
 
 @state("models-installed-verifying")
@@ -100,13 +98,6 @@ async def verifying(stage: Stage) -> None:
     _to(shown, shown.installed_title)
     stage.services.library.gate.clear()
     shown.verify(stage.services.library.items[0])
-
-
-def _part(view: Any, row: int, part: str) -> None:
-    """Click a painted part of a row."""
-    place = view.parts_of(row)[part].center()
-    QTest.mouseMove(view.viewport(), place)
-    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
 @state("models-downloads")

@@ -59,22 +59,22 @@ def chats(stage: Stage) -> Any:
 
 def models(stage: Stage) -> Any:
     """The models page, once it was opened."""
-    return stage.window.models_page
+    return stage.window.pages.built("view.models")
 
 
 def settings(stage: Stage) -> Any:
     """The settings page, once it was opened."""
-    return stage.window.settings_page
+    return stage.window.pages.built("view.settings")
 
 
 def welcome(stage: Stage) -> Any:
     """The welcome page, once it was opened."""
-    return stage.window.welcome_page
+    return stage.window.pages.built("help.welcome")
 
 
 async def show_chat(stage: Stage, chat_id: str) -> None:
     """Open a chat of the history and wait for its end to be on show."""
-    stage.window.show_chat()
+    stage.window.show_page("view.chat")
     stage.window.chat.open(chat_id)
     await shown(stage)
     await stage.rest()

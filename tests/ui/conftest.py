@@ -117,11 +117,11 @@ class Ui:
 
     def type(self, text: str) -> None:
         """Type into the message box."""
-        QTest.keyClicks(self.chat.composer.edit, text)
+        QTest.keyClicks(self.chat.pane.composer.edit, text)
 
     def press(self, key: Qt.Key) -> None:
         """A key straight to the message box."""
-        edit = self.chat.composer.edit
+        edit = self.chat.pane.composer.edit
         QApplication.sendEvent(edit, QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, ""))
 
     async def say(self, text: str) -> None:
@@ -136,7 +136,7 @@ class Ui:
 
     def toasts(self) -> list[str]:
         """What the toasts say."""
-        return [toast.text for toast in self.window.notify.toasts]
+        return [toast.text for toast in self.window.notify.toasts.shown]
 
 
 class Make:
@@ -181,7 +181,8 @@ class Make:
         theme.set_mode(app.preferences.settings.appearance.theme)
         theme.set_motion(app.preferences.settings.appearance.motion)
         theme.apply(self._qapp)
-        window = MainWindow(cast("Services", app), theme)
+        window = MainWindow(app.paths)
+        window.build(cast("Services", app), theme)
         ui = Ui(app, window, theme)
         ui.engines = engines
         self._stack.push_async_callback(self._close, ui)
@@ -189,7 +190,7 @@ class Make:
         window.show()
         QTest.qWaitForWindowExposed(window)
         if not welcome:
-            window.show_chat()  # as a user who is quicker than the start
+            window.show_page("view.chat")  # as a user who is quicker than the start
         focused = window.focusWidget()
         assert focused is not None
         QTest.keyClicks(focused, typed)
@@ -198,8 +199,7 @@ class Make:
         return ui
 
     async def _close(self, ui: Ui) -> None:
-        if ui.window._chat is not None:
-            ui.window._chat.leave()
+        ui.window.leave()
         await ui.app.stop_all()
         await ui.window.operations.settle(2)
         ui.window.collector.stop()

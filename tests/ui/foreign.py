@@ -32,7 +32,9 @@ NAMES = re.compile(
     | \b(?:IQ|Q|F|BF|FP|MX)\d\w* | \bGGUF\b | Hugging\ ?Face | ModelScope | LM\ Studio | Ollama | GPT4All | \bJan\b
     | \b(?:Apache|MIT|BSD|LGPL|GPL|MPL|PSF|ISC|SIL)[\w.-]*
     | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home|End|Ins|Up|Down|F\d+)\b
-    | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|llama[.-]cpp|markdown-it-py|QwQ)\b
+    | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|markdown-it-py|QwQ)\b
+    | \bllama[.-]cpp(?:-python)?\b | \b(?:Python|Linux|Windows|macOS)[\w.-]*
+    | (?<![A-Za-z])(?:AMD|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
     | \b(?:AVX|AMX|NEON|CUDA|Vulkan|Metal|ROCm)[\w-]* | \b[0-9a-f]{8,}\b | \b\d[\w.+-]*
     """,
     re.VERBOSE,
@@ -130,7 +132,7 @@ def _painter(frame: FrameType | None) -> str:
         painter = frame.f_locals.get("self")
         if isinstance(painter, QWidget):
             return _module(painter)
-        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".event_loop")):
+        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".labels", ".event_loop")):
             return name
         frame = frame.f_back
     return ""

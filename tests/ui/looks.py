@@ -99,19 +99,19 @@ def _too_low(widget: QWidget) -> str:
 
 async def walk(ui: Ui) -> list[str]:
     """What is cut off on any page of the window."""
-    ui.window.show_chat()
+    ui.window.show_page("view.chat")
     cut = [f"chat: {text}" for text in await stays_cut_off(ui.window)]
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     for name in [*page.sections, "about"]:
         page.show_section(name)
         cut += [f"{name}: {text}" for text in await stays_cut_off(page)]
-    ui.window.show_welcome()
-    ui.window.show_models()
-    for there in (ui.window.models_page, ui.window.welcome_page):
+    ui.window.show_page("help.welcome")
+    ui.window.show_page("view.models")
+    for there in (ui.window.pages.built("view.models"), ui.window.pages.built("help.welcome")):
         assert there is not None
         ui.window.pages.setCurrentWidget(there)
         cut += [f"{type(there).__name__}: {text}" for text in await stays_cut_off(there)]
-    ui.window.show_chat()
+    ui.window.show_page("view.chat")
     return cut

@@ -161,8 +161,8 @@ _NO_NAME = _refusal("name", "file", QT_TRANSLATE_NOOP("gguf", "{file} is not a f
 # GGUF files with a fault ----------------------------------------------------------------------------------------------
 
 truncated = _refusal(
-    "truncated", "file size needed",
-    QT_TRANSLATE_NOOP("gguf", "{file} ends after {size} of {needed} bytes: the download is not complete."), _AGAIN,
+    "truncated", "file size n",
+    QT_TRANSLATE_NOOP("gguf", "{file} ends after {size} of %n byte(s): the download is not complete."), _AGAIN,
 )
 ends_in_header = _refusal(
     "short", "file", QT_TRANSLATE_NOOP("gguf", "{file} ends inside its header: the download is not complete."), _AGAIN,
@@ -187,8 +187,8 @@ _MISSING_PARTS = _refusal(
     QT_TRANSLATE_NOOP("gguf", "Put all parts into the same folder."),
 )
 renamed_part = _refusal(
-    "renamed", "file count",
-    QT_TRANSLATE_NOOP("gguf", "{file} is one of {count} parts, but its name no longer says which."),
+    "renamed", "file n",
+    QT_TRANSLATE_NOOP("gguf", "{file} is one of %n part(s), but its name no longer says which."),
     QT_TRANSLATE_NOOP("gguf", "Give the parts their original names again."),
 )
 # fmt: on

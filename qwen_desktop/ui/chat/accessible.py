@@ -27,6 +27,14 @@ _LONGEST: Final = 20_000
 _NOTHING: Final = cast("QAccessibleInterface", None)
 
 
+def _state(**facts: bool) -> QAccessible.State:
+    """A state in which these are so."""
+    state = QAccessible.State()
+    for name, value in facts.items():
+        setattr(state, name, value)
+    return state
+
+
 class _Tree:
     """The interfaces of a canvas that Qt knows, with the number that it gave them: a message's by its id and "", that
     of a target by its key too."""
@@ -90,7 +98,7 @@ class _Tree:
 
 
 class _Interface(QAccessibleInterface):
-    """What all interfaces here share."""
+    """What all interfaces here share. Without children, as it is."""
 
     def __init__(self, tree: _Tree) -> None:
         super().__init__()
@@ -101,15 +109,27 @@ class _Interface(QAccessibleInterface):
         """What the messages stand on."""
         return self.tree.canvas
 
+    def child_at(self, point: QPointF) -> QAccessibleInterface:
+        """The child at a point of the viewport."""
+        return _NOTHING
+
+    def childAt(self, x: int, y: int) -> QAccessibleInterface:
+        return self.child_at(QPointF(self.canvas.viewport().mapFromGlobal(QPoint(x, y))))
+
+    def childCount(self) -> int:
+        return 0
+
+    def child(self, index: int) -> QAccessibleInterface:
+        return _NOTHING
+
+    def indexOfChild(self, child: QAccessibleInterface) -> int:
+        return -1
+
     def window(self) -> QWindow:
         return self.canvas.window().windowHandle()
 
     def setText(self, kind: QAccessible.Text, text: str) -> None:
         return None
-
-    def inside(self, x: int, y: int) -> QPointF:
-        """A point of the screen in the viewport."""
-        return QPointF(self.canvas.viewport().mapFromGlobal(QPoint(x, y)))
 
     def on_screen(self, rect: QRect) -> QRect:
         """A rectangle of the viewport in the screen's coordinates."""
@@ -139,10 +159,7 @@ class TranscriptInterface(_Interface):
         return self.on_screen(self.canvas.viewport().rect())
 
     def state(self) -> QAccessible.State:
-        state = QAccessible.State()
-        state.focusable = True
-        state.focused = self.canvas.hasFocus()
-        return state
+        return _state(focusable=True, focused=self.canvas.hasFocus())
 
     def childCount(self) -> int:
         return len(self.canvas.items)
@@ -154,8 +171,8 @@ class TranscriptInterface(_Interface):
     def indexOfChild(self, child: QAccessibleInterface) -> int:
         return child.item.index if isinstance(child, MessageInterface) and child.isValid() else -1
 
-    def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        item = self.canvas.item_at(self.inside(x, y).y())
+    def child_at(self, point: QPointF) -> QAccessibleInterface:
+        item = self.canvas.hit(point)[0]
         return _NOTHING if item is None else self.tree.interface(item)
 
     def focusChild(self) -> QAccessibleInterface:
@@ -206,10 +223,7 @@ class MessageInterface(_Part):
         return self.area(self.item.rect)
 
     def state(self) -> QAccessible.State:
-        state = QAccessible.State()
-        state.readOnly = True
-        state.busy = self.item.streaming
-        return state
+        return _state(readOnly=True, busy=self.item.streaming)
 
     def childCount(self) -> int:
         return len(self.item.targets())
@@ -222,8 +236,8 @@ class MessageInterface(_Part):
         place = self.item.targets().place(child.key) if isinstance(child, TargetInterface) else None
         return -1 if place is None else place
 
-    def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        target = self.item.target_at(self.canvas.inside(self.item, self.inside(x, y)))
+    def child_at(self, point: QPointF) -> QAccessibleInterface:
+        target = self.item.target_at(self.canvas.hit(point)[1])
         return _NOTHING if target is None else self.tree.interface(self.item, target.key)
 
 
@@ -251,36 +265,22 @@ class TargetInterface(_Part):
     def parent(self) -> QAccessibleInterface:
         return self.tree.interface(self.item)
 
-    def child(self, index: int) -> QAccessibleInterface:
-        return _NOTHING
-
-    def childCount(self) -> int:
-        return 0
-
-    def childAt(self, x: int, y: int) -> QAccessibleInterface:
-        return _NOTHING
-
-    def indexOfChild(self, child: QAccessibleInterface) -> int:
-        return -1
-
     def role(self) -> QAccessible.Role:
         link = self.target is not None and self.target.action == "link"
         return QAccessible.Role.Link if link else QAccessible.Role.Button
 
     def text(self, kind: QAccessible.Text) -> str:
-        if self.target is not None and kind == QAccessible.Text.Name:
-            return self.target.label
-        link = self.target is not None and self.target.action == "link" and kind == QAccessible.Text.Description
-        return self.target.value if self.target is not None and link else ""
+        target = self.target
+        if target is not None and kind == QAccessible.Text.Name:
+            return target.label
+        link = target is not None and target.action == "link" and kind == QAccessible.Text.Description
+        return target.value if target is not None and link else ""
 
     def rect(self) -> QRect:
         return QRect() if self.target is None else self.area(self.target.rect)
 
     def state(self) -> QAccessible.State:
-        state = QAccessible.State()
-        state.focusable = True
-        state.focused = self.canvas.interaction.focus == (self.item.message.id, self.key)
-        return state
+        return _state(focusable=True, focused=self.canvas.interaction.focus == (self.item.message.id, self.key))
 
     def interface_cast(self, kind: QAccessible.InterfaceType) -> Any:
         return self._press if kind == QAccessible.InterfaceType.ActionInterface else None

@@ -29,6 +29,8 @@ from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
+#: The width in pixels of a flow that is only measured: nothing is broken in it.
+UNBOUNDED: Final = 100_000.0
 _JOINED: Final = "\ufe00"
 #: Put around code among words that run from right to left, so that its brackets stay where they belong.
 _ISOLATE: Final = "\u2066"
@@ -166,10 +168,11 @@ class _Inline(NamedTuple):
 
 
 @cache
-def _option(align: str, rtl: bool) -> QTextOption:
-    """How a flow is set; ``align`` "" is from the start."""
+def _option(align: str, rtl: bool, whole: bool) -> QTextOption:
+    """How a flow is set; ``align`` "" is from the start. Where words stay ``whole``, the longest can be asked for."""
     option = QTextOption()
-    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    modes = QTextOption.WrapMode
+    option.setWrapMode(modes.WordWrap if whole else modes.WrapAtWordBoundaryOrAnywhere)
     option.setTextDirection(Qt.LayoutDirection.RightToLeft if rtl else Qt.LayoutDirection.LeftToRight)
     sides = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}
     option.setAlignment(sides.get(align or ("right" if rtl else "left"), Qt.AlignmentFlag.AlignLeft))
@@ -276,6 +279,11 @@ class TextFlow:
         """Pixels of the widest line."""
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
+    @property
+    def longest_word(self) -> float:
+        """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
+        return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
+
     def set_runs(
         self, runs: Sequence[TextRun], width: float, align: str = "", *, otherwise: bool | None = None
     ) -> None:
@@ -356,7 +364,7 @@ class TextFlow:
             text = text[:offset] + (_ISOLATE_END if number % 2 else _ISOLATE) + text[offset:]
         layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
         chunk = _Chunk(start, end, end, y, layout, units, length, turns, joined)
-        layout.setTextOption(_option(self._align, self.rtl))
+        layout.setTextOption(_option(self._align, self.rtl, self.width == UNBOUNDED))
         layout.setCacheEnabled(True)
         layout.setFormats(self._formats(chunk))
         # A chip at the very start of a line would stand out of the column.

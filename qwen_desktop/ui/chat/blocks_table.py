@@ -1,4 +1,5 @@
-"""Tables with thin rules; columns take what they need and shrink when the message is narrower."""
+"""Tables with thin rules; columns take what they need and shrink, as far as their words stay whole, when the message
+is narrower."""
 
 from __future__ import annotations
 
@@ -10,14 +11,17 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import TableBlock
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
-from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, direction, within
+from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, TextFlow, direction, within
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_text import link_targets
 
 _GAP = 28
 _PAD = 7
+#: What a column of many words keeps, and what it keeps where the table scrolls anyway.
 _LEAST = 56.0
-_UNBOUNDED = 100_000.0
+_READABLE = 180.0
+#: Longer words (a link, a checksum) are broken, in pixels.
+_LONGEST_WORD = 240.0
 
 
 class TableLayout(WideLayout[TableBlock]):
@@ -27,7 +31,8 @@ class TableLayout(WideLayout[TableBlock]):
     def __init__(self, style: Style, block: TableBlock) -> None:
         super().__init__(style, block)
         self._cells: list[list[TextFlow]] = []
-        self._naturals: list[list[float]] = []
+        #: What each cell takes in one line, and its longest word, in pixels.
+        self._sizes: list[list[tuple[float, float]]] = []
         self._columns: list[float] = []
         self._tops: list[float] = []
         #: Offset of each row's first character, and the length of all.
@@ -35,7 +40,7 @@ class TableLayout(WideLayout[TableBlock]):
         #: Stands in all cells without text: a row of pipes may make thousands of them.
         self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
         for flow in self._empty.values():
-            flow.set_runs((), _UNBOUNDED)
+            flow.set_runs((), UNBOUNDED)
         self.sync()
 
     def sync(self) -> None:
@@ -43,38 +48,45 @@ class TableLayout(WideLayout[TableBlock]):
         for number, row in enumerate(self.block.rows):
             if number == len(self._cells):
                 self._cells.append([])
-                self._naturals.append([])
-            flows, naturals = self._cells[number], self._naturals[number]
+                self._sizes.append([])
+            flows, sizes = self._cells[number], self._sizes[number]
             base = "cell" if number else "cell_head"
             for column, runs in enumerate(row):
                 if column < len(flows) and flows[column].runs == runs:
                     continue
                 flow = TextFlow(self.style, base) if runs else self._empty[base]
-                flow.set_runs(runs, _UNBOUNDED)
-                flows[column : column + 1], naturals[column : column + 1] = [flow], [flow.natural]
-            del flows[len(row) :], naturals[len(row) :]
-        del self._cells[len(self.block.rows) :], self._naturals[len(self.block.rows) :]
+                flow.set_runs(runs, UNBOUNDED)
+                flows[column : column + 1], sizes[column : column + 1] = [flow], [(flow.natural, flow.longest_word)]
+            del flows[len(row) :], sizes[len(row) :]
+        del self._cells[len(self.block.rows) :], self._sizes[len(self.block.rows) :]
         lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
         self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
 
     def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)
-        wanted = [max((row[c] for row in self._naturals if c < len(row)), default=0.0) + 1 for c in range(count)]
+        columns = [[row[c] for row in self._sizes if c < len(row)] for c in range(count)]
+        wanted = [max(natural for natural, _ in sizes) + 1 for sizes in columns]
         gaps = _GAP * max(0, count - 1)
         room = self.width - self.indentation - gaps
-        self._columns = wanted = _shrunk(wanted, room) if sum(wanted) > room else wanted
+        if sum(wanted) > room:
+            words = (max(word for _, word in sizes) + 1 for sizes in columns)
+            least = [max(_LEAST, min(word, _LONGEST_WORD)) for word in words]
+            if sum(map(min, wanted, least)) > room:  # it scrolls: no need for a sentence to stand in a narrow column
+                least = [max(_READABLE, width) for width in least]
+            wanted = _shrunk(wanted, list(map(min, wanted, least)), room)
+        self._columns = wanted
         self.from_right = self.rtl
         start, end = ("right", "left") if self.rtl else ("left", "right")
         sides = {"": start, "left": start, "right": end, "center": "center"}
         aligns = [*(sides[align] for align in self.block.align), *[start] * count]
-        least = self.style.line_height("cell")
+        line = self.style.line_height("cell")
         self._tops = [0.0]
         for row in self._cells:
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
-            self._tops.append(self._tops[-1] + max([least, *(flow.height for flow in row)]) + 2 * _PAD)
+            self._tops.append(self._tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
         self.height = self._tops[-1] + self.widen(sum(wanted) + gaps)
 
     def _lefts(self) -> list[float]:
@@ -137,12 +149,16 @@ class TableLayout(WideLayout[TableBlock]):
         ]
 
 
-def _shrunk(wanted: list[float], room: float) -> list[float]:
-    """Columns that are narrow keep their width; wide ones share what is left."""
-    left, share = room, 0.0
-    for place, width in enumerate(sorted(wanted)):
-        share = left / (len(wanted) - place)
-        if width > share:
-            break
-        left -= width
-    return [width if width <= share else max(_LEAST, share) for width in wanted]
+def _shrunk(wanted: list[float], least: list[float], room: float) -> list[float]:
+    """Columns that are narrow keep their width; wide ones share what is left, none below its ``least``."""
+    result = list(wanted)
+    left = set(range(len(wanted)))
+    while left:
+        share = room / len(left)
+        fixed = {c: wanted[c] for c in left if wanted[c] <= share}
+        fixed = fixed or {c: least[c] for c in left if least[c] >= share} or dict.fromkeys(left, share)
+        for c, width in fixed.items():
+            result[c] = width
+            room -= width
+        left -= fixed.keys()
+    return result

@@ -1,68 +1,106 @@
-"""The side list's model: conversations in groups by day, filtered by title."""
+"""The side list's model: a tree of conversations in groups by day, filtered by title.
+
+Headings and conversations are nodes of one kind, so that a group may hold groups too. Each change is said as what it
+is (a row inserted, moved or removed, another title), so that whatever a view holds on to stays where it belongs: a
+rename in place, the selection, how far it is scrolled.
+"""
 
 from __future__ import annotations
 
 import datetime
+import itertools
+import math
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, TypeAlias
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from qwen_desktop.core.chat import Conversation
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
+#: With so many rows that come or go at once it is quicker that views begin anew.
+_MANY = 200
 #: Data roles: the conversation's id ("" for a heading), and whether an answer runs in it.
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
+_TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
+_SAID = int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
 _NOWHERE = QModelIndex()
+_NO_FLAGS = Qt.ItemFlag.NoItemFlags
+_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
+_FLAGS |= Qt.ItemFlag.ItemNeverHasChildren
+_KEY = attrgetter("key")
+_NUMBERS = itertools.count(1)
 
 
-class ConversationList(QAbstractListModel):
-    """Rows are headings (a ``str``) and conversations. ``renamed`` carries id and new title after inline editing."""
+class _Node:
+    """A heading or a conversation. Siblings stand in the order of their keys: the rank of a heading, minus the time
+    of a conversation. Qt knows a node by its number, which is never used again: an index of one that is gone
+    finds nothing."""
+
+    __slots__ = ("children", "conversation", "key", "number", "parent")
+
+    def __init__(self, key: tuple[float, float], conversation: Conversation | None = None) -> None:
+        self.key, self.conversation = key, conversation
+        self.number = next(_NUMBERS)
+        self.parent: _Node | None = None
+        self.children: list[_Node] = []
+
+
+class ConversationTree(QAbstractItemModel):
+    """``renamed`` carries id and new title after inline editing; ``arranged`` follows each change of what is shown or
+    where."""
 
     renamed = Signal(str, str)
+    arranged = Signal()
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._clock = clock
         self._all: dict[str, Conversation] = {}
-        self._rows: list[str | Conversation] = []
-        self._places: dict[str, int] = {}
-        self._filter = ""
+        self._arrived: dict[str, int] = {}
+        self._filter: list[str] = []
         self._running: frozenset[str] = frozenset()
+        self._days: list[tuple[float, str]] = []
+        self._clear()
 
     # Content ----------------------------------------------------------------------------------------------------------
 
     def set_all(self, conversations: Iterable[Conversation]) -> None:
         """Replace the content."""
         self._all = {c.id: c for c in conversations}
+        self._arrived = {conversation_id: next(_NUMBERS) for conversation_id in self._all}
         self._rebuild()
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
-        old = self._all.get(conversation.id)
+        self.regroup()
         self._all[conversation.id] = conversation
-        row = self._places.get(conversation.id)
-        if old is not None and row is not None and self._stays(old, conversation, row):
-            self._rows[row] = conversation
-            index = self.index(row, 0)
-            self.dataChanged.emit(index, index)
-        else:
-            self._rebuild()
+        self._arrived.setdefault(conversation.id, next(_NUMBERS))
+        self._arrange((conversation.id,))
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
         if self._all.pop(conversation_id, None) is not None:
-            self._rebuild()
+            del self._arrived[conversation_id]
+            self._arrange((conversation_id,))
 
     def set_filter(self, words: str) -> None:
         """Keep only titles that contain every one of ``words``."""
-        if words != self._filter:
-            self._filter = words
-            self._rebuild()
+        wanted = words.casefold().split()
+        if wanted == self._filter:
+            return
+        self._filter = wanted
+        others = [c.id for c in self._all.values() if self._is_wanted(c) is not (c.id in self._shown)]
+        if len(others) > _MANY:
+            self._rebuild()  # and nobody renames while he types here
+        else:
+            self._arrange(others)
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
@@ -73,8 +111,12 @@ class ConversationList(QAbstractListModel):
                 self.dataChanged.emit(index, index, [RUNNING_ROLE])
 
     def regroup(self) -> None:
-        """Group again, since a new day may have begun."""
-        self._rebuild()
+        """Move what belongs to another day by now, where a new one has begun."""
+        days = self._today()
+        if days != self._days:
+            self._days = days
+            groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
+            self._arrange([c.id for rank, c in groups if c is not None and self._rank(c) != rank])
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -87,87 +129,189 @@ class ConversationList(QAbstractListModel):
 
     def ids(self) -> list[str]:
         """The shown conversations from top to bottom."""
-        return [row.id for row in self._rows if isinstance(row, Conversation)]
+        return [node.conversation.id for node in _below(self._root) if node.conversation is not None]
 
     def index_of(self, conversation_id: str) -> QModelIndex:
         """Where it is shown; invalid when it is not."""
-        row = self._places.get(conversation_id)
-        return QModelIndex() if row is None else self.index(row, 0)
+        node = self._shown.get(conversation_id)
+        return QModelIndex() if node is None else self._index(node)
+
+    def is_heading(self, index: Index) -> bool:
+        """Whether this row is a heading."""
+        return self._node(index).conversation is None
 
     # Qt's model -------------------------------------------------------------------------------------------------------
 
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        return 0 if parent.isValid() else len(self._rows)
+    def index(self, row: int, column: int, parent: Index = _NOWHERE) -> QModelIndex:
+        children = self._node(parent).children
+        if 0 <= row < len(children) and column == 0:
+            return self.createIndex(row, 0, children[row].number)
+        return QModelIndex()
 
-    def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
-        if not 0 <= index.row() < len(self._rows):
-            return None
-        row = self._rows[index.row()]
-        heading = isinstance(row, str)
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return row if isinstance(row, str) else row.title or self.tr("New chat")
-        if role == ID_ROLE:
-            return "" if isinstance(row, str) else row.id
-        if role == RUNNING_ROLE:
-            return not isinstance(row, str) and row.id in self._running
-        if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return self.tr("Heading") if heading else self.tr("Chat")
-        return None
+    def parent(self, index: Index) -> QModelIndex:  # type: ignore[override] # not QObject.parent()
+        parent = self._node(index).parent
+        return QModelIndex() if parent is None else self._index(parent)
+
+    def rowCount(self, parent: Index = _NOWHERE) -> int:
+        return len(self._node(parent).children)
+
+    def columnCount(self, _parent: Index = _NOWHERE) -> int:
+        return 1
+
+    def data(self, index: Index, role: int = _TEXT) -> Any:
+        node = self._node(index)
+        conversation = node.conversation
+        facts: dict[int, Any] = {}
+        if conversation is not None:
+            title, running = conversation.title or self.tr("New chat"), conversation.id in self._running
+            facts = {
+                _TEXT: title,
+                _EDIT: title,
+                _SAID: self.tr("Chat"),
+                ID_ROLE: conversation.id,
+                RUNNING_ROLE: running,
+            }
+        elif node is not self._root:
+            facts = {_TEXT: self._days[int(node.key[0])][1], _SAID: self.tr("Heading"), ID_ROLE: ""}
+        return facts.get(role)
+
+    def headerData(self, _section: int, _way: Qt.Orientation, role: int = _TEXT) -> Any:
+        """What a screen reader says where there would be a header."""
+        return self.tr("Chats") if role == _TEXT else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if not 0 <= index.row() < len(self._rows) or isinstance(self._rows[index.row()], str):
-            return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
+        return _NO_FLAGS if self._node(index).conversation is None else _FLAGS
 
-    def setData(self, index: Index, value: Any, role: int = int(Qt.ItemDataRole.EditRole)) -> bool:
-        row = self._rows[index.row()] if 0 <= index.row() < len(self._rows) else ""
+    def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
+        conversation = self._node(index).conversation
         title = str(value).strip()
-        if role != Qt.ItemDataRole.EditRole or isinstance(row, str) or not title or title == row.title:
+        if role != _EDIT or conversation is None or title in ("", conversation.title):
             return False
-        self.renamed.emit(row.id, title)
+        self.renamed.emit(conversation.id, title)
         return True
 
-    # Inside -----------------------------------------------------------------------------------------------------------
+    # Nodes ------------------------------------------------------------------------------------------------------------
+
+    def _node(self, index: Index) -> _Node:
+        return self._nodes.get(index.internalId(), self._root)  # an invalid index has the number 0
+
+    def _index(self, node: _Node) -> QModelIndex:
+        if node.parent is None:
+            return QModelIndex()
+        return self.createIndex(_place(node.parent, node.key), 0, node.number)
+
+    def _insert(self, parent: _Node, node: _Node) -> None:
+        row = _place(parent, node.key)
+        self.beginInsertRows(self._index(parent), row, row)
+        self._enter(parent, row, node)
+        self.endInsertRows()
+
+    def _enter(self, parent: _Node, row: int, node: _Node) -> None:
+        parent.children.insert(row, node)
+        node.parent = parent
+        self._nodes[node.number] = node
+        if node.conversation is not None:
+            self._shown[node.conversation.id] = node
+
+    def _remove(self, parent: _Node, node: _Node) -> None:
+        """Take a row out, and the heading that nothing is left under."""
+        row = _place(parent, node.key)
+        self.beginRemoveRows(self._index(parent), row, row)
+        del parent.children[row], self._nodes[node.number]
+        if node.conversation is not None:
+            del self._shown[node.conversation.id]
+        self.endRemoveRows()
+        self._drop_empty(parent)
+
+    def _move(self, parent: _Node, node: _Node, target: _Node, key: tuple[float, float]) -> None:
+        """Put a row to where ``key`` stands in ``target``."""
+        first, row = _place(parent, node.key), _place(target, key)
+        node.key = key
+        if target is parent and row in (first, first + 1):
+            return
+        self.beginMoveRows(self._index(parent), first, first, self._index(target), row)
+        del parent.children[first]
+        target.children.insert(row - (target is parent and row > first), node)
+        node.parent = target
+        self.endMoveRows()
+        self._drop_empty(parent)
+
+    def _drop_empty(self, group: _Node) -> None:
+        if group.parent is not None and not group.children:
+            self._remove(group.parent, group)
+
+    # What is shown, and where -----------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._root = _Node((0, 0))
+        self._nodes: dict[int, _Node] = {}
+        self._shown: dict[str, _Node] = {}
+        self._days = self._today()
 
     def _rebuild(self) -> None:
+        """Show all anew: views begin anew, too."""
         self.beginResetModel()
-        words = self._filter.casefold().split()
-        shown = [c for c in self._all.values() if all(word in c.title.casefold() for word in words)]
-        shown.sort(key=lambda c: c.updated, reverse=True)
-        bounds = self._bounds()
-        groups: dict[str, list[str | Conversation]] = {name: [] for name, _ in bounds}
-        for conversation in shown:
-            groups[self._group(conversation, bounds)].append(conversation)
-        self._rows = []
-        for name, members in groups.items():
-            if members:
-                self._rows.append(name)
-                self._rows += members
-        self._places = {row.id: n for n, row in enumerate(self._rows) if isinstance(row, Conversation)}
+        self._clear()
+        for conversation in sorted(filter(self._is_wanted, self._all.values()), key=self._key):
+            group = self._group(conversation, lambda node: self._enter(self._root, _place(self._root, node.key), node))
+            self._enter(group, len(group.children), _Node(self._key(conversation), conversation))
         self.endResetModel()
+        self.arranged.emit()
 
-    def _bounds(self) -> list[tuple[str, float]]:
-        """The groups in order, each with the time from which a conversation belongs to it."""
+    def _arrange(self, ids: Iterable[str]) -> None:
+        """Show these as they are now, where they belong now, or not at all."""
+        for conversation_id in ids:
+            node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
+            if conversation is None or not self._is_wanted(conversation):
+                if node is not None and node.parent is not None:
+                    self._remove(node.parent, node)
+                continue
+            group = self._group(conversation, lambda node: self._insert(self._root, node))
+            if node is None or node.parent is None:
+                self._insert(group, _Node(self._key(conversation), conversation))
+                continue
+            node.conversation = conversation
+            self._move(node.parent, node, group, self._key(conversation))
+            index = self._index(node)
+            self.dataChanged.emit(index, index)
+        self.arranged.emit()
+
+    def _is_wanted(self, conversation: Conversation) -> bool:
+        title = conversation.title.casefold() if self._filter else ""
+        return all([word in title for word in self._filter])  # noqa: C419 - a list is quicker, and all are asked
+
+    def _key(self, conversation: Conversation) -> tuple[float, float]:
+        """The newest first, of those of one moment the one that was heard of first."""
+        return -conversation.updated, self._arrived[conversation.id]
+
+    def _rank(self, conversation: Conversation) -> int:
+        """Which group it belongs to."""
+        return 0 if conversation.pinned else bisect_left(self._days, (-conversation.updated,))
+
+    def _group(self, conversation: Conversation, add: Callable[[_Node], None]) -> _Node:
+        """The group that it belongs to, new ones by ``add``."""
+        rank = self._rank(conversation)
+        for group in self._root.children:
+            if group.key[0] == rank:
+                return group
+        group = _Node((rank, 0))
+        add(group)
+        return group
+
+    def _today(self) -> list[tuple[float, str]]:
+        """The groups in order, each with minus the time from which a conversation belongs to it."""
         today = datetime.datetime.fromtimestamp(self._clock()).replace(hour=0, minute=0, second=0, microsecond=0)
-        return [
-            (self.tr("Pinned"), float("inf")),
-            (self.tr("Today"), today.timestamp()),
-            (self.tr("Yesterday"), (today - datetime.timedelta(days=1)).timestamp()),
-            (self.tr("Previous 7 days"), (today - datetime.timedelta(days=7)).timestamp()),
-            (self.tr("Older"), float("-inf")),
-        ]
+        titles = {0: self.tr("Today"), 1: self.tr("Yesterday"), 7: self.tr("Previous 7 days")}
+        days = [(-(today - datetime.timedelta(days=ago)).timestamp(), title) for ago, title in titles.items()]
+        return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
 
-    @staticmethod
-    def _group(conversation: Conversation, bounds: list[tuple[str, float]]) -> str:
-        if conversation.pinned:
-            return bounds[0][0]
-        return next(name for name, start in bounds[1:] if conversation.updated >= start)
 
-    def _stays(self, old: Conversation, new: Conversation, row: int) -> bool:
-        """Whether a change leaves the row where it is: same title, and still the first of its group or as old."""
-        if self._filter or old.pinned != new.pinned:
-            return False
-        bounds = self._bounds()
-        if self._group(old, bounds) != self._group(new, bounds):
-            return False
-        return new.updated <= old.updated or (row > 0 and isinstance(self._rows[row - 1], str))
+def _place(parent: _Node, key: tuple[float, float]) -> int:
+    return bisect_left(parent.children, key, key=_KEY)
+
+
+def _below(node: _Node) -> Iterator[_Node]:
+    """All nodes under this one, from top to bottom."""
+    for child in node.children:
+        yield child
+        yield from _below(child)

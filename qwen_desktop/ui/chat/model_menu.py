@@ -16,7 +16,7 @@ from qwen_desktop.ui.widgets.select import Menu
 
 
 class ModelMenu(Menu):
-    """Filled each time it is opened. ``chosen`` carries a file's path."""
+    """Filled each time it is opened. ``chosen`` carries a file's path, "" for the guide."""
 
     chosen = Signal(object)
 
@@ -34,24 +34,24 @@ class ModelMenu(Menu):
     def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:
         """Build the entries; the model in use has a tick."""
         self.clear()
-        guide = self._shared["model.guide"]
-        guide.setCheckable(True)
-        guide.setChecked(state.guide)
-        self.addAction(guide)
+        self._add(self._shared["model.guide"].text(), "", state)
         if recent:
             self.addSeparator()
         names = [shown(Path(path).stem) for path in recent]
         for path, name in zip(recent, names, strict=True):
             words = name if names.count(name) == 1 else f"{name} ({shown(Path(path).parent.name)})"
-            entry = QAction(_cut(words).replace("&", "&&"), self)
-            entry.setToolTip(shown_path(path))
-            entry.setCheckable(True)
-            entry.setChecked(path == state.path)
-            entry.triggered.connect(lambda _checked=False, p=path: self.chosen.emit(p))
-            self.addAction(entry)
+            self._add(_cut(words).replace("&", "&&"), path, state).setToolTip(shown_path(path))
         self.addSeparator()
         self.addAction(self._shared["model.open"])
         self.addAction(self._shared["model.get"])
+
+    def _add(self, words: str, path: str, state: ModelState) -> QAction:
+        entry = QAction(words, self)
+        entry.setCheckable(True)
+        entry.setChecked(path == state.path)
+        entry.triggered.connect(lambda _checked=False: self.chosen.emit(path))
+        self.addAction(entry)
+        return entry
 
 
 def _cut(name: str) -> str:

@@ -100,7 +100,9 @@ class OpenedConversation(QObject):
             self.emptied.emit()
             self.changed.emit()
             return None
-        self._task = self._operations.run(self._read(anew=True), on_error=lambda _: self._transcript.clear())
+        self._task = self._operations.run(
+            self._read(anew=True), owner=self, orphaned="cancelled", on_error=lambda _: self._transcript.clear()
+        )
         return self._task
 
     def leave(self) -> None:
@@ -154,7 +156,7 @@ class OpenedConversation(QObject):
 
     def _read_on(self) -> None:
         if self._older is None or self._older.done():
-            self._older = self._operations.run(self._fill())
+            self._older = self._operations.run(self._fill(), owner=self, orphaned="cancelled")
 
     async def _fill(self) -> None:
         """Read the versions of what is shown, then everything above it, with pauses."""
@@ -181,37 +183,32 @@ class OpenedConversation(QObject):
 
     # Events ----------------------------------------------------------------------------------------------------------
 
+    def _now(self, conversation_id: str) -> bool:
+        """Whether what came is to be shown at once. While its conversation is read it may come too late for that: then
+        it is read once more."""
+        here = conversation_id == self.id
+        self._again |= here and self._loading
+        return here and not self._loading
+
     def _on_added(self, event: events.MessageAdded) -> None:
         message = event.message
         if self.next_id == message.conversation_id and not self.id:
             self.id = message.conversation_id
             self.adopted.emit(self.id)
-        if message.conversation_id != self.id:
-            return
-        if self._loading:
-            self._again = True
-            return
-        first = not self._transcript.items
-        self._transcript.append(message)
-        if first:
-            self.shown.emit()
+        if self._now(message.conversation_id):
+            first = not self._transcript.items
+            self._transcript.append(message)
+            if first:
+                self.shown.emit()
 
     def _on_changed(self, event: events.MessageChanged) -> None:
-        if event.message.conversation_id != self.id:
-            return
-        if self._loading:
-            self._again = True
-        else:
+        if self._now(event.message.conversation_id):
             self._transcript.replace(event.message)
             self.changed.emit()
 
     def _on_branch(self, event: events.BranchChanged) -> None:
-        if event.conversation_id != self.id:
-            return
-        if self._loading:
-            self._again = True
-        else:
-            self._task = self._operations.run(self._read(anew=False))
+        if self._now(event.conversation_id):
+            self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:
         if event.conversation_id == self.id:

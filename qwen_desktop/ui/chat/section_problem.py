@@ -74,8 +74,9 @@ class ProblemSection(Section):
         return 16 + self.style.px(18) + 10
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style, size, soft = self.style, self.style.px(18), self.style.color("bad_soft")
-        card(painter, self.box(at, 0, 0, self.width, self.height), soft, soft, 12)
+        style, size = self.style, self.style.px(18)
+        frame = self.box(at, 0, 0, self.width, self.height)
+        card(painter, frame, style.color("bad_soft"), style.theme.edge("bad_soft"), 12)
         place = self.box(at, 16, 14, size, style.line_height("what"))
         draw_icon(painter, context, place, "circle-alert", "bad", size=size)
         for y, flow in self._flows:

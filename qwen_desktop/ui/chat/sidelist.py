@@ -2,77 +2,60 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QLineEdit,
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
-    QVBoxLayout,
+    QTreeView,
     QWidget,
 )
 
 from qwen_desktop.core.commands import command
 from qwen_desktop.ui.actions import Actions, native_keys, pressed
-from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationList, Index
+from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationTree, Index
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
 
 #: How often the groups are checked against the clock, in milliseconds.
 _REGROUP_MS = 10 * 60 * 1000
+#: In a list of more chats not each row is asked for its height: headings are then as high as the rows.
+_LONG = 500
+_TOP = QModelIndex()
 
 
-class _Rows(QStyledItemDelegate):
-    """Paints headings and titles; a dot marks a chat in which an answer runs."""
+class _Rows(RowDelegate):
+    """Headings, and titles that can be edited in place; a dot marks a chat in which an answer runs."""
 
-    def __init__(self, theme: Theme, view: QListView) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
+    def __init__(self, theme: Theme, view: QTreeView, model: ConversationTree) -> None:
+        super().__init__(theme, view)
+        self._tree = view
+        self._model = model
 
-    def sizeHint(self, _option: QStyleOptionViewItem, index: Index) -> QSize:
-        height = self._theme.scaled("row_height")
-        if not index.data(ID_ROLE):
-            height -= 6 if index.row() == 0 else 7
-        return QSize(60, height)
+    def has_dot(self, index: Index) -> bool:
+        return bool(index.data(RUNNING_ROLE))
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        size = super().sizeHint(option, index)
+        if self._model.is_heading(index) and not self._tree.uniformRowHeights():
+            size.setHeight(size.height() - (6 if index.row() == 0 else 7))
+        return size
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rect = QRectF(option.rect)
-        state = option.state
-        title = str(index.data())
-        if not index.data(ID_ROLE):
-            painter.setFont(self._theme.font("small", weight=600))
-            painter.setPen(self._theme.color("text_faint"))
-            low = rect.adjusted(10, 0, -10, -4)
-            painter.drawText(low, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, title)
-            painter.restore()
+        if not self._model.is_heading(index):
+            super().paint(painter, option, index)
             return
-        selected = bool(state & QStyle.StateFlag.State_Selected)
-        hover = bool(state & QStyle.StateFlag.State_MouseOver)
-        focus = bool(state & QStyle.StateFlag.State_HasFocus) and self._view.hasFocus()
-        draw_ground(painter, self._theme, rect, selected=selected, hover=hover, focus=focus)
-        painter.setFont(self._theme.font("body", weight=600 if selected else 400))
-        painter.setPen(self._theme.color("text"))
-        room = rect.adjusted(10, 0, -10, 0)
-        if index.data(RUNNING_ROLE):
-            room.setRight(room.right() - 14)
-            painter.save()
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color("accent"))
-            painter.drawEllipse(QRectF(room.right() + 6, rect.center().y() - 3, 7, 7))
-            painter.restore()
-        shown = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.save()
+        painter.setFont(self._theme.font("small", weight=600))
+        painter.setPen(self._theme.color("text_faint"))
+        low = QRectF(option.rect).adjusted(10, 0, -10, -4)
+        painter.drawText(low, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, str(index.data()))
         painter.restore()
 
     def createEditor(self, parent: QWidget, _option: QStyleOptionViewItem, _index: Index) -> QWidget:
@@ -82,17 +65,49 @@ class _Rows(QStyledItemDelegate):
         field.setMaxLength(200)
         return field
 
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Once: what was typed since stays, whatever happens to the chat meanwhile."""
+        if not (isinstance(editor, QLineEdit) and editor.isModified()):
+            super().setEditorData(editor, index)
 
-class _View(QListView):
-    """The list itself: Enter and click open, Delete deletes, the menu key opens the menu."""
+
+class _View(QTreeView):
+    """The list itself: Enter and click open, Delete deletes, the menu key opens the menu. All groups are open."""
 
     opened = Signal(str)
     delete_wanted = Signal(str)
     menu_wanted = Signal(str, QPoint)
 
+    def __init__(self, theme: Theme, model: ConversationTree, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setModel(model)
+        self.setItemDelegate(_Rows(theme, self, model))
+        self.setProperty("ownFocus", True)
+        self.setHeaderHidden(True)
+        self.setRootIsDecorated(False)
+        self.setIndentation(0)
+        self.setItemsExpandable(False)
+        self.setExpandsOnDoubleClick(False)
+        self.setMouseTracking(True)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        model.modelReset.connect(self._open_groups)
+        model.rowsInserted.connect(self._open_groups)
+
+    @property
+    def editing(self) -> bool:
+        """Whether a title is being edited."""
+        return self.state() == QAbstractItemView.State.EditingState
+
+    def _open_groups(self, parent: Index = _TOP) -> None:
+        if not parent.isValid():
+            for row in range(self.model().rowCount()):
+                self.expand(self.model().index(row, 0))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         chosen = str(self.currentIndex().data(ID_ROLE) or "")
-        if self.state() == QAbstractItemView.State.EditingState or not chosen:
+        if self.editing or not chosen:
             super().keyPressEvent(event)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit(chosen)
@@ -122,41 +137,33 @@ class _View(QListView):
 
 
 class SideList(QWidget):
-    """The side list. It tells what the user wants by signals and shows what ``model`` holds."""
+    """The side list. It shows what ``model`` holds; what the user wants is told by the signals of ``view``."""
 
-    opened = Signal(str)
-    delete_wanted = Signal(str)
+    #: nothing is looked for here any more
     done = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._actions = actions
         self._chosen = ""
         self._menu_for = ""
         self.setObjectName("sidelist")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(200)
-        self.model = ConversationList()
+        self.model = ConversationTree()
         self.new_button = TextButton(theme, actions["chat.new"].text(), self, icon="square-pen", kind="new")
         self.new_button.setToolTip(actions.tooltip("chat.new"))
         self.new_button.clicked.connect(actions["chat.new"].trigger)
         keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
         self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
         self.field.setToolTip(actions.tooltip("chat.find"))
-        self.field.textChanged.connect(self._filtered)
+        self.field.textChanged.connect(self.model.set_filter)
         self.field.left.connect(self._leave_find)
-        self.view = _View(self)
+        self.view = _View(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Chats"))
-        self.view.setProperty("ownFocus", True)
-        self.view.setModel(self.model)
-        self.view.setItemDelegate(_Rows(theme, self.view))
-        self.view.setMouseTracking(True)
-        self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.view.setResizeMode(QListView.ResizeMode.Adjust)
-        self.view.opened.connect(self.opened)
-        self.view.delete_wanted.connect(self.delete_wanted)
+        # Not before the click that ended it has found its row.
+        self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
         self.view.menu_wanted.connect(self._open_menu)
         self._build_notes(theme, actions)
 
@@ -164,27 +171,16 @@ class SideList(QWidget):
         self._nothing = Paragraph(theme, "", self, role="small", color="text_muted")
         self._nothing.setContentsMargins(10, 8, 10, 0)
         self._nothing.hide()
-        self.model.modelReset.connect(self._after_reset)
+        self.model.arranged.connect(self._arranged)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(10)
-        column.addWidget(self.new_button)
-        column.addWidget(self.field)
-        column.addWidget(self._nothing)
-        column.addWidget(self.view, 1)
-        self._notes = QVBoxLayout()
-        column.addLayout(self._notes)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(10, 6, 10, 8)
-        foot.setSpacing(8)
-        foot.addWidget(IconLabel(theme, "lock", self))
+        self._aim("")
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
-        foot.addWidget(promise, 1)
-        column.addLayout(foot)
-        theme.changed.connect(self.view.scheduleDelayedItemsLayout)
+        foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
+        self._notes = column(gap=10)
+        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self._notes, foot)
+        column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
@@ -204,13 +200,19 @@ class SideList(QWidget):
     def choose(self, conversation_id: str) -> None:
         """Show this one as chosen; "" for none."""
         self._chosen = conversation_id
-        index = self.model.index_of(conversation_id)
+        self._aim(self._menu_for)
+        self._mark()
+
+    def _mark(self) -> None:
+        if self.view.editing:
+            return  # another current row would end it
+        index = self.model.index_of(self._chosen)
         selection = self.view.selectionModel()
         if not index.isValid():
             selection.clear()
-            return
-        selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
-        self.view.scrollTo(index)
+        elif index != selection.currentIndex() or not selection.isSelected(index):
+            selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+            self.view.scrollTo(index)
 
     def rename(self, conversation_id: str) -> None:
         """Edit the title in place."""
@@ -233,20 +235,18 @@ class SideList(QWidget):
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.field.selectAll()
 
-    def _filtered(self, words: str) -> None:
-        self.model.set_filter(words)
-
     def _leave_find(self) -> None:
         ids = self.model.ids()
         if self.field.text() and ids:
             self.view.setFocus(Qt.FocusReason.TabFocusReason)
             if self._chosen not in ids:
-                self.opened.emit(ids[0])
+                self.view.opened.emit(ids[0])
         else:
             self.done.emit()
 
-    def _after_reset(self) -> None:
-        self.choose(self._chosen)
+    def _arranged(self) -> None:
+        self.view.setUniformRowHeights(len(self.model) > _LONG)
+        self._mark()
         empty = self.model.rowCount() == 0
         if empty and len(self.model):
             self._nothing.setText(self.tr("No chat has that in its title."))
@@ -255,12 +255,18 @@ class SideList(QWidget):
         self._nothing.setVisible(empty)
 
     def _open_menu(self, conversation_id: str, place: QPoint) -> None:
-        self._menu_for = conversation_id
+        self._aim(conversation_id)
         # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
         self._menu.aboutToHide.connect(
-            lambda: QTimer.singleShot(0, self._forget_menu), Qt.ConnectionType.SingleShotConnection
+            lambda: QTimer.singleShot(0, self, self._forget_menu), Qt.ConnectionType.SingleShotConnection
         )
         self._menu.popup(place)
 
     def _forget_menu(self) -> None:
-        self._menu_for = ""
+        self._aim("")
+
+    def _aim(self, menu_for: str) -> None:
+        """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""
+        self._menu_for = menu_for
+        for name in ("chat.rename", "chat.delete", "chat.copy"):
+            self._actions[name].setEnabled(bool(self.target))

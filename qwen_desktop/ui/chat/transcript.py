@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from msgspec import structs
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
@@ -21,25 +21,15 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target
-from qwen_desktop.ui.chat.plain_texts import Plainer
+from qwen_desktop.ui.chat.markdown_source import Job
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_copying import Copying
 from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_live import Grower, LiveAnswers
-from qwen_desktop.ui.chat.transcript_render import Renderer
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
 
-#: What the whole widget gets, not its viewport.
-_OF_WIDGET: Final = (
-    QEvent.Type.ShortcutOverride,
-    QEvent.Type.KeyPress,
-    QEvent.Type.ContextMenu,
-    QEvent.Type.FocusIn,
-    QEvent.Type.FocusOut,
-)
 #: Characters of an answer that are announced when it ends.
 _ANNOUNCED: Final = 2000
 
@@ -53,12 +43,8 @@ class TranscriptView(TranscriptCanvas):
     action_requested = Signal(str)
     link_activated = Signal(str)
 
-    _input: Input | None = None  # events come from the first moment on
-
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self.live = LiveAnswers(self.markdown, self.queue, self)
-        self.live.changed.connect(self._on_live)
         self._copying = Copying(self)
         self.activated.connect(self._activate)
         source = self._input = Input(self)
@@ -71,15 +57,11 @@ class TranscriptView(TranscriptCanvas):
 
     # Messages --------------------------------------------------------------------------------------------------------
 
-    def set_renderer(
-        self, renderer: Renderer | None, plainer: Plainer | None = None, grower: Grower | None = None
-    ) -> None:
+    def set_renderer(self, renderer: Job | None, plainer: Job | None = None, grower: Job | None = None) -> None:
         """Give long texts to ``renderer`` (the job "markdown.render"), what is copied without having been drawn to
         ``plainer`` ("markdown.plain"), and long open ends of answers to ``grower`` ("markdown.grow"). What is None is
         done in this process."""
-        self.queue.set_renderer(renderer)
-        self.live.set_grower(grower)
-        self.texts.set_plainer(plainer)
+        self.markdown.set_jobs(render=renderer, plain=plainer, grow=grower)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -87,9 +69,8 @@ class TranscriptView(TranscriptCanvas):
 
     def set_messages(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Show a conversation from its end. ``more_above`` says that older messages can be asked for."""
-        self.live.clear()
-        for item in self.items:
-            self.queue.drop(item)
+        gone = self.items
+        self._drop(gone)
         if not any(self.item(message.id) for message in messages):
             self.queue.clear()
         self._asked_older = ""
@@ -97,12 +78,12 @@ class TranscriptView(TranscriptCanvas):
         self._anchor = None
         self._opened_at = time.perf_counter()
         self._came(self.shown.open(messages, more_above=more_above), 0, len(messages))
+        self.idle.let_go(gone)
         self.arrange()
 
     def prepend(self, messages: Sequence[Message], *, more_above: bool) -> None:
         """Put older messages above; what is on screen does not move."""
-        if not self._stick:
-            self._take_anchor()
+        self._take_anchor()
         before = len(self.items)
         changed = self.shown.prepend(messages, more_above=more_above)
         self._came(changed, 0, len(self.items) - before)
@@ -128,18 +109,16 @@ class TranscriptView(TranscriptCanvas):
         sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
         self._take_anchor()
         held = None if first is None else self._place_of(first)
+        lost = self._anchor is not None and self._anchor[0].index >= place
         gone = self.items[place:]
-        for item in gone:
-            if item.pending:
-                self.queue.drop(item)
-            if item.message.status is Status.STREAMING:
-                self.live.forget(item.message.id)
+        self._drop(gone)
         focused, key = self.interaction.focus
         changed = self.shown.replace_tail(from_id, messages)
         if first is not None and messages and focused == first.message.id:
             self.interaction.focus = (messages[0].id, key)
         self._came(changed, place, place + len(messages))
-        if self._anchor is not None and self._anchor[0] in gone:
+        self.idle.let_go(gone)
+        if lost:
             self._anchor = (self.items[place], *held) if held is not None and messages else None
         if sticks or self._anchor is None:
             self.arrange()
@@ -147,6 +126,13 @@ class TranscriptView(TranscriptCanvas):
         self.hold(*self._anchor)
         if place < len(self.items) and self.items[place].streaming:  # it grows down
             self._take_anchor()
+
+    def _drop(self, items: Sequence[MessageItem]) -> None:
+        for item in items:
+            if item.pending:
+                self.queue.drop(item)
+            if item.streaming:
+                self.live.forget(item.message.id)
 
     def _place_of(self, item: MessageItem) -> tuple[float, float]:
         """Where what comes instead of a message is to be held."""
@@ -162,8 +148,7 @@ class TranscriptView(TranscriptCanvas):
             return
         runs = message.status is Status.STREAMING
         ended = item.streaming and not runs
-        if not self._stick:
-            self._take_anchor()
+        self._take_anchor()
         if not runs:
             self.live.end(message.id)
             item.set_run(None)
@@ -211,13 +196,6 @@ class TranscriptView(TranscriptCanvas):
             self.arrange()
         self.viewport().update(self.rect_of(item, item.rect))
 
-    def _request(self, item: MessageItem) -> None:
-        live = self.live.get(item.message.id)
-        if live is not None:
-            self.live.request(live, float(self.column_width))
-        else:
-            self.queue.request(item, float(self.column_width))
-
     # Facts around messages -------------------------------------------------------------------------------------------
 
     def set_versions(self, versions: Mapping[str, Versions]) -> None:
@@ -229,14 +207,14 @@ class TranscriptView(TranscriptCanvas):
     def set_show_speed(self, show: bool) -> None:
         """Whether the row under an answer tells its speed."""
         self.options.show_speed = show
-        for item in self.items:
-            if item.laid_out:
-                item.refresh()
-        self.viewport().update()
+        self._renew_all()
 
     def set_open_thinking(self, opened: bool) -> None:
         """Whether thinking is open until the user folds it."""
         self.options.open_thinking = opened
+        self._renew_all()
+
+    def _renew_all(self) -> None:
         for item in self.items:
             if item.laid_out:
                 item.refresh()
@@ -314,12 +292,5 @@ class TranscriptView(TranscriptCanvas):
 
     # Input -----------------------------------------------------------------------------------------------------------
 
-    def event(self, event: QEvent) -> bool:
-        taken = self._input is not None and event.type() in _OF_WIDGET and self._input.take(event)
-        return taken or super().event(event)
-
     def focusNextPrevChild(self, forward: bool) -> bool:
-        return (self._input is not None and self._input.step(forward=forward)) or super().focusNextPrevChild(forward)
-
-    def viewportEvent(self, event: QEvent) -> bool:
-        return (self._input is not None and self._input.take(event)) or super().viewportEvent(event)
+        return self._input.step(forward=forward) or super().focusNextPrevChild(forward)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
@@ -23,8 +23,10 @@ from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.plain_texts import PlainTexts
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.shown_messages import ShownMessages
+from qwen_desktop.ui.chat.slices import Work
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
+from qwen_desktop.ui.chat.transcript_live import LiveAnswers
 from qwen_desktop.ui.chat.transcript_render import RenderQueue
 from qwen_desktop.ui.theme import Theme
 
@@ -34,8 +36,8 @@ _TOP = 4.0
 _BOTTOM = 16.0
 #: Layouts kept beyond those near the viewport.
 _KEPT = 24
-#: How long a message may stay blank before its plain text is shown, in seconds.
-_BLANK_S = 0.15
+#: How long a message may stay blank before its plain text is shown.
+_BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
 _WARM_MS = 300
 
@@ -59,7 +61,10 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.markdown = MarkdownSource()
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
+        self.live = LiveAnswers(self.markdown, self.queue, self)
+        self.live.changed.connect(self._on_live)
         self.texts = PlainTexts(self.markdown, self)
+        self.idle = Work(self, 0.001)
         self.interaction = Interaction(self.index_of, self)
         self.interaction.changed.connect(self.viewport().update)
         self.items_changed.connect(self.interaction.forget_gone)
@@ -83,8 +88,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.verticalScrollBar().setSingleStep(40)
         self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
+        self._late = QTimer(self, singleShot=True, interval=_BLANK_MS)
         self._late.timeout.connect(self._show_blanks)
         self.jump = JumpButton(theme, self)
         self.jump.clicked.connect(self.scroll_to_end)
@@ -170,7 +174,7 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def visible_items(self) -> list[MessageItem]:
         """Messages that touch the viewport."""
-        return [self.items[i] for i in self._visible_range() if i < len(self.items)]
+        return [self.items[index] for index in self._visible_range()]
 
     def _place(self) -> None:
         """Set the scroll bar so that the anchor (or the end) stays where it is."""
@@ -194,8 +198,8 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _take_anchor(self) -> None:
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
-        chosen = next((item for item in visible if item.ready), visible[0] if visible else None)
-        self._anchor = None if chosen is None else (chosen, 0.0, self._tops[chosen.index] - self.scroll_value)
+        chosen = next((item for item in visible if item.ready), next(iter(visible), None))
+        self._anchor = None if chosen is None else (chosen, 0.0, self.top_of(chosen))
 
     def hold(self, item: MessageItem, edge: float, distance: float) -> None:
         """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
@@ -235,9 +239,9 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _after_arranging(self, *, repaint: bool) -> None:
         held = self._held
         waiting = [item for item in self.visible_items() if not item.laid_out]
-        self._held = bool(waiting) and time.perf_counter() - self._opened_at < _BLANK_S
+        self._held = bool(waiting) and time.perf_counter() - self._opened_at < _BLANK_MS / 1000
         if waiting and not self._late.isActive():
-            self._late.start(int(_BLANK_S * 1000))
+            self._late.start()
         if not self._held:
             self._fetch_near()
             self._evict()
@@ -252,24 +256,22 @@ class TranscriptCanvas(QAbstractScrollArea):
             self.viewport().update()
 
     def _request(self, item: MessageItem) -> None:
-        self.queue.request(item, float(self.column_width))
+        self.live.request(item, float(self.column_width))
 
     def _fetch_near(self) -> None:
         """Lay out a screen above and below in idle turns, so that scrolling finds them ready."""
-        wanted = 0
-        for index in self._visible_range(self.viewport().height()):
-            item = self.items[index]
-            if not item.ready and not item.pending and wanted < 6:
-                self._request(item)
-                wanted += 1
+        near = (self.items[index] for index in self._visible_range(self.viewport().height()))
+        for item in islice((item for item in near if not item.ready and not item.pending), 6):
+            self._request(item)
 
     def _evict(self) -> None:
         self._clock += 1
         near = self._visible_range(2.0 * self.viewport().height())
         for index in near:
             self.items[index].used = self._clock
-        laid = [item for item in self.items if item.laid_out] if self._clock % 8 == 0 else []
-        far = [item for item in laid if item.index not in near and not item.streaming]
+        if self._clock % 8:
+            return
+        far = [item for item in self.items if item.laid_out and item.index not in near and not item.streaming]
         far.sort(key=lambda item: item.used)
         for item in far[: max(0, len(far) - _KEPT)]:
             self.queue.drop(item)
@@ -325,8 +327,7 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def make_visible(self, item: MessageItem, rect: QRectF) -> None:
         """Scroll so that a rectangle of an item is in view."""
-        top = self.top_of(item) + rect.top()
-        bottom = self.top_of(item) + rect.bottom()
+        top, bottom = self.top_of(item) + rect.top(), self.top_of(item) + rect.bottom()
         height = self.viewport().height()
         if top < 8:
             self.scroll_by(round(top - 24))
@@ -345,16 +346,16 @@ class TranscriptCanvas(QAbstractScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.arrange()
-        QTimer.singleShot(_WARM_MS, self.markdown.warm)
+        QTimer.singleShot(_WARM_MS, self, self.markdown.warm)
 
     def _relay(self) -> None:
         """The column may have another width now: visible messages are laid out at once, the rest when needed."""
         width = float(self.column_width)
-        visible = set(map(id, self.visible_items()))
+        visible = self._visible_range()
         for item in self.items:
             if item.width == width:
                 continue
-            if item.laid_out and id(item) in visible and item.ready:
+            if item.laid_out and item.index in visible and item.ready:
                 item.finish(width)
             elif item.laid_out or item.pending:
                 self.queue.drop(item)
@@ -381,11 +382,10 @@ class TranscriptCanvas(QAbstractScrollArea):
         """A section has another height: what stands at the top of the viewport stays there."""
         top, height = self.top_of(item), item.height
         bottom = section.y + section.height
-        if not self._stick:
-            self._take_anchor()
+        self._take_anchor()
         item.place()
         grown = item.height - height
-        if not self._stick and top + bottom - grown <= 0 < top + height:
+        if top + bottom - grown <= 0 < top + height:
             self._anchor = (item, 0.0, top - grown)
         self.mark(item)
         self.arrange()
@@ -408,25 +408,25 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._renew(item)
 
     def _renew(self, item: MessageItem) -> None:
-        if not self._stick:
-            self._take_anchor()
+        self._take_anchor()
         item.refresh()
         self.mark(item)
         self.arrange()
 
     def _seat(self) -> None:
         """Put widgets where their sections stand."""
-        port = self.viewport().rect()
-        for item in tuple(self._hosting):
+        for item, section in self._hosted():
             if self.item(item.message.id) is not item:  # another conversation is on show
-                self._hosting.remove(item)
-            for section in [each for each in item.extra.values() if isinstance(each, HostedSection)]:
-                if item not in self._hosting:
-                    section.widget.deleteLater()
-                    continue
-                x, y = self.column_left + round(section.x), round(self.top_of(item) + section.y)
-                place = QRect(x, y, int(section.width), int(section.height))
-                section.seat(place, seen=item.laid_out and place.intersects(port))
+                section.widget.deleteLater()
+                continue
+            x, y = self.column_left + round(section.x), round(self.top_of(item) + section.y)
+            place = QRect(x, y, int(section.width), int(section.height))
+            section.seat(place, seen=item.laid_out and place.intersects(self.viewport().rect()))
+        self._hosting = [item for item in self._hosting if self.item(item.message.id) is item]
+
+    def _hosted(self) -> list[tuple[MessageItem, HostedSection]]:
+        every = ((item, section) for item in self._hosting for section in item.extra.values())
+        return [(item, section) for item, section in every if isinstance(section, HostedSection)]
 
     def give_focus(self, item: MessageItem, key: str) -> None:
         """Let the keyboard be on a target, or in the widget that it is."""
@@ -438,18 +438,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.interaction.focus = (item.message.id, key)
 
     def _on_focus(self, _old: QWidget | None, now: QWidget | None) -> None:
-        for item in self._hosting if now is not None else ():
-            for section in item.extra.values():
-                key = section.key_of(now) if isinstance(section, HostedSection) else None
-                if key is not None:
-                    self.interaction.focus = (item.message.id, section.name + key)
+        for item, section in self._hosted():
+            key = section.key_of(now)
+            if key is not None:
+                self.interaction.focus = (item.message.id, section.name + key)
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
-            for item in tuple(self._hosting):
-                for section in tuple(item.extra.values()):
-                    if isinstance(section, HostedSection):
-                        section.relaid()
+            for _, section in self._hosted():
+                section.relaid()
         return super().viewportEvent(event)
 
     # Painting --------------------------------------------------------------------------------------------------------
@@ -462,16 +459,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
         painter.setLayoutDirection(self.layoutDirection())
-        self._paint_items(painter, event.rect())
-
-    def _paint_items(self, painter: QPainter, area: QRect) -> None:
-        x = float(self.column_left)
-        top, bottom = float(area.top()), float(area.bottom() + 1)
+        x, top, bottom = float(self.column_left), float(event.rect().top()), float(event.rect().bottom() + 1)
         for item in self.visible_items():
-            y = self._tops[item.index] - self.scroll_value
-            if y > bottom or y + item.height < top or not item.laid_out:
-                continue
-            item.paint(painter, self.context(item), At(x, y, top, bottom))
+            y = self.top_of(item)
+            if y <= bottom and y + item.height >= top and item.laid_out:
+                item.paint(painter, self.context(item), At(x, y, top, bottom))
 
     def context(self, item: MessageItem) -> PaintContext:
         """How a message is seen now."""
@@ -490,17 +482,14 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     # Points ----------------------------------------------------------------------------------------------------------
 
-    def item_at(self, y: float) -> MessageItem | None:
-        """The message at height ``y`` of the viewport, the nearest one outside."""
+    def hit(self, point: QPointF) -> tuple[MessageItem | None, QPointF]:
+        """The message at the height of a point of the viewport, the nearest one outside, and the point in it."""
         if not self.items:
-            return None
+            return None, point
         self._measure()
-        index = bisect_right(self._tops, y + self.scroll_value) - 1
-        return self.items[min(max(0, index), len(self.items) - 1)]
-
-    def inside(self, item: MessageItem, point: QPointF) -> QPointF:
-        """A point of the viewport in an item's coordinates."""
-        return QPointF(point.x() - self.column_left, point.y() - self.top_of(item))
+        index = bisect_right(self._tops, point.y() + self.scroll_value) - 1
+        item = self.items[min(max(0, index), len(self.items) - 1)]
+        return item, QPointF(point.x() - self.column_left, point.y() - self.top_of(item))
 
     def rect_of(self, item: MessageItem, rect: QRectF) -> QRect:
         """A rectangle of an item in the viewport's coordinates."""

@@ -28,6 +28,8 @@ _LONG: Final = 1_000_000
 #: for the answer, so it must be there; and making it after each drag must cost next to nothing.
 _PRIMARY_MESSAGES: Final = 1000
 _PRIMARY_CHARACTERS: Final = 200_000
+_CLIPBOARD: Final = QClipboard.Mode.Clipboard
+_PRIMARY: Final = QClipboard.Mode.Selection
 
 
 class Copying(QObject):
@@ -36,24 +38,16 @@ class Copying(QObject):
     def __init__(self, canvas: TranscriptCanvas) -> None:
         super().__init__(canvas)
         self._canvas = canvas
-        self._copy: Gathering | None = None
-        self._primary: Gathering | None = None
-        self._told = QTimer(self)
-        self._told.setSingleShot(True)
-        self._told.setInterval(_COPIED_MS)
+        self._gathered: dict[QClipboard.Mode, Gathering] = {}
+        self._told = QTimer(self, singleShot=True, interval=_COPIED_MS)
         self._told.timeout.connect(lambda: setattr(canvas.interaction, "copied", frozenset()))
         self._long = ""
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(lambda: self.text(self._long))
-        clipboard = QGuiApplication.clipboard()
-        clipboard.dataChanged.connect(self.forget)
-        clipboard.selectionChanged.connect(self._forget_primary)
+        QGuiApplication.clipboard().changed.connect(self.forget)
 
     @property
     def running(self) -> bool:
         """Whether a text is still being put together."""
-        return self._soon.isActive() or (self._copy is not None and self._copy.running)
+        return bool(self._long) or (_CLIPBOARD in self._gathered and self._gathered[_CLIPBOARD].running)
 
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
         """Copy a text; the button ``feedback`` shows a check for a moment."""
@@ -66,15 +60,14 @@ class Copying(QObject):
     def selection(self) -> None:
         """Copy what is selected, if anything is."""
         if not self._canvas.interaction.selection.empty:
-            self.forget()
-            self._copy = self._selected(self._take)
+            self._gather_selected(self._take, _CLIPBOARD)
 
     def _take(self, text: str) -> None:
         if len(text) < _LONG:
             self.text(text)
-        else:
-            self._long = text
-            self._soon.start()
+            return
+        self._long = text
+        QTimer.singleShot(0, self, lambda: self.text(text) if self._long is text else None)
 
     def message(self, item: MessageItem, feedback: Spot = NOWHERE, told: Callable[[], object] | None = None) -> None:
         """Copy the clean text of a message; ``told`` is called when that is done."""
@@ -84,12 +77,10 @@ class Copying(QObject):
             if told is not None:
                 told()
 
-        self.forget()
-        self._copy = self._canvas.texts.gather([item], put)
+        self._gather([item], put, _CLIPBOARD)
 
     def to_primary(self) -> None:
         """Put the selection where X11's middle click takes it from, unless it is long."""
-        self._forget_primary()
         ends = self._canvas.interaction.selection.ends()
         clipboard = QGuiApplication.clipboard()
         if ends is None or not clipboard.supportsSelection() or ends[1][0] - ends[0][0] >= _PRIMARY_MESSAGES:
@@ -99,26 +90,26 @@ class Copying(QObject):
             length += sum(len(part.text) for part in item.message.parts if isinstance(part, TextPart))
             if length > _PRIMARY_CHARACTERS:
                 return
-        self._primary = self._selected(lambda text: clipboard.setText(text, QClipboard.Mode.Selection))
+        self._gather_selected(lambda text: clipboard.setText(text, _PRIMARY), _PRIMARY)
 
-    def forget(self) -> None:
+    def forget(self, mode: QClipboard.Mode = _CLIPBOARD) -> None:
         """Something else was copied: what is still being put together comes too late."""
-        if self._copy is not None:
-            self._copy.cancel()
-            self._copy = None
-        self._soon.stop()
-        self._long = ""
+        if mode in self._gathered:
+            self._gathered.pop(mode).cancel()
+        if mode is _CLIPBOARD:
+            self._long = ""
 
-    def _forget_primary(self) -> None:
-        if self._primary is not None:
-            self._primary.cancel()
-            self._primary = None
+    def _gather(
+        self, items: Sequence[MessageItem], put: Callable[[Sequence[str]], None], mode: QClipboard.Mode
+    ) -> None:
+        self.forget(mode)
+        self._gathered[mode] = self._canvas.texts.gather(items, put)
 
-    def _selected(self, put: Callable[[str], object]) -> Gathering | None:
+    def _gather_selected(self, put: Callable[[str], object], mode: QClipboard.Mode) -> None:
         """Hand the selected text to ``put``, messages separated by blank lines; nothing when it is empty."""
         ends = self._canvas.interaction.selection.ends()
         if ends is None:
-            return None
+            return
         (first, start), (last, stop) = ends
 
         def cut(texts: Sequence[str]) -> None:
@@ -130,7 +121,7 @@ class Copying(QObject):
             if text:
                 put(text)
 
-        return self._canvas.texts.gather(self._canvas.items[max(0, first) : last + 1], cut)
+        self._gather(self._canvas.items[max(0, first) : last + 1], cut, mode)
 
     def menu(self, all_: Callable[[], object], at: QPoint, item: MessageItem | None, target: Target | None) -> None:
         """Open the context menu at a place of the screen, over a message and perhaps a target of it."""

@@ -4,10 +4,11 @@ what they ask for goes out as an intent."""
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QKeySequence, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
@@ -44,21 +45,22 @@ class Input(QObject):
         self._now = canvas.interaction
         self._selecting = False
         self._pressed_at = QPointF()
-        self._since_double = QElapsedTimer()
-        self._double_at = QPointF()
+        self._double_at, self._double_until = QPointF(), 0.0
         self._last = QPointF()
-        self._auto = QTimer(self)
-        self._auto.setInterval(_AUTOSCROLL_MS)
+        self._auto = QTimer(self, interval=_AUTOSCROLL_MS)
         self._auto.timeout.connect(self._autoscroll)
         kind = QEvent.Type
-        self._takers: dict[QEvent.Type, Callable[[Any], bool]] = {
+        self._of_viewport: dict[QEvent.Type, Callable[[Any], bool]] = {
             kind.MouseButtonPress: self._press,
             kind.MouseMove: self._move,
             kind.MouseButtonRelease: self._release,
-            kind.MouseButtonDblClick: self._double,
+            kind.MouseButtonDblClick: self._press,
             kind.Leave: self._leave,
             kind.ToolTip: self._tooltip,
             kind.Wheel: self._wheel,
+            kind.ContextMenu: self._menu,
+        }
+        self._of_canvas: dict[QEvent.Type, Callable[[Any], bool]] = {
             kind.ContextMenu: self._menu,
             kind.ShortcutOverride: self._override,
             kind.KeyPress: self._key,
@@ -66,62 +68,53 @@ class Input(QObject):
             kind.FocusOut: self._focus_out,
         }
 
-    def take(self, event: QEvent) -> bool:
-        """Take an event of the viewport or one of the whole canvas; False leaves it to others."""
-        taker = self._takers.get(event.type())
+        canvas.installEventFilter(self)
+        canvas.viewport().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take an event of the canvas or of its viewport; False leaves it to others."""
+        taker = (self._of_canvas if watched is self._canvas else self._of_viewport).get(event.type())
         return taker is not None and taker(event)
 
     # Points ----------------------------------------------------------------------------------------------------------
 
     def _find(self, point: QPointF) -> tuple[MessageItem | None, Target | None]:
         """The message at the height of a point, and the target under it."""
-        item = self._canvas.item_at(point.y())
-        if item is None:
-            return None, None
-        return item, item.target_at(self._canvas.inside(item, point), self._canvas.context(item))
+        item, inside = self._canvas.hit(point)
+        return item, None if item is None else item.target_at(inside, self._canvas.context(item))
 
     def _place_at(self, point: QPointF) -> Place | None:
         """The place in the text nearest to a point."""
-        item = self._canvas.item_at(point.y())
-        return None if item is None else Place(item.message.id, item.offset_at(self._canvas.inside(item, point)))
+        item, inside = self._canvas.hit(point)
+        return None if item is None else Place(item.message.id, item.offset_at(inside))
 
     # Buttons ---------------------------------------------------------------------------------------------------------
 
     def _press(self, event: QMouseEvent) -> bool:
-        """A target is armed, text begins a selection."""
+        """A target is armed, text begins a selection: with the second press a word, with the third a paragraph."""
         if event.button() != _LEFT:
             return True
         point = event.position()
         self._last = self._pressed_at = point
         self._now.focus = NOWHERE
         item, target = self._find(point)
-        if item is not None and target is not None:
-            self._now.pressed = (item.message.id, target.key)
         place = self._place_at(point) if target is None or target.action == "link" else None
+        double = place is not None and event.type() is QEvent.Type.MouseButtonDblClick
+        if item is not None and target is not None and not double:
+            self._now.pressed = (item.message.id, target.key)
         if place is None:
             return True
         near = (point - self._double_at).manhattanLength() < QApplication.startDragDistance()
-        triple = self._since_double.isValid() and self._since_double.elapsed() < QApplication.doubleClickInterval()
-        if triple and near:
+        if double:
+            self._take_around(place, word_at)
+            self._double_at, self._double_until = point, time.monotonic() + QApplication.doubleClickInterval() / 1000
+        elif near and time.monotonic() < self._double_until:
             self._take_around(place, paragraph_at)
         elif event.modifiers() & _SHIFT and self._now.selection.anchor is not None:
             self._now.selection.extend(place)
         else:
             self._now.selection.start(place)
         self._selecting = True
-        return True
-
-    def _double(self, event: QMouseEvent) -> bool:
-        """The word, or a second press of a button."""
-        point = event.position()
-        target = self._find(point)[1]
-        place = self._place_at(point) if target is None or target.action == "link" else None
-        if event.button() != _LEFT or place is None:
-            return self._press(event)
-        self._take_around(place, word_at)
-        self._selecting = True
-        self._since_double.start()
-        self._double_at = point
         return True
 
     def _take_around(self, place: Place, around: Callable[[str, int], tuple[int, int]]) -> None:
@@ -138,8 +131,7 @@ class Input(QObject):
             self._hover(self._last)
             return True
         self._extend()
-        outside = not 0 <= self._last.y() < self._canvas.viewport().height()
-        if not outside:
+        if 0 <= self._last.y() < self._canvas.viewport().height():
             self._auto.stop()
         elif not self._auto.isActive():
             self._auto.start()
@@ -183,18 +175,16 @@ class Input(QObject):
     # Hovering --------------------------------------------------------------------------------------------------------
 
     def _hover(self, point: QPointF) -> None:
-        item = self._canvas.item_at(point.y())
-        inside = None if item is None else self._canvas.inside(item, point)
-        over = item is not None and inside is not None and 0 <= inside.y() <= item.height
-        message_id = item.message.id if item is not None and over else ""
+        item, inside = self._canvas.hit(point)
+        message_id = item.message.id if item is not None and 0 <= inside.y() <= item.height else ""
         if message_id != self._now.hover[0]:
             self._now.hover = (message_id, "")  # its actions show now, and can be hit
-        target = self._find(point)[1] if over else None
+        target = self._find(point)[1] if message_id else None
         self._now.hover = (message_id, target.key if target is not None else "")
         shape = Qt.CursorShape.ArrowCursor
         if target is not None:
             shape = Qt.CursorShape.PointingHandCursor
-        elif item is not None and inside is not None and item.text_at(inside):
+        elif item is not None and item.text_at(inside):
             shape = Qt.CursorShape.IBeamCursor
         self._canvas.viewport().setCursor(shape)
 
@@ -221,8 +211,8 @@ class Input(QObject):
         dx = delta.x() or (delta.y() if shifted else 0)
         if not dx or (abs(dx) < abs(delta.y()) and not shifted):
             return False
-        item = self._canvas.item_at(event.position().y())
-        if item is None or not item.wheel(self._canvas.inside(item, event.position()), -float(dx)):
+        item, inside = self._canvas.hit(event.position())
+        if item is None or not item.wheel(inside, -float(dx)):
             return False
         self._canvas.viewport().update()
         event.accept()
@@ -255,34 +245,31 @@ class Input(QObject):
             Qt.Key.Key_Up: -_LINE,
             Qt.Key.Key_Down: _LINE,
         }
-        found = self._focused() if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) else None
+        item, target = self._focused()
         if key in steps and not control:
             self._canvas.scroll_by(steps[key])
         elif key is Qt.Key.Key_Home:
             self._canvas.verticalScrollBar().setValue(0)
         elif key is Qt.Key.Key_End:
             self._canvas.scroll_to_end()
-        elif found is not None:
-            self._canvas.activated.emit(*found)
+        elif target is not None and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self._canvas.activated.emit(item, target)
         elif key is Qt.Key.Key_Escape and not self._now.selection.empty:
             self._now.selection.clear()
         else:
             return False
         return True
 
-    def _focused(self) -> tuple[MessageItem, Target] | None:
+    def _focused(self) -> tuple[MessageItem | None, Target | None]:
         """What the keyboard is on."""
-        message_id, key = self._now.focus
-        item = self._canvas.item(message_id)
-        target = None if item is None else item.targets().named(key)
-        return None if item is None or target is None else (item, target)
+        item = self._canvas.item(self._now.focus[0])
+        return item, None if item is None else item.targets().named(self._now.focus[1])
 
     def _focus_in(self, event: QFocusEvent) -> bool:
         """The canvas got the keyboard: with Tab its first visible target is taken."""
-        by_tab = event.reason() is Qt.FocusReason.TabFocusReason
-        if by_tab or event.reason() is Qt.FocusReason.BacktabFocusReason:
+        if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
             self._now.focus = NOWHERE
-            self._first(forward=by_tab)
+            self._first(forward=event.reason() is Qt.FocusReason.TabFocusReason)
         return self._focus_out(event)
 
     def _focus_out(self, _event: QFocusEvent) -> bool:
@@ -290,11 +277,10 @@ class Input(QObject):
         return False
 
     def _first(self, *, forward: bool) -> bool:
-        visible = self._canvas.visible_items()
         height = self._canvas.viewport().height()
+        visible = self._canvas.visible_items()
         for item in visible if forward else reversed(visible):
-            targets = item.targets()
-            for target in targets if forward else reversed(targets):
+            for target in item.targets()[:: 1 if forward else -1]:
                 if 0 <= self._canvas.top_of(item) + target.rect.center().y() <= height:
                     self._focus(item, target)
                     return True
@@ -302,27 +288,23 @@ class Input(QObject):
 
     def step(self, *, forward: bool) -> bool:
         """Tab: go to the next target; False when there is none and the focus should leave."""
-        found = self._focused()
-        if found is None:
+        item, target = self._focused()
+        if item is None or target is None:
             return self._first(forward=forward)
-        item, target = found
-        step = 1 if forward else -1
-        place = (item.targets().place(target.key) or 0) + step
+        place = (item.targets().place(target.key) or 0) + (1 if forward else -1)
         if 0 <= place < len(item.targets()):
             self._focus(item, item.targets()[place])
             return True
-        for following in (
-            self._canvas.items[item.index + 1 :] if forward else reversed(self._canvas.items[: item.index])
-        ):
+        items = self._canvas.items
+        for following in items[item.index + 1 :] if forward else reversed(items[: item.index]):
             if not following.laid_out:  # bring it into view first, which lays it out
                 self._canvas.make_visible(following, following.rect)
                 self._canvas.arrange(0.02)
             targets = following.targets()
             if targets:
                 self._focus(following, targets[0 if forward else -1])
+            if targets or not following.laid_out:  # that comes in a moment; the next Tab finds it
                 return True
-            if not following.laid_out:
-                return True  # it comes in a moment; the next Tab finds it
         self._now.focus = NOWHERE
         return False
 

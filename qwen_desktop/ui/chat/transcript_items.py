@@ -333,6 +333,11 @@ class MessageItem(Directed):
                 section.paint(painter, inner, at.moved(section.x, section.y))
 
     def _paint_bubble(self, painter: QPainter, r: QRectF) -> None:
+        ground, edge = self.style.color("user_message"), self.style.theme.edge("user_message")
+        painter.setPen(Qt.PenStyle.NoPen)
+        if edge != ground:
+            painter.setPen(edge)
+            r = r.adjusted(0.5, 0.5, -0.5, -0.5)
         radii = (14.0, 14.0, 14.0, 4.0) if self.rtl else (14.0, 14.0, 4.0, 14.0)
         along = (QPointF(1, 0), QPointF(0, 1), QPointF(-1, 0), QPointF(0, -1))  # the edges, clockwise from the top
         path = QPainterPath(r.topLeft() + along[0] * radii[0])
@@ -340,8 +345,7 @@ class MessageItem(Directed):
             radius = radii[number % 4]
             path.lineTo(corner - along[number - 1] * radius)
             path.quadTo(corner, corner + along[number % 4] * radius)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.style.color("user_message"))
+        painter.setBrush(ground)
         painter.drawPath(path)
 
     # Asking ----------------------------------------------------------------------------------------------------------

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -16,20 +13,16 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from qwen_desktop.core.parts import PartBegun, PartEvent, PartsBuilder, PartWasThinking, TextPart
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.services.events import AnswerEvent
+from qwen_desktop.ui.chat.blocks import Layout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.markdown_stream import GrowingText
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.transcript_items import MessageItem
-from qwen_desktop.ui.chat.transcript_render import RenderQueue, running_loop, texts_of
+from qwen_desktop.ui.chat.transcript_render import RenderQueue, texts_of
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown.growing import Grown
-
-log = logging.getLogger(__name__)
-
-#: Given an open end and its list's number, gives what the job "markdown.grow" returns (``jobs.markdown.growing``).
-Grower: TypeAlias = Callable[[str, int | None], Awaitable[Any]]
 
 #: Milliseconds between two updates of the picture.
 FRAME_MS = 33
@@ -55,10 +48,27 @@ class _Colouring:
 class LiveText:
     """A part of a growing answer that is text: how much of it is parsed and coloured, and whether the worker has it."""
 
+    item: MessageItem
     number: int
     growing: GrowingText
     asking: bool = False
     colouring: dict[int, _Colouring] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The text as of now."""
+        return texts_of(self.item.message).get(self.number, "")
+
+    @property
+    def section(self) -> TextSection | None:
+        """What shows it."""
+        section = self.item.part(self.number)
+        return section if isinstance(section, TextSection) else None
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Its blocks on show."""
+        return [] if self.section is None else self.section.layouts
 
 
 @dataclass(slots=True)
@@ -81,25 +91,12 @@ class LiveAnswers(QObject):
         self._markdown = markdown
         self._queue = queue
         self._live: dict[str, LiveAnswer] = {}
-        self._grower: Grower | None = None
         self._not_before = 0.0
-        self._frame = QTimer(self)
-        self._frame.setSingleShot(True)
+        self._frame = QTimer(self, singleShot=True)
         self._frame.timeout.connect(self._show)
-        self._seconds = QTimer(self)
-        self._seconds.setInterval(250)
+        self._seconds = QTimer(self, interval=250)
         self._seconds.timeout.connect(self._tick)
         queue.finished.connect(self._on_ready)
-
-    def set_grower(self, grower: Grower | None) -> None:
-        """Where open ends are parsed that are too long for this thread; None keeps everything in this process."""
-        self._grower = grower
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._live.clear()
-        self._frame.stop()
-        self._seconds.stop()
 
     def begin(self, item: MessageItem) -> None:
         """Follow an answer; what it has so far is taken over."""
@@ -159,14 +156,11 @@ class LiveAnswers(QObject):
                     section = item.part(number)
                 if isinstance(section, TextSection) and isinstance(part := parts[number], TextPart):
                     text = self._text(live, number)
-                    if self._elsewhere(text, part.text):
-                        if not text.asking:
-                            text.asking = True
-                            self._queue.spawn(self._ask(live, text))
-                        continue
-                    blocks, stable = text.growing.blocks(part.text)
-                    top = min(top, section.y + section.set_blocks(blocks, stable))
-                    self._colour(live, text, max(0, stable - 1))
+                    if not self._elsewhere(text, part.text):
+                        top = min(top, self._set(text, section, *text.growing.blocks(part.text)))
+                    elif not text.asking:
+                        text.asking = True
+                        self._queue.spawn(self._ask(text))
                 elif section is not None:
                     top = min(top, section.y)
             item.place()
@@ -180,9 +174,15 @@ class LiveAnswers(QObject):
         if live is None or live.item is not item:
             return
         for text in live.texts.values():
-            self._colour(live, text, 0)
+            self._colour(text, 0)
         if live.dirty:
             self._wait()
+
+    def _set(self, text: LiveText, section: TextSection, blocks: list[Block], stable: int) -> float:
+        """Show the blocks of a text; the y from which its message looks different."""
+        top = section.y + section.set_blocks(blocks, stable)
+        self._colour(text, max(0, stable - 1))
+        return top
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
@@ -199,86 +199,81 @@ class LiveAnswers(QObject):
 
     def _text(self, live: LiveAnswer, number: int) -> LiveText:
         if number not in live.texts:
-            live.texts[number] = LiveText(number, GrowingText(self._markdown.get()))
+            live.texts[number] = LiveText(live.item, number, GrowingText(self._markdown.get()))
         return live.texts[number]
 
     # Open ends that are parsed elsewhere -----------------------------------------------------------------------------
 
-    def request(self, live: LiveAnswer, width: float) -> None:
-        """Make a growing answer ready for ``width`` after it had no layout."""
-        live.item.pending = True
-        texts = {number: (self._text(live, number), text) for number, text in texts_of(live.item.message).items()}
-        for growing, _ in texts.values():
-            growing.colouring.clear()
-        if any(self._elsewhere(*entry) for entry in texts.values()):
+    def request(self, item: MessageItem, width: float) -> None:
+        """Make a message ready for ``width`` that has no layout, be it a growing answer or not."""
+        live = self._live.get(item.message.id)
+        if live is None:
+            self._queue.request(item, width)
+            return
+        item.pending = True
+        texts = [self._text(live, number) for number in texts_of(item.message)]
+        for text in texts:
+            text.colouring.clear()
+        if any(self._elsewhere(text, text.source) for text in texts):
             self._queue.spawn(self._ask_all(live, width))
         else:
-            blocks = {number: growing.growing.blocks(text)[0] for number, (growing, text) in texts.items()}
-            self._queue.request(live.item, width, blocks)
+            self._queue.request(item, width, {text.number: text.growing.blocks(text.source)[0] for text in texts})
 
     def _elsewhere(self, text: LiveText, source: str) -> bool:
-        return self._grower is not None and text.growing.heavy(source) and running_loop() is not None
+        return text.growing.heavy(source) and self._markdown.elsewhere("grow")
 
-    def _follows(self, live: LiveAnswer, text: LiveText) -> bool:
-        return self._live.get(live.item.message.id) is live and live.texts.get(text.number) is text
+    def _follows(self, text: LiveText) -> bool:
+        live = self._live.get(text.item.message.id)
+        return live is not None and live.texts.get(text.number) is text
 
-    async def _ask(self, live: LiveAnswer, text: LiveText) -> None:
+    async def _ask(self, text: LiveText) -> None:
         """Show the open end as of now when the worker has parsed it, and ask again if it grew meanwhile."""
-        if not self._follows(live, text):
+        if not self._follows(text):
             return
-        item, growing, number = live.item, text.growing, text.number
-        before, asked = growing.start, texts_of(item.message)[number]
-        grown = await self._grown(growing, asked)
+        item, before, asked = text.item, text.growing.start, text.source
+        grown = await self._grown(text, asked)
         text.asking = False
-        if not self._follows(live, text):
+        if not self._follows(text):
             return
-        source = texts_of(item.message).get(number, "")
-        section = item.part(number)
-        if item.ready and isinstance(section, TextSection) and growing.start == before:
-            blocks, stable = growing.take(grown, source)
-            top = section.y + section.set_blocks(blocks, stable)
+        section = text.section
+        if item.ready and section is not None and text.growing.start == before:
+            top = self._set(text, section, *text.growing.take(grown, text.source))
             item.place()
-            self._colour(live, text, max(0, stable - 1))
             self.changed.emit(item, top)
-        if len(source) > len(asked):
-            live.dirty.add(number)
+        if len(text.source) > len(asked):
+            self._live[item.message.id].dirty.add(text.number)
             self._wait()
 
     async def _ask_all(self, live: LiveAnswer, width: float) -> None:
         item = live.item
         blocks: dict[int, list[Block]] = {}
-        while missing := {n: text for n, text in texts_of(item.message).items() if n not in blocks}:
-            number, source = next(iter(missing.items()))
-            text = self._text(live, number)
+        while missing := texts_of(item.message).keys() - blocks.keys():
+            text = self._text(live, min(missing))
+            source = text.source
             if not self._elsewhere(text, source):
-                blocks[number] = text.growing.blocks(source)[0]
+                blocks[text.number] = text.growing.blocks(source)[0]
                 continue
             before = text.growing.start
-            grown = await self._grown(text.growing, source)
+            grown = await self._grown(text, source)
             if not item.pending or self._live.get(item.message.id) is not live:
                 return
-            if live.texts.get(number) is text and text.growing.start == before:  # else it is another one by now
-                blocks[number] = text.growing.take(grown, source)[0]
+            if live.texts.get(text.number) is text and text.growing.start == before:  # else it is another one by now
+                blocks[text.number] = text.growing.take(grown, source)[0]
         self._queue.request(item, width, blocks)
 
-    async def _grown(self, growing: GrowingText, source: str) -> Grown | None:
+    async def _grown(self, text: LiveText, source: str) -> Grown | None:
         from qwen_desktop.jobs.markdown.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
-        grower = self._grower
-        try:
-            if grower is not None:
-                return as_grown(await asyncio.wait_for(grower(*growing.open_end(source)), _PATIENCE_S))
-        except Exception as error:  # the worker may crash on a text
-            log.warning("grow.failed length=%d %s", len(source), type(error).__name__)
-        growing.plain = True
-        return None
+        given = text.growing.open_end(source)
+        grown = await self._markdown.ask("grow", *given, read=as_grown, patience=_PATIENCE_S)
+        text.growing.plain = text.growing.plain or grown is None
+        return grown
 
     # Colours ---------------------------------------------------------------------------------------------------------
 
-    def _colour(self, live: LiveAnswer, text: LiveText, first: int) -> None:
+    def _colour(self, text: LiveText, first: int) -> None:
         """Ask for the colours of code blocks, from ``first`` on, that grew by a line since they were last asked for."""
-        section = live.item.part(text.number)
-        layouts = section.layouts if isinstance(section, TextSection) else []
+        layouts = text.layouts
         for place in range(first, len(layouts)):
             block = layouts[place].block
             if not isinstance(block, CodeBlock) or not block.language:
@@ -290,19 +285,15 @@ class LiveAnswers(QObject):
                 continue
             state.waiting = True
             code = block.text[state.safe : min(end, state.safe + _COLOUR_MOST)]
-            self._queue.colour(code, block.language, partial(self._coloured, live, text, state, code))
+            self._queue.colour(code, block.language, partial(self._coloured, text, state, code))
 
-    def _coloured(
-        self, live: LiveAnswer, text: LiveText, state: _Colouring, code: str, spans: tuple[Span, ...]
-    ) -> None:
+    def _coloured(self, text: LiveText, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
         start = state.safe
         state.waiting = False
         state.done = start + len(code)
-        section = live.item.part(text.number)
-        if text.colouring.get(state.place) is not state or not self._follows(live, text):
+        if text.colouring.get(state.place) is not state or not self._follows(text):
             return  # the message has ended, the text has become a thought or is laid out anew
-        layouts = section.layouts if isinstance(section, TextSection) else []
-        layout = layouts[state.place] if state.place < len(layouts) else None
+        section, layout = text.section, next(iter(text.layouts[state.place :]), None)
         if section is None or not isinstance(layout, CodeLayout):
             return
         layout.set_spans(start, tuple(Span(span.start + start, span.length, span.role) for span in spans))
@@ -310,8 +301,8 @@ class LiveAnswers(QObject):
             state.safe = start + safe_border(code, spans)
             if state.safe == start and len(code) >= _COLOUR_MOST:
                 state.safe = start + len(code)  # one endless string: go on without knowing
-        self.changed.emit(live.item, section.y)
-        self._colour(live, text, state.place)
+        self.changed.emit(text.item, section.y)
+        self._colour(text, state.place)
 
 
 def safe_border(code: str, spans: tuple[Span, ...]) -> int:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
-from qwen_desktop.core.models import Advice, Download, Recommendation
-from qwen_desktop.services import events
+from qwen_desktop.core.models import Advice, Recommendation
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, START, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -35,76 +31,44 @@ class AdviceCard(Card):
     details_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
+        self, shell: Shell, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        theme = shell.theme
         self.advice = advice
         self._board = board
-        self._getting = getting
         best = advice.kind == "best"
         if best:
             self.setProperty("best", True)
         model, quant = advice.model, advice.quant
-        chip = {"lighter": tr("Lighter"), "best": tr("Best for this computer"), "stronger": tr("Stronger")}
+        chip = {
+            "lighter": self.tr("Lighter"),
+            "best": self.tr("Best for this computer"),
+            "stronger": self.tr("Stronger"),
+        }
         self.chip = Chip(theme, chip[advice.kind], self, kind="accent" if best else "")
         size = Label(theme, words.size(quant.size_bytes), self, role="small", color="text_muted", tabular=True)
         self.title = TextButton(theme, model.name, self, kind="title")
-        self.title.setToolTip(tr("Files, memory and licence"))
-        self.title.setAccessibleName(put("Details of {name}", name=model.name))
+        self.title.setToolTip(self.tr("Files, memory and licence"))
+        self.title.setAccessibleName(texts.fill(self.tr("Details of {name}"), name=model.name))
         self.title.clicked.connect(self.details_wanted)
         self.quant = ElidedLabel(theme, quant.name, self, role="small", color="text_muted")
         self.quant.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reason = Paragraph(theme, texts.text(advice.reason), self, role="small", color="text_muted")
         self.verdict = Chip(theme, "", self)
-        self.meter = Meter(theme, put("Memory for {name}", name=model.name), self, role="good")
+        self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.get = GetButton(theme, model.name, self, primary=best)
-        head = QHBoxLayout()
-        head.addWidget(self.chip)
-        head.addStretch(1)
-        head.addWidget(size)
-        name = QHBoxLayout()
-        name.setSpacing(6)
-        name.addWidget(self.title, 0, Qt.AlignmentFlag.AlignVCenter)
-        name.addWidget(self.quant, 1, Qt.AlignmentFlag.AlignVCenter)
-        self._figures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._figures.setSpacing(2)
-        self._figures.addWidget(self.memory, 1)
-        self._figures.addWidget(self.speed)
-        column = QVBoxLayout(self)
+        self.get = GetButton(shell, board, getting, self, primary=best)
+        self.get.show_model(model, quant)
+        head = row(self.chip, None, size, gap=6)
+        name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
+        self._figures = row((self.memory, 1), self.speed, gap=2)
         edge = 15 if best else 16  # the best one's border is a pixel wider
-        column.setContentsMargins(edge, edge - 1, edge, edge - 1)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addLayout(name)
-        column.addWidget(self.reason)
-        column.addStretch(1)
-        column.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.meter)
-        column.addLayout(self._figures)
-        column.addWidget(self.get)
-        self._connect()
+        margins = (edge, edge - 1, edge, edge - 1)
+        lower = ((self.verdict, START), self.meter, self._figures, self.get)
+        column(head, name, self.reason, None, *lower, on=self, gap=8, margins=margins)
         self.show_fit()
-        self.show_state()
-
-    def _connect(self) -> None:
-        model, quant = self.advice.model, self.advice.quant
-        getting = self._getting
-        self.get.get_wanted.connect(lambda: getting.get(model, quant))
-        self.get.use_wanted.connect(self._use)
-        self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
-        self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
-
-    def _use(self) -> None:
-        found = self._board.installed(self.advice.model, self.advice.quant)
-        if found is not None:
-            self._getting.use_it(found)
-
-    def _with_download(self, act: Callable[[Download], None]) -> None:
-        download = self._board.download(self.advice.model, self.advice.quant)
-        if download is not None:
-            act(download)
 
     def show_fit(self) -> None:
         """Show memory and speed as they are now."""
@@ -118,7 +82,7 @@ class AdviceCard(Card):
         self.verdict.show_word(said, tone)
         self.meter.show_share(share, tone)
         self.memory.setText(words.used(fit))
-        self.speed.setText(words.speed(fit.decode_tokens_per_s))
+        self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
         self.setToolTip(words.fit_sentence(fit))
         self.meter.setAccessibleDescription(words.fit_sentence(fit))
 
@@ -131,15 +95,6 @@ class AdviceCard(Card):
         way = QBoxLayout.Direction
         self._figures.setDirection(way.TopToBottom if stacked else way.LeftToRight)
 
-    def show_state(self) -> None:
-        """Show whether it is installed or being fetched."""
-        model, quant = self.advice.model, self.advice.quant
-        self.get.show_state(
-            installed=self._board.installed(model, quant) is not None,
-            download=self._board.download(model, quant),
-            preparing=self._getting.preparing(model, quant),
-        )
-
 
 class AdviceCards(QWidget):
     """The cards side by side, or below each other where the room is small; ``details_wanted`` carries an ``Advice``."""
@@ -149,36 +104,25 @@ class AdviceCards(QWidget):
     def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = self._theme = shell.theme
+        self._shell = shell
         self._board = board
         self._getting = getting
         self.cards: tuple[AdviceCard, ...] = ()
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._row.setSpacing(14)
+        self._row = row(gap=14)
         self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
         self.remark.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(self._row)
-        column.addWidget(self.remark)
+        column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
         self._waiting: list[QWidget] = []
         self._wait()
-        bus = shell.services.bus
-        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
-        bus.subscribe(events.DownloadsChanged, self._show_states, owner=self)
-        bus.subscribe(events.LibraryChanged, self._show_states, owner=self)
-        getting.pending.connect(self._show_states)
         board.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
 
     def _wait(self) -> None:
         for _ in range(3):
             card = Card(self)
-            column = QVBoxLayout(card)
-            column.setContentsMargins(16, 16, 16, 16)
-            column.addWidget(SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card))
-            column.addStretch(1)
+            bars = SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card)
+            column(bars, None, on=card, margins=(16, 16, 16, 16))
             self._row.addWidget(card, 1)
             self._waiting.append(card)
         self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
@@ -195,7 +139,7 @@ class AdviceCards(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._theme, advice, self._board, self._getting, self) for advice in advised]
+        cards = [AdviceCard(self._shell, advice, self._board, self._getting, self) for advice in advised]
         self.cards = tuple(cards)
         for card in cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
@@ -209,26 +153,17 @@ class AdviceCards(QWidget):
 
     def _say_nothing(self, reason: str) -> None:
         card = Card(self)
-        column = QVBoxLayout(card)
-        column.setContentsMargins(16, 16, 16, 16)
-        said = reason or tr("None of the listed models fits the memory that is free now. Close other programs first.")
+        said = reason or self.tr(
+            "None of the listed models fits the memory that is free now. Close other programs first."
+        )
         self.nothing = Paragraph(self._theme, said, card, color="text_muted")
-        column.addWidget(self.nothing)
+        column(self.nothing, on=card, margins=(16, 16, 16, 16))
         self._row.insertWidget(0, card, 1)
-
-    def _moved_on(self, event: events.DownloadChanged) -> None:
-        for card in self.cards:
-            if event.download.request.repo in (card.advice.model.repo, *card.advice.model.alternatives):
-                card.show_state()
 
     def _show_fits(self) -> None:
         for card in self.cards:
             card.show_fit()
         self._fit()
-
-    def _show_states(self, _event: object = None) -> None:
-        for card in self.cards:
-            card.show_state()
 
     def _fit(self) -> None:
         count = max(1, len(self.cards or self._waiting))

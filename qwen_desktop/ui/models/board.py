@@ -117,17 +117,8 @@ class Board(QObject):
 
     def download(self, model: CatalogModel, quant: Quant | None = None) -> Download | None:
         """The unfinished download of this entry (of this quant)."""
-        repos = {model.repo, *model.alternatives}
-        return next(
-            (
-                item
-                for item in self._services.downloads.items()
-                if item.request.repo in repos
-                and item.status is not DownloadStatus.DONE
-                and (quant is None or item.request.quant == quant.name)
-            ),
-            None,
-        )
+        open_ = (item for item in self._services.downloads.items() if item.status is not DownloadStatus.DONE)
+        return next((item for item in open_ if item.is_of(model, quant)), None)
 
     def action(self, row: Row) -> Action:
         """What the button of a row does."""
@@ -144,7 +135,12 @@ class Board(QObject):
     async def ensure(self) -> None:
         """Have everything read and judged once, whoever asks first; a failure is raised to each and tried again."""
         if self._loading is None or (self._loading.done() and self.rows is None):
-            self._loading = asyncio.ensure_future(self._load())
+            self._loading = self._shell.operations.run(
+                self._load(),
+                owner=self,
+                orphaned="cancelled",
+                on_error=lambda _: True,  # told by whoever asked
+            )
         await asyncio.shield(self._loading)
 
     async def _load(self) -> None:
@@ -158,7 +154,7 @@ class Board(QObject):
     def refresh_when_stale(self) -> None:
         """The page is shown again: free memory may be another by now."""
         if self.rows is not None and time.monotonic() - self._computed_at > _STALE_S:
-            self._shell.operations.run(self._look_again())
+            self._shell.operations.run(self._look_again(), owner=self, orphaned="cancelled")
 
     async def _look_again(self) -> None:
         self._computed_at = time.monotonic()
@@ -167,7 +163,7 @@ class Board(QObject):
     def recompute(self, _event: object = None) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
         if self._turn:
-            self._shell.operations.run(self.compute())
+            self._shell.operations.run(self.compute(), owner=self, orphaned="cancelled")
 
     async def compute(self) -> None:
         """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Board, Row, order, reference
-from qwen_desktop.ui.models.catalogue_list import CatalogueDelegate, CatalogueModel, label
+from qwen_desktop.ui.models.board import Action, Board, Row, order, reference
+from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
-from qwen_desktop.ui.models.rows_view import RowsView
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.select import Menu
 from qwen_desktop.ui.widgets.surface import Card
+
+#: Rows of a skeleton.
+_WAITING = 6
 
 
 class CatalogueSection(QWidget):
@@ -38,36 +41,19 @@ class CatalogueSection(QWidget):
         self._board = board
         self._words = ""
         theme = shell.theme
-        title = Label(theme, tr("All models"), self, role="message", weight=600)
+        title = Label(theme, self.tr("All models"), self, role="message", weight=600)
         self.filters = Filters(theme, title, self)
         self.count = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.refresh = IconButton(theme, "refresh-cw", tr("Look for new models"), self, side=28, icon_size=16)
+        self.refresh = IconButton(theme, "refresh-cw", self.tr("Look for new models"), self, side=28, icon_size=16)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         self._build_lookup()
         self._build_empty()
-        self.model = CatalogueModel(board, self)
-        self.list = RowsView(theme, tr("All models"), self)
-        self.list.setItemDelegate(CatalogueDelegate(theme, self.list, board))
-        self.list.setModel(self.model)
+        self.list = RowsList(theme, self.tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
-        side = QHBoxLayout()
-        side.setSpacing(8)
-        side.addWidget(self.count, 0, Qt.AlignmentFlag.AlignVCenter)
-        side.addWidget(self.refresh, 0, Qt.AlignmentFlag.AlignVCenter)
-        side.addStretch(1)
-        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._head.setSpacing(8)
-        self._head.addWidget(self.filters, 1)
-        self._head.addLayout(side)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(self._head)
-        column.addWidget(self.problem)
-        column.addWidget(self.lookup)
-        column.addWidget(self.list)
-        column.addWidget(self.empty)
+        side = row((self.count, MIDDLE), (self.refresh, MIDDLE), None)
+        self._head = row((self.filters, 1), side)
+        column(self._head, self.problem, self.lookup, self.list, self.empty, on=self, gap=8)
         self._connect()
         self.show_rows()
 
@@ -77,11 +63,8 @@ class CatalogueSection(QWidget):
         self.lookup_text = Paragraph(theme, "", self.lookup, role="small", color="text_muted")
         self.lookup_button = TextButton(theme, "", self.lookup, icon="search")
         self.lookup_button.clicked.connect(self.look_up)
-        row = QHBoxLayout(self.lookup)
-        row.setContentsMargins(16, 12, 12, 12)
-        row.setSpacing(12)
-        row.addWidget(self.lookup_text, 1, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.lookup_button, 0, Qt.AlignmentFlag.AlignVCenter)
+        parts = ((self.lookup_text, 1), (self.lookup_button, MIDDLE))
+        row(*parts, on=self.lookup, gap=12, margins=(16, 12, 12, 12))
         self.lookup.hide()
 
     def _build_empty(self) -> None:
@@ -91,25 +74,21 @@ class CatalogueSection(QWidget):
         self.empty_text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.empty_button = TextButton(theme, "", self.empty)
         self.empty_button.clicked.connect(self._help)
-        column = QVBoxLayout(self.empty)
-        column.setContentsMargins(24, 28, 24, 28)
-        column.setSpacing(12)
-        column.addWidget(IconLabel(theme, "search", self.empty, size=24), 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self.empty_text)
-        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        centre = Qt.AlignmentFlag.AlignHCenter
+        sign = IconLabel(theme, "search", self.empty, size=24)
+        parts = ((sign, centre), self.empty_text, (self.empty_button, centre))
+        column(*parts, on=self.empty, gap=12, margins=(24, 28, 24, 28))
         self.empty.hide()
 
     def _connect(self) -> None:
         board = self._board
         self.filters.changed.connect(self.show_rows)
         self.refresh.clicked.connect(self.look_for_new)
-        self.list.part_clicked.connect(self._clicked)
-        self.list.menu_wanted.connect(self._open_menu)
         board.rows_changed.connect(self._rows_changed)
         bus = self._shell.services.bus
-        bus.subscribe(events.LibraryChanged, self.model.refresh, owner=self.model)
-        bus.subscribe(events.DownloadsChanged, self.model.refresh, owner=self.model)
-        bus.subscribe(events.DownloadChanged, self.model.moved_on, owner=self.model)
+        bus.subscribe(events.LibraryChanged, lambda _event: self.list.refresh(), owner=self)
+        bus.subscribe(events.DownloadsChanged, lambda _event: self.list.refresh(), owner=self)
+        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -139,10 +118,12 @@ class CatalogueSection(QWidget):
         named = reference(self._words)
         self.lookup.setVisible(bool(named) and rows is not None)
         if named:
-            self.lookup_button.setText(put("Look up {name}", name=named))
-            self.lookup_text.setText(tr("Asks the hub which files that repository has. Nothing is downloaded yet."))
+            self.lookup_button.setText(texts.fill(self.tr("Look up {name}"), name=named))
+            self.lookup_text.setText(
+                self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
+            )
         if rows is None:
-            self.model.show_rows(None)
+            self.list.show_rows((), waiting=_WAITING)
             self.empty.hide()
             self.count.setText("")
             return
@@ -151,18 +132,18 @@ class CatalogueSection(QWidget):
         found = [row for row in rows if wanted.takes(row)]
         if wanted.purpose:
             found.sort(key=lambda row: order(row, wanted.purpose))
-        self.model.show_rows(found)
+        self.list.show_rows(found)
         self.list.setVisible(bool(found))
         self._say_count(len(found), len(rows))
         self._say_empty(found, rows, named)
 
     def _say_count(self, shown: int, total: int) -> None:
         updated = self._shell.services.catalogue.updated_at
-        text = put("{n} models", n=texts.number(total))
+        text = self.tr("%n model(s)", "", total)
         if shown != total:
-            text = put("{shown} of {n} models", shown=texts.number(shown), n=texts.number(total))
+            text = texts.fill(self.tr("{shown} of %n model(s)", "", total), shown=shown)
         if updated:
-            text = put("{text}, updated {when}", text=text, when=words.ago(updated))
+            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=words.ago(updated))
         self.count.setText(text)
         self._fit()
 
@@ -173,19 +154,18 @@ class CatalogueSection(QWidget):
         wanted = self.filters.wanted(self._words)
         hidden = sum(wanted.takes(row, fits=False) for row in rows)
         if not rows:
-            self.empty_text.setText(tr("The list of models is empty. Fetch it from the hub."))
-            self.empty_button.setText(tr("Look for models"))
+            self.empty_text.setText(self.tr("The list of models is empty. Fetch it from the hub."))
+            self.empty_button.setText(self.tr("Look for models"))
         elif hidden:
             plain = not self._words.strip() and not self.filters.narrowed()
-            one = tr("One model is like that, but it does not fit this computer.")
-            many = put("{n} models are like that, but they do not fit this computer.", n=texts.number(hidden))
-            none = tr("No model of the list fits the memory that is free now.")
-            self.empty_text.setText(none if plain else one if hidden == 1 else many)
-            self.empty_button.setText(tr("Show it") if hidden == 1 else tr("Show them"))
+            text = self.tr("%n model(s) (is|are) like that, but (does|do) not fit this computer.", "", hidden)
+            none = self.tr("No model of the list fits the memory that is free now.")
+            self.empty_text.setText(none if plain else text)
+            self.empty_button.setText(self.tr("Show %n model(s)", "", hidden))
         else:
-            text = "No model of the list is like that. Paste a repository such as owner/name to look it up."
-            self.empty_text.setText(tr(text))
-            self.empty_button.setText(tr("Show all models"))
+            text = self.tr("No model of the list is like that. Paste a repository such as owner/name to look it up.")
+            self.empty_text.setText(text)
+            self.empty_button.setText(self.tr("Show all models"))
         self.empty_button.setVisible(not rows or bool(hidden) or self.filters.narrowed())
 
     def _help(self) -> None:
@@ -218,26 +198,24 @@ class CatalogueSection(QWidget):
         def failed(error: BaseException) -> bool:
             if not isinstance(error, AppError | OSError):
                 return False
-            text = "{problem} The list stays as it was."
-            self.show_problem(put(text, problem=texts.problem(problem_of(error))))
+            text = self.tr("{problem} The list stays as it was.")
+            self.show_problem(texts.fill(text, problem=texts.problem(problem_of(error))))
             return True
 
         before = len(self._shell.services.catalogue.models())
 
         def done(_: object) -> None:
             more = len(self._shell.services.catalogue.models()) - before
-            text = tr("The list is up to date.")
-            if more > 0:
-                text = tr("One new model.") if more == 1 else put("{n} new models.", n=texts.number(more))
+            text = self.tr("%n new model(s).", "", more) if more > 0 else self.tr("The list is up to date.")
             self._shell.notify.toast(text, kind="good")
 
         self._shell.operations.run(
-            self._shell.services.catalogue.refresh(), busy=self.refresh, on_done=done, on_error=failed
+            self._shell.services.catalogue.refresh(), owner=self, busy=self.refresh, on_done=done, on_error=failed
         )
 
     def enter(self) -> bool:
         """Enter in the search field: look up what is named there; False when nothing is."""
-        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.model.rows:
+        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows:
             self.look_up()
             return True
         return False
@@ -246,7 +224,7 @@ class CatalogueSection(QWidget):
         """Ask the hub what the named repository has, then show all about it."""
         self.show_problem("")
         asked = self._words.strip()
-        self.lookup_text.setText(tr("Being looked up"))
+        self.lookup_text.setText(self.tr("Being looked up"))
 
         def failed(error: BaseException) -> bool:
             self.show_rows()
@@ -262,16 +240,31 @@ class CatalogueSection(QWidget):
                 self.details_wanted.emit(model)
 
         self._shell.operations.run(
-            self._shell.services.catalogue.lookup(asked), busy=self.lookup_button, on_done=done, on_error=failed
+            self._shell.services.catalogue.lookup(asked),
+            owner=self,
+            orphaned="quiet",
+            busy=self.lookup_button,
+            on_done=done,
+            on_error=failed,
         )
 
     # Rows -------------------------------------------------------------------------------------------------------------
 
-    def _clicked(self, place: int, part: str) -> None:
-        if place >= len(self.model.rows):
+    def _make(self, parent: QWidget) -> CatalogueRow:
+        row = CatalogueRow(self._shell.theme, self._board, parent)
+        row.clicked.connect(lambda: self._act(row.row, "none"))
+        row.button.clicked.connect(lambda: self._act(row.row, row.action))
+        row.menu_wanted.connect(lambda place: self._open_menu(row, place))
+        return row
+
+    def _moved_on(self, event: events.DownloadChanged) -> None:
+        """A download moved on: only its rows show it."""
+        rows = enumerate(self.list.rows)
+        self.list.refresh(place for place, row in rows if event.download.is_of(row.model))
+
+    def _act(self, row: Row | None, action: Action) -> None:
+        if row is None:
             return
-        row = self.model.rows[place]
-        action = self._board.action(row) if part == "button" else "none"
         if action == "download":
             self.download_wanted.emit(row)
         elif action == "running":
@@ -281,16 +274,9 @@ class CatalogueSection(QWidget):
         else:
             self.details_wanted.emit(row.model)
 
-    def _open_menu(self, place: int, where: QPoint) -> None:
-        if place >= len(self.model.rows):
-            return
-        row = self.model.rows[place]
+    def _open_menu(self, row: CatalogueRow, place: QPoint) -> None:
         self._menu.clear()
-        if self._board.action(row) == "download":
-            get = QAction(label(row, self._board)[0], self._menu)
-            get.triggered.connect(lambda _checked=False: self.download_wanted.emit(row))
-            self._menu.addAction(get)
-        details = QAction(tr("Details"), self._menu)
-        details.triggered.connect(lambda _checked=False: self.details_wanted.emit(row.model))
-        self._menu.addAction(details)
-        self._menu.popup(where)
+        if row.action == "download":
+            self._menu.addAction(row.label()).triggered.connect(row.button.click)
+        self._menu.addAction(self.tr("Details")).triggered.connect(row.click)
+        self._menu.popup(place)

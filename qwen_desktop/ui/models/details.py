@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading, link
+from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines, link, web_page
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
-from qwen_desktop.ui.models.words import put, tr
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
-from qwen_desktop.ui.widgets.labels import Chip, Paragraph
+from qwen_desktop.ui.widgets.labels import Chip
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.board import Board
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 WIDTH = 660
 
 
-class Details(Dialog):
+class Details(ScrollDialog):
     """``quant`` is chosen first when it is given, else the one that suits this computer."""
 
     def __init__(
@@ -41,15 +40,13 @@ class Details(Dialog):
         *,
         quant: Quant | None = None,
     ) -> None:
-        super().__init__(shell.theme, model.name, "", parent, width=WIDTH, inset=INSET)
+        super().__init__(shell, model.name, "", parent, width=WIDTH)
         self.model = model
-        self._shell = shell
         self._board = board
         self._getting = getting
         self.quant = quant or board.best_quant(model)
         self.options: dict[str, OptionRow] = {}
         self._group = QButtonGroup(self)
-        self.area = ScrollBody(self, parent)
         self._column = self.area.column
         body = self.area.body
         self._tell(body)
@@ -58,109 +55,120 @@ class Details(Dialog):
         self.memory = MemoryTable(shell, board, model, body)
         self._column.addWidget(self.memory)
         self._column.addStretch(1)
-        self._foot()
+        self.add_button(self.tr("Close"))
+        self.button = self.add_button(self.tr("Download"), self._act, kind="primary", default=True)
         self._choose(self.quant)
         board.rows_changed.connect(self._rows_changed)
 
     # What it is -------------------------------------------------------------------------------------------------------
 
     def _tell(self, body: QWidget) -> None:
-        theme, model = self._shell.theme, self.model
+        theme, model = self._theme, self.model
         chips = FlowLayout(gap=6)
         for purpose in model.purposes:
             chips.addWidget(Chip(theme, words.purpose_chip(purpose), body))
         if not (model.supported and model.served):
-            chips.addWidget(Chip(theme, tr("not usable here yet"), body, kind="warn"))
+            chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
             self._column.addLayout(chips)
-        if model.strengths:
-            self._column.addWidget(Paragraph(theme, model.strengths, body))
+        self.say(texts.catalogue(model.strengths))
         if model.best_use:
-            best = put("Best use: {use}", use=model.best_use)
-            self._column.addWidget(Paragraph(theme, best, body, color="text_muted"))
+            best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
+            self.say(best, color="text_muted")
         if not (model.supported and model.served):
-            text = tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
+            text = self.tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
             if model.supported:
-                text = tr(
+                text = self.tr(
                     "What it is made for is not in this version yet. It can be downloaded, but not used for that."
                 )
-            self._column.addWidget(Paragraph(theme, text, body, role="small", color="warn"))
-        self._column.addLayout(facts(theme, model_facts(model), body, pairs=2))
+            self.say(text, role="small", color="warn")
+        self._column.addLayout(facts(theme, self._facts(), body, pairs=2))
         links = FlowLayout(gap=14)
-        page = link(theme, put("{repo} on the web", repo=model.repo), body)
-        page.clicked.connect(lambda: self._shell.notify.link(f"https://huggingface.co/{model.repo}"))
-        links.addWidget(page)
-        if model.licence_url:
-            licence = link(theme, tr("Licence text"), body)
-            licence.clicked.connect(lambda: self._shell.notify.link(model.licence_url))
-            links.addWidget(licence)
+        said = texts.fill(self.tr("{repo} on the web"), repo=model.repo)
+        pages = ((said, web_page(model.repo)), (self.tr("Licence text"), model.licence_url))
+        for text, address in pages:
+            if address:
+                links.addWidget(link(theme, text, body, lambda _checked=False, to=address: self._shell.notify.link(to)))
         self._column.addLayout(links)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What the catalogue says of it, as names and values."""
+        model, shape = self.model, self.model.shape
+        size = texts.fill(self.tr("{n} parameters"), n=texts.parameters(model.parameters))
+        if shape.experts and shape.active_parameters < shape.parameters:
+            active = texts.parameters(shape.active_parameters)
+            size = texts.fill(self.tr("{size}, {active} of them active"), size=size, active=active)
+        context = texts.tokens(shape.context_train) if shape.context_train else ""
+        if model.context_extended > shape.context_train:
+            more = texts.context(model.context_extended)
+            context = texts.fill(self.tr("{context}, up to {more} with scaling"), context=context, more=more)
+        thinking = {"switch": self.tr("When asked"), "always": self.tr("Always"), "none": self.tr("No")}
+        return [
+            (self.tr("Size"), size),
+            (self.tr("Context"), context if shape.context_train else ""),
+            (self.tr("Thinking"), thinking[model.thinking]),
+            (self.tr("Languages"), texts.number(model.languages) if model.languages else ""),
+            (self.tr("Licence"), model.licence),
+            (self.tr("Released"), words.month(model.released)),
+            (self.tr("Not verified"), ", ".join(words.unverified(model.inferred))),
+        ]
 
     # Files ------------------------------------------------------------------------------------------------------------
 
     def _offer(self, body: QWidget) -> None:
-        theme = self._shell.theme
-        self._column.addWidget(heading(theme, tr("Size of the download"), body))
+        theme = self._theme
+        self._column.addWidget(heading(theme, self.tr("Size of the download"), body))
         named = [quant for quant in self.model.quants if quant.step]
         others = [quant for quant in self.model.quants if not quant.step]
         if not named:
             named, others = others[:3], others[3:]
-        column = QVBoxLayout()
-        column.setSpacing(6)
-        for quant in named:
-            column.addWidget(self._option(quant, body))
-        self._column.addLayout(column)
+        self._column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
         if not self.model.quants:
-            self._column.addWidget(Paragraph(theme, tr("No files are known for it."), body, color="text_muted"))
-        self._folds = QHBoxLayout()
-        self._folds.setSpacing(8)
-        self._folds.addStretch(1)
+            self.say(self.tr("No files are known for it."), color="text_muted")
+        self._folds = row(None)
         self._column.addLayout(self._folds)
         if others:
-            text = put("{n} more sizes", n=texts.number(len(others)))
-            self.more = FilterChip(theme, text if len(others) > 1 else tr("1 more size"), body)
+            self.more = FilterChip(theme, self.tr("%n more size(s)", "", len(others)), body)
             self._folds.insertWidget(0, self.more)
             rest = QWidget(body)
-            inner = QVBoxLayout(rest)
-            inner.setContentsMargins(0, 0, 0, 0)
-            inner.setSpacing(6)
-            for quant in others:
-                inner.addWidget(self._option(quant, rest))
-            rest.setVisible(self.quant in others)
+            inner = column(on=rest, gap=6)
+
+            def show(value: str) -> None:
+                if value and not inner.count():
+                    for quant in others:
+                        inner.addWidget(self._option(quant, rest))
+                rest.setVisible(bool(value))
+
+            self.more.changed.connect(show)
             self.more.set_value("on" if self.quant in others else "")
-            self.more.changed.connect(lambda value: rest.setVisible(bool(value)))
+            show(self.more.value)
             self._column.addWidget(rest)
 
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
         title = f"{words.step(quant)} · {quant.name}" if quant.step else quant.name
-        tag = tr("recommended") if quant.recommended else ""
-        row = OptionRow(self._shell.theme, title, parent, tag=tag)
-        row.clicked.connect(lambda: self._choose(quant))
-        self._group.addButton(row)
-        self.options[quant.name] = row
+        tag = self.tr("recommended") if quant.recommended else ""
+        self.options[quant.name] = option = OptionRow(self._theme, title, parent, tag=tag)
+        option.clicked.connect(lambda: self._choose(quant))
+        self._group.addButton(option)
         self._say(quant)
-        return row
+        return option
 
     def _say(self, quant: Quant) -> None:
-        size = words.size(quant.size_bytes) or tr("size unknown")
+        size = words.size(quant.size_bytes) or self.tr("size unknown")
         self.options[quant.name].say(words.step_note(quant), size, words.verdict(self._board.fit(self.model, quant)))
 
     def _rows_changed(self) -> None:
         """Verdicts may be other ones."""
         for quant in self.model.quants:
-            self._say(quant)
+            if quant.name in self.options:
+                self._say(quant)
         self.memory.show_fit()
         self._show_button()
 
     def _names(self, body: QWidget) -> QPlainTextEdit:
-        files = QPlainTextEdit(body)
-        files.setObjectName("details")
-        files.setFont(self._shell.theme.font("code"))
-        files.setReadOnly(True)
-        files.setAccessibleName(tr("File names"))
-        files.setFixedHeight(76)
+        files = lines(self._theme, self.tr("File names"), body)
         files.hide()
-        self.names = FilterChip(self._shell.theme, tr("File names"), body)
+        self.names = FilterChip(self._theme, self.tr("File names"), body)
         self.names.changed.connect(lambda value: files.setVisible(bool(value)))
         self._folds.insertWidget(self._folds.count() - 1, self.names)
         self._column.addWidget(files)
@@ -176,23 +184,19 @@ class Details(Dialog):
 
     # Buttons ----------------------------------------------------------------------------------------------------------
 
-    def _foot(self) -> None:
-        self.add_button(tr("Close"))
-        self.button = self.add_button(tr("Download"), self._act, kind="primary", default=True)
-
     def _show_button(self) -> None:
         board, model, quant = self._board, self.model, self.quant
         fit = board.fit(model, quant)
         if board.installed(model, quant) is not None:
-            text = tr("Use it")
+            text = self.tr("Use it")
         elif board.download(model, quant) is not None:
-            text = tr("Downloading")
+            text = self.tr("Downloading")
         elif not (model.supported and model.served) or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
-            text = tr("Download anyway")
+            text = self.tr("Download anyway")
         else:
-            text = tr("Download")
+            text = self.tr("Download")
         self.button.setText(text)
-        self.button.setEnabled(quant is not None and text != tr("Downloading"))
+        self.button.setEnabled(quant is not None and text != self.tr("Downloading"))
 
     def _act(self) -> None:
         installed = self._board.installed(self.model, self.quant)
@@ -201,41 +205,13 @@ class Details(Dialog):
         elif self.quant is not None:
             self._getting.get(self.model, self.quant)
 
-    def open(self) -> None:
-        self.area.fit(self.inner_width)
-        super().open()
-
     def show_memory(self) -> None:
         """Bring the numbers into view: that is what the user asked for."""
-        QTimer.singleShot(0, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
-
-
-def model_facts(model: CatalogModel) -> list[tuple[str, str]]:
-    """What the catalogue says of a model, as names and values."""
-    shape = model.shape
-    size = put("{n} parameters", n=words.parameters(model.parameters))
-    if shape.experts and shape.active_parameters < shape.parameters:
-        size = put("{size}, {active} of them active", size=size, active=words.parameters(shape.active_parameters))
-    context = put("{n} tokens", n=texts.number(shape.context_train))
-    if model.context_extended > shape.context_train:
-        context = put(
-            "{context}, up to {more} with scaling", context=context, more=words.context(model.context_extended)
-        )
-    thinking = {"switch": tr("When asked"), "always": tr("Always"), "none": tr("No")}[model.thinking]
-    rows = [
-        (tr("Size"), size),
-        (tr("Context"), context if shape.context_train else ""),
-        (tr("Thinking"), thinking),
-        (tr("Languages"), texts.number(model.languages) if model.languages else ""),
-        (tr("Licence"), model.licence),
-        (tr("Released"), words.month(model.released)),
-        (tr("Not verified"), ", ".join(words.unverified(model.inferred))),
-    ]
-    return [(name, value) for name, value in rows if value]
+        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
 
 
 def file_names(model: CatalogModel, quant: Quant | None) -> str:
     """The files of a quant with their sizes, and where they lie."""
-    lines = [] if quant is None else [f"{file.path}   {words.exact(file.size_bytes)}" for file in quant.files]
-    lines += [f"{file.path}   {words.exact(file.size_bytes)}" for file in model.mmproj]
+    lines = [] if quant is None else [f"{file.path}   {texts.exact(file.size_bytes)}" for file in quant.files]
+    lines += [f"{file.path}   {texts.exact(file.size_bytes)}" for file in model.mmproj]
     return "\n".join([*lines, f"{model.repo} @ {model.revision}"]).replace("   0 bytes", "")

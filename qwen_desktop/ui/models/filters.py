@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.core.models import CatalogModel, Purpose
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import SIZES, Wanted
-from qwen_desktop.ui.models.words import tr
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -25,12 +24,12 @@ class Filters(QWidget):
         super().__init__(parent)
         row = FlowLayout(self)
         row.addWidget(title)
-        self.fits = FilterChip(theme, tr("Fits this computer"), self)
+        self.fits = FilterChip(theme, self.tr("Fits this computer"), self)
         self.fits.set_value("on")
-        self.family = FilterChip(theme, tr("Family"), self, menu=True)
-        self.purpose = FilterChip(theme, tr("Purpose"), self, menu=True)
-        self.size_ = FilterChip(theme, tr("Size"), self, menu=True)
-        self.licence = FilterChip(theme, tr("Licence"), self, menu=True)
+        self.family = FilterChip(theme, self.tr("Family"), self, menu=True)
+        self.purpose = FilterChip(theme, self.tr("Purpose"), self, menu=True)
+        self.size_ = FilterChip(theme, self.tr("Size"), self, menu=True)
+        self.licence = FilterChip(theme, self.tr("Licence"), self, menu=True)
         self.chips = (self.fits, self.family, self.purpose, self.size_, self.licence)
         for chip in self.chips:
             chip.changed.connect(lambda _value: self.changed.emit())
@@ -40,23 +39,23 @@ class Filters(QWidget):
         """Offer the families, purposes, sizes and licences that there are; what is chosen stays where it can."""
         models = tuple(models)
         families = list(dict.fromkeys(model.family for model in sorted(models, key=lambda m: m.released, reverse=True)))
-        self.family.set_choices([(name, name) for name in families], tr("All families"))
+        self.family.set_choices([(name, name) for name in families], self.tr("All families"))
         there = {purpose for model in models for purpose in model.purposes}
-        self.purpose.set_choices([(p.value, words.purpose(p)) for p in Purpose if p in there], tr("All purposes"))
+        self.purpose.set_choices([(p.value, words.purpose(p)) for p in Purpose if p in there], self.tr("All purposes"))
         names = {
-            "tiny": tr("Up to 2B"),
-            "small": tr("3B to 9B"),
-            "middle": tr("10B to 39B"),
-            "large": tr("40B and more"),
+            "tiny": self.tr("Up to 2B"),
+            "small": self.tr("3B to 9B"),
+            "middle": self.tr("10B to 39B"),
+            "large": self.tr("40B and more"),
         }
         kinds = [
             (key, names[key])
             for key, (low, high) in SIZES.items()
             if any(low <= model.parameters < high for model in models)
         ]
-        self.size_.set_choices(kinds, tr("All sizes"))
+        self.size_.set_choices(kinds, self.tr("All sizes"))
         licences = sorted({model.licence for model in models if model.licence})
-        self.licence.set_choices([(name, name) for name in licences], tr("All licences"))
+        self.licence.set_choices([(name, name) for name in licences], self.tr("All licences"))
 
     def wanted(self, search: str = "") -> Wanted:
         """What is asked for, with the words of the search field."""

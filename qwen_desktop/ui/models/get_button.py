@@ -2,60 +2,67 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from collections.abc import Callable
 
-from qwen_desktop.core.models import Download, DownloadStatus
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
-from qwen_desktop.ui.theme import Theme
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
+
+from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, Quant
+from qwen_desktop.services import events
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models.board import Board
+from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel
 from qwen_desktop.ui.widgets.meter import Meter
 
 
 class GetButton(QStackedWidget):
-    """Tells by signals what the user wants; ``show_state`` says what there is."""
-
-    get_wanted = Signal()
-    use_wanted = Signal()
-    toggle_wanted = Signal()
-    cancel_wanted = Signal()
+    """Follows one quant of a model: what there is of it is asked of ``board`` whenever that may be another."""
 
     def __init__(
-        self, theme: Theme, name: str, parent: QWidget | None = None, *, primary: bool = False, text: str = ""
+        self,
+        shell: Shell,
+        board: Board,
+        getting: Getting,
+        parent: QWidget | None = None,
+        *,
+        primary: bool = False,
+        text: str = "",
+        progress_width: int = 0,
     ) -> None:
         super().__init__(parent)
-        self._name = name
-        self._text = text or tr("Download")
+        theme = shell.theme
+        self._board = board
+        self._getting = getting
+        self._model: CatalogModel | None = None
+        self._quant: Quant | None = None
+        self._text = text or self.tr("Download")
+        self._progress_width = progress_width
         kind = "primary" if primary else ""
         self.button = TextButton(theme, self._text, self, icon="download", kind=kind)
-        self.button.clicked.connect(self.get_wanted)
-        self.use_button = TextButton(theme, tr("Use it"), self, icon="check", kind=kind)
-        self.use_button.clicked.connect(self.use_wanted)
+        self.button.clicked.connect(self._get)
+        self.use_button = TextButton(theme, self.tr("Use it"), self, icon="check", kind=kind)
+        self.use_button.clicked.connect(self._use)
         self.progress = QWidget(self)
         self.line = ElidedLabel(theme, "", self.progress, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.meter = Meter(theme, put("Download of {name}", name=name), self.progress)
-        self.toggle = IconButton(theme, "pause", tr("Pause"), self.progress, side=30)
-        self.toggle.clicked.connect(self.toggle_wanted)
-        self.cancel = IconButton(theme, "x", tr("Cancel"), self.progress, side=30)
-        self.cancel.clicked.connect(self.cancel_wanted)
-        lines = QVBoxLayout()
-        lines.setSpacing(3)
-        lines.addWidget(self.line)
-        lines.addWidget(self.meter)
-        row = QHBoxLayout(self.progress)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        row.addLayout(lines, 1)
-        row.addSpacing(6)
-        row.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.cancel, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.meter = Meter("", self.progress)
+        self.toggle = IconButton(theme, "pause", self.tr("Pause"), self.progress, side=30)
+        self.toggle.clicked.connect(lambda: self._with_download(getting.toggle))
+        self.cancel = IconButton(theme, "x", self.tr("Cancel"), self.progress, side=30)
+        self.cancel.clicked.connect(lambda: self._with_download(getting.cancel))
+        lines = column(self.line, self.meter, gap=3)
+        row((lines, 1), 6, (self.toggle, MIDDLE), (self.cancel, MIDDLE), on=self.progress, gap=2)
         for page in (self.button, self.progress, self.use_button):
             self.addWidget(page)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self._rename()
+        bus = shell.services.bus
+        for kind_ in (events.LibraryChanged, events.DownloadsChanged, events.DownloadChanged):
+            bus.subscribe(kind_, self.refresh, owner=self)
+        getting.pending.connect(self.refresh)
 
     def sizeHint(self) -> QSize:
         # Only as wide as what is on show: the progress needs more room than the button.
@@ -66,51 +73,68 @@ class GetButton(QStackedWidget):
         shown = self.currentWidget() or self.button
         return QSize(shown.minimumSizeHint().width(), super().minimumSizeHint().height())
 
-    def name_it(self, name: str) -> None:
-        """Say for screen readers what it would fetch."""
-        self._name = name
-        self._rename()
+    def show_model(self, model: CatalogModel, quant: Quant) -> None:
+        """Follow this one."""
+        self._model, self._quant = model, quant
+        self.button.setAccessibleName(f"{self._text}: {model.name}")
+        self.use_button.setAccessibleName(f"{self.use_button.text()}: {model.name}")
+        self.meter.setAccessibleName(texts.fill(self.tr("Download of {name}"), name=model.name))
+        self.refresh()
 
-    def _rename(self) -> None:
-        self.button.setAccessibleName(f"{self._text}: {self._name}")
-        self.use_button.setAccessibleName(f"{tr('Use it')}: {self._name}")
-
-    def show_state(self, *, installed: bool, download: Download | None, preparing: bool = False) -> None:
+    def refresh(self, event: object = None) -> None:
         """Show the button that fits."""
+        model, quant = self._model, self._quant
+        if model is None or quant is None:
+            return
+        if isinstance(event, events.DownloadChanged) and not event.download.is_of(model):
+            return
+        preparing = self._getting.preparing(model, quant)
         self.button.setEnabled(not preparing)
-        self.button.setText(tr("Starting") if preparing else self._text)
-        if installed:
-            self.setCurrentWidget(self.use_button)
-        elif download is None:
-            self.setCurrentWidget(self.button)
-        else:
+        self.button.setText(self.tr("Starting") if preparing else self._text)
+        download = self._board.download(model, quant)
+        if download is not None:
             self._show_download(download)
-            self.setCurrentWidget(self.progress)
+        installed = self._board.installed(model, quant) is not None
+        self.setMinimumWidth(0 if download is None else self._progress_width)
+        self.setCurrentWidget(self.use_button if installed else self.button if download is None else self.progress)
         self.updateGeometry()
+
+    def _get(self) -> None:
+        if self._model is not None and self._quant is not None:
+            self._getting.get(self._model, self._quant)
+
+    def _use(self) -> None:
+        found = self._board.installed(self._model, self._quant) if self._model is not None else None
+        if found is not None:
+            self._getting.use_it(found)
+
+    def _with_download(self, act: Callable[[Download], None]) -> None:
+        found = self._board.download(self._model, self._quant) if self._model is not None else None
+        if found is not None:
+            act(found)
 
     def _show_download(self, download: Download) -> None:
         failed = download.status is DownloadStatus.FAILED
         paused = download.status is DownloadStatus.PAUSED
         self.meter.show_share(download.fraction, "bad" if failed else "accent")
-        icon, name = ("play", tr("Resume")) if paused else ("pause", tr("Pause"))
+        icon, name = ("play", self.tr("Resume")) if paused else ("pause", self.tr("Pause"))
         if failed:
-            icon, name = "rotate-ccw", tr("Try again")
+            icon, name = "rotate-ccw", self.tr("Try again")
         self.toggle.set_icon(icon, name)
         self.toggle.setVisible(download.status is not DownloadStatus.CHECKING)
         self.line.set_color("bad" if failed else "text_muted")
-        self.line.setText(short(download))
+        self.line.setText(self._short(download))
 
-
-def short(download: Download) -> str:
-    """Where a download is, in few words: "64 % · 24 s left"."""
-    if download.status is DownloadStatus.FAILED:
-        return tr("Stopped")
-    if download.status is DownloadStatus.WAITING:
-        return tr("Waiting")
-    if download.status is DownloadStatus.CHECKING:
-        return tr("Being checked")
-    parts = [tr("Paused")] if download.status is DownloadStatus.PAUSED else []
-    parts.append(words.percent(download))
-    if download.status is DownloadStatus.RUNNING and download.seconds_left is not None:
-        parts.append(words.left(download.seconds_left))
-    return " · ".join(parts)
+    def _short(self, download: Download) -> str:
+        """Where a download is, in few words: "64 % · 24 s left"."""
+        if download.status is DownloadStatus.FAILED:
+            return self.tr("Stopped")
+        if download.status is DownloadStatus.WAITING:
+            return self.tr("Waiting")
+        if download.status is DownloadStatus.CHECKING:
+            return self.tr("Being checked")
+        parts = [self.tr("Paused")] if download.status is DownloadStatus.PAUSED else []
+        parts.append(texts.percent(download.fraction))
+        if download.status is DownloadStatus.RUNNING and download.seconds_left is not None:
+            parts.append(texts.left(download.seconds_left))
+        return " · ".join(parts)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import shiboken6
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QWidget
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -39,32 +40,32 @@ class Getting(QObject):
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    def get(self, model: CatalogModel, quant: Quant, *, asker: QWidget | None = None) -> None:
-        """Download ``quant`` of ``model``: asks about cost, licence and memory first, where there is something to ask.
+    def get(self, model: CatalogModel, quant: Quant) -> None:
+        """Download ``quant`` of ``model``: asks about cost, licence and memory first, where there is something to
+        ask."""
+        if self.preparing(model, quant):
+            return
+        key = (model.repo, quant.name)
 
-        ``asker`` is the widget over which questions stand.
-        """
-        if not self.preparing(model, quant):
-            self._shell.operations.run(self._get(model, quant, asker))
+        def ended() -> None:
+            self._preparing.discard(key)
+            self.pending.emit()
+
+        self._preparing.add(key)
+        self.pending.emit()
+        self._shell.operations.run(self._get(model, quant), owner=self, orphaned="cancelled", on_end=ended)
 
     def preparing(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether a start of this model is being prepared."""
         return any(repo == model.repo and (quant is None or name == quant.name) for repo, name in self._preparing)
 
-    async def _get(self, model: CatalogModel, quant: Quant, asker: QWidget | None) -> None:
-        key = (model.repo, quant.name)
-        self._preparing.add(key)
-        self.pending.emit()
-        try:
-            for ask in (self._ask_metered, self._ask_licence, self._ask_fit):
-                if not await ask(model, quant, asker):
-                    return
-            await self._services.downloads.start(DownloadRequest.of(model, quant))
-        finally:
-            self._preparing.discard(key)
-            self.pending.emit()
+    async def _get(self, model: CatalogModel, quant: Quant) -> None:
+        for ask in (self._ask_metered, self._ask_licence, self._ask_fit):
+            if not await ask(model, quant):
+                return
+        await self._services.downloads.start(DownloadRequest.of(model, quant))
 
-    async def _ask_metered(self, _model: CatalogModel, quant: Quant, asker: QWidget | None) -> bool:
+    async def _ask_metered(self, _model: CatalogModel, quant: Quant) -> bool:
         if not self._services.preferences.settings.downloads.ask_metered:
             return True
         from qwen_desktop.services import network  # noqa: PLC0415 - only before a download
@@ -72,23 +73,23 @@ class Getting(QObject):
         if not await network.metered():
             return True
         size = words.size(quant.size_bytes)
-        text = put("The system says that this network is metered. The download has {size}.", size=size)
+        text = texts.fill(self.tr("The system says that this network is metered. The download has {size}."), size=size)
         if not size:
-            text = tr("The system says that this network is metered.")
-        return await self._asked(tr("Data may cost money here"), text, tr("Download"), tr("Not now"), asker)
+            text = self.tr("The system says that this network is metered.")
+        return await self._asked(self.tr("Data may cost money here"), text, self.tr("Download"), self.tr("Not now"))
 
-    async def _ask_licence(self, model: CatalogModel, _quant: Quant, asker: QWidget | None) -> bool:
+    async def _ask_licence(self, model: CatalogModel, _quant: Quant) -> bool:
         if (model.open_licence and not model.gated) or model.repo in self._agreed:
             return True
         from qwen_desktop.ui.models.licence_dialog import LicenceDialog  # noqa: PLC0415 - rare
 
-        dialog = LicenceDialog(self._shell, model, asker or self._window())
+        dialog = LicenceDialog(self._shell, model, self._window())
         if not await answer(dialog):
             return False
         self._agreed.add(model.repo)
         return True
 
-    async def _ask_fit(self, model: CatalogModel, quant: Quant, asker: QWidget | None) -> bool:
+    async def _ask_fit(self, model: CatalogModel, quant: Quant) -> bool:
         """Hold the file's own header against this computer, where the estimate said that it fits."""
         known = self._services.fits.of(model, quant)
         if known is None or known.exact or known.verdict is Verdict.TOO_LARGE:
@@ -101,11 +102,11 @@ class Getting(QObject):
             return True
         if found.fit.verdict is not Verdict.TOO_LARGE:
             return True
-        title = put("{name} does not fit after all", name=model.name)
-        return await self._asked(title, words.fit_sentence(found.fit), tr("Download anyway"), tr("Cancel"), asker)
+        title = texts.fill(self.tr("{name} does not fit after all"), name=model.name)
+        return await self._asked(title, words.fit_sentence(found.fit), self.tr("Download anyway"), self.tr("Cancel"))
 
-    async def _asked(self, title: str, text: str, yes: str, no: str, asker: QWidget | None) -> bool:
-        return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no, parent=asker))
+    async def _asked(self, title: str, text: str, yes: str, no: str) -> bool:
+        return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no))
 
     def _window(self) -> QWidget | None:
         parent = self.parent()
@@ -115,11 +116,11 @@ class Getting(QObject):
 
     def pause(self, download: Download) -> None:
         """Stop for now; nothing is lost."""
-        self._shell.operations.run(self._services.downloads.pause(download.id))
+        self._shell.operations.run(self._services.downloads.pause(download.id), owner=self)
 
     def resume(self, download: Download) -> None:
         """Go on."""
-        self._shell.operations.run(self._services.downloads.resume(download.id))
+        self._shell.operations.run(self._services.downloads.resume(download.id), owner=self)
 
     def toggle(self, download: Download) -> None:
         """Pause what runs or waits, resume what is paused, try what failed again."""
@@ -128,24 +129,35 @@ class Getting(QObject):
         else:
             self.pause(download)
 
-    def move(self, download: Download, index: int) -> None:
-        """Give it another place in the queue."""
-        self._shell.operations.run(self._services.downloads.move(download.id, index))
+    def move(self, download: Download, step: int) -> None:
+        """Give it a place further on in the queue, or before its own."""
+        ids = [item.id for item in self._services.downloads.items()]
+        place = max(0, min(len(ids) - 1, ids.index(download.id) + step))
+        self._shell.operations.run(self._services.downloads.move(download.id, place), owner=self)
 
-    def cancel(self, download: Download, asker: QWidget | None = None) -> None:
+    def cancel(self, download: Download) -> None:
         """End it and remove what has arrived; asked about where that is much."""
 
         def act() -> None:
-            self._shell.operations.run(self._services.downloads.cancel(download.id))
+            self._shell.operations.run(self._services.downloads.cancel(download.id), owner=self)
 
         if download.done_bytes <= _DEAR:
             act()
             return
-        text = put(
-            "{size} have arrived and would be removed. Pausing keeps them.", size=words.size(download.done_bytes)
+        text = texts.fill(
+            self.tr("{size} have arrived and would be removed. Pausing keeps them."),
+            size=words.size(download.done_bytes),
         )
-        title = put("Cancel the download of {name}?", name=words.title(download))
-        self._shell.notify.ask(title, text, tr("Cancel the download"), act, no=tr("Keep it"), parent=asker)
+        title = texts.fill(self.tr("Cancel the download of {name}?"), name=words.title(download))
+        self._shell.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
+
+    def use_download(self, download: Download) -> None:
+        """Let what has come answer."""
+        found = next((model for model in self._services.library.models() if model.path == download.path), None)
+        if found is not None:
+            self.use_it(found)
+        elif download.path:
+            self.use_wanted.emit(download.path)
 
     def use_it(self, model: InstalledModel) -> None:
         """Let an installed model answer."""
@@ -159,15 +171,16 @@ async def answer(dialog: QDialog) -> bool:
     """Wait for an opened (or to be opened) dialog; True when it was accepted."""
     future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    def ended(code: int) -> None:
+    def ended(code: object) -> None:
         if not future.done():
-            future.set_result(code == int(QDialog.DialogCode.Accepted))
+            future.set_result(code == QDialog.DialogCode.Accepted.value)
 
     dialog.finished.connect(ended)
+    dialog.destroyed.connect(ended)  # with its window: nobody is asked any more
     if not dialog.isVisible():
         dialog.open()
     try:
         return await future
     finally:
-        if not future.done() or future.cancelled():
+        if shiboken6.isValid(dialog) and dialog.isVisible():
             dialog.reject()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel
-from qwen_desktop.ui.models.dialog_body import link
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.models.dialog_body import link, web_page
+from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Paragraph
 
@@ -22,33 +23,33 @@ class LicenceDialog(Dialog):
 
     def __init__(self, shell: Shell, model: CatalogModel, parent: QWidget | None) -> None:
         own = not model.open_licence
-        title = (
-            put("The licence of {name}", name=model.name) if own else put("{name} asks for permission", name=model.name)
-        )
-        super().__init__(shell.theme, title, "", parent, width=500)
-        theme = shell.theme
+        said = translate("LicenceDialog", "The licence of {name}")
+        if not own:
+            said = translate("LicenceDialog", "{name} asks for permission")
+        super().__init__(shell.theme, texts.fill(said, name=model.name), "", parent, width=500)
         if own:
-            licence = model.licence or tr("its own licence")
-            text = put(
-                "It comes under “{licence}”, which is not an open licence such as Apache-2.0: it may limit commercial "
-                "use or the number of users. Read it before you use what the model writes.",
+            licence = model.licence or self.tr("its own licence")
+            text = texts.fill(
+                self.tr(
+                    "It comes under “{licence}”, which is not an open licence such as Apache-2.0: it may limit "
+                    "commercial use or the number of users. Read it before you use what the model writes."
+                ),
                 licence=licence,
             )
-            self.body.addWidget(Paragraph(theme, text, self, color="text_muted"))
-            self.address = model.licence_url or f"https://huggingface.co/{model.base_repo or model.repo}"
-            text_link = link(theme, tr("Read the licence"), self)
-            text_link.setToolTip(self.address)
-            text_link.clicked.connect(lambda: shell.notify.link(self.address))
-            self.body.addWidget(text_link, 0, Qt.AlignmentFlag.AlignLeft)
+            self.address = model.licence_url or web_page(model.base_repo or model.repo)
+            self._say(shell, text, self.tr("Read the licence"), self.address)
         if model.gated:
-            text = tr(
+            text = self.tr(
                 "Its publisher gives access to accounts that asked for it. Ask on the model's page, then enter that "
                 "account's access token in Settings, Downloads."
             )
-            self.body.addWidget(Paragraph(theme, text, self, color="text_muted"))
-            page = link(theme, tr("Open the model's page"), self)
-            page.clicked.connect(lambda: shell.notify.link(f"https://huggingface.co/{model.repo}"))
-            self.body.addWidget(page, 0, Qt.AlignmentFlag.AlignLeft)
-        self.add_button(tr("Cancel"))
-        yes = tr("Agree and download") if own else tr("Download")
+            self._say(shell, text, self.tr("Open the model's page"), web_page(model.repo))
+        self.add_button(self.tr("Cancel"))
+        yes = self.tr("Agree and download") if own else self.tr("Download")
         self.agree = self.add_button(yes, lambda: None, kind="primary", default=True)
+
+    def _say(self, shell: Shell, text: str, more: str, address: str) -> None:
+        self.body.addWidget(Paragraph(self._theme, text, self, color="text_muted"))
+        button = link(self._theme, more, self, lambda: shell.notify.link(address))
+        button.setToolTip(address)
+        self.body.addWidget(button, 0, START)

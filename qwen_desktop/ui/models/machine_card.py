@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import CatalogModel
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -28,37 +29,22 @@ class MachineCard(Card):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.title = Label(theme, tr("This computer"), self, weight=600)
-        self.line = Paragraph(theme, tr("Being looked at"), self, role="small", color="text_muted")
+        self.title = Label(theme, self.tr("This computer"), self, weight=600)
+        self.line = Paragraph(theme, self.tr("Being looked at"), self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.7,), self)
         self.comfort = Label(theme, "", self, role="small", weight=600)
         self.with_context = Label(theme, "", self, role="small", color="text_muted")
-        self.button = TextButton(theme, tr("Details"), self, icon="gauge")
-        self.button.setAccessibleName(tr("Details of this computer"))
+        self.button = TextButton(theme, self.tr("Details"), self, icon="gauge")
+        self.button.setAccessibleName(self.tr("Details of this computer"))
         self.button.clicked.connect(self.details_wanted)
-        text = QVBoxLayout()
-        text.setSpacing(2)
-        text.addStretch(1)
-        text.addWidget(self.title)
-        text.addWidget(self.line)
-        text.addWidget(self._bars)
-        text.addStretch(1)
-        self._beside = QVBoxLayout()
-        self._beside.setSpacing(2)
-        self._beside.addStretch(1)
         for label in (self.comfort, self.with_context):
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
-            self._beside.addWidget(label)
-        self._beside.addStretch(1)
+        beside = column(None, self.comfort, self.with_context, None, gap=2)
         self._below = Paragraph(theme, "", self, role="small", weight=600)
-        text.insertWidget(3, self._below)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 14, 16, 14)
-        row.setSpacing(18)
-        row.addWidget(IconLabel(theme, "cpu", self, color="text", size=26), 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(text, 1)
-        row.addLayout(self._beside)
-        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignVCenter)
+        text = column(None, self.title, self.line, self._below, self._bars, None, gap=2)
+        sign = IconLabel(theme, "cpu", self, color="text", size=26)
+        parts = ((sign, MIDDLE), (text, 1), beside, (self.button, MIDDLE))
+        row(*parts, on=self, gap=18, margins=(16, 14, 16, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.show_machine(None)
 
@@ -67,12 +53,14 @@ class MachineCard(Card):
         self.line.setVisible(machine is not None)
         self._bars.setVisible(machine is None)
         if machine is not None:
-            self.line.setText(words.machine_line(machine) or tr("Little could be read about this computer."))
+            self.line.setText(words.machine_line(machine) or self.tr("Little could be read about this computer."))
 
     def show_comfort(self, found: tuple[CatalogModel, int] | None) -> None:
         """Say how large a model runs comfortably, and with what context; None says nothing."""
-        size = put("Comfortable up to {size}", size=words.size_word(found[0])) if found is not None else ""
-        context = put("at 4-bit, {n} context", n=words.context(found[1])) if found is not None else ""
+        size = (
+            texts.fill(self.tr("Comfortable up to {size}"), size=words.size_word(found[0])) if found is not None else ""
+        )
+        context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1])) if found is not None else ""
         self.comfort.setText(size)
         self.with_context.setText(context)
         self._below.setText(f"{size} {context}".strip())

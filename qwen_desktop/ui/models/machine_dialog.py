@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.hardware import PARTS, Cpu, Machine
+from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts
-from qwen_desktop.ui.models.words import put, tr
-from qwen_desktop.ui.widgets.dialog import Dialog
-from qwen_desktop.ui.widgets.labels import Paragraph
+from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts
+from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import column
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.shell import Shell
@@ -23,27 +22,20 @@ if TYPE_CHECKING:
 WIDTH = 560
 
 
-class MachineDialog(Dialog):
+class MachineDialog(ScrollDialog):
     """Shows what is known and can have it measured again."""
 
     def __init__(self, shell: Shell, parent: QWidget | None, comfort: str = "") -> None:
-        text = tr("What was found here decides which models are said to fit.")
-        super().__init__(shell.theme, tr("This computer"), text, parent, width=WIDTH, inset=INSET)
-        self._shell = shell
+        text = translate("MachineDialog", "What was found here decides which models are said to fit.")
+        super().__init__(shell, translate("MachineDialog", "This computer"), text, parent, width=WIDTH)
         self._machine: Machine | None = None
-        self.area = ScrollBody(self, parent)
         self._holder = QWidget(self.area.body)
         self.area.column.addWidget(self._holder)
-        if comfort:
-            self.area.column.addWidget(Paragraph(shell.theme, comfort, self.area.body, weight=600))
+        self.say(comfort, weight=600)
         self.area.column.addStretch(1)
-        self.again = self.add_button(tr("Measure again"))
-        self.again.clicked.disconnect()
-        self.again.clicked.connect(self._measure)
-        copy = self.add_button(tr("Copy"))
-        copy.clicked.disconnect()
-        copy.clicked.connect(self._copy)
-        self.add_button(tr("Close"), kind="primary", default=True)
+        self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
+        self.add_button(self.tr("Copy"), self._copy, closes=False)
+        self.add_button(self.tr("Close"), kind="primary", default=True)
         shell.services.bus.subscribe(MachineChanged, self._changed, owner=self)
         self.show_machine(shell.services.machines.known)
 
@@ -57,76 +49,94 @@ class MachineDialog(Dialog):
         self._machine = machine
         old = self._holder
         self._holder = QWidget(self.area.body)
-        column = QVBoxLayout(self._holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        grid: QGridLayout = facts(self._shell.theme, machine_facts(machine), self._holder)
-        column.addLayout(grid)
+        column(facts(self._theme, self._facts(machine), self._holder), on=self._holder)
         self.area.column.replaceWidget(old, self._holder)
         old.hide()
         old.deleteLater()
 
     def _measure(self) -> None:
         self._shell.operations.run(
-            self._shell.services.machines.machine(refresh=True), busy=self.again, on_done=self.show_machine
+            self._shell.services.machines.machine(refresh=True),
+            owner=self,
+            orphaned="quiet",
+            busy=self.again,
+            on_done=self.show_machine,
         )
 
     def _copy(self) -> None:
         if self._machine is not None:
-            said = "\n".join(f"{name}: {value}" for name, value in machine_facts(self._machine))
+            said = "\n".join(f"{name}: {value}" for name, value in self._facts(self._machine))
             QGuiApplication.clipboard().setText(said)
-            self._shell.notify.toast(tr("The facts are copied."))
+            self._shell.notify.toast(self.tr("The facts are copied."))
 
-    def open(self) -> None:
-        self.area.fit(self.inner_width)
-        super().open()
+    # What is known ----------------------------------------------------------------------------------------------------
 
+    def _facts(self, machine: Machine) -> list[tuple[str, str]]:
+        """Names and values of what is known."""
+        nothing = "" if machine.gpus or "gpu" in machine.unknown else self.tr("None that models can use")
+        speed = texts.fill(self.tr("{size} a second, measured"), size=texts.size(machine.bandwidth_bytes_per_s or 0))
+        unread = (texts.marked(PARTS[name]) if name in PARTS else name for name in machine.unknown)
+        rows = [
+            (self.tr("System"), machine.system),
+            (self.tr("Processor"), machine.cpu.model),
+            (self.tr("Cores"), self._cores(machine.cpu)),
+            (self.tr("Instructions"), ", ".join(machine.cpu.features)),
+            (self.tr("Memory"), self._memory(machine.memory)),
+            (self.tr("Memory speed"), speed if machine.bandwidth_bytes_per_s else ""),
+            *((self._kind(gpu), words.graphics(gpu)) for gpu in machine.gpus),
+            (self.tr("Graphics card"), nothing),
+            (self.tr("Disk of the models"), self._disk(machine.disk) if machine.disk is not None else ""),
+            (self.tr("Battery"), self._battery(machine.battery) if machine.battery is not None else ""),
+            (self.tr("Could not be read"), ", ".join(unread)),
+        ]
+        return [(name, value) for name, value in rows if value]
 
-def machine_facts(machine: Machine) -> list[tuple[str, str]]:
-    """Names and values of what is known."""
-    rows = [(tr("System"), machine.system), (tr("Processor"), machine.cpu.model), (tr("Cores"), _cores(machine.cpu))]
-    rows.append((tr("Instructions"), ", ".join(machine.cpu.features)))
-    found = machine.memory
-    if found.total_bytes is not None:
-        said = put("{size} in all", size=words.size(found.total_bytes))
+    def _cores(self, cpu: Cpu) -> str:
+        parts = []
+        if cpu.physical:
+            parts.append(self.tr("%n core(s)", "", cpu.physical))
+        if cpu.performance and cpu.efficiency:
+            said = self.tr("{fast} fast and {slow} saving")
+            parts.append(texts.fill(said, fast=cpu.performance, slow=cpu.efficiency))
+        if cpu.logical and cpu.logical != cpu.physical:
+            parts.append(self.tr("%n thread(s)", "", cpu.logical))
+        if cpu.usable and cpu.logical and cpu.usable < cpu.logical:
+            parts.append(self.tr("%n of them usable here", "", cpu.usable))
+        return ", ".join(parts)
+
+    def _memory(self, found: Memory) -> str:
+        if found.total_bytes is None:
+            return ""
+        said = texts.fill(self.tr("{size} in all"), size=texts.size(found.total_bytes))
         if found.free_bytes is not None:
-            said = put("{total}, {free} free", total=said, free=words.size(found.free_bytes))
-        rows.append((tr("Memory"), said + (f" ({tr('limited by a container')})" if found.limited else "")))
-    if machine.bandwidth_bytes_per_s:
-        rate = put("{size} a second, measured", size=words.size(machine.bandwidth_bytes_per_s))
-        rows.append((tr("Memory speed"), rate))
-    for gpu in machine.gpus:
-        name = {"gpu": tr("Graphics card"), "igpu": tr("Graphics"), "accelerator": tr("Accelerator")}[gpu.kind]
-        rows.append((name, words.graphics(gpu)))
-    if not machine.gpus and "gpu" not in machine.unknown:
-        rows.append((tr("Graphics card"), tr("None that models can use")))
-    disk = machine.disk
-    if disk is not None and disk.free_bytes is not None:
-        kind = {"ssd": tr("SSD"), "hdd": tr("hard disk"), "network": tr("network"), "memory": tr("in memory")}
-        total = put(" of {size}", size=words.size(disk.total_bytes)) if disk.total_bytes else ""
-        said = put("{size} free{total}", size=words.size(disk.free_bytes), total=total)
-        rows.append(
-            (tr("Disk of the models"), ", ".join(filter(None, (said, kind.get(disk.kind, ""), shown_path(disk.path)))))
-        )
-    if machine.battery is not None:
-        plugged = {True: tr("plugged in"), False: tr("on battery"), None: ""}[machine.battery.plugged]
-        said = f"{texts.number(machine.battery.percent)} %"
-        rows.append((tr("Battery"), ", ".join(filter(None, (said, plugged)))))
-    if machine.unknown:
-        unread = ", ".join(texts.marked(PARTS[name]) if name in PARTS else name for name in machine.unknown)
-        rows.append((tr("Could not be read"), unread))
-    return [(name, value) for name, value in rows if value]
+            said = texts.fill(self.tr("{total}, {free} free"), total=said, free=texts.size(found.free_bytes))
+        return texts.fill(self.tr("{memory} (limited by a container)"), memory=said) if found.limited else said
 
+    def _kind(self, gpu: Gpu) -> str:
+        return {
+            "gpu": self.tr("Graphics card"),
+            "igpu": self.tr("Graphics"),
+            "accelerator": self.tr("Accelerator"),
+        }[gpu.kind]
 
-def _cores(cpu: Cpu) -> str:
-    parts = []
-    if cpu.physical:
-        parts.append(words.tr("1 core") if cpu.physical == 1 else put("{n} cores", n=texts.number(cpu.physical)))
-    if cpu.performance and cpu.efficiency:
-        parts.append(
-            put("{fast} fast and {slow} saving", fast=texts.number(cpu.performance), slow=texts.number(cpu.efficiency))
-        )
-    if cpu.logical and cpu.logical != cpu.physical:
-        parts.append(put("{n} threads", n=texts.number(cpu.logical)))
-    if cpu.usable and cpu.logical and cpu.usable < cpu.logical:
-        parts.append(put("{n} of them usable here", n=texts.number(cpu.usable)))
-    return ", ".join(parts)
+    def _disk(self, disk: Disk) -> str:
+        if disk.free_bytes is None:
+            return ""
+        kind = {
+            "ssd": self.tr("SSD"),
+            "hdd": self.tr("hard disk"),
+            "network": self.tr("network"),
+            "memory": self.tr("in memory"),
+        }
+        said = texts.fill(self.tr("{size} free"), size=texts.size(disk.free_bytes))
+        if disk.total_bytes:
+            said = texts.fill(
+                self.tr("{size} free of {total}"),
+                size=texts.size(disk.free_bytes),
+                total=texts.size(disk.total_bytes),
+            )
+        return words.line(said, kind.get(disk.kind, ""), shown_path(disk.path))
+
+    def _battery(self, battery: Battery) -> str:
+        plugged = {True: self.tr("plugged in"), False: self.tr("on battery"), None: ""}[battery.plugged]
+        return words.line(texts.percent(battery.percent / 100), plugged)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import link
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.select import Select
@@ -34,38 +34,25 @@ class MemoryTable(QWidget):
         self._model = model
         self._quant: Quant | None = None
         theme = shell.theme
-        self.context = Select(theme, tr("Context for which memory is shown"), self)
+        self.context = Select(theme, self.tr("Context for which memory is shown"), self)
         self._asked = 0
         self._offer(shell.services.fits.use().context)
         self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
-        self.meter = Meter(theme, tr("Memory"), self, role="good")
+        self.meter = Meter(self.tr("Memory"), self, role="good")
         self.figures = QGridLayout()
         self.figures.setHorizontalSpacing(24)
         self.figures.setVerticalSpacing(4)
         self.figures.setColumnStretch(2, 1)
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
-        self.check = link(theme, tr("Check with the file itself"), self)
-        self.check.setToolTip(tr("Reads the file's header over the network: some megabytes at most."))
-        self.check.clicked.connect(self._read_header)
+        self.check = link(theme, self.tr("Check with the file itself"), self, self._read_header)
+        self.check.setToolTip(self.tr("Reads the file's header over the network: some megabytes at most."))
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
-        title = Label(theme, tr("Memory"), self, weight=600)
-        head = QHBoxLayout()
-        head.setContentsMargins(0, 10, 0, 0)
-        head.addWidget(title)
-        head.addStretch(1)
-        head.addWidget(self.context)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addWidget(self.sentence)
-        column.addWidget(self.meter)
-        column.addLayout(self.figures)
-        column.addWidget(self.note)
-        column.addWidget(self.check, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.problem)
+        title = Label(theme, self.tr("Memory"), self, weight=600)
+        head = row(title, None, self.context, margins=(0, 10, 0, 0))
+        parts = (head, self.sentence, self.meter, self.figures, self.note, (self.check, START), self.problem)
+        column(*parts, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""
@@ -82,7 +69,7 @@ class MemoryTable(QWidget):
         self._asked = asked
         self.context.clear()
         for tokens in sorted({*(n for n in _CONTEXTS if n <= most), asked}):
-            self.context.addItem(put("{n} tokens", n=texts.number(tokens)), tokens)
+            self.context.addItem(texts.tokens(tokens), tokens)
         self.context.setCurrentIndex(self.context.findData(asked))
 
     def show_fit(self) -> None:
@@ -97,7 +84,9 @@ class MemoryTable(QWidget):
         if fit is None:
             unknown = self._quant is not None and self._board.machine is not None
             self.sentence.setText(
-                tr("The size of the file is not known yet.") if unknown else tr("This computer is being looked at.")
+                self.tr("The size of the file is not known yet.")
+                if unknown
+                else self.tr("This computer is being looked at.")
             )
             self.check.setVisible(unknown)
             return
@@ -105,35 +94,27 @@ class MemoryTable(QWidget):
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
         self.meter.show_share(share, words.verdict(fit)[1])
         self.meter.setAccessibleDescription(words.fit_sentence(fit))
-        for place, (title, value) in enumerate(figures(fit)):
-            strong = title == tr("Together")
-            name_label = Label(
-                self._shell.theme,
-                title,
-                self,
-                role="small",
-                color="text" if strong else "text_muted",
-                weight=600 if strong else 400,
-            )
-            value_label = Label(
-                self._shell.theme, value, self, role="small", tabular=True, weight=600 if strong else 400
-            )
-            self.figures.addWidget(name_label, place, 0)
-            self.figures.addWidget(value_label, place, 1, Qt.AlignmentFlag.AlignRight)
+        theme, together = self._shell.theme, self.tr("Together")
+        for place, (title, count) in enumerate(one for one in self._figures(fit) if one[1] or one[0] == together):
+            weight, color = (600, "text") if title == together else (400, "text_muted")
+            name = Label(theme, title, self, role="small", color=color, weight=weight)
+            value = Label(theme, texts.exact(count), self, role="small", tabular=True, weight=weight)
+            self.figures.addWidget(name, place, 0)
+            self.figures.addWidget(value, place, 1, Qt.AlignmentFlag.AlignTrailing)
         self.note.setText(self._basis(fit))
         self.check.setVisible(not fit.exact)
 
     def _basis(self, fit: Fit) -> str:
-        said = [words.speed(fit.decode_tokens_per_s).capitalize()] if fit.decode_tokens_per_s else []
+        said = [texts.about_speed(fit.decode_tokens_per_s).capitalize()] if fit.decode_tokens_per_s else []
         if fit.gpu_layers:
-            said.append(put("{n} layers on the graphics card", n=texts.number(fit.gpu_layers)))
+            said.append(self.tr("%n layer(s) on the graphics card", "", fit.gpu_layers))
         if fit.max_context:
-            said.append(put("at most {n} tokens of context fit", n=texts.number(fit.max_context)))
-        basis = tr("estimated from the catalogue")
+            said.append(self.tr("at most %n token(s) of context fit", "", fit.max_context))
+        basis = self.tr("estimated from the catalogue")
         if fit.exact:
-            basis = tr("from the file's own header")
+            basis = self.tr("from the file's own header")
         if fit.measured:
-            basis = tr("corrected by what was measured on this computer")
+            basis = self.tr("corrected by what was measured on this computer")
         return " · ".join([*said, basis])
 
     def _clear(self) -> None:
@@ -163,26 +144,24 @@ class MemoryTable(QWidget):
 
         self._shell.operations.run(
             self._shell.services.fits.of_reference(reference),
+            owner=self,
+            orphaned="cancelled",
             busy=self.check,
             on_done=lambda _found: self.show_fit(),
             on_error=failed,
         )
 
-
-def figures(fit: Fit) -> list[tuple[str, str]]:
-    """The parts of the memory, largest matter first, as names and values."""
-    memory = fit.memory
-    rows = [
-        (tr("Weights"), memory.weights_bytes),
-        (tr("Context"), memory.kv_bytes),
-        (tr("State"), memory.state_bytes),
-        (tr("Computing"), memory.compute_bytes),
-        (tr("Pictures"), memory.mmproj_bytes),
-        (tr("The engine itself"), memory.overhead_bytes),
-    ]
-    shown = [(name, words.exact(count)) for name, count in rows if count]
-    shown.append((tr("Together"), words.exact(memory.total_bytes)))
-    if memory.device_bytes:
-        shown.append((tr("of this on the graphics card"), words.exact(memory.device_bytes)))
-    shown.append((tr("Free now"), words.exact(fit.free_bytes)))
-    return shown
+    def _figures(self, fit: Fit) -> list[tuple[str, int]]:
+        """The parts of the memory, largest matter first, as names and bytes."""
+        memory = fit.memory
+        return [
+            (self.tr("Weights"), memory.weights_bytes),
+            (self.tr("Context"), memory.kv_bytes),
+            (self.tr("State"), memory.state_bytes),
+            (self.tr("Computing"), memory.compute_bytes),
+            (self.tr("Pictures"), memory.mmproj_bytes),
+            (self.tr("The engine itself"), memory.overhead_bytes),
+            (self.tr("Together"), memory.total_bytes),
+            (self.tr("of this on the graphics card"), memory.device_bytes),
+            (self.tr("Free now"), fit.free_bytes),
+        ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
-from qwen_desktop.core.models import Advice, CatalogModel, Download, InstalledModel, Purpose, Quant
+from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpose, Quant
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -26,8 +26,9 @@ from qwen_desktop.ui.models.installed_list import InstalledList
 from qwen_desktop.ui.models.machine_card import MachineCard
 from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
-from qwen_desktop.ui.models.words import put, tr
+from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.search_field import SearchField
@@ -58,64 +59,39 @@ class ModelsPage(QScrollArea):
         self._fit()
         theme.changed.connect(self._fit)
         self._build()
-        self._lay_out()
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self.column, 1000)
-        middle.addStretch(1)
+        row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
+        self.setFocusProxy(self.search)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)
         self._typing.timeout.connect(self._search)
         self._connect()
-        self._show_downloads()
         self._show_installed()
 
     def _fit(self) -> None:
         self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
 
     def _build(self) -> None:
-        theme, column = self._shell.theme, self.column
-        self.title = Label(theme, tr("Models"), column, role="heading", weight=700)
-        self.import_button = TextButton(theme, tr("Import"), column, icon="folder-input")
-        self.import_button.setToolTip(tr("Models of other programs, and files of your own"))
-        self.search = SearchField(theme, tr("Name, purpose or repository"), column)
-        self.offline = OfflineBar(self._shell, column)
-        self.machine = MachineCard(theme, column)
-        self.purposes = PurposeBar(theme, column)
-        self.advice = AdviceCards(self._shell, self.board, self._getting, column)
-        self.downloads = DownloadCards(theme, column)
-        self.installed_title = Label(theme, tr("Installed"), column, role="message", weight=600)
-        self.installed = InstalledList(theme, column)
-        self.catalogue = CatalogueSection(self._shell, self.board, column)
-
-    def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.title)
-        head.addStretch(1)
-        head.addWidget(self.import_button)
+        theme, inside = self._shell.theme, self.column
+        self.title = Label(theme, self.tr("Models"), inside, role="heading", weight=700)
+        self.import_button = TextButton(theme, self.tr("Import"), inside, icon="folder-input")
+        self.import_button.setToolTip(self.tr("Models of other programs, and files of your own"))
+        self.search = SearchField(theme, self.tr("Name, purpose or repository"), inside)
+        self.offline = OfflineBar(self._shell, inside)
+        self.machine = MachineCard(theme, inside)
+        self.purposes = PurposeBar(theme, inside)
+        self.advice = AdviceCards(self._shell, self.board, self._getting, inside)
+        self.downloads = DownloadCards(self._shell, self._getting, inside)
+        self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
+        self.installed = InstalledList(theme, inside)
+        self.catalogue = CatalogueSection(self._shell, self.board, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
-        head.addWidget(self.search, 10)
-        inner = QVBoxLayout(self.column)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(18)
-        inner.addLayout(head)
-        inner.addWidget(self.offline)
-        inner.addWidget(self.machine)
-        inner.addWidget(self.purposes)
-        inner.addWidget(self.advice)
-        inner.addWidget(self.downloads)
-        mine = QVBoxLayout()
-        mine.setSpacing(8)
-        mine.addWidget(self.installed_title)
-        mine.addWidget(self.installed)
-        inner.addLayout(mine)
-        inner.addWidget(self.catalogue)
-        inner.addStretch(1)
+        head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
+        mine = column(self.installed_title, self.installed, gap=8)
+        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads)
+        column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
         board, getting = self.board, self._getting
@@ -125,10 +101,6 @@ class ModelsPage(QScrollArea):
         self.machine.details_wanted.connect(self.show_machine)
         self.purposes.chosen.connect(lambda _purpose: self._advise())
         self.advice.details_wanted.connect(self._advice_details)
-        self.downloads.toggle_wanted.connect(getting.toggle)
-        self.downloads.cancel_wanted.connect(getting.cancel)
-        self.downloads.move_wanted.connect(getting.move)
-        self.downloads.use_wanted.connect(self._use_download)
         installed = self.installed
         installed.use_wanted.connect(getting.use_it)
         installed.details_wanted.connect(self.installed_details)
@@ -137,18 +109,16 @@ class ModelsPage(QScrollArea):
         installed.delete_wanted.connect(self.delete)
         installed.repair_wanted.connect(lambda model: self._repair(model, repair=True))
         installed.unrepair_wanted.connect(lambda model: self._repair(model, repair=False))
-        installed.view.reached.connect(lambda rect: self._reveal_part(installed.view, rect))
+        installed.list.reached.connect(self._reveal_row)
         self.catalogue.details_wanted.connect(self.details)
         self.catalogue.why_wanted.connect(lambda model: self.details(model).show_memory())
         self.catalogue.download_wanted.connect(self._download)
         self.catalogue.progress_wanted.connect(self._show_progress)
-        self.catalogue.list.reached.connect(lambda rect: self._reveal_part(self.catalogue.list, rect))
+        self.catalogue.list.reached.connect(self._reveal_row)
         board.rows_changed.connect(self._rows_changed)
         bus = self._services.bus
         bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
         bus.subscribe(events.LibraryChanged, self._show_installed, owner=self)
-        bus.subscribe(events.DownloadsChanged, self._show_downloads, owner=self)
-        bus.subscribe(events.DownloadChanged, self._download_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
         installed.set_in_use(self._services.models.state.path)
 
@@ -161,7 +131,7 @@ class ModelsPage(QScrollArea):
             self.machine.show_machine(self.board.machine)
             if self.board.rows is not None:
                 self._rows_changed()
-            self._shell.operations.run(self._load(), on_error=self._not_loaded)
+            self._shell.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
         else:
             self.board.refresh_when_stale()
 
@@ -212,9 +182,8 @@ class ModelsPage(QScrollArea):
         if self._typing.isActive():
             self._typing.stop()
             self._search()
-        target = self.installed.view if self.installed.model.rowCount() and self.search.text() else self.catalogue.list
-        if not self.catalogue.enter() and target.model().rowCount():
-            target.setFocus(Qt.FocusReason.TabFocusReason)
+        if not self.catalogue.enter():
+            (self.installed.list if self.installed.list.rows and self.search.text() else self.catalogue.list).enter()
 
     def _machine_changed(self, event: events.MachineChanged) -> None:
         self.machine.show_machine(event.machine)
@@ -222,15 +191,9 @@ class ModelsPage(QScrollArea):
     def _model_changed(self, event: events.ModelChanged) -> None:
         self.installed.set_in_use(event.state.path)
 
-    def _download_changed(self, event: events.DownloadChanged) -> None:
-        self.downloads.show_one(event.download)
-
     def _show_installed(self, _event: object = None) -> None:
         self.installed.show_models(self._services.library.models(), self.search.text().strip())
         self.installed_title.setVisible(not self.installed.isHidden())
-
-    def _show_downloads(self, _event: object = None) -> None:
-        self.downloads.show_all(self._services.downloads.items())
 
     def _show_progress(self, row: Row) -> None:
         """Scroll to the card of the download of a row."""
@@ -240,10 +203,8 @@ class ModelsPage(QScrollArea):
             self.ensureWidgetVisible(card, 0, 40)
             card.toggle.setFocus(Qt.FocusReason.TabFocusReason)
 
-    def _reveal_part(self, view: QWidget, rect: QRect) -> None:
-        corner = view.mapTo(self.column, QPoint(0, 0)) + self.column.pos()
-        place = rect.translated(corner)
-        self.ensureVisible(place.center().x(), place.center().y(), 0, rect.height())
+    def _reveal_row(self, row: QWidget) -> None:
+        self.ensureWidgetVisible(row, 0, row.height() // 2)
 
     # Models -----------------------------------------------------------------------------------------------------------
 
@@ -280,22 +241,15 @@ class ModelsPage(QScrollArea):
             return
         faulty = [model for model in models if model.template_fault is not None and not model.template_repaired]
         if len(models) == 1 and not faulty:
-            text = put("{name} is in the list.", name=models[0].name)
+            text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
             self._shell.notify.toast(
-                text, kind="good", action=tr("Use it"), act=lambda: self._getting.use_it(models[0])
+                text, kind="good", action=self.tr("Use it"), act=lambda: self._getting.use_it(models[0])
             )
         elif faulty:
-            text = put("{name} is in the list; its chat template has a fault.", name=faulty[0].name)
-            self._shell.notify.toast(text, action=tr("Show"), act=lambda: self.installed_details(faulty[0]))
+            text = texts.fill(self.tr("{name} is in the list; its chat template has a fault."), name=faulty[0].name)
+            self._shell.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
         else:
-            self._shell.notify.toast(put("{n} models are in the list.", n=texts.number(len(models))), kind="good")
-
-    def _use_download(self, download: Download) -> None:
-        found = next((m for m in self._services.library.models() if m.path == download.path), None)
-        if found is not None:
-            self._getting.use_it(found)
-        elif download.path:
-            self._getting.use_wanted.emit(download.path)
+            self._shell.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
 
     # Installed models -------------------------------------------------------------------------------------------------
 
@@ -315,47 +269,52 @@ class ModelsPage(QScrollArea):
 
     def verify(self, model: InstalledModel) -> None:
         """Read the files again and hold them against their hashes."""
-        self.installed.set_busy(model.id, 0.0)
-
-        async def work() -> bool:
-            try:
-                return await self._services.library.verify(
-                    model.id, lambda done, total: self.installed.set_busy(model.id, done / total if total else 0.0)
-                )
-            finally:
-                self.installed.set_busy(model.id, None)
-
-        self._shell.operations.run(work(), on_done=lambda good: self._verified(model, good=good))
+        show = self.installed.set_busy
+        show(model.id, 0.0)
+        self._shell.operations.run(
+            self._services.library.verify(
+                model.id, while_alive(self, lambda done, total: show(model.id, done / total if total else 0.0))
+            ),
+            owner=self,
+            on_done=lambda good: self._verified(model, good=good),
+            on_end=lambda: show(model.id, None),
+        )
 
     def _verified(self, model: InstalledModel, *, good: bool) -> None:
         if good:
-            self._shell.notify.toast(put("{name} is as it should be.", name=model.name), kind="good")
+            self._shell.notify.toast(texts.fill(self.tr("{name} is as it should be."), name=model.name), kind="good")
         else:
-            text = put("{name} differs from what its hash says. Delete it and download it again.", name=model.name)
+            text = texts.fill(
+                self.tr("{name} differs from what its hash says. Delete it and download it again."), name=model.name
+            )
             self._shell.notify.toast(text, kind="bad", stays=True)
 
     def _reveal(self, model: InstalledModel) -> None:
         if not QDesktopServices.openUrl(url_of(Path(model.path).parent)):
-            self._shell.notify.toast(tr("No program on this computer shows folders."), kind="bad")
+            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""
         self._shell.operations.run(
             self._services.library.why_no_bin(model.id),
+            owner=self,
             on_done=lambda reason: self._ask_delete(model, reason),
             wish="models.delete",
         )
 
     def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
-        where = words.origin(model.origin) or tr("another folder")
+        where = words.origin(model.origin) or self.tr("another folder")
         size = words.size(model.size_bytes)
-        text, yes = put("Its files, {size}, go to the bin.", size=size), tr("Delete")
+        text, yes = texts.fill(self.tr("Its files, {size}, go to the bin."), size=size), self.tr("Delete")
         if not model.owned:
-            text = put("Only the entry in this list goes. The file itself stays in {program}.", program=where)
+            text = texts.fill(
+                self.tr("Only the entry in this list goes. The file itself stays in {program}."), program=where
+            )
         elif no_bin is not None:
-            text = f"{texts.text(no_bin)} {put('Its files, {size}, are deleted for good.', size=size)}"
-            yes = tr("Delete for good")
-        title = put("Delete {name}?", name=model.name)
+            said = self.tr("{reason} Its files, {size}, are deleted for good.")
+            text = texts.fill(said, reason=no_bin, size=size)
+            yes = self.tr("Delete for good")
+        title = texts.fill(self.tr("Delete {name}?"), name=model.name)
         self._shell.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
     def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
@@ -364,20 +323,26 @@ class ModelsPage(QScrollArea):
             if permanent or problem.action != "delete_permanently":
                 return False
             ask, text = self._shell.notify.ask, texts.text(problem.hint) if problem.hint is not None else ""
-            ask(texts.text(problem.what), text, tr("Delete for good"), lambda: self._delete(model, permanent=True))
+            ask(texts.text(problem.what), text, self.tr("Delete for good"), lambda: self._delete(model, permanent=True))
             return True
 
         self._shell.operations.run(
             self._services.library.delete(model.id, permanent=permanent),
-            on_done=lambda _: self._shell.notify.toast(put("{name} is deleted.", name=model.name)),
+            owner=self,
+            on_done=lambda _: self._shell.notify.toast(texts.fill(self.tr("{name} is deleted."), name=model.name)),
             on_error=failed,
         )
 
     def _repair(self, model: InstalledModel, *, repair: bool) -> None:
         library = self._services.library
-        done = tr("The chat template is repaired.") if repair else tr("The file's own chat template is used again.")
+        done = (
+            self.tr("The chat template is repaired.")
+            if repair
+            else self.tr("The file's own chat template is used again.")
+        )
         self._shell.operations.run(
             library.repair_template(model.id) if repair else library.unrepair_template(model.id),
+            owner=self,
             on_done=lambda _: self._shell.notify.toast(done, kind="good"),
         )
 

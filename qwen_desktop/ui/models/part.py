@@ -1,14 +1,16 @@
-"""Everything about models that the window holds, each built when it is first needed: the page, the way to a
-download, and the watch over running ones."""
+"""What the window holds about models beside their page, each built when it is first needed: what is known, the way to
+a download, and the watch over running ones."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.services.events import DownloadsChanged
+from qwen_desktop.ui.pages import MODELS, Pages
 from qwen_desktop.ui.rail import Rail
 from qwen_desktop.ui.shell import Shell
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
     from qwen_desktop.ui.models.board import Board
     from qwen_desktop.ui.models.getting import Getting
-    from qwen_desktop.ui.models.page import ModelsPage
     from qwen_desktop.ui.models.watch import DownloadsWatch
 
 
@@ -26,44 +27,31 @@ class ModelsPart(QObject):
     use_wanted = Signal(object)  # a path
     shown_wanted = Signal()
 
-    def __init__(self, shell: Shell, rail: Rail, window: QWidget) -> None:
+    def __init__(self, shell: Shell, rail: Rail, pages: Pages, window: QWidget) -> None:
         super().__init__(window)
         self._shell = shell
         self._rail = rail
+        self._pages = pages
         self._window = window
-        self._board: Board | None = None
-        self._getting: Getting | None = None
         self._sidelist: SideList | None = None
-        self.page: ModelsPage | None = None
         self.watch: DownloadsWatch | None = None
         shell.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
 
-    @property
+    @cached_property
     def board(self) -> Board:
         """What is known about models and this computer; shared by the pages."""
-        if self._board is None:
-            from qwen_desktop.ui.models.board import Board  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.models.board import Board  # noqa: PLC0415 - not before the first paint
 
-            self._board = Board(self._shell, self)
-        return self._board
+        return Board(self._shell, self)
 
-    @property
+    @cached_property
     def getting(self) -> Getting:
         """The way from a Download button to a running download."""
-        if self._getting is None:
-            from qwen_desktop.ui.models.getting import Getting  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.models.getting import Getting  # noqa: PLC0415 - not before the first paint
 
-            self._getting = Getting(self._shell, self._window)
-            self._getting.use_wanted.connect(self.use_wanted)
-        return self._getting
-
-    def built(self) -> ModelsPage:
-        """The page."""
-        if self.page is None:
-            from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
-
-            self.page = ModelsPage(self._shell, self.board, self.getting)
-        return self.page
+        getting = Getting(self._shell, self._window)
+        getting.use_wanted.connect(self.use_wanted)
+        return getting
 
     def put_into(self, sidelist: SideList) -> None:
         """Show downloads under this list too, once there are some."""
@@ -77,8 +65,8 @@ class ModelsPart(QObject):
             return
         from qwen_desktop.ui.models.watch import DownloadsWatch  # noqa: PLC0415 - only with a download
 
-        self.watch = DownloadsWatch(self._shell, self.getting, self._rail.button("view.models"), self)
+        self.watch = DownloadsWatch(self._shell, self.getting, self._rail.button(MODELS), self)
         self.watch.models_wanted.connect(self.shown_wanted)
-        self.watch.page_shown = lambda: self.page is not None and self.page.isVisible()
+        self.watch.page_shown = lambda: self._pages.shows(MODELS)
         if self._sidelist is not None:
             self.watch.put_into(self._sidelist)

@@ -12,7 +12,6 @@ from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.row_paint import draw_words
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.meter import draw_meter
 
@@ -28,7 +27,7 @@ class SideProgress(QAbstractButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(tr("Show the downloads"))
+        self.setToolTip(self.tr("Show the downloads"))
         theme.changed.connect(self.updateGeometry)
         self.hide()
 
@@ -41,16 +40,16 @@ class SideProgress(QAbstractButton):
         running = next((item for item in active if item.status is DownloadStatus.RUNNING), active[0])
         name = words.title(running)
         if len(active) > 1:
-            name = put("{name} and {n} more", name=name, n=texts.number(len(active) - 1))
-        figures = [f"{texts.number(int(share * 100))} %"]
+            name = texts.fill(self.tr("{name} and {n} more"), name=name, n=len(active) - 1)
+        figures = [texts.percent(share)]
         speed = sum(item.speed for item in active)
         if speed > 0:
-            figures.append(words.rate(speed))
+            figures.append(texts.rate(speed))
         if len(active) == 1 and running.seconds_left is not None:
-            figures.append(words.left(running.seconds_left))
+            figures.append(texts.left(running.seconds_left))
         elif speed > 0:
             missing = sum(max(0, item.total_bytes - item.done_bytes) for item in active)
-            figures.append(words.left(missing / speed))
+            figures.append(texts.left(missing / speed))
         self.setText(name)
         self._figures = " · ".join(figures)
         self.setAccessibleName(f"{name}, {self._figures}")

@@ -6,6 +6,7 @@ Built with the first download; the Models page need not exist for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -17,7 +18,6 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.models.taskbar import Taskbar
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class DownloadsWatch(QObject):
         self._tip = button.toolTip()
         self._side: SideProgress | None = None
         self._taskbar = Taskbar()
-        self._items = {item.id: item for item in shell.services.downloads.items()}
+        self._seen: dict[str, DownloadStatus] = {}
         self.page_shown: Callable[[], bool] = lambda: False
         bus = shell.services.bus
-        bus.subscribe(events.DownloadsChanged, self._list_changed, owner=self)
-        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
-        self._show()
+        bus.subscribe(events.DownloadsChanged, self._refresh, owner=self)
+        bus.subscribe(events.DownloadChanged, self._refresh, owner=self)
+        self._refresh()
 
     def put_into(self, sidelist: SideList) -> None:
         """Show the progress under the list of chats too."""
@@ -56,56 +56,46 @@ class DownloadsWatch(QObject):
             sidelist.add_note(self._side)
             self._show()
 
-    def _list_changed(self, _event: events.DownloadsChanged) -> None:
-        self._items = {item.id: item for item in self._shell.services.downloads.items()}
+    def _refresh(self, _event: object = None) -> None:
         self._show()
-
-    def _moved_on(self, event: events.DownloadChanged) -> None:
-        before = self._items.get(event.download.id)
-        self._items[event.download.id] = event.download
-        self._show()
-        if before is None or before.status is event.download.status:
-            return
-        if event.download.status is DownloadStatus.DONE:
-            self._finished(event.download)
-        elif event.download.status is DownloadStatus.FAILED and not self.page_shown():
-            self._failed(event.download)
+        items = self._shell.services.downloads.items()
+        before, self._seen = self._seen, {item.id: item.status for item in items}
+        for item in items:
+            if before.get(item.id, item.status) is item.status:
+                continue
+            if item.status is DownloadStatus.DONE:
+                self._finished(item)
+            elif item.status is DownloadStatus.FAILED and not self.page_shown():
+                self._failed(item)
 
     def _finished(self, download: Download) -> None:
-        models = self._shell.services.library.models()
-        found = next((m for m in models if m.path == download.path), None)
+        notify = self._shell.notify
         if download.problem is not None:
             if not self.page_shown():
-                self._shell.notify.problem(download.problem)
+                notify.problem(download.problem)
             return
-        text = put("{name} is here and checked.", name=words.title(download))
-        if not download.path and found is None:
-            self._shell.notify.toast(text, kind="good")
-            return
-
-        def use() -> None:
-            if found is not None:
-                self._getting.use_it(found)
-            else:
-                self._getting.use_wanted.emit(download.path)
-
-        self._shell.notify.toast(text, kind="good", action=tr("Use it"), act=use)
+        text = texts.fill(self.tr("{name} is here and checked."), name=words.title(download))
+        if download.path:
+            use = partial(self._getting.use_download, download)
+            notify.toast(text, kind="good", action=self.tr("Use it"), act=use)
+        else:
+            notify.toast(text, kind="good")
 
     def _failed(self, download: Download) -> None:
         said = texts.text(download.problem.what) if download.problem is not None else ""
-        text = put("The download of {name} stopped.", name=words.title(download))
-        self._shell.notify.toast(f"{text} {said}".strip(), kind="bad", action=tr("Show"), act=self.models_wanted.emit)
+        text = texts.fill(self.tr("The download of {name} stopped."), name=words.title(download))
+        self._shell.notify.toast(
+            f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit
+        )
 
     def _show(self) -> None:
-        active = [item for item in self._items.values() if item.status in _ACTIVE]
+        active = [item for item in self._shell.services.downloads.items() if item.status in _ACTIVE]
         total = sum(item.total_bytes for item in active)
         share = sum(item.done_bytes for item in active) / total if total else 0.0
         self._button.set_progress(share if active else None)
         said = ""
         if active:
-            one = put("1 download, {n} %", n=texts.number(int(share * 100)))
-            many = put("{count} downloads, {n} %", count=texts.number(len(active)), n=texts.number(int(share * 100)))
-            said = one if len(active) == 1 else many
+            said = texts.fill(self.tr("%n download(s), {percent}", "", len(active)), percent=texts.percent(share))
         self._button.setAccessibleName(f"{self._name}: {said}" if said else self._name)
         self._button.setToolTip(f"{self._tip}\n{said}" if said else self._tip)
         if self._side is not None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import platform
 
-from PySide6.QtCore import Qt, qVersion
+from PySide6.QtCore import qVersion
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP
-from qwen_desktop.ui import icons
 from qwen_desktop.ui.settings.licences import LicencesDialog
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import MIDDLE, TOP, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph, said
 from qwen_desktop.ui.widgets.surface import Card, Line
 
 #: What the window is made of: name, licence.
@@ -40,59 +41,25 @@ class AboutSection(QWidget):
         theme = shell.theme
         self._shell = shell
         card = Card(self)
-        inner = QVBoxLayout(card)
-        inner.setContentsMargins(18, 16, 18, 8)
-        inner.setSpacing(0)
-        inner.addLayout(self._head(card))
-        inner.addSpacing(14)
-        for name, licence in PARTS:
-            inner.addWidget(Line(card))
-            row = QHBoxLayout()
-            row.setContentsMargins(0, 8, 0, 8)
-            row.addWidget(Label(theme, name, card), 1)
-            row.addWidget(Label(theme, licence, card, role="small", color="text_muted"))
-            inner.addLayout(row)
-        inner.addWidget(Line(card))
-        inner.addLayout(self._all(card))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(16)
-        column.addWidget(Label(theme, self.tr("About"), self, role="heading", weight=700))
-        column.addWidget(card)
-
-    def _head(self, card: QWidget) -> QHBoxLayout:
-        theme = self._shell.theme
-        sign = QLabel(card)
-        sign.setPixmap(icons.pixmap("app", theme.color("accent"), 48, self.devicePixelRatioF()))
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600))
-        for text in about_sentences():
-            words.addWidget(Paragraph(theme, self.tr(text), card, role="small", color="text_muted"))
         copy = TextButton(theme, self.tr("Copy versions"), card, icon="copy")
         copy.clicked.connect(self._copy)
-        row = QHBoxLayout()
-        row.setSpacing(16)
-        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(words, 1)
-        row.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
-        return row
-
-    def _all(self, card: QWidget) -> QHBoxLayout:
-        theme = self._shell.theme
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(Paragraph(theme, self.tr("Licences of the parts"), card, weight=500))
-        text = self.tr("Everything that is inside, with its version and the full text of its licence.")
-        words.addWidget(Paragraph(theme, text, card, role="small", color="text_muted"))
+        sign = IconLabel(theme, "app", card, color="accent", size=48)
+        name = Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600)
+        head = row((sign, TOP), (said(theme, card, name, *about_sentences()), 1), (copy, TOP), gap=16)
         self.licences = TextButton(theme, self.tr("Show licences"), card, icon="book-open")
         self.licences.clicked.connect(lambda: LicencesDialog(self._shell, self.window()).open())
-        row = QHBoxLayout()
-        row.setContentsMargins(0, 12, 0, 6)
-        row.setSpacing(16)
-        row.addLayout(words, 1)
-        row.addWidget(self.licences, 0, Qt.AlignmentFlag.AlignVCenter)
-        return row
+        parts = Paragraph(theme, self.tr("Licences of the parts"), card, weight=500)
+        every = said(
+            theme, card, parts, self.tr("Everything that is inside, with its version and the full text of its licence.")
+        )
+        inner = column(head, 14, on=card, margins=(18, 16, 18, 8))
+        for part, licence in PARTS:
+            inner.addWidget(Line(card))
+            terms = Label(theme, licence, card, role="small", color="text_muted")
+            inner.addLayout(row((Label(theme, part, card), 1), terms, margins=(0, 8, 0, 8)))
+        inner.addWidget(Line(card))
+        inner.addLayout(row((every, 1), (self.licences, MIDDLE), gap=16, margins=(0, 12, 0, 6)))
+        column(Label(theme, self.tr("About"), self, role="heading", weight=700), card, on=self, gap=16)
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(versions())
@@ -102,8 +69,8 @@ class AboutSection(QWidget):
 def about_sentences() -> tuple[str, str]:
     """What there is to know about the app."""
     return (
-        "A private assistant on your own computer, under the Apache-2.0 licence.",
-        "Unofficial: not affiliated with Alibaba or the Qwen team.",
+        translate("AboutSection", "A private assistant on your own computer, under the Apache-2.0 licence."),
+        translate("AboutSection", "Unofficial: not affiliated with Alibaba or the Qwen team."),
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from PySide6.QtCore import QLocale, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.text import put
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import Theme, mark
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
 
@@ -35,10 +37,12 @@ class Control(QWidget):
     def __init__(self, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setting = setting
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        self._row = row
+
+    def _hold(self, field: QWidget) -> None:
+        """Consist of ``field``."""
+        self._held = field
+        row(field, on=self)
+        self.setFocusProxy(field)
 
     def show_value(self, value: Any) -> None:
         """Show the value in force."""
@@ -46,6 +50,7 @@ class Control(QWidget):
 
     def show_bad(self, bad: bool) -> None:
         """Mark the field as holding a value that was refused."""
+        mark(self._held, "bad", bad)
 
     def show_automatic(self, actual: str) -> None:
         """Say beside "Automatic" what it came to; empty takes it back."""
@@ -60,15 +65,11 @@ class SwitchControl(Control):
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.switch = Switch(theme, self._title(), self)
-        self.switch.clicked.connect(self._switched)
-        self._row.addWidget(self.switch)
-        self.setFocusProxy(self.switch)
+        self.switch.clicked.connect(lambda on: self.changed.emit(on))  # noqa: PLW0108 - Qt hands emit no argument
+        self._hold(self.switch)
 
     def show_value(self, value: Any) -> None:
         self.switch.setChecked(bool(value))
-
-    def _switched(self, on: bool) -> None:
-        self.changed.emit(on)
 
 
 class ChoiceControl(Control):
@@ -80,18 +81,17 @@ class ChoiceControl(Control):
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.choices:
             self.field.addItem(with_native_keys(texts.marked(label)), value)
-        self.field.activated.connect(lambda row: self.changed.emit(self.field.itemData(row)))
-        self._row.addWidget(self.field)
-        self.setFocusProxy(self.field)
+        self.field.activated.connect(lambda place: self.changed.emit(self.field.itemData(place)))
+        self._hold(self.field)
 
     def show_value(self, value: Any) -> None:
         self.field.setCurrentIndex(self.field.findData(value))
 
     def show_automatic(self, actual: str) -> None:
-        row = self.field.findData(AUTOMATIC)
-        if row >= 0:
+        place = self.field.findData(AUTOMATIC)
+        if place >= 0:
             label = next(label for value, label in self.setting.choices if value == AUTOMATIC)
-            self.field.setItemText(row, _with_actual(texts.marked(label), actual))
+            self.field.setItemText(place, _with_actual(texts.marked(label), actual))
 
 
 class NumberControl(Control):
@@ -115,10 +115,9 @@ class NumberControl(Control):
             edit.setAccessibleName(self._title())
             edit.setMaxLength(32)
             edit.editingFinished.connect(self._typed)
-        self.field.activated.connect(lambda row: self._take(self.field.itemData(row)))
+        self.field.activated.connect(lambda place: self._take(self.field.itemData(place)))
         self.field.stepped.connect(self._step)
-        self._row.addWidget(self.field)
-        self.setFocusProxy(self.field)
+        self._hold(self.field)
 
     def show_value(self, value: Any) -> None:
         self._value = value
@@ -128,9 +127,6 @@ class NumberControl(Control):
         self.field.setCurrentIndex(self.field.findData(value))
         self.field.setEditText(self._auto if value is None else self._words(value))
         self.show_bad(False)
-
-    def show_bad(self, bad: bool) -> None:
-        _mark(self.field, bad)
 
     def show_automatic(self, actual: str) -> None:
         before, self._auto = self._auto, _with_actual(self._plain_auto, actual)
@@ -164,7 +160,7 @@ class NumberControl(Control):
         else:
             shown = locale.toString(float(value), "g", 6)
         unit = self.setting.info.unit
-        return texts.fill(texts.marked(unit, round(value)), n=shown) if unit else shown
+        return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
     def _typed(self) -> None:
         text = self.field.currentText().strip()
@@ -210,10 +206,7 @@ class NumberControl(Control):
         low, high, step = self.setting.minimum, self.setting.maximum, self.setting.info.step
         if isinstance(value, str):
             return
-        if value is None:
-            value = low if low is not None else 0
-        else:
-            value += direction * step
+        value = (low or 0) if value is None else value + direction * step
         value = max(value, low) if low is not None else value
         value = min(value, high) if high is not None else value
         exact = self._exact(value)
@@ -257,8 +250,7 @@ class TextControl(Control):
             self.field.editingFinished.connect(self._take)
         self.field.setAccessibleName(self._title())
         self.field.textChanged.connect(lambda *_: self._timer.start())
-        self._row.addWidget(self.field)
-        self.setFocusProxy(self.field)
+        self._hold(self.field)
 
     def show_value(self, value: Any) -> None:
         self._known = str(value)
@@ -266,15 +258,9 @@ class TextControl(Control):
             return  # what is being typed is newer
         if self._text() != self._known:
             self.field.blockSignals(True)
-            if isinstance(self.field, QLineEdit):
-                self.field.setText(self._known)
-            else:
-                self.field.setPlainText(self._known)
+            (self.field.setText if isinstance(self.field, QLineEdit) else self.field.setPlainText)(self._known)
             self.field.blockSignals(False)
         self._timer.stop()
-
-    def show_bad(self, bad: bool) -> None:
-        _mark(self.field, bad)
 
     def _text(self) -> str:
         return self.field.text() if isinstance(self.field, QLineEdit) else self.field.toPlainText()
@@ -309,10 +295,3 @@ def control_for(theme: Theme, setting: Setting, parent: QWidget | None = None) -
 
 def _with_actual(auto: str, actual: str) -> str:
     return f"{auto} ({actual})" if actual else auto
-
-
-def _mark(field: QWidget, bad: bool) -> None:
-    if bool(field.property("bad")) != bad:
-        field.setProperty("bad", bad)
-        field.style().unpolish(field)
-        field.style().polish(field)

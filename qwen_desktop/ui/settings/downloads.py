@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.hub.access import HUGGING_FACE, endpoint_of, token_name
@@ -15,10 +15,11 @@ from qwen_desktop.hub.failures import host_of
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path, url_of
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, said
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.surface import Card, Line
 
@@ -33,18 +34,13 @@ class DownloadsCard(Card):
         super().__init__(parent)
         self.folder = FolderRow(shell, self)
         self.token = TokenRow(shell, self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 3, 18, 3)
-        column.setSpacing(0)
-        column.addWidget(self.folder)
-        column.addWidget(Line(self))
-        column.addWidget(self.token)
+        column(self.folder, Line(self), self.token, on=self, margins=(18, 3, 18, 3))
 
     def matches(self, asked: str) -> bool:
         """Whether a search in the settings means this card."""
-        said = " ".join((self.folder.title.text(), self.folder.note.text(), self.token.title.text()))
-        said = f"{said} {self.token.note.text()}".casefold()
-        return all(word in said for word in asked.casefold().split())
+        labels = (self.folder.title, self.folder.note, self.token.title, self.token.note)
+        text = " ".join(label.text() for label in labels).casefold()
+        return all(word in text for word in asked.casefold().split())
 
 
 class FolderRow(QWidget):
@@ -59,53 +55,26 @@ class FolderRow(QWidget):
         theme = shell.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
-        self.note = Paragraph(
-            theme,
-            self.tr("Changing it moves the models, also to another drive."),
-            self,
-            role="small",
-            color="text_muted",
-        )
+        note = self.tr("Changing it moves the models, also to another drive.")
+        self.note = Paragraph(theme, note, self, role="small", color="text_muted")
         self.show_button = IconButton(theme, "folder-open", self.tr("Show folder"), self)
         self.show_button.clicked.connect(self._reveal)
         self.change = TextButton(theme, self.tr("Change…"), self)
         self.change.clicked.connect(self._choose)
         self.progress = QWidget(self)
         self.line = Label(theme, "", self.progress, role="small", color="text_muted", tabular=True)
-        self.meter = Meter(theme, self.tr("Moving the models"), self.progress)
+        self.meter = Meter(self.tr("Moving the models"), self.progress)
         self.stop = TextButton(theme, self.tr("Stop moving"), self.progress, kind="link")
         self.stop.clicked.connect(self._stop)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         self.progress.hide()
-        self._lay_out()
+        words = said(theme, self, self.title, self.place, self.note)
+        top = row((words, 1), (self.show_button, MIDDLE), (self.change, MIDDLE))
+        column(row((self.line, 1), self.stop), self.meter, on=self.progress, gap=4)
+        column(top, self.progress, self.problem, on=self, gap=8, margins=(0, 13, 0, 13))
         shell.services.bus.subscribe(SettingsChanged, self._show, owner=self)
         self._show()
-
-    def _lay_out(self) -> None:
-        said = QVBoxLayout()
-        said.setSpacing(2)
-        for label in (self.title, self.place, self.note):
-            said.addWidget(label)
-        top = QHBoxLayout()
-        top.setSpacing(8)
-        top.addLayout(said, 1)
-        top.addWidget(self.show_button, 0, Qt.AlignmentFlag.AlignVCenter)
-        top.addWidget(self.change, 0, Qt.AlignmentFlag.AlignVCenter)
-        moving = QVBoxLayout(self.progress)
-        moving.setContentsMargins(0, 0, 0, 0)
-        moving.setSpacing(4)
-        line = QHBoxLayout()
-        line.addWidget(self.line, 1)
-        line.addWidget(self.stop)
-        moving.addLayout(line)
-        moving.addWidget(self.meter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 13, 0, 13)
-        column.setSpacing(8)
-        column.addLayout(top)
-        column.addWidget(self.progress)
-        column.addWidget(self.problem)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -136,11 +105,11 @@ class FolderRow(QWidget):
         if not mine:
             self._move(target)
             return
-        size = words.size(sum(model.size_bytes for model in mine))
-        one = self.tr("1 model, {size}, moves to {folder}. Nothing is lost if it is interrupted.")
-        many = self.tr("{n} models, {size}, move to {folder}. Nothing is lost if it is interrupted.")
-        text = (one if len(mine) == 1 else many).replace("{n}", texts.number(len(mine)))
-        text = text.replace("{size}", size).replace("{folder}", shown_path(target))
+        size = texts.size(sum(model.size_bytes for model in mine))
+        text = self.tr(
+            "%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.", "", len(mine)
+        )
+        text = texts.fill(text, size=size, folder=shown_path(target))
         self._shell.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
 
     def _move(self, target: Path) -> None:
@@ -148,17 +117,18 @@ class FolderRow(QWidget):
         self._report(0, 0)
         self.progress.show()
         self._task = self._shell.operations.run(
-            self._library.move_folder(target, self._report),
+            self._library.move_folder(target, while_alive(self, self._report)),
+            owner=self,
             busy=self.change,
             on_done=self._moved,
             on_error=self._failed,
+            on_end=self._ended,
         )
-        self._task.add_done_callback(lambda _task: self._ended())
 
     def _report(self, done: int, total: int) -> None:
         self.meter.show_share(done / total if total else 0.0)
-        said = self.tr("Moving {done} of {total}").replace("{done}", texts.exact(done))
-        self.line.setText(said.replace("{total}", texts.exact(total)) if total else self.tr("Moving the models"))
+        moved = texts.of_size(done, total)
+        self.line.setText(texts.fill(self.tr("Moving {moved}"), moved=moved) if total else self.tr("Moving the models"))
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -204,16 +174,9 @@ class TokenRow(QWidget):
         self.remove = TextButton(theme, self.tr("Remove"), self)
         self.remove.setAccessibleName(self.tr("Remove the access token"))
         self.remove.clicked.connect(self._remove)
-        said = QVBoxLayout()
-        said.setSpacing(2)
-        said.addWidget(self.title)
-        said.addWidget(self.note)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 13, 0, 13)
-        row.setSpacing(8)
-        row.addLayout(said, 1)
-        for part in (self.field, self.save, self.remove):
-            row.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
+        words = said(theme, self, self.title, self.note)
+        tail = [(part, MIDDLE) for part in (self.field, self.save, self.remove)]
+        row((words, 1), *tail, on=self, margins=(0, 13, 0, 13))
         shell.services.bus.subscribe(SettingsChanged, self._settings_changed, owner=self)
         self._tell(None)
 
@@ -232,14 +195,19 @@ class TokenRow(QWidget):
     def _look(self) -> None:
         name = token_name(self._endpoint)
         self._shell.operations.run(
-            self._secrets.get(name), on_done=self._tell, on_error=lambda _error: True, wish=_TOKEN
+            self._secrets.get(name),
+            owner=self,
+            orphaned="quiet",
+            on_done=self._tell,
+            on_error=lambda _error: True,
+            wish=_TOKEN,
         )
 
     def _tell(self, token: str | None) -> None:
         self._stored = bool(token)
         use = self.tr("For models whose publisher asks for an account's permission.")
         if self._endpoint != HUGGING_FACE:
-            only = self.tr("It is for {host} and goes to no other.").replace("{host}", host_of(self._endpoint))
+            only = texts.fill(self.tr("It is for {host} and goes to no other."), host=host_of(self._endpoint))
             use = f"{use} {only}"
         kept = self.tr("It is kept in the system's keyring.")
         if not self._secrets.persistent:
@@ -263,7 +231,9 @@ class TokenRow(QWidget):
             self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(self._secrets.set(name, token), busy=self.save, on_done=done, wish=_TOKEN)
+        self._shell.operations.run(
+            self._secrets.set(name, token), owner=self, busy=self.save, on_done=done, wish=_TOKEN
+        )
 
     def _remove(self) -> None:
         def done(_: object) -> None:
@@ -271,4 +241,4 @@ class TokenRow(QWidget):
             self._shell.notify.toast(self.tr("The access token is removed."))
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(self._secrets.delete(name), busy=self.remove, on_done=done, wish=_TOKEN)
+        self._shell.operations.run(self._secrets.delete(name), owner=self, busy=self.remove, on_done=done, wish=_TOKEN)

@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
-    QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings import notices
 from qwen_desktop.ui.settings.notices import Part
 from qwen_desktop.ui.shell import Shell
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import Line, RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 WIDTH = 860
@@ -37,40 +34,19 @@ _AROUND = 240
 _PART = Qt.ItemDataRole.UserRole
 
 
-class PartDelegate(QStyledItemDelegate):
+class PartDelegate(RowDelegate):
     """Two lines a row: the name, then version and licence."""
 
-    def __init__(self, theme: Theme, view: QListWidget) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
-        theme.changed.connect(view.scheduleDelayedItemsLayout)
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return super().sizeHint(option, index) + QSize(0, 14)
 
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(60, self._theme.scaled("row_height") + 14)
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
+    def lines(self, index: QModelIndex | QPersistentModelIndex, *, selected: bool) -> Sequence[Line]:
         part: Part = index.data(_PART)
-        theme = self._theme
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rect = QRectF(option.rect)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        hover = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        focus = bool(option.state & QStyle.StateFlag.State_HasFocus) and self._view.hasFocus()
-        draw_ground(painter, theme, rect, selected=selected, hover=hover, focus=focus)
-        room = rect.adjusted(10, 5, -10, -5)
-        for text, role, color, weight, flag in (
-            (part.name, "body", "text", 600 if selected else 500, Qt.AlignmentFlag.AlignTop),
-            (_facts(part), "small", "text_muted", 400, Qt.AlignmentFlag.AlignBottom),
-        ):
-            painter.setFont(theme.font("body" if role == "body" else "small", weight=weight))
-            painter.setPen(theme.color(color))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
-            painter.drawText(room, flag | Qt.AlignmentFlag.AlignLeft, shown)
-        painter.restore()
+        name = self._theme.font("body", weight=600 if selected else 500)
+        return (
+            (part.name, name, "text", Qt.AlignmentFlag.AlignTop),
+            (_facts(part), self._theme.font("small"), "text_muted", Qt.AlignmentFlag.AlignBottom),
+        )
 
 
 class LicencesDialog(Dialog):
@@ -84,8 +60,6 @@ class LicencesDialog(Dialog):
         self._parts: Sequence[Part] = ()
         theme = shell.theme
         height = min(HEIGHT, max(240, parent.height() - _AROUND))
-        left = QVBoxLayout()
-        left.setSpacing(8)
         self.search = SearchField(theme, self.tr("Search parts"), self)
         self.search.textChanged.connect(self._fill)
         self.search.left.connect(lambda: self.names.setFocus(Qt.FocusReason.TabFocusReason))
@@ -100,14 +74,10 @@ class LicencesDialog(Dialog):
         self.count = Label(theme, self.tr("Reading …"), self, role="small", color="text_muted")
         for widget in (self.search, self.names, self.count):
             widget.setFixedWidth(_LIST if width == WIDTH else _NARROW_LIST)
-            left.addWidget(widget)
-        columns = QHBoxLayout()
-        columns.setSpacing(20)
-        columns.addLayout(left)
-        columns.addLayout(self._right(), 1)
         self.names.setMinimumHeight(height - 60)
         self.body.addSpacing(4)
-        self.body.addLayout(columns)
+        left = column(self.search, self.names, self.count, gap=8)
+        self.body.addLayout(row(left, (self._right(), 1), gap=20))
         self.add_button(self.tr("Close"), kind="primary", default=True)
 
     def _right(self) -> QVBoxLayout:
@@ -125,24 +95,14 @@ class LicencesDialog(Dialog):
         self.text.setFont(theme.font("small"))
         self.text.setReadOnly(True)
         self.text.setAccessibleName(self.tr("Text of the licence"))
-        top = QHBoxLayout()
-        top.setSpacing(12)
-        top.addWidget(self.name, 1)
-        top.addWidget(self.home)
-        column = QVBoxLayout()
-        column.setSpacing(4)
-        column.addLayout(top)
-        column.addWidget(self.facts)
-        column.addWidget(self.note)
-        column.addSpacing(4)
-        column.addWidget(self.text, 1)
-        return column
+        top = row((self.name, 1), self.home, gap=12)
+        return column(top, self.facts, self.note, 4, (self.text, 1), gap=4)
 
     def open(self) -> None:
         super().open()
         self.search.setFocus()
         reading = asyncio.to_thread(notices.load, self._shell.services.paths.resources)
-        self._shell.operations.run(reading, on_done=self.show_parts)
+        self._shell.operations.run(reading, owner=self, orphaned="quiet", on_done=self.show_parts)
 
     def show_parts(self, parts: Sequence[Part]) -> None:
         """Show these parts, the first one chosen."""
@@ -160,8 +120,9 @@ class LicencesDialog(Dialog):
             self.names.addItem(item)
         if shown:
             self.names.setCurrentRow(0)
-            sentence = self.tr("{count} of {all} parts") if words.strip() else self.tr("{all} parts")
-            self.count.setText(sentence.replace("{count}", str(len(shown))).replace("{all}", str(len(self._parts))))
+            n = len(self._parts)
+            text = self.tr("{count} of %n part(s)", "", n) if words.strip() else self.tr("%n part(s)", "", n)
+            self.count.setText(texts.fill(text, count=len(shown)))
         else:
             self.count.setText(self.tr("No part has that in its name."))
             self._show(None)

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
-    QScrollArea,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
@@ -25,6 +16,7 @@ from qwen_desktop.core.settings import SECTION_TITLES, declared, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.settings.about import AboutSection
 from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.downloads import DownloadsCard
@@ -32,8 +24,10 @@ from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
+from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
@@ -49,48 +43,30 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
 }
 
 
-class SettingsPage(QWidget):
+class SettingsPage(ListPage):
     """Live: each change goes to the preferences at once, and each change made elsewhere is shown."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._shell = shell
+    def __init__(self, shell: Shell) -> None:
+        super().__init__(shell)
         self._preferences = shell.services.preferences
         self._info: ModelInfo | None = None
-        self.setObjectName("page")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         theme = shell.theme
         self.sections: dict[str, SettingsSection] = {}
         self._pages: dict[str, QWidget] = {}
         self._build_list()  # first, so that Tab goes from the list into the page
-        body = QWidget()
-        body.setObjectName("pageBody")
-        self._column = QWidget(body)
-        self._inner = QVBoxLayout(self._column)
-        self._inner.setContentsMargins(0, 0, 0, 0)
-        self._inner.setSpacing(24)
+        self.area = ScrollArea(self)
+        self.area.setObjectName("page")
+        self._column = QWidget(self.area.body)
+        row(None, (self._column, 1000), None, on=self.area.body, margins=(24, 22, 24, 32))
         self.jump = Select(theme, self.tr("Section"), self._column)
         self.jump.hide()
-        self._inner.addWidget(self.jump, 0, Qt.AlignmentFlag.AlignLeft)
         self._build_sections()
         self._nothing = Label(theme, self.tr("No setting has that in its name."), self._column, color="text_muted")
         self._nothing.hide()
-        self._inner.addWidget(self._nothing)
-        self._inner.addStretch(1)
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self._column, 1000)
-        middle.addStretch(1)
-        self.area = QScrollArea(self)
-        self.area.setObjectName("page")
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setWidgetResizable(True)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(body)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column((self.jump, START), *self._pages.values(), self._nothing, None, on=self._column, gap=24)
         self._fill_list()
-        self._split()
+        self.split(self.sidelist, self.area, theme.size("settings_list_width"))
+        self.setFocusProxy(self.search)
         self._fit()
         theme.changed.connect(self._fit)
         bus = shell.services.bus
@@ -101,19 +77,6 @@ class SettingsPage(QWidget):
 
     def _fit(self) -> None:
         self._column.setMaximumWidth(self._shell.theme.scaled("settings_column"))
-
-    def _split(self) -> None:
-        splitter = QSplitter(Qt.Orientation.Horizontal, self)
-        splitter.setHandleWidth(1)
-        splitter.setChildrenCollapsible(False)
-        splitter.addWidget(self.sidelist)
-        splitter.addWidget(self.area)
-        splitter.setStretchFactor(0, 0)
-        splitter.setStretchFactor(1, 1)
-        splitter.setSizes([self._shell.theme.size("settings_list_width"), 800])
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(splitter)
 
     def _build_sections(self) -> None:
         shown = [entry for entry in declared() if not entry.info.hidden]
@@ -131,8 +94,6 @@ class SettingsPage(QWidget):
             self.sections[name] = section
             self._pages[name] = section
         self._pages[_ABOUT] = AboutSection(self._shell, self._column)
-        for page in self._pages.values():
-            self._inner.addWidget(page)
 
     def _build_list(self) -> None:
         theme = self._shell.theme
@@ -148,11 +109,7 @@ class SettingsPage(QWidget):
         self.names.setProperty("ownFocus", True)
         self.names.setItemDelegate(RowDelegate(theme, self.names))
         self.names.setMouseTracking(True)
-        column = QVBoxLayout(self.sidelist)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(10)
-        column.addWidget(self.search)
-        column.addWidget(self.names, 1)
+        column(self.search, (self.names, 1), on=self.sidelist, gap=10, margins=(12, 12, 12, 12))
 
     def _fill_list(self) -> None:
         for name in self._pages:
@@ -163,7 +120,7 @@ class SettingsPage(QWidget):
             self.jump.addItem(title, name)
         self.names.currentItemChanged.connect(self._chosen)
         self.names.itemClicked.connect(self._chosen)
-        self.jump.activated.connect(lambda row: self.show_section(self.jump.itemData(row)))
+        self.jump.activated.connect(lambda place: self.show_section(self.jump.itemData(place)))
 
     # Showing ----------------------------------------------------------------------------------------------------------
 
@@ -175,18 +132,18 @@ class SettingsPage(QWidget):
 
     def show_section(self, name: str) -> None:
         """Show one section."""
-        row = list(self._pages).index(name)
+        place = list(self._pages).index(name)
         if self.search.text():
             self.search.clear()
-        self.names.setCurrentRow(row)
-        self.jump.setCurrentIndex(row)
+        self.names.setCurrentRow(place)
+        self.jump.setCurrentIndex(place)
         for other, page in self._pages.items():
             page.setVisible(other == name)
         self.area.verticalScrollBar().setValue(0)
 
     def show_list(self, shown: bool) -> None:
         """Show or hide the list; without it a choice field above the page leads to the sections."""
-        self.sidelist.setVisible(shown)
+        super().show_list(shown)
         self.jump.setVisible(not shown)
 
     def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
@@ -213,22 +170,22 @@ class SettingsPage(QWidget):
 
     def _change(self, key: str, wanted: object) -> None:
         # In force or refused before anything else can be entered; only the file is waited for.
-        row = self.row(key)
-        row.show_problem("")
+        entry = self.row(key)
+        entry.show_problem("")
         try:
-            self._shell.operations.run(self._preferences.change({key: wanted}))
+            self._shell.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
-            row.refused(error)
+            entry.refused(error)
 
     def _reset(self, key: str) -> None:
         # A refused entry may stand in the field while the value in force is the default already.
         self.row(key).show_value(value(self._preferences.settings, key))
         self.row(key).control.setFocus()
-        self._shell.operations.run(self._preferences.reset(key))
+        self._shell.operations.run(self._preferences.reset(key), owner=self)
 
     def _reset_section(self, name: str) -> None:
         self.sections[name].show_settings(self._preferences.settings)
-        self._shell.operations.run(self._preferences.reset_section(name))
+        self._shell.operations.run(self._preferences.reset_section(name), owner=self)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():
@@ -247,6 +204,3 @@ class SettingsPage(QWidget):
             automatic = value(settings, key) in (None, AUTOMATIC)
             actual = tell(info, info.local) if automatic and info is not None and info.local is not None else ""
             self.row(key).control.show_automatic(actual)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(360, 320)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.controls import control_for
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton
-from qwen_desktop.ui.widgets.labels import Paragraph
+from qwen_desktop.ui.widgets.labels import Paragraph, said
 
 _BESIDE, _BELOW = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 #: With less room than this beside the control, in px at normal text size, the words stand above it.
@@ -38,7 +39,7 @@ class SettingRow(QWidget):
         self.control = control_for(theme, setting, self)
         self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
         self.control.setAccessibleDescription(self.help)
-        reset = self.tr("Reset “{title}”").replace("{title}", self.title)
+        reset = texts.fill(self.tr("Reset “{title}”"), title=self.title)
         self.reset = IconButton(theme, "rotate-ccw", reset, self, side=28, icon_size=16)
         policy = self.reset.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
@@ -46,33 +47,23 @@ class SettingRow(QWidget):
         self.reset.clicked.connect(lambda: self.reset_wanted.emit(setting.key))
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(Paragraph(theme, self.title, self, weight=500))
-        note = self.help
-        if say_when and setting.info.applies == "next load":
-            note = f"{note} {self.tr('Applies when the model is loaded next.')}".strip()
-        elif say_when and setting.info.applies == "next download":
-            note = f"{note} {self.tr('Applies to the next download.')}".strip()
-        if note:
-            words.addWidget(Paragraph(theme, note, self, role="small", color="text_muted"))
-        words.addWidget(self.problem)
-        self._tail = QHBoxLayout()
-        self._tail.setSpacing(8)
-        self._tail.addStretch(1)
-        self._tail.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._top = QBoxLayout(_BESIDE)
-        self._top.setSpacing(8)
-        self._top.addLayout(words, 1)
-        self._top.addLayout(self._tail)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 13, 0, 13)
-        column.setSpacing(8)
-        column.addLayout(self._top)
+        when = ""
+        if say_when:
+            later = {
+                "next load": self.tr("Applies when the model is loaded next."),
+                "next download": self.tr("Applies to the next download."),
+            }
+            when = later.get(setting.info.applies, "")
+        note = f"{self.help} {when}".strip()
+        heading = Paragraph(theme, self.title, self, weight=500)
+        words = said(theme, self, heading, *([note] if note else []), self.problem)
+        self._tail = row(None, (self.reset, MIDDLE))
+        self._top = row((words, 1), self._tail)
+        all_ = column(self._top, on=self, gap=8, margins=(0, 13, 0, 13))
         if self.control.wide:
-            column.addWidget(self.control)
+            all_.addWidget(self.control)
         else:
-            self._tail.addWidget(self.control, 0, Qt.AlignmentFlag.AlignVCenter)
+            self._tail.addWidget(self.control, 0, MIDDLE)
 
     def minimumSizeHint(self) -> QSize:
         # Beside the words or below them, the control alone says how narrow the row gets.

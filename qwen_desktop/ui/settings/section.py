@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core import settings as core
 from qwen_desktop.core.setting import Setting
@@ -13,6 +13,7 @@ from qwen_desktop.core.settings import SECTION_TITLES, Settings
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.select import Select
@@ -36,47 +37,31 @@ class SettingsSection(QWidget):
         common = self._common(declared)
         self._note = Paragraph(theme, common, self, role="small", color="text_muted")
         self._note.setVisible(bool(common))
-        inner = QVBoxLayout(self._card)
-        inner.setContentsMargins(18, 3, 18, 3)
-        inner.setSpacing(0)
+        inner = column(on=self._card, margins=(18, 3, 18, 3))
         for setting in declared:
-            row = SettingRow(theme, setting, self._card, say_when=not common)
-            row.changed.connect(self.changed)
-            row.reset_wanted.connect(self.reset_wanted)
-            line = Line(self._card)
-            self._lines[setting.key] = line
-            self.rows[setting.key] = row
+            entry = SettingRow(theme, setting, self._card, say_when=not common)
+            entry.changed.connect(self.changed)
+            entry.reset_wanted.connect(self.reset_wanted)
+            self._lines[setting.key] = line = Line(self._card)
+            self.rows[setting.key] = entry
             inner.addWidget(line)
-            inner.addWidget(row)
+            inner.addWidget(entry)
         self._even_out()
         self._foot = QWidget(self)
-        foot = QHBoxLayout(self._foot)
-        foot.setContentsMargins(0, 4, 0, 0)
-        foot.setSpacing(8)
-        foot.addWidget(IconLabel(theme, "rotate-ccw", self._foot, size=15))
         # Wraps where the page is narrow for its text size, and is no wider than its words where it is not.
         self._differ = Paragraph(theme, "", self._foot, role="small", color="text_muted")
-        foot.addWidget(self._differ)
         self.reset_button = TextButton(theme, self.tr("Reset this page"), self._foot, kind="link")
         self.reset_button.clicked.connect(lambda: self.reset_all.emit(self.name))
-        foot.addWidget(self.reset_button)
-        foot.addStretch(1)
-        self.extra = QVBoxLayout()
-        self.extra.setSpacing(16)
+        sign = IconLabel(theme, "rotate-ccw", self._foot, size=15)
+        row(sign, self._differ, self.reset_button, None, on=self._foot, margins=(0, 4, 0, 0))
+        self.extra = column(gap=16)
         self._extras: list[QWidget] = []
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(16)
-        column.addWidget(self.title)
-        column.addWidget(self._note)
-        column.addWidget(self._card)
-        column.addLayout(self.extra)
-        column.addWidget(self._foot)
+        column(self.title, self._note, self._card, self.extra, self._foot, on=self, gap=16)
         self.filter("")
 
     def _even_out(self) -> None:
         """Give the fields of a section one width."""
-        fields = [field for row in self.rows.values() for field in row.control.findChildren(Select)]
+        fields = [field for entry in self.rows.values() for field in entry.control.findChildren(Select)]
         for field in fields:
             field.ensurePolished()
         widest = max((field.sizeHint().width() for field in fields), default=0)
@@ -99,10 +84,10 @@ class SettingsSection(QWidget):
 
     def show_settings(self, settings: Settings, keys: Sequence[str] | None = None) -> None:
         """Show the values in force; ``keys`` limits that to what changed."""
-        for key, row in self.rows.items():
+        for key, entry in self.rows.items():
             if keys is None or key in keys:
-                row.show_value(core.value(settings, key))
-        count = sum(core.value(settings, key) != row.setting.default for key, row in self.rows.items())
+                entry.show_value(core.value(settings, key))
+        count = sum(core.value(settings, key) != entry.setting.default for key, entry in self.rows.items())
         self._foot.setVisible(count > 0)
         self._differ.setText(self.tr("%n setting(s) (differs|differ) from (its default|their defaults).", "", count))
 
@@ -110,9 +95,9 @@ class SettingsSection(QWidget):
         """Show only the rows that match; returns how many do."""
         first = True
         count = 0
-        for key, row in self.rows.items():
-            shown = row.matches(words)
-            row.setVisible(shown)
+        for key, entry in self.rows.items():
+            shown = entry.matches(words)
+            entry.setVisible(shown)
             self._lines[key].setVisible(shown and not first)
             first = first and not shown
             count += shown

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path, url_of
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, said
 from qwen_desktop.ui.widgets.surface import Card
 
 
@@ -28,33 +29,30 @@ class StorageCard(Card):
         self._folder = paths.data
         self._history = paths.database_file
         theme = shell.theme
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(Label(theme, self.tr("Data folder"), self, weight=500))
         self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-        words.addWidget(self.place)
         self.sizes = Label(theme, "", self, role="small", color="text_muted", wrap=True, tabular=True)
-        words.addWidget(self.sizes)
         show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
         show.clicked.connect(self._show)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(18, 13, 18, 13)
-        row.setSpacing(16)
-        row.addLayout(words, 1)
-        row.addWidget(show, 0, Qt.AlignmentFlag.AlignVCenter)
+        words = said(theme, self, Label(theme, self.tr("Data folder"), self, weight=500), self.place, self.sizes)
+        row((words, 1), (show, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         measured = asyncio.to_thread(_sizes, self._history, self._folder)
-        self._shell.operations.run(measured, on_done=self._tell, on_error=lambda _error: True, wish="storage.sizes")
+        self._shell.operations.run(
+            measured,
+            owner=self,
+            orphaned="quiet",
+            on_done=self._tell,
+            on_error=lambda _error: True,
+            wish="storage.sizes",
+        )
 
     def _tell(self, sizes: tuple[int, int]) -> None:
         history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
-        self.sizes.setText(
-            sentence.replace("{history}", texts.exact(history)).replace("{all}", texts.exact(everything))
-        )
+        self.sizes.setText(texts.fill(sentence, history=texts.exact(history), all=texts.exact(everything)))
 
     def _show(self) -> None:
         if not QDesktopServices.openUrl(url_of(self._folder)):

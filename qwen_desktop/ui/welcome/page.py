@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.services.events import MachineChanged
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models import words
@@ -16,15 +17,17 @@ from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
+from qwen_desktop.ui.widgets.boxes import MIDDLE, TOP, column, row
 from qwen_desktop.ui.widgets.buttons import RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
 _WIDTH = 620
 
 
-class WelcomePage(QScrollArea):
+class WelcomePage(ScrollArea):
     """``asked`` carries a question for the guide."""
 
     asked = Signal(str)
@@ -35,27 +38,12 @@ class WelcomePage(QScrollArea):
         self._theme = shell.theme
         self._board = board
         self.setObjectName("page")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        body = QWidget(self)
-        body.setObjectName("pageBody")
-        column = QWidget(body)
-        self._column = column
-        column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.advice = RecommendedCard(shell, board, getting, column)
-        self._lay_out(column, shell.theme, shell.actions)
-        middle = QHBoxLayout()
-        middle.addStretch(1)
-        middle.addWidget(column, 1000)
-        middle.addStretch(1)
-        outer = QVBoxLayout(body)
-        outer.setContentsMargins(24, 24, 24, 24)
-        outer.addStretch(1)
-        outer.addLayout(middle)
-        outer.addStretch(1)
-        self.setWidget(body)
+        self._column = QWidget(self.body)
+        self._column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.advice = RecommendedCard(shell, board, getting, self._column)
+        self._lay_out(self._column, shell.theme, shell.actions)
+        column(None, row(None, (self._column, 1000), None), None, on=self.body, margins=(24, 24, 24, 24))
+        self.setFocusProxy(self.box)
         self._fit()
         shell.theme.changed.connect(self._fit)
         shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
@@ -67,53 +55,41 @@ class WelcomePage(QScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), on_done=self._tell_machine)
+        self._shell.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
-    def _lay_out(self, column: QWidget, theme: Theme, actions: Actions) -> None:
-        outer = QVBoxLayout(column)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(20)
-        inner = QVBoxLayout()
-        inner.setContentsMargins(SHADOW, 0, SHADOW, 0)  # the box below keeps as much for its shadow
-        inner.setSpacing(0)
-        outer.addLayout(inner)
-        words_ = self.tr("Your own assistant, on your own computer")
-        inner.addWidget(Paragraph(theme, words_, column, role="welcome", weight=700))
-        inner.addSpacing(6)
+    def _lay_out(self, parent: QWidget, theme: Theme, actions: Actions) -> None:
+        title = Paragraph(
+            theme, self.tr("Your own assistant, on your own computer"), parent, role="welcome", weight=700
+        )
         promise = self.tr("Qwen models answer here, without an account and without the network.")
-        inner.addWidget(Paragraph(theme, promise, column, role="message", color="text_muted"))
-        inner.addSpacing(24)
+        self.machine = _Row(theme, "cpu", self.tr("We looked at your computer"), "", parent)
         guide = self.tr("A tiny built-in model that explains this app. Ask it anything below, right now.")
         private = self.tr(
             "Chats stay on this disk. The network is used only to find and fetch models, and only when you ask."
         )
-        for icon, heading, text in (
-            ("message-circle-question-mark", self.tr("The guide is ready"), guide),
-            ("cpu", self.tr("We looked at your computer"), ""),
-            ("lock", self.tr("Private by design"), private),
-        ):
-            row = _Row(theme, icon, heading, text, column)
-            if icon == "cpu":
-                self.machine = row
-            inner.addWidget(row)
-            inner.addSpacing(20)
-        inner.addWidget(self.advice)
-        inner.addSpacing(20)
-        inner.addWidget(self._buttons(theme, actions, column))
-        self.box = _AskBox(theme, column)
+        facts = column(
+            _Row(theme, "message-circle-question-mark", self.tr("The guide is ready"), guide, parent),
+            self.machine,
+            _Row(theme, "lock", self.tr("Private by design"), private, parent),
+            self.advice,
+            self._buttons(theme, actions, parent),
+            gap=20,
+        )
+        promised = Paragraph(theme, promise, parent, role="message", color="text_muted")
+        # The box below keeps as much at its sides for its shadow.
+        inner = column(title, 6, promised, 24, facts, margins=(SHADOW, 0, SHADOW, 0))
+        self.box = _AskBox(theme, parent)
         self.box.sent.connect(self.asked)
-        outer.addWidget(self.box)
+        column(inner, self.box, on=parent, gap=20)
 
-    def _buttons(self, theme: Theme, actions: Actions, column: QWidget) -> FoldingRow:
-        self.choose_button = TextButton(theme, self.tr("Choose another model"), column)
-        self.choose_button.setToolTip(actions.tooltip("model.get"))
-        self.choose_button.clicked.connect(actions["model.get"].trigger)
-        self.open_button = TextButton(theme, self.tr("I have a GGUF file"), column, icon="file-up")
-        self.open_button.setToolTip(actions.tooltip("model.open"))
-        self.open_button.clicked.connect(actions["model.open"].trigger)
-        buttons = FoldingRow(column, spacing=10)
-        buttons.add(self.choose_button)
-        buttons.add(self.open_button)
+    def _buttons(self, theme: Theme, actions: Actions, parent: QWidget) -> FoldingRow:
+        self.choose_button = TextButton(theme, self.tr("Choose another model"), parent)
+        self.open_button = TextButton(theme, self.tr("I have a GGUF file"), parent, icon="file-up")
+        buttons = FoldingRow(parent, spacing=10)
+        for button, command in ((self.choose_button, "model.get"), (self.open_button, "model.open")):
+            button.setToolTip(actions.tooltip(command))
+            button.clicked.connect(actions[command].trigger)
+            buttons.add(button)
         return buttons
 
     def _tell_machine(self, _event: object = None) -> None:
@@ -126,18 +102,19 @@ class WelcomePage(QScrollArea):
         found = [words.cores(machine)]
         if machine.memory.total_bytes is not None:
             size = words.memory(machine.memory.total_bytes)
-            found.append(self.tr("{size} memory").replace("{size}", size))
+            found.append(texts.fill(self.tr("{size} memory"), size=size))
         found += [words.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
-        said = ", ".join(filter(None, found))
+        said = texts.joined(filter(None, found))
         comfort = self._board.comfort
         if comfort is not None:
-            runs = self.tr("Models up to {size} run comfortably.").replace("{size}", words.size_word(comfort[0]))
+            size = words.size_word(comfort[0])
+            runs = texts.fill(self.tr("Models up to {size} run comfortably."), size=size)
             advised = self._board.recommend(Purpose.EVERYDAY)
             best = advised.best.model if advised is not None and advised.best is not None else None
             if best is not None and best.shape.experts and best.parameters > comfort[0].parameters:
                 # Otherwise the card below would seem to contradict the sentence.
                 runs = self.tr("Models up to {size} run comfortably, and mixtures of experts up to {larger}.")
-                runs = runs.replace("{size}", words.size_word(comfort[0])).replace("{larger}", words.size_word(best))
+                runs = texts.fill(runs, size=size, larger=words.size_word(best))
             said = f"{said}. {runs}" if said else runs
         elif said:
             said += "."
@@ -157,19 +134,10 @@ class _Row(QWidget):
         tile.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         tile.setFixedSize(38, 38)
         sign = IconLabel(theme, icon, tile, color="accent", size=20)
-        sign.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        sign.setGeometry(0, 0, 38, 38)
+        row((sign, Qt.AlignmentFlag.AlignCenter), on=tile)
         self.heading = Label(theme, heading, self, weight=600)
         self.sentence = Paragraph(theme, text, self, color="text_muted")
-        said = QVBoxLayout()
-        said.setSpacing(2)
-        said.addWidget(self.heading)
-        said.addWidget(self.sentence)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(14)
-        row.addWidget(tile, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(said, 1)
+        row((tile, TOP), (column(self.heading, self.sentence, gap=2), 1), on=self, gap=14)
 
     def say(self, heading: str, text: str) -> None:
         """Say something else."""
@@ -190,18 +158,15 @@ class _AskBox(FloatingFrame):
         self.edit.setAccessibleName(self.tr("Question for the guide"))
         self.edit.set_limit(160)
         self.button = RoundButton(theme, "arrow-up", self.tr("Ask the guide"), self)
-        self.button.setProperty("round", True)
         self.button.setEnabled(False)
         self.edit.textChanged.connect(lambda: self.button.setEnabled(not self.edit.document().isEmpty()))
         self.edit.long_paste.connect(lambda text: self.edit.insertPlainText(text[:2000]))
         self.edit.send_wanted.connect(self._send)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
         self.button.clicked.connect(self._send)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(17, 12, 12, 12)
-        row.setSpacing(8)
-        row.addWidget(self.edit, 1, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignBottom)
+        line = row(on=self, margins=(17, 12, 12, 12))
+        line.addWidget(self.edit, 1, MIDDLE)
+        line.addWidget(self.button, 0, Qt.AlignmentFlag.AlignBottom)
         self.setFocusProxy(self.edit)
 
     def _send(self) -> None:

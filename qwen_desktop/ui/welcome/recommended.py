@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
-
-from qwen_desktop.core.models import Advice, Download, Purpose
-from qwen_desktop.services import events
+from qwen_desktop.core.models import Advice, Purpose
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.models.words import put, tr
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -31,48 +29,26 @@ class RecommendedCard(Card):
     def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = shell.theme
-        self._bus = shell.services.bus
         self._board = board
-        self._getting = getting
         self._advice: Advice | None = None
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
-        self.chip = Chip(theme, tr("Best for this computer"), self, kind="accent")
+        self.chip = Chip(theme, self.tr("Best for this computer"), self, kind="accent")
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = GetButton(theme, "", self, primary=True, text=tr("Get it"))
+        self.get = GetButton(
+            shell, board, getting, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
+        )
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
             head.addWidget(part)
-        said = QVBoxLayout()
-        said.setSpacing(5)
-        said.addStretch(1)
-        said.addWidget(self._head)
-        said.addWidget(self.line)
-        said.addWidget(self._bars)
-        said.addStretch(1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(15, 14, 15, 14)
-        row.setSpacing(14)
-        row.addLayout(said, 1)
-        row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
+        words_ = column(None, self._head, self.line, self._bars, None, gap=5)
+        row((words_, 1), (self.get, MIDDLE), on=self, gap=14, margins=(15, 14, 15, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        self._connect()
         self._show()
-
-    def _connect(self) -> None:
-        board, getting = self._board, self._getting
         board.rows_changed.connect(self._advise)
-        self._bus.subscribe(events.LibraryChanged, self._show_state, owner=self)
-        self._bus.subscribe(events.DownloadsChanged, self._show_state, owner=self)
-        self._bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
-        getting.pending.connect(self._show_state)
-        self.get.get_wanted.connect(self._get)
-        self.get.use_wanted.connect(self._use)
-        self.get.toggle_wanted.connect(lambda: self._with_download(getting.toggle))
-        self.get.cancel_wanted.connect(lambda: self._with_download(getting.cancel))
         if board.rows is not None:
             self._advise()
 
@@ -98,10 +74,7 @@ class RecommendedCard(Card):
         for part in (self._head, self.get):
             part.setVisible(advice is not None)
         self.line.setVisible(not waiting)
-        if self.property("best") != (not reason):
-            self.setProperty("best", not reason)
-            self.style().unpolish(self)
-            self.style().polish(self)
+        mark(self, "best", not reason)
         self.setVisible(waiting or advice is not None or bool(reason))
         if advice is None:
             self.verdict.hide()
@@ -111,42 +84,11 @@ class RecommendedCard(Card):
         self.verdict.setVisible(fit is not None)
         self.verdict.show_word(*words.verdict(fit))
         self.title.setText(advice.model.name)
-        self.get.name_it(advice.model.name)
-        parts = [put("{size} to download", size=words.size(advice.quant.size_bytes))]
+        self.get.show_model(advice.model, advice.quant)
+        size = words.size(advice.quant.size_bytes)
+        parts = [texts.fill(self.tr("{size} to download"), size=size)] if size else []
         if fit is not None:
-            used = words.size(fit.memory.total_bytes, unit=fit.memory.total_bytes < 999.5e6)
-            parts.append(put("uses {used} of {free} free memory", used=used, free=words.whole(fit.free_bytes)))
-            parts.append(words.speed(fit.decode_tokens_per_s))
+            parts.append(texts.fill(self.tr("uses {used} free memory"), used=words.used(fit)))
+            parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))
-        self._show_state()
-
-    def _show_state(self, _event: object = None) -> None:
-        advice = self._advice
-        if advice is None:
-            return
-        download = self._board.download(advice.model, advice.quant)
-        self.get.show_state(
-            installed=self._board.installed(advice.model, advice.quant) is not None,
-            download=download,
-            preparing=self._getting.preparing(advice.model, advice.quant),
-        )
-        self.get.setMinimumWidth(_PROGRESS if download is not None else 0)
-
-    def _moved_on(self, event: events.DownloadChanged) -> None:
-        if self._advice is not None and event.download.request.repo == self._advice.model.repo:
-            self._show_state()
-
-    def _get(self) -> None:
-        if self._advice is not None:
-            self._getting.get(self._advice.model, self._advice.quant)
-
-    def _use(self) -> None:
-        found = self._board.installed(self._advice.model, self._advice.quant) if self._advice is not None else None
-        if found is not None:
-            self._getting.use_it(found)
-
-    def _with_download(self, act: Callable[[Download], None]) -> None:
-        found = self._board.download(self._advice.model, self._advice.quant) if self._advice is not None else None
-        if found is not None:
-            act(found)

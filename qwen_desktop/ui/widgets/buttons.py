@@ -1,141 +1,76 @@
-"""Buttons with an icon: the small quiet one, the round one of the composer, and the one of the rail."""
+"""Buttons with an icon: the small quiet one, the round one of the composer, the one of the rail, and with words."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
 
-
-class _Painted(QAbstractButton):
-    """What the painted buttons share: repaint on hover and theme, keyboard focus, an accessible name."""
-
-    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self.setAccessibleName(name)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        theme.changed.connect(self._theme_changed)
-
-    def _theme_changed(self) -> None:
-        self.updateGeometry()
-        self.update()
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self.update()
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self.update()
-        super().leaveEvent(event)
-
-    def _ground(self) -> str | None:
-        """The colour role of the background now, None for none."""
-        if not self.isEnabled():
-            return None
-        if self.isDown():
-            return "pressed"
-        return "hover" if self.underMouse() else None
+#: What Qt's own gap of 4 px between icon and text lacks, in px.
+_GAP = 4
 
 
-class IconButton(_Painted):
-    """A square button that shows one icon; ``name`` is its tooltip and its accessible name."""
+class IconButton(QToolButton):
+    """A square button of the style sheet that shows one icon; ``name`` is its tooltip and its accessible name."""
+
+    #: Colour roles of the icon: as it is, under the mouse, checked, and off.
+    inks = ("text_muted", "text", "accent", "disabled_text")
 
     def __init__(
         self, theme: Theme, icon: str, name: str, parent: QWidget | None = None, *, side: int = 32, icon_size: int = 18
     ) -> None:
-        super().__init__(theme, name, parent)
-        self._icon = icon
-        self._side = side
-        self._icon_size = icon_size
-        self.setToolTip(name)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        super().__init__(parent)
+        self._theme = theme
+        self._sides = (side, icon_size)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAutoRaise(True)  # or its icon would not know of the mouse
+        self.set_icon(icon, name)
+        theme.changed.connect(self._fit)
+        self._fit()
 
     def set_icon(self, icon: str, name: str) -> None:
         """Show another icon under another name."""
-        self._icon = icon
+        self.icon_name = icon
+        ink, over, on, off = self.inks
+        self.setIcon(icons.themed(self._theme, icon, ink, over=over, on=on, off=off))
         self.setAccessibleName(name)
         self.setToolTip(name)
-        self.update()
 
-    def sizeHint(self) -> QSize:
-        side = self._theme.grown(self._side)
-        return QSize(side, side)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = self._ground() or ("accent_soft" if self.isChecked() else None)
-        if ground is not None:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color(ground))
-            radius = self._theme.radius("control")
-            painter.drawRoundedRect(QRectF(self.rect()), radius, radius)
-        role = "text_muted" if self.isEnabled() else "disabled_text"
-        if self.isEnabled() and (self.underMouse() or self.isChecked()):
-            role = "accent" if self.isChecked() else "text"
-        drawn = (self._icon, self._theme.color(role), self._theme.grown(self._icon_size))
-        _draw_icon(painter, self, drawn, QPointF(self.rect().center()))
+    def _fit(self) -> None:
+        side, sign = map(self._theme.grown, self._sides)
+        self.setIconSize(QSize(sign, sign))
+        self.setFixedSize(side, side)
 
 
-class RoundButton(_Painted):
+class RoundButton(IconButton):
     """The composer's filled round button: send, or stop while an answer runs."""
 
+    inks = ("on_accent", "on_accent", "on_accent", "text_faint")
+
     def __init__(self, theme: Theme, icon: str, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(theme, name, parent)
-        self._icon = icon
-        self.setToolTip(name)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        super().__init__(theme, icon, name, parent, side=theme.size("control_height"))
+        self.setProperty("round", True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
-    def set_icon(self, icon: str, name: str) -> None:
-        """Show another icon under another name."""
-        self._icon = icon
-        self.setAccessibleName(name)
-        self.setToolTip(name)
-        self.update()
 
-    @property
-    def icon_name(self) -> str:
-        """The icon on show."""
-        return self._icon
-
-    def sizeHint(self) -> QSize:
-        side = self._theme.scaled("control_height")
-        return QSize(side, side)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = self._theme.color("accent" if self.isEnabled() else "hover")
-        if self.isEnabled() and (self.isDown() or self.underMouse()):
-            ground = ground.darker(118 if self.isDown() else 108)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(ground)
-        painter.drawEllipse(QRectF(self.rect()))
-        ink = self._theme.color("on_accent" if self.isEnabled() else "text_faint")
-        centre = QPointF(self.width() / 2, self.height() / 2)
-        if self._icon == "square":
-            painter.setBrush(ink)
-            half = self._theme.grown(11) / 2
-            painter.drawRoundedRect(QRectF(centre.x() - half, centre.y() - half, 2 * half, 2 * half), 2, 2)
-        else:
-            _draw_icon(painter, self, (self._icon, ink, self._theme.grown(18)), QPointF(self.rect().center()))
-
-
-class RailButton(_Painted):
+class RailButton(QAbstractButton):
     """A page of the window: icon over label, tinted while its page is on show."""
 
     def __init__(self, theme: Theme, icon: str, label: str, parent: QWidget | None = None) -> None:
-        super().__init__(theme, label, parent)
+        super().__init__(parent)
+        self._theme = theme
         self._icon = icon
         self._progress: float | None = None
         self.setText(label)
+        self.setAccessibleName(label)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+        theme.changed.connect(self.updateGeometry)
 
     @property
     def progress(self) -> float | None:
@@ -150,14 +85,15 @@ class RailButton(_Painted):
 
     def label_font(self) -> QFont:
         """The font of the label as it is now."""
-        font = self._theme.font("caption", weight=600 if self.isChecked() else 400)
+        return self._font(600 if self.isChecked() else 400)
+
+    def _font(self, weight: int) -> QFont:
+        font = self._theme.font("caption", weight=weight)
         font.setPixelSize(font.pixelSize() - 1)
         return font
 
     def sizeHint(self) -> QSize:
-        font = self._theme.font("caption", weight=600)
-        font.setPixelSize(font.pixelSize() - 1)
-        words = QFontMetrics(font)
+        words = QFontMetrics(self._font(600))
         width = max(self._theme.size("rail_width") - 12, words.horizontalAdvance(self.text()) + 8)
         height = self._theme.grown(20) + 2 + words.height() + 16
         return QSize(width, max(self._theme.scaled("control_height") + 18, height))
@@ -165,10 +101,9 @@ class RailButton(_Painted):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = "accent_soft" if self.isChecked() else self._ground()
-        if ground is not None:
+        if self._ground() != "rail":
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color(ground))
+            painter.setBrush(self._theme.color(self._ground()))
             radius = self._theme.radius("composer")
             painter.drawRoundedRect(QRectF(self.rect()), radius - 4, radius - 4)
         ink = self._theme.color("accent" if self.isChecked() else "text_muted")
@@ -176,7 +111,8 @@ class RailButton(_Painted):
         line = painter.fontMetrics().height()
         sign = self._theme.grown(20)
         top = (self.height() - sign - 2 - line) / 2
-        _draw_icon(painter, self, (self._icon, ink, sign), QPointF(self.width() / 2, top + sign / 2))
+        drawn = icons.pixmap(self._icon, ink, sign, self.devicePixelRatioF())
+        painter.drawPixmap(round(self.width() / 2 - sign / 2 + 0.5), round(top + 0.5), drawn)
         painter.setPen(ink)
         painter.drawText(QRectF(0, top + sign + 2, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
         if self._progress is not None:
@@ -186,9 +122,8 @@ class RailButton(_Painted):
 
     def _draw_ring(self, painter: QPainter, room: QRectF, share: float) -> None:
         """A disc in the ground's colour, so that the icon does not touch the ring, then the ring."""
-        ground = "accent_soft" if self.isChecked() else self._ground() or "rail"
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(ground))
+        painter.setBrush(self._theme.color(self._ground()))
         painter.drawEllipse(room)
         ring = room.adjusted(2.5, 2.5, -2.5, -2.5)
         pen = QPen(self._theme.color("border_strong"), 2.5)
@@ -200,11 +135,18 @@ class RailButton(_Painted):
         painter.setPen(pen)
         painter.drawArc(ring, 90 * 16, -max(16 * 12, round(share * 360 * 16)))
 
+    def _ground(self) -> str:
+        """The colour role of what lies below now."""
+        if self.isChecked():
+            return "accent_soft"
+        return "pressed" if self.isDown() else "hover" if self.underMouse() else "rail"
+
 
 class TextButton(QPushButton):
     """A push button of the style sheet with an optional icon in its text's colour.
 
-    ``kind`` is "" for the bordered one, "primary" for the filled one, "quiet" without border, "link" as a link.
+    ``kind`` is "" for the bordered one, "primary" for the filled one, "quiet" without border, "link" as a link,
+    "segment" for one of a ``SegmentedControl``.
     """
 
     def __init__(
@@ -212,30 +154,15 @@ class TextButton(QPushButton):
     ) -> None:
         super().__init__(text, parent)
         self._theme = theme
-        self._icon_name = icon
-        self._kind = kind
         if kind:
             self.setProperty("kind", kind)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if icon:
-            self.setProperty("withIcon", True)  # the style sheet keeps room for it: Qt's own gap is too small
-            theme.changed.connect(self.update)
+            ink = {"primary": "on_accent", "link": "accent", "segment": "text_muted"}.get(kind, "text")
+            self.setIcon(icons.themed(theme, icon, ink, on="accent"))
+            theme.changed.connect(self._fit_icon)
+            self._fit_icon()
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self._icon_name:
-            role = {"primary": "on_accent", "link": "accent"}.get(self._kind, "text")
-            ink = self._theme.color(role if self.isEnabled() else "disabled_text")
-            # The style sheet keeps room for it left of the text and 14 px right, and centres the text between them.
-            sign = self._theme.grown(18)
-            spare = self.width() - sign - 36 - self.fontMetrics().horizontalAdvance(self.text())
-            left = 14.0 + (max(0.0, spare / 2) if self._kind not in {"new", "link", "title"} else 0.0)
-            middle = QPointF(left + sign / 2 + 1, self.height() / 2 - 0.5)
-            _draw_icon(QPainter(self), self, (self._icon_name, ink, sign), middle)
-
-
-def _draw_icon(painter: QPainter, widget: QWidget, drawn: tuple[str, QColor, int], centre: QPointF) -> None:
-    name, color, size = drawn
-    sign = icons.pixmap(name, color, size, widget.devicePixelRatioF())
-    # QRect.center() lies half a pixel left of the true middle, so widgets of even size get whole pixels.
-    painter.drawPixmap(QPointF(round(centre.x() - size / 2 + 0.5), round(centre.y() - size / 2 + 0.5)), sign)
+    def _fit_icon(self) -> None:
+        side = self._theme.grown(18 if self.property("kind") != "segment" else 16)
+        self.setIconSize(QSize(side + _GAP, side))

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
+
+#: Kept free between a dialog that grows and its window's lower edge, in px.
+_AIR = 16
+
+
+class ReadOnlyText(QPlainTextEdit):
+    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
+
+    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("details")
+        self.setAccessibleName(name)
+        self.setReadOnly(True)
 
 
 class Dialog(QDialog):
@@ -29,27 +43,13 @@ class Dialog(QDialog):
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(self._width)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24 - inset, 20, 24, 20)
-        column.setSpacing(8)
-        head = QVBoxLayout()
-        head.setContentsMargins(inset, 0, 0, 0)
-        head.setSpacing(8)
-        heading = Paragraph(theme, title, self, role="message", weight=600)
-        head.addWidget(heading)
+        head = column(Paragraph(theme, title, self, role="message", weight=600), gap=8, margins=(inset, 0, 0, 0))
         if text:
             head.addWidget(Paragraph(theme, text, self, color="text_muted"))
-        column.addLayout(head)
         self.setAccessibleDescription(text)
-        self.body = QVBoxLayout()
-        self.body.setSpacing(8)
-        column.addLayout(self.body)
-        column.addStretch(1)
-        column.addSpacing(12)
-        self._row = QHBoxLayout()
-        self._row.setSpacing(8)
-        self._row.addStretch(1)
-        column.addLayout(self._row)
+        self.body = column(gap=8)
+        self._row = row(None)
+        column(head, self.body, None, 12, self._row, on=self, gap=8, margins=(24 - inset, 20, 24, 20))
 
     @property
     def inner_width(self) -> int:
@@ -69,6 +69,17 @@ class Dialog(QDialog):
             layout.activate()
             width = max(self._width, layout.totalMinimumSize().width())
             self.resize(width, max(layout.totalHeightForWidth(width), layout.totalMinimumSize().height()))
+            self._stay_inside()
+
+    def _stay_inside(self) -> None:
+        """Where it has grown over its window's lower edge, go up as far as there is room."""
+        window = self.parentWidget()
+        if window is not None and self.isVisible():
+            room = window.window().geometry() & self.screen().availableGeometry()
+            frame = self.frameGeometry()
+            lowest = max(room.top(), room.bottom() + 1 - _AIR - frame.height())
+            if frame.top() > lowest:
+                self.move(frame.left(), lowest)
 
     def fold(self, title: str, content: QWidget) -> TextButton:
         """Add ``content`` under a link that shows and hides it."""
@@ -84,13 +95,21 @@ class Dialog(QDialog):
         self.adjustSize()
 
     def add_button(
-        self, text: str, act: Callable[[], None] | None = None, *, kind: str = "", default: bool = False
+        self,
+        text: str,
+        act: Callable[[], None] | None = None,
+        *,
+        kind: str = "",
+        default: bool = False,
+        closes: bool = True,
     ) -> TextButton:
-        """Add a button that closes the dialog and then calls ``act``. Without ``act`` it only closes."""
+        """Add a button that closes the dialog, unless it is one that ``closes`` not, and then calls ``act``. Without
+        ``act`` it only closes."""
         button = TextButton(self._theme, text, self, kind=kind)
         button.setAutoDefault(default)
         button.setDefault(default)
-        button.clicked.connect(self.accept if act is not None else self.reject)
+        if closes:
+            button.clicked.connect(self.accept if act is not None else self.reject)
         if act is not None:
             button.clicked.connect(act)
         self._row.addWidget(button)

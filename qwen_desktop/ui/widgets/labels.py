@@ -7,6 +7,7 @@ import math
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
+    QGuiApplication,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -15,10 +16,12 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
+from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.surface import draw_pill
 
 
 class Label(QLabel):
@@ -41,6 +44,9 @@ class Label(QLabel):
         self._look = (role, color, weight, tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(wrap)
+        # The interface's start edge; Qt would take that of the text, which may be a name in another script.
+        edge = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
+        self.setAlignment(edge | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
         theme.changed.connect(self._dress)
         self._dress()
 
@@ -141,9 +147,7 @@ class ElidedLabel(Label):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        room = self.contentsRect()
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
+        draw_line(painter, QRectF(self.contentsRect()), self.text())
 
     def setText(self, text: str) -> None:
         super().setText(text)
@@ -163,8 +167,19 @@ class ElidedLabel(Label):
         self.setToolTip(self.text() if wide else "")
 
 
+def draw_line(
+    painter: QPainter, room: QRectF, text: str, *, at: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignVCenter
+) -> None:
+    """Paint one line at the start edge of ``room``, each text in its own direction, cut with … where the room ends."""
+    edge = QStyle.visualAlignment(QGuiApplication.layoutDirection(), Qt.AlignmentFlag.AlignLeft) | at
+    painter.setLayoutDirection(Qt.LayoutDirection.LayoutDirectionAuto)
+    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
+    flags = int(edge | Qt.AlignmentFlag.AlignAbsolute) | Qt.TextFlag.TextSingleLine.value
+    painter.drawText(room, flags, shown)
+
+
 class IconLabel(QLabel):
-    """An icon in a colour of the theme; ``ground`` puts it on a tinted square with 8 px corners."""
+    """An icon in a colour of the theme, painted for the screen that it is on."""
 
     def __init__(
         self, theme: Theme, icon: str, parent: QWidget | None = None, *, color: str = "text_muted", size: int = 16
@@ -174,56 +189,73 @@ class IconLabel(QLabel):
         self._icon = icon
         self._color = color
         self._size = size
-        theme.changed.connect(self._draw)
-        self._draw()
+        theme.changed.connect(self.updateGeometry)
+        theme.changed.connect(self.update)
 
     def set_icon(self, icon: str, color: str) -> None:
         """Show another icon."""
         self._icon, self._color = icon, color
-        self._draw()
+        self.update()
 
-    def _draw(self) -> None:
+    def sizeHint(self) -> QSize:
         size = self._theme.grown(self._size)
-        self.setPixmap(icons.pixmap(self._icon, self._theme.color(self._color), size, self.devicePixelRatioF()))
+        return QSize(size, size)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        place = QStyle.alignedRect(self.layoutDirection(), self.alignment(), self.sizeHint(), self.contentsRect())
+        color = self._theme.color(self._color)
+        drawn = icons.pixmap(self._icon, color, self._theme.grown(self._size), self.devicePixelRatioF())
+        QPainter(self).drawPixmap(place.topLeft(), drawn)
 
 
-class Chip(QWidget):
+class Chip(Label):
     """A short word on a rounded tint, with an optional icon before it."""
 
     def __init__(
-        self, theme: Theme, text: str, parent: QWidget | None = None, *, icon: str = "", kind: str = ""
+        self,
+        theme: Theme,
+        text: str,
+        parent: QWidget | None = None,
+        *,
+        icon: str = "",
+        kind: str = "",
+        thin: bool = False,
     ) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._kind = kind
-        self._ground = f"{kind}_soft" if kind else "sunken"
-        theme.changed.connect(self.update)
-        color = kind or "text_muted"
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 5, 10, 5)
-        row.setSpacing(6)
+        #: The tone: "accent", "good", "warn", "bad" or "" for none.
+        self.kind = kind
+        self._icon = icon
+        super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
         if icon:
-            row.addWidget(IconLabel(theme, icon, self, color=color, size=14))
-        self.label = Label(theme, text, self, role="small", color=color, weight=500 if kind else 400)
-        row.addWidget(self.label)
+            row(IconLabel(theme, icon, self, color=kind or "text_muted", size=14), None, on=self)
+        above = 1 if thin else 5
+        self.setContentsMargins(10, above, 10, above)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    @property
-    def kind(self) -> str:
-        """The tone: "accent", "good", "warn", "bad" or "" for none."""
-        return self._kind
 
     def show_word(self, text: str, kind: str = "") -> None:
         """Say another word in another tone."""
-        self._kind = kind
-        self._ground = f"{kind}_soft" if kind else "sunken"
-        self.label.set_color(kind or "text_muted")
-        self.label.setText(text)
-        self.update()
+        self.kind = kind
+        self.set_color(kind or "text_muted")
+        self.setText(text)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def _dress(self) -> None:
+        super()._dress()
+        self.setIndent(self._theme.grown(14) + 6 if self._icon else -1)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(self._ground))
-        painter.drawRoundedRect(QRectF(self.rect()), self.height() / 2, self.height() / 2)
+        draw_pill(painter, self._theme, QRectF(self.rect()), f"{self.kind}_soft" if self.kind else "sunken")
+        painter.end()
+        super().paintEvent(event)
+
+
+def said(theme: Theme, parent: QWidget, title: Label, *notes: str | Label) -> QVBoxLayout:
+    """A title with small muted notes below it."""
+    words = column(title, gap=2)
+    for note in notes:
+        small = Paragraph(theme, note, parent, role="small", color="text_muted") if isinstance(note, str) else note
+        words.addWidget(small)
+    return words

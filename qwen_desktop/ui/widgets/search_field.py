@@ -1,13 +1,13 @@
-"""A one-line field with a magnifier, a clear button and, while empty, the key that leads here."""
+"""A one-line field with a magnifier and, while empty, the key that leads here."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QLineEdit, QWidget
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QLabel, QLineEdit, QStyle, QWidget
 
-from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.labels import IconLabel
 
 
 class SearchField(QLineEdit):
@@ -17,18 +17,27 @@ class SearchField(QLineEdit):
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None, *, keys: str = "") -> None:
         super().__init__(parent)
-        self._theme = theme
         self.setPlaceholderText(name)
         self.setAccessibleName(name)
         self.setObjectName("search")
         self.setMaxLength(500)
-        self.setTextMargins(22, 0, 0, 0)
+        self._sign = IconLabel(theme, "search", self)
         self._keys = QLabel(keys, self)
         self._keys.setObjectName("keys")
         self._keys.setVisible(bool(keys))
-        self._keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        for label in (self._sign, self._keys):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.textChanged.connect(lambda text: self._keys.setVisible(bool(self._keys.text()) and not text))
-        theme.changed.connect(self.update)
+
+    def event(self, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            event.accept()  # the key is the field's: as a shortcut it would stop an answer
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.text():
@@ -38,21 +47,23 @@ class SearchField(QLineEdit):
         else:
             super().keyPressEvent(event)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        sign = icons.pixmap("search", self._theme.color("text_muted"), 16, self.devicePixelRatioF())
-        QPainter(self).drawPixmap(11, (self.height() - 16) // 2, sign)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place_keys()
+        self._place_labels()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            QTimer.singleShot(0, self._place_keys)  # once the label has its new font too
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange, QEvent.Type.LayoutDirectionChange):
+            QTimer.singleShot(0, self, self._place_labels)  # once they have their new font too
 
-    def _place_keys(self) -> None:
-        self._keys.ensurePolished()
-        self._keys.adjustSize()
-        self._keys.move(self.width() - self._keys.width() - 10, (self.height() - self._keys.height()) // 2)
+    def _place_labels(self) -> None:
+        room = self.rect().adjusted(11, 0, -10, 0)
+        way, edge = self.layoutDirection(), Qt.AlignmentFlag
+        for label, side in ((self._sign, edge.AlignLeft), (self._keys, edge.AlignRight)):
+            label.ensurePolished()
+            label.adjustSize()
+            label.setGeometry(QStyle.alignedRect(way, side | edge.AlignVCenter, label.size(), room))
+        taken = self._sign.width() + 6
+        self.setTextMargins(*((taken, 0, 0, 0) if way is Qt.LayoutDirection.LeftToRight else (0, 0, taken, 0)))
+        # Qt would put text and caret by the direction of what is typed, and nothing by that of the keyboard.
+        self.setAlignment(QStyle.visualAlignment(way, edge.AlignLeft) | edge.AlignAbsolute)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QListView, QMenu, QWidget
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.blending import can_blend
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import Theme, mark
 
 
 class Select(QComboBox):
@@ -18,7 +18,9 @@ class Select(QComboBox):
         super().__init__(parent)
         self._theme = theme
         self.setAccessibleName(name)
-        self.setView(QListView(self))
+        view = QListView(self)
+        view.setProperty("ownFocus", True)
+        self.setView(view)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.setMaxVisibleItems(14)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -29,11 +31,11 @@ class Select(QComboBox):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        painter = QPainter(self)
         ink = self._theme.color("text" if self.isEnabled() else "disabled_text")
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", ink, side, self.devicePixelRatioF())
-        painter.drawPixmap(self.width() - side - 11, (self.height() - side) // 2, sign)
+        place = QRect(self.width() - side - 11, (self.height() - side) // 2, side, side)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place), sign)
 
 
 class Menu(QMenu):
@@ -49,8 +51,4 @@ class Menu(QMenu):
         self.aboutToShow.connect(self._fit_corners)
 
     def _fit_corners(self) -> None:
-        rounded = can_blend()
-        if self.property("rounded") != rounded:
-            self.setProperty("rounded", rounded)
-            self.style().unpolish(self)
-            self.style().polish(self)
+        mark(self, "rounded", can_blend())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
 #: Room for the tools in the message box and for the status line below it, in px.
@@ -14,30 +15,24 @@ _TOOLS, _STATUS = 56, 28
 
 
 class Skeleton(QWidget):
-    """The chat page's grounds, or the plain page where the welcome comes.
+    """The chat page's grounds, with a list of ``list_width`` px, unless that is 0 or the window is narrower than
+    ``narrow``.
 
     Its ``box`` stands where the message box comes and takes what is typed before that is there.
     """
 
-    def __init__(self, theme: Theme, box: QPlainTextEdit, parent: QWidget | None = None, *, with_list: bool) -> None:
+    def __init__(
+        self, theme: Theme, box: QPlainTextEdit, parent: QWidget | None = None, *, list_width: int, narrow: int
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._with_list = with_list
+        self._list_width = list_width
+        self._narrow = narrow
         self.box = box
         frame = FloatingFrame(theme, self)
         frame.setMaximumWidth(theme.size("text_column") + 2 * SHADOW)
-        inner = QVBoxLayout(frame)
-        inner.setContentsMargins(17, 13, 12, 10)
-        inner.addWidget(box)
-        inner.addSpacing(_TOOLS)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(frame, 1000)
-        row.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18 + (theme.size("sidebar_width") if with_list else 0), 0, 18, _STATUS)
-        column.addStretch(1)
-        column.addLayout(row)
+        column(box, _TOOLS, on=frame, margins=(17, 13, 12, 10))
+        column(None, row(None, (frame, 1000), None), on=self)
 
     def take(self) -> str:
         """What was typed so far; the box is left empty."""
@@ -46,16 +41,30 @@ class Skeleton(QWidget):
         self.box.clear()
         return typed
 
+    def _listed(self) -> int:
+        """The width of the list in px, 0 where there is none."""
+        return self._list_width if self.window().width() >= self._narrow else 0
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        layout = self.layout()
+        if layout is not None:
+            listed = self._listed()
+            layout.setContentsMargins((listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._theme.color("window"))
-        if not self._with_list:
+        if not self._list_width:
             return
-        width = self._theme.size("sidebar_width")
-        painter.fillRect(QRect(0, 0, width, self.height()), self._theme.color("sidebar"))
-        painter.fillRect(QRect(width, 0, 1, self.height()), self._theme.color("border"))
-        header = self._theme.scaled("control_height") + 17
-        painter.fillRect(QRect(width + 1, header, self.width(), 1), self._theme.color("border"))
+        width = self._listed()
+        border = self._theme.color("border")
+        whole = self.rect()
+        start = QRect(0, 0, width, whole.height())
+        line = QRect(width, 0, 1 if width else 0, whole.height())
+        header = QRect(line.right() + 1, self._theme.scaled("control_height") + 17, whole.width(), 1)
+        for rect, color in ((start, self._theme.color("sidebar")), (line, border), (header, border)):
+            painter.fillRect(QStyle.visualRect(self.layoutDirection(), whole, rect), color)
 
 
 class SkeletonBars(QWidget):
@@ -73,8 +82,8 @@ class SkeletonBars(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        for row, share in enumerate(self._shares):
-            draw_bar(painter, self._theme, QRectF(0, row * 24 + 6, self.width() * share, 12))
+        for place, share in enumerate(self._shares):
+            draw_bar(painter, self._theme, QRectF(0, place * 24 + 6, self.width() * share, 12))
 
 
 def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:

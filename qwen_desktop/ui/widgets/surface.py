@@ -48,6 +48,17 @@ class FloatingFrame(QWidget):
         painter.drawRoundedRect(body.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
+def draw_pill(painter: QPainter, theme: Theme, body: QRectF, ground: str) -> None:
+    """Paint a tint with round ends, with a line around it where the tint alone can hardly be seen."""
+    color, edge = theme.color(ground), theme.edge(ground)
+    painter.setPen(Qt.PenStyle.NoPen)
+    if edge != color:
+        painter.setPen(QPen(edge, 1))
+        body = body.adjusted(0.5, 0.5, -0.5, -0.5)
+    painter.setBrush(color)
+    painter.drawRoundedRect(body, body.height() / 2, body.height() / 2)
+
+
 class Card(QFrame):
     """A bordered card on a page, drawn by the style sheet."""
 

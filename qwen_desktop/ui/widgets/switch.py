@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, QVariantAnimation, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
-from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.buttons import TextButton
 
 
 class Switch(QAbstractButton):
@@ -62,48 +63,6 @@ class Switch(QAbstractButton):
         painter.drawEllipse(QRectF(5 + 13 * self._place, 15 - side / 2, side, side))
 
 
-class _Segment(QAbstractButton):
-    def __init__(self, theme: Theme, text: str, icon: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._icon = icon
-        self.setText(text)
-        self.setAccessibleName(text)
-        self.setCheckable(True)
-        self.setAutoExclusive(True)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:
-        self.setFont(self._theme.font("small", weight=600))
-        width = self.fontMetrics().horizontalAdvance(self.text()) + 22 + self._sign_room()
-        return QSize(width, self._theme.scaled("control_height") - 4)
-
-    def _sign_room(self) -> int:
-        return self._theme.grown(16) + 6 if self._icon else 0
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        checked = self.isChecked()
-        if checked or self.underMouse():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color("accent_soft" if checked else "hover"))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 7, 7)
-        ink = self._theme.color("accent" if checked else "text_muted")
-        painter.setFont(self._theme.font("small", weight=600 if checked else 400))
-        words = painter.fontMetrics().horizontalAdvance(self.text())
-        left = (self.width() - words - self._sign_room()) / 2
-        if self._icon:
-            side = self._theme.grown(16)
-            sign = icons.pixmap(self._icon, ink, side, self.devicePixelRatioF())
-            painter.drawPixmap(round(left), (self.height() - side) // 2, sign)
-            left += self._sign_room()
-        painter.setPen(ink)
-        painter.drawText(QRectF(left, 0, words + 2, self.height()), Qt.AlignmentFlag.AlignVCenter, self.text())
-
-
 class SegmentedControl(QWidget):
     """One of a few: (value, label, icon) each. Arrow keys move; ``chosen`` tells the value after a user's choice."""
 
@@ -114,26 +73,29 @@ class SegmentedControl(QWidget):
     ) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.setObjectName("segments")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName(name)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(1, 1, 1, 1)
-        row.setSpacing(0)
         self._group = QButtonGroup(self)
-        self._segments: dict[str, _Segment] = {}
+        self._segments: dict[str, TextButton] = {}
         for value, label, icon in options:
-            segment = _Segment(theme, label, icon, self)
+            self._segments[value] = segment = TextButton(theme, label, self, icon=icon, kind="segment")
+            segment.setCheckable(True)
+            segment.setAutoDefault(False)
             segment.setAccessibleDescription(name)
             segment.clicked.connect(lambda _checked=False, v=value: self.chosen.emit(v))
             self._group.addButton(segment)
-            self._segments[value] = segment
-            row.addWidget(segment)
+        row(*self._segments.values(), on=self, gap=0, margins=(1, 1, 1, 1))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._resized)
+        theme.changed.connect(self._fit)
+        self._fit()
 
-    def _resized(self) -> None:
+    def _fit(self) -> None:
+        """As wide as each would be while it is the chosen one, whose words are bold."""
+        words = QFontMetrics(self._theme.font("small", weight=600))
         for segment in self._segments.values():
-            segment.updateGeometry()
-        self.update()
+            sign = 0 if segment.icon().isNull() else segment.iconSize().width() + 2
+            segment.setFixedWidth(words.horizontalAdvance(segment.text()) + 22 + sign)
 
     @property
     def value(self) -> str:
@@ -151,29 +113,10 @@ class SegmentedControl(QWidget):
         position = values.index(self.value) if self.value else -1
         self._segments[values[(position + 1) % len(values)]].click()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        values = list(self._segments)
-        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
-        if not step or not self.value:
-            super().keyPressEvent(event)
-            return
-        target = self._segments[values[(values.index(self.value) + step) % len(values)]]
-        target.setFocus(Qt.FocusReason.TabFocusReason)
-        target.click()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        path = QPainterPath()
-        radius = self._theme.radius("control")
-        path.addRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-        painter.fillPath(path, self._theme.color("surface"))
-        painter.setPen(self._theme.color("border"))
-        painter.drawPath(path)
-
 
 def _between(first: QColor, second: QColor, share: float) -> QColor:
-    def mix(a: int, b: int) -> int:
-        return round(a + (b - a) * share)
+    return QColor.fromRgbF(*(a + (b - a) * share for a, b in zip(_parts(first), _parts(second), strict=True)))
 
-    return QColor(mix(first.red(), second.red()), mix(first.green(), second.green()), mix(first.blue(), second.blue()))
+
+def _parts(color: QColor) -> tuple[float, float, float]:
+    return color.redF(), color.greenF(), color.blueF()

@@ -1,53 +1,45 @@
-"""A tick box with its words, drawn from the theme."""
+"""A tick box with its words, in the colours of the theme."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QCheckBox, QSizePolicy, QStyle, QStyleOptionButton, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
 
+#: What the box takes beside its words, in px.
+_BOX = 26
 
-class Tick(QAbstractButton):
+
+class Tick(QCheckBox):
     """On or off, with its name beside it, cut with … where the room ends."""
 
     def __init__(self, theme: Theme, text: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(text.replace("&", "&&"), parent)
         self._theme = theme
-        self.setText(text)
+        self._name = text
         self.setAccessibleName(text)
-        self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.updateGeometry)
-
-    def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(self._theme.font("body", weight=500))
-        return QSize(metrics.horizontalAdvance(self.text()) + 30, max(28, metrics.height() + 8))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(80, self.sizeHint().height())
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        on, enabled = self.isChecked(), self.isEnabled()
-        box = QRectF(1, (self.height() - 16) / 2, 16, 16)
-        quiet = "text_faint" if enabled else "disabled_text"
-        painter.setPen(QPen(theme.color("accent" if on and enabled else quiet), 1.5))
-        painter.setBrush(
-            theme.color("accent" if on and enabled else "hover" if self.underMouse() and enabled else "surface")
-        )
-        painter.drawRoundedRect(box.adjusted(0.75, 0.75, -0.75, -0.75), 4, 4)
-        if on:
-            sign = icons.pixmap("check", theme.color("on_accent" if enabled else quiet), 14, self.devicePixelRatioF())
-            painter.drawPixmap(round(box.left() + 1), round(box.top() + 1), sign)
-        painter.setFont(theme.font("body", weight=500))
-        painter.setPen(theme.color("text" if enabled else "text_muted"))
-        room = QRectF(26, 0, self.width() - 26, self.height())
-        shown = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        shown = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, self.width() - _BOX)
+        self.setText(shown.replace("&", "&&"))
+        self.setToolTip("" if shown == self._name else self._name)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self.isChecked():
+            return
+        # A picture of the style sheet would have a colour of its own.
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        box = self.style().subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, option, self)
+        ink = self._theme.color("on_accent" if self.isEnabled() else "disabled_text")
+        sign = icons.pixmap("check", ink, 14, self.devicePixelRatioF())
+        QPainter(self).drawPixmap(box.center().x() - 6, box.center().y() - 6, sign)

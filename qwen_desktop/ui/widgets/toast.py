@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QEnterEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.surface import FloatingFrame
@@ -30,24 +31,21 @@ class Toast(FloatingFrame):
         self.text = text
         self._acted: Callable[[], None] | None = None
         self.setAccessibleName(text)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 8, 8, 8)
-        row.setSpacing(10)
         icon, color = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}.get(
             kind, ("info", "text_muted")
         )
-        row.addWidget(IconLabel(theme, icon, self, color=color, size=18))
         label = Paragraph(theme, text, self)
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        row.addWidget(label, 1)
+        sign = IconLabel(theme, icon, self, color=color, size=18)
+        line = row(sign, (label, 1), on=self, gap=10, margins=(14, 8, 8, 8))
         self.button: TextButton | None = None
         if action:
             self.button = TextButton(theme, action, self, kind="link")
             self.button.clicked.connect(self.act)
-            row.addWidget(self.button)
+            line.addWidget(self.button)
         close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         close.clicked.connect(self.leave)
-        row.addWidget(close)
+        line.addWidget(close)
         natural = label.fontMetrics().horizontalAdvance(text) + 110
         if self.button is not None:
             natural += self.button.sizeHint().width() + 10
@@ -99,17 +97,17 @@ class ToastStack(QObject):
 
     def __init__(self, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        #: Where the toasts may stand, in the window's coordinates; the lowest has its edge at the lower border.
-        self.room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
+        self._room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
         self._theme = theme
         self._window = window
-        self._toasts: list[Toast] = []
+        #: Those on show, oldest first.
+        self.shown: list[Toast] = []
         window.installEventFilter(self)
 
-    @property
-    def toasts(self) -> tuple[Toast, ...]:
-        """Those on show, oldest first."""
-        return tuple(self._toasts)
+    def set_room(self, room: Callable[[], QRect]) -> None:
+        """Say where toasts may stand, in the window's coordinates; the lowest has its edge at the lower border."""
+        self._room = room
+        self.arrange()
 
     def add(
         self,
@@ -122,17 +120,17 @@ class ToastStack(QObject):
     ) -> Toast:
         """Show a toast; the same text again renews the one on show. At most four are shown; of these the passing ones
         make room first."""
-        for old in self._toasts:
+        for old in self.shown:
             if old.text == text and act is None:
                 old.leave()
                 break
-        if len(self._toasts) >= 4:
-            next((old for old in self._toasts if not old.stays), self._toasts[0]).leave()
+        if len(self.shown) >= 4:
+            next((old for old in self.shown if not old.stays), self.shown[0]).leave()
         toast = Toast(self._theme, text, self._window, kind=kind, action=action, stays=stays)
         if act is not None:
             toast.on_action(act)
         toast.closed.connect(lambda: self._left(toast))
-        self._toasts.append(toast)
+        self.shown.append(toast)
         toast.show()
         self.arrange()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
@@ -144,15 +142,15 @@ class ToastStack(QObject):
         return False
 
     def _left(self, toast: Toast) -> None:
-        if toast in self._toasts:
-            self._toasts.remove(toast)
+        if toast in self.shown:
+            self.shown.remove(toast)
             self.arrange()
 
     def arrange(self) -> None:
         """Put the toasts where there is room now."""
-        room = self.room()
+        room = self._room()
         bottom = room.bottom()
-        for toast in reversed(self._toasts):
+        for toast in reversed(self.shown):
             toast.fit(room.width())
             bottom -= toast.height()
             toast.move(QPoint(room.center().x() - toast.width() // 2, bottom))

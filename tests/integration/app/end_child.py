@@ -64,7 +64,7 @@ class App:
         state = lambda: self.services.models.state  # noqa: E731
         await self.until(lambda: state().path == self.arguments[0] and state().status is ModelStatus.READY)
         chat = await self.send()
-        self.window.show_chat()
+        self.window.show_page("view.chat")
         self.window.chat.open(chat)
         (answer,) = self.services.chat._answers.values()
         await self.until(lambda: len(str(answer.message().parts)) > 80)
@@ -142,7 +142,7 @@ async def asked(app: App) -> None:
     """A click on close has its question open."""
     await app.answering()
     app.window.close()
-    await app.until(lambda: app.window._closing is not None)
+    await app.until(lambda: app.window.quitting.question is not None)
 
 
 async def hung_database(app: App) -> None:

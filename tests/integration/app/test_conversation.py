@@ -77,7 +77,7 @@ def test_a_model_is_loaded_while_its_first_message_is_written(qtbot: QtBot) -> N
     async def write(app: Driver) -> None:
         models = app.services.models
         assert models.state.status is ModelStatus.IDLE
-        QTest.keyClicks(app.window.chat.composer.edit, "W")
+        QTest.keyClicks(app.window.chat.pane.composer.edit, "W")
         await app.until(lambda: models.state.status is ModelStatus.READY)
 
     drive(write)

@@ -31,7 +31,7 @@ def test_a_worker_that_dies_keeps_the_partial_answer(qtbot: QtBot, number: signa
         await app.services.preferences.set("sampling.temperature", 0.0)
         await app.open_model(model)
         app.type("Tell me a long story about a river.")
-        view = app.window.chat.transcript
+        view = app.window.chat.pane.transcript
         await app.until(lambda: len(app.shown()) > 120)
         shown = view.message_text(view.last_answer_id() or "")
         assert shown

@@ -589,6 +589,25 @@ def test_a_conversation_is_answered_by_its_own_model(monkeypatch: pytest.MonkeyP
     on(computer, test)
 
 
+def test_a_conversation_that_begins_with_a_model_keeps_it() -> None:
+    computer = Computer(1000)
+
+    async def test(app: App) -> None:
+        own, chosen = FileRef(app.model_file("own-1.gguf")), FileRef(app.model_file("chosen-1.gguf"))
+        await app.models.open_file(chosen.path)
+        question = await app.send("One", model=own)
+        await app.chat.idle()
+        await app.chat.regenerate((await answer_to(app, question)).id)
+        await app.chat.idle()
+        assert made_by(await answer_to(app, question)) == "own-1.gguf"
+        kept = await app.history.get(question.conversation_id)
+        assert kept is not None and kept.model == own
+        assert app.models.state_of(own).path == own.path and app.models.state_of(own).status is ModelStatus.READY
+        assert app.models.state_of(None) == app.models.state_of(chosen) == app.models.state
+
+    on(computer, test)
+
+
 def test_an_answer_that_waits_for_the_memory_of_another_says_so() -> None:
     computer = Computer(1000, load_s=0.01)
 

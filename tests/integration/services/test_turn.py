@@ -7,9 +7,10 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.chat import Message, Status, new_id
-from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, LiveFigures, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import (
     FilePart,
@@ -97,6 +98,37 @@ def test_others_may_use_the_engine_while_a_tool_waits_for_approval() -> None:
             await app.chat.idle()
             answer = (await app.history.tail(question.conversation_id, 1))[0]
             assert answer.status is Status.DONE and answer.parts[-1] == TextPart("It is water.")
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["stop", "fail"])
+def test_an_answer_that_breaks_off_keeps_how_full_the_context_was(how: str) -> None:
+    async def main() -> None:
+        script = Script("word " * 100, rate=400, piece=5, fail_after=45, deaf=True)
+        if how == "fail":
+            script = structs.replace(script, error=Environment(Text("x", "The engine has died.")))
+        async with running_app(lambda: ScriptedEngine(script)) as app:
+            told = asyncio.Event()
+
+            def figures(said: AnswerEvent) -> None:
+                if isinstance(said.event, LiveFigures):
+                    told.set()
+
+            app.bus.subscribe(AnswerEvent, figures)
+            question = await app.send("Count")
+            await told.wait()
+            if how == "fail":
+                with pytest.raises(Environment, match="has died"):
+                    await app.chat.ended(question.conversation_id)
+            else:
+                app.chat._answers[question.conversation_id].leave()
+                await app.chat.ended(question.conversation_id)
+            (answer,) = await app.history.tail(question.conversation_id, 1)
+            assert answer.status is (Status.FAILED if how == "fail" else Status.STOPPED)
+            assert answer.stats is not None and answer.stats.context_size == 4096
+            assert answer.stats.context_used == 10 + (40 if how == "fail" else 20)
+            assert answer.stats.decode_tokens_per_s == 0, "it would be that of a part"
 
     run(main())
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qwen_desktop.services.events import BranchChanged, DownloadsChanged, EventBus, SettingsChanged
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.models.machine_dialog import MachineDialog
+from qwen_desktop.ui.pages import PAGES
 from tests.ui.conftest import Make
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ async def test_a_closed_window_with_all_its_pages_leaves_no_listener(make: Make)
     ui = await make()
     bus, settings = ui.app.bus, ui.app.preferences.settings
     before = listeners(bus)
-    window = MainWindow(cast("Services", ui.app), ui.theme)
-    for show in (window.show_chat, window.show_models, window.show_settings, window.show_welcome):
-        show()
+    window = MainWindow(ui.app.paths)
+    window.build(cast("Services", ui.app), ui.theme)
+    for row in PAGES:
+        window.show_page(row.command)
     bus.publish(DownloadsChanged())
     await ui.rest()
     assert listeners(bus) > before

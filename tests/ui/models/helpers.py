@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel, QWidget
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.page import ModelsPage
-    from qwen_desktop.ui.models.rows_view import RowsView
+    from qwen_desktop.ui.models.rows_list import RowsList
     from tests.ui.conftest import Ui
 
 
 async def opened(ui: Ui, *, ready: bool = True) -> ModelsPage:
     """The page as its command opens it; ``ready`` waits until the catalogue is judged."""
     ui.window.actions_.trigger("view.models")
-    page = ui.window.models_page
+    page = ui.window.pages.built("view.models")
     assert page is not None
     if ready:
         await ui.until(lambda: page.board.rows is not None)
@@ -57,7 +57,7 @@ def button(widget: QWidget, name: str) -> QAbstractButton:
 
 def names(page: ModelsPage) -> list[str]:
     """The models of the list, from above."""
-    return [row.model.name for row in page.catalogue.model.rows]
+    return [row.model.name for row in page.catalogue.list.rows]
 
 
 def row_of(page: ModelsPage, name: str) -> int:
@@ -65,14 +65,15 @@ def row_of(page: ModelsPage, name: str) -> int:
     return names(page).index(name)
 
 
-def click_part(view: RowsView, row: int, part: str) -> None:
-    """Click a part of a row, "" for the row's name."""
-    place = view.parts_of(row)[part].center() if part else view.visualRect(view.model().index(row, 0)).topLeft()
-    QTest.mouseMove(view.viewport(), place + QPoint(0 if part else 30, 0 if part else 20))
-    spot = place if part else place + QPoint(30, 20)
-    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+def click_part(view: RowsList[Any], row: int, part: str) -> None:
+    """Click a button of a row, "" for the row itself."""
+    widget: Any = view.row(row)
+    target: QWidget = getattr(widget, part) if part else widget
+    spot = target.rect().center() if part else QPoint(30, 20)
+    QTest.mouseMove(target, spot)
+    QTest.mouseClick(target, Qt.MouseButton.LeftButton, pos=spot)
 
 
-def spoken(view: RowsView, row: int) -> str:
+def spoken(view: RowsList[Any], row: int) -> str:
     """What a screen reader says for a row."""
-    return str(view.model().index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole))
+    return view.row(row).accessibleName()

@@ -411,6 +411,8 @@ class ScriptedDownloads:
 
     async def start(self, request: DownloadRequest) -> Download:
         total = sum(file.size_bytes for file in (*request.files, *request.mmproj))
+        if known := next((item for item in self._items if item.id == f"{request.repo}:{request.quant}"), None):
+            return known
         made = Download(f"{request.repo}:{request.quant}", request, DownloadStatus.WAITING, 0, total)
         self.calls.append(("start", request))
         self.add(made)

@@ -28,13 +28,20 @@ from tests.ui.models.helpers import (
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.page import ModelsPage
-    from tests.ui.conftest import Make
+    from tests.ui.conftest import Make, Ui
 
 OFFLINE = Problem(
     "environment",
     Text("hub.offline", "The hub cannot be reached."),
     Text("hub.offline.hint", "Check the network."),
 )
+
+
+def press(ui: Ui, key: Qt.Key) -> None:
+    """A key to whatever has the keyboard."""
+    there = ui.window.focusWidget()
+    assert there is not None
+    QTest.keyClick(there, key)
 
 
 async def searched(page: ModelsPage, text: str) -> None:
@@ -56,7 +63,7 @@ async def test_what_fits_stands_first_and_the_rest_is_one_click_away(make: Make)
         "Qwen2.5 Math 72B, maths, Step-by-step and tool-integrated mathematics, needs 24 GB more, 44.0 GB, Why?"
     )
     assert spoken(view, row_of(page, "Qwen3 8B")).endswith("fits well, 5.0 GB, Download")
-    assert view.height() == 20 * view.sizeHintForRow(0)  # the page scrolls, not the list
+    assert view.height() == 20 * view.row(0).height()  # the page scrolls, not the list
 
 
 async def test_filters_narrow_the_list_and_say_so(make: Make) -> None:
@@ -88,8 +95,8 @@ async def test_search_finds_names_purposes_and_repositories(make: Make) -> None:
     await searched(page, "Qwen/Qwen3-8B-GGUF")
     assert names(page) == ["Qwen3 8B"]
     await searched(page, "235b")
-    assert says(page.catalogue.empty) == "One model is like that, but it does not fit this computer."
-    button(page.catalogue, "Show it").click()
+    assert says(page.catalogue.empty) == "1 model is like that, but does not fit this computer."
+    button(page.catalogue, "Show 1 model").click()
     assert names(page) == ["Qwen3 235B-A22B"]
     QTest.keyClick(page.search, Qt.Key.Key_Escape)
     await asyncio.sleep(0.16)
@@ -165,18 +172,18 @@ async def test_the_list_by_keyboard(make: Make) -> None:
     page = await opened(ui)
     QTest.keyClick(page.search, Qt.Key.Key_Down)
     view = page.catalogue.list
-    assert view.hasFocus()
-    for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Right, Qt.Key.Key_Return):
-        QTest.keyClick(view, key)
+    assert view.row(0).hasFocus()
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Tab, Qt.Key.Key_Return):
+        press(ui, key)
     await ui.rest()
     (called,) = services(ui).downloads.calls
     assert called[1].title == names(page)[2]
     for _ in range(9):
-        QTest.keyClick(view, Qt.Key.Key_Down)
-    place = view.visualRect(view.currentIndex()).center()
-    assert page.viewport().rect().contains(view.mapTo(page.viewport(), place))  # the page scrolled along
-    QTest.keyClick(view, Qt.Key.Key_Left)
-    QTest.keyClick(view, Qt.Key.Key_Return)
+        press(ui, Qt.Key.Key_Down)
+    row = view.row(11)
+    assert row.hasFocus()
+    assert page.viewport().rect().contains(row.mapTo(page.viewport(), row.rect().center()))  # the page scrolled along
+    press(ui, Qt.Key.Key_Return)
     await asyncio.sleep(0.01)
     assert dialog(ui).windowTitle() == names(page)[11]
 
@@ -187,7 +194,7 @@ async def test_a_smaller_quant_is_offered_where_the_usual_one_does_not_fit(make:
     tight = structs.replace(scripted.LAPTOP.memory, free_bytes=19_500_000_000)
     app.machines.found = structs.replace(scripted.LAPTOP, memory=tight)
     page = await opened(ui)
-    row = page.catalogue.model.rows[row_of(page, "Qwen3 32B")]
+    row = page.catalogue.list.rows[row_of(page, "Qwen3 32B")]
     assert row.quant is not None
     assert row.quant.name == "Q3_K_M"
     assert spoken(page.catalogue.list, row_of(page, "Qwen3 32B")).endswith("16.1 GB, Download")

@@ -61,7 +61,7 @@ async def test_what_came_whole_but_answers_nothing_is_not_offered_for_use(make: 
     assert "is an embedding model" in card.problem.text() and card.problem.isVisible()
     assert not ui.toasts()  # the card says it
     assert not await stays_cut_off(card)
-    ui.window.show_chat()
+    ui.window.show_page("view.chat")
     downloads.push(running.id, status=DownloadStatus.CHECKING, problem=None)
     downloads.push(running.id, status=DownloadStatus.DONE, problem=problem)
     assert "is an embedding model" in ui.toasts()[-1]
@@ -106,18 +106,18 @@ async def test_rail_and_list_of_chats_show_how_far_it_is(make: Make) -> None:
     assert rail.progress is None
     downloads = services(ui).downloads
     downloads.add(scripted.every_state()[0])
-    assert ui.window.models_page is None  # the page is not needed for it
+    assert ui.window.pages.built("view.models") is None  # the page is not needed for it
     assert rail.progress is not None
     assert abs(rail.progress - 0.644) < 0.001
     assert rail.accessibleName() == "Models: 1 download, 64 %"
-    side = ui.window._models.watch._side  # type: ignore[union-attr]
+    side = ui.window.models.watch._side  # type: ignore[union-attr]
     assert side is not None
     assert side.isVisible()
     assert side.text() == "Qwen3 4B"
     assert side.figures == "64 % · 38 MB/s · 24 s left"
     side.click()
-    assert ui.window.pages.currentWidget() is ui.window.models_page
-    ui.window.show_chat()
+    assert ui.window.pages.currentWidget() is ui.window.pages.built("view.models")
+    ui.window.show_page("view.chat")
     await downloads.pause(downloads.items()[0].id)
     assert rail.progress is None
     assert rail.accessibleName() == "Models"
@@ -131,8 +131,8 @@ async def test_a_failure_is_told_where_it_is_not_seen(make: Make) -> None:
     downloads.add(running)
     downloads.push(running.id, status=DownloadStatus.FAILED, problem=failed.problem)
     assert ui.toasts() == ["The download of Qwen3 4B stopped. The connection to huggingface.co was lost."]
-    ui.window.notify.toasts[0].act()
-    page = ui.window.models_page
+    ui.window.notify.toasts.shown[0].act()
+    page = ui.window.pages.built("view.models")
     assert page is not None
     assert page.isVisible()
     downloads.push(running.id, status=DownloadStatus.RUNNING, problem=None)
@@ -145,7 +145,7 @@ async def test_the_list_shows_a_download_and_leads_to_it(make: Make) -> None:
     page = await opened(ui)
     services(ui).downloads.add(scripted.every_state()[0])
     view = page.catalogue.list
-    place = [row.model.name for row in page.catalogue.model.rows].index("Qwen3 4B")
+    place = [row.model.name for row in page.catalogue.list.rows].index("Qwen3 4B")
     from tests.ui.models.helpers import click_part, spoken  # noqa: PLC0415
 
     assert spoken(view, place).endswith("Downloading, 64 %")

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 async def test_the_welcome_looks_at_the_computer_and_offers_the_best_model(make: Make) -> None:
     ui = await make(welcome=True)
-    page = ui.window.welcome_page
+    page = ui.window.pages.built("help.welcome")
     assert page is not None
     await ui.until(lambda: page.advice.advice is not None)
-    assert page.machine.sentence.text() == "8 cores, 32 GB memory, Radeon 780M. Models up to 7B run comfortably."
+    assert page.machine.sentence.text() == "8 cores, 32 GB memory, and Radeon 780M. Models up to 7B run comfortably."
     card = page.advice
     assert card.title.text() == "Qwen3 4B"
-    assert card.line.text() == "2.4 GB to download · uses 3.9 of 21 GB free memory · about 18 tok/s"
+    assert card.line.text() == "2.4 GB to download · uses 3.9 GB of 21 GB free memory · about 18 tok/s"
     card.get.button.click()
     await ui.rest()
     downloads = services(ui).downloads
@@ -51,18 +51,18 @@ async def test_the_welcome_looks_at_the_computer_and_offers_the_best_model(make:
 async def test_the_welcome_says_when_nothing_fits_and_leads_on(make: Make) -> None:
     ui = await make()
     services(ui).machines.found = scripted.SMALL
-    ui.window.show_welcome()
-    page = ui.window.welcome_page
+    ui.window.show_page("help.welcome")
+    page = ui.window.pages.built("help.welcome")
     assert page is not None
     await ui.until(lambda: "No model of this kind fits" in says(page.advice))
     assert not page.advice.get.isVisible()
     button(page, "Choose another model").click()
-    assert ui.window.pages.currentWidget() is ui.window.models_page
+    assert ui.window.pages.currentWidget() is ui.window.pages.built("view.models")
 
 
 def settings_card(ui: Ui) -> DownloadsCard:
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("downloads")
     card: Any = page.sections["downloads"].extra.itemAt(0).widget()
@@ -81,7 +81,7 @@ async def test_the_models_folder_moves_with_progress(make: Make, tmp_path: Path)
     library.gate.clear()
     button(asked, "Move").click()
     await asyncio.sleep(0.01)
-    assert row.line.text() == "Moving 1.00 GB of 3.00 GB"
+    assert row.line.text() == "Moving 1.00 of 3.00 GB"
     assert not row.change.isEnabled()
     row.stop.click()
     await ui.rest()
@@ -129,7 +129,7 @@ async def test_without_a_keyring_the_token_says_how_long_it_lives(make: Make) ->
 async def test_searching_the_settings_finds_folder_and_token(make: Make) -> None:
     ui = await make()
     card = settings_card(ui)
-    page = ui.window.settings_page
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.search.setText("access token")
     assert card.isVisible()

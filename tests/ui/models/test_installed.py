@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def entries(page: ModelsPage, row: int) -> dict[str, bool]:
     """The … menu of a row: name and whether it can be chosen."""
-    page.installed.fill_menu(page.installed.model.rows[row])
+    page.installed.menu_for(page.installed.list.rows[row])
     return {a.text(): a.isEnabled() for a in page.installed.menu.actions() if not a.isSeparator()}
 
 
 def choose(page: ModelsPage, row: int, name: str) -> None:
-    page.installed.fill_menu(page.installed.model.rows[row])
+    page.installed.menu_for(page.installed.list.rows[row])
     next(a for a in page.installed.menu.actions() if a.text() == name).trigger()
 
 
@@ -41,7 +41,7 @@ async def shown(make: Make) -> tuple[Ui, ModelsPage]:
 
 async def test_rows_tell_size_context_use_and_what_is_wrong(make: Make) -> None:
     ui, page = await shown(make)
-    view = page.installed.view
+    view = page.installed.list
     assert [spoken(view, row) for row in range(4)] == [
         "Qwen2.5 Coder 7B, Q4_K_M, 4.7 GB · 32k context · used yesterday",
         "Qwen3 1.7B, Q8_0, 1.8 GB · 40k context · used 9 days ago · Ollama",
@@ -55,7 +55,7 @@ async def test_rows_tell_size_context_use_and_what_is_wrong(make: Make) -> None:
     await ui.rest()
     assert ui.app.models.state.path.endswith("sha256-7f4030143c1c")
     page = await opened(ui)
-    assert spoken(page.installed.view, 1).endswith("In use")
+    assert spoken(page.installed.list, 1).endswith("In use")
 
 
 async def test_an_alias_and_own_load_options_are_told(make: Make) -> None:
@@ -64,17 +64,17 @@ async def test_an_alias_and_own_load_options_are_told(make: Make) -> None:
     library.items[0] = structs.replace(library.items[0], alias="coder", options=LoadOptions(context=4096))
     library.changed()
     await ui.rest()
-    assert spoken(page.installed.view, 0) == (
+    assert spoken(page.installed.list, 0) == (
         "Qwen2.5 Coder 7B, Q4_K_M, alias coder · 4.7 GB · 32k context · used yesterday · own load options"
     )
-    assert "own load options" not in spoken(page.installed.view, 1)
+    assert "own load options" not in spoken(page.installed.list, 1)
 
 
 async def test_a_model_that_cannot_be_used_says_why(make: Make) -> None:
     ui, page = await shown(make)
-    click_part(page.installed.view, 2, "use")
+    click_part(page.installed.list, 2, "use")
     assert ui.toasts() == ["The file /mnt/usb/qwen3-32b.gguf is gone. Connect the drive, or delete the entry."]
-    click_part(page.installed.view, 2, "")
+    click_part(page.installed.list, 2, "")
     await asyncio.sleep(0.01)
     assert "The file /mnt/usb/qwen3-32b.gguf is gone." in says(dialog(ui))
 
@@ -85,12 +85,12 @@ async def test_verify_shows_progress_and_its_finding(make: Make) -> None:
     library.gate.clear()
     choose(page, 0, "Verify")
     await asyncio.sleep(0.01)
-    assert page.installed.model.busy == {"coder": 0.5}
+    assert page.installed.busy == {"coder": 0.5}
     assert not entries(page, 0)["Verify"]
     assert not entries(page, 0)["Delete"]
     library.gate.set()
     await ui.rest()
-    assert page.installed.model.busy == {}
+    assert page.installed.busy == {}
     assert ui.toasts() == ["Qwen2.5 Coder 7B is as it should be."]
     library.verdicts["coder"] = False
     choose(page, 0, "Verify")
@@ -112,7 +112,7 @@ async def test_deleting_asks_and_says_what_goes(make: Make) -> None:
     await ui.rest()
     assert services(ui).library.calls == [("delete", "tiny", False)]
     assert ui.toasts() == ["Qwen3 1.7B is deleted."]
-    assert [row.id for row in page.installed.model.rows] == ["coder", "usb", "old"]
+    assert [row.id for row in page.installed.list.rows] == ["coder", "usb", "old"]
 
 
 async def test_a_drive_without_a_bin_is_asked_about(make: Make) -> None:
@@ -128,7 +128,7 @@ async def test_a_drive_without_a_bin_is_asked_about(make: Make) -> None:
     button(dialog(ui), "Delete for good").click()
     await ui.rest()
     assert library.calls[-1] == ("delete", "coder", True)
-    assert "coder" not in [row.id for row in page.installed.model.rows]
+    assert "coder" not in [row.id for row in page.installed.list.rows]
 
 
 async def test_what_is_deleted_for_good_is_said_before(make: Make) -> None:
@@ -155,17 +155,17 @@ async def test_a_second_wish_to_delete_takes_the_place_of_one_that_is_still_bein
 
 async def test_a_template_is_repaired_and_unrepaired(make: Make) -> None:
     ui, page = await shown(make)
-    click_part(page.installed.view, 3, "")
+    click_part(page.installed.list, 3, "")
     await asyncio.sleep(0.01)
     details = dialog(ui)
     assert "does not write tool results the way Qwen2.5 expects them" in says(details)
     assert "The file stays as it is." in says(details)
     button(details, "Repair the chat template").click()
     await ui.rest()
-    assert spoken(page.installed.view, 3).endswith("chat template repaired")
+    assert spoken(page.installed.list, 3).endswith("chat template repaired")
     choose(page, 3, "Undo the template's repair")
     await ui.rest()
-    assert spoken(page.installed.view, 3).endswith("chat template has a fault")
+    assert spoken(page.installed.list, 3).endswith("chat template has a fault")
 
 
 async def test_many_models_are_folded(make: Make) -> None:
@@ -174,9 +174,9 @@ async def test_many_models_are_folded(make: Make) -> None:
     services(ui).library.items = [structs.replace(one, id=str(n), name=f"Model {n}", last_used=n) for n in range(9)]
     page = await opened(ui)
     page._show_installed()
-    assert [row.name for row in page.installed.model.rows] == ["Model 8", "Model 7", "Model 6", "Model 5"]
+    assert [row.name for row in page.installed.list.rows] == ["Model 8", "Model 7", "Model 6", "Model 5"]
     button(page.installed, "Show all 9").click()
-    assert len(page.installed.model.rows) == 9
+    assert len(page.installed.list.rows) == 9
 
 
 async def test_import_links_what_other_programs_hold(make: Make) -> None:
@@ -242,6 +242,6 @@ async def test_import_copies_chosen_files_and_tells_a_failure(make: Make) -> Non
     await ui.rest()
     assert library.calls[-1][2] is True
     assert ui.toasts() == ["mine is in the list."]
-    ui.window.notify.toasts[0].act()
+    ui.window.notify.toasts.shown[0].act()
     await ui.rest()
     assert ui.app.models.state.path.endswith("mine.gguf")

@@ -55,7 +55,7 @@ async def test_a_download_that_is_asked_for_offers_the_way_back(make: Make, monk
     page = await opened(ui)
     page.advice.cards[1].get.button.click()
     await ui.rest()
-    (toast,) = ui.window.notify.toasts
+    (toast,) = ui.window.notify.toasts.shown
     assert toast.text.startswith(SAID)
     assert toast.button is not None and toast.button.text() == "Go online"
     toast.button.click()
@@ -100,7 +100,7 @@ async def test_a_waiting_download_says_why(make: Make) -> None:
 async def test_the_settings_have_the_switch(make: Make) -> None:
     ui = await make()
     ui.window.actions_.trigger("view.settings")
-    page = ui.window.settings_page
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("downloads")
     row = page.sections["downloads"].rows["downloads.offline"]
@@ -113,7 +113,7 @@ async def test_the_settings_have_the_switch(make: Make) -> None:
 async def test_each_hub_has_a_token_of_its_own(make: Make) -> None:
     ui = await make()
     ui.window.actions_.trigger("view.settings")
-    page = ui.window.settings_page
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("downloads")
     row = page.findChild(DownloadsCard).token

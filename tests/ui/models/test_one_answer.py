@@ -10,7 +10,6 @@ import pytest
 from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.models import CatalogModel, Purpose, Quant
 from qwen_desktop.services import fit_words
-from qwen_desktop.ui.models.catalogue_list import chip
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
 from tests import faces
 from tests.ui.models.helpers import opened, says, services
@@ -42,19 +41,23 @@ class Look:
     def list_and_cards(self, page: ModelsPage, welcome: RecommendedCard) -> None:
         """What stands on the page is the verdict of now."""
         assert page.board.rows
-        for row in page.board.rows:
+        assert page.catalogue.list.rows == page.board.rows
+        for place, row in enumerate(page.board.rows):
             fit, word, tone = self.now(row.model, row.quant)
-            assert (row.fit, chip(row)) == (fit, (word, tone))
+            face = page.catalogue.list.row(place).face
+            assert (row.fit, face.chip, face.tone) == (fit, word, tone)
         cards = [*page.advice.cards, *([welcome] if welcome.advice is not None else [])]
         for card in cards:
             assert card.advice is not None
             _fit, word, tone = self.now(card.advice.model, card.advice.quant)
-            assert (card.verdict.label.text(), card.verdict.kind) == (word, tone)
+            assert (card.verdict.text(), card.verdict.kind) == (word, tone)
             assert not hasattr(card, "meter") or card.meter.role == tone
 
     def details(self, page: ModelsPage, model: CatalogModel) -> None:
         """Every size of a model, and the numbers of the chosen one."""
         shown = page.details(model)
+        if hasattr(shown, "more") and not shown.more.value:
+            shown.more.click()
         for quant in model.quants:
             assert shown.options[quant.name].chip == self.now(model, quant)[1:]
         fit, _word, tone = self.now(model, shown.quant)
@@ -73,7 +76,7 @@ class Look:
 
         getting: Any = page._getting
         getting._asked, before = answer, self.now(model, quant)[0]
-        await getting._ask_fit(model, quant, None)
+        await getting._ask_fit(model, quant)
         after = self.now(model, quant)[0]
         surprise = before.verdict is not Verdict.TOO_LARGE and after.verdict is Verdict.TOO_LARGE
         assert asked == ([str(fit_words.sentence(after))] if surprise else [])

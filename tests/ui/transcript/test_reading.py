@@ -36,6 +36,20 @@ def test_messages_are_painted_in_the_themes_colours(seen, say, theme):
     assert theme.color("text").name() in seen.colours("m2")
 
 
+def test_what_is_tinted_has_an_edge_in_high_contrast(seen, say, theme):
+    asked, failed = say("user", "A question"), say("assistant", "Half an", status=Status.FAILED)
+    seen.show([asked, structs.replace(failed, problem=PROBLEM)])
+    for mode, edges in (("light", False), ("contrast", True)):
+        theme.set_mode(mode)
+        seen.settle()
+        bad, border = theme.color("bad").name(), theme.color("border").name()
+        item = seen.item("m2")
+        card = seen.view.viewport().grab(seen.view.rect_of(item, item.rect)).toImage()
+        lines = ([card.pixelColor(x, y).name() for y in range(card.height())] for x in range(card.width()))
+        assert (max(line.count(bad) for line in lines) > 40) is edges, "the icon is smaller"
+        assert (border in seen.colours("m1")) is edges
+
+
 def test_user_text_keeps_its_lines_and_marks(seen, say):
     text = "  first\n\n**not bold** <b>raw</b>\n- x"
     seen.show([say("user", text)])
@@ -100,6 +114,21 @@ def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
     rule = max(x for y in rows for x in columns if image.pixelColor(x, y) == border)
     ink = max(x for y in rows for x in columns if image.pixelColor(x, y).lightness() < 100)
     assert 0 <= rule - ink <= 4
+
+
+def test_a_table_that_is_too_wide_breaks_no_word(seen, say):
+    head = "| Model | Context | Parameters | Smallest quantization | Best quantization | Released | Licence | Notes |"
+    row = "| Qwen3 30B-A3B | 131,072 tokens | 30,532,122,624 | 4,022,468,096 | 32,483,935,392 | 2025 | Apache | %s|"
+    row %= "many words " * 5
+    seen.show([say("assistant", f"{head}\n{'|---' * 8}|\n" + "\n".join([row] * 3) + f"\n| {'x' * 400} |")])
+    (table,) = seen.item("m1").part(0).layouts
+    said = [flow for row in table._cells[:-1] for flow in row]
+    ends = [
+        flow.text[: chunk.units.points(unit)] for flow in said for chunk in flow._chunks for unit in chunk.starts[1:-1]
+    ]
+    assert ends, "some cells take several lines"
+    assert [end for end in ends if not end.endswith((" ", "-"))] == []
+    assert table._columns[0] <= 250, "what is longer than a word is broken"
 
 
 def test_html_and_pictures_are_only_text_and_links(seen, say):

@@ -21,7 +21,7 @@ from qwen_desktop.jobs.markdown.growing import grow_job
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.jobs.markdown.rendering import plain, render
 from qwen_desktop.services.events import AnswerEvent, RunState
-from qwen_desktop.ui.chat import plain_texts, transcript_render
+from qwen_desktop.ui.chat import markdown_source
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.section_chrome import ProgressSection
 from qwen_desktop.ui.chat.section_text import TextSection
@@ -58,6 +58,11 @@ def live(seen, say):
     return seen
 
 
+def frame(seen, key: str) -> None:
+    """Wait until all that has come of an answer is on show."""
+    seen.qtbot.waitUntil(lambda: not seen.view.live.get(key).dirty)
+
+
 def feed(seen, text: str, seed: int = 1) -> None:
     chance = random.Random(seed)
     place = 0
@@ -66,8 +71,8 @@ def feed(seen, text: str, seed: int = 1) -> None:
         layouts.more(seen.view, "m2", text[place : place + step])
         place += step
         if chance.random() < 0.2:
-            seen.qtbot.wait(34)
-    seen.qtbot.waitUntil(lambda: not seen.view.live.get("m2").dirty)
+            frame(seen, "m2")
+    frame(seen, "m2")
 
 
 def test_streamed_text_appears_as_it_comes(live):
@@ -97,7 +102,7 @@ def test_code_gets_its_colours_while_it_grows(live):
     for n in range(400):
         layouts.more(live.view, "m2", f"x{n} = 'text'  # {n}\n")
         if n % 50 == 0:
-            live.qtbot.wait(40)
+            frame(live, "m2")
     layout = layouts.text_of(live.item("m2")).layouts[0]
     assert isinstance(layout, CodeLayout)
     end = len("import os\nx") + sum(len(f"x{n} = 'text'  # {n}\n") for n in range(400))
@@ -206,7 +211,7 @@ def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
     before = seen.view.top_of(first)
     for _ in range(10):
         layouts.more(seen.view, "m9", "more and more words\n\n")
-        seen.qtbot.wait(35)
+        frame(seen, "m9")
     assert seen.view.top_of(first) == pytest.approx(before, abs=1)
 
 
@@ -509,8 +514,7 @@ def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, 
 
 def test_a_worker_that_hangs_holds_up_neither_reading_nor_copying(seen, say, monkeypatch):
     turns = Turns()
-    monkeypatch.setattr(transcript_render, "PATIENCE_S", 0.2)
-    monkeypatch.setattr(plain_texts, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(markdown_source, "PATIENCE_S", 0.05)
 
     async def never(_text):
         await asyncio.sleep(60)

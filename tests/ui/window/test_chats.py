@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_text, visible_text
 from qwen_desktop.services.events import ModelStatus
-from qwen_desktop.ui.chat.conversations import ConversationList
+from qwen_desktop.ui.chat.conversations import ConversationTree
 from qwen_desktop.ui.chat.section_chrome import ThinkingSection
 from tests import random_messages
 from tests.scripted_engine import Script
@@ -34,14 +34,20 @@ async def fill(ui: Ui, *titles: str) -> list[str]:
     return made[::-1]
 
 
-def rows(model: ConversationList) -> list[str]:
-    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+def rows(model: ConversationTree) -> list[str]:
+    """Headings and titles from top to bottom."""
+    found = []
+    for group in range(model.rowCount()):
+        heading = model.index(group, 0)
+        found += [str(heading.data())]
+        found += [str(model.index(row, 0, heading).data()) for row in range(model.rowCount(heading))]
+    return found
 
 
 async def test_chats_stand_in_groups_by_day(make: Make) -> None:
     ui = await make()
     noon = time.mktime((*time.localtime()[:3], 12, 0, 0, 0, 0, -1))
-    model = ConversationList(clock=lambda: noon)
+    model = ConversationTree(clock=lambda: noon)
     for title, days in (("today", 0.1), ("yesterday", 1), ("last week", 5), ("long ago", 40)):
         ui.app.history._clock = lambda d=days: noon - d * DAY  # type: ignore[misc] # a clock of the test's own
         model.put(await ui.app.history.create(title))
@@ -86,13 +92,13 @@ async def test_undo_in_the_message_box_is_the_boxs_while_it_has_something_to_und
     ui.chat.open(first)
     ui.chat.delete()
     await ui.rest()
-    ui.chat.focus_composer()
+    ui.chat.pane.setFocus()
     ui.type("abc")
-    ui.key(ui.chat.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     await ui.rest()
-    assert ui.chat.composer.draft.text == ""
+    assert ui.chat.pane.composer.draft.text == ""
     assert rows(ui.chat.sidelist.model) == []
-    ui.key(ui.chat.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     await ui.rest()
     assert rows(ui.chat.sidelist.model) == ["Today", "one"]
 
@@ -138,11 +144,11 @@ async def test_a_long_chat_opens_at_its_end_and_fills_up_behind(make: Make) -> N
     ui = await make()
     conversation = await _long(ui, 300)
     ui.chat.open("")
-    task = ui.chat.opened.open(conversation)
+    task = ui.chat.pane.opened.open(conversation)
     await task
-    assert len(ui.chat.transcript.items) == 30
-    await ui.until(lambda: len(ui.chat.transcript.items) == 600)
-    assert ui.chat.transcript.items[0].source == "question 0"
+    assert len(ui.chat.pane.transcript.items) == 30
+    await ui.until(lambda: len(ui.chat.pane.transcript.items) == 600)
+    assert ui.chat.pane.transcript.items[0].source == "question 0"
 
 
 async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> None:
@@ -156,10 +162,10 @@ async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> No
     assert not ui.window.actions_["answer.stop"].isEnabled()
     await asyncio.sleep(0.1)
     ui.chat.open(first)
-    await ui.until(lambda: not ui.chat.opened._loading)
+    await ui.until(lambda: not ui.chat.pane.opened._loading)
     await ui.rest()
-    last = ui.chat.transcript.last_answer_id()
-    assert ui.chat.transcript.message_text(last).strip() == ("word " * 60).strip()
+    last = ui.chat.pane.transcript.last_answer_id()
+    assert ui.chat.pane.transcript.message_text(last).strip() == ("word " * 60).strip()
 
 
 async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
@@ -180,11 +186,42 @@ async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
     await ui.app.send("two", chat)
     await ui.until(lambda: len(ui.app.deltas()) > 10)
     read.set()
-    await ui.until(lambda: "It is 4. " in ui.chat.transcript.items[-1].source if ui.chat.transcript.items else False)
-    assert ui.chat.transcript.items[-1].streaming
+    await ui.until(
+        lambda: "It is 4. " in ui.chat.pane.transcript.items[-1].source if ui.chat.pane.transcript.items else False
+    )
+    assert ui.chat.pane.transcript.items[-1].streaming
     await ui.app.stop_all()
     await ui.rest()
-    assert [item.source for item in ui.chat.transcript.items] == [markdown_text(m.parts) for m in await ui.messages()]
+    assert [item.source for item in ui.chat.pane.transcript.items] == [
+        markdown_text(m.parts) for m in await ui.messages()
+    ]
+
+
+async def test_an_answer_that_ends_between_reading_and_showing_its_chat_has_ended(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    make.script = Script(text="word " * 4000, rate=200)
+    asked = await ui.app.send("question")
+    await ui.until(lambda: len(ui.app.deltas()) > 10)
+    read, go_on, tail = asyncio.Event(), asyncio.Event(), ui.app.history.tail
+
+    async def slow(conversation_id: str, count: int) -> tuple[Message, ...]:
+        found = await tail(conversation_id, count)
+        read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(ui.app.history, "tail", slow)
+    ui.chat.open("")
+    ui.chat.open(asked.conversation_id)
+    await read.wait()
+    await ui.app.stop_all()
+    go_on.set()
+    await ui.rest()
+    last = ui.chat.pane.transcript.items[-1]
+    assert not last.streaming
+    assert last.source == markdown_text((await tail(asked.conversation_id, 1))[0].parts)
 
 
 async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_speed(
@@ -204,24 +241,24 @@ async def test_an_answer_that_ends_while_its_chat_is_being_opened_leaves_no_spee
     await ui.app.ask("two", chat)
     read.set()
     await ui.rest()
-    assert len(ui.chat.transcript.items) == 4 and not ui.chat.transcript.items[-1].streaming
-    assert "tok/s" not in ui.chat.status.facts.text()
+    assert len(ui.chat.pane.transcript.items) == 4 and not ui.chat.pane.transcript.items[-1].streaming
+    assert "tok/s" not in ui.chat.pane.status.facts.text()
 
 
 async def test_regenerate_and_choose_a_version(make: Make) -> None:
     make.script = Script(text="first answer")
     ui = await make()
     await ui.say("question")
-    first = ui.chat.transcript.last_answer_id()
+    first = ui.chat.pane.transcript.last_answer_id()
     make.script = Script(text="second answer")
     ui.key(ui.window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     await ui.rest()
-    await ui.until(lambda: ui.chat.transcript.last_answer_id() not in (None, first))
+    await ui.until(lambda: ui.chat.pane.transcript.last_answer_id() not in (None, first))
     await ui.rest()
-    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "second answer"
-    ui.chat.transcript.version_requested.emit(first)
+    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "second answer"
+    ui.chat.pane.transcript.version_requested.emit(first)
     await ui.rest()
-    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "first answer"
+    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "first answer"
 
 
 async def test_copying_the_answer_and_the_chat(make: Make) -> None:
@@ -243,8 +280,8 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     # Long enough for a busy machine to see both; the rest of the answer is not waited for.
     make.script = Script(text="It is 4. " * 3000, thinking="Two and two, hm. " * 40, unopened=True, rate=200)
     ui.type("2+2?")
-    ui.key(ui.chat.composer.edit, Qt.Key.Key_Return)
-    transcript = ui.chat.transcript
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Return)
+    transcript = ui.chat.pane.transcript
     await ui.until(lambda: len(transcript.items) == 2 and "Two and two" in transcript.items[-1].source)
     item = transcript.items[-1]
     await ui.until(lambda: isinstance(item.part(0), ThinkingSection) and bool(item.source))
@@ -268,10 +305,10 @@ async def test_parts_stand_in_the_order_in_which_they_came(make: Make, seed: int
         await ui.say(f"question {number}")
         answer = (await ui.messages())[-1]
         assert [type(part) for part in answer.parts] == [type(part) for part in make.script.parts]
-        item = ui.chat.transcript.items[-1]
+        item = ui.chat.pane.transcript.items[-1]
         assert item.message == answer and item.source == markdown_text(answer.parts)
         await ui.until(lambda: item.ready)  # noqa: B023 - at once
-        assert item.projection() == ui.chat.transcript.message_text(answer.id)
+        assert item.projection() == ui.chat.pane.transcript.message_text(answer.id)
         assert item.projection().endswith("The end.")
 
 
@@ -279,7 +316,7 @@ async def test_a_new_chat_is_none_of_anybody_elses(make: Make) -> None:
     ui = await make()
     ui.type("mine")
     others = [await ui.app.send(f"not mine {number}") for number in range(2)]
-    assert ui.chat.current == "" and not ui.chat.transcript.items
+    assert ui.chat.current == "" and not ui.chat.pane.transcript.items
     ui.press(Qt.Key.Key_Return)
     others.append(await ui.app.send("not mine either"))
     await ui.rest()
@@ -298,13 +335,15 @@ async def test_a_message_from_elsewhere_that_goes_on_from_an_earlier_one_is_show
     await ui.say("two")
     await ui.app.send("two again", ui.chat.current, parent_id=answer.id)
     await ui.rest()
-    await ui.until(lambda: [i.source for i in ui.chat.transcript.items] == ["one", "Hello.", "two again", "Hello."])
+    await ui.until(
+        lambda: [i.source for i in ui.chat.pane.transcript.items] == ["one", "Hello.", "two again", "Hello."]
+    )
 
 
 async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
     ui = await make()
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
-    assert ui.chat.composer.thinking.isVisible()
+    assert ui.chat.pane.composer.thinking.isVisible()
     await ui.say("hello")
     ui.window.actions_.trigger("thinking.cycle")
     await ui.rest()
@@ -313,32 +352,32 @@ async def test_the_thinking_switch_belongs_to_the_chat(make: Make) -> None:
     assert found is not None
     assert found.thinking is ThinkingMode.THINK
     ui.chat.new_chat()
-    assert ui.chat.composer.thinking.value == "auto"
+    assert ui.chat.pane.composer.thinking.value == "auto"
     ui.chat.open(first)
-    assert ui.chat.composer.thinking.value == "think"
+    assert ui.chat.pane.composer.thinking.value == "think"
 
 
 async def test_the_guide_is_labelled_as_the_guide(make: Make) -> None:
     ui = await make()
     assert ui.chat.header.chip.isVisible()
-    assert ui.chat.header.chip.label.text() == "Built-in guide"
-    assert ui.chat.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
+    assert ui.chat.header.chip.text() == "Built-in guide"
+    assert ui.chat.pane.composer.edit.placeholderText() == "Ask the guide: how do I start a new chat?"
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     assert not ui.chat.header.chip.isVisible()
-    assert ui.chat.composer.edit.placeholderText() == f"Ask {ui.app.models.state.name}"
+    assert ui.chat.pane.composer.edit.placeholderText() == f"Ask {ui.app.models.state.name}"
 
 
 async def test_loading_shows_in_the_composer_and_typing_goes_on(make: Make) -> None:
     make.load_s = 0.8
     ui = await make()
     ui.chat.open_model(ui.app.model_file("big.gguf"))
-    await ui.until(ui.chat.composer.loading.isVisible)
-    assert not ui.chat.composer.model.isVisible()
+    await ui.until(ui.chat.pane.composer.loading.isVisible)
+    assert not ui.chat.pane.composer.model.isVisible()
     ui.type("meanwhile")
     await ui.until(lambda: ui.app.models.state.status is ModelStatus.READY)
-    assert not ui.chat.composer.loading.isVisible()
-    assert ui.chat.composer.model.isVisible()
-    assert ui.chat.composer.draft.text == "meanwhile"
+    assert not ui.chat.pane.composer.loading.isVisible()
+    assert ui.chat.pane.composer.model.isVisible()
+    assert ui.chat.pane.composer.draft.text == "meanwhile"
 
 
 async def test_the_status_line_shows_the_context_and_warns(make: Make) -> None:
@@ -346,7 +385,7 @@ async def test_the_status_line_shows_the_context_and_warns(make: Make) -> None:
     make.script = Script(text="word", prompt_tokens=850, cut=ContextCut("x", 0))
     ui = await make()
     await ui.say("hello")
-    status = ui.chat.status
+    status = ui.chat.pane.status
     assert status.ring.role == "accent"
     status.set_context(850, 1000)
     assert status.ring.role == "warn"
@@ -389,9 +428,30 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     ui = await make()
     ui.type("hello")
     ui.press(Qt.Key.Key_Return)
-    await ui.until(lambda: ui.app.chat.running() and ui.chat.transcript.last_answer_id())
+    await ui.until(lambda: ui.app.chat.running() and ui.chat.pane.transcript.last_answer_id())
     assert ui.app.models.state.status is not ModelStatus.READY
-    item = ui.chat.transcript.items[-1]
+    item = ui.chat.pane.transcript.items[-1]
     assert item.message.provenance is not None
     assert item.message.provenance.guide
     await ui.rest()
+
+
+async def test_the_menu_of_another_chat_works_while_a_new_one_is_on_show(make: Make) -> None:
+    ui = await make()
+    await ui.say("First")
+    ui.chat.new_chat()
+    actions = [ui.window.actions_[name] for name in ("chat.rename", "chat.delete", "chat.copy")]
+    assert not any(action.isEnabled() for action in actions)
+    sidelist = ui.chat.sidelist
+    (chat,) = sidelist.model.ids()
+    place = sidelist.view.visualRect(sidelist.model.index_of(chat)).center()
+    shown = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, sidelist.view.viewport().mapToGlobal(place))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    assert all(action.isEnabled() for action in actions)
+    menu = QApplication.activePopupWidget()
+    QTest.keyClick(menu, Qt.Key.Key_Escape)
+    await ui.until(lambda: not any(action.isEnabled() for action in actions))
+    QApplication.sendEvent(sidelist.view.viewport(), shown)
+    QTest.mouseClick(menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(actions[1]).center())
+    await ui.until(lambda: sidelist.model.ids() == [])
+    assert ui.chat.current == "", "the new chat stays on show"

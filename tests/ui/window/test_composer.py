@@ -28,11 +28,11 @@ CTRL = Qt.KeyboardModifier.ControlModifier
 async def test_enter_sends_and_shift_enter_starts_a_line(make: Make) -> None:
     ui = await make()
     ui.type("one")
-    ui.key(ui.chat.composer.edit, ENTER, SHIFT)
+    ui.key(ui.chat.pane.composer.edit, ENTER, SHIFT)
     ui.type("two")
     assert not ui.app.chat.running()
-    ui.key(ui.chat.composer.edit, ENTER)
-    assert ui.chat.composer.draft.text == ""
+    ui.key(ui.chat.pane.composer.edit, ENTER)
+    assert ui.chat.pane.composer.draft.text == ""
     await ui.rest()
     question, answer = await ui.messages()
     assert visible_text(question.parts) == "one\ntwo"
@@ -41,30 +41,30 @@ async def test_enter_sends_and_shift_enter_starts_a_line(make: Make) -> None:
 
 async def test_ctrl_enter_sends_where_the_setting_says_so(make: Make) -> None:
     ui = await make(chat__send_with="ctrl_enter")
-    assert "Ctrl+Enter" in ui.chat.status.keys.text()
+    assert "Ctrl+Enter" in ui.chat.pane.status.keys.text()
     ui.type("one")
-    ui.key(ui.chat.composer.edit, ENTER)
+    ui.key(ui.chat.pane.composer.edit, ENTER)
     ui.type("two")
-    assert ui.chat.composer.draft.text == "one\ntwo"
-    ui.key(ui.chat.composer.edit, ENTER, CTRL)
+    assert ui.chat.pane.composer.draft.text == "one\ntwo"
+    ui.key(ui.chat.pane.composer.edit, ENTER, CTRL)
     await ui.rest()
     assert visible_text((await ui.messages())[0].parts) == "one\ntwo"
 
 
 async def test_enter_that_confirms_an_input_method_never_sends(make: Make) -> None:
     ui = await make()
-    edit = ui.chat.composer.edit
+    edit = ui.chat.pane.composer.edit
     ui.type("a")
     QApplication.sendEvent(edit, QInputMethodEvent("nihao", []))
     ui.press(ENTER)
-    ui.chat.composer.button.click()
+    ui.chat.pane.composer.button.click()
     await asyncio.sleep(0.02)
     assert ui.chat.current == ""
     assert not ui.app.chat.running()
     commit = QInputMethodEvent("", [])
     commit.setCommitString("你好")
     QApplication.sendEvent(edit, commit)
-    assert ui.chat.composer.draft.text == "a你好"
+    assert ui.chat.pane.composer.draft.text == "a你好"
     ui.press(ENTER)
     await ui.rest()
     assert visible_text((await ui.messages())[0].parts) == "a你好"
@@ -76,12 +76,12 @@ async def test_drafts_stay_with_their_chat(make: Make) -> None:
     first = ui.chat.current
     ui.type("for the first")
     ui.chat.new_chat()
-    assert ui.chat.composer.draft.text == ""
+    assert ui.chat.pane.composer.draft.text == ""
     ui.type("for a new one")
     ui.chat.open(first)
-    assert ui.chat.composer.draft.text == "for the first"
+    assert ui.chat.pane.composer.draft.text == "for the first"
     ui.chat.open("")
-    assert ui.chat.composer.draft.text == "for a new one"
+    assert ui.chat.pane.composer.draft.text == "for a new one"
 
 
 async def full(*_: object, **__: object) -> None:
@@ -93,7 +93,7 @@ async def test_a_text_that_cannot_be_sent_comes_back(make: Make, monkeypatch: py
     ui = await make()
     monkeypatch.setattr(ui.app.history, "add", full)
     await ui.say("precious words")
-    assert ui.chat.composer.draft.text == "precious words"
+    assert ui.chat.pane.composer.draft.text == "precious words"
     assert ui.toasts() == ["The disk is full. Free some space."]
     monkeypatch.undo()
     ui.press(ENTER)
@@ -105,27 +105,27 @@ async def test_what_is_attached_comes_back_with_the_words(make: Make, monkeypatc
     ui = await make()
     monkeypatch.setattr(ui.app.history, "add", full)
     picture = ImagePart("ab" * 32, "image/png", name="sea.png")
-    ui.chat.composer.set_draft(Draft("look", ("a long paste",), (picture,)))
+    ui.chat.pane.composer.set_draft(Draft("look", ("a long paste",), (picture,)))
     ui.press(ENTER)
-    assert not any(ui.chat.composer.draft)
+    assert not any(ui.chat.pane.composer.draft)
     ui.type("meanwhile")
     await ui.rest()
-    assert ui.chat.composer.draft == Draft("look\n\nmeanwhile", ("a long paste",), (picture,))
-    ui.chat.composer.set_draft(Draft(attachments=(picture,)))
-    assert ui.chat.composer.button.isEnabled()
+    assert ui.chat.pane.composer.draft == Draft("look\n\nmeanwhile", ("a long paste",), (picture,))
+    ui.chat.pane.composer.set_draft(Draft(attachments=(picture,)))
+    assert ui.chat.pane.composer.button.isEnabled()
     ui.press(ENTER)
     ui.chat.open((await ui.app.history.create("another chat")).id)
     await ui.rest()
-    assert not any(ui.chat.composer.draft)
+    assert not any(ui.chat.pane.composer.draft)
     ui.chat.new_chat()
-    assert ui.chat.composer.draft.attachments == (picture,)
+    assert ui.chat.pane.composer.draft.attachments == (picture,)
 
 
 async def test_up_in_an_empty_box_brings_the_last_own_message(make: Make) -> None:
     ui = await make()
     await ui.say("what I said")
     ui.press(Qt.Key.Key_Up)
-    assert ui.chat.composer.draft.text == "what I said"
+    assert ui.chat.pane.composer.draft.text == "what I said"
 
 
 async def test_only_clean_plain_text_is_pasted(make: Make) -> None:
@@ -133,8 +133,8 @@ async def test_only_clean_plain_text_is_pasted(make: Make) -> None:
     data = QMimeData()
     data.setHtml("<b>bold</b>")
     data.setText("a\x00b\r\nc")
-    ui.chat.composer.edit.insertFromMimeData(data)
-    assert ui.chat.composer.draft.text == "ab\nc"
+    ui.chat.pane.composer.edit.insertFromMimeData(data)
+    assert ui.chat.pane.composer.draft.text == "ab\nc"
 
 
 async def test_a_huge_paste_stands_beside_the_box_and_is_sent_whole(make: Make) -> None:
@@ -143,16 +143,16 @@ async def test_a_huge_paste_stands_beside_the_box_and_is_sent_whole(make: Make) 
     huge = "word " * 200_000
     data.setText(huge)
     ui.type("Summarise:")
-    ui.chat.composer.edit.insertFromMimeData(data)
-    assert ui.chat.composer.draft.text == "Summarise:"
-    ui.chat.composer.button.click()
+    ui.chat.pane.composer.edit.insertFromMimeData(data)
+    assert ui.chat.pane.composer.draft.text == "Summarise:"
+    ui.chat.pane.composer.button.click()
     await ui.rest()
     assert visible_text((await ui.messages())[0].parts) == ("Summarise:\n\n" + huge).rstrip()
 
 
 async def test_the_box_grows_to_two_fifths_of_the_window_and_then_scrolls(make: Make) -> None:
     ui = await make()
-    edit = ui.chat.composer.edit
+    edit = ui.chat.pane.composer.edit
     one = edit.height()
     edit.insertPlainText("line\n" * 6)
     assert edit.height() > one * 4
@@ -164,12 +164,12 @@ async def test_the_box_grows_to_two_fifths_of_the_window_and_then_scrolls(make: 
 async def test_the_button_sends_then_stops(make: Make) -> None:
     make.script = Script(text="word " * 400, rate=50)
     ui = await make()
-    button = ui.chat.composer.button
+    button = ui.chat.pane.composer.button
     assert not button.isEnabled()
     ui.type("go")
     assert button.isEnabled()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    await ui.until(lambda: button.icon_name == "square")
+    await ui.until(lambda: button.icon_name == "stop")
     assert button.accessibleName() == "Stop"
     await ui.until(ui.app.deltas)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -181,7 +181,7 @@ async def test_the_button_sends_then_stops(make: Make) -> None:
 async def test_the_hint_names_the_key_that_does_something_now(make: Make) -> None:
     make.script = Script(text="word " * 400, rate=50)
     ui = await make()
-    keys = ui.chat.status.keys
+    keys = ui.chat.pane.status.keys
     ready = keys.text()
     assert ready.startswith("Enter to send")
     ui.type("go")
@@ -205,4 +205,4 @@ async def test_enter_while_an_answer_runs_keeps_the_text(make: Make) -> None:
     await ui.until(ui.app.chat.running)
     ui.type("next")
     ui.press(ENTER)
-    assert ui.chat.composer.draft.text == "next"
+    assert ui.chat.pane.composer.draft.text == "next"

@@ -36,7 +36,7 @@ async def stored(ui: Ui, *texts: str) -> list[str]:
 
 def on_show(ui: Ui) -> str:
     """What the transcript's messages say."""
-    return "\n".join(item.source for item in ui.chat.transcript.items)
+    return "\n".join(item.source for item in ui.chat.pane.transcript.items)
 
 
 async def test_the_chat_opened_last_is_on_show_however_slow_the_disk_is(make: Make) -> None:
@@ -116,8 +116,8 @@ async def test_the_clipboard_holds_what_was_copied_last(make: Make) -> None:
 
 async def test_what_is_refused_stays_marked_while_an_earlier_value_is_being_written(make: Make) -> None:
     ui = await make()
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("engine")
     row = page.row("engine.context")
@@ -136,8 +136,8 @@ async def test_what_is_refused_stays_marked_while_an_earlier_value_is_being_writ
 async def test_a_reset_that_is_being_written_does_not_show_the_default_over_a_later_choice(make: Make) -> None:
     ui = await make()
     await ui.app.preferences.set("appearance.theme", "dark")
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     row = page.row("appearance.theme")
     row.reset.click()
@@ -151,8 +151,8 @@ async def test_a_reset_that_is_being_written_does_not_show_the_default_over_a_la
 @pytest.mark.parametrize(("key", "typed"), [("chat.system_prompt", "Be brief."), ("engine.context", "9")])
 async def test_what_is_being_typed_is_not_overwritten_by_a_change_from_before(make: Make, key: str, typed: str) -> None:
     ui = await make()
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section(key.partition(".")[0])
     field = page.row(key).control.field  # type: ignore[attr-defined] # a TextControl or a NumberControl
@@ -171,7 +171,7 @@ async def test_a_settings_change_during_the_first_look_at_the_models_counts(
 ) -> None:
     monkeypatch.setattr(board_module, "_SLICE_S", 0.0)
     ui = await make()
-    board = ui.window._models.board
+    board = ui.window.models.board
     looking = asyncio.ensure_future(board.ensure())
     await ui.until(lambda: board._turn)
     await ui.app.preferences.set("engine.context", 32768)
@@ -191,8 +191,8 @@ async def test_who_is_gone_when_the_answer_comes_is_told_nothing(make: Make) -> 
         return ()
 
     ui.app.library.find_importable = late  # type: ignore[attr-defined] # scripted
-    ui.window.show_models()
-    page = ui.window.models_page
+    ui.window.show_page("view.models")
+    page = ui.window.pages.built("view.models")
     assert page is not None
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
@@ -216,13 +216,13 @@ async def test_steps_that_come_faster_than_they_are_stored_all_count(make: Make)
     assert ui.app.preferences.settings.appearance.text_size == 130
     stalled = [stall(ui, 0.01) for _ in range(2)]
     for wanted in ("think", "direct", "auto", "think", "direct"):
-        ui.chat.cycle_thinking()
-        assert ui.chat.composer.thinking.value == wanted
+        ui.chat.pane.cycle_thinking()
+        assert ui.chat.pane.composer.thinking.value == wanted
         stalled.append(stall(ui, 0.01))
         await asyncio.sleep(0.012)
-        assert ui.chat.composer.thinking.value == wanted
+        assert ui.chat.pane.composer.thinking.value == wanted
     await asyncio.gather(*stalled)
     await ui.rest()
-    assert ui.chat.composer.thinking.value == "direct"
+    assert ui.chat.pane.composer.thinking.value == "direct"
     (found,) = await ui.app.history.list()
     assert found.thinking == "direct"

@@ -28,8 +28,8 @@ PARTS = (
 
 async def opened(ui: Ui, monkeypatch: pytest.MonkeyPatch) -> LicencesDialog:
     monkeypatch.setattr(notices, "load", lambda _resources: PARTS)
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("about")
     about = page._pages["about"]

@@ -43,7 +43,7 @@ async def come_back(ui: Ui, conversation_id: str) -> None:
 
 def note(ui: Ui) -> str:
     """What the line under the message box says."""
-    return str(ui.chat.status.facts.text())
+    return str(ui.chat.pane.status.facts.text())
 
 
 async def test_a_chat_says_how_many_it_waits_for_whenever_it_is_looked_at(make: Make) -> None:
@@ -74,16 +74,16 @@ async def test_loading_reading_and_speed_are_said_to_who_comes_later(make: Make)
     await ui.until(lambda: note(ui) == "Reading the chat")
     await come_back(ui, chat)
     assert note(ui) == "Reading the chat"
-    item = ui.chat.transcript.items[-1]
+    item = ui.chat.pane.transcript.items[-1]
     await ui.until(lambda: any(isinstance(section, ProgressSection) for section in item.sections))
     (progress,) = (section for section in item.sections if isinstance(section, ProgressSection))
     assert progress.text() == "Reading 1,500 of 1,500 tokens"
     await ui.until(lambda: "tok/s" in note(ui))
     await come_back(ui, chat)
     assert "tok/s" in note(ui)
-    assert ui.chat.status.tokens.text() != "0 of 4,096 tokens"
+    assert ui.chat.pane.status.tokens.text() != "0 of 4,096 tokens"
     ui.chat.new_chat()
-    assert "tok/s" not in note(ui) and ui.chat.status.tokens.text() == "0 of 4,096 tokens"
+    assert "tok/s" not in note(ui) and ui.chat.pane.status.tokens.text() == "0 of 4,096 tokens"
     await ui.app.stop_all()
     await come_back(ui, chat)
     assert "tok/s" not in note(ui)
@@ -96,7 +96,7 @@ async def test_a_thought_goes_on_from_the_second_it_is_at(make: Make) -> None:
     await ui.until(lambda: (run := ui.app.chat.run(chat)) is not None and run.thinking_since is not None)
     ui.app.chat._answers[chat]._stands(thinking_since=time.monotonic() - 41)
     await come_back(ui, chat)
-    item = ui.chat.transcript.items[-1]
+    item = ui.chat.pane.transcript.items[-1]
     await ui.until(lambda: item.part(0) is not None)
     assert layouts.thinking(item).title()[0] in ("Thinking… 41 s", "Thinking… 42 s")
 
@@ -210,17 +210,17 @@ async def test_who_comes_back_sees_what_is_seen_by_who_stayed(
             case _:
                 await asyncio.sleep(chance.choice((0.0, 0.01, 0.03)))
         if ui.chat.current == watched and chance.random() < 0.7:
-            await ui.until(lambda: not (ui.chat.opened._loading or stayer.opened._loading))
-            await ui.until(lambda: not (ui.chat.opened._unasked or stayer.opened._unasked))
-            if not (ui.chat.opened._loading or stayer.opened._loading):
-                assert seen(ui.chat) == seen(stayer), f"turn {turn}"
+            await ui.until(lambda: not (ui.chat.pane.opened._loading or stayer.opened._loading))
+            await ui.until(lambda: not (ui.chat.pane.opened._unasked or stayer.opened._unasked))
+            if not (ui.chat.pane.opened._loading or stayer.opened._loading):
+                assert seen(ui.chat.pane) == seen(stayer), f"turn {turn}"
                 compared += 1
     await ui.app.stop_all()
     await asyncio.gather(*tasks)
     await ui.rest()
     ui.chat.open(watched)
     await ui.rest()
-    assert seen(ui.chat) == seen(stayer)
-    assert [item.message for item in ui.chat.transcript.items] == list(await tail(watched, 99))
+    assert seen(ui.chat.pane) == seen(stayer)
+    assert [item.message for item in ui.chat.pane.transcript.items] == list(await tail(watched, 99))
     assert compared > 5
     stayer.opened.leave()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def opened(ui: Ui) -> SettingsPage:
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     return page
 

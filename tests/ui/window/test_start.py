@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 
 from qwen_desktop.core.chat import Conversation, Status
 from qwen_desktop.core.errors import UserFacing
@@ -25,6 +25,7 @@ from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.services.models import ModelFile
 from qwen_desktop.store.settings_file import SettingsFile
 from qwen_desktop.ui.first_page import FirstPage, first_page
+from qwen_desktop.ui.widgets.skeleton import Skeleton
 from qwen_desktop.ui.window_state import StateFile, WindowState
 from tests.app import App
 from tests.scripted_engine import Script
@@ -45,15 +46,14 @@ def chat(number: int) -> Conversation:
 def test_the_first_page_follows_from_what_there_is(count: int, last: str, model: bool) -> None:
     chats = [chat(n) for n in range(1, count + 1)]
     first = first_page(chats=chats, last=last, model=model)
-    assert first.welcome == (not chats and not model)
     ids = [c.id for c in chats]
     wanted = last if last in ids else f"c{count}" if chats else ""
-    assert first == FirstPage(not chats and not model, wanted)
+    assert first == FirstPage("view.chat" if chats or model else "help.welcome", wanted)
 
 
 def spoken(ui: Ui) -> str:
     """What a screen reader finds in the transcript."""
-    top = QAccessible.queryAccessibleInterface(ui.chat.transcript)
+    top = QAccessible.queryAccessibleInterface(ui.chat.pane.transcript)
     found = [top.child(i) for i in range(top.childCount())]
     return "\n".join(child.text(QAccessible.Text.Name) for child in found if child is not None)
 
@@ -67,7 +67,7 @@ def model_file(home: Path, name: str) -> Path:
 
 def written(ui: Ui) -> str:
     """What stands in the message box."""
-    return str(ui.chat.composer.edit.toPlainText())
+    return str(ui.chat.pane.composer.edit.toPlainText())
 
 
 CASES = list(itertools.product(["", "history"], ["", "chosen", "installed"], ["", "file"]))
@@ -95,17 +95,40 @@ async def test_the_window_shows_it(make: Make, home: Path, history: str, model: 
     await ui.rest()
     page = ui.window.pages.currentWidget()
     if not (history or model or file):
-        assert page is ui.window.welcome_page
-        assert ui.window.welcome_page.box.edit.hasFocus()
-        assert ui.window.welcome_page.box.edit.toPlainText() == "Wha"
+        assert page is ui.window.pages.built("help.welcome")
+        assert ui.window.pages.built("help.welcome").box.edit.hasFocus()
+        assert ui.window.pages.built("help.welcome").box.edit.toPlainText() == "Wha"
         return
     assert page is ui.chat
     assert ui.chat.current == (asked[-1] if history and not file else "")
     assert ui.chat.sidelist.model.ids() == (list(reversed(asked)) if history else [])
-    assert ui.chat.composer.edit.hasFocus()
+    assert ui.chat.pane.composer.edit.hasFocus()
     QTest.keyClicks(ui.window.focusWidget(), "t")
     assert written(ui) == "What"
-    assert ui.chat.composer.model.name == ("opened" if file else "chosen" if model == "chosen" else "Guide")
+    assert ui.chat.pane.composer.model.name == ("opened" if file else "chosen" if model == "chosen" else "Guide")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("width", [900, 1280])
+async def test_what_stands_there_until_the_chat_comes_stands_where_it_comes(
+    make: Make, home: Path, monkeypatch: pytest.MonkeyPatch, width: int, shown: bool
+) -> None:
+    def across(box: QWidget) -> tuple[int, int]:
+        left = box.mapTo(box.window(), QPoint(0, 0)).x()
+        return left, left + box.width()
+
+    early: list[tuple[int, int]] = []
+    take = Skeleton.take
+    monkeypatch.setattr(Skeleton, "take", lambda self: (early.append(across(self.box)), take(self))[1])
+
+    async def prepare(app: App) -> None:
+        chat_id = await app.ask("Anything")
+        file = StateFile(home / "window.json")
+        file.writing(WindowState(conversation=chat_id, sidelist=320))()
+
+    ui = await make(welcome=True, prepare=prepare, size=(width, 820), appearance__sidelist=shown)
+    await asyncio.sleep(0.05)
+    assert early == [across(ui.chat.pane.composer.edit)]
 
 
 async def test_what_is_wrong_with_the_settings_file_is_told(make: Make, home: Path) -> None:
@@ -127,10 +150,10 @@ async def test_typing_and_sending_while_the_file_is_being_looked_at_and_loaded(m
     make.load_s = 0.05
     path = model_file(home, "opened.gguf")
     ui = await make(welcome=True, files=(str(path),), check=slow)
-    assert ui.chat.composer.edit.hasFocus()
-    assert ui.chat.composer.edit.placeholderText() == "Ask opened"
-    assert ui.chat.composer.model.name == "opened"
-    assert "opened" in "".join(label.text() for label in ui.chat.empty.findChildren(QLabel))
+    assert ui.chat.pane.composer.edit.hasFocus()
+    assert ui.chat.pane.composer.edit.placeholderText() == "Ask opened"
+    assert ui.chat.pane.composer.model.name == "opened"
+    assert "opened" in "".join(label.text() for label in ui.chat.pane.empty.findChildren(QLabel))
     QTest.keyClicks(ui.window.focusWidget(), "Hello")
     QTest.keyClick(ui.window.focusWidget(), Qt.Key.Key_Return)
     looking.set()
@@ -151,7 +174,7 @@ async def test_a_file_that_is_no_good_is_told_and_what_was_typed_stays(make: Mak
     await ui.rest()
     assert ui.toasts() == ["This file is no model."]
     assert written(ui) == "Hel"
-    assert ui.chat.composer.model.name == "Guide"
+    assert ui.chat.pane.composer.model.name == "Guide"
 
 
 async def test_what_the_user_asks_for_during_the_start_stays(make: Make) -> None:
@@ -170,7 +193,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
 ) -> None:
     words = " ".join(f"word{n}" for n in range(6000))  # more than a busy machine lets it say until the kill
     ui = await make(welcome=True)
-    ui.window.show_chat()
+    ui.window.show_page("view.chat")
     older = await ui.app.ask("older")
     make.script = Script(text=words, rate=400)
     for seed in range(2):
@@ -183,7 +206,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
             ui.window.actions_.trigger("chat.new")
         ui.type(f"question {seed}")
         ui.press(Qt.Key.Key_Return)
-        await ui.until(lambda: ui.chat.current and ui.chat.transcript.last_answer_id())
+        await ui.until(lambda: ui.chat.current and ui.chat.pane.transcript.last_answer_id())
         await asyncio.sleep(rng.uniform(0.0, 0.7))
         shown = ui.chat.current
         await ui.until(lambda wanted=shown: StateFile(home / "window.json").read().conversation == wanted, 2)

@@ -73,6 +73,17 @@ def test_all_text_passes_wcag_aa_on_each_of_its_grounds(theme: Theme, mode: Mode
     assert low == {}
 
 
+@pytest.mark.parametrize("mode", ["dark", "contrast"])
+def test_a_tint_can_be_told_from_what_it_stands_on(theme: Theme, mode: Mode) -> None:
+    theme.set_mode(mode)
+    least = 3 if mode == "contrast" else 1.1
+    for ground in ("sunken", "user_message", "accent_soft", "good_soft", "warn_soft", "bad_soft"):
+        seen = max(contrast(color, theme.color("window")) for color in (theme.color(ground), theme.edge(ground)))
+        assert seen >= least, ground
+    theme.set_mode("light")
+    assert theme.edge("sunken") == theme.color("sunken"), "in the light it has no line"
+
+
 def test_high_contrast_goes_further(theme: Theme) -> None:
     theme.set_mode("contrast")
     assert contrast(theme.color("text"), theme.color("window")) >= 15

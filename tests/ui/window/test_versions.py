@@ -35,18 +35,18 @@ async def all_of(ui: Ui, conversation_id: str) -> list[str]:
 
 
 def on_show(ui: Ui) -> list[str]:
-    return [item.message.id for item in ui.chat.transcript.items]
+    return [item.message.id for item in ui.chat.pane.transcript.items]
 
 
 async def settle(ui: Ui) -> None:
-    view = ui.chat.transcript
-    await ui.until(lambda: not ui.chat.opened._loading)
+    view = ui.chat.pane.transcript
+    await ui.until(lambda: not ui.chat.pane.opened._loading)
     await ui.until(lambda: all(item.ready and not item.pending for item in view.visible_items()))
 
 
 async def read(ui: Ui, message_id: str, top: int) -> None:
     """Scroll so that a message stands there in the viewport."""
-    view = ui.chat.transcript
+    view = ui.chat.pane.transcript
     for _ in range(4):
         view.scroll_by(round(view.top_of(view.item(message_id)) - top))
         await settle(ui)
@@ -63,7 +63,7 @@ async def test_switching_in_the_middle_keeps_the_place(make: Make, turns: int) -
     ui.chat.open(chat)
     await ui.until(lambda: on_show(ui) == [*above, *old])
     await read(ui, old[1], 130)
-    view = ui.chat.transcript
+    view = ui.chat.pane.transcript
     for wanted, other in ((version, old[1]), (old[1], version)) * 2:
         top = view.top_of(view.item(other))
         await ui.app.history.select_version(wanted)
@@ -85,7 +85,7 @@ async def test_a_new_answer_in_the_middle_stays_in_view_and_the_old_one_comes_ba
     ui.chat.open(chat)
     await ui.until(lambda: len(on_show(ui)) == 120)
     await read(ui, messages[41], 200)
-    view = ui.chat.transcript
+    view = ui.chat.pane.transcript
     view.regenerate_requested.emit(messages[41])
     await ui.until(lambda: len(on_show(ui)) == 42)
     item = view.items[-1]
@@ -115,7 +115,7 @@ async def test_words_come_into_a_branch_that_is_read_in_pieces(make: Make) -> No
     await ui.until(lambda: len(on_show(ui)) == 3)
     await ui.app.history.select_version(above[1])
     await ui.until(lambda: len(on_show(ui)) == 2 * 2 + 2 * 210 + 2)
-    item = ui.chat.transcript.items[-1]
+    item = ui.chat.pane.transcript.items[-1]
     before = len(item.source)
     await ui.until(lambda: len(item.source) > before + 50)
     await ui.app.stop_all()
@@ -130,7 +130,7 @@ async def test_a_first_question_asked_anew_replaces_the_whole_chat(make: Make) -
     await ui.say("two")
     chat = ui.chat.current
     await ui.app.send("instead", chat, parent_id=None)
-    await ui.until(lambda: [item.source for item in ui.chat.transcript.items] == ["instead", "Hello."])
+    await ui.until(lambda: [item.source for item in ui.chat.pane.transcript.items] == ["instead", "Hello."])
     await ui.rest()
-    assert not ui.chat.transcript.shown.more_above
-    assert ui.chat.transcript.items[0].versions is not None
+    assert not ui.chat.pane.transcript.shown.more_above
+    assert ui.chat.pane.transcript.items[0].versions is not None

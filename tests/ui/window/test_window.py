@@ -12,13 +12,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QLabel, QLineEdit, QWidget
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
+from qwen_desktop.ui import main_window, pages, rail
 from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.list_page import ListPage
+from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
@@ -42,14 +45,14 @@ async def test_every_command_is_connected(make: Make) -> None:
 async def test_every_shortcut_works_from_the_message_box(make: Make, command: object) -> None:
     ui = await make()
     await ui.say("something to regenerate")
-    ui.chat.focus_composer()
+    ui.chat.pane.setFocus()
     action = ui.window.actions_[command.id]  # type: ignore[attr-defined] # a Command
     action.setEnabled(True)
     given: list[str] = []
     action.triggered.disconnect()
     action.triggered.connect(lambda _checked=False: given.append(command.id))  # type: ignore[attr-defined]
     keys = QKeySequence(command.shortcut)[0]  # type: ignore[attr-defined]
-    QTest.keyClick(ui.chat.composer.edit, keys.key(), keys.keyboardModifiers())
+    QTest.keyClick(ui.chat.pane.composer.edit, keys.key(), keys.keyboardModifiers())
     await asyncio.sleep(0)
     assert given == [command.id]  # type: ignore[attr-defined]
 
@@ -57,28 +60,28 @@ async def test_every_shortcut_works_from_the_message_box(make: Make, command: ob
 async def test_pages_and_their_marks(make: Make) -> None:
     ui = await make()
     ui.window.actions_.trigger("view.settings")
-    assert ui.window.pages.currentWidget() is ui.window.settings_page
+    assert ui.window.pages.currentWidget() is ui.window.pages.built("view.settings")
     ui.window.actions_.trigger("view.models")
-    assert ui.window.pages.currentWidget() is ui.window.models_page
+    assert ui.window.pages.currentWidget() is ui.window.pages.built("view.models")
     assert ui.window.rail.button("view.models").isChecked()
     ui.window.actions_.trigger("help.welcome")
-    assert ui.window.pages.currentWidget() is ui.window.welcome_page
+    assert ui.window.pages.currentWidget() is ui.window.pages.built("help.welcome")
     ui.window.actions_.trigger("chat.new")
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.chat.composer.edit.hasFocus()
+    assert ui.chat.pane.composer.edit.hasFocus()
 
 
 async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_the_guide(make: Make) -> None:
     make.script = Script(text="Press Ctrl+N.")
     ui = await make(welcome=True)
-    page = ui.window.welcome_page
+    page = ui.window.pages.built("help.welcome")
     assert page is not None
     assert ui.window.pages.currentWidget() is page
     QTest.keyClicks(page.box.edit, "How do I start a new chat?")
     QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
     await ui.rest()
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.chat.transcript.message_text(ui.chat.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
 
 
@@ -113,8 +116,8 @@ async def test_closing_while_an_answer_runs_asks_first(make: Make) -> None:
 
 async def test_a_setting_typed_just_before_closing_is_kept(make: Make) -> None:
     ui = await make()
-    ui.window.show_settings()
-    page = ui.window.settings_page
+    ui.window.show_page("view.settings")
+    page = ui.window.pages.built("view.settings")
     assert page is not None
     page.show_section("chat")
     field = page.row("chat.system_prompt").control.field  # type: ignore[attr-defined] # a TextControl
@@ -168,10 +171,12 @@ async def test_nothing_is_cut_off(make: Make) -> None:
         cut = await walk(ui)
         assert not cut, "\n".join([f"{percent} %, {width} px", *cut])
         assert ui.window.width() == width, percent
-        status = ui.chat.status
+        status = ui.chat.pane.status
         assert status.mapTo(ui.window, status.rect().topRight()).x() < width, percent
-        hint = ui.chat.composer.edit.placeholderText()
-        assert ui.chat.composer.edit.fontMetrics().horizontalAdvance(hint) < ui.chat.composer.edit.width(), percent
+        hint = ui.chat.pane.composer.edit.placeholderText()
+        assert ui.chat.pane.composer.edit.fontMetrics().horizontalAdvance(hint) < ui.chat.pane.composer.edit.width(), (
+            percent
+        )
 
 
 @pytest.mark.parametrize("percent", [100, 200])
@@ -201,6 +206,23 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
         await asyncio.sleep(0.02)
 
 
+async def test_a_dialog_that_grows_stays_in_its_window(make: Make) -> None:
+    ui = await make(size=(900, 700))
+    dialog = Dialog(ui.theme, "Title", "Text.", ui.window)
+    details = QWidget()
+    details.setFixedHeight(480)
+    link = dialog.fold("Details", details)
+    dialog.open()
+    await asyncio.sleep(0.02)
+    before = dialog.frameGeometry()
+    link.click()
+    await asyncio.sleep(0.02)
+    assert dialog.height() > 480
+    assert ui.window.geometry().contains(dialog.frameGeometry())
+    assert dialog.x() == before.x()
+    dialog.reject()
+
+
 async def test_the_rail_grows_with_the_text(make: Make) -> None:
     ui = await make()
     rail, button = ui.window.rail, ui.window.rail.button("view.settings")
@@ -217,7 +239,7 @@ async def test_the_rail_grows_with_the_text(make: Make) -> None:
 async def test_targets_are_large_enough_and_have_names(make: Make) -> None:
     ui = await make()
     await ui.say("hello")
-    ui.window.show_settings()
+    ui.window.show_page("view.settings")
     for button in ui.window.findChildren(QAbstractButton):
         if button.objectName().startswith("qt_") or not button.parent():
             continue
@@ -250,18 +272,18 @@ async def test_files_that_are_dropped(make: Make, tmp_path: Path) -> None:
     drop(ui.app.model_file("dropped.gguf"))
     await ui.rest()
     assert ui.app.models.state.name == "dropped"
-    assert ui.chat.composer.model.name == "dropped"
+    assert ui.chat.pane.composer.model.name == "dropped"
 
 
 async def test_the_model_menu_lists_guide_recent_and_open(make: Make) -> None:
     ui = await make()
     await ui.app.models.open_file(ui.app.model_file("one.gguf"))
     await ui.app.models.open_file(ui.app.model_file("two.gguf"))
-    ui.chat.choose_model()
-    entries = [a for a in ui.chat.model_menu.actions() if not a.isSeparator()]
+    ui.chat.pane.choose_model()
+    entries = [a for a in ui.chat.pane.model_menu.actions() if not a.isSeparator()]
     assert [a.text() for a in entries] == ["Use the guide", "two", "one", "Open GGUF…", "Get more models…"]
     assert [a.isChecked() for a in entries] == [False, True, False, False, False]
-    ui.chat.model_menu.close()
+    ui.chat.pane.model_menu.close()
     entries[0].trigger()
     await ui.rest()
     assert ui.app.models.state.guide
@@ -292,12 +314,12 @@ async def test_garbage_is_collected_on_the_windows_thread_only(make: Make) -> No
 
 async def test_the_focus_ring_follows_the_keyboard(make: Make) -> None:
     ui = await make()
-    ui.chat.focus_composer()
-    QTest.keyClick(ui.chat.composer.edit, Qt.Key.Key_Tab)
+    ui.chat.pane.setFocus()
+    QTest.keyClick(ui.chat.pane.composer.edit, Qt.Key.Key_Tab)
     await asyncio.sleep(0.01)
     reached = ui.window.focusWidget()
     assert reached is not None
-    assert reached is not ui.chat.composer.edit
+    assert reached is not ui.chat.pane.composer.edit
     ring = next(w for w in ui.window.findChildren(QWidget, "focusRing") if w.isVisible())
     holder = ring.parentWidget()
     assert holder is not None
@@ -313,16 +335,67 @@ async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> Non
     assert ui.toasts()[0] == "Nothing is saved. Copy what you want to keep."
     assert len(ui.toasts()) == 4
     await asyncio.sleep(0)
-    box = ui.chat.composer
+    box = ui.chat.pane.composer
     top = box.mapTo(ui.window, QPoint(0, 0)).y()
-    assert all(toast.geometry().bottom() <= top for toast in ui.window.notify.toasts)
+    assert all(toast.geometry().bottom() <= top for toast in ui.window.notify.toasts.shown)
 
 
 async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make) -> None:
     ui = await make()
     ui.window.resize(1280, 820)
-    ui.window.notify.set_room(ui.window.rect)
+    ui.window.notify.toasts.set_room(ui.window.rect)
     toast = ui.window.notify.toast("early")
-    ui.window.notify.set_room(ui.window._toast_room)
+    ui.window.notify.toasts.set_room(ui.window._toast_room)
     await ui.window.start()
-    assert toast.geometry().bottom() <= ui.chat.composer.mapTo(ui.window, QPoint(0, 0)).y()
+    assert toast.geometry().bottom() <= ui.chat.pane.composer.mapTo(ui.window, QPoint(0, 0)).y()
+
+
+async def test_quit_ends_the_run_whatever_closing_the_window_means(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui = await make()
+    ended: list[bool] = []
+    ui.window.finished.connect(lambda: ended.append(True))
+    monkeypatch.setattr(ui.window.quitting, "ask", ui.window.hide)  # as with a tray
+    ui.window.close()
+    await asyncio.sleep(0.02)
+    assert not ended and not ui.window.isVisible()
+    ui.window.show()
+    ui.window.actions_.trigger("app.quit")
+    await ui.until(lambda: ended)
+    ui.window.actions_.trigger("app.quit")
+    await asyncio.sleep(0.02)
+    assert ended == [True]
+
+
+async def test_quit_asks_while_answers_run_once_and_says_how_many(make: Make) -> None:
+    make.script = Script(text="word " * 400, rate=50)
+    ui = await make()
+    for text in ("one", "two"):
+        await ui.app.send(text)
+    ui.window.actions_.trigger("app.quit")
+    ui.window.close()
+    (asked,) = dialogs(ui)
+    assert "2 answers are still running" in [label.text() for label in asked.findChildren(QLabel)]
+    asked.reject()
+    await ui.app.stop_all()
+
+
+async def test_every_page_is_a_row_of_the_table(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Extra(ListPage):
+        def __init__(self, window: main_window.MainWindow) -> None:
+            super().__init__(window.shell)
+            self.field = QLineEdit(self)
+            self.split(QWidget(), self.field, 200)
+            self.setFocusProxy(self.field)
+
+    row = PageRow("chat.find", "copy", Extra)  # any command will do
+    for module in (pages, main_window, rail):
+        monkeypatch.setattr(module, "PAGES", (*PAGES, row))
+    ui = await make()
+    ui.window.rail.button("chat.find").click()
+    page = ui.window.pages.currentWidget()
+    assert isinstance(page, Extra) and page.field.hasFocus()
+    ui.window.resize(900, 700)
+    await asyncio.sleep(0.02)
+    assert page.list_hidden
+    ui.window.actions_.trigger("view.sidelist")
+    assert not page.list_hidden

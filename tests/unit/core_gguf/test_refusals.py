@@ -16,10 +16,11 @@ ROWS = [value for value in vars(refusals).values() if isinstance(value, Failure)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_a_sentence_fills_its_places_and_no_others(row: Failure) -> None:
     places = row.places.split()
-    assert places[0] == "file" and set(places) == set(re.findall(r"{(\w+)}", row.what + row.hint))
-    problem = row(*(f"<{name}>" for name in places)).problem
+    assert places[0] == "file" and set(places) == set(re.findall(r"(?:{|%(?=n\b))(\w+)", row.what + row.hint))
+    problem = row(*(4321 if name == "n" else f"<{name}>" for name in places)).problem
     assert problem.hint is not None and problem.action
-    assert "{" not in problem.sentence() and all(f"<{name}>" in problem.sentence() for name in places)
+    assert not re.search(r"%n|{", problem.sentence())
+    assert all(("4,321" if name == "n" else f"<{name}>") in problem.sentence() for name in places)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.CHAT])

@@ -32,10 +32,12 @@ def rows(table: ModuleType) -> list[Failure]:
 
 @pytest.mark.parametrize("row", [row for table in TABLES for row in rows(table)], ids=lambda row: row.code)
 def test_a_row_fills_its_places_and_no_others(row: Failure) -> None:
-    named = set(re.findall(r"{(\w+)}", row.what + (row.hint or "")))
+    named = set(re.findall(r"(?:{|%(?=n\b))(\w+)", row.what + (row.hint or "")))
     assert named == set(row.places.split())
-    sentence = row(*(f"<{name}>" for name in row.places.split())).problem.sentence()
-    assert "{" not in sentence and all(f"<{name}>" in sentence for name in named)
+    values = {name: 4321 if name == "n" else f"<{name}>" for name in row.places.split()}
+    sentence = row(*values.values()).problem.sentence()
+    assert not re.search(r"%n|{", sentence)
+    assert all(("4,321" if name == "n" else f"<{name}>") in sentence for name in named)
 
 
 def test_whoever_makes_an_error_gives_as_many_values_as_it_has_places() -> None:

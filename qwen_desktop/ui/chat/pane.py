@@ -1,0 +1,327 @@
+"""One conversation: its messages, the box to write in, what answers, and what is to be known of all that.
+
+A page may hold several panes side by side. Each has its own conversation, drafts, thinking mode, model and menus; what
+it tells (``changed``) and what is asked of it says its owner, who knows which one is meant by a command of the window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.model_ref import ModelRef
+from qwen_desktop.core.settings import Settings
+from qwen_desktop.services import events
+from qwen_desktop.ui.chat.composer import Composer, Draft
+from qwen_desktop.ui.chat.empty import EmptyChat
+from qwen_desktop.ui.chat.model_menu import ModelMenu
+from qwen_desktop.ui.chat.opened import OpenedConversation
+from qwen_desktop.ui.chat.status import StatusLine
+from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.surface import SHADOW
+
+#: Share of the window's height that the message box may take.
+_COMPOSER_SHARE = 0.40
+
+
+class ConversationPane(QWidget):
+    """``changed``: the conversation, its title, its model or whether it is being answered is another one."""
+
+    changed = Signal()
+    #: The id of the conversation that is on show from now on, "" for a new one.
+    shown = Signal(str)
+    #: The path of a model file that shall answer, "" for the guide.
+    model_chosen = Signal(object)  # a path
+
+    def __init__(self, shell: Shell, *, header: QWidget | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._services = shell.services
+        self._theme = shell.theme
+        self._actions = shell.actions
+        self._notify = shell.notify
+        self._operations = shell.operations
+        self._conversation: Conversation | None = None
+        self._drafts: dict[str, Draft] = {}
+        #: of a new chat, until it is stored
+        self._new_thinking = ThinkingMode.AUTO
+        self._new_model: ModelRef | None = None
+        self._thinking_wish = f"chat.thinking.{id(self)}"
+        services = shell.services
+        self.transcript = TranscriptView(shell.theme, self)
+        self.transcript.setAccessibleName(self.tr("Messages"))
+        self.transcript.setProperty("ownFocus", True)
+        self.transcript.set_renderer(
+            lambda text: services.jobs.call("markdown.render", {"text": text}),
+            lambda texts: services.jobs.call("markdown.plain", {"texts": texts}),
+            lambda text, number: services.jobs.call("markdown.grow", {"text": text, "number": number}),
+        )
+        self.empty = EmptyChat(shell.theme, shell.actions, self)
+        self.composer = Composer(shell.theme, self)
+        self.status = StatusLine(shell.theme, self)
+        self.model_menu = ModelMenu(shell.actions, self)
+        self.opened = OpenedConversation(shell, self.transcript, self)
+        self.setFocusProxy(self.composer)
+        self._lay_out(header)
+        self._connect()
+        self._align()
+        self._take_settings(shell.services.preferences.settings)
+        self.open(None)
+
+    def _lay_out(self, header: QWidget | None) -> None:
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.transcript)
+        self._column = QWidget(self)
+        self._column.setMinimumWidth(320)
+        column(self.composer, self.status, on=self._column)
+        self._foot = row(None, (self._column, 1000), None, gap=0)
+        column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
+
+    def _connect(self) -> None:
+        bus = self._services.bus
+        bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
+        bus.subscribe(events.ModelChanged, self._show_model, owner=self)
+        bus.subscribe(events.EngineChanged, self._show_model, owner=self)
+        bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
+        bus.subscribe(events.RunChanged, self._show_running, owner=self)
+        self.composer.sent.connect(self.send)
+        self.composer.begun.connect(self._warm)
+        self.composer.stop_wanted.connect(self.stop)
+        self.composer.edit.recall_wanted.connect(self._recall)
+        self.composer.model.clicked.connect(self.choose_model)
+        self.composer.thinking.chosen.connect(self._thinking_chosen)
+        self.model_menu.chosen.connect(self.model_chosen)
+        self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
+        self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
+        self.opened.adopted.connect(self._adopted)
+        self.opened.changed.connect(self._show_run)
+        view = self.transcript
+        view.verticalScrollBar().rangeChanged.connect(self._align)
+        self._stack.currentChanged.connect(self._align)
+        view.regenerate_requested.connect(self._regenerate)
+        view.retry_requested.connect(self._regenerate)
+        view.version_requested.connect(self._select_version)
+        view.action_requested.connect(self._actions.trigger)
+        view.link_activated.connect(self._notify.link)
+
+    def _align(self) -> None:
+        """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
+        bar = self.transcript.verticalScrollBar()
+        taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
+        ltr = self.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        self._foot.setContentsMargins(18 if ltr else 18 + taken, 4, 18 + taken if ltr else 18, 0)
+
+    # The conversation -------------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> str:
+        """The id of the conversation on show, "" for a new one."""
+        return self.opened.id
+
+    @property
+    def _id(self) -> str:
+        """What it is called, or will be with its first message."""
+        return self.current or self.opened.next_id
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+        return self._conversation.title if self._conversation is not None else self.tr("New chat")
+
+    @property
+    def running(self) -> bool:
+        """Whether it is being answered, or is about to be."""
+        return self.opened.running
+
+    def open(self, conversation: Conversation | None) -> asyncio.Task[None] | None:
+        """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
+        task, if there is one, ends when the end of the conversation is on show."""
+        self._operations.withdraw(self._thinking_wish)
+        self._drafts[self.current] = self.composer.draft
+        where = conversation.id if conversation is not None else ""
+        if where and where == self.current:
+            return None
+        self._conversation = conversation
+        self._new_thinking = ThinkingMode(self._services.preferences.settings.chat.thinking)
+        opening = self.opened.open(where)
+        self.composer.set_draft(self._drafts.get(where, Draft()))
+        self.status.set_run(self.opened.run)
+        self._show_model()
+        self._show_running()
+        self.shown.emit(where)
+        return opening
+
+    # Answers ----------------------------------------------------------------------------------------------------------
+
+    def ask(self, text: str) -> None:
+        """Send a text."""
+        self.send(Draft(text))
+
+    def send(self, draft: Draft) -> None:
+        """Send a message; what cannot be sent comes back into the box."""
+        where = self.current
+
+        def failed(_error: BaseException) -> None:
+            self._show_running()
+            if self.current == where:
+                self.composer.restore(draft)
+            else:
+                self._drafts[where] = draft.before(self._drafts.get(where, Draft()))
+
+        self._drafts.pop(where, None)
+        self.composer.set_running(True)  # from now on Enter keeps what is typed
+        self.status.set_running(True)
+        self._operations.run(
+            self._services.chat.send(
+                draft.parts,
+                conversation_id=self._id,
+                new=not where,
+                thinking=self._thinking(),
+                model=self.model,
+            ),
+            owner=self,
+            on_error=failed,
+        )
+
+    def stop(self) -> None:
+        """Stop the answer that runs here."""
+        self._operations.run(self._services.chat.stop(self._id), owner=self)
+
+    def copy_answer(self) -> None:
+        """Copy the last answer."""
+        last = self.transcript.last_answer_id()
+        item = self.transcript.item(last) if last else None
+        if item is not None:
+            self.transcript.copy_message(item, told=lambda: self._notify.toast(self.tr("The answer is copied.")))
+
+    def regenerate(self) -> None:
+        """Answer the last question again."""
+        last = self.transcript.last_answer_id()
+        if last:
+            self._regenerate(last)
+
+    def cycle_thinking(self) -> None:
+        """Switch Auto, Think, Direct, where the model can."""
+        if self.composer.thinking.isVisible():
+            self.composer.thinking.cycle()
+
+    def _regenerate(self, message_id: str) -> None:
+        self._operations.run(self._services.chat.regenerate(message_id), owner=self)
+
+    def _select_version(self, message_id: str) -> None:
+        self._operations.run(self._services.history.select_version(message_id), owner=self)
+
+    def _recall(self) -> None:
+        if self.opened.last_own:
+            self.composer.set_draft(Draft.of(self.opened.last_own))
+
+    # The model --------------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> ModelRef | None:
+        """What answers here, None for the model that is chosen for the app."""
+        return self._conversation.model if self._conversation is not None else self._new_model
+
+    def set_model(self, model: ModelRef | None) -> None:
+        """Let this model answer here, None for the one that is chosen for the app."""
+        if self._conversation is None:
+            self._new_model = model
+            self._show_model()
+        else:
+            self._operations.run(self._services.history.set_model(self.current, model), owner=self)
+
+    @property
+    def model_state(self) -> events.ModelState:
+        """What answers here, and what it is doing."""
+        return self._services.models.state_of(self.model)
+
+    def choose_model(self) -> None:
+        """Open the model menu."""
+        self.model_menu.open_above(self.composer.model, self.model_state, self._services.models.recent())
+
+    def _warm(self) -> None:
+        if self.model is None:
+            self._operations.run(self._services.models.warm(), owner=self)
+
+    # What changed -----------------------------------------------------------------------------------------------------
+
+    def _conversation_changed(self, event: events.ConversationChanged) -> None:
+        if event.conversation.id == self._id:  # that of a new chat is told before its first message
+            self._conversation = event.conversation
+            self._show_model()
+
+    def _adopted(self, conversation_id: str) -> None:
+        self._drafts.pop("", None)
+        self.changed.emit()
+        self.shown.emit(conversation_id)
+
+    def _settings_changed(self, event: events.SettingsChanged) -> None:
+        self._take_settings(event.after)
+        if not self.current:
+            self._new_thinking = ThinkingMode(event.after.chat.thinking)
+            self._show_thinking()
+
+    def _take_settings(self, settings: Settings) -> None:
+        self.composer.edit.send_with = settings.chat.send_with
+        self.status.set_send_with(settings.chat.send_with)
+        self.transcript.set_show_speed(settings.chat.show_speed)
+        self.transcript.set_open_thinking(settings.chat.open_thinking)
+        self.transcript.set_text_scale(settings.appearance.text_size)
+        column = round(self._theme.size("text_column") * max(100, settings.appearance.text_size) / 100)
+        self._column.setMaximumWidth(column + 2 * SHADOW)  # as wide as the transcript's column
+
+    def _thinking_chosen(self, value: str) -> None:
+        mode = ThinkingMode(value)
+        if self.current:
+            self._operations.run(
+                self._services.history.set_thinking(self.current, mode),
+                owner=self,
+                on_done=self._show_thinking,
+                on_error=self._show_thinking,
+                wish=self._thinking_wish,
+            )
+        else:
+            self._new_thinking = mode
+
+    def _thinking(self) -> ThinkingMode:
+        if not self.current:
+            return self._new_thinking
+        return ThinkingMode(self.composer.thinking.value or ThinkingMode.AUTO)
+
+    def _show_thinking(self, _end: object = None) -> None:
+        if self._operations.pending(self._thinking_wish):
+            return  # the switch says already what is being stored
+        info = self.model_state.info
+        mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
+        self.composer.set_thinking(info.capabilities.thinking if info is not None else (), mode)
+
+    def _show_model(self, _event: object = None) -> None:
+        state = self.model_state
+        self.composer.set_model(state)
+        self.status.set_model(state)
+        self.empty.set_model(state)
+        self._show_thinking()
+        self.changed.emit()
+
+    def _show_run(self) -> None:
+        self.status.set_run(self.opened.run)
+        self.status.set_context(*self.opened.context)
+
+    def _show_running(self, _event: object = None) -> None:
+        running = self.running
+        self.composer.set_running(running)
+        self.status.set_running(running)
+        self.changed.emit()
+
+    # Qt ---------------------------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.composer.edit.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))

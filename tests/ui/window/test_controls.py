@@ -1,0 +1,216 @@
+"""Controls are what they look like: to screen readers, to the keyboard, and from right to left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from qwen_desktop.core.paths import resources_folder
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.composer import ModelButton
+from qwen_desktop.ui.chat.message_edit import MessageEdit
+from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.filter_chip import FilterChip
+from qwen_desktop.ui.widgets.flow import FlowLayout
+from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.search_field import SearchField
+from qwen_desktop.ui.widgets.select import Select
+from qwen_desktop.ui.widgets.tick import Tick
+
+Show = Callable[..., QWidget]
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    """The light theme, in force."""
+    theme = Theme(resources_folder())
+    theme.set_mode("light")
+    theme.apply(qapp)
+    yield theme
+    qapp.setStyleSheet("")
+    qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
+@pytest.fixture
+def shown() -> Iterator[Show]:
+    """A maker of windows with some widgets below each other."""
+    windows: list[QWidget] = []
+
+    def show(*widgets: QWidget) -> QWidget:
+        window = QWidget()
+        window.setObjectName("page")
+        column = QVBoxLayout(window)
+        for widget in widgets:
+            column.addWidget(widget)
+        windows.append(window)
+        window.resize(420, window.sizeHint().height())
+        window.show()
+        QTest.qWaitForWindowExposed(window)
+        return window
+
+    yield show
+    for window in windows:
+        window.close()
+
+
+def role(widget: QWidget) -> QAccessible.Role:
+    return QAccessible.queryAccessibleInterface(widget).role()
+
+
+def places(widget: QWidget, theme: Theme, role: str) -> list[int]:
+    """The columns of a widget's picture, without its border, that have nearly this colour, in px."""
+    picture, wanted = widget.grab().toImage(), theme.color(role).getRgb()
+
+    def has(x: int, y: int) -> bool:
+        return all(abs(a - b) < 30 for a, b in zip(picture.pixelColor(x, y).getRgb(), wanted, strict=True))
+
+    rows = range(5, picture.height() - 5)
+    return [x for x in range(5, picture.width() - 5) if any(has(x, y) for y in rows)]
+
+
+def test_screen_readers_are_told_what_a_control_is(theme: Theme, shown: Show) -> None:
+    tick, option, meter = Tick(theme, "Qwen3 8B & more"), OptionRow(theme, "Small", tag="recommended"), Meter("Memory")
+    chip = FilterChip(theme, "Family", menu=True)
+    shown(tick, option, meter, chip)
+    assert [role(widget) for widget in (tick, option, meter, chip)] == [
+        QAccessible.Role.CheckBox,
+        QAccessible.Role.RadioButton,
+        QAccessible.Role.ProgressBar,
+        QAccessible.Role.Button,
+    ]
+    assert tick.accessibleName() == "Qwen3 8B & more"
+    option.say("a little less exact", "2 GB", ("fits well", "good"))
+    assert option.accessibleName() == "Small, recommended, a little less exact, 2 GB, fits well"
+    chip.set_choices([("a", "A & B")], "All families")
+    chip.set_value("a")
+    assert chip.accessibleName() == "Family: A & B"
+
+
+def test_arrow_keys_and_clicks_anywhere_choose_among_options(theme: Theme, shown: Show) -> None:
+    rows = [OptionRow(theme, name) for name in ("Small", "Balanced", "Large")]
+    shown(*rows)
+    rows[0].setFocus()
+    rows[0].click()
+    QTest.keyClick(rows[0], Qt.Key.Key_Down)
+    assert [row.isChecked() for row in rows] == [False, True, False]
+    place = rows[2].rect().center()
+    place.setX(rows[2].width() - 4)
+    QTest.mouseClick(rows[2], Qt.MouseButton.LeftButton, pos=place)
+    assert [row.isChecked() for row in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_signs_stand_before_the_words(theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection) -> None:
+    qapp.setLayoutDirection(way)
+    button, search = TextButton(theme, "Download", icon="download", kind="primary"), SearchField(theme, "Find")
+    option, tick = OptionRow(theme, "Small"), Tick(theme, "Qwen3 8B")
+    for checked in (option, tick):
+        checked.setChecked(True)
+    shown(button, search, option, tick)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    middle = search.width() / 2
+    assert (search._sign.geometry().center().x() < middle) is ltr
+    assert search.textMargins().left() == (0 if not ltr else search._sign.width() + 6)
+    for widget in (tick, option):
+        columns = places(widget, theme, "accent")
+        assert (max(columns) < 60) if ltr else (min(columns) > widget.width() - 60)
+    ink = places(button, theme, "on_accent")
+    words = button.fontMetrics().horizontalAdvance("Download")
+    assert max(ink) - min(ink) > words + 12  # beside the words, not on them
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_words_begin_at_the_start_and_signs_of_more_stand_at_the_end(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    theme.apply(qapp)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    select, model = Select(theme, "Theme"), ModelButton(theme)
+    select.addItem("Dark")
+    model.set_name("Qwen3 4B (new)")
+    flow = QWidget()
+    line = FlowLayout(flow)
+    parts = [Chip(theme, word) for word in ("one", "two")]
+    for part in parts:
+        line.addWidget(part)
+    names = [made(theme, "/a/folder", color="accent") for made in (Label, Paragraph, ElidedLabel)]
+    shown(*names, select, model, flow)
+    for name in names:
+        ink = places(name, theme, "accent")
+        assert (min(ink) < 10) if ltr else (max(ink) > name.width() - 15), type(name)
+    assert (parts[0].x() < parts[1].x()) is ltr
+    assert (parts[0].x() == 0) if ltr else (parts[0].geometry().right() == flow.width() - 1)
+    for control in (select, model):
+        ink = places(control, theme, "text")
+        gap = max(b - a for a, b in pairwise(ink))
+        assert gap > 5, type(control)  # between words and sign
+        words, sign = (ink[0], ink[-1]) if ltr else (control.width() - ink[-1], control.width() - ink[0])
+        assert words < 20 and control.width() - 25 < sign
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_the_caret_of_an_empty_field_stands_where_its_hint_begins(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    box, search = MessageEdit(theme), SearchField(theme, "Find")
+    shown(box, search)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    assert (search.cursorRect().center().x() < 60) if ltr else (search.cursorRect().center().x() > search.width() - 60)
+    room = box.viewport().width()
+
+    def caret() -> int:
+        rect = box.cursorRect()
+        assert rect.left() >= 0 and rect.right() < room  # all of it is seen
+        return rect.left()
+
+    assert (caret() < 5) if ltr else (caret() > room - 5)
+    box.setPlainText("Latin")
+    assert caret() < 5
+    box.setPlainText("شرح")
+    assert caret() > room - 5
+
+
+@pytest.mark.parametrize(
+    ("name", "shown_as"),
+    [("Qwen3 4B (new)", "\u200f\u202aQwen3 4B (new)\u202c\u200f"), ("شرح", "شرح"), ("7", "7")],
+)
+def test_a_latin_name_does_not_turn_an_arabic_sentence(qapp: QApplication, name: str, shown_as: str) -> None:
+    assert texts.fill("{name}.", name=name) == f"{name}."
+    qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        assert texts.fill("{name}.", name=name) == f"{shown_as}."
+    finally:
+        qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+
+
+def test_an_icon_has_the_colour_of_the_theme_that_is_in_force(theme: Theme, shown: Show) -> None:
+    button = TextButton(theme, "", icon="square")
+    shown(button)
+    for mode in ("light", "dark", "contrast"):
+        theme.set_mode(mode)  # type: ignore[arg-type]  # one of them
+        QApplication.processEvents()
+        assert places(button, theme, "text")
+        button.setEnabled(False)
+        assert not places(button, theme, "text")
+        button.setEnabled(True)
+
+
+def test_a_name_without_room_is_cut_and_whole_in_its_tooltip(theme: Theme, shown: Show) -> None:
+    name = "A model with a name that is much longer than the room there is for it in any window"
+    tick = Tick(theme, name)
+    window = shown(tick)
+    assert tick.text().endswith("…")
+    assert tick.toolTip() == name
+    window.resize(1200, window.height())
+    assert (tick.text(), tick.toolTip()) == (name, "")
