@@ -1,4 +1,4 @@
-"""What all block layouts share: the interface, targets (what can be clicked) and the painting of quiet buttons.
+"""What all block layouts share: the interface, targets (what can be clicked) and what painting is told.
 
 A layout knows its size and paints itself at a place; it is no widget. Offsets are those of the block's plain text
 (``jobs.markdown.blocks.plain``).
@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
-from qwen_desktop.ui.icons import pixmap
+from qwen_desktop.ui.chat.blocks_style import Style
 
 B = TypeVar("B", bound=Block)
 #: Pixels that a list level and a quotation level move their content away from the start edge.
@@ -26,8 +25,6 @@ INDENT: Final = 26
 QUOTE: Final = 18
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
-ICON: Final = 16
-CENTRED: Final = Qt.AlignmentFlag.AlignHCenter
 
 
 class Target(NamedTuple):
@@ -276,75 +273,3 @@ def focus_ring(painter: QPainter, context: PaintContext, rect: QRectF, radius: f
     painter.setPen(QPen(context.style.color("focus"), 2))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), radius + 1, radius + 1)
-
-
-def card(painter: QPainter, rect: QRectF, fill: QColor, border: QColor, radius: float) -> None:
-    """A rounded surface with a 1 px border on whole pixels."""
-    painter.setPen(QPen(border, 1))
-    painter.setBrush(fill)
-    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-
-
-def draw_icon(painter: QPainter, context: PaintContext, rect: QRectF, name: str, role: str, *, size: int) -> None:
-    """An icon of ``size`` pixels in the middle of ``rect``."""
-    picture = pixmap(name, context.style.color(role), size, context.ratio)
-    corner = (rect.center() - QPointF(size / 2, size / 2)) * context.ratio
-    painter.drawPixmap(QPointF(round(corner.x()), round(corner.y())) / context.ratio, picture)
-
-
-def button_width(style: Style, label: str) -> float:
-    """Pixels of a quiet button with an icon and perhaps a word."""
-    if not label:
-        return float(style.px(TARGET))
-    return 8 + style.px(ICON) + 6 + text_width(label, style.font("small")) + 8
-
-
-def quiet_button(
-    painter: QPainter,
-    context: PaintContext,
-    at: At,
-    target: Target,
-    icon: str,
-    *,
-    label: str = "",
-    enabled: bool = True,
-) -> None:
-    """An icon, perhaps with a word, that shows a surface only under the pointer."""
-    style, key, rect = context.style, target.key, target.rect.translated(at.x, at.y)
-    role = "text_muted" if enabled else "disabled_text"
-    if enabled and key in (context.hover, context.pressed):
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(style.color("pressed" if key == context.pressed else "hover"))
-        painter.drawRoundedRect(rect, 7, 7)
-        role = "text"
-    if key in context.copied:
-        icon, role = "check", "good"
-    size, mark = style.px(ICON), rect
-    if label:
-        mark, before = inside(rect, 8, size, rtl=style.rtl), 8 + size + 6
-        words = inside(rect, before, rect.width() - before, rtl=style.rtl)
-        write(painter, style, words, label, style.font("small"), role=role, align=edge(style.rtl))
-    draw_icon(painter, context, mark, icon, role, size=size)
-    if key == context.focus:
-        focus_ring(painter, context, rect.adjusted(2, 2, -2, -2), 6)
-
-
-def edge(rtl: bool) -> Qt.AlignmentFlag:
-    """The alignment of text that begins at the start edge, whatever direction the painter and the text have."""
-    return (Qt.AlignmentFlag.AlignRight if rtl else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignAbsolute
-
-
-def write(
-    painter: QPainter,
-    style: Style,
-    rect: QRectF,
-    text: str,
-    font: QFont,
-    *,
-    role: str = "text_muted",
-    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
-) -> None:
-    """One line of text in the middle of ``rect``'s height, never wrapped."""
-    painter.setFont(font)
-    painter.setPen(style.color(role))
-    painter.drawText(rect, int(align | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextSingleLine), text)

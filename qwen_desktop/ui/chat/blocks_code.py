@@ -14,7 +14,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, button_width, card, edge, quiet_button, write
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.texts import translate

@@ -68,8 +68,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
 
         def place(end: float, width: float, height: float, down: float = 0.0) -> QRectF:
             """A rectangle in the middle of the first line that ends ``end`` pixels before the text."""
-            rect = QRectF(start - end - width, (line - height) / 2 + down, width, height)
-            return self.placed(rect).translated(at.x, at.y)
+            return self.box(at, start - end - width, (line - height) / 2 + down, width, height)
 
         if marker == "•":
             size = style.px(5)

@@ -55,7 +55,8 @@ class Section(Directed, ABC):
 
     def changed(self) -> None:
         """To be called when the height has become another one by itself."""
-        self.item.section_changed(self)
+        if self.item.options.changed is not None and self in self.item.sections:
+            self.item.options.changed(self.item, self)
 
     @abstractmethod
     def lay(self, width: float) -> None:

@@ -10,17 +10,8 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.core.parts import Part, ThinkingPart
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import (
-    CENTRED,
-    TARGET,
-    PaintContext,
-    Target,
-    card,
-    draw_icon,
-    focus_ring,
-    quiet_button,
-    write,
-)  # fmt: skip
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, focus_ring
+from qwen_desktop.ui.chat.blocks_draw import CENTRED, card, draw_icon, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import elided, text_width
 from qwen_desktop.ui.chat.section import Section
@@ -88,10 +79,8 @@ class HeaderSection(Section):
 class ThinkingSection(Section):
     """A thought: one bordered line that opens."""
 
-    def __init__(self, item: MessageItem, name: str) -> None:
-        super().__init__(item, name)
-        self._flow: TextFlow | None = None
-        self.part = ThinkingPart("")
+    part = ThinkingPart("")
+    _flow: TextFlow | None = None
 
     @property
     def unfolded(self) -> bool:
@@ -162,16 +151,13 @@ class ThinkingSection(Section):
     def targets(self) -> list[Target]:
         """The line, and Copy while it is open."""
         wide = self.width - (TARGET + 8 if self._flow else 0)
-        said = (
-            translate("transcript", "Hide the thinking") if self._flow else translate("transcript", "Show the thinking")
-        )
-        label = f"{' '.join(self.title())}. {said}"
-        found = [Target("thinking", "thinking", "", self.placed(QRectF(0, 0, wide, self.bar)), label)]
-        if self._flow:
-            place = self.placed(QRectF(self.width - TARGET - 6, (self.bar - TARGET) / 2, TARGET, TARGET))
-            said = translate("transcript", "Copy thinking")
-            found.append(Target("thinking_copy", "copy_text", self.part.text.strip(), place, said))
-        return found
+        hide, show = translate("transcript", "Hide the thinking"), translate("transcript", "Show the thinking")
+        label = f"{' '.join(self.title())}. {hide if self._flow else show}"
+        line = Target("thinking", "thinking", "", self.placed(QRectF(0, 0, wide, self.bar)), label)
+        place = self.placed(QRectF(self.width - TARGET - 6, (self.bar - TARGET) / 2, TARGET, TARGET))
+        said = translate("transcript", "Copy thinking")
+        copy = Target("thinking_copy", "copy_text", self.part.text.strip(), place, said)
+        return [line, copy] if self._flow else [line]
 
 
 class ProgressSection(Section):

@@ -10,17 +10,8 @@ from PySide6.QtGui import QPainter
 from qwen_desktop.core.commands import command
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import (
-    CENTRED,
-    PaintContext,
-    Target,
-    button_width,
-    card,
-    draw_icon,
-    focus_ring,
-    quiet_button,
-    write,
-)  # fmt: skip
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, focus_ring
+from qwen_desktop.ui.chat.blocks_draw import CENTRED, button_width, card, draw_icon, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section

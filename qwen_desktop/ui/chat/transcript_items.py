@@ -286,11 +286,6 @@ class MessageItem(Directed):
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
         self._bubble, self.height = bubble, y + tall + 2
 
-    def section_changed(self, section: Section) -> None:
-        """A section has another height by itself."""
-        if self.options.changed is not None and section in self.sections:
-            self.options.changed(self, section)
-
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
         self.sections = []
