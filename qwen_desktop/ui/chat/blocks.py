@@ -137,9 +137,14 @@ class BlockLayout(Directed, ABC, Generic[B]):
         return self.before if self.direction is None else self.direction
 
     @property
+    def left(self) -> float:
+        """The left edge of its content."""
+        return 0.0 if self.rtl else self.indentation
+
+    @property
     def room(self) -> QRectF:
         """The rectangle that is left for its content."""
-        return self.placed(QRectF(self.indentation, 0, self.width - self.indentation, self.height))
+        return QRectF(self.left, 0, self.width - self.indentation, self.height)
 
     def set_width(self, width: float) -> None:
         """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).

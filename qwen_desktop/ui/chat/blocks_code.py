@@ -16,7 +16,7 @@ from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, mixed, pieces
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.texts import translate
 
@@ -138,11 +138,7 @@ class CodeLayout(WideLayout[CodeBlock]):
         for span in self.spans[max(0, first) : behind]:
             a, b = max(span.start, start) - start, min(span.start + span.length, end) - start
             if a < b:
-                entry = QTextLayout.FormatRange()
-                entry.start = units.units(a)
-                entry.length = units.units(b) - entry.start
-                entry.format = self.style.code_format(span.role)
-                ranges.append(entry)
+                ranges.append(format_range(units.units(a), units.units(b), self.style.code_format(span.role)))
         layout.setFormats(ranges)
         layout.setCacheEnabled(True)
         layout.beginLayout()
@@ -187,9 +183,8 @@ class CodeLayout(WideLayout[CodeBlock]):
             if first > end or last <= start:
                 continue
             a, b = units.units(max(first, start) - start), units.units(min(last, end) - start)
-            parts = [(cursor_x(line, a), cursor_x(line, b))]
-            if a < b and mixed(self.block.text[start:end]):
-                parts = pieces(line, a, b)
+            turns = a < b and mixed(self.block.text[start:end])
+            parts = pieces(line, a, b) if turns else [(cursor_x(line, a), cursor_x(line, b))]
             if last > end:  # the line break is selected too
                 after = cursor_x(line, units.units(end - start))
                 left = parts.pop()[0] if parts[-1][1] == after else after
@@ -246,5 +241,5 @@ class CodeLayout(WideLayout[CodeBlock]):
         if not 0 <= number < len(self._rows):
             return 0 if number < 0 else len(self.block.text)
         layout, units = self._row(number)
-        unit = layout.lineAt(0).xToCursor(x - self.room.left() - _PAD + self.scroll)
+        unit = layout.lineAt(0).xToCursor(x - self.left - _PAD + self.scroll)
         return min(self._rows[number] + units.points(unit), self._ends[number])

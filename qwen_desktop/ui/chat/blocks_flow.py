@@ -157,6 +157,13 @@ def pieces(line: QTextLine, start: int, end: int) -> list[tuple[float, float]]:
     return [piece for piece in found if piece[1] > piece[0]] or [(x, x)]
 
 
+def format_range(start: int, end: int, look: QTextCharFormat) -> QTextLayout.FormatRange:
+    """The look of units ``start`` .. ``end``."""
+    entry = QTextLayout.FormatRange()
+    entry.start, entry.length, entry.format = start, end - start, look
+    return entry
+
+
 class _Inline(NamedTuple):
     """An inline object in a chunk: the units that it takes, its line, and the baseline relative to the chunk."""
 
@@ -410,11 +417,7 @@ class TextFlow:
         def add(first: int, last: int, look: QTextCharFormat) -> None:
             first, last = max(first, start) - start, min(last, end) - start
             if first < last:
-                entry = QTextLayout.FormatRange()
-                entry.start = units.units(first)
-                entry.length = units.end(last) - entry.start
-                entry.format = look
-                ranges.append(entry)
+                ranges.append(format_range(units.units(first), units.end(last), look))
 
         pad = float(CHIP_PAD)
         for index, first, last in self._runs_in(start, end):

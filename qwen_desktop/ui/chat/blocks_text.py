@@ -59,7 +59,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         if isinstance(self.block, TextBlock) and self.block.marker:
             self._draw_marker(painter, self.block.marker, at)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
-        self.flow.paint(painter, at.moved(self.room.left(), self._above), ranges)
+        self.flow.paint(painter, at.moved(self.left, self._above), ranges)
         self.draw_focus(painter, context, at)
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At) -> None:
@@ -94,14 +94,14 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             painter.drawText(place(style.px(7), 60, line), flags, marker)
 
     def offset_at(self, x: float, y: float) -> int:
-        return len(lead(self.block)) + self.flow.offset_at(x - self.room.left(), y - self._above)
+        return len(lead(self.block)) + self.flow.offset_at(x - self.left, y - self._above)
 
     def targets(self) -> list[Target]:
-        return link_targets(self.flow, self.room.left(), self._above)
+        return link_targets(self.flow, self.left, self._above)
 
     def targets_at(self, x: float, y: float) -> list[Target]:
-        left, flow = self.room.left(), self.flow
-        return link_targets(flow, left, self._above, runs=flow.runs_at(x - left, y - self._above))
+        runs = self.flow.runs_at(x - self.left, y - self._above)
+        return link_targets(self.flow, self.left, self._above, runs=runs)
 
 
 class RuleLayout(BlockLayout[RuleBlock]):

@@ -173,9 +173,7 @@ class ProgressSection(Section):
             return translate("transcript", "Waiting for the first word…")
         text = fill(translate("transcript", "Reading {done} of {total} tokens"), done=read.done, total=read.total)
         if read.seconds_left is not None and read.seconds_left >= 1:
-            # No tenths and, beyond a minute, steps of five seconds: the guess is not better than that.
-            left = round(read.seconds_left) if read.seconds_left < 60 else round(read.seconds_left / 5) * 5
-            text += " · " + fill(translate("transcript", "{time} left"), time=texts.duration(left))
+            text += " · " + texts.left(read.seconds_left)
         return text
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
