@@ -61,7 +61,7 @@ class Seen:
 
     def point(self, message_id: str, target: Target) -> QPoint:
         """The middle of a target in the viewport."""
-        rect = (target.extra or (target.rect,))[0]
+        rect = target.rect
         return self.view.rect_of(self.item(message_id), rect).center()
 
     def click(self, message_id: str, action: str, number: int = 0) -> None:

@@ -165,9 +165,9 @@ def test_thinking_is_one_line_that_opens(seen, say):
 def test_thinking_can_be_open_by_default(seen, say):
     seen.view.set_open_thinking(True)
     seen.show([say("assistant", ThinkingPart("I weigh it.", 1.0, 3), "Done.")])
-    assert layouts.thinking(seen.item("m1")).opened
+    assert layouts.thinking(seen.item("m1")).opened("thinking")
     seen.view.set_open_thinking(False)
-    assert not layouts.thinking(seen.item("m1")).opened
+    assert not layouts.thinking(seen.item("m1")).opened("thinking")
 
 
 @pytest.mark.parametrize(
