@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading, link
+from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines, link, web_page
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
-from qwen_desktop.ui.widgets.labels import Chip, Paragraph
+from qwen_desktop.ui.widgets.labels import Chip
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.board import Board
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WIDTH = 660
 
 
-class Details(Dialog):
+class Details(ScrollDialog):
     """``quant`` is chosen first when it is given, else the one that suits this computer."""
 
     def __init__(
@@ -40,15 +40,13 @@ class Details(Dialog):
         *,
         quant: Quant | None = None,
     ) -> None:
-        super().__init__(shell.theme, model.name, "", parent, width=WIDTH, inset=INSET)
+        super().__init__(shell, model.name, "", parent, width=WIDTH)
         self.model = model
-        self._shell = shell
         self._board = board
         self._getting = getting
         self.quant = quant or board.best_quant(model)
         self.options: dict[str, OptionRow] = {}
         self._group = QButtonGroup(self)
-        self.area = ScrollBody(self, parent)
         self._column = self.area.column
         body = self.area.body
         self._tell(body)
@@ -57,14 +55,15 @@ class Details(Dialog):
         self.memory = MemoryTable(shell, board, model, body)
         self._column.addWidget(self.memory)
         self._column.addStretch(1)
-        self._foot()
+        self.add_button(self.tr("Close"))
+        self.button = self.add_button(self.tr("Download"), self._act, kind="primary", default=True)
         self._choose(self.quant)
         board.rows_changed.connect(self._rows_changed)
 
     # What it is -------------------------------------------------------------------------------------------------------
 
     def _tell(self, body: QWidget) -> None:
-        theme, model = self._shell.theme, self.model
+        theme, model = self._theme, self.model
         chips = FlowLayout(gap=6)
         for purpose in model.purposes:
             chips.addWidget(Chip(theme, words.purpose_chip(purpose), body))
@@ -72,27 +71,24 @@ class Details(Dialog):
             chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
             self._column.addLayout(chips)
-        if model.strengths:
-            self._column.addWidget(Paragraph(theme, texts.catalogue(model.strengths), body))
+        self.say(texts.catalogue(model.strengths))
         if model.best_use:
             best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
-            self._column.addWidget(Paragraph(theme, best, body, color="text_muted"))
+            self.say(best, color="text_muted")
         if not (model.supported and model.served):
             text = self.tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
             if model.supported:
                 text = self.tr(
                     "What it is made for is not in this version yet. It can be downloaded, but not used for that."
                 )
-            self._column.addWidget(Paragraph(theme, text, body, role="small", color="warn"))
+            self.say(text, role="small", color="warn")
         self._column.addLayout(facts(theme, self._facts(), body, pairs=2))
         links = FlowLayout(gap=14)
-        page = link(theme, texts.fill(self.tr("{repo} on the web"), repo=model.repo), body)
-        page.clicked.connect(lambda: self._shell.notify.link(f"https://huggingface.co/{model.repo}"))
-        links.addWidget(page)
-        if model.licence_url:
-            licence = link(theme, self.tr("Licence text"), body)
-            licence.clicked.connect(lambda: self._shell.notify.link(model.licence_url))
-            links.addWidget(licence)
+        said = texts.fill(self.tr("{repo} on the web"), repo=model.repo)
+        pages = ((said, web_page(model.repo)), (self.tr("Licence text"), model.licence_url))
+        for text, address in pages:
+            if address:
+                links.addWidget(link(theme, text, body, lambda _checked=False, to=address: self._shell.notify.link(to)))
         self._column.addLayout(links)
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -120,31 +116,22 @@ class Details(Dialog):
     # Files ------------------------------------------------------------------------------------------------------------
 
     def _offer(self, body: QWidget) -> None:
-        theme = self._shell.theme
+        theme = self._theme
         self._column.addWidget(heading(theme, self.tr("Size of the download"), body))
         named = [quant for quant in self.model.quants if quant.step]
         others = [quant for quant in self.model.quants if not quant.step]
         if not named:
             named, others = others[:3], others[3:]
-        column = QVBoxLayout()
-        column.setSpacing(6)
-        for quant in named:
-            column.addWidget(self._option(quant, body))
-        self._column.addLayout(column)
+        self._column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
         if not self.model.quants:
-            self._column.addWidget(Paragraph(theme, self.tr("No files are known for it."), body, color="text_muted"))
-        self._folds = QHBoxLayout()
-        self._folds.setSpacing(8)
-        self._folds.addStretch(1)
+            self.say(self.tr("No files are known for it."), color="text_muted")
+        self._folds = row(None)
         self._column.addLayout(self._folds)
         if others:
-            text = self.tr("%n more size(s)", "", len(others))
-            self.more = FilterChip(theme, text if len(others) > 1 else self.tr("1 more size"), body)
+            self.more = FilterChip(theme, self.tr("%n more size(s)", "", len(others)), body)
             self._folds.insertWidget(0, self.more)
             rest = QWidget(body)
-            inner = QVBoxLayout(rest)
-            inner.setContentsMargins(0, 0, 0, 0)
-            inner.setSpacing(6)
+            inner = column(on=rest, gap=6)
 
             def show(value: str) -> None:
                 if value and not inner.count():
@@ -160,12 +147,11 @@ class Details(Dialog):
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
         title = f"{words.step(quant)} · {quant.name}" if quant.step else quant.name
         tag = self.tr("recommended") if quant.recommended else ""
-        row = OptionRow(self._shell.theme, title, parent, tag=tag)
-        row.clicked.connect(lambda: self._choose(quant))
-        self._group.addButton(row)
-        self.options[quant.name] = row
+        self.options[quant.name] = option = OptionRow(self._theme, title, parent, tag=tag)
+        option.clicked.connect(lambda: self._choose(quant))
+        self._group.addButton(option)
         self._say(quant)
-        return row
+        return option
 
     def _say(self, quant: Quant) -> None:
         size = words.size(quant.size_bytes) or self.tr("size unknown")
@@ -180,14 +166,9 @@ class Details(Dialog):
         self._show_button()
 
     def _names(self, body: QWidget) -> QPlainTextEdit:
-        files = QPlainTextEdit(body)
-        files.setObjectName("details")
-        files.setFont(self._shell.theme.font("code"))
-        files.setReadOnly(True)
-        files.setAccessibleName(self.tr("File names"))
-        files.setFixedHeight(76)
+        files = lines(self._theme, self.tr("File names"), body)
         files.hide()
-        self.names = FilterChip(self._shell.theme, self.tr("File names"), body)
+        self.names = FilterChip(self._theme, self.tr("File names"), body)
         self.names.changed.connect(lambda value: files.setVisible(bool(value)))
         self._folds.insertWidget(self._folds.count() - 1, self.names)
         self._column.addWidget(files)
@@ -202,10 +183,6 @@ class Details(Dialog):
         self._show_button()
 
     # Buttons ----------------------------------------------------------------------------------------------------------
-
-    def _foot(self) -> None:
-        self.add_button(self.tr("Close"))
-        self.button = self.add_button(self.tr("Download"), self._act, kind="primary", default=True)
 
     def _show_button(self) -> None:
         board, model, quant = self._board, self.model, self.quant
@@ -227,10 +204,6 @@ class Details(Dialog):
             self._getting.use_it(installed)
         elif self.quant is not None:
             self._getting.get(self.model, self.quant)
-
-    def open(self) -> None:
-        self.area.fit(self.inner_width)
-        super().open()
 
     def show_memory(self) -> None:
         """Bring the numbers into view: that is what the user asked for."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QGridLayout, QPlainTextEdit, QWidget
 
-from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.theme import FontRole, Theme
+from qwen_desktop.ui.widgets.boxes import TOP, column
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.scroll import ScrollArea
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.shell import Shell
 
 #: Room for focus rings at the left of a body that scrolls; the dialog's ``inset``.
 INSET = 4
@@ -18,43 +24,50 @@ INSET = 4
 _AROUND = 190
 
 
-class ScrollBody(QScrollArea):
+class ScrollBody(ScrollArea):
     """As tall as its content, at most as the window leaves room for; then it scrolls."""
 
     def __init__(self, dialog: Dialog, window: QWidget | None) -> None:
         super().__init__(dialog)
         self._room = max(240, (window.window().height() if window is not None else 820) - _AROUND)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.body = body = QWidget()
-        body.setObjectName("pageBody")
-        self.column = QVBoxLayout(body)
-        self.column.setContentsMargins(INSET, 4, 14, 4)
-        self.column.setSpacing(8)
-        self.setWidget(body)
-        body.installEventFilter(self)
+        self.column = column(on=self.body, gap=8, margins=(INSET, 4, 14, 4))
+        self.body.installEventFilter(self)
         dialog.body.addWidget(self, 1)
 
     def fit(self, width: int) -> None:
         """Take the height that the content needs when the dialog is ``width`` px wide."""
-        body = self.body
-        for child in body.findChildren(QWidget):
+        for child in self.body.findChildren(QWidget):
             child.ensurePolished()
-        layout = body.layout()
-        if layout is not None:
-            layout.activate()
-            wrapped = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else 0
-            needed = max(wrapped, layout.totalSizeHint().height()) + 4
-            self.setMinimumHeight(min(self._room, needed))
-            self.setMinimumWidth(layout.totalMinimumSize().width())  # nothing scrolls sideways
+        self.column.activate()
+        wrapped = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else 0
+        needed = max(wrapped, self.column.totalSizeHint().height()) + 4
+        self.setMinimumHeight(min(self._room, needed))
+        self.setMinimumWidth(self.column.totalMinimumSize().width())  # nothing scrolls sideways
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
             self.fit(self.viewport().width())
             self.window().adjustSize()
         return False
+
+
+class ScrollDialog(Dialog):
+    """A dialog whose body scrolls."""
+
+    def __init__(self, shell: Shell, title: str, text: str, parent: QWidget | None, *, width: int) -> None:
+        super().__init__(shell.theme, title, text, parent, width=width, inset=INSET)
+        self._shell = shell
+        self.area = ScrollBody(self, parent)
+
+    def say(self, text: str, *, role: FontRole = "body", color: str = "text", weight: int = 400) -> None:
+        """Add a paragraph, unless there is nothing to say."""
+        if text:
+            said = Paragraph(self._theme, text, self.area.body, role=role, color=color, weight=weight)
+            self.area.column.addWidget(said)
+
+    def open(self) -> None:
+        self.area.fit(self.inner_width)
+        super().open()
 
 
 def heading(theme: Theme, text: str, parent: QWidget) -> Label:
@@ -70,19 +83,35 @@ def facts(theme: Theme, rows: Iterable[tuple[str, str]], parent: QWidget, *, pai
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(4)
     for place, (name, value) in enumerate(row for row in rows if row[1]):
-        row, column = divmod(place, pairs)
+        line, at = divmod(place, pairs)
         title = Paragraph(theme, name, parent, role="small", color="text_muted")
-        said = Paragraph(theme, value, parent, role="small")
-        for part, at in ((title, 2 * column), (said, 2 * column + 1)):
-            grid.addWidget(part, row, at, Qt.AlignmentFlag.AlignTop)
-    for column in range(pairs):
-        grid.setColumnMinimumWidth(2 * column, theme.grown(84 if pairs > 1 else 126))
-        grid.setColumnStretch(2 * column + 1, 1)
+        grid.addWidget(title, line, 2 * at, TOP)
+        grid.addWidget(Paragraph(theme, value, parent, role="small"), line, 2 * at + 1, TOP)
+    for at in range(pairs):
+        grid.setColumnMinimumWidth(2 * at, theme.grown(84 if pairs > 1 else 126))
+        grid.setColumnStretch(2 * at + 1, 1)
     return grid
 
 
-def link(theme: Theme, text: str, parent: QWidget) -> TextButton:
+def link(theme: Theme, text: str, parent: QWidget, act: Callable[..., object]) -> TextButton:
     """A link that stands in line with the texts above it."""
     button = TextButton(theme, text, parent, kind="link")
     button.setProperty("flush", True)
+    button.clicked.connect(act)
     return button
+
+
+def lines(theme: Theme, name: str, parent: QWidget, text: str = "") -> QPlainTextEdit:
+    """A field with lines to read and copy: names of files."""
+    field = QPlainTextEdit(text, parent)
+    field.setObjectName("details")
+    field.setFont(theme.font("code"))
+    field.setReadOnly(True)
+    field.setAccessibleName(name)
+    field.setFixedHeight(76)
+    return field
+
+
+def web_page(repo: str) -> str:
+    """Where a repository stands on the web."""
+    return f"https://huggingface.co/{repo}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import ImportCandidate, InstalledModel
@@ -15,10 +15,10 @@ from qwen_desktop.core.text import shown
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, heading
+from qwen_desktop.ui.models.dialog_body import INSET, ScrollDialog, heading
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.boxes import column, filled, row
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -47,31 +47,18 @@ class CandidateRow(QWidget):
             note = self.tr("Is in the list already.")
         elif candidate.problem is not None:
             note = texts.problem(candidate.problem)
-        self.note = ElidedLabel(
-            theme, note, self, role="small", color="bad" if candidate.problem is not None else "text_muted"
-        )
+        ink = "bad" if candidate.problem is not None else "text_muted"
+        self.note = ElidedLabel(theme, note, self, role="small", color=ink)
         size = Label(theme, words.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True)
         size.setMinimumWidth(64)
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
         quant.setMinimumWidth(64)
         self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
-        top = QHBoxLayout()
-        top.setSpacing(12)
-        top.addWidget(self.tick, 1)
-        top.addWidget(quant)
-        top.addWidget(size)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 2, 0, 4)
-        column.setSpacing(1)
-        column.addLayout(top)
-        below = QHBoxLayout()
-        below.addSpacing(26)
-        below.addWidget(self.note)
-        column.addLayout(below)
+        column(row((self.tick, 1), quant, size, gap=12), row(26, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
 
 
-class ImportDialog(Dialog):
+class ImportDialog(ScrollDialog):
     """``imported`` carries the models that are in the library now."""
 
     imported = Signal(object)
@@ -80,52 +67,32 @@ class ImportDialog(Dialog):
         text = translate(
             "ImportDialog", "Models of other programs on this computer are used where they lie, without a second copy."
         )
-        super().__init__(
-            shell.theme, translate("ImportDialog", "Import models"), text, parent, width=WIDTH, inset=INSET
-        )
-        self._shell = shell
+        super().__init__(shell, translate("ImportDialog", "Import models"), text, parent, width=WIDTH)
         self.rows: list[CandidateRow] = []
-        self.area = ScrollBody(self, parent)
         body = self.area.body
         self._bars = SkeletonBars(shell.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(2)
+        self._list = column(gap=2)
         self.nothing = Paragraph(shell.theme, "", body, color="text_muted")
         self.nothing.hide()
-        self.area.column.addWidget(self._bars)
-        self.area.column.addLayout(self._list)
-        self.area.column.addWidget(self.nothing)
-        self.area.column.addStretch(1)
+        filled(self.area.column, self._bars, self._list, self.nothing, None)
         self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
         self.problem.hide()
         self.meter = Meter(self.tr("Copying the models"), self)
         self.meter.hide()
-        self.body.addLayout(self._how())
+        options = [("link", self.tr("Use where they lie"), ""), ("copy", self.tr("Copy into the models folder"), "")]
+        self.how = SegmentedControl(self._theme, self.tr("What happens to the files"), options, self)
+        self.how.set_value("link")
+        self.how.hide()
+        self.body.addLayout(row(self.how, None, margins=(INSET, 12, 0, 0)))
         self.body.addWidget(self.meter)
         self.body.addWidget(self.problem)
-        self.choose = self.add_button(self.tr("Choose files…"))
-        self.choose.clicked.disconnect()
-        self.choose.clicked.connect(self._choose)
+        self.choose = self.add_button(self.tr("Choose files…"), self._choose, closes=False)
         self.add_button(self.tr("Cancel"))
-        self.go = self.add_button(self.tr("Import"), kind="primary", default=True)
-        self.go.clicked.disconnect()
-        self.go.clicked.connect(self._import)
+        self.go = self.add_button(self.tr("Import"), self._import, kind="primary", default=True, closes=False)
         self.go.setEnabled(False)
         self._files: QFileDialog | None = None
 
-    def _how(self) -> QHBoxLayout:
-        options = [("link", self.tr("Use where they lie"), ""), ("copy", self.tr("Copy into the models folder"), "")]
-        self.how = SegmentedControl(self._shell.theme, self.tr("What happens to the files"), options, self)
-        self.how.set_value("link")
-        self.how.hide()
-        row = QHBoxLayout()
-        row.setContentsMargins(INSET, 12, 0, 0)
-        row.addWidget(self.how)
-        row.addStretch(1)
-        return row
-
     def open(self) -> None:
-        self.area.setMinimumHeight(160)
         super().open()
         self._shell.operations.run(
             self._shell.services.library.find_importable(),
@@ -142,7 +109,7 @@ class ImportDialog(Dialog):
         self._bars.hide()
         body = self.area.body
         for program in dict.fromkeys(candidate.origin for candidate in found):
-            self._list.addWidget(heading(self._shell.theme, words.origin(program) or self.tr("Chosen files"), body))
+            self._list.addWidget(heading(self._theme, words.origin(program) or self.tr("Chosen files"), body))
             for candidate in found:
                 if candidate.origin == program:
                     self._add(candidate)
@@ -157,10 +124,10 @@ class ImportDialog(Dialog):
         self.adjustSize()
 
     def _add(self, candidate: ImportCandidate) -> None:
-        row = CandidateRow(self._shell, candidate, self.area.body)
-        row.tick.toggled.connect(self._count)
-        self.rows.append(row)
-        self._list.addWidget(row)
+        found = CandidateRow(self._shell, candidate, self.area.body)
+        found.tick.toggled.connect(self._count)
+        self.rows.append(found)
+        self._list.addWidget(found)
 
     def _not_found(self, error: BaseException) -> bool:
         self._bars.hide()
@@ -169,7 +136,7 @@ class ImportDialog(Dialog):
 
     def chosen(self) -> tuple[str, ...]:
         """The paths that are ticked."""
-        return tuple(row.candidate.path for row in self.rows if row.tick.isChecked() and row.tick.isEnabled())
+        return tuple(one.candidate.path for one in self.rows if one.tick.isChecked() and one.tick.isEnabled())
 
     def _count(self) -> None:
         count = len(self.chosen())
@@ -190,10 +157,10 @@ class ImportDialog(Dialog):
 
     def add_files(self, paths: list[str]) -> None:
         """Add files that the user chose to the list."""
-        there = {row.candidate.path for row in self.rows}
+        there = {one.candidate.path for one in self.rows}
         fresh = [str(Path(path)) for path in paths if str(Path(path)) not in there]
-        if fresh and not any(row.candidate.origin == "file" for row in self.rows):
-            self._list.addWidget(heading(self._shell.theme, self.tr("Chosen files"), self.area.body))
+        if fresh and not any(one.candidate.origin == "file" for one in self.rows):
+            self._list.addWidget(heading(self._theme, self.tr("Chosen files"), self.area.body))
         for path in fresh:
             file = Path(path)
             size = file.stat().st_size if file.is_file() else 0

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts, heading
+from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines
+from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.dialog import Dialog
-from qwen_desktop.ui.widgets.labels import Paragraph
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.shell import Shell
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 600
 
 
-class InstalledDetails(Dialog):
+class InstalledDetails(ScrollDialog):
     """Signals tell which button closed it; ``catalogue_wanted`` asks for the catalogue's page of the model."""
 
     use_wanted = Signal()
@@ -32,37 +31,27 @@ class InstalledDetails(Dialog):
     catalogue_wanted = Signal()
 
     def __init__(self, shell: Shell, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None) -> None:
-        super().__init__(shell.theme, model.name, "", parent, width=WIDTH, inset=INSET)
-        theme = shell.theme
-        self.area = ScrollBody(self, parent)
-        body, column = self.area.body, self.area.column
-        if entry is not None and entry.strengths:
-            column.addWidget(Paragraph(theme, texts.catalogue(entry.strengths), body, color="text_muted"))
-        if model.problem is not None:
-            column.addWidget(Paragraph(theme, texts.problem(model.problem), body, color="bad"))
+        super().__init__(shell, model.name, "", parent, width=WIDTH)
+        theme, body, column = shell.theme, self.area.body, self.area.column
+        self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
+        self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")
         column.addLayout(facts(theme, self._facts(model), body))
         if model.template_fault is not None or model.template_repaired:
             column.addWidget(heading(theme, self.tr("Chat template"), body))
-            if model.template_fault is not None:
-                column.addWidget(Paragraph(theme, texts.text(model.template_fault), body, role="small"))
+            self.say(texts.text(model.template_fault) if model.template_fault is not None else "", role="small")
             note = self.tr("A repair replaces the template when the model is used. The file stays as it is.")
+            word, signal = self.tr("Repair the chat template"), self.repair_wanted
             if model.template_repaired:
                 note = self.tr("It is repaired: another template is used instead. The file is as it was.")
-            column.addWidget(Paragraph(theme, note, body, role="small", color="text_muted"))
-            word = self.tr("Undo the repair") if model.template_repaired else self.tr("Repair the chat template")
+                word, signal = self.tr("Undo the repair"), self.unrepair_wanted
+            self.say(note, role="small", color="text_muted")
             self.repair = TextButton(theme, word, body, icon="wrench")
-            signal = self.unrepair_wanted if model.template_repaired else self.repair_wanted
             self.repair.clicked.connect(self.accept)
             self.repair.clicked.connect(signal.emit)
-            column.addWidget(self.repair, 0, Qt.AlignmentFlag.AlignLeft)
+            column.addWidget(self.repair, 0, START)
         column.addWidget(heading(theme, self.tr("Files"), body))
-        files = QPlainTextEdit("\n".join(shown_path(path) for path in (*model.files, model.mmproj) if path), body)
-        files.setObjectName("details")
-        files.setFont(theme.font("code"))
-        files.setReadOnly(True)
-        files.setAccessibleName(self.tr("Files"))
-        files.setFixedHeight(76)
-        column.addWidget(files)
+        files = "\n".join(shown_path(path) for path in (*model.files, model.mmproj) if path)
+        column.addWidget(lines(theme, self.tr("Files"), body, files))
         column.addStretch(1)
         self.add_button(self.tr("Show in folder"), self.reveal_wanted.emit)
         if entry is not None:
@@ -70,10 +59,6 @@ class InstalledDetails(Dialog):
         self.add_button(self.tr("Close"))
         if model.problem is None:
             self.add_button(self.tr("Use it"), self.use_wanted.emit, kind="primary", default=True)
-
-    def open(self) -> None:
-        self.area.fit(self.inner_width)
-        super().open()
 
     def _facts(self, model: InstalledModel) -> list[tuple[str, str]]:
         """Names and values of what is known of it."""

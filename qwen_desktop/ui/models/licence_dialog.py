@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models.dialog_body import link
+from qwen_desktop.ui.models.dialog_body import link, web_page
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Paragraph
 
@@ -27,7 +27,6 @@ class LicenceDialog(Dialog):
         if not own:
             said = translate("LicenceDialog", "{name} asks for permission")
         super().__init__(shell.theme, texts.fill(said, name=model.name), "", parent, width=500)
-        theme = shell.theme
         if own:
             licence = model.licence or self.tr("its own licence")
             text = texts.fill(
@@ -37,21 +36,20 @@ class LicenceDialog(Dialog):
                 ),
                 licence=licence,
             )
-            self.body.addWidget(Paragraph(theme, text, self, color="text_muted"))
-            self.address = model.licence_url or f"https://huggingface.co/{model.base_repo or model.repo}"
-            text_link = link(theme, self.tr("Read the licence"), self)
-            text_link.setToolTip(self.address)
-            text_link.clicked.connect(lambda: shell.notify.link(self.address))
-            self.body.addWidget(text_link, 0, Qt.AlignmentFlag.AlignLeft)
+            self.address = model.licence_url or web_page(model.base_repo or model.repo)
+            self._say(shell, text, self.tr("Read the licence"), self.address)
         if model.gated:
             text = self.tr(
                 "Its publisher gives access to accounts that asked for it. Ask on the model's page, then enter that "
                 "account's access token in Settings, Downloads."
             )
-            self.body.addWidget(Paragraph(theme, text, self, color="text_muted"))
-            page = link(theme, self.tr("Open the model's page"), self)
-            page.clicked.connect(lambda: shell.notify.link(f"https://huggingface.co/{model.repo}"))
-            self.body.addWidget(page, 0, Qt.AlignmentFlag.AlignLeft)
+            self._say(shell, text, self.tr("Open the model's page"), web_page(model.repo))
         self.add_button(self.tr("Cancel"))
         yes = self.tr("Agree and download") if own else self.tr("Download")
         self.agree = self.add_button(yes, lambda: None, kind="primary", default=True)
+
+    def _say(self, shell: Shell, text: str, more: str, address: str) -> None:
+        self.body.addWidget(Paragraph(self._theme, text, self, color="text_muted"))
+        button = link(self._theme, more, self, lambda: shell.notify.link(address))
+        button.setToolTip(address)
+        self.body.addWidget(button, 0, START)

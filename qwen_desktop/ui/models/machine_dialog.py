@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.dialog_body import INSET, ScrollBody, facts
+from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts
 from qwen_desktop.ui.texts import translate
-from qwen_desktop.ui.widgets.dialog import Dialog
-from qwen_desktop.ui.widgets.labels import Paragraph
+from qwen_desktop.ui.widgets.boxes import column
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.shell import Shell
@@ -23,28 +22,19 @@ if TYPE_CHECKING:
 WIDTH = 560
 
 
-class MachineDialog(Dialog):
+class MachineDialog(ScrollDialog):
     """Shows what is known and can have it measured again."""
 
     def __init__(self, shell: Shell, parent: QWidget | None, comfort: str = "") -> None:
         text = translate("MachineDialog", "What was found here decides which models are said to fit.")
-        super().__init__(
-            shell.theme, translate("MachineDialog", "This computer"), text, parent, width=WIDTH, inset=INSET
-        )
-        self._shell = shell
+        super().__init__(shell, translate("MachineDialog", "This computer"), text, parent, width=WIDTH)
         self._machine: Machine | None = None
-        self.area = ScrollBody(self, parent)
         self._holder = QWidget(self.area.body)
         self.area.column.addWidget(self._holder)
-        if comfort:
-            self.area.column.addWidget(Paragraph(shell.theme, comfort, self.area.body, weight=600))
+        self.say(comfort, weight=600)
         self.area.column.addStretch(1)
-        self.again = self.add_button(self.tr("Measure again"))
-        self.again.clicked.disconnect()
-        self.again.clicked.connect(self._measure)
-        copy = self.add_button(self.tr("Copy"))
-        copy.clicked.disconnect()
-        copy.clicked.connect(self._copy)
+        self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
+        self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
         shell.services.bus.subscribe(MachineChanged, self._changed, owner=self)
         self.show_machine(shell.services.machines.known)
@@ -59,10 +49,7 @@ class MachineDialog(Dialog):
         self._machine = machine
         old = self._holder
         self._holder = QWidget(self.area.body)
-        column = QVBoxLayout(self._holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        grid: QGridLayout = facts(self._shell.theme, self._facts(machine), self._holder)
-        column.addLayout(grid)
+        column(facts(self._theme, self._facts(machine), self._holder), on=self._holder)
         self.area.column.replaceWidget(old, self._holder)
         old.hide()
         old.deleteLater()
@@ -81,10 +68,6 @@ class MachineDialog(Dialog):
             said = "\n".join(f"{name}: {value}" for name, value in self._facts(self._machine))
             QGuiApplication.clipboard().setText(said)
             self._shell.notify.toast(self.tr("The facts are copied."))
-
-    def open(self) -> None:
-        self.area.fit(self.inner_width)
-        super().open()
 
     # What is known ----------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.dialog_body import link
+from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.select import Select
@@ -44,27 +45,14 @@ class MemoryTable(QWidget):
         self.figures.setVerticalSpacing(4)
         self.figures.setColumnStretch(2, 1)
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
-        self.check = link(theme, self.tr("Check with the file itself"), self)
+        self.check = link(theme, self.tr("Check with the file itself"), self, self._read_header)
         self.check.setToolTip(self.tr("Reads the file's header over the network: some megabytes at most."))
-        self.check.clicked.connect(self._read_header)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         title = Label(theme, self.tr("Memory"), self, weight=600)
-        head = QHBoxLayout()
-        head.setContentsMargins(0, 10, 0, 0)
-        head.addWidget(title)
-        head.addStretch(1)
-        head.addWidget(self.context)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addWidget(self.sentence)
-        column.addWidget(self.meter)
-        column.addLayout(self.figures)
-        column.addWidget(self.note)
-        column.addWidget(self.check, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.problem)
+        head = row(title, None, self.context, margins=(0, 10, 0, 0))
+        parts = (head, self.sentence, self.meter, self.figures, self.note, (self.check, START), self.problem)
+        column(*parts, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""

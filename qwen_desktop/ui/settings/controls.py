@@ -9,6 +9,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.text import put
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme, mark
@@ -64,7 +65,7 @@ class SwitchControl(Control):
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.switch = Switch(theme, self._title(), self)
-        self.switch.clicked.connect(self.changed.emit)
+        self.switch.clicked.connect(lambda on: self.changed.emit(on))  # noqa: PLW0108 - Qt hands emit no argument
         self._hold(self.switch)
 
     def show_value(self, value: Any) -> None:
@@ -159,7 +160,7 @@ class NumberControl(Control):
         else:
             shown = locale.toString(float(value), "g", 6)
         unit = self.setting.info.unit
-        return texts.fill(texts.marked(unit, round(value)), n=shown) if unit else shown
+        return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
     def _typed(self) -> None:
         text = self.field.currentText().strip()

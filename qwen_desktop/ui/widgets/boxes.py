@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLayout, QVBoxLayout, QWi
 
 START, TOP, MIDDLE = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignVCenter
 
-#: A widget or layout, alone or with its share of the room or its place in it; so many px; None takes what is left.
-Part: TypeAlias = QWidget | QLayout | tuple[QWidget | QLayout, int | Qt.AlignmentFlag] | int | None
+#: A widget or layout, alone or with its share of the room or its place in it; so many px; None is room, with one share.
+Part: TypeAlias = QWidget | QLayout | tuple[QWidget | QLayout | None, int | Qt.AlignmentFlag] | int | None
 _Box = TypeVar("_Box", bound=QBoxLayout)
 
 
@@ -18,31 +18,36 @@ def row(
     *parts: Part, on: QWidget | None = None, gap: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> QHBoxLayout:
     """Parts from start to end, ``gap`` px between them; the layout of ``on`` where that is given."""
-    return _filled(QHBoxLayout(on) if on is not None else QHBoxLayout(), parts, gap, margins)
+    box = QHBoxLayout(on) if on is not None else QHBoxLayout()
+    box.setContentsMargins(*margins)
+    box.setSpacing(gap)
+    return filled(box, *parts)
 
 
 def column(
     *parts: Part, on: QWidget | None = None, gap: int = 0, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> QVBoxLayout:
     """Parts one below the other, as ``row``."""
-    return _filled(QVBoxLayout(on) if on is not None else QVBoxLayout(), parts, gap, margins)
-
-
-def _filled(box: _Box, parts: tuple[Part, ...], gap: int, margins: tuple[int, int, int, int]) -> _Box:
+    box = QVBoxLayout(on) if on is not None else QVBoxLayout()
     box.setContentsMargins(*margins)
     box.setSpacing(gap)
+    return filled(box, *parts)
+
+
+def filled(box: _Box, *parts: Part) -> _Box:
+    """``box`` with these parts at its end."""
     for part in parts:
-        if part is None:
-            box.addStretch(1)
-        elif isinstance(part, int):
+        if isinstance(part, int):
             box.addSpacing(part)
+            continue
+        what, share = part if isinstance(part, tuple) else (part, 1 if part is None else 0)
+        where = Qt.AlignmentFlag(0)
+        if isinstance(share, Qt.AlignmentFlag):
+            where, share = share, 0
+        if what is None:
+            box.addStretch(share)
+        elif isinstance(what, QWidget):
+            box.addWidget(what, share, where)
         else:
-            what, share = part if isinstance(part, tuple) else (part, 0)
-            where = Qt.AlignmentFlag(0)
-            if isinstance(share, Qt.AlignmentFlag):
-                where, share = share, 0
-            if isinstance(what, QWidget):
-                box.addWidget(what, share, where)
-            else:
-                box.addLayout(what, share)
+            box.addLayout(what, share)
     return box

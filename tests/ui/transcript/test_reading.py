@@ -118,7 +118,8 @@ def test_a_tables_rules_end_with_its_last_column(seen, say, theme):
 
 def test_a_table_that_is_too_wide_breaks_no_word(seen, say):
     head = "| Model | Context | Parameters | Smallest quantization | Best quantization | Released | Licence | Notes |"
-    row = "| Qwen3 30B-A3B | 131,072 tokens | 30,532,122,624 | 4,022,468,096 | 32,483,935,392 | 2025 | Apache | Large |"
+    row = "| Qwen3 30B-A3B | 131,072 tokens | 30,532,122,624 | 4,022,468,096 | 32,483,935,392 | 2025 | Apache | %s|"
+    row %= "many words " * 5
     seen.show([say("assistant", f"{head}\n{'|---' * 8}|\n" + "\n".join([row] * 3) + f"\n| {'x' * 400} |")])
     (table,) = seen.item("m1").part(0).layouts
     said = [flow for row in table._cells[:-1] for flow in row]
