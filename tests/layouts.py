@@ -87,6 +87,18 @@ def item_of(view: TranscriptView, key: str) -> MessageItem:
     return item
 
 
+def message_text(view: TranscriptView, key: str) -> str:
+    """The plain text of a message, as it is stored while that is unknown."""
+    item = item_of(view, key)
+    text = view.texts.known(item)
+    return item.source if text is None else text
+
+
+def laid_out(view: TranscriptView) -> int:
+    """How many messages have a layout now."""
+    return sum(item.laid_out for item in view.items)
+
+
 def settle(view: TranscriptView, key: str) -> MessageItem:
     """Do all work that waits for the event loop; the item is laid out then."""
     item = item_of(view, key)

@@ -23,6 +23,7 @@ from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.widgets.dialog import Dialog
+from tests import layouts
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
 from tests.ui.models import scripted
@@ -81,7 +82,7 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
     await ui.rest()
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
 
 
