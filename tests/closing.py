@@ -361,7 +361,8 @@ async def visit(
     theme.apply(qapp)
     faults = Faults()
     async with faults.listening():
-        window = MainWindow(services, theme)
+        window = MainWindow(services.paths)
+        window.build(services, theme)
         faults.watch(window)
         window.resize(1280, 820)
         window.show()

@@ -48,7 +48,7 @@ def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]
     if lock is None:
         app.processEvents()  # macOS tells by an event which file was opened
         return _hand_over(paths, (*files, *app.take()))
-    window = MainWindow(state_file=paths.config / "window.json")
+    window = MainWindow(paths)
     window.show()
     app.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
     from qwen_desktop.ui import session  # noqa: PLC0415 - after the first paint

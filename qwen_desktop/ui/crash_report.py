@@ -16,19 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from msgspec import Struct
-
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import Paths
 
 _LIMIT = 64 * 1024
-
-
-class CrashReport(Struct, frozen=True):
-    """The last run ended without saying so. ``text`` is what the user may read, copy and send."""
-
-    text: str
-    stacks: bool
 
 
 class CrashWatch:
@@ -39,8 +30,9 @@ class CrashWatch:
         self._crash = paths.crash_file
         self._file: IO[bytes] | None = None
 
-    def begin(self) -> CrashReport | None:
-        """Start watching. Returns the report of the last run when it crashed. Never raises."""
+    def begin(self) -> str | None:
+        """Start watching. Returns what the user may read, copy and send of the last run when it ended without saying
+        so. Never raises."""
         report = self._last_run()
         try:
             self._marker.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +68,7 @@ class CrashWatch:
         with contextlib.suppress(OSError):
             self._file.write("".join(lines).encode("utf-8", "replace"))
 
-    def _last_run(self) -> CrashReport | None:
+    def _last_run(self) -> str | None:
         try:
             begun = self._marker.read_text(encoding="utf-8", errors="replace").strip()[:200]
         except OSError:
@@ -86,7 +78,7 @@ class CrashWatch:
                 stacks = file.read(_LIMIT).decode("utf-8", "replace")
         except OSError:
             stacks = ""
-        text = "\n".join(
+        return "\n".join(
             [
                 f"Qwen Desktop {begun} ended unexpectedly.",
                 f"Now: Qwen Desktop {__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -95,4 +87,3 @@ class CrashWatch:
                 stacks.strip() or "No stack was written (the process was killed, or the computer went off).",
             ]
         )
-        return CrashReport(text, bool(stacks.strip()))

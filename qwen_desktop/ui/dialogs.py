@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
 from qwen_desktop import __version__
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
@@ -14,7 +14,8 @@ from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.settings.about import about_sentences, versions
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 
 
@@ -23,9 +24,7 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     dialog = Dialog(theme, translate("dialogs", "Keyboard shortcuts"), "", parent, width=640)
     body = QWidget()
     body.setObjectName("pageBody")
-    columns = QHBoxLayout(body)
-    columns.setContentsMargins(0, 4, 14, 4)
-    columns.setSpacing(36)
+    columns = row(on=body, gap=36, margins=(0, 4, 14, 4))
     rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut]
     half = (len(rows) + 1) // 2
     for part in (rows[:half], rows[half:]):
@@ -48,13 +47,13 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
     grid = QGridLayout()
     grid.setVerticalSpacing(6)
     grid.setHorizontalSpacing(16)
-    for row, command in enumerate(commands):
+    for number, command in enumerate(commands):
         name = Label(theme, texts.marked(command.title), parent, role="small")
         keys = QLabel(native_keys(command.keys_on()[0]), parent)
         keys.setObjectName("keycap")
         keys.setAccessibleName(f"{name.text()}: {keys.text()}")
-        grid.addWidget(name, row, 0)
-        grid.addWidget(keys, row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(name, number, 0)
+        grid.addWidget(keys, number, 1, Qt.AlignmentFlag.AlignRight)
     grid.setRowStretch(len(commands), 1)
     grid.setColumnStretch(0, 1)
     return grid
@@ -83,11 +82,8 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
         parent,
         width=600,
     )
-    text = QPlainTextEdit(report, dialog)
-    text.setObjectName("details")
+    text = ReadOnlyText(report, translate("dialogs", "Crash report"), dialog)
     text.setFont(theme.font("code"))
-    text.setReadOnly(True)
-    text.setAccessibleName(translate("dialogs", "Crash report"))
     text.setMinimumHeight(180)
     dialog.body.addWidget(text)
     dialog.add_button(translate("dialogs", "Copy report"), lambda: QGuiApplication.clipboard().setText(report))

@@ -55,8 +55,8 @@ class SessionEnd(QObject):
         super().__init__()
         self.begun = False
         self._over = False
-        self._watch = watch
-        self._last_resort = last_resort
+        self.watch = watch
+        self.last_resort = last_resort
         self._waiting = False
         self._display_gone = False
         self._heard.connect(self._begin)
@@ -67,7 +67,8 @@ class SessionEnd(QObject):
         self._signals = _on_signals(self._prepare, self._heard.emit)
 
     def over(self) -> None:
-        """The run has ended and everything is saved."""
+        """The run has ended and everything is saved: what hangs from here on is left behind."""
+        self.watch.leaving()
         self._over = True
         qInstallMessageHandler(None)
         for number in self._signals:
@@ -93,14 +94,14 @@ class SessionEnd(QObject):
         self._waiting = False
 
     def _prepare(self) -> None:
-        self._last_resort.arm(LIMIT_S)
-        self._watch.leaving()
+        self.last_resort.arm(LIMIT_S)
+        self.watch.leaving()
 
     def _on_message(self, _kind: QtMsgType, _context: QMessageLogContext, text: str | None) -> None:
         if text and _DISPLAY_GONE in text:
             # A log-out that takes the display away first. Without X11 Qt stops its loop, without Wayland the process,
             # at once: then answers are on the disk up to the last half second, and the workers end with their pipes.
-            self._watch.leaving()
+            self.watch.leaving()
             if self._display_gone:
                 return  # it is said again with each turn of the loop
             self._display_gone = True

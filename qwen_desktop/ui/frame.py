@@ -14,7 +14,7 @@ from PySide6.QtCore import QRect, QSize
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStyle
 
-from qwen_desktop.ui.window_state import StateFile, encoded
+from qwen_desktop.ui.window_state import StateFile
 
 #: Room for a title bar and borders around the window, in px.
 _BORDERS = QSize(16, 44)
@@ -26,41 +26,40 @@ class Frame(QMainWindow):
     def __init__(self, state_file: Path) -> None:
         super().__init__()
         self._state_file = StateFile(state_file)
-        self._state = self._state_file.read()
+        #: What the last run kept.
+        self.state = self._state_file.read()
         #: Width of the rail in px: what the last run had until there is one.
-        self.rail_width = self._state.rail_width
+        self.rail_width = self.state.rail_width
         self.setMinimumSize(QSize(520, 420))
         # Never larger than the screen, which a laptop's is not with a scale of 200 %; the system's title bar and
         # borders, whose size is known only once they are drawn, stand on it too.
         self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize() - _BORDERS))
-        blob = self._state.blob()
-        if blob:
-            self.restoreGeometry(blob)
+        self.restoreGeometry(self.state.geometry)
 
     def keep_state(self, sidelist: int, grounds: dict[str, str]) -> None:
         """Remember geometry, the side list's width in px (0 for the last one) and the grounds by their role."""
-        self._state = structs.replace(
-            self._state,
-            geometry=encoded(bytes(self.saveGeometry().data())),
-            sidelist=sidelist or self._state.list_width,
+        self.state = structs.replace(
+            self.state,
+            geometry=bytes(self.saveGeometry().data()),
+            sidelist=sidelist or self.state.list_width,
             rail=self.rail_width,
             grounds=grounds,
         )
-        self._state_file.writing(self._state)()
+        self._state_file.writing(self.state)()
 
     def keep_conversation(self, conversation_id: str) -> Callable[[], None] | None:
         """Remember which conversation is open. Returns the work of writing it, for a thread; None where it is known."""
-        if not conversation_id or conversation_id == self._state.conversation:
+        if not conversation_id or conversation_id == self.state.conversation:
             return None
-        self._state = structs.replace(self._state, conversation=conversation_id)
-        return self._state_file.writing(self._state)
+        self.state = structs.replace(self.state, conversation=conversation_id)
+        return self._state_file.writing(self.state)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.centralWidget() is not None:
             super().paintEvent(event)
             return
         painter = QPainter(self)
-        grounds = self._state.grounds
+        grounds = self.state.grounds
         painter.fillRect(self.rect(), QColor(grounds.get("window", self.palette().window().color().name())))
         if grounds:
             width = self.rail_width

@@ -56,7 +56,6 @@ class Listener(QObject):
 
     def __init__(self, runtime: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._buffers: dict[QLocalSocket, bytearray] = {}
         self._place = _place(runtime)
         if old := _name(runtime):
             QLocalServer.removeServer(old)  # of a killed process: we have its lock now
@@ -83,32 +82,24 @@ class Listener(QObject):
         while (socket := self._server.nextPendingConnection()) is not None:
             # Ours from here on: a socket that dies with the server while an event is on its way crashes Qt.
             socket.setParent(self)
-            self._buffers[socket] = bytearray()
             socket.readyRead.connect(self._read)
-            socket.disconnected.connect(self._forget)
+            socket.disconnected.connect(socket.deleteLater)
 
     def _read(self) -> None:
         socket = self.sender()
-        if not isinstance(socket, QLocalSocket) or socket not in self._buffers:
+        if not isinstance(socket, QLocalSocket):
             return
-        buffer = self._buffers[socket]
-        buffer += socket.readAll().data()
-        if len(buffer) > _LIMIT:
+        if socket.bytesAvailable() > _LIMIT:
             socket.abort()
-        elif buffer.endswith(b"\n"):
+        elif socket.canReadLine():
             try:
-                message = from_json(bytes(buffer), HandOver)
+                message = from_json(bytes(socket.readLine().data()), HandOver)
             except ValueError:
                 socket.abort()
                 return
             socket.write(b"ok\n")
             socket.flush()
             self.heard.emit(message)
-
-    def _forget(self) -> None:
-        socket = self.sender()
-        if isinstance(socket, QLocalSocket) and self._buffers.pop(socket, None) is not None:
-            socket.deleteLater()
 
 
 def hand_over(runtime: Path, message: HandOver, *, wait_ms: int = WAIT_MS) -> bool:

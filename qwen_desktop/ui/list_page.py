@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+from PySide6.QtWidgets import QSplitter, QWidget
 
 from qwen_desktop.core.settings import value
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import row
 
 #: Under this width of the window, in px, the list gives way to the page.
 NARROW = 1000
@@ -32,12 +33,9 @@ class ListPage(QWidget):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(sidelist)
         self.splitter.addWidget(main)
-        self.splitter.setStretchFactor(0, 0)
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([width, 800])
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.splitter)
+        row(self.splitter, on=self)
 
     @property
     def list_hidden(self) -> bool:

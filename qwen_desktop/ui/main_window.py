@@ -6,6 +6,7 @@ Adding a page: a row in ``pages.PAGES``. Adding a command: a row in ``core.comma
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QWidget
 
-from qwen_desktop.core.paths import APP
+from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.local_files import path_of
-from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME
+from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
 from qwen_desktop.ui.quit import Quit
 
 if TYPE_CHECKING:
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.chat.pane import ConversationPane
-    from qwen_desktop.ui.crash_report import CrashReport
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
+    from qwen_desktop.ui.widgets.skeleton import Skeleton
 
 #: How long the first page waits for its conversation, in seconds.
 _FIRST_S = 0.5
@@ -39,27 +41,28 @@ _TEXT_SIZES = (80, 200, 10)
 class MainWindow(Frame):
     """Shown empty, then filled by ``build``, then brought to life by ``start`` inside the event loop.
 
-    ``finished`` says that the app may end. With ``services`` and ``theme`` given it is built at once.
+    ``finished`` says that the app may end.
     """
 
     finished = Signal()
 
-    def __init__(
-        self, services: Services | None = None, theme: Theme | None = None, *, state_file: Path | None = None
-    ) -> None:
-        if state_file is None:
-            if services is None:
-                raise ValueError("A window without services needs the place of its state file.")
-            state_file = services.paths.config / "window.json"
-        super().__init__(state_file)
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(paths.config / "window.json")
         self._built = False
         self.setWindowTitle(APP)
-        if services is not None and theme is not None:
-            self.build(services, theme)
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""
-        from qwen_desktop.ui.assembly import assemble  # noqa: PLC0415 - not before the first paint
+        # Not before the first paint:
+        from qwen_desktop.ui.actions import Actions  # noqa: PLC0415
+        from qwen_desktop.ui.collector import Collector  # noqa: PLC0415
+        from qwen_desktop.ui.models.part import ModelsPart  # noqa: PLC0415
+        from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
+        from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
+        from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
+        from qwen_desktop.ui.shell import Shell  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.boxes import row  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.focus_ring import FocusRing  # noqa: PLC0415
 
         self._services = services
         self._theme = theme
@@ -68,20 +71,28 @@ class MainWindow(Frame):
         if not is_text(dialogs):
             dialogs = os.devnull  # Qt cannot name such a folder: nothing is remembered
         QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, dialogs)
-        listed = bool(self._state.conversation) and services.preferences.settings.appearance.sidelist
-        parts = assemble(self, services, theme, list_width=self._state.list_width if listed else 0)
-        self.shell = parts.shell
-        self.collector = parts.collector
-        self.rail = parts.rail
-        self.pages = parts.pages
-        self._skeleton = parts.skeleton
-        self.models = parts.models
-        self.notify = self.shell.notify
-        self.actions_ = self.shell.actions
-        self.operations = self.shell.operations
+        self.notify = Notify(theme, self)
+        self.actions_ = Actions(self)
+        self.operations = Operations(self.notify, self)
+        self.shell = Shell(services, theme, self.actions_, self.notify, self.operations)
+        self.rail = Rail(theme, self.actions_, self)
+        self.pages = Pages(self)
+        self._skeleton = self._early_page()
+        self.pages.addWidget(self._skeleton)
+        centre = QWidget(self)
+        row(self.rail, (self.pages, 1), on=centre, gap=0)
+        self.setCentralWidget(centre)
+        if sys.platform == "darwin":
+            self.actions_.fill(self.menuBar().addMenu(self.tr("Chat")), "chat")
+            self.actions_.fill(self.menuBar().addMenu(APP), "app")
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
+            FocusRing(app)
+        self.collector = Collector(services.chat.running, self)
+        self.models = ModelsPart(self.shell, self.rail, self.pages, self)
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
-        self.notify.set_room(self._toast_room)
+        self.notify.toasts.set_room(self._toast_room)
         self._connect()
         self._built = True
         self.setAcceptDrops(True)
@@ -90,16 +101,34 @@ class MainWindow(Frame):
         self.pages.currentChanged.connect(self._leave_skeleton)
         self._skeleton.box.setFocus()
 
+    def _early_page(self) -> Skeleton:
+        """What is on show until the first page is built, with a message box: nothing can be sent yet, so that Enter
+        begins a new line."""
+        from qwen_desktop.ui.chat.message_edit import MessageEdit  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.list_page import NARROW  # noqa: PLC0415
+        from qwen_desktop.ui.widgets.skeleton import Skeleton  # noqa: PLC0415
+
+        box = MessageEdit(self._theme, self)
+        box.setAccessibleName(self.tr("Message"))
+        box.send_wanted.connect(lambda: box.insertPlainText("\n"))
+        box.long_paste.connect(box.insertPlainText)
+        listed = bool(self.state.conversation) and self._services.preferences.settings.appearance.sidelist
+        width = self.state.list_width if listed else 0
+        return Skeleton(self._theme, box, self.pages, list_width=width, narrow=NARROW)
+
     # Commands ---------------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        in_chat, pane = self._in_chat, self._in_pane
+        in_chat = self._in_chat
 
         def chat() -> ChatPage:
             return self.chat
 
         def here() -> ConversationPane:
             return self.chat.pane
+
+        def pane() -> ConversationPane:
+            return self._in_chat().pane
 
         slots: dict[str, Callable[[], object]] = {
             "chat.new": lambda: in_chat().new_chat(),
@@ -137,7 +166,7 @@ class MainWindow(Frame):
         from qwen_desktop.services import events  # noqa: PLC0415 - not before the first paint
 
         bus = self._services.bus
-        bus.subscribe(events.Notified, self._told, owner=self)
+        bus.subscribe(events.Notified, self.notify.told, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         self.models.use_wanted.connect(self.use_model)
         self.models.shown_wanted.connect(partial(self.show_page, MODELS))
@@ -170,9 +199,6 @@ class MainWindow(Frame):
             self.show_page(CHAT)
         return self.chat
 
-    def _in_pane(self) -> ConversationPane:
-        return self._in_chat().pane
-
     def use_model(self, path: str) -> None:
         """Let a model file answer, and go to where it can be asked."""
         self.show_page(CHAT)
@@ -196,7 +222,7 @@ class MainWindow(Frame):
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
         if self.pages.built(CHAT) is not None:
-            self.chat.pane.leave()
+            self.chat.pane.opened.leave()
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""
@@ -228,7 +254,7 @@ class MainWindow(Frame):
                 self.show_page(CHAT)
         for problem in self._services.preferences.problems:
             self.notify.toast(texts.problem(problem))
-        self.notify.arrange()  # toasts of before stood where the page was not laid out yet
+        self.notify.toasts.arrange()  # those of before stood where the page was not laid out yet
         self.collector.start()
 
     async def _show_first(self) -> None:
@@ -242,7 +268,7 @@ class MainWindow(Frame):
         model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
         if self.pages.currentWidget() is not self._skeleton:
             return
-        first = first_page(chats=chats, last=self._state.conversation, model=model)
+        first = first_page(chats=chats, last=self.state.conversation, model=model)
         if first.command == CHAT and (opening := self.chat.open(first.conversation)) is not None:
             await asyncio.wait({opening}, timeout=_FIRST_S)  # else the page would stand empty for a moment
         if self.pages.currentWidget() is self._skeleton:
@@ -257,7 +283,7 @@ class MainWindow(Frame):
             return
         self.use_model(models[0])
 
-    def offer_crash_report(self, report: CrashReport) -> None:
+    def offer_crash_report(self, report: str) -> None:
         """Tell that the last run crashed and offer its report."""
         self.notify.toast(
             self.tr("Qwen Desktop ended unexpectedly last time."),
@@ -283,11 +309,6 @@ class MainWindow(Frame):
 
     # View -------------------------------------------------------------------------------------------------------------
 
-    @property
-    def list_width(self) -> int:
-        """The width of the chats' side list in px, as it was last."""
-        return self._state.list_width
-
     def _toggle_list(self) -> None:
         from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415 - not before the first paint
 
@@ -304,9 +325,6 @@ class MainWindow(Frame):
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    def _told(self, event: events.Notified) -> None:
-        self.notify.told(event.text, event.action, event.hint)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         look = event.after.appearance
@@ -326,10 +344,10 @@ class MainWindow(Frame):
 
         dialogs.about(self._theme, self).open()
 
-    def _show_crash(self, report: CrashReport) -> None:
+    def _show_crash(self, report: str) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - rare
 
-        dialogs.crash(self._theme, self, report.text).open()
+        dialogs.crash(self._theme, self, report).open()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRect, QUrl, Signal
+from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.text import Text
+from qwen_desktop.services.events import Notified
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.theme import Theme
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.widgets.dialog import Dialog
-    from qwen_desktop.ui.widgets.toast import Toast, ToastStack
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
+from qwen_desktop.ui.widgets.toast import Toast, ToastStack
 
 
 class Notify(QObject):
-    """Tells the user things. ``action_requested`` carries the command id of a pressed button."""
+    """Tells the user things, in ``toasts`` and dialogs. ``action_requested`` carries the command id of a pressed
+    button."""
 
     action_requested = Signal(str)
 
@@ -29,49 +27,12 @@ class Notify(QObject):
         super().__init__(window)
         self._theme = theme
         self._window = window
-        self._stack: ToastStack | None = None
-        self._room: Callable[[], QRect] | None = None
+        self.toasts = ToastStack(theme, window)
+        #: Shows a text; see ``ToastStack.add``.
+        self.toast = self.toasts.add
         self._undo: tuple[Toast, Callable[[], None]] | None = None
 
-    def set_room(self, room: Callable[[], QRect]) -> None:
-        """Say where toasts may stand, in the window's coordinates."""
-        self._room = room
-        if self._stack is not None:
-            self._stack.room = room
-            self._stack.arrange()
-
-    @property
-    def toasts(self) -> tuple[Toast, ...]:
-        """The toasts on show, oldest first."""
-        return () if self._stack is None else self._stack.toasts
-
-    def arrange(self) -> None:
-        """Put the toasts where there is room now."""
-        if self._stack is not None:
-            self._stack.arrange()
-
-    def toast(
-        self,
-        text: str,
-        *,
-        kind: str = "info",
-        action: str = "",
-        act: Callable[[], None] | None = None,
-        stays: bool = False,
-    ) -> Toast:
-        """Show ``text`` for some seconds (with ``stays`` until it is closed), with a button when ``action`` and
-        ``act`` are given."""
-        if self._stack is None:
-            from qwen_desktop.ui.widgets.toast import ToastStack  # noqa: PLC0415 - not before the first paint
-
-            self._stack = ToastStack(self._theme, self._window)
-            if self._room is not None:
-                self._stack.room = self._room
-        return self._stack.add(text, kind=kind, action=action, act=act, stays=stays)
-
     def _dialog(self, title: str, text: str, *, width: int = 440) -> Dialog:
-        from qwen_desktop.ui.widgets.dialog import Dialog  # noqa: PLC0415 - not before the first paint
-
         return Dialog(self._theme, title, text, self._window, width=width)
 
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
@@ -92,30 +53,25 @@ class Notify(QObject):
         if self._undo is not None and self._undo[0] is toast:
             self._undo = None
 
-    def told(self, text: Text, action: str = "", hint: Text | None = None) -> None:
-        """Show a service's remark; ``action`` is a command id or empty. One with a ``hint`` stays until closed."""
-        label = next((texts.marked(c.title) for c in COMMANDS if c.id == action), "")
-        said = texts.text(text) if hint is None else f"{texts.text(text)} {texts.text(hint)}"
-        act = (lambda: self.action_requested.emit(action)) if label else None
-        self.toast(said, action=label, act=act, stays=hint is not None)
+    def told(self, remark: Notified) -> None:
+        """Show what a service has to say. One with a hint stays until it is closed."""
+        said = " ".join(texts.text(text) for text in (remark.text, remark.hint) if text is not None)
+        self._with_command(said, remark.action, stays=remark.hint is not None)
+
+    def _with_command(self, text: str, command: str | None, *, kind: str = "info", stays: bool = False) -> None:
+        """A toast with a button for a command of the table, without one for anything else."""
+        label = next((texts.marked(c.title) for c in COMMANDS if c.id == command), "")
+        act = (lambda: self.action_requested.emit(command)) if label else None
+        self.toast(text, kind=kind, action=label, act=act, stays=stays)
 
     def problem(self, problem: Problem) -> None:
         """Show a failure: a toast for what can be mended in passing, a dialog with folded details for our faults."""
         if problem.kind != "bug" and not problem.details:
-            label = next((texts.marked(c.title) for c in COMMANDS if c.id == problem.action), "")
-            self.toast(
-                texts.problem(problem),
-                kind="bad",
-                action=label,
-                act=(lambda: self.action_requested.emit(problem.action)) if label else None,
-            )
+            self._with_command(texts.problem(problem), problem.action, kind="bad")
             return
         dialog = self._dialog(texts.text(problem.what), texts.text(problem.hint) if problem.hint else "")
         if problem.details:
-            details = QPlainTextEdit(problem.details, dialog)
-            details.setObjectName("details")
-            details.setAccessibleName(self.tr("Details"))
-            details.setReadOnly(True)
+            details = ReadOnlyText(problem.details, self.tr("Details"), dialog)
             details.setMinimumHeight(120)
             dialog.fold(self.tr("Show details"), details)
         dialog.add_button(self.tr("Close"), kind="primary", default=True)
@@ -138,10 +94,7 @@ class Notify(QObject):
             self.tr("It leads out of this app, to the network.") if allowed else "",
             width=520,
         )
-        address = QPlainTextEdit(url, dialog)
-        address.setObjectName("details")
-        address.setAccessibleName(self.tr("Address"))
-        address.setReadOnly(True)
+        address = ReadOnlyText(url, self.tr("Address"), dialog)
         address.setMaximumHeight(84)
         dialog.body.addWidget(address)
         dialog.add_button(self.tr("Copy"), lambda: QGuiApplication.clipboard().setText(url))

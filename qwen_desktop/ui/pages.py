@@ -22,7 +22,8 @@ def _chat(window: MainWindow) -> QWidget:
     page = ChatPage(window.shell)
     page.model_opened.connect(window.use_model)
     page.conversation_shown.connect(window.conversation_shown)
-    page.splitter.setSizes([window.list_width, max(400, window.width() - window.list_width)])
+    width = window.state.list_width
+    page.splitter.setSizes([width, max(400, window.width() - width)])
     window.models.put_into(page.sidelist)
     return page
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.buttons import RailButton
 from qwen_desktop.ui.widgets.select import Menu
 
@@ -23,24 +24,20 @@ class Rail(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._group = QButtonGroup(self)
         self._buttons: dict[str, RailButton] = {}
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 12, 6, 12)
-        column.setSpacing(4)
+        buttons = column(on=self, gap=4, margins=(6, 12, 6, 12))
         for row in PAGES:
             if row.icon and not row.at_end:
-                self._add(column, theme, actions, row)
-        column.addStretch(1)
-        self._menu: Menu | None = None
-        self.menu_button: RailButton | None = None
-        if sys.platform != "darwin":
-            self._menu = Menu(self)
+                self._add(buttons, theme, actions, row)
+        buttons.addStretch(1)
+        self._menu = Menu(self)
+        if sys.platform != "darwin":  # there it is in the bar of the screen
             actions.fill(self._menu, "app")
-            self.menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
-            self.menu_button.clicked.connect(self._open_menu)
-            column.addWidget(self.menu_button)
+            self._menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
+            self._menu_button.clicked.connect(self._open_menu)
+            buttons.addWidget(self._menu_button)
         for row in PAGES:
             if row.icon and row.at_end:
-                self._add(column, theme, actions, row)
+                self._add(buttons, theme, actions, row)
         self._fit()
         theme.changed.connect(self._fit)
 
@@ -70,6 +67,5 @@ class Rail(QWidget):
         return self._buttons[command]
 
     def _open_menu(self) -> None:
-        if self._menu is not None and self.menu_button is not None:
-            corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width() + 6, self.menu_button.height()))
-            self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))
+        corner = self._menu_button.mapToGlobal(QPoint(self._menu_button.width() + 6, self._menu_button.height()))
+        self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))

@@ -16,7 +16,7 @@ from PySide6.QtGui import QIcon
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui import foreground
-from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.crash_report import CrashWatch
 from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, SessionEnd
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.file_open import Application
@@ -44,12 +44,11 @@ def run(
 ) -> int:
     """Fill the window and run until it is closed; returns the process's exit code."""
     watch = CrashWatch(paths)
-    last_resort = LastResort()
-    ending = SessionEnd(app, watch, last_resort)
+    ending = SessionEnd(app, watch, LastResort())
     crashed = watch.begin()
     try:
         with EventLoop(app) as loop:
-            session = _Session(app, window, paths, build(paths), watch, ending, last_resort)
+            session = _Session(app, window, paths, build(paths), ending)
             loop.set_exception_handler(session.on_loop_error)
             sys.excepthook = session.on_error
             loop.run_until_complete(session.main(files, crashed))
@@ -62,39 +61,30 @@ def run(
 class _Session(QObject):
     """One run of the window."""
 
-    def __init__(  # noqa: PLR0917 - made once, above
-        self,
-        app: Application,
-        window: MainWindow,
-        paths: Paths,
-        services: Services,
-        watch: CrashWatch,
-        ending: SessionEnd,
-        last_resort: LastResort,
+    def __init__(
+        self, app: Application, window: MainWindow, paths: Paths, services: Services, ending: SessionEnd
     ) -> None:
         super().__init__()
         self._app = app
         self._window = window
         self._paths = paths
         self._services = services
-        self._watch = watch
         self._ending = ending
-        self._last_resort = last_resort
         self._listener: Listener | None = None
         self._done = asyncio.Event()
         look = services.preferences.settings.appearance
-        self._theme = Theme(paths.resources, self)
-        self._theme.set_mode(look.theme)
-        self._theme.set_text_size(look.text_size)
-        self._theme.set_motion(look.motion)
-        self._theme.apply(app)
+        theme = Theme(paths.resources, self)
+        theme.set_mode(look.theme)
+        theme.set_text_size(look.text_size)
+        theme.set_motion(look.motion)
+        theme.apply(app)
         app.setWindowIcon(QIcon(str(paths.resources / "icons" / "app.svg")))
-        window.build(services, self._theme)
+        window.build(services, theme)
         window.finished.connect(self._done.set)
         ending.asked.connect(self._end)
         app.quit_chosen.connect(window.quitting.ask)
 
-    async def main(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
+    async def main(self, files: tuple[str, ...], crashed: str | None) -> None:
         """Open the history behind the window, wait for the end, close everything in order."""
         if self._ending.begun:  # a signal while the program was being read
             self._end()
@@ -106,17 +96,16 @@ class _Session(QObject):
                 opening.result()
                 await done
         finally:
-            self._last_resort.arm(_CLOSE_S)
+            self._ending.last_resort.arm(_CLOSE_S)
             for task in (opening, done):
                 task.cancel()
             if self._listener is not None:
                 self._listener.close()
             await (self._services.aclose(SERVICES_S) if self._ending.begun else self._services.aclose())
             self._window.hide()
-            self._watch.leaving()  # all is saved: what hangs from here on is left behind
             self._ending.over()
 
-    async def _open(self, files: tuple[str, ...], crashed: CrashReport | None) -> None:
+    async def _open(self, files: tuple[str, ...], crashed: str | None) -> None:
         await self._services.open()
         self._listener = Listener(self._paths.runtime, self)
         self._listener.heard.connect(self._heard)
@@ -135,7 +124,7 @@ class _Session(QObject):
 
     def on_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """An error nobody caught: into the log (place and type), into the crash file, told in one sentence."""
-        self._watch.note(kind, error, trace)
+        self._ending.watch.note(kind, error, trace)
         where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?"
         log.error("uncaught kind=%s at=%s", kind.__name__, where)
         self._window.report_error(error)

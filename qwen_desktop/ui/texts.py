@@ -7,9 +7,11 @@ them from the source. Forms for one and many: ``self.tr("%n file(s)", "", n)``. 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+from PySide6.QtCore import QCoreApplication, QDate, QDateTime, QLocale, Qt
+from PySide6.QtGui import QGuiApplication
 
 from qwen_desktop.core import amounts
 from qwen_desktop.core.errors import Problem
@@ -47,10 +49,20 @@ def fill(sentence: str, /, **places: Param) -> str:
 
 def _shown(value: Param) -> str:
     if isinstance(value, str):
-        return value
+        return isolated(value)
     if isinstance(value, Text):
         return text(value)
     return number(value, 1 if isinstance(value, float) else 0)
+
+
+def isolated(name: str) -> str:
+    """``name`` set by itself: where the window reads from right to left, one in Latin letters turns no sentence, and is
+    turned by none."""
+    if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight:
+        return name
+    way = next((way for way in map(unicodedata.bidirectional, name) if way in {"L", "R", "AL"}), "")
+    # Not the newer marks that isolate: few fonts have them, and another font makes its line taller.
+    return f"\u200f\u202a{name}\u202c\u200f" if way == "L" else name
 
 
 def catalogue(english: str) -> str:
@@ -197,7 +209,7 @@ def moment(when: float) -> str:
 def month(year: int, number_: int) -> str:
     """A month of a year: "April 2025"."""
     name = locale().standaloneMonthName(number_)
-    return fill(translate("units", "{month} {year}"), month=name, year=str(year))
+    return fill(translate("units", "{month} {year}"), month=name, year=locale().toString(QDate(year, 1, 1), "yyyy"))
 
 
 def ago(when: float, now: float) -> str:

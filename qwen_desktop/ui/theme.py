@@ -53,11 +53,6 @@ class Theme(QObject):
     # What painters ask ------------------------------------------------------------------------------------------------
 
     @property
-    def mode(self) -> Mode:
-        """What the user chose; ``name`` is what came of it."""
-        return self._mode
-
-    @property
     def name(self) -> str:
         """The colour set in use: "light", "dark" or "contrast"."""
         return self._name
@@ -197,30 +192,21 @@ class Theme(QObject):
         """The palette for what the style sheet does not reach."""
         p = QPalette()
         role = QPalette.ColorRole
-        for target, source in (
-            (role.Window, "window"),
-            (role.Base, "surface"),
-            (role.AlternateBase, "sunken"),
-            (role.Button, "surface"),
-            (role.WindowText, "text"),
-            (role.Text, "text"),
-            (role.ButtonText, "text"),
-            (role.BrightText, "bad"),
-            (role.PlaceholderText, "text_faint"),
-            (role.Highlight, "selection"),
-            (role.HighlightedText, "text"),
-            (role.Link, "accent"),
-            (role.LinkVisited, "accent"),
-            (role.ToolTipBase, "surface"),
-            (role.ToolTipText, "text"),
-            (role.Light, "surface"),
-            (role.Midlight, "hover"),
-            (role.Mid, "border"),
-            (role.Dark, "border_strong"),
-            (role.Shadow, "border_strong"),
-            (role.Accent, "accent"),
-        ):
-            p.setColor(target, self.color(source))
+        for source, targets in {
+            "window": (role.Window,),
+            "surface": (role.Base, role.Button, role.ToolTipBase, role.Light),
+            "sunken": (role.AlternateBase,),
+            "text": (role.WindowText, role.Text, role.ButtonText, role.HighlightedText, role.ToolTipText),
+            "text_faint": (role.PlaceholderText,),
+            "bad": (role.BrightText,),
+            "selection": (role.Highlight,),
+            "accent": (role.Link, role.LinkVisited, role.Accent),
+            "hover": (role.Midlight,),
+            "border": (role.Mid,),
+            "border_strong": (role.Dark, role.Shadow),
+        }.items():
+            for target in targets:
+                p.setColor(target, self.color(source))
         for target in (role.WindowText, role.Text, role.ButtonText):
             p.setColor(QPalette.ColorGroup.Disabled, target, self.color("disabled_text"))
         return p
@@ -242,6 +228,7 @@ class Theme(QObject):
         for state, factor in (("hover", 108), ("pressed", 118)):
             places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
+        places["end"] = "right" if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight else "left"
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)

@@ -3,8 +3,6 @@ broken."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import threading
 from collections.abc import Callable
@@ -18,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class WindowState(msgspec.Struct, frozen=True):
-    """Qt's own geometry blob (screens and maximising included) as base64, the side list's width and the rail's in px,
-    the colours of the grounds by role, for the first paint of the next start, and the id of the conversation that was
-    open last, "" while there was none."""
+    """Qt's own geometry blob (screens and maximising included), the side list's width and the rail's in px, the colours
+    of the grounds by role, for the first paint of the next start, and the id of the conversation that was open last.
+    The blob and the id are empty while there is none."""
 
-    geometry: str = ""
+    geometry: bytes = b""
     sidelist: int = 272
     rail: int = 68
     grounds: dict[str, str] = {}
@@ -37,13 +35,6 @@ class WindowState(msgspec.Struct, frozen=True):
     def rail_width(self) -> int:
         """The rail's width within sensible bounds."""
         return max(48, min(self.rail, 240))
-
-    def blob(self) -> bytes:
-        """The geometry for ``restoreGeometry``; empty when there is none."""
-        try:
-            return base64.b64decode(self.geometry, validate=True)
-        except (binascii.Error, ValueError):
-            return b""
 
 
 class StateFile:
@@ -79,8 +70,3 @@ class StateFile:
                     log.warning("window_state.not_saved errno=%s", error.errno)
 
         return write
-
-
-def encoded(geometry: bytes) -> str:
-    """Qt's blob as it is stored."""
-    return base64.b64encode(geometry).decode("ascii")

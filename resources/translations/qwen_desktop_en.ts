@@ -187,10 +187,41 @@
     <context>
         <name>StatusLine</name>
         <message numerus="yes">
+            <source>%n layer(s) on the graphics card</source>
+            <translation>
+                <numerusform>%n layer on the graphics card</numerusform>
+                <numerusform>%n layers on the graphics card</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thread(s)</source>
+            <translation>
+                <numerusform>%n thread</numerusform>
+                <numerusform>%n threads</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>Waiting for (another answer|%n other answers) to end</source>
             <translation>
                 <numerusform>Waiting for another answer to end</numerusform>
                 <numerusform>Waiting for %n other answers to end</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{used} of %n token(s)</source>
+            <translation>
+                <numerusform>{used} of %n token</numerusform>
+                <numerusform>{used} of %n tokens</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>_PasteChip</name>
+        <message numerus="yes">
+            <source>Pasted text, %n character(s)</source>
+            <translation>
+                <numerusform>Pasted text, %n character</numerusform>
+                <numerusform>Pasted text, %n characters</numerusform>
             </translation>
         </message>
     </context>

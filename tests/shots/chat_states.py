@@ -378,7 +378,7 @@ async def load_failed(stage: Stage) -> None:
     await show_chat(stage, "short")
     stage.scene.load_error = Environment(_FAILURE.what, _FAILURE.hint, action="model.get")
     stage.window.open_files((stage.services.model_file(MODEL),))
-    await stage.until(lambda: stage.window.notify.toasts)
+    await stage.until(lambda: stage.window.notify.toasts.shown)
 
 
 @state("chat-queued")

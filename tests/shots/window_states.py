@@ -9,7 +9,6 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.crash_report import CrashReport
 from tests.shots import seeds, words
 from tests.shots.chat_states import ask
 from tests.shots.engine import said
@@ -91,15 +90,13 @@ async def crash_offer(stage: Stage) -> None:
 async def crash_report(stage: Stage) -> None:
     await stage.open()
     stage.window.offer_crash_report(_report())
-    stage.window.notify.toasts[-1].act()
+    stage.window.notify.toasts.shown[-1].act()
     await stage.dialog()
 
 
-def _report() -> CrashReport:
+def _report() -> str:
     frames = "\n".join(f'  File "qwen_desktop/ui/some_module.py", line {n} in function_{n}' for n in range(40, 60))
-    return CrashReport(
-        f"Fatal Python error: Segmentation fault\n\nThread 0x1 (most recent call first):\n{frames}", True
-    )
+    return f"Fatal Python error: Segmentation fault\n\nThread 0x1 (most recent call first):\n{frames}"
 
 
 @state("window-shortcuts")

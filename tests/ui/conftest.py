@@ -136,7 +136,7 @@ class Ui:
 
     def toasts(self) -> list[str]:
         """What the toasts say."""
-        return [toast.text for toast in self.window.notify.toasts]
+        return [toast.text for toast in self.window.notify.toasts.shown]
 
 
 class Make:
@@ -181,7 +181,8 @@ class Make:
         theme.set_mode(app.preferences.settings.appearance.theme)
         theme.set_motion(app.preferences.settings.appearance.motion)
         theme.apply(self._qapp)
-        window = MainWindow(cast("Services", app), theme)
+        window = MainWindow(app.paths)
+        window.build(cast("Services", app), theme)
         ui = Ui(app, window, theme)
         ui.engines = engines
         self._stack.push_async_callback(self._close, ui)

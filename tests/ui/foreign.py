@@ -33,8 +33,8 @@ NAMES = re.compile(
     | \b(?:Apache|MIT|BSD|LGPL|GPL|MPL|PSF|ISC|SIL)[\w.-]*
     | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home|End|Ins|Up|Down|F\d+)\b
     | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|markdown-it-py|QwQ)\b
-    | \bllama[.-]cpp(?:-python)?\b
-    | \b(?:AMD|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
+    | \bllama[.-]cpp(?:-python)?\b | \b(?:Python|Linux|Windows|macOS)[\w.-]*
+    | (?<![A-Za-z])(?:AMD|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
     | \b(?:AVX|AMX|NEON|CUDA|Vulkan|Metal|ROCm)[\w-]* | \b[0-9a-f]{8,}\b | \b\d[\w.+-]*
     """,
     re.VERBOSE,
@@ -132,7 +132,7 @@ def _painter(frame: FrameType | None) -> str:
         painter = frame.f_locals.get("self")
         if isinstance(painter, QWidget):
             return _module(painter)
-        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".event_loop")):
+        if name.startswith("qwen_desktop.ui.") and not name.endswith((".row_paint", ".labels", ".event_loop")):
             return name
         frame = frame.f_back
     return ""

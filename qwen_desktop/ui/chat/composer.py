@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import Part, TextPart
@@ -16,6 +16,7 @@ from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
@@ -60,9 +61,6 @@ class Composer(FloatingFrame):
     sent = Signal(object)
     begun = Signal()
     stop_wanted = Signal()
-    recall_wanted = Signal()
-    model_wanted = Signal()
-    thinking_chosen = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -73,7 +71,6 @@ class Composer(FloatingFrame):
         self.edit = MessageEdit(theme, self)
         self.edit.setAccessibleName(self.tr("Message"))
         self.edit.send_wanted.connect(self._send)
-        self.edit.recall_wanted.connect(self.recall_wanted)
         self.edit.long_paste.connect(self._keep_paste)
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
@@ -89,17 +86,14 @@ class Composer(FloatingFrame):
         )
         self.thinking.set_value(ThinkingMode.AUTO.value)
         self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
-        self.thinking.chosen.connect(self.thinking_chosen)
         self.thinking.hide()
         self.model = ModelButton(theme, self)
-        self.model.clicked.connect(self.model_wanted)
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.setProperty("round", True)
         self.button.clicked.connect(self._pressed)
-        self._chips = QVBoxLayout()
-        self._chips.setSpacing(6)
+        self._chips = column(gap=6)
         self._late = QTimer(self)
         self._late.setSingleShot(True)
         self._late.setInterval(_SHOW_LOADING_MS)
@@ -109,25 +103,12 @@ class Composer(FloatingFrame):
         self.setFocusProxy(self.edit)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(17, 13, 12, 10)
-        column.setSpacing(0)
-        column.addLayout(self._chips)
-        column.addWidget(self.edit)
-        column.addSpacing(22)
         right = QWidget(self)
-        row = QHBoxLayout(right)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.loading, 1)
-        row.addStretch(0)
-        row.addWidget(self.model)
-        row.addWidget(self.button)
+        row((self.loading, 1), (None, 0), self.model, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
-        column.addWidget(tools)
-        column.setStretch(1, 0)
+        column(self._chips, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -147,10 +128,6 @@ class Composer(FloatingFrame):
         """Put what could not be sent back, before what was written since."""
         self.set_draft(draft.before(self.draft))
 
-    def clear(self) -> None:
-        """Empty it."""
-        self.set_draft(Draft())
-
     # State ------------------------------------------------------------------------------------------------------------
 
     def set_running(self, running: bool) -> None:
@@ -168,7 +145,7 @@ class Composer(FloatingFrame):
         """Name the model, and show its loading when that takes a while."""
         self.model.set_name(state.name)
         guide = self.tr("Ask the guide: how do I start a new chat?")
-        named = self.tr("Ask {name}").replace("{name}", state.name)
+        named = texts.fill(self.tr("Ask {name}"), name=state.name)
         short = len(state.name) <= _SHORT_NAME
         self.edit.set_hint(guide if state.guide else named if short else self.tr("Ask anything."))
         self.loading.show_state(state)
@@ -216,7 +193,7 @@ class Composer(FloatingFrame):
             return
         draft = self.draft
         if draft.parts:
-            self.clear()
+            self.set_draft(Draft())
             self.sent.emit(draft)
 
     def _keep_paste(self, text: str) -> None:
@@ -246,17 +223,12 @@ class _PasteChip(QWidget):
 
     def __init__(self, theme: Theme, text: str, parent: QWidget) -> None:
         super().__init__(parent)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(IconLabel(theme, "file-up", self, size=16))
-        amount = self.tr("Pasted text, {n} characters").replace("{n}", texts.number(len(text)))
-        row.addWidget(Label(theme, amount, self, role="small", weight=600))
+        amount = self.tr("Pasted text, %n character(s)", "", len(text))
+        label = Label(theme, amount, self, role="small", weight=600)
         begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
         begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        row.addWidget(begin, 1)
         self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
-        row.addWidget(self.remove)
+        row(IconLabel(theme, "file-up", self, size=16), label, (begin, 1), self.remove, on=self)
 
 
 class ModelButton(TextButton):
@@ -274,17 +246,18 @@ class ModelButton(TextButton):
     def set_name(self, name: str) -> None:
         """Show a model's name; long ones are cut and whole in the tooltip."""
         self.name = name
-        self.setAccessibleName(self.tr("Model: {name}").replace("{name}", name))
-        self.setToolTip(self.tr("Choose a model ({name})").replace("{name}", name))
+        self.setAccessibleName(texts.fill(self.tr("Model: {name}"), name=name))
+        self.setToolTip(texts.fill(self.tr("Choose a model ({name})"), name=name))
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
-        self.setText(shown.replace("&", "&&"))
+        self.setText(texts.isolated(shown.replace("&", "&&")))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         side = self._theme.grown(16)
         sign = icons.pixmap("chevron-down", self._theme.color("text"), side, self.devicePixelRatioF())
-        QPainter(self).drawPixmap(self.width() - side - 9, (self.height() - side) // 2, sign)
+        place = QRect(self.width() - side - 9, (self.height() - side) // 2, side, side)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)
 
 
 class LoadingRow(QWidget):
@@ -297,25 +270,14 @@ class LoadingRow(QWidget):
         self._bar.setTextVisible(False)
         self._name = ElidedLabel(theme, "", self, role="small", weight=600)
         self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 12, 2)
-        column.setSpacing(5)
-        row = QHBoxLayout()
-        row.addWidget(self._name, 1)
-        row.addWidget(self._facts)
-        column.addLayout(row)
-        column.addWidget(self._bar)
+        column(row((self._name, 1), self._facts, gap=5), self._bar, on=self, gap=5, margins=(0, 0, 12, 2))
 
     def show_state(self, state: ModelState) -> None:
         """Show where a load is."""
-        self._name.setText(self.tr("Loading {name}").replace("{name}", state.name))
+        self._name.setText(texts.fill(self.tr("Loading {name}"), name=state.name))
         facts = texts.seconds(state.seconds)
         if state.size_bytes:
-            done = texts.exact(int(state.size_bytes * state.fraction))
-            facts = (
-                self.tr("{done} of {total}").replace("{done}", done).replace("{total}", texts.exact(state.size_bytes))
-                + f" · {facts}"
-            )
+            facts = f"{texts.of_size(state.size_bytes * state.fraction, state.size_bytes)} · {facts}"
         self._facts.setText(facts)
         self._bar.setValue(round(state.fraction * 1000))
         self._bar.setAccessibleName(self._name.text())

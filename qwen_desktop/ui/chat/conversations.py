@@ -35,7 +35,7 @@ _NO_FLAGS = Qt.ItemFlag.NoItemFlags
 _FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
 _FLAGS |= Qt.ItemFlag.ItemNeverHasChildren
 _KEY = attrgetter("key")
-_NUMBERS = itertools.count()
+_NUMBERS = itertools.count(1)
 
 
 class _Node:
@@ -180,7 +180,7 @@ class ConversationTree(QAbstractItemModel):
         return self.tr("Chats") if role == _TEXT else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return _NO_FLAGS if self.is_heading(index) else _FLAGS
+        return _NO_FLAGS if self._node(index).conversation is None else _FLAGS
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         conversation = self._node(index).conversation
@@ -193,7 +193,7 @@ class ConversationTree(QAbstractItemModel):
     # Nodes ------------------------------------------------------------------------------------------------------------
 
     def _node(self, index: Index) -> _Node:
-        return self._nodes.get(index.internalId(), self._root) if index.isValid() else self._root
+        return self._nodes.get(index.internalId(), self._root)  # an invalid index has the number 0
 
     def _index(self, node: _Node) -> QModelIndex:
         if node.parent is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.services.events import ModelState
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, Paragraph
 
@@ -27,27 +28,16 @@ class EmptyChat(QWidget):
             label.setMaximumWidth(480)
         self._buttons = QWidget(self)
         get = TextButton(theme, self.tr("Get a model"), self._buttons, icon="download", kind="primary")
-        get.setToolTip(actions.tooltip("model.get"))
-        get.clicked.connect(actions["model.get"].trigger)
         open_ = TextButton(theme, actions["model.open"].text(), self._buttons, icon="file-up")
-        open_.setToolTip(actions.tooltip("model.open"))
-        open_.clicked.connect(actions["model.open"].trigger)
-        row = QHBoxLayout(self._buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        row.addWidget(get)
-        row.addWidget(open_)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 24, 24, 24)
-        column.setSpacing(8)
-        column.addStretch(3)
-        column.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(4)
-        for label in (self._title, self._text):
-            column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(12)
-        column.addWidget(self._buttons, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(4)
+        for button, command in ((get, "model.get"), (open_, "model.open")):
+            button.setToolTip(actions.tooltip(command))
+            button.clicked.connect(actions[command].trigger)
+        row(get, open_, on=self._buttons, gap=10)
+        chip, title, text, buttons = (
+            (part, Qt.AlignmentFlag.AlignHCenter) for part in (self._chip, self._title, self._text, self._buttons)
+        )
+        parts = ((None, 3), chip, 4, title, text, 12, buttons, (None, 4))
+        column(*parts, on=self, gap=8, margins=(24, 24, 24, 24))
 
     def set_model(self, state: ModelState) -> None:
         """Say who answers."""

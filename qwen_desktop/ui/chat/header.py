@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel
 from qwen_desktop.ui.widgets.select import Menu
@@ -31,24 +32,15 @@ class ChatHeader(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(20, 0, 20, 0)
-        row.setSpacing(10)
-        row.addWidget(self.list_button)
-        row.addWidget(self.title)
-        row.addWidget(self.chip)
-        row.addStretch(1)
-        row.addWidget(self.menu_button)
+        parts = (self.list_button, self.title, self.chip, None, self.menu_button)
+        row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 
-    def show_title(self, title: str, *, stored: bool) -> None:
-        """Name the chat; the menu is there for one that is stored."""
+    def show_chat(self, title: str, *, stored: bool, guide: bool) -> None:
+        """Name the chat; the menu is there for one that is stored, the label where the guide answers."""
         self.title.setText(title)
         self.menu_button.setVisible(stored)
-
-    def set_guide(self, guide: bool) -> None:
-        """Label the guide."""
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

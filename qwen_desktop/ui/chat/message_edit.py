@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.text import clean
 from qwen_desktop.ui.theme import Theme
@@ -26,10 +26,9 @@ class MessageEdit(QPlainTextEdit):
     long_paste = Signal(str)
     focus_changed = Signal(bool)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, lines: int = 1) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._lines = lines
         self._limit = 300
         self._hint = ""
         self.send_with: Literal["enter", "ctrl_enter"] = "enter"
@@ -42,7 +41,9 @@ class MessageEdit(QPlainTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.viewport().setAutoFillBackground(False)
+        self.textChanged.connect(self._turn)
         self.textChanged.connect(self._fit)
+        self._turn()
         theme.changed.connect(self._dress)
         self._dress()
 
@@ -131,12 +132,6 @@ class MessageEdit(QPlainTextEdit):
         else:
             super().dragEnterEvent(event)
 
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if event.mimeData().hasUrls():
-            event.ignore()
-        else:
-            super().dragMoveEvent(event)
-
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         return source.hasText()
 
@@ -154,9 +149,21 @@ class MessageEdit(QPlainTextEdit):
         self.setFont(self._theme.font("message"))
         self._fit()
 
+    def _turn(self) -> None:
+        """Put the text where its first line begins, and the caret of an empty box where the hint stands: left to itself
+        Qt puts all at the left."""
+        document = self.document()
+        way = self.layoutDirection() if document.isEmpty() else document.firstBlock().textDirection()
+        edge = QStyle.visualAlignment(way, Qt.AlignmentFlag.AlignLeft)
+        option = document.defaultTextOption()
+        if option.alignment() != edge:
+            option.setAlignment(edge)
+            document.setDefaultTextOption(option)
+            document.setDocumentMargin(0 if edge is Qt.AlignmentFlag.AlignLeft else 1)  # for the caret at the edge
+
     def _height(self) -> int:
         # A QPlainTextEdit's document measures its height in lines.
-        rows = max(self._lines, int(self.document().documentLayout().documentSize().height()))
+        rows = max(1, int(self.document().documentLayout().documentSize().height()))
         return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
 
     def _fit(self) -> None:

@@ -40,7 +40,6 @@ class ChatPage(ListPage):
         self._actions = shell.actions
         self._notify = shell.notify
         self._operations = shell.operations
-        self._dialog: QFileDialog | None = None
         self.sidelist = SideList(shell.theme, shell.actions, self)
         self.header = ChatHeader(shell.theme, shell.actions, self)
         self.pane = ConversationPane(shell, header=self.header, parent=self)
@@ -56,8 +55,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
-        self.sidelist.opened.connect(self.open)
-        self.sidelist.delete_wanted.connect(self._delete)
+        self.sidelist.view.opened.connect(self.open)
+        self.sidelist.view.delete_wanted.connect(self._delete)
         self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
         self.pane.changed.connect(self._show_pane)
@@ -181,7 +180,6 @@ class ChatPage(ListPage):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
         dialog.open()
-        self._dialog = dialog
 
     def _model_chosen(self, path: str) -> None:
         if path:
@@ -211,7 +209,6 @@ class ChatPage(ListPage):
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
-        self.header.show_title(self.pane.title, stored=stored)
-        self.header.set_guide(self.pane.model_state.guide)
+        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         self._actions["answer.stop"].setEnabled(running)
         self._actions["answer.regenerate"].setEnabled(stored and not running)

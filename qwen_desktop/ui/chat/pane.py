@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
@@ -24,6 +24,7 @@ from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.status import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.surface import SHADOW
 
 #: Share of the window's height that the message box may take.
@@ -79,22 +80,9 @@ class ConversationPane(QWidget):
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
         self._column.setMinimumWidth(320)
-        inner = QVBoxLayout(self._column)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(0)
-        inner.addWidget(self.composer)
-        inner.addWidget(self.status)
-        self._foot = QHBoxLayout()
-        self._foot.addStretch(1)
-        self._foot.addWidget(self._column, 1000)
-        self._foot.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        if header is not None:
-            column.addWidget(header)
-        column.addWidget(self._stack, 1)
-        column.addLayout(self._foot)
+        column(self.composer, self.status, on=self._column)
+        self._foot = row(None, (self._column, 1000), None, gap=0)
+        column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
 
     def _connect(self) -> None:
         bus = self._services.bus
@@ -106,9 +94,9 @@ class ConversationPane(QWidget):
         self.composer.sent.connect(self.send)
         self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
-        self.composer.recall_wanted.connect(self._recall)
-        self.composer.model_wanted.connect(self.choose_model)
-        self.composer.thinking_chosen.connect(self._thinking_chosen)
+        self.composer.edit.recall_wanted.connect(self._recall)
+        self.composer.model.clicked.connect(self.choose_model)
+        self.composer.thinking.chosen.connect(self._thinking_chosen)
         self.model_menu.chosen.connect(self.model_chosen)
         self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
         self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
@@ -127,7 +115,8 @@ class ConversationPane(QWidget):
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
         bar = self.transcript.verticalScrollBar()
         taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
-        self._foot.setContentsMargins(18, 4, 18 + taken, 0)
+        ltr = self.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        self._foot.setContentsMargins(18 if ltr else 18 + taken, 4, 18 + taken if ltr else 18, 0)
 
     # The conversation -------------------------------------------------------------------------------------------------
 
@@ -168,10 +157,6 @@ class ConversationPane(QWidget):
         self._show_running()
         self.shown.emit(where)
         return opening
-
-    def leave(self) -> None:
-        """The window closes: stop reading ahead."""
-        self.opened.leave()
 
     # Answers ----------------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,9 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSi
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QLineEdit,
     QStyleOptionViewItem,
     QTreeView,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -18,6 +16,7 @@ from qwen_desktop.core.commands import command
 from qwen_desktop.ui.actions import Actions, native_keys, pressed
 from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationTree, Index
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
@@ -138,10 +137,9 @@ class _View(QTreeView):
 
 
 class SideList(QWidget):
-    """The side list. It tells what the user wants by signals and shows what ``model`` holds."""
+    """The side list. It shows what ``model`` holds; what the user wants is told by the signals of ``view``."""
 
-    opened = Signal(str)
-    delete_wanted = Signal(str)
+    #: nothing is looked for here any more
     done = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
@@ -166,8 +164,6 @@ class SideList(QWidget):
         self.view.setAccessibleName(self.tr("Chats"))
         # Not before the click that ended it has found its row.
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
-        self.view.opened.connect(self.opened)
-        self.view.delete_wanted.connect(self.delete_wanted)
         self.view.menu_wanted.connect(self._open_menu)
         self._build_notes(theme, actions)
 
@@ -179,23 +175,12 @@ class SideList(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self._aim("")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(10)
-        column.addWidget(self.new_button)
-        column.addWidget(self.field)
-        column.addWidget(self._nothing)
-        column.addWidget(self.view, 1)
-        self._notes = QVBoxLayout()
-        column.addLayout(self._notes)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(10, 6, 10, 8)
-        foot.setSpacing(8)
-        foot.addWidget(IconLabel(theme, "lock", self))
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
-        foot.addWidget(promise, 1)
-        column.addLayout(foot)
+        foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
+        self._notes = column(gap=10)
+        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self._notes, foot)
+        column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
@@ -255,7 +240,7 @@ class SideList(QWidget):
         if self.field.text() and ids:
             self.view.setFocus(Qt.FocusReason.TabFocusReason)
             if self._chosen not in ids:
-                self.opened.emit(ids[0])
+                self.view.opened.emit(ids[0])
         else:
             self.done.emit()
 

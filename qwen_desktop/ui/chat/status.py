@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.services.events import ModelState, ModelStatus, RunStage, RunState
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.context_ring import ContextRing
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
 
@@ -36,14 +37,7 @@ class StatusLine(QWidget):
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keys = Label(theme, "", self, role="small", color="text_muted")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 0, 10, 12)
-        row.setSpacing(_GAP)
-        row.addWidget(self.ring)
-        row.addWidget(self.tokens)
-        row.addSpacing(11)
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.keys)
+        row(self.ring, self.tokens, 11, (self.facts, 1), self.keys, on=self, gap=_GAP, margins=(10, 0, 10, 12))
         theme.changed.connect(self._fit)
 
     def set_model(self, state: ModelState) -> None:
@@ -97,8 +91,7 @@ class StatusLine(QWidget):
         if known:
             share = self._used / self._size
             self.ring.set_share(share)
-            words = self.tr("{used} of {size} tokens").replace("{used}", texts.number(self._used))
-            self.tokens.setText(words.replace("{size}", texts.number(self._size)))
+            self.tokens.setText(texts.fill(self.tr("{used} of %n token(s)", "", self._size), used=self._used))
             self.tokens.setToolTip(self.tr("How much of what the model can see at once is used."))
             self.ring.setAccessibleName(self.tokens.text())
             self.tokens.set_color({"warn": "warn", "bad": "bad"}.get(self.ring.role, "text_muted"))
@@ -123,14 +116,13 @@ class StatusLine(QWidget):
         return ""
 
     def _describe(self, info: LocalInfo) -> list[str]:
-        threads = self.tr("1 thread") if info.threads == 1 else self.tr("{n} threads")
-        facts = [info.quant, threads.replace("{n}", texts.number(info.threads))] if info.quant else []
+        facts = [info.quant, self.tr("%n thread(s)", "", info.threads)] if info.quant else []
         facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
         if info.gpu_layers:
-            facts.append(self.tr("{n} layers on the graphics card").replace("{n}", texts.number(info.gpu_layers)))
+            facts.append(self.tr("%n layer(s) on the graphics card", "", info.gpu_layers))
         figures = self._run.figures if self._run is not None else None
         if figures is not None and (speed := figures.decode_tokens_per_s):
-            facts.insert(0, self.tr("{n} tok/s").replace("{n}", texts.number(speed, 0 if speed >= 100 else 1)))
+            facts.insert(0, texts.speed(speed))
         return facts
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Recommendation
 from qwen_desktop.ui import texts
@@ -13,6 +13,7 @@ from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, START, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -60,30 +61,13 @@ class AdviceCard(Card):
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.get = GetButton(shell, board, getting, self, primary=best)
         self.get.show_model(model, quant)
-        head = QHBoxLayout()
-        head.addWidget(self.chip)
-        head.addStretch(1)
-        head.addWidget(size)
-        name = QHBoxLayout()
-        name.setSpacing(6)
-        name.addWidget(self.title, 0, Qt.AlignmentFlag.AlignVCenter)
-        name.addWidget(self.quant, 1, Qt.AlignmentFlag.AlignVCenter)
-        self._figures = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._figures.setSpacing(2)
-        self._figures.addWidget(self.memory, 1)
-        self._figures.addWidget(self.speed)
-        column = QVBoxLayout(self)
+        head = row(self.chip, None, size, gap=6)
+        name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
+        self._figures = row((self.memory, 1), self.speed, gap=2)
         edge = 15 if best else 16  # the best one's border is a pixel wider
-        column.setContentsMargins(edge, edge - 1, edge, edge - 1)
-        column.setSpacing(8)
-        column.addLayout(head)
-        column.addLayout(name)
-        column.addWidget(self.reason)
-        column.addStretch(1)
-        column.addWidget(self.verdict, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.meter)
-        column.addLayout(self._figures)
-        column.addWidget(self.get)
+        margins = (edge, edge - 1, edge, edge - 1)
+        lower = ((self.verdict, START), self.meter, self._figures, self.get)
+        column(head, name, self.reason, None, *lower, on=self, gap=8, margins=margins)
         self.show_fit()
 
     def show_fit(self) -> None:
@@ -124,15 +108,10 @@ class AdviceCards(QWidget):
         self._board = board
         self._getting = getting
         self.cards: tuple[AdviceCard, ...] = ()
-        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._row.setSpacing(14)
+        self._row = row(gap=14)
         self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
         self.remark.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(self._row)
-        column.addWidget(self.remark)
+        column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
         self._waiting: list[QWidget] = []
         self._wait()
@@ -142,10 +121,8 @@ class AdviceCards(QWidget):
     def _wait(self) -> None:
         for _ in range(3):
             card = Card(self)
-            column = QVBoxLayout(card)
-            column.setContentsMargins(16, 16, 16, 16)
-            column.addWidget(SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card))
-            column.addStretch(1)
+            bars = SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card)
+            column(bars, None, on=card, margins=(16, 16, 16, 16))
             self._row.addWidget(card, 1)
             self._waiting.append(card)
         self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
@@ -176,13 +153,11 @@ class AdviceCards(QWidget):
 
     def _say_nothing(self, reason: str) -> None:
         card = Card(self)
-        column = QVBoxLayout(card)
-        column.setContentsMargins(16, 16, 16, 16)
         said = reason or self.tr(
             "None of the listed models fits the memory that is free now. Close other programs first."
         )
         self.nothing = Paragraph(self._theme, said, card, color="text_muted")
-        column.addWidget(self.nothing)
+        column(self.nothing, on=card, margins=(16, 16, 16, 16))
         self._row.insertWidget(0, card, 1)
 
     def _show_fits(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import CatalogModel
@@ -16,6 +16,7 @@ from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
 from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.select import Menu
@@ -50,23 +51,9 @@ class CatalogueSection(QWidget):
         self._build_empty()
         self.list = RowsList(theme, self.tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
-        side = QHBoxLayout()
-        side.setSpacing(8)
-        side.addWidget(self.count, 0, Qt.AlignmentFlag.AlignVCenter)
-        side.addWidget(self.refresh, 0, Qt.AlignmentFlag.AlignVCenter)
-        side.addStretch(1)
-        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._head.setSpacing(8)
-        self._head.addWidget(self.filters, 1)
-        self._head.addLayout(side)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addLayout(self._head)
-        column.addWidget(self.problem)
-        column.addWidget(self.lookup)
-        column.addWidget(self.list)
-        column.addWidget(self.empty)
+        side = row((self.count, MIDDLE), (self.refresh, MIDDLE), None)
+        self._head = row((self.filters, 1), side)
+        column(self._head, self.problem, self.lookup, self.list, self.empty, on=self, gap=8)
         self._connect()
         self.show_rows()
 
@@ -76,11 +63,8 @@ class CatalogueSection(QWidget):
         self.lookup_text = Paragraph(theme, "", self.lookup, role="small", color="text_muted")
         self.lookup_button = TextButton(theme, "", self.lookup, icon="search")
         self.lookup_button.clicked.connect(self.look_up)
-        row = QHBoxLayout(self.lookup)
-        row.setContentsMargins(16, 12, 12, 12)
-        row.setSpacing(12)
-        row.addWidget(self.lookup_text, 1, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.lookup_button, 0, Qt.AlignmentFlag.AlignVCenter)
+        parts = ((self.lookup_text, 1), (self.lookup_button, MIDDLE))
+        row(*parts, on=self.lookup, gap=12, margins=(16, 12, 12, 12))
         self.lookup.hide()
 
     def _build_empty(self) -> None:
@@ -90,12 +74,10 @@ class CatalogueSection(QWidget):
         self.empty_text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.empty_button = TextButton(theme, "", self.empty)
         self.empty_button.clicked.connect(self._help)
-        column = QVBoxLayout(self.empty)
-        column.setContentsMargins(24, 28, 24, 28)
-        column.setSpacing(12)
-        column.addWidget(IconLabel(theme, "search", self.empty, size=24), 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self.empty_text)
-        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        centre = Qt.AlignmentFlag.AlignHCenter
+        sign = IconLabel(theme, "search", self.empty, size=24)
+        parts = ((sign, centre), self.empty_text, (self.empty_button, centre))
+        column(*parts, on=self.empty, gap=12, margins=(24, 28, 24, 28))
         self.empty.hide()
 
     def _connect(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.services import events
@@ -13,6 +13,7 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -34,81 +35,50 @@ _BUSY = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING
 
 
 class DownloadCard(Card):
-    """One download. Each signal is a button: what it means is the page's business."""
+    """One download, ``closed`` when the user wants to see no more of one that is done."""
 
-    toggle_wanted = Signal()
-    cancel_wanted = Signal()
-    move_wanted = Signal(int)
-    use_wanted = Signal()
     closed = Signal()
 
-    def __init__(self, theme: Theme, download: Download, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, download: Download, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._getting = getting
         self.download = download
         self._status: DownloadStatus | None = None
         self._several = False
-        name = words.title(download)
+        self.name = words.title(download)
         self.sign = IconLabel(theme, "download", self, size=20)
-        self.title = ElidedLabel(theme, name, self, weight=600)
+        self.title = ElidedLabel(theme, self.name, self, weight=600)
         self.quant = Label(theme, download.request.quant, self, role="small", color="text_muted")
         self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=name), self)
+        self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=self.name), self)
         self.up = IconButton(theme, "chevron-up", self.tr("Earlier"), self)
-        self.up.clicked.connect(lambda: self.move_wanted.emit(-1))
         self.down = IconButton(theme, "chevron-down", self.tr("Later"), self)
-        self.down.clicked.connect(lambda: self.move_wanted.emit(1))
         self.again = TextButton(theme, self.tr("Try again"), self, icon="rotate-ccw")
-        self.again.clicked.connect(self.toggle_wanted)
         self.use = TextButton(theme, self.tr("Use it"), self, icon="check", kind="primary")
-        self.use.clicked.connect(self.use_wanted)
-        self.toggle = IconButton(theme, "pause", self.tr("Pause"), self)
-        self.toggle.clicked.connect(self.toggle_wanted)
-        self.cancel = IconButton(theme, "x", self.tr("Cancel"), self)
-        self.cancel.clicked.connect(self._crossed)
-        for button, said in (
-            (self.up, self.tr("Earlier")),
-            (self.down, self.tr("Later")),
-            (self.again, self.tr("Try again")),
-            (self.use, self.tr("Use it")),
+        self.toggle = IconButton(theme, "pause", "", self)
+        self.cancel = IconButton(theme, "x", "", self)
+        for button, act in (
+            (self.up, lambda: getting.move(self.download, -1)),
+            (self.down, lambda: getting.move(self.download, 1)),
+            (self.again, lambda: getting.toggle(self.download)),
+            (self.use, lambda: getting.use_download(self.download)),
+            (self.toggle, lambda: getting.toggle(self.download)),
+            (self.cancel, self._crossed),
         ):
-            button.setAccessibleName(f"{said}: {name}")
+            button.clicked.connect(act)
+            button.setAccessibleName(f"{button.text() or button.toolTip()}: {self.name}")
         self._lay_out()
         self.show_download(download)
 
     def _lay_out(self) -> None:
-        name = QHBoxLayout()
-        name.setSpacing(8)
-        name.addWidget(self.title)
-        name.addWidget(self.quant)
-        name.addStretch(1)
-        self._said = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._said.setSpacing(2)
-        self._said.addLayout(name)
-        self._said.addSpacing(10)
-        self._said.addWidget(self.line, 1)
-        text = QVBoxLayout()
-        text.setSpacing(2)
-        text.addLayout(self._said)
-        text.addWidget(self.problem)
-        top = QHBoxLayout()
-        top.setSpacing(6)
-        top.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignVCenter)
-        top.addSpacing(6)
-        top.addLayout(text, 1)
-        top.addSpacing(6)
-        for button in (self.up, self.down, self.again, self.use, self.toggle, self.cancel):
-            top.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 10, 10, 13)
-        column.setSpacing(7)
-        column.addLayout(top)
-        meter = QHBoxLayout()
-        meter.setContentsMargins(0, 0, 6, 0)
-        meter.addWidget(self.meter)
-        column.addLayout(meter)
+        buttons = (self.up, self.down, self.again, self.use, self.toggle, self.cancel)
+        self._said = row(row(self.title, self.quant, None), 10, (self.line, 1), gap=2)
+        text = column(self._said, self.problem, gap=2)
+        top = row((self.sign, MIDDLE), 6, (text, 1), 6, *((button, MIDDLE) for button in buttons), gap=6)
+        column(top, row(self.meter, 6, gap=0), on=self, gap=7, margins=(16, 10, 10, 13))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -144,7 +114,6 @@ class DownloadCard(Card):
 
     def _show_status(self, status: DownloadStatus) -> None:
         """The icon and the buttons of a state."""
-        name = words.title(self.download)
         done = status is DownloadStatus.DONE
         unusable = done and self.download.problem is not None
         self.sign.set_icon(*_ICONS[DownloadStatus.FAILED if unusable else status])
@@ -154,16 +123,15 @@ class DownloadCard(Card):
         self.toggle.setVisible(status in (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.PAUSED))
         icon, said = ("play", self.tr("Resume")) if status is DownloadStatus.PAUSED else ("pause", self.tr("Pause"))
         self.toggle.set_icon(icon, said)
-        self.toggle.setAccessibleName(f"{said}: {name}")
-        said = self.tr("Close") if done else self.tr("Cancel")
-        self.cancel.set_icon("x", said)
-        self.cancel.setAccessibleName(f"{said}: {name}")
+        self.cancel.set_icon("x", self.tr("Close") if done else self.tr("Cancel"))
+        for button in (self.toggle, self.cancel):
+            button.setAccessibleName(f"{button.toolTip()}: {self.name}")
 
     def _crossed(self) -> None:
         if self.download.status is DownloadStatus.DONE:
             self.closed.emit()
         else:
-            self.cancel_wanted.emit()
+            self._getting.cancel(self.download)
 
 
 class DownloadCards(QWidget):
@@ -175,9 +143,7 @@ class DownloadCards(QWidget):
         self._getting = getting
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(10)
+        self._column = column(on=self, gap=10)
         for kind in (events.DownloadsChanged, events.DownloadChanged):
             shell.services.bus.subscribe(kind, self.refresh, owner=self)
         self.refresh()
@@ -210,12 +176,7 @@ class DownloadCards(QWidget):
         self.setVisible(bool(items))
 
     def _add(self, item: Download) -> DownloadCard:
-        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self)
-        getting = self._getting
-        card.toggle_wanted.connect(lambda: getting.toggle(card.download))
-        card.cancel_wanted.connect(lambda: getting.cancel(card.download))
-        card.use_wanted.connect(lambda: getting.use_download(card.download))
-        card.move_wanted.connect(lambda step: getting.move(card.download, step))
+        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self._getting, self)
         card.closed.connect(lambda: self._dismiss(card.download))
         return card
 

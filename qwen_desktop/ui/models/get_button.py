@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
 
 from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, Quant
 from qwen_desktop.services import events
@@ -13,6 +13,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.getting import Getting
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel
 from qwen_desktop.ui.widgets.meter import Meter
@@ -53,17 +54,8 @@ class GetButton(QStackedWidget):
         self.toggle.clicked.connect(lambda: self._with_download(getting.toggle))
         self.cancel = IconButton(theme, "x", self.tr("Cancel"), self.progress, side=30)
         self.cancel.clicked.connect(lambda: self._with_download(getting.cancel))
-        lines = QVBoxLayout()
-        lines.setSpacing(3)
-        lines.addWidget(self.line)
-        lines.addWidget(self.meter)
-        row = QHBoxLayout(self.progress)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        row.addLayout(lines, 1)
-        row.addSpacing(6)
-        row.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.cancel, 0, Qt.AlignmentFlag.AlignVCenter)
+        lines = column(self.line, self.meter, gap=3)
+        row((lines, 1), 6, (self.toggle, MIDDLE), (self.cancel, MIDDLE), on=self.progress, gap=2)
         for page in (self.button, self.progress, self.use_button):
             self.addWidget(page)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Signal, SignalInstance
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
@@ -16,6 +16,7 @@ from qwen_desktop.ui.models.model_row import Face, ModelRow, RowButton
 from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import START, column
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.select import Menu
 
@@ -107,11 +108,7 @@ class InstalledList(QWidget):
         self.menu = Menu(self)
         self.more = TextButton(theme, "", self, kind="link")
         self.more.clicked.connect(self._show_all)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(self.list)
-        column.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
+        column(self.list, (self.more, START), on=self, gap=6)
 
     def _make(self, parent: QWidget) -> InstalledRow:
         row = InstalledRow(self._theme, self, parent)

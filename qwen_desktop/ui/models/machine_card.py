@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
@@ -36,29 +37,14 @@ class MachineCard(Card):
         self.button = TextButton(theme, self.tr("Details"), self, icon="gauge")
         self.button.setAccessibleName(self.tr("Details of this computer"))
         self.button.clicked.connect(self.details_wanted)
-        text = QVBoxLayout()
-        text.setSpacing(2)
-        text.addStretch(1)
-        text.addWidget(self.title)
-        text.addWidget(self.line)
-        text.addWidget(self._bars)
-        text.addStretch(1)
-        self._beside = QVBoxLayout()
-        self._beside.setSpacing(2)
-        self._beside.addStretch(1)
         for label in (self.comfort, self.with_context):
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
-            self._beside.addWidget(label)
-        self._beside.addStretch(1)
+        beside = column(None, self.comfort, self.with_context, None, gap=2)
         self._below = Paragraph(theme, "", self, role="small", weight=600)
-        text.insertWidget(3, self._below)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 14, 16, 14)
-        row.setSpacing(18)
-        row.addWidget(IconLabel(theme, "cpu", self, color="text", size=26), 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(text, 1)
-        row.addLayout(self._beside)
-        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignVCenter)
+        text = column(None, self.title, self.line, self._below, self._bars, None, gap=2)
+        sign = IconLabel(theme, "cpu", self, color="text", size=26)
+        parts = ((sign, MIDDLE), (text, 1), beside, (self.button, MIDDLE))
+        row(*parts, on=self, gap=18, margins=(16, 14, 16, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.show_machine(None)
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QHBoxLayout,
     QStyle,
     QStyleOptionButton,
     QStylePainter,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.models.row_paint import chip_width, draw_chip, draw_words, width_of
 from qwen_desktop.ui.theme import Theme, mark
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.meter import draw_meter
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
@@ -109,14 +109,7 @@ class ModelRow(QAbstractButton, Generic[T]):
     def place_buttons(self, *buttons: QAbstractButton) -> None:
         """The row's buttons, which stand at its end."""
         self.buttons = buttons
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(0)
-        line.addStretch(1)
-        for button in buttons:
-            line.addSpacing(6)
-            line.addWidget(button)
-        line.addSpacing(4)
+        row(None, *(part for button in buttons for part in (6, button)), 4, on=self, gap=0)
 
     def say(self, face: Face, name: str, tip: str) -> None:
         """Show ``face``; ``name`` is what is read aloud."""

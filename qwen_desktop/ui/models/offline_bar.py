@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.hub.access import is_offline, offline_variable
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.surface import Card
@@ -28,12 +28,8 @@ class OfflineBar(Card):
                 self._preferences.set("downloads.offline", False), owner=self, busy=self.button
             )
         )
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 10, 10, 10)
-        row.setSpacing(12)
-        row.addWidget(IconLabel(theme, "info", self, size=18), 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.text, 1, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.button, 0, Qt.AlignmentFlag.AlignVCenter)
+        sign = IconLabel(theme, "info", self, size=18)
+        row((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE), on=self, gap=12, margins=(16, 10, 10, 10))
         shell.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()
 

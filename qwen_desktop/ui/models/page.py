@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpose, Quant
@@ -28,6 +28,7 @@ from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.search_field import SearchField
@@ -58,12 +59,7 @@ class ModelsPage(QScrollArea):
         self._fit()
         theme.changed.connect(self._fit)
         self._build()
-        self._lay_out()
-        middle = QHBoxLayout(body)
-        middle.setContentsMargins(24, 22, 24, 32)
-        middle.addStretch(1)
-        middle.addWidget(self.column, 1000)
-        middle.addStretch(1)
+        row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
         self.setFocusProxy(self.search)
         self._typing = QTimer(self)
@@ -77,45 +73,25 @@ class ModelsPage(QScrollArea):
         self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
 
     def _build(self) -> None:
-        theme, column = self._shell.theme, self.column
-        self.title = Label(theme, self.tr("Models"), column, role="heading", weight=700)
-        self.import_button = TextButton(theme, self.tr("Import"), column, icon="folder-input")
+        theme, inside = self._shell.theme, self.column
+        self.title = Label(theme, self.tr("Models"), inside, role="heading", weight=700)
+        self.import_button = TextButton(theme, self.tr("Import"), inside, icon="folder-input")
         self.import_button.setToolTip(self.tr("Models of other programs, and files of your own"))
-        self.search = SearchField(theme, self.tr("Name, purpose or repository"), column)
-        self.offline = OfflineBar(self._shell, column)
-        self.machine = MachineCard(theme, column)
-        self.purposes = PurposeBar(theme, column)
-        self.advice = AdviceCards(self._shell, self.board, self._getting, column)
-        self.downloads = DownloadCards(self._shell, self._getting, column)
-        self.installed_title = Label(theme, self.tr("Installed"), column, role="message", weight=600)
-        self.installed = InstalledList(theme, column)
-        self.catalogue = CatalogueSection(self._shell, self.board, column)
-
-    def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self.title)
-        head.addStretch(1)
-        head.addWidget(self.import_button)
+        self.search = SearchField(theme, self.tr("Name, purpose or repository"), inside)
+        self.offline = OfflineBar(self._shell, inside)
+        self.machine = MachineCard(theme, inside)
+        self.purposes = PurposeBar(theme, inside)
+        self.advice = AdviceCards(self._shell, self.board, self._getting, inside)
+        self.downloads = DownloadCards(self._shell, self._getting, inside)
+        self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
+        self.installed = InstalledList(theme, inside)
+        self.catalogue = CatalogueSection(self._shell, self.board, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
-        head.addWidget(self.search, 10)
-        inner = QVBoxLayout(self.column)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(18)
-        inner.addLayout(head)
-        inner.addWidget(self.offline)
-        inner.addWidget(self.machine)
-        inner.addWidget(self.purposes)
-        inner.addWidget(self.advice)
-        inner.addWidget(self.downloads)
-        mine = QVBoxLayout()
-        mine.setSpacing(8)
-        mine.addWidget(self.installed_title)
-        mine.addWidget(self.installed)
-        inner.addLayout(mine)
-        inner.addWidget(self.catalogue)
-        inner.addStretch(1)
+        head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
+        mine = column(self.installed_title, self.installed, gap=8)
+        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads)
+        column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
         board, getting = self.board, self._getting

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import SegmentedControl
@@ -30,12 +31,7 @@ class PurposeBar(QWidget):
         self.select = Select(theme, self.tr("Recommended for"), self)
         self.select.activated.connect(lambda place: self._choose(str(self.select.itemData(place))))
         self.buttons: SegmentedControl | None = None
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(10)
-        self._row.addWidget(self.title)
-        self._row.addWidget(self.select)
-        self._row.addStretch(1)
+        self._row = row(self.title, self.select, None, on=self, gap=10)
         self.offer(Purpose)
         theme.changed.connect(self._fit)
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.setting import Setting
+from qwen_desktop.core.text import put
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme, mark
@@ -159,7 +160,7 @@ class NumberControl(Control):
         else:
             shown = locale.toString(float(value), "g", 6)
         unit = self.setting.info.unit
-        return texts.fill(texts.marked(unit, round(value)), n=shown) if unit else shown
+        return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
     def _typed(self) -> None:
         text = self.field.currentText().strip()

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLayout, QVBoxLayout, QWi
 
 START, TOP, MIDDLE = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignVCenter
 
-#: A widget or layout, alone or with its share of the room or its place in it; so many px; None takes what is left.
-Part: TypeAlias = QWidget | QLayout | tuple[QWidget | QLayout, int | Qt.AlignmentFlag] | int | None
+#: A widget or layout, alone or with its share of the room or its place in it; so many px; None is room, with one share.
+Part: TypeAlias = QWidget | QLayout | tuple[QWidget | QLayout | None, int | Qt.AlignmentFlag] | int | None
 _Box = TypeVar("_Box", bound=QBoxLayout)
 
 
@@ -37,17 +37,17 @@ def column(
 def filled(box: _Box, *parts: Part) -> _Box:
     """``box`` with these parts at its end."""
     for part in parts:
-        if part is None:
-            box.addStretch(1)
-        elif isinstance(part, int):
+        if isinstance(part, int):
             box.addSpacing(part)
+            continue
+        what, share = part if isinstance(part, tuple) else (part, 1 if part is None else 0)
+        where = Qt.AlignmentFlag(0)
+        if isinstance(share, Qt.AlignmentFlag):
+            where, share = share, 0
+        if what is None:
+            box.addStretch(share)
+        elif isinstance(what, QWidget):
+            box.addWidget(what, share, where)
         else:
-            what, share = part if isinstance(part, tuple) else (part, 0)
-            where = Qt.AlignmentFlag(0)
-            if isinstance(share, Qt.AlignmentFlag):
-                where, share = share, 0
-            if isinstance(what, QWidget):
-                box.addWidget(what, share, where)
-            else:
-                box.addLayout(what, share)
+            box.addLayout(what, share)
     return box

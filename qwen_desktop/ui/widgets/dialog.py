@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
@@ -14,6 +14,16 @@ from qwen_desktop.ui.widgets.labels import Paragraph
 
 #: Kept free between a dialog that grows and its window's lower edge, in px.
 _AIR = 16
+
+
+class ReadOnlyText(QPlainTextEdit):
+    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
+
+    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("details")
+        self.setAccessibleName(name)
+        self.setReadOnly(True)
 
 
 class Dialog(QDialog):

@@ -1,13 +1,13 @@
-"""A layout of lines: parts of their own width from left to right, and on in the next line."""
+"""A layout of lines: parts of their own width from the start, and on in the next line."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+from PySide6.QtWidgets import QLayout, QLayoutItem, QStyle, QWidget
 
 
 class FlowLayout(QLayout):
-    """From left to right, and on in the next line where the room ends."""
+    """From the start to the end, and on in the next line where the room ends."""
 
     def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
         super().__init__(parent)
@@ -53,11 +53,14 @@ class FlowLayout(QLayout):
     def _arrange(self, rect: QRect, *, place: bool) -> int:
         left, top, line = rect.left(), rect.top(), 0
         row: list[tuple[QLayoutItem, int]] = []
+        widget = self.parentWidget()
+        direction = Qt.LayoutDirection.LeftToRight if widget is None else widget.layoutDirection()
 
         def settle() -> None:
             for item, x in row if place else ():
                 size = item.sizeHint()
-                item.setGeometry(QRect(QPoint(x, top + (line - size.height()) // 2), size))
+                spot = QRect(QPoint(x, top + (line - size.height()) // 2), size)
+                item.setGeometry(QStyle.visualRect(direction, rect, spot))
 
         for item in self._items:
             if item.isEmpty():

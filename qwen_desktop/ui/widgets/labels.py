@@ -7,6 +7,7 @@ import math
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
+    QGuiApplication,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -43,6 +44,9 @@ class Label(QLabel):
         self._look = (role, color, weight, tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(wrap)
+        # The interface's start edge; Qt would take that of the text, which may be a name in another script.
+        edge = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
+        self.setAlignment(edge | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
         theme.changed.connect(self._dress)
         self._dress()
 
@@ -143,9 +147,7 @@ class ElidedLabel(Label):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        room = self.contentsRect()
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, int(self.alignment()) | Qt.TextFlag.TextSingleLine.value, shown)
+        draw_line(painter, QRectF(self.contentsRect()), self.text())
 
     def setText(self, text: str) -> None:
         super().setText(text)
@@ -163,6 +165,17 @@ class ElidedLabel(Label):
     def _tell_cut(self) -> None:
         wide = self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()
         self.setToolTip(self.text() if wide else "")
+
+
+def draw_line(
+    painter: QPainter, room: QRectF, text: str, *, at: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignVCenter
+) -> None:
+    """Paint one line at the start edge of ``room``, each text in its own direction, cut with … where the room ends."""
+    edge = QStyle.visualAlignment(QGuiApplication.layoutDirection(), Qt.AlignmentFlag.AlignLeft) | at
+    painter.setLayoutDirection(Qt.LayoutDirection.LayoutDirectionAuto)
+    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
+    flags = int(edge | Qt.AlignmentFlag.AlignAbsolute) | Qt.TextFlag.TextSingleLine.value
+    painter.drawText(room, flags, shown)
 
 
 class IconLabel(QLabel):

@@ -48,7 +48,10 @@ def draw_meter(painter: QPainter, theme: Theme, room: QRectF, share: float, role
     if share > 0:
         painter.save()
         painter.setClipPath(path)
-        painter.fillRect(QRectF(bar.left(), bar.top(), max(3.0, bar.width() * share), bar.height()), theme.color(role))
+        full = max(3.0, bar.width() * share)
+        ltr = painter.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        left = bar.left() if ltr else bar.right() - full
+        painter.fillRect(QRectF(left, bar.top(), full, bar.height()), theme.color(role))
         painter.restore()
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(theme.color("border"), 1))

@@ -10,6 +10,7 @@ from PySide6.QtGui import QFont, QPainter, QPen
 from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.labels import draw_line
 
 Line: TypeAlias = tuple[str, QFont, str, Qt.AlignmentFlag]
 
@@ -42,15 +43,15 @@ class RowDelegate(QStyledItemDelegate):
         draw_ground(painter, self._theme, rect, selected=selected, hover=hover, focus=focus)
         room = rect.adjusted(10, 5, -10, -5)
         if self.has_dot(index):
-            room.setRight(room.right() - 14)
+            ltr = painter.layoutDirection() is Qt.LayoutDirection.LeftToRight
+            room.adjust(0 if ltr else 14, 0, -14 if ltr else 0, 0)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._theme.color("accent"))
-            painter.drawEllipse(QRectF(room.right() + 6, rect.center().y() - 3, 7, 7))
+            painter.drawEllipse(QRectF(room.right() + 6 if ltr else room.left() - 13, rect.center().y() - 3, 7, 7))
         for text, font, color, place in self.lines(index, selected=selected):
             painter.setFont(font)
             painter.setPen(self._theme.color(color))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
-            painter.drawText(room, place | Qt.AlignmentFlag.AlignLeft, shown)
+            draw_line(painter, room, text, at=place)
         painter.restore()
 
     def lines(self, index: QModelIndex | QPersistentModelIndex, *, selected: bool) -> Sequence[Line]:

@@ -65,3 +65,5 @@ class SearchField(QLineEdit):
             label.setGeometry(QStyle.alignedRect(way, side | edge.AlignVCenter, label.size(), room))
         taken = self._sign.width() + 6
         self.setTextMargins(*((taken, 0, 0, 0) if way is Qt.LayoutDirection.LeftToRight else (0, 0, taken, 0)))
+        # Qt would put text and caret by the direction of what is typed, and nothing by that of the keyboard.
+        self.setAlignment(QStyle.visualAlignment(way, edge.AlignLeft) | edge.AlignAbsolute)

@@ -18,7 +18,9 @@ class Select(QComboBox):
         super().__init__(parent)
         self._theme = theme
         self.setAccessibleName(name)
-        self.setView(QListView(self))
+        view = QListView(self)
+        view.setProperty("ownFocus", True)
+        self.setView(view)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.setMaxVisibleItems(14)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

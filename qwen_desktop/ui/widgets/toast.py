@@ -97,17 +97,17 @@ class ToastStack(QObject):
 
     def __init__(self, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        #: Where the toasts may stand, in the window's coordinates; the lowest has its edge at the lower border.
-        self.room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
+        self._room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
         self._theme = theme
         self._window = window
-        self._toasts: list[Toast] = []
+        #: Those on show, oldest first.
+        self.shown: list[Toast] = []
         window.installEventFilter(self)
 
-    @property
-    def toasts(self) -> tuple[Toast, ...]:
-        """Those on show, oldest first."""
-        return tuple(self._toasts)
+    def set_room(self, room: Callable[[], QRect]) -> None:
+        """Say where toasts may stand, in the window's coordinates; the lowest has its edge at the lower border."""
+        self._room = room
+        self.arrange()
 
     def add(
         self,
@@ -120,17 +120,17 @@ class ToastStack(QObject):
     ) -> Toast:
         """Show a toast; the same text again renews the one on show. At most four are shown; of these the passing ones
         make room first."""
-        for old in self._toasts:
+        for old in self.shown:
             if old.text == text and act is None:
                 old.leave()
                 break
-        if len(self._toasts) >= 4:
-            next((old for old in self._toasts if not old.stays), self._toasts[0]).leave()
+        if len(self.shown) >= 4:
+            next((old for old in self.shown if not old.stays), self.shown[0]).leave()
         toast = Toast(self._theme, text, self._window, kind=kind, action=action, stays=stays)
         if act is not None:
             toast.on_action(act)
         toast.closed.connect(lambda: self._left(toast))
-        self._toasts.append(toast)
+        self.shown.append(toast)
         toast.show()
         self.arrange()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
@@ -142,15 +142,15 @@ class ToastStack(QObject):
         return False
 
     def _left(self, toast: Toast) -> None:
-        if toast in self._toasts:
-            self._toasts.remove(toast)
+        if toast in self.shown:
+            self.shown.remove(toast)
             self.arrange()
 
     def arrange(self) -> None:
         """Put the toasts where there is room now."""
-        room = self.room()
+        room = self._room()
         bottom = room.bottom()
-        for toast in reversed(self._toasts):
+        for toast in reversed(self.shown):
             toast.fit(room.width())
             bottom -= toast.height()
             toast.move(QPoint(room.center().x() - toast.width() // 2, bottom))

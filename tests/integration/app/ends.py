@@ -19,7 +19,7 @@ from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.store.database import Database
-from qwen_desktop.ui.crash_report import CrashReport, CrashWatch
+from qwen_desktop.ui.crash_report import CrashWatch
 from tests.smollm2 import model_path
 
 CHILD = Path(__file__).with_name("end_child.py")
@@ -34,7 +34,7 @@ class Ended(Struct):
     err: str
     shown: list[str]
     answers: list[Message]
-    crash: CrashReport | None
+    crash: str | None
     left: list[str]
 
     def saved(self, shown: str) -> bool:
@@ -67,12 +67,12 @@ def end_by(story: str, *numbers: signal.Signals, after: float = 0.0, pause: floa
     return Ended(code, seconds, out, err, shown, answers, crash, [str(child) for child in alive])
 
 
-def look() -> tuple[list[Message], CrashReport | None]:
+def look() -> tuple[list[Message], str | None]:
     """What the next start would find: the answers, and whether it takes the last run for a crash."""
     return asyncio.run(_answers()), crashed()
 
 
-def crashed() -> CrashReport | None:
+def crashed() -> str | None:
     """What the next start would tell of the last run."""
     watch = CrashWatch(find_paths())
     crash = watch.begin()

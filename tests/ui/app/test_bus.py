@@ -117,7 +117,8 @@ async def test_a_closed_window_with_all_its_pages_leaves_no_listener(make: Make)
     ui = await make()
     bus, settings = ui.app.bus, ui.app.preferences.settings
     before = listeners(bus)
-    window = MainWindow(cast("Services", ui.app), ui.theme)
+    window = MainWindow(ui.app.paths)
+    window.build(cast("Services", ui.app), ui.theme)
     for row in PAGES:
         window.show_page(row.command)
     bus.publish(DownloadsChanged())

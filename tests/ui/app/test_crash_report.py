@@ -38,9 +38,8 @@ def test_a_native_crash_is_reported_with_its_stack(home: Path) -> None:
     watch = CrashWatch(find_paths())
     report = watch.begin()
     assert report is not None
-    assert report.stacks
-    assert "Segmentation fault" in report.text
-    assert "what the user typed" not in report.text
+    assert "Segmentation fault" in report
+    assert "what the user typed" not in report
     watch.end()
     assert CrashWatch(find_paths()).begin() is None
 
@@ -50,8 +49,7 @@ def test_a_killed_process_is_reported_without_one(home: Path) -> None:
     watch = CrashWatch(find_paths())
     report = watch.begin()
     assert report is not None
-    assert not report.stacks
-    assert "killed" in report.text
+    assert "killed" in report
     watch.end()
 
 
@@ -69,6 +67,6 @@ def test_an_unexpected_error_is_kept_without_its_message(home: Path) -> None:
     watch = CrashWatch(find_paths())
     report = watch.begin()
     assert report is not None
-    assert "RuntimeError" in report.text
-    assert "what the user typed" not in report.text
+    assert "RuntimeError" in report
+    assert "what the user typed" not in report
     watch.end()

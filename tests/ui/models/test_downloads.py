@@ -131,7 +131,7 @@ async def test_a_failure_is_told_where_it_is_not_seen(make: Make) -> None:
     downloads.add(running)
     downloads.push(running.id, status=DownloadStatus.FAILED, problem=failed.problem)
     assert ui.toasts() == ["The download of Qwen3 4B stopped. The connection to huggingface.co was lost."]
-    ui.window.notify.toasts[0].act()
+    ui.window.notify.toasts.shown[0].act()
     page = ui.window.pages.built("view.models")
     assert page is not None
     assert page.isVisible()

@@ -242,6 +242,6 @@ async def test_import_copies_chosen_files_and_tells_a_failure(make: Make) -> Non
     await ui.rest()
     assert library.calls[-1][2] is True
     assert ui.toasts() == ["mine is in the list."]
-    ui.window.notify.toasts[0].act()
+    ui.window.notify.toasts.shown[0].act()
     await ui.rest()
     assert ui.app.models.state.path.endswith("mine.gguf")

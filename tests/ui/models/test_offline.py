@@ -55,7 +55,7 @@ async def test_a_download_that_is_asked_for_offers_the_way_back(make: Make, monk
     page = await opened(ui)
     page.advice.cards[1].get.button.click()
     await ui.rest()
-    (toast,) = ui.window.notify.toasts
+    (toast,) = ui.window.notify.toasts.shown
     assert toast.text.startswith(SAID)
     assert toast.button is not None and toast.button.text() == "Go online"
     toast.button.click()

@@ -138,7 +138,7 @@ async def test_a_download_from_its_button_to_its_first_use(make: Make) -> None:
     assert ui.toasts() == ["Qwen3 4B is here and checked."]
     assert best.get.use_button.isVisible()
     assert [row.name for row in page.installed.list.rows] == ["Qwen3 4B"]
-    ui.window.notify.toasts[0].act()
+    ui.window.notify.toasts.shown[0].act()
     await ui.rest()
     assert ui.app.models.state.path.endswith("Qwen3-4B-Q4_K_M.gguf")
     assert ui.window.pages.currentWidget() is ui.chat

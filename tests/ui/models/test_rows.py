@@ -202,6 +202,8 @@ async def test_from_right_to_left_a_row_is_mirrored(make: Make) -> None:
     page.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     await built(ui, page)
     await asyncio.sleep(0.02)
+    filters = page.catalogue.filters
+    assert filters.family.x() > filters.purpose.x() > filters.size_.x()
     row = page.installed.list.row(0)
     assert row.more.geometry().left() == 4  # type: ignore[attr-defined]
     assert row.use.geometry().left() == 4 + row.more.width() + 6  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import Qt
@@ -11,12 +12,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from qwen_desktop.core.paths import resources_folder
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.composer import ModelButton
+from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models.option_row import OptionRow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
+from qwen_desktop.ui.widgets.flow import FlowLayout
+from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.search_field import SearchField
+from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.tick import Tick
 
 Show = Callable[..., QWidget]
@@ -119,6 +126,72 @@ def test_signs_stand_before_the_words(theme: Theme, shown: Show, qapp: QApplicat
     ink = places(button, theme, "on_accent")
     words = button.fontMetrics().horizontalAdvance("Download")
     assert max(ink) - min(ink) > words + 12  # beside the words, not on them
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_words_begin_at_the_start_and_signs_of_more_stand_at_the_end(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    theme.apply(qapp)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    select, model = Select(theme, "Theme"), ModelButton(theme)
+    select.addItem("Dark")
+    model.set_name("Qwen3 4B (new)")
+    flow = QWidget()
+    line = FlowLayout(flow)
+    parts = [Chip(theme, word) for word in ("one", "two")]
+    for part in parts:
+        line.addWidget(part)
+    names = [made(theme, "/a/folder", color="accent") for made in (Label, Paragraph, ElidedLabel)]
+    shown(*names, select, model, flow)
+    for name in names:
+        ink = places(name, theme, "accent")
+        assert (min(ink) < 10) if ltr else (max(ink) > name.width() - 15), type(name)
+    assert (parts[0].x() < parts[1].x()) is ltr
+    assert (parts[0].x() == 0) if ltr else (parts[0].geometry().right() == flow.width() - 1)
+    for control in (select, model):
+        ink = places(control, theme, "text")
+        gap = max(b - a for a, b in pairwise(ink))
+        assert gap > 5, type(control)  # between words and sign
+        words, sign = (ink[0], ink[-1]) if ltr else (control.width() - ink[-1], control.width() - ink[0])
+        assert words < 20 and control.width() - 25 < sign
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_the_caret_of_an_empty_field_stands_where_its_hint_begins(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    box, search = MessageEdit(theme), SearchField(theme, "Find")
+    shown(box, search)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    assert (search.cursorRect().center().x() < 60) if ltr else (search.cursorRect().center().x() > search.width() - 60)
+    room = box.viewport().width()
+
+    def caret() -> int:
+        rect = box.cursorRect()
+        assert rect.left() >= 0 and rect.right() < room  # all of it is seen
+        return rect.left()
+
+    assert (caret() < 5) if ltr else (caret() > room - 5)
+    box.setPlainText("Latin")
+    assert caret() < 5
+    box.setPlainText("شرح")
+    assert caret() > room - 5
+
+
+@pytest.mark.parametrize(
+    ("name", "shown_as"),
+    [("Qwen3 4B (new)", "\u200f\u202aQwen3 4B (new)\u202c\u200f"), ("شرح", "شرح"), ("7", "7")],
+)
+def test_a_latin_name_does_not_turn_an_arabic_sentence(qapp: QApplication, name: str, shown_as: str) -> None:
+    assert texts.fill("{name}.", name=name) == f"{name}."
+    qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        assert texts.fill("{name}.", name=name) == f"{shown_as}."
+    finally:
+        qapp.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
 
 
 def test_an_icon_has_the_colour_of_the_theme_that_is_in_force(theme: Theme, shown: Show) -> None:

@@ -21,12 +21,6 @@ from tests.ui.models.helpers import opened, services
 if TYPE_CHECKING:
     from tests.ui.conftest import Make
 
-#: Modules whose texts are still to be put in order. Empty in the end.
-NOT_YET: tuple[str, ...] = (
-    "qwen_desktop.ui.rail",
-    "qwen_desktop.ui.main_window",  # the parent of what dialogs.py and models/page.py open
-)
-
 
 @pytest.fixture(params=list(pseudo.LOCALES), scope="module")
 def language(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[str]:
@@ -44,16 +38,12 @@ class Found:
 
     async def look(self, place: str) -> None:
         """See what is on the screen."""
-        texts = sorted(one for one in english() - self._told if not self._known(one))
+        texts = sorted(english() - self._told)
         self._told.update(texts)
         self.wrong += [f"{place}: {one.module.removeprefix('qwen_desktop.ui.')} shows “{one.text}”" for one in texts]
         shown = [window for window in QApplication.topLevelWidgets() if window.isVisible()]
         for window in shown:
             self.wrong += [f"{place}: {text}" for text in await stays_cut_off(window)]
-
-    @staticmethod
-    def _known(one: English) -> bool:
-        return bool(NOT_YET) and one.module.startswith(NOT_YET)
 
 
 async def test_no_page_speaks_english(make: Make, language: str) -> None:
