@@ -6,7 +6,7 @@ from typing import Literal
 
 from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QStyle, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
 from qwen_desktop.core.text import clean
 from qwen_desktop.ui.theme import Theme
@@ -154,12 +154,13 @@ class MessageEdit(QPlainTextEdit):
         Qt puts all at the left."""
         document = self.document()
         way = self.layoutDirection() if document.isEmpty() else document.firstBlock().textDirection()
-        edge = QStyle.visualAlignment(way, Qt.AlignmentFlag.AlignLeft)
+        rtl = way is Qt.LayoutDirection.RightToLeft
+        edge = Qt.AlignmentFlag.AlignRight if rtl else Qt.AlignmentFlag.AlignLeft
         option = document.defaultTextOption()
         if option.alignment() != edge:
             option.setAlignment(edge)
             document.setDefaultTextOption(option)
-            document.setDocumentMargin(0 if edge is Qt.AlignmentFlag.AlignLeft else 1)  # for the caret at the edge
+            document.setDocumentMargin(1 if rtl else 0)  # for the caret at the edge
 
     def _height(self) -> int:
         # A QPlainTextEdit's document measures its height in lines.
