@@ -103,7 +103,7 @@ class WelcomePage(ScrollArea):
         if machine.memory.total_bytes is not None:
             size = words.memory(machine.memory.total_bytes)
             found.append(texts.fill(self.tr("{size} memory"), size=size))
-        found += [words.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
+        found += [texts.isolated(words.card(gpu)) for gpu in machine.gpus[:2]]
         said = texts.joined(filter(None, found))
         comfort = self._board.comfort
         if comfort is not None:
