@@ -105,7 +105,7 @@ class WelcomePage(ScrollArea):
         if machine.memory.total_bytes is not None:
             size = model_texts.memory(machine.memory.total_bytes)
             found.append(texts.fill(self.tr("{size} memory"), size=size))
-        found += [model_texts.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
+        found += [texts.isolated(model_texts.card(gpu)) for gpu in machine.gpus[:2]]
         said = texts.joined(filter(None, found))
         comfort = self._state.comfort
         if comfort is not None:

@@ -241,9 +241,9 @@ class Chip(Label):
         #: The tone: "accent", "good", "warn", "bad" or "" for none.
         self.kind = kind
         self._icon = icon
+        self._above = 1 if thin else 5
         super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
-        above = 1 if thin else 5
-        self.setContentsMargins(10, above, 10, above)
+        self._pad()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_word(self, text: str, kind: str = "") -> None:
@@ -251,6 +251,14 @@ class Chip(Label):
         self.kind = kind
         self.set_color(kind or "text_muted")
         self.setText(text)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._pad()  # Qt takes a label's margins away when it comes under another parent's style sheet
+
+    def _pad(self) -> None:
+        self.setContentsMargins(10, self._above, 10, self._above)
 
     def _dress(self) -> None:
         super()._dress()

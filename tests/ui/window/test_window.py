@@ -23,6 +23,7 @@ from qwen_desktop.ui.frame import Frame
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import Chip
 from tests import layouts
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
@@ -205,6 +206,13 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
         assert not cut, "\n".join([str(number), *cut])
         shown.reject()
         await asyncio.sleep(0.02)
+
+
+async def test_chips_with_the_same_words_are_as_large_wherever_they_stand(make: Make) -> None:
+    ui = await make()
+    one, other = (chip for chip in ui.chat.findChildren(Chip) if chip.text() == "Built-in guide")
+    assert one.isVisible() and one.size() == other.size()
+    assert one.height() >= one.fontMetrics().height() + 8
 
 
 async def test_a_dialog_that_grows_stays_in_its_window(make: Make) -> None:
