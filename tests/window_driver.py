@@ -23,7 +23,7 @@ from qwen_desktop.ui.theme import Theme
 
 
 class Driver:
-    """One run of the app, opened and closed as ``ui.application`` does it."""
+    """One run of the app, opened and closed as ``ui.startup`` does it."""
 
     async def __aenter__(self) -> Driver:
         app = QApplication.instance()

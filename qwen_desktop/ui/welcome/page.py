@@ -14,8 +14,8 @@ from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
 from qwen_desktop.ui.widgets.boxes import MIDDLE, TOP, column, row
 from qwen_desktop.ui.widgets.buttons import RoundButton, TextButton
@@ -32,21 +32,21 @@ class WelcomePage(ScrollArea):
 
     asked = Signal(str)
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._theme = shell.theme
+        self._ui = ui
+        self._theme = ui.theme
         self._board = board
         self.setObjectName("page")
         self._column = QWidget(self.body)
         self._column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.advice = RecommendedCard(shell, board, getting, self._column)
-        self._lay_out(self._column, shell.theme, shell.actions)
+        self.advice = RecommendedCard(ui, board, getting, self._column)
+        self._lay_out(self._column, ui.theme, ui.actions)
         column(None, row(None, (self._column, 1000), None), None, on=self.body, margins=(24, 24, 24, 24))
         self.setFocusProxy(self.box)
         self._fit()
-        shell.theme.changed.connect(self._fit)
-        shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
+        ui.theme.changed.connect(self._fit)
+        ui.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
         board.rows_changed.connect(self._tell_machine)
 
     def _fit(self) -> None:
@@ -55,7 +55,7 @@ class WelcomePage(ScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
+        self._ui.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
     def _lay_out(self, parent: QWidget, theme: Theme, actions: Actions) -> None:
         title = Paragraph(

@@ -11,8 +11,8 @@ from qwen_desktop.ui.models import words
 from qwen_desktop.ui.models.board import Board
 from qwen_desktop.ui.models.get_button import GetButton
 from qwen_desktop.ui.models.getting import Getting
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
@@ -26,9 +26,9 @@ _PROGRESS = 230
 class RecommendedCard(Card):
     """Bars while the computer is being looked at; hidden when nothing can be recommended and nothing be said."""
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        theme = shell.theme
+        theme = ui.theme
         self._board = board
         self._advice: Advice | None = None
         self.setProperty("best", True)
@@ -37,9 +37,7 @@ class RecommendedCard(Card):
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = GetButton(
-            shell, board, getting, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
-        )
+        self.get = GetButton(ui, board, getting, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS)
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
