@@ -24,7 +24,7 @@ from tests import layouts
 
 
 class Driver:
-    """One run of the app, opened and closed as ``ui.application`` does it."""
+    """One run of the app, opened and closed as ``ui.startup`` does it."""
 
     async def __aenter__(self) -> Driver:
         app = QApplication.instance()

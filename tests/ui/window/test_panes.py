@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def side_by_side(ui: Ui) -> tuple[ConversationPane, ConversationPane]:
     both = QWidget()
     row = QHBoxLayout(both)
-    left, right = (ConversationPane(ui.window.shell, parent=both) for _ in range(2))
+    left, right = (ConversationPane(ui.window.ui, parent=both) for _ in range(2))
     row.addWidget(left)
     row.addWidget(right)
     ui.window.pages.addWidget(both)
