@@ -49,14 +49,14 @@ def window(arguments: Sequence[str]) -> int:
     # Nothing is begun yet that would have to be ended; Python's own answer to Ctrl+C, an exception, breaks Qt's start.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from qwen_desktop.ui import application  # noqa: PLC0415 - Qt, only for the window
+    from qwen_desktop.ui import startup  # noqa: PLC0415 - Qt, only for the window
 
     wanted = launch.window(arguments)
     files = (wanted.file,) if wanted is not None and wanted.file else ()
     with contextlib.suppress(OSError):  # a home that is gone
         # Out of the folder of a model that was double-clicked: nothing that lies there may be loaded or run.
         os.chdir(home() or paths.resources)
-    return application.run(paths, _services, files)
+    return startup.run(paths, _services, files)
 
 
 def _services(paths: Paths) -> Services:

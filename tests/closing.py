@@ -255,7 +255,7 @@ class Restless:
         self.window.notify.link(self.rng.choice(("https://example.org", "file:///etc/passwd")))
 
     async def open_crash_report(self) -> None:
-        dialogs.crash(self.window.shell.theme, self.window, "a report").open()
+        dialogs.crash(self.window.ui.theme, self.window, "a report").open()
 
     async def open_help(self) -> None:
         self.window.actions_.trigger(self.rng.choice(("help.shortcuts", "help.about")))
@@ -298,7 +298,7 @@ class Restless:
             async with asyncio.timeout(5):
                 while not over:  # noqa: ASYNC110 - Qt's state has no event to await
                     await asyncio.sleep(0.005)
-        bus, theme = self.services.bus, self.window.shell.theme
+        bus, theme = self.services.bus, self.window.ui.theme
         self.window.hide()
         self.window.deleteLater()
         delete_later()

@@ -27,7 +27,7 @@ from PySide6.QtCore import (
 
 from qwen_desktop.process.last_resort import LastResort
 from qwen_desktop.ui.crash_report import CrashWatch
-from qwen_desktop.ui.file_open import Application
+from qwen_desktop.ui.qt_application import Application
 
 #: From the wish to the process's end, in seconds; what comes later the system kills.
 LIMIT_S = 2.8

@@ -1,6 +1,6 @@
 """One window per data folder: a second start hands its file to the first and ends.
 
-The lock of the data folder (``application``) decides who is first, not the socket: the socket file of a killed process
+The lock of the data folder (``startup``) decides who is first, not the socket: the socket file of a killed process
 may linger. Where the first one hears stands in a file of that folder, so that it is found however the folder is spelled
 (links, capitals, short names, another mount) and whatever the second start's temporary folder is; and since the name is
 a new one each time, nobody else on the computer can take it first. Commands (``qwen-desktop chat …``) take no lock, so

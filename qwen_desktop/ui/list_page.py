@@ -7,7 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from qwen_desktop.core.settings import value
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import row
 
 #: Under this width of the window, in px, the list gives way to the page.
@@ -17,9 +17,9 @@ NARROW = 1000
 class ListPage(QWidget):
     """Its parts are set by ``split``, once. ``setting`` keeps whether the list is shown, "" where that is not kept."""
 
-    def __init__(self, shell: Shell, *, setting: str = "") -> None:
+    def __init__(self, ui: UiContext, *, setting: str = "") -> None:
         super().__init__()
-        self._shell = shell
+        self._ui = ui
         self._setting = setting
         self._narrow: bool | None = None
         self.setObjectName("page")
@@ -50,10 +50,10 @@ class ListPage(QWidget):
         """Show or hide the list, also at the next start; in a narrow window only for now."""
         self.show_list(shown)
         if self._setting and not self._narrow and shown is not self._wanted():
-            self._shell.operations.run(self._shell.services.preferences.change({self._setting: shown}), owner=self)
+            self._ui.operations.run(self._ui.services.preferences.change({self._setting: shown}), owner=self)
 
     def _wanted(self) -> bool:
-        return not self._setting or bool(value(self._shell.services.preferences.settings, self._setting))
+        return not self._setting or bool(value(self._ui.services.preferences.settings, self._setting))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

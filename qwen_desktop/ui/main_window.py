@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
 from qwen_desktop.ui.quit import Quit
@@ -38,7 +38,7 @@ _FIRST_S = 0.5
 _TEXT_SIZES = (80, 200, 10)
 
 
-class MainWindow(Frame):
+class MainWindow(FirstPaintWindow):
     """Shown empty, then filled by ``build``, then brought to life by ``start`` inside the event loop.
 
     ``finished`` says that the app may end.
@@ -55,12 +55,12 @@ class MainWindow(Frame):
         """Fill the frame: rail, commands, an empty page. Call it once."""
         # Not before the first paint:
         from qwen_desktop.ui.actions import Actions  # noqa: PLC0415
-        from qwen_desktop.ui.collector import Collector  # noqa: PLC0415
+        from qwen_desktop.ui.gc_timer import GcTimer  # noqa: PLC0415
         from qwen_desktop.ui.models.controller import ModelsController  # noqa: PLC0415
         from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
         from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
         from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
-        from qwen_desktop.ui.shell import Shell  # noqa: PLC0415
+        from qwen_desktop.ui.ui_context import UiContext  # noqa: PLC0415
         from qwen_desktop.ui.widgets.boxes import row  # noqa: PLC0415
         from qwen_desktop.ui.widgets.focus_ring import FocusRing  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ class MainWindow(Frame):
         self.notify = Notify(theme, self)
         self.actions_ = Actions(self)
         self.operations = Operations(self.notify, self)
-        self.shell = Shell(services, theme, self.actions_, self.notify, self.operations)
+        self.ui = UiContext(services, theme, self.actions_, self.notify, self.operations)
         self.rail = Rail(theme, self.actions_, self)
         self.pages = Pages(self)
         self._skeleton = self._early_page()
@@ -88,8 +88,8 @@ class MainWindow(Frame):
         app = QApplication.instance()
         if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
             FocusRing(app)
-        self.collector = Collector(services.chat.running, self)
-        self.models = ModelsController(self.shell, self.rail, self.pages, self)
+        self.gc_timer = GcTimer(services.chat.running, self)
+        self.models = ModelsController(self.ui, self.rail, self.pages, self)
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
         self.notify.toasts.set_room(self._toast_room)
@@ -255,7 +255,7 @@ class MainWindow(Frame):
         for problem in self._services.preferences.problems:
             self.notify.toast(texts.problem(problem))
         self.notify.toasts.arrange()  # those of before stood where the page was not laid out yet
-        self.collector.start()
+        self.gc_timer.start()
 
     async def _show_first(self) -> None:
         """Read the list of chats and show the first page, unless the user has asked for another one meanwhile."""

@@ -19,7 +19,7 @@ CHAT, MODELS, SETTINGS, WELCOME = "view.chat", "view.models", "view.settings", "
 def _chat(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.chat.page import ChatPage  # noqa: PLC0415 - not before the first paint
 
-    page = ChatPage(window.shell)
+    page = ChatPage(window.ui)
     page.model_opened.connect(window.use_model)
     page.conversation_shown.connect(window.conversation_shown)
     width = window.state.list_width
@@ -31,19 +31,19 @@ def _chat(window: MainWindow) -> QWidget:
 def _models(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
 
-    return ModelsPage(window.shell, window.models.state, window.models.starter)
+    return ModelsPage(window.ui, window.models.state, window.models.starter)
 
 
 def _settings(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.settings.page import SettingsPage  # noqa: PLC0415 - not before the first paint
 
-    return SettingsPage(window.shell)
+    return SettingsPage(window.ui)
 
 
 def _welcome(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.welcome.page import WelcomePage  # noqa: PLC0415 - not before the first paint
 
-    page = WelcomePage(window.shell, window.models.state, window.models.starter)
+    page = WelcomePage(window.ui, window.models.state, window.models.starter)
     page.asked.connect(window.ask_guide)
     return page
 

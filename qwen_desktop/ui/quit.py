@@ -31,7 +31,7 @@ class Quit(QObject):
         """The user wants the app to end: asked about first while answers run."""
         if self._begun or self.question is not None:
             return
-        running = len(self._window.shell.services.chat.running())
+        running = len(self._window.ui.services.chat.running())
         if not running:
             self.now()
             return
@@ -68,5 +68,5 @@ class Quit(QObject):
         window.leave()
         await window.operations.settle(settle)
         window.operations.close()
-        window.collector.stop()
+        window.gc_timer.stop()
         self.finished.emit()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMainWindo
 
 from qwen_desktop.core.paths import find_paths, resources_folder
 from qwen_desktop.services.models import ModelFile
-from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.window_state import WindowState
@@ -88,7 +88,7 @@ class Stage:
         theme.set_mode(THEMES[self.look.theme])  # type: ignore[arg-type] # one of the modes
         theme.apply(self._app)
         kept = WindowState(grounds={role: theme.color(role).name() for role in grounds})
-        self._early = Frame(self._remember(kept))
+        self._early = FirstPaintWindow(self._remember(kept))
         self._early.resize(self.look.width, self.look.height)
         self._early.show()
 

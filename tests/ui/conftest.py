@@ -202,7 +202,7 @@ class Make:
         ui.window.leave()
         await ui.app.stop_all()
         await ui.window.operations.settle(2)
-        ui.window.collector.stop()
+        ui.window.gc_timer.stop()
         gc.disable()
         ui.window.hide()
         ui.window.deleteLater()

@@ -55,12 +55,18 @@ def is_english(text: str) -> bool:
     return _WORD.search(NAMES.sub(" ", _TAG.sub(" ", text))) is not None
 
 
+def turns_what_follows(text: str) -> bool:
+    """Whether a name in ``text`` is set by itself and never ends: its half was cut off, and the rest runs as it."""
+    return text.count("\u202a") != text.count("\u202c")
+
+
 def of_widgets(root: QWidget) -> Iterator[English]:
-    """English that visible widgets below ``root`` show, offer as a tooltip, or say to a screen reader."""
+    """English that visible widgets below ``root`` show, offer as a tooltip, or say to a screen reader, and names that
+    do not end."""
     for widget in (root, *root.findChildren(QWidget)):
         if widget.isVisible():
             for text in _texts(widget):
-                if is_english(text):
+                if is_english(text) or turns_what_follows(text):
                     yield English(_module(widget), text)
 
 

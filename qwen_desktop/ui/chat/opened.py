@@ -15,7 +15,7 @@ from qwen_desktop.core.engine import Stats
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 #: Messages read before anything is shown, and then in one go.
 TAIL = 30
@@ -33,11 +33,11 @@ class OpenedConversation(QObject):
     #: ``run`` and ``context`` may be others than before.
     changed = Signal()
 
-    def __init__(self, shell: Shell, transcript: TranscriptView, parent: QObject) -> None:
+    def __init__(self, ui: UiContext, transcript: TranscriptView, parent: QObject) -> None:
         super().__init__(parent)
-        self._history = shell.services.history
-        self._chat = shell.services.chat
-        self._operations = shell.operations
+        self._history = ui.services.history
+        self._chat = ui.services.chat
+        self._operations = ui.operations
         self._transcript = transcript
         self._task: asyncio.Task[None] | None = None
         self._older: asyncio.Task[None] | None = None
@@ -48,7 +48,7 @@ class OpenedConversation(QObject):
         self.id = ""
         #: what the conversation will be called that a new chat becomes with its first message
         self.next_id = new_id()
-        bus = shell.services.bus
+        bus = ui.services.bus
         bus.subscribe(events.MessageAdded, self._on_added, owner=self)
         bus.subscribe(events.MessageChanged, self._on_changed, owner=self)
         bus.subscribe(events.BranchChanged, self._on_branch, owner=self)

@@ -19,7 +19,7 @@ from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.local_files import path_of
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 #: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
 _SHOWN, _COPIED = "chat.shown", "clipboard"
@@ -34,19 +34,19 @@ class ChatPage(ListPage):
     #: The id of the conversation that is on show now, "" for a new one.
     conversation_shown = Signal(str)
 
-    def __init__(self, shell: Shell) -> None:
-        super().__init__(shell, setting="appearance.sidelist")
-        self._services = shell.services
-        self._actions = shell.actions
-        self._notify = shell.notify
-        self._operations = shell.operations
-        self.sidelist = SideList(shell.theme, shell.actions, self)
-        self.header = ChatHeader(shell.theme, shell.actions, self)
-        self.pane = ConversationPane(shell, header=self.header, parent=self)
-        self.split(self.sidelist, self.pane, shell.theme.size("sidebar_width"))
+    def __init__(self, ui: UiContext) -> None:
+        super().__init__(ui, setting="appearance.sidelist")
+        self._services = ui.services
+        self._actions = ui.actions
+        self._notify = ui.notify
+        self._operations = ui.operations
+        self.sidelist = SideList(ui.theme, ui.actions, self)
+        self.header = ChatHeader(ui.theme, ui.actions, self)
+        self.pane = ConversationPane(ui, header=self.header, parent=self)
+        self.split(self.sidelist, self.pane, ui.theme.size("sidebar_width"))
         self.setFocusProxy(self.pane)
         # From other pages, where nobody sees the answer, the key does not stop it.
-        self.addAction(shell.actions["answer.stop"])
+        self.addAction(ui.actions["answer.stop"])
         self._connect()
         self._show_pane()
 

@@ -18,12 +18,12 @@ from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.composer import Composer, Draft
-from qwen_desktop.ui.chat.empty import EmptyChat
+from qwen_desktop.ui.chat.empty_chat import EmptyChat
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.opened import OpenedConversation
-from qwen_desktop.ui.chat.status import StatusLine
+from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.surface import SHADOW
 
@@ -40,21 +40,21 @@ class ConversationPane(QWidget):
     #: The path of a model file that shall answer, "" for the guide.
     model_chosen = Signal(object)  # a path
 
-    def __init__(self, shell: Shell, *, header: QWidget | None = None, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, *, header: QWidget | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._services = shell.services
-        self._theme = shell.theme
-        self._actions = shell.actions
-        self._notify = shell.notify
-        self._operations = shell.operations
+        self._services = ui.services
+        self._theme = ui.theme
+        self._actions = ui.actions
+        self._notify = ui.notify
+        self._operations = ui.operations
         self._conversation: Conversation | None = None
         self._drafts: dict[str, Draft] = {}
         #: of a new chat, until it is stored
         self._new_thinking = ThinkingMode.AUTO
         self._new_model: ModelRef | None = None
         self._thinking_wish = f"chat.thinking.{id(self)}"
-        services = shell.services
-        self.transcript = TranscriptView(shell.theme, self)
+        services = ui.services
+        self.transcript = TranscriptView(ui.theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
         self.transcript.set_renderer(
@@ -62,16 +62,16 @@ class ConversationPane(QWidget):
             lambda texts: services.jobs.call("markdown.plain", {"texts": texts}),
             lambda text, number: services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
-        self.empty = EmptyChat(shell.theme, shell.actions, self)
-        self.composer = Composer(shell.theme, self)
-        self.status = StatusLine(shell.theme, self)
-        self.model_menu = ModelMenu(shell.actions, self)
-        self.opened = OpenedConversation(shell, self.transcript, self)
+        self.empty = EmptyChat(ui.theme, ui.actions, self)
+        self.composer = Composer(ui.theme, self)
+        self.status = StatusLine(ui.theme, self)
+        self.model_menu = ModelMenu(ui.actions, self)
+        self.opened = OpenedConversation(ui, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._lay_out(header)
         self._connect()
         self._align()
-        self._take_settings(shell.services.preferences.settings)
+        self._take_settings(ui.services.preferences.settings)
         self.open(None)
 
     def _lay_out(self, header: QWidget | None) -> None:

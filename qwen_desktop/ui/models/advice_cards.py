@@ -12,7 +12,7 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.download_button import DownloadButton
 from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.state import ModelsState
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, START, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
@@ -31,10 +31,10 @@ class AdviceCard(Card):
     details_wanted = Signal()
 
     def __init__(
-        self, shell: Shell, advice: Advice, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+        self, ui: UiContext, advice: Advice, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        theme = shell.theme
+        theme = ui.theme
         self.advice = advice
         self._state = state
         best = advice.kind == "best"
@@ -59,7 +59,7 @@ class AdviceCard(Card):
         self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.get = DownloadButton(shell, state, starter, self, primary=best)
+        self.get = DownloadButton(ui, state, starter, self, primary=best)
         self.get.show_model(model, quant)
         head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
@@ -102,11 +102,11 @@ class AdviceCards(QWidget):
     details_wanted = Signal(object)
 
     def __init__(
-        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+        self, ui: UiContext, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        theme = self._theme = shell.theme
-        self._shell = shell
+        theme = self._theme = ui.theme
+        self._ui = ui
         self._state = state
         self._starter = starter
         self.cards: tuple[AdviceCard, ...] = ()
@@ -141,7 +141,7 @@ class AdviceCards(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._shell, advice, self._state, self._starter, self) for advice in advised]
+        cards = [AdviceCard(self._ui, advice, self._state, self._starter, self) for advice in advised]
         self.cards = tuple(cards)
         for card in cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))

@@ -15,7 +15,7 @@ from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
 from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.models.state import Action, ModelsState, Row, order, reference
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
@@ -35,12 +35,12 @@ class CatalogueSection(QWidget):
     download_wanted = Signal(object)
     progress_wanted = Signal(object)
 
-    def __init__(self, shell: Shell, state: ModelsState, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, state: ModelsState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
+        self._ui = ui
         self._state = state
         self._words = ""
-        theme = shell.theme
+        theme = ui.theme
         title = Label(theme, self.tr("All models"), self, role="message", weight=600)
         self.filters = Filters(theme, title, self)
         self.count = Label(theme, "", self, role="small", color="text_muted", tabular=True)
@@ -58,7 +58,7 @@ class CatalogueSection(QWidget):
         self.show_rows()
 
     def _build_lookup(self) -> None:
-        theme = self._shell.theme
+        theme = self._ui.theme
         self.lookup = Card(self)
         self.lookup_text = Paragraph(theme, "", self.lookup, role="small", color="text_muted")
         self.lookup_button = TextButton(theme, "", self.lookup, icon="search")
@@ -68,7 +68,7 @@ class CatalogueSection(QWidget):
         self.lookup.hide()
 
     def _build_empty(self) -> None:
-        theme = self._shell.theme
+        theme = self._ui.theme
         self.empty = QWidget(self)
         self.empty_text = Paragraph(theme, "", self.empty, color="text_muted")
         self.empty_text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -85,7 +85,7 @@ class CatalogueSection(QWidget):
         self.filters.changed.connect(self.show_rows)
         self.refresh.clicked.connect(self.look_for_new)
         state.rows_changed.connect(self._rows_changed)
-        bus = self._shell.services.bus
+        bus = self._ui.services.bus
         bus.subscribe(events.LibraryChanged, lambda _event: self.list.refresh(), owner=self)
         bus.subscribe(events.DownloadsChanged, lambda _event: self.list.refresh(), owner=self)
         bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
@@ -138,7 +138,7 @@ class CatalogueSection(QWidget):
         self._say_empty(found, rows, named)
 
     def _say_count(self, shown: int, total: int) -> None:
-        updated = self._shell.services.catalogue.updated_at
+        updated = self._ui.services.catalogue.updated_at
         text = self.tr("%n model(s)", "", total)
         if shown != total:
             text = texts.fill(self.tr("{shown} of %n model(s)", "", total), shown=shown)
@@ -202,15 +202,15 @@ class CatalogueSection(QWidget):
             self.show_problem(texts.fill(text, problem=texts.problem(problem_of(error))))
             return True
 
-        before = len(self._shell.services.catalogue.models())
+        before = len(self._ui.services.catalogue.models())
 
         def done(_: object) -> None:
-            more = len(self._shell.services.catalogue.models()) - before
+            more = len(self._ui.services.catalogue.models()) - before
             text = self.tr("%n new model(s).", "", more) if more > 0 else self.tr("The list is up to date.")
-            self._shell.notify.toast(text, kind="good")
+            self._ui.notify.toast(text, kind="good")
 
-        self._shell.operations.run(
-            self._shell.services.catalogue.refresh(), owner=self, busy=self.refresh, on_done=done, on_error=failed
+        self._ui.operations.run(
+            self._ui.services.catalogue.refresh(), owner=self, busy=self.refresh, on_done=done, on_error=failed
         )
 
     def enter(self) -> bool:
@@ -239,8 +239,8 @@ class CatalogueSection(QWidget):
             if self._words.strip() == asked and self.isVisible():
                 self.details_wanted.emit(model)
 
-        self._shell.operations.run(
-            self._shell.services.catalogue.lookup(asked),
+        self._ui.operations.run(
+            self._ui.services.catalogue.lookup(asked),
             owner=self,
             orphaned="quiet",
             busy=self.lookup_button,
@@ -251,7 +251,7 @@ class CatalogueSection(QWidget):
     # Rows -------------------------------------------------------------------------------------------------------------
 
     def _make(self, parent: QWidget) -> CatalogueRow:
-        row = CatalogueRow(self._shell.theme, self._state, parent)
+        row = CatalogueRow(self._ui.theme, self._state, parent)
         row.clicked.connect(lambda: self._act(row.row, "none"))
         row.button.clicked.connect(lambda: self._act(row.row, row.action))
         row.menu_wanted.connect(lambda place: self._open_menu(row, place))

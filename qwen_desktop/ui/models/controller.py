@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.services.events import DownloadsChanged
 from qwen_desktop.ui.pages import MODELS, Pages
 from qwen_desktop.ui.rail import Rail
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
@@ -27,29 +27,29 @@ class ModelsController(QObject):
     use_wanted = Signal(object)  # a path
     shown_wanted = Signal()
 
-    def __init__(self, shell: Shell, rail: Rail, pages: Pages, window: QWidget) -> None:
+    def __init__(self, ui: UiContext, rail: Rail, pages: Pages, window: QWidget) -> None:
         super().__init__(window)
-        self._shell = shell
+        self._ui = ui
         self._rail = rail
         self._pages = pages
         self._window = window
         self._sidelist: SideList | None = None
         self.watch: DownloadsWatch | None = None
-        shell.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
+        ui.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
 
     @cached_property
     def state(self) -> ModelsState:
         """What is known about models and this computer; shared by the pages."""
         from qwen_desktop.ui.models.state import ModelsState  # noqa: PLC0415 - not before the first paint
 
-        return ModelsState(self._shell, self)
+        return ModelsState(self._ui, self)
 
     @cached_property
     def starter(self) -> DownloadStarter:
         """The way from a Download button to a running download."""
         from qwen_desktop.ui.models.download_starter import DownloadStarter  # noqa: PLC0415 - not before the first paint
 
-        starter = DownloadStarter(self._shell, self._window)
+        starter = DownloadStarter(self._ui, self._window)
         starter.use_wanted.connect(self.use_wanted)
         return starter
 
@@ -61,11 +61,11 @@ class ModelsController(QObject):
 
     def _watch_downloads(self, _event: DownloadsChanged) -> None:
         """From the first download on the rail, the list of chats and the taskbar show how far it is."""
-        if self.watch is not None or not self._shell.services.downloads.items():
+        if self.watch is not None or not self._ui.services.downloads.items():
             return
         from qwen_desktop.ui.models.watch import DownloadsWatch  # noqa: PLC0415 - only with a download
 
-        self.watch = DownloadsWatch(self._shell, self.starter, self._rail.button(MODELS), self)
+        self.watch = DownloadsWatch(self._ui, self.starter, self._rail.button(MODELS), self)
         self.watch.models_wanted.connect(self.shown_wanted)
         self.watch.page_shown = lambda: self._pages.shows(MODELS)
         if self._sidelist is not None:

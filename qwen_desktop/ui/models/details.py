@@ -22,7 +22,7 @@ from qwen_desktop.ui.widgets.labels import Chip
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.download_starter import DownloadStarter
     from qwen_desktop.ui.models.state import ModelsState
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 WIDTH = 660
 
@@ -32,7 +32,7 @@ class Details(ScrollDialog):
 
     def __init__(
         self,
-        shell: Shell,
+        ui: UiContext,
         state: ModelsState,
         starter: DownloadStarter,
         model: CatalogModel,
@@ -40,7 +40,7 @@ class Details(ScrollDialog):
         *,
         quant: Quant | None = None,
     ) -> None:
-        super().__init__(shell, model.name, "", parent, width=WIDTH)
+        super().__init__(ui, model.name, "", parent, width=WIDTH)
         self.model = model
         self._state = state
         self._starter = starter
@@ -52,7 +52,7 @@ class Details(ScrollDialog):
         self._tell(body)
         self._offer(body)
         self.files = self._names(body)
-        self.memory = MemoryTable(shell, state, model, body)
+        self.memory = MemoryTable(ui, state, model, body)
         self._column.addWidget(self.memory)
         self._column.addStretch(1)
         self.add_button(self.tr("Close"))
@@ -88,7 +88,7 @@ class Details(ScrollDialog):
         pages = ((said, web_page(model.repo)), (self.tr("Licence text"), model.licence_url))
         for text, address in pages:
             if address:
-                links.addWidget(link(theme, text, body, lambda _checked=False, to=address: self._shell.notify.link(to)))
+                links.addWidget(link(theme, text, body, lambda _checked=False, to=address: self._ui.notify.link(to)))
         self._column.addLayout(links)
 
     def _facts(self) -> list[tuple[str, str]]:

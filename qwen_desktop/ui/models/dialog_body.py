@@ -16,7 +16,7 @@ from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.scroll import ScrollArea
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 #: Room for focus rings at the left of a body that scrolls; the dialog's ``inset``.
 INSET = 4
@@ -51,9 +51,9 @@ class ScrollBody(ScrollArea):
 class ScrollDialog(Dialog):
     """A dialog whose body scrolls."""
 
-    def __init__(self, shell: Shell, title: str, text: str, parent: QWidget | None, *, width: int) -> None:
-        super().__init__(shell.theme, title, text, parent, width=width, inset=INSET)
-        self._shell = shell
+    def __init__(self, ui: UiContext, title: str, text: str, parent: QWidget | None, *, width: int) -> None:
+        super().__init__(ui.theme, title, text, parent, width=width, inset=INSET)
+        self._ui = ui
         self.area = ScrollBody(self, parent)
 
     def say(self, text: str, *, role: FontRole = "body", color: str = "text", weight: int = 400) -> None:

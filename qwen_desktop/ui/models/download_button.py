@@ -12,7 +12,7 @@ from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.state import ModelsState
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel
@@ -24,7 +24,7 @@ class DownloadButton(QStackedWidget):
 
     def __init__(
         self,
-        shell: Shell,
+        ui: UiContext,
         state: ModelsState,
         starter: DownloadStarter,
         parent: QWidget | None = None,
@@ -34,7 +34,7 @@ class DownloadButton(QStackedWidget):
         progress_width: int = 0,
     ) -> None:
         super().__init__(parent)
-        theme = shell.theme
+        theme = ui.theme
         self._state = state
         self._starter = starter
         self._model: CatalogModel | None = None
@@ -59,7 +59,7 @@ class DownloadButton(QStackedWidget):
         for page in (self.button, self.progress, self.use_button):
             self.addWidget(page)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        bus = shell.services.bus
+        bus = ui.services.bus
         for kind_ in (events.LibraryChanged, events.DownloadsChanged, events.DownloadChanged):
             bus.subscribe(kind_, self.refresh, owner=self)
         starter.pending.connect(self.refresh)

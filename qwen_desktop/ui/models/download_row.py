@@ -11,8 +11,8 @@ from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.download_starter import DownloadStarter
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
@@ -139,15 +139,15 @@ class DownloadCard(Card):
 class DownloadCards(QWidget):
     """All downloads in the queue's order, as they are whenever one of them changes."""
 
-    def __init__(self, shell: Shell, starter: DownloadStarter, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, starter: DownloadStarter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
+        self._ui = ui
         self._starter = starter
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
         self._column = column(on=self, gap=10)
         for kind in (events.DownloadsChanged, events.DownloadChanged):
-            shell.services.bus.subscribe(kind, self.refresh, owner=self)
+            ui.services.bus.subscribe(kind, self.refresh, owner=self)
         self.refresh()
 
     @property
@@ -156,7 +156,7 @@ class DownloadCards(QWidget):
         return tuple(self._cards[item.id] for item in self._items())
 
     def _items(self) -> list[Download]:
-        return [item for item in self._shell.services.downloads.items() if item.id not in self._dismissed]
+        return [item for item in self._ui.services.downloads.items() if item.id not in self._dismissed]
 
     def refresh(self, _event: object = None) -> None:
         """Show what there is."""
@@ -178,7 +178,7 @@ class DownloadCards(QWidget):
         self.setVisible(bool(items))
 
     def _add(self, item: Download) -> DownloadCard:
-        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self._starter, self)
+        card = self._cards[item.id] = DownloadCard(self._ui.theme, item, self._starter, self)
         card.closed.connect(lambda: self._dismiss(card.download))
         return card
 

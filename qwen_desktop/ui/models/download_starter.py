@@ -14,7 +14,7 @@ from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class DownloadStarter(QObject):
     use_wanted = Signal(object)  # a path
     pending = Signal()
 
-    def __init__(self, shell: Shell, parent: QObject | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._services = shell.services
+        self._ui = ui
+        self._services = ui.services
         self._agreed: set[str] = set()
         self._preparing: set[tuple[str, str]] = set()
 
@@ -53,7 +53,7 @@ class DownloadStarter(QObject):
 
         self._preparing.add(key)
         self.pending.emit()
-        self._shell.operations.run(self._get(model, quant), owner=self, orphaned="cancelled", on_end=ended)
+        self._ui.operations.run(self._get(model, quant), owner=self, orphaned="cancelled", on_end=ended)
 
     def preparing(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether a start of this model is being prepared."""
@@ -83,7 +83,7 @@ class DownloadStarter(QObject):
             return True
         from qwen_desktop.ui.models.licence_dialog import LicenceDialog  # noqa: PLC0415 - rare
 
-        dialog = LicenceDialog(self._shell, model, self._window())
+        dialog = LicenceDialog(self._ui, model, self._window())
         if not await answer(dialog):
             return False
         self._agreed.add(model.repo)
@@ -108,7 +108,7 @@ class DownloadStarter(QObject):
         )
 
     async def _asked(self, title: str, text: str, yes: str, no: str) -> bool:
-        return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no))
+        return await answer(self._ui.notify.ask(title, text, yes, lambda: None, no=no))
 
     def _window(self) -> QWidget | None:
         parent = self.parent()
@@ -118,11 +118,11 @@ class DownloadStarter(QObject):
 
     def pause(self, download: Download) -> None:
         """Stop for now; nothing is lost."""
-        self._shell.operations.run(self._services.downloads.pause(download.id), owner=self)
+        self._ui.operations.run(self._services.downloads.pause(download.id), owner=self)
 
     def resume(self, download: Download) -> None:
         """Go on."""
-        self._shell.operations.run(self._services.downloads.resume(download.id), owner=self)
+        self._ui.operations.run(self._services.downloads.resume(download.id), owner=self)
 
     def toggle(self, download: Download) -> None:
         """Pause what runs or waits, resume what is paused, try what failed again."""
@@ -135,13 +135,13 @@ class DownloadStarter(QObject):
         """Give it a place further on in the queue, or before its own."""
         ids = [item.id for item in self._services.downloads.items()]
         place = max(0, min(len(ids) - 1, ids.index(download.id) + step))
-        self._shell.operations.run(self._services.downloads.move(download.id, place), owner=self)
+        self._ui.operations.run(self._services.downloads.move(download.id, place), owner=self)
 
     def cancel(self, download: Download) -> None:
         """End it and remove what has arrived; asked about where that is much."""
 
         def act() -> None:
-            self._shell.operations.run(self._services.downloads.cancel(download.id), owner=self)
+            self._ui.operations.run(self._services.downloads.cancel(download.id), owner=self)
 
         if download.done_bytes <= _DEAR:
             act()
@@ -151,7 +151,7 @@ class DownloadStarter(QObject):
             size=model_texts.size(download.done_bytes),
         )
         title = texts.fill(self.tr("Cancel the download of {name}?"), name=model_texts.title(download))
-        self._shell.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
+        self._ui.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
 
     def use_download(self, download: Download) -> None:
         """Let what has come answer."""
@@ -164,7 +164,7 @@ class DownloadStarter(QObject):
     def use_it(self, model: InstalledModel) -> None:
         """Let an installed model answer."""
         if model.problem is not None:
-            self._shell.notify.problem(model.problem)
+            self._ui.notify.problem(model.problem)
         else:
             self.use_wanted.emit(model.path)
 

@@ -26,7 +26,7 @@ from qwen_desktop.ui.widgets.switch import SegmentedControl
 from qwen_desktop.ui.widgets.tick import Tick
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 WIDTH = 620
 
@@ -34,10 +34,10 @@ WIDTH = 620
 class CandidateRow(QWidget):
     """A model that was found: its name, size and place, with a tick."""
 
-    def __init__(self, shell: Shell, candidate: ImportCandidate, parent: QWidget) -> None:
+    def __init__(self, ui: UiContext, candidate: ImportCandidate, parent: QWidget) -> None:
         super().__init__(parent)
         self.candidate = candidate
-        theme = shell.theme
+        theme = ui.theme
         free = not candidate.known and candidate.problem is None
         self.tick = Tick(theme, candidate.name, self)
         self.tick.setChecked(free)
@@ -65,19 +65,19 @@ class ImportDialog(ScrollDialog):
 
     imported = Signal(object)
 
-    def __init__(self, shell: Shell, parent: QWidget | None) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None) -> None:
         text = translate(
             "ImportDialog", "Models of other programs on this computer are used where they lie, without a second copy."
         )
-        super().__init__(shell, translate("ImportDialog", "Import models"), text, parent, width=WIDTH)
+        super().__init__(ui, translate("ImportDialog", "Import models"), text, parent, width=WIDTH)
         self.rows: list[CandidateRow] = []
         body = self.area.body
-        self._bars = SkeletonBars(shell.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
+        self._bars = SkeletonBars(ui.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
         self._list = column(gap=2)
-        self.nothing = Paragraph(shell.theme, "", body, color="text_muted")
+        self.nothing = Paragraph(ui.theme, "", body, color="text_muted")
         self.nothing.hide()
         filled(self.area.column, self._bars, self._list, self.nothing, None)
-        self.problem = Paragraph(shell.theme, "", self, role="small", color="bad")
+        self.problem = Paragraph(ui.theme, "", self, role="small", color="bad")
         self.problem.hide()
         self.meter = Meter(self.tr("Copying the models"), self)
         self.meter.hide()
@@ -96,8 +96,8 @@ class ImportDialog(ScrollDialog):
 
     def open(self) -> None:
         super().open()
-        self._shell.operations.run(
-            self._shell.services.library.find_importable(),
+        self._ui.operations.run(
+            self._ui.services.library.find_importable(),
             owner=self,
             orphaned="cancelled",
             on_done=self.show_found,
@@ -126,7 +126,7 @@ class ImportDialog(ScrollDialog):
         self.adjustSize()
 
     def _add(self, candidate: ImportCandidate) -> None:
-        found = CandidateRow(self._shell, candidate, self.area.body)
+        found = CandidateRow(self._ui, candidate, self.area.body)
         found.tick.toggled.connect(self._count)
         self.rows.append(found)
         self._list.addWidget(found)
@@ -184,8 +184,8 @@ class ImportDialog(ScrollDialog):
         self.meter.show_share(0.0)
         self.meter.setVisible(copy)
         # Closing the dialog ends a copy that runs; what was copied in part is removed by the library.
-        self._shell.operations.run(
-            self._shell.services.library.import_files(paths, copy=copy, progress=while_alive(self, self._report)),
+        self._ui.operations.run(
+            self._ui.services.library.import_files(paths, copy=copy, progress=while_alive(self, self._report)),
             owner=self,
             orphaned="cancelled",
             busy=self.go,

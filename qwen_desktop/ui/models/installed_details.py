@@ -16,7 +16,7 @@ from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.buttons import TextButton
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 WIDTH = 600
 
@@ -30,9 +30,11 @@ class InstalledDetails(ScrollDialog):
     reveal_wanted = Signal()
     catalogue_wanted = Signal()
 
-    def __init__(self, shell: Shell, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None) -> None:
-        super().__init__(shell, model.name, "", parent, width=WIDTH)
-        theme, body, column = shell.theme, self.area.body, self.area.column
+    def __init__(
+        self, ui: UiContext, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None
+    ) -> None:
+        super().__init__(ui, model.name, "", parent, width=WIDTH)
+        theme, body, column = ui.theme, self.area.body, self.area.column
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
         self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")
         column.addLayout(facts(theme, self._facts(model), body))

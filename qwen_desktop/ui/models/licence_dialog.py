@@ -15,18 +15,18 @@ from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Paragraph
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 
 class LicenceDialog(Dialog):
     """Accepted when the user agrees."""
 
-    def __init__(self, shell: Shell, model: CatalogModel, parent: QWidget | None) -> None:
+    def __init__(self, ui: UiContext, model: CatalogModel, parent: QWidget | None) -> None:
         own = not model.open_licence
         said = translate("LicenceDialog", "The licence of {name}")
         if not own:
             said = translate("LicenceDialog", "{name} asks for permission")
-        super().__init__(shell.theme, texts.fill(said, name=model.name), "", parent, width=500)
+        super().__init__(ui.theme, texts.fill(said, name=model.name), "", parent, width=500)
         if own:
             licence = model.licence or self.tr("its own licence")
             text = texts.fill(
@@ -37,19 +37,19 @@ class LicenceDialog(Dialog):
                 licence=licence,
             )
             self.address = model.licence_url or web_page(model.base_repo or model.repo)
-            self._say(shell, text, self.tr("Read the licence"), self.address)
+            self._say(ui, text, self.tr("Read the licence"), self.address)
         if model.gated:
             text = self.tr(
                 "Its publisher gives access to accounts that asked for it. Ask on the model's page, then enter that "
                 "account's access token in Settings, Downloads."
             )
-            self._say(shell, text, self.tr("Open the model's page"), web_page(model.repo))
+            self._say(ui, text, self.tr("Open the model's page"), web_page(model.repo))
         self.add_button(self.tr("Cancel"))
         yes = self.tr("Agree and download") if own else self.tr("Download")
         self.agree = self.add_button(yes, lambda: None, kind="primary", default=True)
 
-    def _say(self, shell: Shell, text: str, more: str, address: str) -> None:
+    def _say(self, ui: UiContext, text: str, more: str, address: str) -> None:
         self.body.addWidget(Paragraph(self._theme, text, self, color="text_muted"))
-        button = link(self._theme, more, self, lambda: shell.notify.link(address))
+        button = link(self._theme, more, self, lambda: ui.notify.link(address))
         button.setToolTip(address)
         self.body.addWidget(button, 0, START)

@@ -17,7 +17,7 @@ from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.widgets.boxes import column
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 WIDTH = 560
 
@@ -25,9 +25,9 @@ WIDTH = 560
 class MachineDialog(ScrollDialog):
     """Shows what is known and can have it measured again."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None, comfort: str = "") -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None, comfort: str = "") -> None:
         text = translate("MachineDialog", "What was found here decides which models are said to fit.")
-        super().__init__(shell, translate("MachineDialog", "This computer"), text, parent, width=WIDTH)
+        super().__init__(ui, translate("MachineDialog", "This computer"), text, parent, width=WIDTH)
         self._machine: Machine | None = None
         self._holder = QWidget(self.area.body)
         self.area.column.addWidget(self._holder)
@@ -36,8 +36,8 @@ class MachineDialog(ScrollDialog):
         self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
         self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
-        shell.services.bus.subscribe(MachineChanged, self._changed, owner=self)
-        self.show_machine(shell.services.machines.known)
+        ui.services.bus.subscribe(MachineChanged, self._changed, owner=self)
+        self.show_machine(ui.services.machines.known)
 
     def _changed(self, event: MachineChanged) -> None:
         self.show_machine(event.machine)
@@ -55,8 +55,8 @@ class MachineDialog(ScrollDialog):
         old.deleteLater()
 
     def _measure(self) -> None:
-        self._shell.operations.run(
-            self._shell.services.machines.machine(refresh=True),
+        self._ui.operations.run(
+            self._ui.services.machines.machine(refresh=True),
             owner=self,
             orphaned="quiet",
             busy=self.again,
@@ -67,7 +67,7 @@ class MachineDialog(ScrollDialog):
         if self._machine is not None:
             said = "\n".join(f"{name}: {value}" for name, value in self._facts(self._machine))
             QGuiApplication.clipboard().setText(said)
-            self._shell.notify.toast(self.tr("The facts are copied."))
+            self._ui.notify.toast(self.tr("The facts are copied."))
 
     # What is known ----------------------------------------------------------------------------------------------------
 

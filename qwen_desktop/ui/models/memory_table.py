@@ -19,7 +19,7 @@ from qwen_desktop.ui.widgets.select import Select
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.state import ModelsState
-    from qwen_desktop.ui.shell import Shell
+    from qwen_desktop.ui.ui_context import UiContext
 
 _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
 
@@ -27,16 +27,16 @@ _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
 class MemoryTable(QWidget):
     """Shows the verdict for a context that the user can change."""
 
-    def __init__(self, shell: Shell, state: ModelsState, model: CatalogModel, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, state: ModelsState, model: CatalogModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
+        self._ui = ui
         self._state = state
         self._model = model
         self._quant: Quant | None = None
-        theme = shell.theme
+        theme = ui.theme
         self.context = Select(theme, self.tr("Context for which memory is shown"), self)
         self._asked = 0
-        self._offer(shell.services.fits.use().context)
+        self._offer(ui.services.fits.use().context)
         self.context.activated.connect(lambda _row: self.show_quant(self._quant))
         self.sentence = Paragraph(theme, "", self)
         self.meter = Meter(self.tr("Memory"), self, role="good")
@@ -94,7 +94,7 @@ class MemoryTable(QWidget):
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
         self.meter.show_share(share, model_texts.verdict(fit)[1])
         self.meter.setAccessibleDescription(model_texts.fit_sentence(fit))
-        theme, together = self._shell.theme, self.tr("Together")
+        theme, together = self._ui.theme, self.tr("Together")
         for place, (title, count) in enumerate(one for one in self._figures(fit) if one[1] or one[0] == together):
             weight, color = (600, "text") if title == together else (400, "text_muted")
             name = Label(theme, title, self, role="small", color=color, weight=weight)
@@ -142,8 +142,8 @@ class MemoryTable(QWidget):
                 self.problem.show()
             return True
 
-        self._shell.operations.run(
-            self._shell.services.fits.of_reference(reference),
+        self._ui.operations.run(
+            self._ui.services.fits.of_reference(reference),
             owner=self,
             orphaned="cancelled",
             busy=self.check,

@@ -26,8 +26,8 @@ _SIZE_IN_NAME = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)[Bb](?![A-Za-z0-9])
 
 
 def line(*parts: str) -> str:
-    """What there is of ``parts``, in one line."""
-    return ", ".join(filter(None, parts))
+    """What there is of ``parts``, in one line, each in its own direction."""
+    return ", ".join(texts.isolated(part) for part in parts if part)
 
 
 def size(count: float | None) -> str:
@@ -175,16 +175,20 @@ def feature(machine: Machine) -> str:
     return next((name for name in _FEATURES if name in machine.cpu.features), "")
 
 
+def card(gpu: Gpu) -> str:
+    """A graphics card's name without what its maker repeats in every name."""
+    return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)|\b(?:AMD|NVIDIA|Intel|GeForce)\b", " ", gpu.name)).strip()
+
+
 def graphics(gpu: Gpu) -> str:
     """A graphics card: "Radeon 780M (Vulkan), shared memory", "RTX 4070 (CUDA), 12 GB, 11 free"."""
-    name = re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)|\b(?:AMD|NVIDIA|Intel|GeForce)\b", " ", gpu.name)).strip()
-    shown = f"{name} ({gpu.backend})" if gpu.backend else name
+    shown = f"{card(gpu)} ({gpu.backend})" if gpu.backend else card(gpu)
     if gpu.unified:
         return texts.fill(translate("ModelTexts", "{card}, shared memory"), card=shown)
     if gpu.total_bytes is None:
-        return shown
+        return texts.isolated(shown)
     if gpu.free_bytes is None:
-        return f"{shown}, {memory(gpu.total_bytes)}"
+        return line(shown, memory(gpu.total_bytes))
     sentence = translate("ModelTexts", "{card}, {total}, {free} free")
     return texts.fill(sentence, card=shown, total=memory(gpu.total_bytes), free=_gigabytes(gpu.free_bytes))
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.hub.access import is_offline, offline_variable
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
@@ -17,20 +17,18 @@ from qwen_desktop.ui.widgets.surface import Card
 class OfflineBar(Card):
     """Shows and hides itself with the setting. What the environment forbids no click allows."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._preferences = shell.services.preferences
-        theme = shell.theme
+        self._preferences = ui.services.preferences
+        theme = ui.theme
         self.text = Paragraph(theme, "", self, role="small")
         self.button = TextButton(theme, self.tr("Go online"), self)
         self.button.clicked.connect(
-            lambda: shell.operations.run(
-                self._preferences.set("downloads.offline", False), owner=self, busy=self.button
-            )
+            lambda: ui.operations.run(self._preferences.set("downloads.offline", False), owner=self, busy=self.button)
         )
         sign = IconLabel(theme, "info", self, size=18)
         row((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE), on=self, gap=12, margins=(16, 10, 10, 10))
-        shell.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
+        ui.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()
 
     def tell(self, _event: SettingsChanged | None = None) -> None:

@@ -27,7 +27,7 @@ from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
 from qwen_desktop.ui.models.state import ModelsState, Row
 from qwen_desktop.ui.operation import while_alive
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
@@ -40,10 +40,10 @@ _TYPING_MS = 120
 class ModelsPage(QScrollArea):
     """The page of the rail's Models button."""
 
-    def __init__(self, shell: Shell, state: ModelsState, starter: DownloadStarter) -> None:
+    def __init__(self, ui: UiContext, state: ModelsState, starter: DownloadStarter) -> None:
         super().__init__()
-        self._shell = shell
-        self._services = shell.services
+        self._ui = ui
+        self._services = ui.services
         self._starter = starter
         self._loaded = False
         self.state = state
@@ -52,7 +52,7 @@ class ModelsPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        theme = shell.theme
+        theme = ui.theme
         body = QWidget(self)
         body.setObjectName("pageBody")
         self.column = QWidget(body)
@@ -70,22 +70,22 @@ class ModelsPage(QScrollArea):
         self._show_installed()
 
     def _fit(self) -> None:
-        self.column.setMaximumWidth(self._shell.theme.scaled("models_column"))
+        self.column.setMaximumWidth(self._ui.theme.scaled("models_column"))
 
     def _build(self) -> None:
-        theme, inside = self._shell.theme, self.column
+        theme, inside = self._ui.theme, self.column
         self.title = Label(theme, self.tr("Models"), inside, role="heading", weight=700)
         self.import_button = TextButton(theme, self.tr("Import"), inside, icon="folder-input")
         self.import_button.setToolTip(self.tr("Models of other programs, and files of your own"))
         self.search = SearchField(theme, self.tr("Name, purpose or repository"), inside)
-        self.offline = OfflineBar(self._shell, inside)
+        self.offline = OfflineBar(self._ui, inside)
         self.machine = MachineCard(theme, inside)
         self.purposes = PurposeBar(theme, inside)
-        self.advice = AdviceCards(self._shell, self.state, self._starter, inside)
-        self.downloads = DownloadCards(self._shell, self._starter, inside)
+        self.advice = AdviceCards(self._ui, self.state, self._starter, inside)
+        self.downloads = DownloadCards(self._ui, self._starter, inside)
         self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
         self.installed = InstalledList(theme, inside)
-        self.catalogue = CatalogueSection(self._shell, self.state, inside)
+        self.catalogue = CatalogueSection(self._ui, self.state, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
         head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
@@ -131,7 +131,7 @@ class ModelsPage(QScrollArea):
             self.machine.show_machine(self.state.machine)
             if self.state.rows is not None:
                 self._rows_changed()
-            self._shell.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
+            self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
         else:
             self.state.refresh_when_stale()
 
@@ -214,7 +214,7 @@ class ModelsPage(QScrollArea):
 
     def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
         """Open all about a model of the catalogue."""
-        dialog = Details(self._shell, self.state, self._starter, model, self.window(), quant=quant)
+        dialog = Details(self._ui, self.state, self._starter, model, self.window(), quant=quant)
         dialog.open()
         return dialog
 
@@ -226,13 +226,13 @@ class ModelsPage(QScrollArea):
         from qwen_desktop.ui.models.machine_dialog import MachineDialog  # noqa: PLC0415 - rare
 
         comfort = " ".join(filter(None, (self.machine.comfort.text(), self.machine.with_context.text())))
-        MachineDialog(self._shell, self.window(), f"{comfort}." if comfort else "").open()
+        MachineDialog(self._ui, self.window(), f"{comfort}." if comfort else "").open()
 
     def import_models(self) -> None:
         """Open the import."""
         from qwen_desktop.ui.models.import_dialog import ImportDialog  # noqa: PLC0415 - rare
 
-        dialog = ImportDialog(self._shell, self.window())
+        dialog = ImportDialog(self._ui, self.window())
         dialog.imported.connect(self._imported)
         dialog.open()
 
@@ -242,14 +242,14 @@ class ModelsPage(QScrollArea):
         faulty = [model for model in models if model.template_fault is not None and not model.template_repaired]
         if len(models) == 1 and not faulty:
             text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
-            self._shell.notify.toast(
+            self._ui.notify.toast(
                 text, kind="good", action=self.tr("Use it"), act=lambda: self._starter.use_it(models[0])
             )
         elif faulty:
             text = texts.fill(self.tr("{name} is in the list; its chat template has a fault."), name=faulty[0].name)
-            self._shell.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
+            self._ui.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
         else:
-            self._shell.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
+            self._ui.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
 
     # Installed models -------------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ class ModelsPage(QScrollArea):
         from qwen_desktop.ui.models.installed_details import InstalledDetails  # noqa: PLC0415 - rare
 
         entry = self._services.catalogue.find(model.catalog_id) if model.catalog_id else None
-        dialog = InstalledDetails(self._shell, model, entry, self.window())
+        dialog = InstalledDetails(self._ui, model, entry, self.window())
         dialog.use_wanted.connect(lambda: self._starter.use_it(model))
         dialog.reveal_wanted.connect(lambda: self._reveal(model))
         dialog.repair_wanted.connect(lambda: self._repair(model, repair=True))
@@ -271,7 +271,7 @@ class ModelsPage(QScrollArea):
         """Read the files again and hold them against their hashes."""
         show = self.installed.set_busy
         show(model.id, 0.0)
-        self._shell.operations.run(
+        self._ui.operations.run(
             self._services.library.verify(
                 model.id, while_alive(self, lambda done, total: show(model.id, done / total if total else 0.0))
             ),
@@ -282,20 +282,20 @@ class ModelsPage(QScrollArea):
 
     def _verified(self, model: InstalledModel, *, good: bool) -> None:
         if good:
-            self._shell.notify.toast(texts.fill(self.tr("{name} is as it should be."), name=model.name), kind="good")
+            self._ui.notify.toast(texts.fill(self.tr("{name} is as it should be."), name=model.name), kind="good")
         else:
             text = texts.fill(
                 self.tr("{name} differs from what its hash says. Delete it and download it again."), name=model.name
             )
-            self._shell.notify.toast(text, kind="bad", stays=True)
+            self._ui.notify.toast(text, kind="bad", stays=True)
 
     def _reveal(self, model: InstalledModel) -> None:
         if not QDesktopServices.openUrl(url_of(Path(model.path).parent)):
-            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""
-        self._shell.operations.run(
+        self._ui.operations.run(
             self._services.library.why_no_bin(model.id),
             owner=self,
             on_done=lambda reason: self._ask_delete(model, reason),
@@ -315,21 +315,21 @@ class ModelsPage(QScrollArea):
             text = texts.fill(said, reason=no_bin, size=size)
             yes = self.tr("Delete for good")
         title = texts.fill(self.tr("Delete {name}?"), name=model.name)
-        self._shell.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
+        self._ui.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
     def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
         def failed(error: BaseException) -> bool:
             problem = problem_of(error)
             if permanent or problem.action != "delete_permanently":
                 return False
-            ask, text = self._shell.notify.ask, texts.text(problem.hint) if problem.hint is not None else ""
+            ask, text = self._ui.notify.ask, texts.text(problem.hint) if problem.hint is not None else ""
             ask(texts.text(problem.what), text, self.tr("Delete for good"), lambda: self._delete(model, permanent=True))
             return True
 
-        self._shell.operations.run(
+        self._ui.operations.run(
             self._services.library.delete(model.id, permanent=permanent),
             owner=self,
-            on_done=lambda _: self._shell.notify.toast(texts.fill(self.tr("{name} is deleted."), name=model.name)),
+            on_done=lambda _: self._ui.notify.toast(texts.fill(self.tr("{name} is deleted."), name=model.name)),
             on_error=failed,
         )
 
@@ -340,10 +340,10 @@ class ModelsPage(QScrollArea):
             if repair
             else self.tr("The file's own chat template is used again.")
         )
-        self._shell.operations.run(
+        self._ui.operations.run(
             library.repair_template(model.id) if repair else library.unrepair_template(model.id),
             owner=self,
-            on_done=lambda _: self._shell.notify.toast(done, kind="good"),
+            on_done=lambda _: self._ui.notify.toast(done, kind="good"),
         )
 
     def minimumSizeHint(self) -> QSize:

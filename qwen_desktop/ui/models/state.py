@@ -25,7 +25,7 @@ from qwen_desktop.core.models import (
     Recommendation,
 )
 from qwen_desktop.services import events
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 Action: TypeAlias = Literal["download", "running", "installed", "why", "none"]
 
@@ -60,17 +60,17 @@ class ModelsState(QObject):
 
     rows_changed = Signal()
 
-    def __init__(self, shell: Shell, parent: QObject | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._services = shell.services
+        self._ui = ui
+        self._services = ui.services
         self.rows: tuple[Row, ...] | None = None
         self._computed_at = 0.0
         self._comfort: tuple[CatalogModel, int] | None = None
         self._turn = 0
         self._loading: asyncio.Task[None] | None = None
         for kind in (events.FitsChanged, events.CatalogueChanged):
-            shell.services.bus.subscribe(kind, self.recompute, owner=self)
+            ui.services.bus.subscribe(kind, self.recompute, owner=self)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class ModelsState(QObject):
     async def ensure(self) -> None:
         """Have everything read and judged once, whoever asks first; a failure is raised to each and tried again."""
         if self._loading is None or (self._loading.done() and self.rows is None):
-            self._loading = self._shell.operations.run(
+            self._loading = self._ui.operations.run(
                 self._load(),
                 owner=self,
                 orphaned="cancelled",
@@ -154,7 +154,7 @@ class ModelsState(QObject):
     def refresh_when_stale(self) -> None:
         """The page is shown again: free memory may be another by now."""
         if self.rows is not None and time.monotonic() - self._computed_at > _STALE_S:
-            self._shell.operations.run(self._look_again(), owner=self, orphaned="cancelled")
+            self._ui.operations.run(self._look_again(), owner=self, orphaned="cancelled")
 
     async def _look_again(self) -> None:
         self._computed_at = time.monotonic()
@@ -163,7 +163,7 @@ class ModelsState(QObject):
     def recompute(self, _event: object = None) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
         if self._turn:
-            self._shell.operations.run(self.compute(), owner=self, orphaned="cancelled")
+            self._ui.operations.run(self.compute(), owner=self, orphaned="cancelled")
 
     async def compute(self) -> None:
         """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""

@@ -18,7 +18,7 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.models.taskbar import Taskbar
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
@@ -33,10 +33,10 @@ class DownloadsWatch(QObject):
     models_wanted = Signal()
 
     def __init__(
-        self, shell: Shell, starter: DownloadStarter, button: RailButton, parent: QObject | None = None
+        self, ui: UiContext, starter: DownloadStarter, button: RailButton, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._shell = shell
+        self._ui = ui
         self._starter = starter
         self._button = button
         self._name = button.accessibleName()
@@ -45,7 +45,7 @@ class DownloadsWatch(QObject):
         self._taskbar = Taskbar()
         self._seen: dict[str, DownloadStatus] = {}
         self.page_shown: Callable[[], bool] = lambda: False
-        bus = shell.services.bus
+        bus = ui.services.bus
         bus.subscribe(events.DownloadsChanged, self._refresh, owner=self)
         bus.subscribe(events.DownloadChanged, self._refresh, owner=self)
         self._refresh()
@@ -53,14 +53,14 @@ class DownloadsWatch(QObject):
     def put_into(self, sidelist: SideList) -> None:
         """Show the progress under the list of chats too."""
         if self._side is None:
-            self._side = SideProgress(self._shell.theme, sidelist)
+            self._side = SideProgress(self._ui.theme, sidelist)
             self._side.clicked.connect(self.models_wanted)
             sidelist.add_note(self._side)
             self._show()
 
     def _refresh(self, _event: object = None) -> None:
         self._show()
-        items = self._shell.services.downloads.items()
+        items = self._ui.services.downloads.items()
         before, self._seen = self._seen, {item.id: item.status for item in items}
         for item in items:
             if before.get(item.id, item.status) is item.status:
@@ -71,7 +71,7 @@ class DownloadsWatch(QObject):
                 self._failed(item)
 
     def _finished(self, download: Download) -> None:
-        notify = self._shell.notify
+        notify = self._ui.notify
         if download.problem is not None:
             if not self.page_shown():
                 notify.problem(download.problem)
@@ -86,12 +86,10 @@ class DownloadsWatch(QObject):
     def _failed(self, download: Download) -> None:
         said = texts.text(download.problem.what) if download.problem is not None else ""
         text = texts.fill(self.tr("The download of {name} stopped."), name=model_texts.title(download))
-        self._shell.notify.toast(
-            f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit
-        )
+        self._ui.notify.toast(f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit)
 
     def _show(self) -> None:
-        active = [item for item in self._shell.services.downloads.items() if item.status in _ACTIVE]
+        active = [item for item in self._ui.services.downloads.items() if item.status in _ACTIVE]
         total = sum(item.total_bytes for item in active)
         share = sum(item.done_bytes for item in active) / total if total else 0.0
         self._button.set_progress(share if active else None)

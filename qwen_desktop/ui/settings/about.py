@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP
 from qwen_desktop.ui.settings.licences import LicencesDialog
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, TOP, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph, said
@@ -36,10 +36,10 @@ PARTS = (
 class AboutSection(QWidget):
     """The last page of the settings."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        theme = shell.theme
-        self._shell = shell
+        theme = ui.theme
+        self._ui = ui
         card = Card(self)
         copy = TextButton(theme, self.tr("Copy versions"), card, icon="copy")
         copy.clicked.connect(self._copy)
@@ -47,7 +47,7 @@ class AboutSection(QWidget):
         name = Paragraph(theme, f"{APP} {__version__}", card, role="message", weight=600)
         head = row((sign, TOP), (said(theme, card, name, *about_sentences()), 1), (copy, TOP), gap=16)
         self.licences = TextButton(theme, self.tr("Show licences"), card, icon="book-open")
-        self.licences.clicked.connect(lambda: LicencesDialog(self._shell, self.window()).open())
+        self.licences.clicked.connect(lambda: LicencesDialog(self._ui, self.window()).open())
         parts = Paragraph(theme, self.tr("Licences of the parts"), card, weight=500)
         every = said(
             theme, card, parts, self.tr("Everything that is inside, with its version and the full text of its licence.")
@@ -63,7 +63,7 @@ class AboutSection(QWidget):
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(versions())
-        self._shell.notify.toast(self.tr("The versions are copied."))
+        self._ui.notify.toast(self.tr("The versions are copied."))
 
 
 def about_sentences() -> tuple[str, str]:

@@ -16,7 +16,7 @@ from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path, url_of
 from qwen_desktop.ui.operation import while_alive
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, said
@@ -30,10 +30,10 @@ _TOKEN = "token"  # noqa: S105 - a name, no token
 class DownloadsCard(Card):
     """Two rows that are no plain settings."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.folder = FolderRow(shell, self)
-        self.token = TokenRow(shell, self)
+        self.folder = FolderRow(ui, self)
+        self.token = TokenRow(ui, self)
         column(self.folder, Line(self), self.token, on=self, margins=(18, 3, 18, 3))
 
     def matches(self, asked: str) -> bool:
@@ -46,13 +46,13 @@ class DownloadsCard(Card):
 class FolderRow(QWidget):
     """Where models lie; Change moves them, with progress."""
 
-    def __init__(self, shell: Shell, parent: QWidget) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._library = shell.services.library
+        self._ui = ui
+        self._library = ui.services.library
         self._task: asyncio.Task[object] | None = None
         self._dialog: QFileDialog | None = None
-        theme = shell.theme
+        theme = ui.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
         note = self.tr("Changing it moves the models, also to another drive.")
@@ -73,7 +73,7 @@ class FolderRow(QWidget):
         top = row((words, 1), (self.show_button, MIDDLE), (self.change, MIDDLE))
         column(row((self.line, 1), self.stop), self.meter, on=self.progress, gap=4)
         column(top, self.progress, self.problem, on=self, gap=8, margins=(0, 13, 0, 13))
-        shell.services.bus.subscribe(SettingsChanged, self._show, owner=self)
+        ui.services.bus.subscribe(SettingsChanged, self._show, owner=self)
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -85,7 +85,7 @@ class FolderRow(QWidget):
 
     def _reveal(self) -> None:
         if not QDesktopServices.openUrl(url_of(self._library.folder)):
-            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def _choose(self) -> None:
         dialog = QFileDialog(self.window(), self.tr("Choose the models folder"), str(self._library.folder))
@@ -110,13 +110,13 @@ class FolderRow(QWidget):
             "%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.", "", len(mine)
         )
         text = texts.fill(text, size=size, folder=shown_path(target))
-        self._shell.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
+        self._ui.notify.ask(self.tr("Move the models?"), text, self.tr("Move"), lambda: self._move(target))
 
     def _move(self, target: Path) -> None:
         self.problem.hide()
         self._report(0, 0)
         self.progress.show()
-        self._task = self._shell.operations.run(
+        self._task = self._ui.operations.run(
             self._library.move_folder(target, while_alive(self, self._report)),
             owner=self,
             busy=self.change,
@@ -140,7 +140,7 @@ class FolderRow(QWidget):
         self._show()
 
     def _moved(self, _result: object) -> None:
-        self._shell.notify.toast(self.tr("The models are in their new folder."), kind="good")
+        self._ui.notify.toast(self.tr("The models are in their new folder."), kind="good")
 
     def _failed(self, error: BaseException) -> bool:
         if not isinstance(error, AppError | OSError):
@@ -154,12 +154,12 @@ class TokenRow(QWidget):
     """The token for repositories that ask for an account's permission, of the hub in use: a mirror has one of its own.
     It is never shown again once it is saved."""
 
-    def __init__(self, shell: Shell, parent: QWidget) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._secrets = shell.services.secrets
+        self._ui = ui
+        self._secrets = ui.services.secrets
         self._stored = False
-        theme = shell.theme
+        theme = ui.theme
         self.title = Label(theme, self.tr("Access token"), self, weight=500)
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
         self.field = QLineEdit(self)
@@ -177,12 +177,12 @@ class TokenRow(QWidget):
         words = said(theme, self, self.title, self.note)
         tail = [(part, MIDDLE) for part in (self.field, self.save, self.remove)]
         row((words, 1), *tail, on=self, margins=(0, 13, 0, 13))
-        shell.services.bus.subscribe(SettingsChanged, self._settings_changed, owner=self)
+        ui.services.bus.subscribe(SettingsChanged, self._settings_changed, owner=self)
         self._tell(None)
 
     @property
     def _endpoint(self) -> str:
-        return endpoint_of(self._shell.services.preferences.settings.downloads)
+        return endpoint_of(self._ui.services.preferences.settings.downloads)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -194,7 +194,7 @@ class TokenRow(QWidget):
 
     def _look(self) -> None:
         name = token_name(self._endpoint)
-        self._shell.operations.run(
+        self._ui.operations.run(
             self._secrets.get(name),
             owner=self,
             orphaned="quiet",
@@ -228,17 +228,15 @@ class TokenRow(QWidget):
         def done(_: object) -> None:
             self.field.clear()
             self._tell(token)
-            self._shell.notify.toast(self.tr("The access token is saved."), kind="good")
+            self._ui.notify.toast(self.tr("The access token is saved."), kind="good")
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(
-            self._secrets.set(name, token), owner=self, busy=self.save, on_done=done, wish=_TOKEN
-        )
+        self._ui.operations.run(self._secrets.set(name, token), owner=self, busy=self.save, on_done=done, wish=_TOKEN)
 
     def _remove(self) -> None:
         def done(_: object) -> None:
             self._tell(None)
-            self._shell.notify.toast(self.tr("The access token is removed."))
+            self._ui.notify.toast(self.tr("The access token is removed."))
 
         name = token_name(self._endpoint)
-        self._shell.operations.run(self._secrets.delete(name), owner=self, busy=self.remove, on_done=done, wish=_TOKEN)
+        self._ui.operations.run(self._secrets.delete(name), owner=self, busy=self.remove, on_done=done, wish=_TOKEN)

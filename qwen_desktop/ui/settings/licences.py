@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings import notices
 from qwen_desktop.ui.settings.notices import Part
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
@@ -52,13 +52,13 @@ class PartDelegate(RowDelegate):
 class LicencesDialog(Dialog):
     """Shows the parts once they have been read."""
 
-    def __init__(self, shell: Shell, parent: QWidget) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget) -> None:
         width = min(WIDTH, max(560, parent.width() - 72))
         title = QCoreApplication.translate("LicencesDialog", "Licences of the parts")
-        super().__init__(shell.theme, title, "", parent, width=width)
-        self._shell = shell
+        super().__init__(ui.theme, title, "", parent, width=width)
+        self._ui = ui
         self._parts: Sequence[Part] = ()
-        theme = shell.theme
+        theme = ui.theme
         height = min(HEIGHT, max(240, parent.height() - _AROUND))
         self.search = SearchField(theme, self.tr("Search parts"), self)
         self.search.textChanged.connect(self._fill)
@@ -81,7 +81,7 @@ class LicencesDialog(Dialog):
         self.add_button(self.tr("Close"), kind="primary", default=True)
 
     def _right(self) -> QVBoxLayout:
-        theme = self._shell.theme
+        theme = self._ui.theme
         self.name = ElidedLabel(theme, "", self, role="message", weight=600)
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self.home = TextButton(theme, self.tr("Open its page"), self, kind="link")
@@ -101,8 +101,8 @@ class LicencesDialog(Dialog):
     def open(self) -> None:
         super().open()
         self.search.setFocus()
-        reading = asyncio.to_thread(notices.load, self._shell.services.paths.resources)
-        self._shell.operations.run(reading, owner=self, orphaned="quiet", on_done=self.show_parts)
+        reading = asyncio.to_thread(notices.load, self._ui.services.paths.resources)
+        self._ui.operations.run(reading, owner=self, orphaned="quiet", on_done=self.show_parts)
 
     def show_parts(self, parts: Sequence[Part]) -> None:
         """Show these parts, the first one chosen."""
@@ -144,7 +144,7 @@ class LicencesDialog(Dialog):
         self.text.setPlainText(rule.join(map(notices.reflowed, part.texts)) if part and part.texts else nothing)
 
     def _visit(self) -> None:
-        self._shell.notify.link(self._home)
+        self._ui.notify.link(self._home)
 
 
 def _facts(part: Part) -> str:

@@ -23,7 +23,7 @@ from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
@@ -31,7 +31,7 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
-EXTRAS: dict[str, Callable[[Shell, QWidget], QWidget]] = {"downloads": DownloadsCard, "storage": StorageCard}
+EXTRAS: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"downloads": DownloadsCard, "storage": StorageCard}
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 #: What an automatic value came to, by the setting's key.
@@ -46,11 +46,11 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
 class SettingsPage(ListPage):
     """Live: each change goes to the preferences at once, and each change made elsewhere is shown."""
 
-    def __init__(self, shell: Shell) -> None:
-        super().__init__(shell)
-        self._preferences = shell.services.preferences
+    def __init__(self, ui: UiContext) -> None:
+        super().__init__(ui)
+        self._preferences = ui.services.preferences
         self._info: ModelInfo | None = None
-        theme = shell.theme
+        theme = ui.theme
         self.sections: dict[str, SettingsSection] = {}
         self._pages: dict[str, QWidget] = {}
         self._build_list()  # first, so that Tab goes from the list into the page
@@ -69,14 +69,14 @@ class SettingsPage(ListPage):
         self.setFocusProxy(self.search)
         self._fit()
         theme.changed.connect(self._fit)
-        bus = shell.services.bus
+        bus = ui.services.bus
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
-        self._model_changed(events.ModelChanged(shell.services.models.state))
+        self._model_changed(events.ModelChanged(ui.services.models.state))
         self.show_section(next(iter(self._pages)))
 
     def _fit(self) -> None:
-        self._column.setMaximumWidth(self._shell.theme.scaled("settings_column"))
+        self._column.setMaximumWidth(self._ui.theme.scaled("settings_column"))
 
     def _build_sections(self) -> None:
         shown = [entry for entry in declared() if not entry.info.hidden]
@@ -84,19 +84,19 @@ class SettingsPage(ListPage):
             entries = [entry for entry in shown if entry.section == name]
             if not entries:
                 continue
-            section = SettingsSection(self._shell.theme, name, entries, self._column)
+            section = SettingsSection(self._ui.theme, name, entries, self._column)
             section.changed.connect(self._change)
             section.reset_wanted.connect(self._reset)
             section.reset_all.connect(self._reset_section)
             section.show_settings(self._preferences.settings)
             if name in EXTRAS:
-                section.add_extra(EXTRAS[name](self._shell, section))
+                section.add_extra(EXTRAS[name](self._ui, section))
             self.sections[name] = section
             self._pages[name] = section
-        self._pages[_ABOUT] = AboutSection(self._shell, self._column)
+        self._pages[_ABOUT] = AboutSection(self._ui, self._column)
 
     def _build_list(self) -> None:
-        theme = self._shell.theme
+        theme = self._ui.theme
         self.sidelist = QWidget(self)
         self.sidelist.setObjectName("sidelist")
         self.sidelist.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -173,7 +173,7 @@ class SettingsPage(ListPage):
         entry = self.row(key)
         entry.show_problem("")
         try:
-            self._shell.operations.run(self._preferences.change({key: wanted}), owner=self)
+            self._ui.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
             entry.refused(error)
 
@@ -181,11 +181,11 @@ class SettingsPage(ListPage):
         # A refused entry may stand in the field while the value in force is the default already.
         self.row(key).show_value(value(self._preferences.settings, key))
         self.row(key).control.setFocus()
-        self._shell.operations.run(self._preferences.reset(key), owner=self)
+        self._ui.operations.run(self._preferences.reset(key), owner=self)
 
     def _reset_section(self, name: str) -> None:
         self.sections[name].show_settings(self._preferences.settings)
-        self._shell.operations.run(self._preferences.reset_section(name), owner=self)
+        self._ui.operations.run(self._preferences.reset_section(name), owner=self)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():

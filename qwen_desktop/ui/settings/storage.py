@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path, url_of
-from qwen_desktop.ui.shell import Shell
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, said
@@ -22,13 +22,13 @@ from qwen_desktop.ui.widgets.surface import Card
 class StorageCard(Card):
     """The data folder. Sizes are read in a thread each time the card is shown."""
 
-    def __init__(self, shell: Shell, parent: QWidget | None = None) -> None:
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shell = shell
-        paths = shell.services.paths
+        self._ui = ui
+        paths = ui.services.paths
         self._folder = paths.data
         self._history = paths.database_file
-        theme = shell.theme
+        theme = ui.theme
         self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         self.sizes = Label(theme, "", self, role="small", color="text_muted", wrap=True, tabular=True)
@@ -40,7 +40,7 @@ class StorageCard(Card):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         measured = asyncio.to_thread(_sizes, self._history, self._folder)
-        self._shell.operations.run(
+        self._ui.operations.run(
             measured,
             owner=self,
             orphaned="quiet",
@@ -56,7 +56,7 @@ class StorageCard(Card):
 
     def _show(self) -> None:
         if not QDesktopServices.openUrl(url_of(self._folder)):
-            self._shell.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
 
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.state import ModelsState
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
 from qwen_desktop.ui.widgets.boxes import MIDDLE, TOP, column, row
 from qwen_desktop.ui.widgets.buttons import RoundButton, TextButton
@@ -33,22 +33,22 @@ class WelcomePage(ScrollArea):
     asked = Signal(str)
 
     def __init__(
-        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+        self, ui: UiContext, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._shell = shell
-        self._theme = shell.theme
+        self._ui = ui
+        self._theme = ui.theme
         self._state = state
         self.setObjectName("page")
         self._column = QWidget(self.body)
         self._column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.advice = RecommendedCard(shell, state, starter, self._column)
-        self._lay_out(self._column, shell.theme, shell.actions)
+        self.advice = RecommendedCard(ui, state, starter, self._column)
+        self._lay_out(self._column, ui.theme, ui.actions)
         column(None, row(None, (self._column, 1000), None), None, on=self.body, margins=(24, 24, 24, 24))
         self.setFocusProxy(self.box)
         self._fit()
-        shell.theme.changed.connect(self._fit)
-        shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
+        ui.theme.changed.connect(self._fit)
+        ui.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
         state.rows_changed.connect(self._tell_machine)
 
     def _fit(self) -> None:
@@ -57,7 +57,7 @@ class WelcomePage(ScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._state.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
+        self._ui.operations.run(self._state.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
     def _lay_out(self, parent: QWidget, theme: Theme, actions: Actions) -> None:
         title = Paragraph(
@@ -105,7 +105,7 @@ class WelcomePage(ScrollArea):
         if machine.memory.total_bytes is not None:
             size = model_texts.memory(machine.memory.total_bytes)
             found.append(texts.fill(self.tr("{size} memory"), size=size))
-        found += [model_texts.graphics(gpu).partition(" (")[0].partition(",")[0] for gpu in machine.gpus[:2]]
+        found += [texts.isolated(model_texts.card(gpu)) for gpu in machine.gpus[:2]]
         said = texts.joined(filter(None, found))
         comfort = self._state.comfort
         if comfort is not None:

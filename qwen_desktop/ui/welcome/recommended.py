@@ -11,8 +11,8 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.download_button import DownloadButton
 from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.state import ModelsState
-from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
@@ -27,10 +27,10 @@ class RecommendedCard(Card):
     """Bars while the computer is being looked at; hidden when nothing can be recommended and nothing be said."""
 
     def __init__(
-        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+        self, ui: UiContext, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        theme = shell.theme
+        theme = ui.theme
         self._state = state
         self._advice: Advice | None = None
         self.setProperty("best", True)
@@ -40,7 +40,7 @@ class RecommendedCard(Card):
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = DownloadButton(
-            shell, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
+            ui, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
         )
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)

@@ -33,6 +33,7 @@ class FilterChip(QPushButton):
         self.setAutoDefault(False)
         self.clicked.connect(self._clicked)
         if menu:  # the chevron is an icon that stands behind the words
+            self._menu.setLayoutDirection(self.layoutDirection())
             ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
             self.setLayoutDirection(Qt.LayoutDirection.RightToLeft if ltr else Qt.LayoutDirection.LeftToRight)
             self.setIconSize(QSize(18, 14))

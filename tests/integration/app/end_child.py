@@ -32,7 +32,7 @@ from qwen_desktop.core.parts import TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.services.services import Services
-from qwen_desktop.ui import application, dialogs
+from qwen_desktop.ui import dialogs, startup
 from qwen_desktop.ui.main_window import MainWindow
 
 
@@ -217,7 +217,7 @@ def main() -> int:
         )
         return services
 
-    return application.run(find_paths(), build, ())
+    return startup.run(find_paths(), build, ())
 
 
 if __name__ == "__main__":

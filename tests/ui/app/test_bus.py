@@ -104,7 +104,7 @@ async def test_a_hundred_dialogs_that_were_opened_and_closed_leave_no_listener(m
     bus = ui.app.bus
     before = listeners(bus)
     for _ in range(100):
-        dialog = MachineDialog(ui.window.shell, ui.window)
+        dialog = MachineDialog(ui.window.ui, ui.window)
         dialog.open()
         assert listeners(bus) > before
         dialog.close()

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.paths import find_paths
-from qwen_desktop.ui import application
-from qwen_desktop.ui.application import _lock
+from qwen_desktop.ui import startup
 from qwen_desktop.ui.hand_over import HandOver, Listener, hand_over
+from qwen_desktop.ui.startup import _lock
 from qwen_desktop.ui.widgets.dialog import Dialog
 
 
@@ -89,8 +89,8 @@ def test_a_damaged_note_of_where_it_hears_keeps_nobody_waiting_for_ever(tmp_path
 def test_a_failed_hand_over_is_told_where_there_is_no_terminal(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the windowed build Python has no standard error; on Linux it leads into a log when started from a menu."""
     monkeypatch.setattr(sys, "stderr", None)
-    monkeypatch.setattr(application.QGuiApplication, "platformName", staticmethod(lambda: "windows"))
-    assert application._needs_box()
+    monkeypatch.setattr(startup.QGuiApplication, "platformName", staticmethod(lambda: "windows"))
+    assert startup._needs_box()
     seen: list[str] = []
 
     def read() -> None:
@@ -99,7 +99,7 @@ def test_a_failed_hand_over_is_told_where_there_is_no_terminal(qtbot: QtBot, mon
         box.accept()
 
     QTimer.singleShot(50, read)
-    application._tell(find_paths(), "It does not answer.")
+    startup._tell(find_paths(), "It does not answer.")
     assert seen == ["It does not answer."]
 
 
@@ -108,7 +108,7 @@ def test_only_one_window_holds_a_data_folder(home: Path, monkeypatch: pytest.Mon
     assert held is not None
     code = """
         from qwen_desktop.core.paths import find_paths
-        from qwen_desktop.ui.application import _lock
+        from qwen_desktop.ui.startup import _lock
         print(_lock(find_paths()) is not None)
     """
 
@@ -132,7 +132,7 @@ def test_a_killed_window_does_not_keep_the_next_one_out(qtbot: QtBot, home: Path
         import os, signal
         from PySide6.QtCore import QCoreApplication
         from qwen_desktop.core.paths import find_paths
-        from qwen_desktop.ui.application import _lock
+        from qwen_desktop.ui.startup import _lock
         from qwen_desktop.ui.hand_over import Listener
         app = QCoreApplication([])
         assert _lock(find_paths()) is not None

@@ -69,13 +69,13 @@ def test_only_a_log_out_quits_without_a_question(tmp_path: object) -> None:
     """macOS sends the same event for the Dock's Quit; then the window decides, as after a click on close."""
     code = """
         from PySide6.QtCore import QCoreApplication, QEvent
-        from qwen_desktop.ui import file_open
-        app = file_open.Application([])
+        from qwen_desktop.ui import qt_application
+        app = qt_application.Application([])
         heard = []
         app.session_over.connect(lambda: heard.append("over"))
         app.quit_chosen.connect(lambda: heard.append("chosen"))
         for ends in (True, False):
-            file_open.session_ends = lambda: ends
+            qt_application.session_ends = lambda: ends
             event = QEvent(QEvent.Type.Quit)
             QCoreApplication.sendEvent(app, event)
             print(heard[-1], event.isAccepted())

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import texts, translation
-from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.window_state import WindowState
 from tests import pseudo
 
@@ -81,7 +81,7 @@ def test_the_first_paint_has_the_rail_where_the_window_will_have_it(
     state = tmp_path / "window.json"
     state.write_bytes(msgspec.json.encode(WindowState(grounds=grounds, rail=70)))
     app.setLayoutDirection(direction)
-    frame = Frame(state)
+    frame = FirstPaintWindow(state)
     frame.resize(600, 500)
     picture = frame.grab().toImage()
     start = [QColor(picture.pixel(x, 250)).name() for x in (0, 69, 70)]

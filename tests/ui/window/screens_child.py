@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.composer import Composer
-from qwen_desktop.ui.chat.empty import EmptyChat
+from qwen_desktop.ui.chat.empty_chat import EmptyChat
 from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.rail import Rail

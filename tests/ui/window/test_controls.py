@@ -214,3 +214,9 @@ def test_a_name_without_room_is_cut_and_whole_in_its_tooltip(theme: Theme, shown
     assert tick.toolTip() == name
     window.resize(1200, window.height())
     assert (tick.text(), tick.toolTip()) == (name, "")
+
+
+def test_the_menu_of_a_filter_runs_as_the_window_does(theme: Theme, shown: Show) -> None:
+    chip = FilterChip(theme, "Family", menu=True)
+    shown(chip)
+    assert chip._menu.layoutDirection() is Qt.LayoutDirection.LeftToRight

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QUrl
 
 from qwen_desktop.core.paths import find_paths
-from qwen_desktop.ui import application
+from qwen_desktop.ui import startup
 from qwen_desktop.ui.local_files import path_of, shown_path, url_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
@@ -54,9 +54,9 @@ def test_a_data_folder_whose_name_is_no_text_has_one_window(tmp_path: Path, monk
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("QWEN_DESKTOP_HOME", os.fspath(home))
     paths = find_paths()
-    first = application._lock(paths)
-    assert first is not None and application._lock(paths) is None
+    first = startup._lock(paths)
+    assert first is not None and startup._lock(paths) is None
     first.unlock()
-    again = application._lock(paths)
+    again = startup._lock(paths)
     assert again is not None
     again.unlock()

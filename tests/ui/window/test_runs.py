@@ -18,7 +18,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
 from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.section_chrome import ProgressSection
-from qwen_desktop.ui.chat.status import StatusLine
+from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from tests import layouts
 from tests.scripted_engine import Script
@@ -126,7 +126,7 @@ class Stayer:
         self.transcript = TranscriptView(ui.theme, ui.window)
         self.status = StatusLine(ui.theme, ui.window)
         self.status.set_model(ui.app.models.state)
-        self.opened = OpenedConversation(ui.window.shell, self.transcript, ui.window)
+        self.opened = OpenedConversation(ui.window.ui, self.transcript, ui.window)
         self.opened.changed.connect(lambda: self.status.set_run(self.opened.run))
         self.opened.changed.connect(lambda: self.status.set_context(*self.opened.context))
         self.opening = self.opened.open(conversation_id)

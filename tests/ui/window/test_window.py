@@ -19,10 +19,12 @@ from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import Notified
 from qwen_desktop.ui import main_window, pages, rail
-from qwen_desktop.ui.frame import Frame
+from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import Chip
+from tests import layouts
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
 from tests.ui.models import scripted
@@ -81,7 +83,7 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
     await ui.rest()
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
 
 
@@ -146,7 +148,7 @@ async def test_the_side_list_gives_way_under_1000_pixels(make: Make) -> None:
 
 
 def test_the_first_window_and_its_title_bar_stand_on_the_screen(qapp: QApplication, tmp_path: Path) -> None:
-    frame = Frame(tmp_path / "window.json")
+    frame = FirstPaintWindow(tmp_path / "window.json")
     room = qapp.primaryScreen().availableSize()
     assert frame.width() <= room.width()
     assert frame.height() + 32 <= room.height()  # a title bar as systems draw it
@@ -204,6 +206,13 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
         assert not cut, "\n".join([str(number), *cut])
         shown.reject()
         await asyncio.sleep(0.02)
+
+
+async def test_chips_with_the_same_words_are_as_large_wherever_they_stand(make: Make) -> None:
+    ui = await make()
+    one, other = (chip for chip in ui.chat.findChildren(Chip) if chip.text() == "Built-in guide")
+    assert one.isVisible() and one.size() == other.size()
+    assert one.height() >= one.fontMetrics().height() + 8
 
 
 async def test_a_dialog_that_grows_stays_in_its_window(make: Make) -> None:
@@ -307,7 +316,7 @@ async def test_our_own_faults_are_one_sentence_with_folded_details(make: Make) -
 async def test_garbage_is_collected_on_the_windows_thread_only(make: Make) -> None:
     ui = await make()
     assert not gc.isenabled()
-    ui.window.collector.stop()
+    ui.window.gc_timer.stop()
     assert gc.isenabled()
     gc.disable()
 
@@ -382,7 +391,7 @@ async def test_quit_asks_while_answers_run_once_and_says_how_many(make: Make) ->
 async def test_every_page_is_a_row_of_the_table(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     class Extra(ListPage):
         def __init__(self, window: main_window.MainWindow) -> None:
-            super().__init__(window.shell)
+            super().__init__(window.ui)
             self.field = QLineEdit(self)
             self.split(QWidget(), self.field, 200)
             self.setFocusProxy(self.field)

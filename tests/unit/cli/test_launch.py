@@ -11,7 +11,7 @@ import typer
 
 from qwen_desktop import bootstrap
 from qwen_desktop.cli import app, launch
-from qwen_desktop.ui import application
+from qwen_desktop.ui import startup
 
 
 def test_no_argument_opens_the_window() -> None:
@@ -30,7 +30,7 @@ def test_the_window_leaves_the_folder_of_a_clicked_model(tmp_path: Path, monkeyp
     seen = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    monkeypatch.setattr(application, "run", lambda _paths, _build, files: seen.append((Path.cwd(), files)) or 0)
+    monkeypatch.setattr(startup, "run", lambda _paths, _build, files: seen.append((Path.cwd(), files)) or 0)
     assert bootstrap.window(["model.gguf"]) == 0
     assert seen == [(Path.home(), (str(tmp_path / "model.gguf"),))]
 

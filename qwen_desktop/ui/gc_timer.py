@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QTimer
 _LOOK_MS = 500
 
 
-class Collector(QObject):
+class GcTimer(QObject):
     """Collects here from ``start`` to ``stop``. While ``busy()`` the oldest, largest generation waits."""
 
     def __init__(self, busy: Callable[[], object], parent: QObject | None = None) -> None:

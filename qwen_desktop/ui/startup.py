@@ -1,7 +1,7 @@
 """The windowed run, up to the first paint: the lock of the data folder, the application object, the empty frame.
 
-All the rest (the event loop, services, pages) is imported by ``session`` once the window is on the screen, so that it
-is there almost as soon as an empty one would be.
+All the rest (the event loop, services, pages) is imported by ``window_run`` once the window is on the screen, so that
+it is there almost as soon as an empty one would be.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from qwen_desktop import __version__
 from qwen_desktop.core.paths import APP, FOLDER, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui import translation
-from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.main_window import MainWindow
+from qwen_desktop.ui.qt_application import Application
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
@@ -51,9 +51,9 @@ def run(paths: Paths, build: Callable[[Paths], Services], files: tuple[str, ...]
     window = MainWindow(paths)
     window.show()
     app.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-    from qwen_desktop.ui import session  # noqa: PLC0415 - after the first paint
+    from qwen_desktop.ui import window_run  # noqa: PLC0415 - after the first paint
 
-    return session.run(app, window, paths, build, files=files, lock=lock)
+    return window_run.run(app, window, paths, build, files=files, lock=lock)
 
 
 def _application() -> Application:
@@ -133,7 +133,7 @@ def _tell(paths: Paths, sentence: str) -> None:
         if isinstance(app, Application):
             theme.apply(app)
         box = Dialog(theme, APP, sentence, None)
-        box.add_button(QCoreApplication.translate("application", "Close"), kind="primary", default=True)
+        box.add_button(QCoreApplication.translate("startup", "Close"), kind="primary", default=True)
         closed = QEventLoop()
         box.finished.connect(closed.quit)
         box.open()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
 
 
-class Shell(NamedTuple):
+class UiContext(NamedTuple):
     """The services, and the window's own helpers."""
 
     services: Services

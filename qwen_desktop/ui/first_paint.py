@@ -20,7 +20,7 @@ from qwen_desktop.ui.window_state import StateFile
 _BORDERS = QSize(16, 44)
 
 
-class Frame(QMainWindow):
+class FirstPaintWindow(QMainWindow):
     """A window with its last geometry and, until it has content, the last run's grounds."""
 
     def __init__(self, state_file: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 
 CODE = """
 from PySide6.QtGui import QFileOpenEvent
-from qwen_desktop.ui.file_open import Application
+from qwen_desktop.ui.qt_application import Application
 
 app = Application(["test"])
 app.postEvent(app, QFileOpenEvent("/models/early.gguf"))

@@ -19,9 +19,9 @@ from qwen_desktop.ui import foreground
 from qwen_desktop.ui.crash_report import CrashWatch
 from qwen_desktop.ui.ending import SERVICES_S, SETTLE_S, SessionEnd
 from qwen_desktop.ui.event_loop import EventLoop
-from qwen_desktop.ui.file_open import Application
 from qwen_desktop.ui.hand_over import HandOver, Listener
 from qwen_desktop.ui.main_window import MainWindow
+from qwen_desktop.ui.qt_application import Application
 from qwen_desktop.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -48,17 +48,17 @@ def run(
     crashed = watch.begin()
     try:
         with EventLoop(app) as loop:
-            session = _Session(app, window, paths, build(paths), ending)
-            loop.set_exception_handler(session.on_loop_error)
-            sys.excepthook = session.on_error
-            loop.run_until_complete(session.main(files, crashed))
+            this_run = WindowRun(app, window, paths, build(paths), ending)
+            loop.set_exception_handler(this_run.on_loop_error)
+            sys.excepthook = this_run.on_error
+            loop.run_until_complete(this_run.main(files, crashed))
     finally:
         lock.unlock()
     watch.end()
     return 0
 
 
-class _Session(QObject):
+class WindowRun(QObject):
     """One run of the window."""
 
     def __init__(
@@ -88,8 +88,8 @@ class _Session(QObject):
         """Open the history behind the window, wait for the end, close everything in order."""
         if self._ending.begun:  # a signal while the program was being read
             self._end()
-        opening = asyncio.create_task(self._open(files, crashed), name="session.open")
-        done = asyncio.create_task(self._done.wait(), name="session.done")
+        opening = asyncio.create_task(self._open(files, crashed), name="window_run.open")
+        done = asyncio.create_task(self._done.wait(), name="window_run.done")
         try:
             await asyncio.wait({opening, done}, return_when=asyncio.FIRST_COMPLETED)
             if opening.done():
