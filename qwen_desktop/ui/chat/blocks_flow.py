@@ -456,11 +456,12 @@ class TextFlow:
             painter.setPen(self.style.color("text"))
             first = max(top, y + chunk.y)
             clip = QRectF(x - 8, first, self.width + 16, min(bottom, y + chunk.y + chunk.height) - first)
-            painter.save()
             if chunk.end < chunk.seen:  # its last line belongs to the next chunk
+                painter.save()
                 painter.setClipRect(clip, Qt.ClipOperation.IntersectClip)
             chunk.layout.draw(painter, QPointF(x, y + chunk.y), [], clip)
-            painter.restore()
+            if chunk.end < chunk.seen:
+                painter.restore()
             for place in chunk.inlines:
                 if chunk.tops[place.line + 1] + y + chunk.y >= top and chunk.tops[place.line] + y + chunk.y <= bottom:
                     self._paint_inline(painter, chunk, place, at, ranges)

@@ -73,7 +73,7 @@ class MessageItem(Directed):
         self.extra: dict[str, Section] = {}
         self.style = style
         self.options = options
-        self._bubble = QRectF()
+        self._bubble = QPainterPath()
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -284,7 +284,20 @@ class MessageItem(Directed):
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
-        self._bubble, self.height = bubble, y + tall + 2
+        self._bubble, self.height = self._outline(bubble), y + tall + 2
+
+    def _outline(self, r: QRectF) -> QPainterPath:
+        """A rounded rectangle whose corner at the end, below, is nearly sharp; in the middle of an edge's pixels."""
+        if self.style.theme.edge("user_message") != self.style.color("user_message"):
+            r = r.adjusted(0.5, 0.5, -0.5, -0.5)
+        radii = (14.0, 14.0, 14.0, 4.0) if self.rtl else (14.0, 14.0, 4.0, 14.0)
+        along = (QPointF(1, 0), QPointF(0, 1), QPointF(-1, 0), QPointF(0, -1))  # the edges, clockwise from the top
+        path = QPainterPath(r.topLeft() + along[0] * radii[0])
+        for number, corner in enumerate((r.topRight(), r.bottomRight(), r.bottomLeft(), r.topLeft()), 1):
+            radius = radii[number % 4]
+            path.lineTo(corner - along[number - 1] * radius)
+            path.quadTo(corner, corner + along[number % 4] * radius)
+        return path
 
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
@@ -320,28 +333,18 @@ class MessageItem(Directed):
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at`` what can be seen there."""
         if self.user and self.sections:
-            self._paint_bubble(painter, self._bubble.translated(at.x, at.y))
+            self._paint_bubble(painter, at)
         for section in self.sections:
             y = at.y + section.y
             if y - _AROUND < at.bottom and y + section.height + _AROUND > at.top and section.visible(context):
                 inner = context.of(section.name, section.start, section.length)
                 section.paint(painter, inner, at.moved(section.x, section.y))
 
-    def _paint_bubble(self, painter: QPainter, r: QRectF) -> None:
+    def _paint_bubble(self, painter: QPainter, at: At) -> None:
         ground, edge = self.style.color("user_message"), self.style.theme.edge("user_message")
-        painter.setPen(Qt.PenStyle.NoPen)
-        if edge != ground:
-            painter.setPen(edge)
-            r = r.adjusted(0.5, 0.5, -0.5, -0.5)
-        radii = (14.0, 14.0, 14.0, 4.0) if self.rtl else (14.0, 14.0, 4.0, 14.0)
-        along = (QPointF(1, 0), QPointF(0, 1), QPointF(-1, 0), QPointF(0, -1))  # the edges, clockwise from the top
-        path = QPainterPath(r.topLeft() + along[0] * radii[0])
-        for number, corner in enumerate((r.topRight(), r.bottomRight(), r.bottomLeft(), r.topLeft()), 1):
-            radius = radii[number % 4]
-            path.lineTo(corner - along[number - 1] * radius)
-            path.quadTo(corner, corner + along[number % 4] * radius)
+        painter.setPen(Qt.PenStyle.NoPen if edge == ground else edge)
         painter.setBrush(ground)
-        painter.drawPath(path)
+        painter.drawPath(self._bubble.translated(at.x, at.y))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
