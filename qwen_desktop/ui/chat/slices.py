@@ -22,7 +22,7 @@ class Work(QObject):
     def __init__(self, parent: QObject | None = None, seconds: float = SLICE_S) -> None:
         super().__init__(parent)
         self._seconds = seconds
-        self._jobs: OrderedDict[Hashable, tuple[Iterator[None], Callable[[], object]]] = OrderedDict()
+        self._jobs: OrderedDict[Hashable, tuple[Iterator[None], Callable[[], object] | None]] = OrderedDict()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self.run)
@@ -32,7 +32,7 @@ class Work(QObject):
         """Whether slices are still to be done."""
         return bool(self._jobs)
 
-    def add(self, key: Hashable, steps: Iterator[None], done: Callable[[], object]) -> None:
+    def add(self, key: Hashable, steps: Iterator[None], done: Callable[[], object] | None = None) -> None:
         """Do these steps after all others, then call ``done``."""
         self._jobs[key] = steps, done
         self._timer.start()
@@ -45,7 +45,7 @@ class Work(QObject):
                 del things[-50:]
                 yield
 
-        self.add(object(), steps(), bool)
+        self.add(object(), steps())
 
     def hurry(self, keys: Iterable[Hashable]) -> None:
         """Do these jobs, where they are still to be done, before all others; the last one first."""
@@ -74,7 +74,8 @@ class Work(QObject):
                     return some
             self._jobs.pop(key, None)
             some = True
-            done()
+            if done is not None:
+                done()
         if not self._jobs:
             self._timer.stop()
         return some
