@@ -190,11 +190,11 @@ class Restless:
     async def open_download(self) -> None:
         """With all that may be asked before."""
         model = self._model()
-        self.window.models.getting.get(model, model.recommended_quant or model.quants[0])
+        self.window.models.starter.get(model, model.recommended_quant or model.quants[0])
 
     async def open_cancelling(self) -> None:
         for download in self.services.downloads.items():
-            self.window.models.getting.cancel(download)
+            self.window.models.starter.cancel(download)
 
     async def open_delete(self) -> None:
         model = self._installed()

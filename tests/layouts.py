@@ -25,7 +25,7 @@ from qwen_desktop.core.parts import (
 from qwen_desktop.jobs.markdown.blocks import Block, projection
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.services.events import AnswerEvent
-from qwen_desktop.ui.chat.blocks import PaintContext, Target
+from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.section_chrome import ThinkingSection
 from qwen_desktop.ui.chat.section_text import TextSection
@@ -45,7 +45,7 @@ class Layout(NamedTuple):
     places: tuple[tuple[float, float], ...]
     height: float
     projection: str
-    targets: tuple[Target, ...]
+    targets: tuple[object, ...]
     pixels: tuple[bytes, ...]
 
 
@@ -87,6 +87,18 @@ def item_of(view: TranscriptView, key: str) -> MessageItem:
     return item
 
 
+def message_text(view: TranscriptView, key: str) -> str:
+    """The plain text of a message, as it is stored while that is unknown."""
+    item = item_of(view, key)
+    text = view.texts.known(item)
+    return item.source if text is None else text
+
+
+def laid_out(view: TranscriptView) -> int:
+    """How many messages have a layout now."""
+    return sum(item.laid_out for item in view.items)
+
+
 def settle(view: TranscriptView, key: str) -> MessageItem:
     """Do all work that waits for the event loop; the item is laid out then."""
     item = item_of(view, key)
@@ -110,8 +122,13 @@ def seen(view: TranscriptView, item: MessageItem) -> Layout:
         painter.end()
         pixels.append(bytes(image.constBits()))
     return Layout(
-        tuple(blocks(item)), tuple(places(item)), item.height, item.projection(), item.targets(), tuple(pixels)
+        tuple(blocks(item)), tuple(places(item)), item.height, item.projection(), _reached(item), tuple(pixels)
     )
+
+
+def _reached(item: MessageItem) -> tuple[object, ...]:
+    """What can be clicked in an item, and where."""
+    return tuple((each.key, each.action, each.value, each.label, each.rects) for each in item.targets())
 
 
 def text_sections(item: MessageItem) -> list[TextSection]:

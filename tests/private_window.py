@@ -22,7 +22,7 @@ async def story(app: Driver) -> None:
     window.show_page("view.models")
     page = window.pages.built("view.models")
     assert page is not None
-    await app.until(lambda: page.board.rows)
+    await app.until(lambda: page.state.rows)
     page.catalogue.look_for_new()
     await app.until(page.catalogue.refresh.isEnabled)
     assert services.catalogue.updated_at, page.catalogue.problem.text()
@@ -34,7 +34,7 @@ async def story(app: Driver) -> None:
     details.memory._read_header()
     await app.until(details.memory.check.isHidden)  # the verdict is from the header now
     details.reject()
-    window.models.getting.get(details.model, details.quant)
+    window.models.starter.get(details.model, details.quant)
     await app.until(lambda: [d.status for d in services.downloads.items()] == [DownloadStatus.DONE])
     page.show_machine()
     page.import_models()

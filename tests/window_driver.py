@@ -20,6 +20,7 @@ from qwen_desktop.services.services import Services
 from qwen_desktop.ui.event_loop import EventLoop
 from qwen_desktop.ui.main_window import MainWindow
 from qwen_desktop.ui.theme import Theme
+from tests import layouts
 
 
 class Driver:
@@ -98,7 +99,7 @@ class Driver:
     def shown(self) -> str:
         """All text of the transcript."""
         view = self.window.chat.pane.transcript
-        return "\n\n".join(view.message_text(item.message.id) for item in view.items)
+        return "\n\n".join(layouts.message_text(view, item.message.id) for item in view.items)
 
 
 def drive(story: Callable[[Driver], Awaitable[None]], *, runs: int = 1) -> None:

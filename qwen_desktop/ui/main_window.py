@@ -56,7 +56,7 @@ class MainWindow(Frame):
         # Not before the first paint:
         from qwen_desktop.ui.actions import Actions  # noqa: PLC0415
         from qwen_desktop.ui.collector import Collector  # noqa: PLC0415
-        from qwen_desktop.ui.models.part import ModelsPart  # noqa: PLC0415
+        from qwen_desktop.ui.models.controller import ModelsController  # noqa: PLC0415
         from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
         from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
         from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
@@ -89,7 +89,7 @@ class MainWindow(Frame):
         if isinstance(app, QApplication) and app.findChild(FocusRing) is None:
             FocusRing(app)
         self.collector = Collector(services.chat.running, self)
-        self.models = ModelsPart(self.shell, self.rail, self.pages, self)
+        self.models = ModelsController(self.shell, self.rail, self.pages, self)
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
         self.notify.toasts.set_room(self._toast_room)

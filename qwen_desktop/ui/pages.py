@@ -31,7 +31,7 @@ def _chat(window: MainWindow) -> QWidget:
 def _models(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
 
-    return ModelsPage(window.shell, window.models.board, window.models.getting)
+    return ModelsPage(window.shell, window.models.state, window.models.starter)
 
 
 def _settings(window: MainWindow) -> QWidget:
@@ -43,7 +43,7 @@ def _settings(window: MainWindow) -> QWidget:
 def _welcome(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.welcome.page import WelcomePage  # noqa: PLC0415 - not before the first paint
 
-    page = WelcomePage(window.shell, window.models.board, window.models.getting)
+    page = WelcomePage(window.shell, window.models.state, window.models.starter)
     page.asked.connect(window.ask_guide)
     return page
 

@@ -164,7 +164,8 @@ def main() -> int:
         idle.append(bare.measure(seconds / ROUNDS))
         busy.append(streaming.measure(seconds / ROUNDS))
     view = streaming.view
-    print(f"streamed {streaming.place} characters; {view.laid_out()} of {len(view.items)} messages laid out")
+    laid_out = sum(item.laid_out for item in view.items)
+    print(f"streamed {streaming.place} characters; {laid_out} of {len(view.items)} messages laid out")
     show("bare QMainWindow", sorted(chain.from_iterable(idle)))
     show("streaming 200 tokens/s", sorted(chain.from_iterable(busy)))
     p99 = median(percentile(b, 0.99) - percentile(a, 0.99) for a, b in zip(idle, busy, strict=True))

@@ -43,7 +43,7 @@ async def page(
     await stage.open(prepare=ready, **settings)
     stage.command("view.models")
     shown = models(stage)
-    await stage.until(lambda: shown.board.rows is not None)
+    await stage.until(lambda: shown.state.rows is not None)
     await stage.rest()
     return shown
 
@@ -303,7 +303,7 @@ def _not_open(stage: Stage) -> Any:
 async def _get(stage: Stage, which: Callable[[Stage], Any]) -> None:
     shown = await page(stage)
     model = which(stage)
-    shown._getting.get(model, model.recommended_quant)
+    shown._starter.get(model, model.recommended_quant)
     await stage.dialog()
 
 
@@ -323,11 +323,11 @@ async def metered(stage: Stage) -> None:
 async def does_not_fit(stage: Stage) -> None:
     shown = await page(stage)
     model = _model(stage, "qwen3-4b")
-    fit = shown.board.fit(model, model.recommended_quant)
+    fit = shown.state.fit(model, model.recommended_quant)
     stage.services.fits.truth[f"{model.repo}:{model.recommended_quant.name}"] = structs.replace(
         fit, verdict=Verdict.TOO_LARGE, missing_bytes=3_000_000_000
     )
-    shown._getting.get(model, model.recommended_quant)
+    shown._starter.get(model, model.recommended_quant)
     await stage.dialog()
 
 
@@ -355,7 +355,7 @@ async def delete_for_good(stage: Stage) -> None:
 @state("models-cancel-download")
 async def cancel_download(stage: Stage) -> None:
     shown = await page(stage, prepare=lambda app: app.downloads.add(*scripted.every_state()))
-    shown._getting.cancel(stage.services.downloads.items()[0])
+    shown._starter.cancel(stage.services.downloads.items()[0])
     await stage.dialog()
 
 

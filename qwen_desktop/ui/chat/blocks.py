@@ -1,4 +1,4 @@
-"""What all block layouts share: the interface, targets (what can be clicked) and the painting of quiet buttons.
+"""What all block layouts share: the interface, targets (what can be clicked) and what painting is told.
 
 A layout knows its size and paints itself at a place; it is no widget. Offsets are those of the block's plain text
 (``jobs.markdown.blocks.plain``).
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block
+from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
-from qwen_desktop.ui.icons import pixmap
+from qwen_desktop.ui.chat.blocks_style import Style
 
 B = TypeVar("B", bound=Block)
 #: Pixels that a list level and a quotation level move their content away from the start edge.
@@ -25,33 +25,41 @@ INDENT: Final = 26
 QUOTE: Final = 18
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
-ICON: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Something that can be clicked or reached with Tab. ``rect`` is relative to whoever returned it.
+class Target(NamedTuple):
+    """Something that can be clicked or reached with Tab. Its rectangles are relative to whoever returned it.
 
     ``key`` is unique in its message; ``action`` says what happens, with ``value`` (an address, a message id, a text).
+    ``place`` may find the rectangles when they are asked for: a text of a thousand links is not measured for one.
     """
 
     key: str
     action: str
     value: str
-    rect: QRectF
+    place: QRectF | Callable[[], list[QRectF]]
     label: str
-    extra: tuple[QRectF, ...] = ()
+    x: float = 0.0
+    y: float = 0.0
 
     def moved(self, dx: float, dy: float, prefix: str = "") -> Target:
         """The same target in the coordinates of an owner."""
-        extra = tuple(rect.translated(dx, dy) for rect in self.extra)
-        return Target(prefix + self.key, self.action, self.value, self.rect.translated(dx, dy), self.label, extra)
+        return Target(prefix + self.key, self.action, self.value, self.place, self.label, self.x + dx, self.y + dy)
+
+    @property
+    def rects(self) -> list[QRectF]:
+        """Where it is: a wrapped link has several rectangles."""
+        found = [self.place] if isinstance(self.place, QRectF) else self.place()
+        return [rect.translated(self.x, self.y) for rect in found]
+
+    @property
+    def rect(self) -> QRectF:
+        """The first of ``rects``."""
+        return next(iter(self.rects), QRectF())
 
     def contains(self, point: QPointF) -> bool:
-        """Whether a point is on it (a wrapped link has several rectangles)."""
-        if self.extra:
-            return any(rect.contains(point) for rect in self.extra)
-        return self.rect.contains(point)
+        """Whether a point is on it."""
+        return any(rect.contains(point) for rect in self.rects)
 
 
 @dataclass(slots=True)
@@ -63,68 +71,80 @@ class PaintContext:
     hover: str = ""
     pressed: str = ""
     focus: str = ""
-    copied: frozenset[str] = field(default_factory=frozenset)
+    copied: frozenset[str] = frozenset()
     message_hover: bool = False
     ranges: Ranges = ()
 
     def of(self, prefix: str, start: int = 0, length: int = sys.maxsize - 1) -> PaintContext:
         """What a child needs whose target keys begin with ``prefix`` and whose text are ``length`` characters from
         ``start`` on."""
-        return PaintContext(
-            self.style,
-            self.ratio,
-            _inner(self.hover, prefix),
-            _inner(self.pressed, prefix),
-            _inner(self.focus, prefix),
-            self.copied and frozenset(key[len(prefix) :] for key in self.copied if key.startswith(prefix)),
-            self.message_hover,
-            within(self.ranges, start, length),
-        )
+        cut, keys = len(prefix), (self.hover, self.pressed, self.focus)
+        hover, pressed, focus = (key[cut:] if key.startswith(prefix) else "" for key in keys)
+        copied = self.copied and frozenset(key[cut:] for key in self.copied if key.startswith(prefix))
+        ranges = within(self.ranges, start, length)
+        return PaintContext(self.style, self.ratio, hover, pressed, focus, copied, self.message_hover, ranges)
 
 
-def _inner(key: str, prefix: str) -> str:
-    return key[len(prefix) :] if key.startswith(prefix) else ""
-
-
-def mirrored(rect: QRectF, width: float) -> QRectF:
-    """A rectangle at the same distance from the other edge of something ``width`` pixels wide."""
-    return QRectF(width - rect.right(), rect.top(), rect.width(), rect.height())
+def inside(rect: QRectF, start: float, width: float, *, rtl: bool) -> QRectF:
+    """What begins ``start`` pixels after the start edge of ``rect``, as tall as that."""
+    left = rect.right() - start - width if rtl else rect.left() + start
+    return QRectF(left, rect.top(), width, rect.height())
 
 
 class Directed:
     """Something with a start and an end edge: left and right, or right and left where ``rtl``. Rectangles are computed
     from the start edge and turned into those on screen by ``placed``, here and nowhere else."""
 
+    style: Style
     width = 0.0
-    rtl = False
+
+    @property
+    def rtl(self) -> bool:
+        """Whether it starts at the right: as the interface does."""
+        return self.style.rtl
 
     def placed(self, rect: QRectF) -> QRectF:
         """Where a rectangle, given from the start edge, is on screen (relative to the left edge)."""
-        return mirrored(rect, self.width) if self.rtl else rect
+        left = self.width - rect.right() if self.rtl else rect.left()
+        return QRectF(left, rect.top(), rect.width(), rect.height())
+
+    def box(self, at: At, x: float, y: float, width: float, height: float) -> QRectF:
+        """A rectangle, given from the start edge, where it is to be painted."""
+        return self.placed(QRectF(x, y, width, height)).translated(at.x, at.y)
 
 
 class BlockLayout(Directed, ABC, Generic[B]):
-    """One laid-out block. ``rtl`` is the direction of its text; a block without letters runs as the one before it."""
+    """One laid-out block."""
 
     #: Pixels wanted above it when it is not the first.
     gap = 10.0
     #: Whether its own text runs from right to left, None when it has no direction.
     direction: bool | None = None
+    #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
+    quotes = 0
+    indentation = 0.0
+    y = height = 0.0
 
     def __init__(self, style: Style, block: B) -> None:
         self.style = style
         self.block = block
-        self.rtl = self.before = style.rtl
-        self.height = 0.0
-        #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
-        self.quotes = 0
-        self.indentation = 0.0
-        self.y = 0.0
+        #: Whether the block before it runs from right to left.
+        self.before = style.rtl
+
+    @property
+    def rtl(self) -> bool:
+        """The direction of its text; a block without letters runs as the one before it."""
+        return self.before if self.direction is None else self.direction
+
+    @property
+    def left(self) -> float:
+        """The left edge of its content."""
+        return 0.0 if self.rtl else self.indentation
 
     @property
     def room(self) -> QRectF:
         """The rectangle that is left for its content."""
-        return self.placed(QRectF(self.indentation, 0, self.width - self.indentation, self.height))
+        return QRectF(self.left, 0, self.width - self.indentation, self.height)
 
     def set_width(self, width: float) -> None:
         """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
@@ -142,18 +162,25 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def lay(self) -> None:
         """Lay out in ``width`` pixels, of which ``indentation`` are taken."""
 
-    @abstractmethod
     def update(self, block: Block) -> bool:
         """Show another state of the block in place (it grew, or got its colours); False when it is another block."""
+        if _kind(block) != _kind(self.block):
+            return False
+        self.block = cast("B", block)
+        self.sync()
+        if self.width:
+            self.lay()
+        return True
+
+    def sync(self) -> None:
+        """Take over what the block says now; ``lay`` follows."""
 
     def follow(self, rtl: bool) -> None:
         """Run as the block before it does, if it has no direction of its own."""
         if rtl != self.before:
             self.before = rtl
-            if self.direction is None:
-                self.rtl = rtl
-                if self.width:
-                    self.lay()
+            if self.direction is None and self.width:
+                self.lay()
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at``."""
@@ -166,8 +193,7 @@ class BlockLayout(Directed, ABC, Generic[B]):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self.style.color("border_strong"))
         for level in range(depth):
-            bar = self.placed(QRectF(level * self.style.px(QUOTE), 0, 3, height))
-            painter.drawRoundedRect(bar.translated(at.x, at.y), 1.5, 1.5)
+            painter.drawRoundedRect(self.box(at, level * self.style.px(QUOTE), 0, 3, height), 1.5, 1.5)
 
     @abstractmethod
     def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -193,11 +219,21 @@ class BlockLayout(Directed, ABC, Generic[B]):
         """The ring around the link that has the keyboard."""
         for target in self.targets() if context.focus else ():
             if target.key == context.focus:
-                for rect in target.extra:
+                for rect in target.rects:
                     focus_ring(painter, context, rect.translated(at.x, at.y), 4)
 
 
 Layout: TypeAlias = BlockLayout[Any]
+
+
+def _kind(block: Block) -> tuple[object, ...]:
+    """What a block must have in common with the one that a layout was made for."""
+    look: tuple[object, ...] = ()
+    if isinstance(block, TextBlock):
+        look = (block.level, bool(block.marker))
+    elif isinstance(block, MathBlock):
+        look = ("\n" in block.text,)
+    return (type(block), block.indent, block.quote, *look)
 
 
 class WideLayout(BlockLayout[B]):
@@ -208,6 +244,12 @@ class WideLayout(BlockLayout[B]):
     scroll = 0.0
     #: Whether the content starts at the right edge.
     from_right = False
+
+    def widen(self, wide: float) -> float:
+        """Take ``wide`` pixels for the content; the pixels that its bar needs below it."""
+        self.wide = wide
+        self.scroll = min(self.scroll, self.overflow)
+        return 8.0 if self.overflow > 0 else 0.0
 
     @property
     def overflow(self) -> float:
@@ -227,9 +269,8 @@ class WideLayout(BlockLayout[B]):
             length = max(30.0, track.width() * seen / (seen + overflow))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self.style.color("scrollbar"))
-            bar = QRectF((track.width() - length) * self.scroll / overflow, 0, length, 4)
-            bar = mirrored(bar, track.width()) if self.from_right else bar
-            painter.drawRoundedRect(bar.translated(track.topLeft()), 2, 2)
+            start = (track.width() - length) * self.scroll / overflow
+            painter.drawRoundedRect(inside(track, start, length, rtl=self.from_right), 2, 2)
 
 
 def focus_ring(painter: QPainter, context: PaintContext, rect: QRectF, radius: float = 8) -> None:
@@ -237,73 +278,3 @@ def focus_ring(painter: QPainter, context: PaintContext, rect: QRectF, radius: f
     painter.setPen(QPen(context.style.color("focus"), 2))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), radius + 1, radius + 1)
-
-
-def card(painter: QPainter, rect: QRectF, fill: QColor, border: QColor, radius: float) -> None:
-    """A rounded surface with a 1 px border on whole pixels."""
-    painter.setPen(QPen(border, 1))
-    painter.setBrush(fill)
-    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
-
-
-def draw_icon(painter: QPainter, context: PaintContext, name: str, color: QColor, rect: QRectF, *, size: int) -> None:
-    """An icon of ``size`` pixels in the middle of ``rect``."""
-    picture = pixmap(name, color, size, context.ratio)
-    x = round((rect.center().x() - size / 2) * context.ratio) / context.ratio
-    y = round((rect.center().y() - size / 2) * context.ratio) / context.ratio
-    painter.drawPixmap(QPointF(x, y), picture)
-
-
-def button_width(style: Style, label: str) -> float:
-    """Pixels of a quiet button with an icon and perhaps a word."""
-    if not label:
-        return float(style.px(TARGET))
-    return 8 + style.px(ICON) + 6 + text_width(label, style.font("small")) + 8
-
-
-def quiet_button(
-    painter: QPainter,
-    context: PaintContext,
-    rect: QRectF,
-    key: str,
-    icon: str,
-    *,
-    label: str = "",
-    enabled: bool = True,
-) -> None:
-    """An icon, perhaps with a word, that shows a surface only under the pointer."""
-    color = context.style.color("text_muted" if enabled else "disabled_text")
-    if enabled and key in (context.hover, context.pressed):
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(context.style.color("pressed" if key == context.pressed else "hover"))
-        painter.drawRoundedRect(rect, 7, 7)
-        color = context.style.color("text")
-    if key in context.copied:
-        icon, color = "check", context.style.color("good")
-    size = context.style.px(ICON)
-    if label:
-        style, wide = context.style, rect.width()
-        mark, words = QRectF(8, 0, size, rect.height()), QRectF(8 + size + 6, 0, wide - 8 - size - 6, rect.height())
-        if style.rtl:
-            mark, words = mirrored(mark, wide), mirrored(words, wide)
-        draw_icon(painter, context, icon, color, mark.translated(rect.topLeft()), size=size)
-        painter.setFont(style.font("small"))
-        painter.setPen(color)
-        draw_line_of_text(painter, words.translated(rect.topLeft()), label, align=edge(style.rtl))
-    else:
-        draw_icon(painter, context, icon, color, rect, size=size)
-    if key == context.focus:
-        focus_ring(painter, context, rect.adjusted(2, 2, -2, -2), 6)
-
-
-def edge(rtl: bool) -> Qt.AlignmentFlag:
-    """The alignment of text that begins at the start edge, whatever direction the painter and the text have."""
-    return (Qt.AlignmentFlag.AlignRight if rtl else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignAbsolute
-
-
-def draw_line_of_text(
-    painter: QPainter, rect: QRectF, text: str, *, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft
-) -> None:
-    """One line of text in the middle of ``rect``'s height, never wrapped."""
-    flags = int(align | Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextSingleLine)
-    painter.drawText(rect, flags, text)

@@ -7,24 +7,16 @@ counting cells (a wide character takes two), which is what a fixed font does.
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import (
-    PaintContext,
-    Target,
-    WideLayout,
-    button_width,
-    card,
-    draw_line_of_text,
-    edge,
-    quiet_button,
-)
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, mixed, pieces
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.texts import translate
 
@@ -69,19 +61,17 @@ class CodeLayout(WideLayout[CodeBlock]):
         self._ends: list[int] = []
         self._widest = 0
         self._cut_for = 0
-        self._spans: tuple[Span, ...] = block.spans or ()
-        self._span_starts = [span.start for span in self._spans]
+        #: The colours in force.
+        self.spans: tuple[Span, ...] = block.spans or ()
+        self._span_starts = [span.start for span in self.spans]
         self._layouts: dict[int, tuple[QTextLayout, Units]] = {}
 
     # Measuring -------------------------------------------------------------------------------------------------------
 
-    def _columns(self) -> int:
-        inner = self.width - self.indentation - 2 * _PAD
-        return max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
-
     def lay(self) -> None:
-        columns = self._columns()
-        if columns != self._cut_for or not self._rows:
+        inner = self.width - self.indentation - 2 * _PAD
+        columns = max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
+        if columns != self._cut_for:
             self._cut_for = columns
             self._rows, self._ends, self._widest = [], [], 0
             self._layouts.clear()
@@ -97,48 +87,36 @@ class CodeLayout(WideLayout[CodeBlock]):
             start += len(line) + 1
 
     def _measure(self) -> None:
-        self.wide = self._widest * self.style.code_cell + 2 * _PAD
-        bar = 8 if self.overflow > 0 else 0
-        self.height = self._header + 10 + len(self._rows) * self._line + 12 + bar
-        self.scroll = min(self.scroll, self.overflow)
+        wide = self._widest * self.style.code_cell + 2 * _PAD
+        self.height = self._header + 10 + len(self._rows) * self._line + 12 + self.widen(wide)
 
     def update(self, block: Block) -> bool:
-        if not isinstance(block, CodeBlock) or (block.indent, block.quote) != (self.block.indent, self.block.quote):
-            return False
         old = self.block
-        if block.text != old.text:
-            if not block.text.startswith(old.text):
-                return False
-            self.block = block
-            if self._rows:
-                # Only the last line can have changed: cut it and what follows again.
-                start = old.text.rfind("\n") + 1
-                keep = bisect_right(self._rows, start - 1) if start else 0
-                for row in range(keep, len(self._rows)):
-                    self._layouts.pop(row, None)
-                del self._rows[keep:], self._ends[keep:]
-                self._append_rows(start)
-                self._measure()
-        self.block = block
+        if not isinstance(block, CodeBlock) or not block.text.startswith(old.text) or not super().update(block):
+            return False
+        if block.text != old.text and self._rows:
+            # Only the last line can have changed: cut it and what follows again.
+            start = old.text.rfind("\n") + 1
+            keep = bisect_right(self._rows, start - 1)
+            self._forget(keep)
+            del self._rows[keep:], self._ends[keep:]
+            self._append_rows(start)
+            self._measure()
         if block.spans is not None:
             self.set_spans(0, block.spans)
         return True
 
     def set_spans(self, start: int, spans: Sequence[Span]) -> None:
         """Colour the code from offset ``start`` on; what stands before keeps its colours."""
-        kept = self._spans[: bisect_right(self._span_starts, start - 1)] if start else ()
-        fresh = (*kept, *spans)
-        if fresh == self._spans:
-            return
-        self._spans = fresh
-        self._span_starts = [span.start for span in fresh]
-        first = bisect_right(self._rows, start) - 1
-        self._layouts = {row: entry for row, entry in self._layouts.items() if row < first}
+        fresh = (*self.spans[: bisect_right(self._span_starts, start - 1)], *spans)
+        if fresh != self.spans:
+            self.spans = fresh
+            self._span_starts = [span.start for span in fresh]
+            self._forget(bisect_right(self._rows, start) - 1)
 
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """The colours in force."""
-        return self._spans
+    def _forget(self, first: int) -> None:
+        """Lay out the rows from ``first`` on anew when they are seen."""
+        self._layouts = {row: entry for row, entry in self._layouts.items() if row < first}
 
     # Rows ------------------------------------------------------------------------------------------------------------
 
@@ -156,52 +134,44 @@ class CodeLayout(WideLayout[CodeBlock]):
         option.setTabStopDistance(_TAB * self.style.code_cell)
         layout.setTextOption(option)
         ranges: list[QTextLayout.FormatRange] = []
-        for index in range(max(0, bisect_right(self._span_starts, start) - 1), len(self._spans)):
-            span = self._spans[index]
-            if span.start >= end:
-                break
+        first, behind = bisect_right(self._span_starts, start) - 1, bisect_left(self._span_starts, end)
+        for span in self.spans[max(0, first) : behind]:
             a, b = max(span.start, start) - start, min(span.start + span.length, end) - start
             if a < b:
-                entry = QTextLayout.FormatRange()
-                entry.start = units.units(a)
-                entry.length = units.units(b) - entry.start
-                entry.format = self.style.code_format(span.role)
-                ranges.append(entry)
+                ranges.append(format_range(units.units(a), units.units(b), self.style.code_format(span.role)))
         layout.setFormats(ranges)
         layout.setCacheEnabled(True)
         layout.beginLayout()
         line = layout.createLine()
-        if line.isValid():
-            line.setLineWidth(1e6)
-            line.setPosition(QPointF(0, (self._line - line.height()) / 2))
+        line.setLineWidth(1e6)
+        line.setPosition(QPointF(0, (self._line - line.height()) / 2))
         layout.endLayout()
         if len(self._layouts) >= _KEPT_ROWS:
             self._layouts.clear()
-        self._layouts[number] = (layout, units)
-        return layout, units
+        found = self._layouts[number] = (layout, units)
+        return found
 
     # Painting --------------------------------------------------------------------------------------------------------
 
     def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        y, top, bottom = at.y, at.top, at.bottom
         style = self.style
-        frame = self.room.translated(at.x, y)
+        frame = self.room.translated(at.x, at.y)
         card(painter, frame, style.color("sunken"), style.color("border"), 10)
-        if y + self._header >= top:
+        if at.y + self._header >= at.top:
             self._draw_header(painter, context, frame, at)
-        first = max(0, int((top - y - self._header - 10) / self._line))
-        last = min(len(self._rows), int((bottom - y - self._header - 10) / self._line) + 1)
+        code = at.y + self._header + 10
+        first = max(0, int((at.top - code) / self._line))
+        last = min(len(self._rows), int((at.bottom - code) / self._line) + 1)
         if last <= first:
             return
         painter.save()
         painter.setClipRect(frame.adjusted(1, self._header + 1, -1, -2), Qt.ClipOperation.IntersectClip)
         text_left = frame.left() + _PAD - self.scroll
         for number in range(first, last):
-            corner = QPointF(text_left, y + self._header + 10 + number * self._line)
-            layout, _ = self._row(number)
+            corner = QPointF(text_left, code + number * self._line)
             self._draw_ranges(painter, corner, number, context.ranges)
             painter.setPen(style.color("text"))
-            layout.draw(painter, corner)
+            self._row(number)[0].draw(painter, corner)
         painter.restore()
         self.paint_bar(painter, QRectF(frame.left() + _PAD, frame.bottom() - 9, frame.width() - 2 * _PAD, 4))
 
@@ -210,16 +180,15 @@ class CodeLayout(WideLayout[CodeBlock]):
         start, end = self._rows[number], self._ends[number]
         line = layout.lineAt(0)
         for first, last, role in ranges:
-            if first > end or last <= start or not line.isValid():
+            if first > end or last <= start:
                 continue
             a, b = units.units(max(first, start) - start), units.units(min(last, end) - start)
-            parts = [(cursor_x(line, a), cursor_x(line, b))]
-            if a < b and mixed(self.block.text[start:end]):
-                parts = pieces(line, a, b)
+            turns = a < b and mixed(self.block.text[start:end])
+            parts = pieces(line, a, b) if turns else [(cursor_x(line, a), cursor_x(line, b))]
             if last > end:  # the line break is selected too
                 after = cursor_x(line, units.units(end - start))
-                parts[-1:] = [(parts[-1][0], after)] if parts[-1][1] == after else [parts[-1], (after, after)]
-                parts[-1] = (parts[-1][0], after + self.style.code_cell / 2)
+                left = parts.pop()[0] if parts[-1][1] == after else after
+                parts.append((left, after + self.style.code_cell / 2))
             for left, right in parts:
                 rect = QRectF(corner.x() + left, corner.y(), right - left, self._line)
                 painter.fillRect(rect, self.style.color(role))
@@ -229,42 +198,37 @@ class CodeLayout(WideLayout[CodeBlock]):
         painter.setPen(QPen(style.color("border"), 1))
         line = round(frame.top() + self._header) - 0.5
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
-        painter.setFont(style.font("small"))
-        painter.setPen(style.color("text_muted"))
-        name = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
-        draw_line_of_text(painter, name, self.block.language or translate("transcript", "text"), align=edge(self.rtl))
-        for target in self.targets():
-            rect = target.rect.translated(at.x, at.y)
-            icon = "wrap-text" if target.action == "wrap" else "copy"
-            label = translate("transcript", "Copied") if target.key in context.copied else self._labels()[target.action]
-            quiet_button(painter, context, rect, target.key, icon, label=label)
-            if target.action == "wrap" and self.wrap:
+        place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
+        name = self.block.language or translate("transcript", "text")
+        write(painter, style, place, name, style.font("small"), align=edge(self.rtl))
+        for target, icon, word in self._buttons():
+            label = translate("transcript", "Copied") if target.key in context.copied else word
+            quiet_button(painter, context, at, target, icon, label=label)
+            if target.key == "wrap" and self.wrap:
+                rect = target.rect.translated(at.x, at.y)
                 painter.setPen(QPen(style.color("accent"), 2))
                 painter.drawLine(QLineF(rect.left() + 8, rect.bottom() - 3, rect.right() - 8, rect.bottom() - 3))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
-    def _labels(self) -> dict[str, str]:
-        return {"wrap": translate("transcript", "Wrap"), "code_copy": translate("transcript", "Copy")}
+    def _buttons(self) -> list[tuple[Target, str, str]]:
+        """Wrap and Copy with their icons and the words on them."""
+        wrap, copy = translate("transcript", "Wrap"), translate("transcript", "Copy")
+        height = min(28.0, self._header - 4)
+        widths = [round(button_width(self.style, word)) for word in (wrap, copy, translate("transcript", "Copied"))]
+        wide = max(widths[1:])
+
+        def target(key: str, value: str, start: float, width: float, said: str) -> Target:
+            rect = QRectF(self.width - 9 - start - width, (self._header - height) / 2, width, height)
+            return Target(key, key, value, self.placed(rect), said)
+
+        return [
+            (target("wrap", "", wide + 2, widths[0], translate("transcript", "Wrap lines")), "wrap-text", wrap),
+            (target("code_copy", self.block.text, 0, wide, translate("transcript", "Copy code")), "copy", copy),
+        ]
 
     def targets(self) -> list[Target]:
-        right = self.width - 9
-        found: list[Target] = []
-        height = min(28.0, self._header - 4)
-        for action, label in (
-            ("code_copy", translate("transcript", "Copy code")),
-            ("wrap", translate("transcript", "Wrap lines")),
-        ):
-            width = max(
-                button_width(self.style, self._labels()[action]),
-                button_width(self.style, translate("transcript", "Copied")) if action == "code_copy" else 0,
-            )
-            width = round(width)
-            rect = self.placed(QRectF(right - width, (self._header - height) / 2, width, height))
-            right -= width + 2
-            value = self.block.text if action == "code_copy" else ""
-            found.insert(0, Target(action, action, value, rect, label))
-        return found
+        return [target for target, _, _ in self._buttons()]
 
     def toggle_wrap(self) -> None:
         """Break long lines, or stop doing so."""
@@ -274,13 +238,8 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     def offset_at(self, x: float, y: float) -> int:
         number = int((y - self._header - 10) // self._line)
-        if number < 0:
-            return 0
-        if number >= len(self._rows):
-            return len(self.block.text)
+        if not 0 <= number < len(self._rows):
+            return 0 if number < 0 else len(self.block.text)
         layout, units = self._row(number)
-        line = layout.lineAt(0)
-        if not line.isValid():
-            return self._rows[number]
-        unit = line.xToCursor(x - self.room.left() - _PAD + self.scroll)
+        unit = layout.lineAt(0).xToCursor(x - self.left - _PAD + self.scroll)
         return min(self._rows[number] + units.points(unit), self._ends[number])

@@ -16,8 +16,12 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias, cast
 
+from msgspec.structs import replace
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
@@ -90,27 +94,26 @@ class Units:
 
     def __init__(self, text: str, added: Sequence[int] = ()) -> None:
         #: For each further unit: the largest offset before it, where that ends, and its number among Qt's units.
-        self._before: list[int] = []
-        self._after: list[int] = []
-        self._units: list[int] = []
-        if added or (text and max(text) > "\uffff"):
-            wide = [(place, place, place) for place, char in enumerate(text) if char > "\uffff"]
-            extra = sorted([*wide, *((place - 1, place, place) for place in added)])
-            self._before = [before for before, _, _ in extra]
-            self._after = [after for _, after, _ in extra]
-            self._units = [place + number for number, (_, _, place) in enumerate(extra)]
+        self._before: Sequence[int] = ()
+        self._after: Sequence[int] = ()
+        self._units: Sequence[int] = ()
+        if added or (not text.isascii() and len(text.encode("utf-16-le", "surrogatepass")) > 2 * len(text)):
+            wide = [(place, place) for place, char in enumerate(text) if char > "\uffff"]
+            extra = sorted([*wide, *((place - 1, place) for place in added)])
+            self._before, self._after = zip(*extra, strict=True)
+            self._units = [place + number for number, place in enumerate(self._after)]
 
     def units(self, offset: int) -> int:
         """UTF-16 units before code point ``offset``: where it begins."""
-        return offset + bisect_left(self._before, offset) if self._before else offset
+        return offset + bisect_left(self._before, offset)
 
     def end(self, offset: int) -> int:
         """Where the code point before ``offset`` ends, in UTF-16 units: before what is added there."""
-        return offset + bisect_left(self._after, offset) if self._after else offset
+        return offset + bisect_left(self._after, offset)
 
     def points(self, unit: int) -> int:
         """Code points before UTF-16 unit ``unit``."""
-        return unit - bisect_left(self._units, unit) if self._units else unit
+        return unit - bisect_left(self._units, unit)
 
 
 def direction(runs: Iterable[TextRun]) -> bool | None:
@@ -154,6 +157,13 @@ def pieces(line: QTextLine, start: int, end: int) -> list[tuple[float, float]]:
     return [piece for piece in found if piece[1] > piece[0]] or [(x, x)]
 
 
+def format_range(start: int, end: int, look: QTextCharFormat) -> QTextLayout.FormatRange:
+    """The look of units ``start`` .. ``end``."""
+    entry = QTextLayout.FormatRange()
+    entry.start, entry.length, entry.format = start, end - start, look
+    return entry
+
+
 class _Inline(NamedTuple):
     """An inline object in a chunk: the units that it takes, its line, and the baseline relative to the chunk."""
 
@@ -164,31 +174,38 @@ class _Inline(NamedTuple):
     baseline: float = 0.0
 
 
+@cache
+def _option(align: str, rtl: bool, whole: bool) -> QTextOption:
+    """How a flow is set; ``align`` "" is from the start. Where words stay ``whole``, the longest can be asked for."""
+    option = QTextOption()
+    modes = QTextOption.WrapMode
+    option.setWrapMode(modes.WordWrap if whole else modes.WrapAtWordBoundaryOrAnywhere)
+    option.setTextDirection(Qt.LayoutDirection.RightToLeft if rtl else Qt.LayoutDirection.LeftToRight)
+    sides = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}
+    option.setAlignment(sides.get(align or ("right" if rtl else "left"), Qt.AlignmentFlag.AlignLeft))
+    return option
+
+
+@dataclass(slots=True)
 class _Chunk:
     """Some lines of a flow. ``starts`` are the units at which they begin, ``tops`` the pixels, both with the end."""
 
-    # fmt: off
-    __slots__ = (
-        "chips", "end", "inlines", "joined", "layout", "length", "mixed", "natural", "seen", "start", "starts", "tops",
-        "units", "y",
-    )
-    # fmt: on
-
-    def __init__(self, start: int, y: float) -> None:
-        self.start = start
-        self.end = start
-        self.seen = start
-        self.y = y
-        self.layout = QTextLayout()
-        self.starts = [0]
-        self.tops = [0.0]
-        self.natural = 0.0
-        self.units = Units("")
-        self.length = 0  # in units, with the line that begins the next chunk
-        self.mixed = False
-        self.joined: frozenset[int] = frozenset()
-        self.inlines: list[_Inline] = []
-        self.chips: list[tuple[int, int]] = []
+    start: int
+    #: Where its lines end, and the text that was laid out for them.
+    end: int
+    seen: int
+    y: float
+    layout: QTextLayout
+    units: Units
+    #: In units, with the line that begins the next chunk.
+    length: int
+    mixed: bool
+    joined: frozenset[int] = frozenset()
+    natural: float = 0.0
+    starts: list[int] = field(default_factory=list)
+    tops: list[float] = field(default_factory=lambda: [0.0])
+    inlines: list[_Inline] = field(default_factory=list)
+    chips: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def height(self) -> float:
@@ -246,10 +263,10 @@ class _Chunk:
 class TextFlow:
     """Some runs of text wrapped to a width."""
 
-    def __init__(self, style: Style, base: str, *, align: str = "") -> None:
+    def __init__(self, style: Style, base: str) -> None:
         self.style = style
         self.base = base
-        self._align = align
+        self._align = ""
         self.runs: Runs = ()
         self.text = ""
         self.width = 0.0
@@ -260,7 +277,8 @@ class TextFlow:
         self._otherwise = style.rtl
         self._line = style.line_height(base)
         self._chunks: list[_Chunk] = []
-        self._run_starts: list[int] = []
+        #: The offset of each run, and the length of all.
+        self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
 
     @property
@@ -274,17 +292,17 @@ class TextFlow:
         return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
 
     def set_runs(
-        self, runs: Sequence[TextRun], width: float, align: str | None = None, *, otherwise: bool | None = None
+        self, runs: Sequence[TextRun], width: float, align: str = "", *, otherwise: bool | None = None
     ) -> None:
         """Show ``runs`` wrapped to ``width`` pixels, keeping what is already laid out where the text only grew.
 
-        ``align`` ("left", "center", "right" or "" for the start) is another alignment from now on. Text without a
-        direction runs from right to left if ``otherwise``, the interface's direction by default.
+        ``align`` is "left", "center", "right" or "" for the start. Text without a direction runs from right to left if
+        ``otherwise``, the interface's direction by default.
         """
         runs = tuple(runs)
         objects = self.style.objects(self.base, runs)
         otherwise = self.style.rtl if otherwise is None else otherwise
-        same = width == self.width and align in (None, self._align)
+        same = width == self.width and align == self._align
         if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
             return
         self.direction = direction(runs)
@@ -292,7 +310,7 @@ class TextFlow:
         same = same and rtl == self.rtl
         self._otherwise = otherwise
         stable = self._stable(runs, objects) if same else 0
-        self._align = self._align if align is None else align
+        self._align = align
         keep = 0
         # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
         while keep < len(self._chunks) - 1 and self._chunks[keep].seen < stable:
@@ -303,49 +321,35 @@ class TextFlow:
         self.rtl = rtl
         self.text = "".join(run.text for run in runs)
         self._objects = objects
-        self._run_starts = []
-        place = 0
-        for run in runs:
-            self._run_starts.append(place)
-            place += len(run.text)
+        self.run_starts = list(accumulate((len(run.text) for run in runs), initial=0))
         start = self._chunks[-1].end if self._chunks else 0
-        y = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
-        while True:
-            chunk = self._lay(start, y)
+        self.height = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
+        while start < len(self.text) or not self._chunks:
+            chunk = self._lay(start, self.height)
             self._chunks.append(chunk)
-            y += chunk.height
+            self.height += chunk.height
             start = chunk.end
-            if start >= len(self.text):
-                break
-        self.height = y
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
+        """Characters at the beginning that look as they did."""
         place = 0
-        other = [n for n in {*objects, *self._objects} if objects.get(n) != self._objects.get(n)]
+        others = objects != self._objects
         for number, (old, new) in enumerate(zip(self.runs, runs, strict=False)):
-            if other and number in other:
+            if others and objects.get(number) != self._objects.get(number):
                 break
-            if old == new:
-                place += len(old.text)
-                continue
-            same_look = (old.bold, old.italic, old.strike, old.code, old.math, old.href) == (
-                new.bold, new.italic, new.strike, new.code, new.math, new.href
-            )  # fmt: skip
-            if same_look and number not in objects and new.text.startswith(old.text):
-                place += len(old.text)
-            break
+            if old != new:
+                grown = number not in objects and new.text.startswith(old.text) and replace(new, text=old.text) == old
+                return place + grown * len(old.text)
+            place += len(old.text)
         return place
 
     def _runs_in(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Index, start and end of the runs that touch a range of offsets."""
-        for index in range(max(0, bisect_right(self._run_starts, start) - 1), len(self.runs)):
-            first = self._run_starts[index]
-            if first >= end:
-                return
-            yield index, first, first + len(self.runs[index].text)
+        starts = self.run_starts
+        for index in range(bisect_right(starts, start) - 1, min(bisect_left(starts, end), len(self.runs))):
+            yield index, starts[index], starts[index + 1]
 
     def _lay(self, start: int, y: float) -> _Chunk:
-        chunk = _Chunk(start, y)
         end = min(len(self.text), start + _WINDOW)
         objects: list[tuple[int, int, InlineObject]] = []
         for index, first, last in self._runs_in(start, end) if self._objects else ():
@@ -359,31 +363,20 @@ class TextFlow:
         for index, first, last in self._runs_in(start, end) if self.rtl else ():
             if (self.runs[index].code or self.runs[index].math) and index not in self._objects and last > first:
                 isolates += (max(first, start) - start, min(last, end) - start)
-        chunk.units = units = Units(text, isolates)
-        chunk.length = units.units(len(text))
-        chunk.mixed = self.rtl or mixed(text)
-        if chunk.mixed:
-            chunk.joined = frozenset(units.units(pair.start() + 1) for pair in _PAIR.finditer(text))
+        units = Units(text, isolates)
+        turns = self.rtl or mixed(text)
+        joined = frozenset(units.units(pair.start() + 1) for pair in _PAIR.finditer(text)) if turns else frozenset()
+        length = units.units(len(text))
         for number, offset in reversed(list(enumerate(isolates))):
             text = text[:offset] + (_ISOLATE_END if number % 2 else _ISOLATE) + text[offset:]
-        chunk.layout = layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
-        option = QTextOption()
-        wrap = QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
-        if self.width == UNBOUNDED:
-            wrap = QTextOption.WrapMode.WordWrap  # else the longest word would be taken for one character
-        option.setWrapMode(wrap)
-        option.setTextDirection(Qt.LayoutDirection.RightToLeft if self.rtl else Qt.LayoutDirection.LeftToRight)
-        align = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}.get(
-            self._align or ("right" if self.rtl else ""), Qt.AlignmentFlag.AlignLeft
-        )
-        option.setAlignment(align)
-        layout.setTextOption(option)
+        layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
+        chunk = _Chunk(start, end, end, y, layout, units, length, turns, joined)
+        layout.setTextOption(_option(self._align, self.rtl, self.width == UNBOUNDED))
         layout.setCacheEnabled(True)
-        layout.setFormats(self._formats(chunk, end))
+        layout.setFormats(self._formats(chunk))
         # A chip at the very start of a line would stand out of the column.
         inset = CHIP_PAD if not start and self.runs and self.runs[0].code and not self.rtl else 0
         self._break(chunk, inset, [_Inline(units.units(a), units.end(b), item) for a, b, item in objects])
-        chunk.seen = chunk.end = end
         if end < len(self.text) and len(chunk.tops) > 2:
             # More follows: the last line is not full yet, it begins the next chunk.
             del chunk.starts[-1], chunk.tops[-1]
@@ -393,48 +386,38 @@ class TextFlow:
 
     def _break(self, chunk: _Chunk, inset: int, objects: list[_Inline]) -> None:
         """Make the lines of a chunk, the first ``inset`` pixels in; each is as tall as the ``objects`` in it ask."""
-        layout = chunk.layout
+        layout, starts, tops = chunk.layout, chunk.starts, chunk.tops
+        width, usual, top, natural = max(1.0, self.width - inset), float(self._line), 0.0, 0.0
         layout.beginLayout()
-        top = 0.0
-        while True:
-            line = layout.createLine()
-            if not line.isValid():
-                break
-            number = len(chunk.tops) - 1
-            if number:
-                chunk.starts.append(line.textStart())
-            indent = 0 if number else inset
-            line.setLineWidth(max(1.0, self.width - indent))
-            tall = line.height()
-            rise, height = (self._line - tall) / 2, float(self._line)
-            inside = [p for p in objects if 0 <= p.start - line.textStart() < line.textLength()] if objects else ()
-            if inside:
-                above = max(rise + line.ascent(), max(place.item.ascent for place in inside) + _AIR)
-                below = max(height - rise - line.ascent(), max(place.item.descent for place in inside) + _AIR)
-                rise, height = above - line.ascent(), float(math.ceil(above + below))
-                chunk.inlines += [place._replace(line=number, baseline=top + above) for place in inside]
-            line.setPosition(QPointF(indent, top + rise))
-            chunk.natural = max(chunk.natural, line.naturalTextWidth() + indent)
+        while (line := layout.createLine()).isValid():
+            start = line.textStart()
+            line.setLineWidth(width)
+            rise, height = (usual - line.height()) / 2, usual
+            if objects and (inside := [p for p in objects if 0 <= p.start - start < line.textLength()]):
+                ascent = line.ascent()
+                above = max(rise + ascent, max(place.item.ascent for place in inside) + _AIR)
+                below = max(height - rise - ascent, max(place.item.descent for place in inside) + _AIR)
+                rise, height = above - ascent, float(math.ceil(above + below))
+                chunk.inlines += [place._replace(line=len(starts), baseline=top + above) for place in inside]
+            line.setPosition(QPointF(inset, top + rise))
+            natural = max(natural, line.naturalTextWidth() + inset)
             top += height
-            chunk.tops.append(top)
+            starts.append(start)
+            tops.append(top)
+            width, inset = max(1.0, self.width), 0
         layout.endLayout()
-        chunk.starts.append(chunk.length)
-        if len(chunk.tops) == 1:
-            chunk.tops.append(float(self._line))
+        starts.append(chunk.length)
+        chunk.natural = natural
 
-    def _formats(self, chunk: _Chunk, end: int) -> list[QTextLayout.FormatRange]:
+    def _formats(self, chunk: _Chunk) -> list[QTextLayout.FormatRange]:
         """The looks of a chunk's text, and where its chips are."""
-        start, units = chunk.start, chunk.units
+        start, end, units = chunk.start, chunk.seen, chunk.units
         ranges: list[QTextLayout.FormatRange] = []
 
         def add(first: int, last: int, look: QTextCharFormat) -> None:
             first, last = max(first, start) - start, min(last, end) - start
             if first < last:
-                entry = QTextLayout.FormatRange()
-                entry.start = units.units(first)
-                entry.length = units.end(last) - entry.start
-                entry.format = look
-                ranges.append(entry)
+                ranges.append(format_range(units.units(first), units.end(last), look))
 
         pad = float(CHIP_PAD)
         for index, first, last in self._runs_in(start, end):
@@ -473,16 +456,14 @@ class TextFlow:
             painter.setPen(self.style.color("text"))
             first = max(top, y + chunk.y)
             clip = QRectF(x - 8, first, self.width + 16, min(bottom, y + chunk.y + chunk.height) - first)
+            painter.save()
             if chunk.end < chunk.seen:  # its last line belongs to the next chunk
-                painter.save()
                 painter.setClipRect(clip, Qt.ClipOperation.IntersectClip)
-                chunk.layout.draw(painter, QPointF(x, y + chunk.y), [], clip)
-                painter.restore()
-            else:
-                chunk.layout.draw(painter, QPointF(x, y + chunk.y), [], clip)
+            chunk.layout.draw(painter, QPointF(x, y + chunk.y), [], clip)
+            painter.restore()
             for place in chunk.inlines:
                 if chunk.tops[place.line + 1] + y + chunk.y >= top and chunk.tops[place.line] + y + chunk.y <= bottom:
-                    self._paint_inline(painter, chunk, place, At(x, y, top, bottom), ranges)
+                    self._paint_inline(painter, chunk, place, at, ranges)
 
     def _paint_inline(self, painter: QPainter, chunk: _Chunk, place: _Inline, at: At, ranges: Ranges) -> None:
         first = chunk.start + chunk.units.points(place.start)
@@ -545,12 +526,8 @@ class TextFlow:
     def runs_at(self, x: float, y: float) -> tuple[int, int]:
         """The first run that may stand at a point, and the one after the last."""
         offset = self.offset_at(x, y)
-        return max(0, bisect_left(self._run_starts, offset) - 1), bisect_right(self._run_starts, offset)
-
-    def run_range(self, index: int) -> tuple[int, int]:
-        """Start and end offset of a run."""
-        start = self._run_starts[index]
-        return start, start + len(self.runs[index].text)
+        behind = min(bisect_right(self.run_starts, offset), len(self.runs))
+        return max(0, bisect_left(self.run_starts, offset) - 1), behind
 
 
 def plain_runs(text: str) -> Runs:

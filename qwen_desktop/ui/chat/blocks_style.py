@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final, Protocol
 
 from PySide6.QtCore import QRectF, Qt
@@ -66,30 +67,23 @@ class Style:
         self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
         #: What stands in place of a run that is set in a base, or None for its text.
         self.inline: Callable[[str, TextRun], InlineObject | None] | None = None
-        self._formats: dict[tuple[str, TextRun | str, float], QTextCharFormat] = {}
-        self._fonts: dict[tuple[str, int], QFont] = {}
-        self._colors: dict[str, QColor] = {}
+        #: The theme's colour of a role, remembered.
+        self.color: Callable[[str], QColor] = cache(theme.color)
+        self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
+        self._fonts: dict[tuple[object, ...], QFont] = {}
         self.code_font = self.font("code")
         metrics = QFontMetricsF(self.code_font)
         self.code_cell = metrics.horizontalAdvance("m" * 16) / 16
         self.code_line = round(self.code_font.pixelSize() * 1.6)
 
-    def color(self, role: str) -> QColor:
-        """The theme's colour, remembered."""
-        found = self._colors.get(role)
-        if found is None:
-            found = self._colors[role] = self.theme.color(role)
-        return found
-
     def font(self, role: FontRole, weight: int = 400, factor: float = 1.0) -> QFont:
         """A font of the theme at this style's scale. Painters must not change it."""
-        key = (f"{role}/{factor}", weight)
+        key = (role, weight, factor)
         found = self._fonts.get(key)
         if found is None:
-            found = QFont(self.theme.font(role))
+            found = self._fonts[key] = QFont(self.theme.font(role))
             found.setPixelSize(max(8, round(found.pixelSize() * factor * self.scale)))
             found.setWeight(QFont.Weight(weight))
-            self._fonts[key] = found
         return found
 
     def base_font(self, base: str) -> QFont:
@@ -107,21 +101,21 @@ class Style:
 
     def format(self, base: str, run: TextRun, spacing: float = 0.0) -> QTextCharFormat:
         """The character format of a run; ``spacing`` is added after each character."""
-        look = TextRun("", run.bold, run.italic, run.strike, run.code, run.math, "x" if run.href else "")
-        key = (base, look, spacing)
+        key = (base, run.bold, run.italic, run.strike, run.code, run.math, not run.href, spacing)
         found = self._formats.get(key)
         if found is None:
-            found = self._formats[key] = self._make_format(base, look, spacing)
+            found = self._formats[key] = self._make_format(base, run, spacing)
         return found
 
     def objects(self, base: str, runs: Sequence[TextRun]) -> dict[int, InlineObject]:
         """The inline objects in place of some of ``runs``, by number."""
         if self.inline is None:
             return {}
-        found = (
-            (number, self.inline(base, run)) for number, run in enumerate(runs) if 0 < len(run.text) <= _LONGEST_OBJECT
-        )
-        return {number: item for number, item in found if item is not None}
+        return {
+            number: item
+            for number, run in enumerate(runs)
+            if 0 < len(run.text) <= _LONGEST_OBJECT and (item := self.inline(base, run)) is not None
+        }
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""
@@ -134,33 +128,27 @@ class Style:
 
     def code_format(self, role: str) -> QTextCharFormat:
         """The format of highlighted code with colour ``role``."""
-        key = ("code", role, 0.0)
-        found = self._formats.get(key)
+        found = self._formats.get((role,))
         if found is None:
-            found = QTextCharFormat()
+            found = self._formats[(role,)] = QTextCharFormat()
             found.setForeground(QBrush(self.color(role)))
-            self._formats[key] = found
         return found
 
     def _make_format(self, base: str, run: TextRun, spacing: float) -> QTextCharFormat:
-        _, _, _, color, _ = _BASES[base]
-        font = QFont(self.base_font(base))
+        own = self.base_font(base)
+        font = QFont(self.font("code") if run.code or run.math else own)
         if run.code or run.math:
-            size = font.pixelSize()
-            font = QFont(self.font("code"))
-            font.setPixelSize(max(8, round(size * 0.93)))
+            font.setPixelSize(max(8, round(own.pixelSize() * 0.93)))
         if run.bold:
-            font.setWeight(QFont.Weight(max(650, self.base_font(base).weight())))
+            font.setWeight(QFont.Weight(max(650, own.weight())))
         font.setItalic(run.italic or run.math)
         font.setStrikeOut(run.strike)
+        font.setUnderline(bool(run.href))
         if spacing:
             font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, spacing)
         result = QTextCharFormat()
-        if run.href:
-            color = "accent"
-            font.setUnderline(True)
         result.setFont(font)
-        result.setForeground(QBrush(self.color(color)))
+        result.setForeground(QBrush(self.color("accent" if run.href else _BASES[base][3])))
         if run.href:
             result.setUnderlineColor(self.color("accent"))
         return result

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt
-from PySide6.QtGui import QFont, QPainter
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.parts import Part
-from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target, draw_line_of_text
+from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At
-from qwen_desktop.ui.chat.blocks_style import Style
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -46,33 +45,18 @@ class Section(Directed, ABC):
     #: Where its message has put it, and where its text begins in the message's.
     x = y = height = 0.0
     start = 0
+    #: What a screen reader says of it after the message's text.
+    spoken = ""
 
     def __init__(self, item: MessageItem, name: str = "") -> None:
         self.item = item
         self.name = name
-        self.restyle(item.style)
-
-    def restyle(self, style: Style) -> None:
-        """Take other fonts, colours and directions."""
-        self.style = style
-        self.rtl = style.rtl
+        self.style = item.style
 
     def changed(self) -> None:
         """To be called when the height has become another one by itself."""
-        self.item.section_changed(self)
-
-    def box(self, at: At, x: float, y: float, width: float, height: float) -> QRectF:
-        """A rectangle, counted from the start edge, where it is to be painted."""
-        return self.placed(QRectF(x, y, width, height)).translated(at.x, at.y)
-
-    def write(
-        self, painter: QPainter, rect: QRectF, text: str, *, font: QFont, role: str, centred: bool = False
-    ) -> None:
-        """One line of text in the colour of a role, from the start of a rectangle or in the middle of it."""
-        painter.setFont(font)
-        painter.setPen(self.style.color(role))
-        align = Qt.AlignmentFlag.AlignHCenter if centred else Qt.AlignmentFlag.AlignLeft
-        draw_line_of_text(painter, rect, text, align=align)
+        if self.item.options.changed is not None and self in self.item.sections:
+            self.item.options.changed(self.item, self)
 
     @abstractmethod
     def lay(self, width: float) -> None:
@@ -107,8 +91,23 @@ class Section(Directed, ABC):
         """At least those of ``targets`` that hold a point."""
         return self.targets()
 
+    @property
+    def unfolded(self) -> bool:
+        """Whether what it folds is open unless the user said otherwise."""
+        return False
+
+    def opened(self, key: str) -> bool:
+        """Whether what the target with this key stands for is open."""
+        return self.item.folds.get(self.name + key, self.unfolded)
+
     def toggle(self, key: str) -> None:
         """Open or fold what the target with this key stands for."""
+        self.item.folds[self.name + key] = not self.opened(key)
+        self.lay(self.width)
+
+    def chevron(self, key: str) -> str:
+        """The icon of something that opens: it points to where that will be."""
+        return "chevron-down" if self.opened(key) else "chevron-left" if self.rtl else "chevron-right"
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         """Scroll what is under a point sideways by ``dx`` pixels; False when there is nothing to scroll."""
@@ -126,11 +125,6 @@ class Section(Directed, ABC):
     def offset_at(self, x: float, y: float) -> int:
         """The offset in ``projection`` that is nearest to a point."""
         return 0
-
-    @property
-    def spoken(self) -> str:
-        """What a screen reader says of it after the message's text."""
-        return ""
 
 
 class HostedSection(Section):
@@ -170,11 +164,11 @@ class HostedSection(Section):
         """The widget paints itself."""
 
     def targets(self) -> list[Target]:
-        found: list[Target] = []
-        for number, each in enumerate(self._inputs()):
-            place = QRectF(each.rect().translated(each.mapTo(self.widget, QPoint()) if number else QPoint()))
-            found.append(Target(f"widget{number}", "widget", "", place, each.accessibleName()))
-        return found
+        inputs = [(each, QRectF(each.rect().translated(each.mapTo(self.widget, QPoint())))) for each in self._inputs()]
+        return [
+            Target(f"widget{number}", "widget", "", place, each.accessibleName())
+            for number, (each, place) in enumerate(inputs)
+        ]
 
     def widget_of(self, key: str) -> QWidget:
         """The widget that a target stands for."""

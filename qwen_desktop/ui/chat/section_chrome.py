@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLineF, QRectF, Qt
@@ -11,15 +10,8 @@ from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.core.parts import Part, ThinkingPart
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import (
-    TARGET,
-    PaintContext,
-    Target,
-    card,
-    draw_icon,
-    focus_ring,
-    quiet_button,
-)
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, focus_ring
+from qwen_desktop.ui.chat.blocks_draw import CENTRED, card, draw_icon, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import elided, text_width
 from qwen_desktop.ui.chat.section import Section
@@ -30,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Shorter than this, in seconds, no number says more than "at once".
 _AT_ONCE_S = 0.05
-_CUT_LINE = 44.0
+#: Pixels of the line above which nothing was sent.
+CUT_LINE = 44.0
 
 
 class CutSection(Section):
@@ -39,23 +32,19 @@ class CutSection(Section):
     heading = True
 
     def lay(self, width: float) -> None:
-        self.width, self.height = width, _CUT_LINE
+        self.width, self.height = width, CUT_LINE
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style = self.style
-        rect = QRectF(at.x, at.y, self.width, self.height)
+        style, rect = self.style, self.box(at, 0, 0, self.width, self.height)
         font = style.font("caption")
-        text = elided(
-            translate("transcript", "Earlier messages are not seen by the model: the context is full"),
-            font,
-            rect.width() - 40,
-        )
+        said = translate("transcript", "Earlier messages are not seen by the model: the context is full")
+        text = elided(said, font, rect.width() - 40)
         half = text_width(text, font) / 2 + 12
-        middle = round(rect.center().y()) + 0.5
+        middle, centre = round(rect.center().y()) + 0.5, rect.center().x()
         painter.setPen(QPen(style.color("border_strong"), 1))
-        painter.drawLine(QLineF(rect.left(), middle, rect.center().x() - half, middle))
-        painter.drawLine(QLineF(rect.center().x() + half, middle, rect.right(), middle))
-        self.write(painter, rect, text, font=font, role="text_muted", centred=True)
+        for left, right in ((rect.left(), centre - half), (centre + half, rect.right())):
+            painter.drawLine(QLineF(left, middle, right, middle))
+        write(painter, style, rect, text, font, align=CENTRED)
 
 
 class HeaderSection(Section):
@@ -68,45 +57,34 @@ class HeaderSection(Section):
         self.width, self.height = width, self.style.px(24) + 4.0
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style, tall = self.style, self.height - 4
+        style, tall, size = self.style, self.height - 4, self.style.px(16)
         made = self.item.message.provenance
         guide = made is not None and made.guide
-        size = style.px(16)
         icon = "book-open" if guide else "sparkles"
-        place = self.box(at, 0, 0, size, tall)
-        draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
-        font = style.font("small", 600)
-        left = size + 8
+        draw_icon(painter, context, self.box(at, 0, 0, size, tall), icon, "text_muted", size=size)
+        font, left = style.font("small", 600), size + 8.0
         speaker = elided(self.item.name, font, max(40.0, self.width - size - 140))
-        place = self.box(at, left, 0, self.width - left, tall)
-        self.write(painter, place, speaker, font=font, role="text_muted")
+        write(painter, style, self.box(at, left, 0, self.width - left, tall), speaker, font)
         if guide:
             label = translate("transcript", "built-in guide")
-            chip_font = style.font("caption")
-            begin = left + text_width(speaker, font) + 8
-            chip = self.box(at, begin, 2, text_width(label, chip_font) + 16, tall - 4)
+            left += text_width(speaker, font) + 8
+            font = style.font("caption")
+            chip = self.box(at, left, 2, text_width(label, font) + 16, tall - 4)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(style.color("accent_soft"))
             painter.drawRoundedRect(chip, chip.height() / 2, chip.height() / 2)
-            self.write(painter, chip, label, font=chip_font, role="accent", centred=True)
+            write(painter, style, chip, label, font, role="accent", align=CENTRED)
 
 
 class ThinkingSection(Section):
     """A thought: one bordered line that opens."""
 
-    def __init__(self, item: MessageItem, name: str) -> None:
-        super().__init__(item, name)
-        self._flow: TextFlow | None = None
-        self.part = ThinkingPart("")
+    part = ThinkingPart("")
+    _flow: TextFlow | None = None
 
     @property
-    def opened(self) -> bool:
-        """Whether its text is on show."""
-        return self.item.folds.get(self.name + "thinking", self.item.options.open_thinking)
-
-    def toggle(self, key: str) -> None:
-        self.item.folds[self.name + "thinking"] = not self.opened
-        self.lay(self.width)
+    def unfolded(self) -> bool:
+        return self.item.options.open_thinking
 
     def take(self, part: Part) -> bool:
         if not isinstance(part, ThinkingPart):
@@ -126,14 +104,11 @@ class ThinkingSection(Section):
         return float(self.style.px(40))
 
     def lay(self, width: float) -> None:
-        self.width = width
-        self.height = self.bar
-        if self.opened:
-            self._flow = self._flow or TextFlow(self.style, "thinking")
+        self.width, self.height = width, self.bar
+        self._flow = (self._flow or TextFlow(self.style, "thinking")) if self.opened("thinking") else None
+        if self._flow is not None:
             self._flow.set_runs(plain_runs(self.part.text.strip()), max(60.0, width - 2 * 16))
             self.height += self._flow.height + 14
-        else:
-            self._flow = None
 
     def title(self) -> tuple[str, str]:
         """The line's words and the quiet part behind them."""
@@ -142,7 +117,7 @@ class ThinkingSection(Section):
             since = self.item.run.thinking_since if self.item.run else None
             clock = texts.duration(int(time.monotonic() - since) if since else 0)
             last = next((line.strip() for line in reversed(text[-600:].split("\n")) if line.strip()), "")
-            return fill(translate("transcript", "Thinking… {seconds}"), seconds=clock), "" if self.opened else last
+            return fill(translate("transcript", "Thinking… {seconds}"), seconds=clock), "" if self._flow else last
         if seconds is None:
             main = translate("transcript", "Thoughts")
         elif seconds < _AT_ONCE_S:
@@ -152,43 +127,37 @@ class ThinkingSection(Section):
         return main, texts.tokens(tokens) if tokens else ""
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style = self.style
-        frame = QRectF(at.x, at.y, self.width, self.height)
-        hot = "thinking" in (context.hover, context.pressed)
-        fill_color = style.color("hover") if hot and not self.opened else style.color("window")
-        card(painter, frame, fill_color, style.color("border"), 10)
-        size = style.px(16)
-        icon = "chevron-down" if self.opened else "chevron-left" if self.rtl else "chevron-right"
-        place = self.box(at, 12, 0, size, self.bar)
-        draw_icon(painter, context, icon, style.color("text_muted"), place, size=size)
+        style, size = self.style, self.style.px(16)
+        hot = not self._flow and "thinking" in (context.hover, context.pressed)
+        frame = self.box(at, 0, 0, self.width, self.height)
+        card(painter, frame, style.color("hover" if hot else "window"), style.color("border"), 10)
+        icon = self.chevron("thinking")
+        draw_icon(painter, context, self.box(at, 12, 0, size, self.bar), icon, "text_muted", size=size)
         main, quiet = self.title()
         font, small = style.font("body"), style.font("small")
         left = 12 + size + 8.0
-        self.write(painter, self.box(at, left, 0, self.width - 14 - left, self.bar), main, font=font, role="text_muted")
+        write(painter, style, self.box(at, left, 0, self.width - 14 - left, self.bar), main, font)
         left += text_width(main, font) + 8
         room = self.width - 14 - left
         if quiet and room > 20:
-            place = self.box(at, left, 0, room, self.bar)
-            self.write(painter, place, elided(quiet, small, room), font=small, role="text_faint")
-        if self.opened and self._flow is not None:
+            words = elided(quiet, small, room)
+            write(painter, style, self.box(at, left, 0, room, self.bar), words, small, role="text_faint")
+        if self._flow is not None:
             self._flow.paint(painter, at.moved(16, self.bar))
-            quiet_button(painter, context, self._copy_rect().translated(at.x, at.y), "thinking_copy", "copy")
+            quiet_button(painter, context, at, self.targets()[1], "copy")
         if context.focus == "thinking":
-            focus_ring(painter, context, QRectF(at.x, at.y, self.width, self.bar), 10)
-
-    def _copy_rect(self) -> QRectF:
-        return self.placed(QRectF(self.width - TARGET - 6, (self.bar - TARGET) / 2, TARGET, TARGET))
+            focus_ring(painter, context, self.box(at, 0, 0, self.width, self.bar), 10)
 
     def targets(self) -> list[Target]:
         """The line, and Copy while it is open."""
-        opened = self.opened
-        place = self.placed(QRectF(0, 0, self.width - (TARGET + 8 if opened else 0), self.bar))
-        label = translate("transcript", "Hide the thinking") if opened else translate("transcript", "Show the thinking")
-        found = [Target("thinking", "thinking", "", place, f"{' '.join(self.title())}. {label}")]
-        if opened:
-            said = translate("transcript", "Copy thinking")
-            found.append(Target("thinking_copy", "copy_text", self.part.text.strip(), self._copy_rect(), said))
-        return found
+        wide = self.width - (TARGET + 8 if self._flow else 0)
+        hide, show = translate("transcript", "Hide the thinking"), translate("transcript", "Show the thinking")
+        label = f"{' '.join(self.title())}. {hide if self._flow else show}"
+        line = Target("thinking", "thinking", "", self.placed(QRectF(0, 0, wide, self.bar)), label)
+        place = self.placed(QRectF(self.width - TARGET - 6, (self.bar - TARGET) / 2, TARGET, TARGET))
+        said = translate("transcript", "Copy thinking")
+        copy = Target("thinking_copy", "copy_text", self.part.text.strip(), place, said)
+        return [line, copy] if self._flow else [line]
 
 
 class ProgressSection(Section):
@@ -204,24 +173,20 @@ class ProgressSection(Section):
             return translate("transcript", "Waiting for the first word…")
         text = fill(translate("transcript", "Reading {done} of {total} tokens"), done=read.done, total=read.total)
         if read.seconds_left is not None and read.seconds_left >= 1:
-            # No tenths and, beyond a minute, steps of five seconds: the guess is not better than that.
-            left = round(read.seconds_left) if read.seconds_left < 60 else round(read.seconds_left / 5) * 5
-            text += " · " + fill(translate("transcript", "{time} left"), time=texts.duration(left))
+            text += " · " + texts.left(read.seconds_left)
         return text
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
-        place = QRectF(at.x, at.y, self.width, self.height - 10)
-        self.write(painter, place, self.text(), font=style.font("small"), role="text_muted")
+        place = self.box(at, 0, 0, self.width, self.height - 10)
+        write(painter, style, place, self.text(), style.font("small"))
         read = self.item.run.read if self.item.run else None
         if read is not None and read.total:
-            track = QRectF(0, self.height - 7, min(self.width, 260.0), 4)
-            done = QRectF(track)
-            done.setWidth(max(4.0, track.width() * min(1.0, read.done / read.total)))
+            wide = min(self.width, 260.0)
             painter.setPen(Qt.PenStyle.NoPen)
-            for rect, color in ((track, "border"), (done, "accent")):
+            for length, color in ((wide, "border"), (max(4.0, wide * min(1.0, read.done / read.total)), "accent")):
                 painter.setBrush(style.color(color))
-                painter.drawRoundedRect(self.placed(rect).translated(at.x, at.y), 2, 2)
+                painter.drawRoundedRect(self.box(at, 0, self.height - 7, length, 4), 2, 2)
 
 
 class NoteSection(Section):
@@ -232,25 +197,18 @@ class NoteSection(Section):
     def __init__(self, item: MessageItem, icon: str, text: str) -> None:
         super().__init__(item)
         self._icon = icon
-        self._text = text
+        self.spoken = text
         self._flow = TextFlow(self.style, "note")
 
-    @property
-    def spoken(self) -> str:
-        return self._text
-
     def lay(self, width: float) -> None:
-        self.width = width
-        self._flow.set_runs(plain_runs(self._text), max(60.0, width - self.style.px(24)))
-        self.height = self._flow.height
+        self._flow.set_runs(plain_runs(self.spoken), max(60.0, width - self.style.px(24)))
+        self.width, self.height = width, self._flow.height
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style = self.style
-        size = style.px(14)
-        place = self.box(at, 0, 0, size, style.line_height("note"))
-        draw_icon(painter, context, self._icon, style.color("text_muted"), place, size=size)
-        text = self.placed(QRectF(style.px(24), 0, self._flow.width, self.height))
-        self._flow.paint(painter, at.moved(text.left(), 0))
+        size, flow = self.style.px(14), self._flow
+        place = self.box(at, 0, 0, size, self.style.line_height("note"))
+        draw_icon(painter, context, place, self._icon, "text_muted", size=size)
+        flow.paint(painter, at.moved(self.placed(QRectF(self.style.px(24), 0, flow.width, 0)).left(), 0))
 
 
 class ActionsSection(Section):
@@ -281,54 +239,47 @@ class ActionsSection(Section):
         return f"{speed} · {first}"
 
     def _buttons(self) -> list[Target]:
-        """Copy, Regenerate and the versions, those that lead nowhere too; from the start edge."""
+        """Copy, Regenerate and the versions, those that lead nowhere too."""
         side = self.style.px(TARGET)
-        top = (self.height - side) / 2
         found: list[Target] = []
 
-        def add(x: float, key: str, action: str, value: str, label: str) -> float:
-            found.append(Target(key, action, value, QRectF(x, top, side, side), label))
-            return x + side
+        def add(x: float, key: str, action: str, value: str, label: str) -> None:
+            place = QRectF(x, (self.height - side) / 2, side, side)
+            found.append(Target(key, action, value, self.placed(place), label))
 
-        x = add(0.0, "copy", "copy", "", translate("transcript", "Copy answer")) + 4
-        x = add(x, "regenerate", "regenerate", "", translate("transcript", "Regenerate answer")) + 4
+        add(0, "copy", "copy", "", translate("transcript", "Copy answer"))
+        add(side + 4, "regenerate", "regenerate", "", translate("transcript", "Regenerate answer"))
         versions = self.item.versions
         if versions is not None and len(versions.ids) > 1:
-            ids = ("", *versions.ids, "")
+            x, ids = 2 * side + 12, ("", *versions.ids, "")
             before, after = ids[versions.index], ids[versions.index + 2]
-            x = add(x + 4, "previous", "version", before, translate("transcript", "Previous version"))
-            add(x + self._count_width(), "next", "version", after, translate("transcript", "Next version"))
+            add(x, "previous", "version", before, translate("transcript", "Previous version"))
+            add(x + side + self._count()[1], "next", "version", after, translate("transcript", "Next version"))
         return found
 
     def targets(self) -> list[Target]:
-        if self.item.streaming:
-            return []
-        return [replace(t, rect=self.placed(t.rect)) for t in self._buttons() if t.action != "version" or t.value]
+        return [] if self.item.streaming else [t for t in self._buttons() if t.action != "version" or t.value]
 
-    def _count_width(self) -> float:
-        return round(text_width(self._count(), self.style.font("small"))) + 10.0
-
-    def _count(self) -> str:
+    def _count(self) -> tuple[str, float]:
+        """Which version this is, and the pixels for that."""
         versions = self.item.versions
-        return f"{texts.number(versions.index + 1)}/{texts.number(len(versions.ids))}" if versions else ""
+        text = f"{texts.number(versions.index + 1)}/{texts.number(len(versions.ids))}" if versions else ""
+        return text, round(text_width(text, self.style.font("small"))) + 10.0
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        icons = {"copy": "copy", "regenerate": "refresh-cw", "previous": "chevron-left", "next": "chevron-right"}
-        if self.rtl:
-            icons["previous"], icons["next"] = icons["next"], icons["previous"]
-        small = self.style.font("small")
+        icons = ["copy", "refresh-cw", "chevron-left", "chevron-right"]
+        icons[2:] = reversed(icons[2:]) if self.rtl else icons[2:]
+        style, small = self.style, self.style.font("small")
         end = 0.0
-        for target in self._buttons():
-            rect = self.placed(target.rect).translated(at.x, at.y)
+        for target, icon in zip(self._buttons(), icons, strict=False):
             enabled = target.action != "version" or bool(target.value)
-            quiet_button(painter, context, rect, target.key, icons[target.key], enabled=enabled)
-            end = target.rect.right()
+            quiet_button(painter, context, at, target, icon, enabled=enabled)
+            end = self.placed(target.rect).right()
             if target.key == "previous":
-                count = self.box(at, end, 0, self._count_width(), self.height)
-                self.write(painter, count, self._count(), font=small, role="text_muted", centred=True)
+                count, wide = self._count()
+                write(painter, style, self.box(at, end, 0, wide, self.height), count, small, align=CENTRED)
         if text := self.stats_text():
-            room = self.box(at, end + 12, 0, self.width - end - 12, self.height)
-            self.write(painter, room, text, font=small, role="text_muted")
+            write(painter, style, self.box(at, end + 12, 0, self.width - end - 12, self.height), text, small)
 
 
 class CopySection(Section):
@@ -345,4 +296,4 @@ class CopySection(Section):
         return [Target("copy", "copy", "", place, translate("transcript", "Copy message"))]
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        quiet_button(painter, context, QRectF(at.x, at.y, self.width, self.height), "copy", "copy")
+        quiet_button(painter, context, at, self.targets()[0], "copy")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF
@@ -11,15 +10,8 @@ from PySide6.QtGui import QPainter
 from qwen_desktop.core.commands import command
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import (
-    PaintContext,
-    Target,
-    button_width,
-    card,
-    draw_icon,
-    focus_ring,
-    quiet_button,
-)
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, focus_ring
+from qwen_desktop.ui.chat.blocks_draw import CENTRED, button_width, card, draw_icon, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section
@@ -35,26 +27,13 @@ class ProblemSection(Section):
     def __init__(self, item: MessageItem, problem: Problem) -> None:
         super().__init__(item, "problem.")
         self._problem = problem
+        self.spoken = texts.problem(problem)
         self._flows: list[tuple[float, TextFlow]] = []
         self._button_y = 0.0
-
-    @property
-    def _opened(self) -> bool:
-        return self.item.folds.get("problem.details", False)
-
-    def toggle(self, key: str) -> None:
-        self.item.folds["problem.details"] = not self._opened
-        self.lay(self.width)
-
-    @property
-    def spoken(self) -> str:
-        return texts.problem(self._problem)
 
     def button(self) -> str:
         """The label of the button, empty without one."""
         action = self._problem.action
-        if not action:
-            return ""
         if action == "retry":
             return translate("transcript", "Try again")
         try:
@@ -72,7 +51,7 @@ class ProblemSection(Section):
         if self.button() or problem.details:
             self._button_y = y + 10
             y = self._button_y + self.style.px(32)
-        if self._opened:
+        if self.opened("details"):
             y = self._put(y + 8, "details", problem.details)
         self.height = y + 14
 
@@ -86,40 +65,35 @@ class ProblemSection(Section):
         return 16 + self.style.px(18) + 10
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style = self.style
-        frame = QRectF(at.x, at.y, self.width, self.height)
+        style, size = self.style, self.style.px(18)
+        frame = self.box(at, 0, 0, self.width, self.height)
         card(painter, frame, style.color("bad_soft"), style.theme.edge("bad_soft"), 12)
-        size = style.px(18)
         place = self.box(at, 16, 14, size, style.line_height("what"))
-        draw_icon(painter, context, "circle-alert", style.color("bad"), place, size=size)
+        draw_icon(painter, context, place, "circle-alert", "bad", size=size)
         for y, flow in self._flows:
             flow.paint(painter, at.moved(self.placed(QRectF(self._left(), 0, flow.width, 0)).left(), y))
         for target in self.targets():
-            rect = target.rect.translated(at.x, at.y)
             if target.key == "details":
-                folded = "chevron-left" if self.rtl else "chevron-right"
-                icon = "chevron-down" if self._opened else folded
-                quiet_button(painter, context, rect, "details", icon, label=translate("transcript", "Details"))
+                quiet_button(painter, context, at, target, self.chevron("details"), label=target.label)
                 continue
+            rect = target.rect.translated(at.x, at.y)
             hot = target.key in (context.hover, context.pressed)
             card(painter, rect, style.color("hover" if hot else "surface"), style.color("border_strong"), 8)
-            self.write(painter, rect, self.button(), font=style.font("body", 500), role="text", centred=True)
+            write(painter, style, rect, target.label, style.font("body", 500), role="text", align=CENTRED)
             if context.focus == target.key:
                 focus_ring(painter, context, rect)
 
     def targets(self) -> list[Target]:
         """The button and the fold."""
-        style = self.style
-        x = self._left()
+        style, tall, x = self.style, self.style.px(32), self._left()
         found: list[Target] = []
-        label = self.button()
-        if label:
+        if label := self.button():
             width = round(text_width(label, style.font("body", 500))) + 28
-            rect = QRectF(x, self._button_y, width, style.px(32))
-            found.append(Target("button", "problem", self._problem.action, rect, label))
+            place = self.placed(QRectF(x, self._button_y, width, tall))
+            found.append(Target("button", "problem", self._problem.action, place, label))
             x += width + 8
         if self._problem.details:
-            said = translate("transcript", "Details")
-            rect = QRectF(x, self._button_y + 2, button_width(style, said), style.px(32) - 4)
-            found.append(Target("details", "details", "", rect, said))
-        return [replace(target, rect=self.placed(target.rect)) for target in found]
+            label = translate("transcript", "Details")
+            place = self.placed(QRectF(x, self._button_y + 2, button_width(style, label), tall - 4))
+            found.append(Target("details", "details", "", place, label))
+        return found

@@ -80,16 +80,12 @@ class TextSection(Section):
         fresh: list[Layout] = []
         old = list(self.layouts) if width == self.width else []
         for block in blocks:
-            if block is None:
-                yield
-                continue
-            layout = old[len(fresh)] if len(fresh) < len(old) else None
-            # A block that is already laid out is kept; the caller's step ends only after real work.
-            if layout is not None and layout.block == block:
-                fresh.append(layout)
-                continue
-            kept = layout is not None and layout.update(block)
-            fresh.append(layout if kept and layout is not None else self._made(block, width, len(fresh)))
+            if block is not None:
+                number = len(fresh)
+                same = number < len(old) and old[number].block == block
+                fresh.append(self._fitting(block, old, number, width))
+                if same:  # the caller's step ends only after real work
+                    continue
             yield
         return fresh
 
@@ -104,18 +100,18 @@ class TextSection(Section):
         different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
         for number in range(stable, len(blocks)):
-            block = blocks[number]
-            layout = self.layouts[number] if number < len(self.layouts) else None
-            if layout is None or (layout.block != block and not layout.update(block)):
-                self.layouts[number : number + 1] = [self._made(block, self.width, number)]
+            self.layouts[number : number + 1] = [self._fitting(blocks[number], self.layouts, number, self.width)]
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
-    def _made(self, block: Block, width: float, number: int) -> Layout:
+    def _fitting(self, block: Block, old: list[Layout], number: int, width: float) -> Layout:
+        """The old layout of this number if it can show ``block``, or another one."""
+        if number < len(old) and (old[number].block == block or old[number].update(block)):
+            return old[number]
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = self.item.folds.get(f"{self.name}b{number}.wrap", False)
+            layout.wrap = self.opened(f"b{number}.wrap")
         layout.set_width(width)
         return layout
 
@@ -129,8 +125,8 @@ class TextSection(Section):
     def toggle(self, key: str) -> None:
         layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
         if isinstance(layout, CodeLayout):
+            super().toggle(key)
             layout.toggle_wrap()
-            self.item.folds[self.name + key] = layout.wrap
             self._place(0)
 
     def _place(self, first: int) -> None:
@@ -140,20 +136,11 @@ class TextSection(Section):
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
             layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
-            y = 0.0
-            start = 0
+            layout.y, start = 0.0, 0
             if number:
                 before = self.layouts[number - 1]
-                if follows_verbatim(before.block, layout.block):
-                    gap = 0.0
-                elif isinstance(before.block, TextBlock) and before.block.level:
-                    gap = min(max(before.gap, layout.gap), 8.0) if not _level(layout.block) else layout.gap
-                else:
-                    follows_item = isinstance(before.block, TextBlock) and before.block.indent > 0
-                    gap = layout.gap if follows_item else max(layout.gap, 10.0)
-                y = before.y + before.height + gap
-                start = self._starts[-1] + self._lengths[-1] + len(separator(before.block, layout.block))
-            layout.y = y
+                layout.y = before.y + before.height + _gap(before, layout)
+                start = self.length + len(separator(before.block, layout.block))
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
         self.height = self.layouts[-1].y + self.layouts[-1].height if self.layouts else 0.0
@@ -203,20 +190,22 @@ class TextSection(Section):
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
 
     def targets(self) -> list[Target]:
-        return [
-            target.moved(0, layout.y, f"b{number}.")
-            for number, layout in enumerate(self.layouts)
-            for target in layout.targets()
-        ]
+        each = enumerate(self.layouts)
+        return [target.moved(0, layout.y, f"b{n}.") for n, layout in each for target in layout.targets()]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
+        if not self.layouts:
+            return []
         number = self._at(y)
-        return [
-            target.moved(0, layout.y, f"b{number}.")
-            for layout in self.layouts[number : number + 1]
-            for target in layout.targets_at(x, y - layout.y)
-        ]
+        layout = self.layouts[number]
+        return [target.moved(0, layout.y, f"b{number}.") for target in layout.targets_at(x, y - layout.y)]
 
 
-def _level(block: Block) -> int:
-    return block.level if isinstance(block, TextBlock) else 0
+def _gap(before: Layout, layout: Layout) -> float:
+    """Pixels between two blocks: what follows a heading belongs to it, items of a list stand close."""
+    if follows_verbatim(before.block, layout.block):
+        return 0.0
+    above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
+    if above and above.level and not (below and below.level):
+        return 8.0
+    return layout.gap if above and (above.level or above.indent) else max(layout.gap, 10.0)

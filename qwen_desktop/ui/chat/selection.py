@@ -31,7 +31,8 @@ class Selection:
         self._changed = changed
         self.anchor: Place | None = None
         self.cursor: Place | None = None
-        #: The word or paragraph that a double or triple click took; dragging extends from either of its ends.
+        #: Where it began: a place, or the word or paragraph that a double or triple click took; dragging extends from
+        #: either of its ends.
         self._kernel: tuple[Place, Place] | None = None
 
     def _set(self, anchor: Place | None, cursor: Place | None, kernel: tuple[Place, Place] | None = None) -> None:
@@ -57,7 +58,7 @@ class Selection:
 
     def start(self, place: Place) -> None:
         """Begin at ``place``."""
-        self._set(place, place)
+        self.take(place, place)
 
     def take(self, first: Place, last: Place) -> None:
         """Select a word or a paragraph that dragging extends."""
@@ -65,14 +66,11 @@ class Selection:
 
     def extend(self, place: Place) -> None:
         """Move the end that follows the pointer."""
-        anchor, cursor = self.anchor or place, place
-        if self._kernel is not None:
-            first, last = self._kernel
-            if self._key(place) < self._key(first):
-                anchor = last
-            else:
-                anchor, cursor = first, max(place, last, key=self._key)
-        self._set(anchor, cursor, self._kernel)
+        first, last = self._kernel or (place, place)
+        if self._key(place) < self._key(first):
+            self._set(last, place, (first, last))
+        else:
+            self._set(first, max(place, last, key=self._key), (first, last))
 
     def _key(self, place: Place) -> tuple[int, int]:
         if not place.message_id:

@@ -232,14 +232,6 @@ class TranscriptView(TranscriptCanvas):
         last = self.shown.newest(Role.ASSISTANT)
         return None if last is None else last.message.id
 
-    def message_text(self, message_id: str) -> str:
-        """The clean text of a message, as it is stored while the clean one is unknown; empty for an unknown message."""
-        item = self.item(message_id)
-        if item is None:
-            return ""
-        text = self.texts.known(item)
-        return item.source if text is None else text
-
     # Selecting and copying -------------------------------------------------------------------------------------------
 
     def select_all(self) -> None:

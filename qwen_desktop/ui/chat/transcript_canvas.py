@@ -124,10 +124,6 @@ class TranscriptCanvas(QAbstractScrollArea):
         """The x of the text column in the viewport."""
         return max(_SIDE, (self.viewport().width() - self.column_width) // 2)
 
-    def laid_out(self) -> int:
-        """How many messages have a layout now."""
-        return sum(1 for item in self.items if item.laid_out)
-
     # Placing ---------------------------------------------------------------------------------------------------------
 
     def _measure(self) -> None:

@@ -20,11 +20,12 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
-from qwen_desktop.ui.chat.blocks import TARGET, Layout, PaintContext, Target, mirrored
+from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.section_chrome import (
+    CUT_LINE,
     ActionsSection,
     CopySection,
     CutSection,
@@ -32,7 +33,7 @@ from qwen_desktop.ui.chat.section_chrome import (
     NoteSection,
     ProgressSection,
     ThinkingSection,
-)
+)  # fmt: skip
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.selection import END
@@ -43,28 +44,27 @@ _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
 _BUBBLE_PAD_Y = 10.0
 _BUBBLE_GAP = 18.0
-_CUT_LINE = 44.0
 #: What is painted beside its own rectangle: a focus ring.
 _AROUND = 8.0
 
 
-class MessageItem:
+class MessageItem(Directed):
     """A message and, when it is near the viewport, its layout. Coordinates are relative to the column's left edge."""
+
+    #: Its place in the transcript, and when it was last seen.
+    index = used = 0
+    height = 0.0
+    ready = pending = False
+    #: Whether the context began to be full here, and whether nothing follows.
+    cut_above = last = False
+    #: Characters of the projection.
+    length = 0
+    versions: Versions | None = None
+    run: RunState | None = None
+    _targets: Targets | None = None
 
     def __init__(self, message: Message, style: Style, options: Options) -> None:
         self.message = message
-        self.index = 0
-        self.ready = False
-        self.pending = False
-        self.height = 0.0
-        self.width = 0.0
-        self.cut_above = False
-        self.last = False
-        self.used = 0
-        #: Characters of the projection.
-        self.length = 0
-        self.versions: Versions | None = None
-        self.run: RunState | None = None
         #: From top to bottom; empty without a layout.
         self.sections: list[Section] = []
         #: What the user has opened, folded or wrapped, by the target's key.
@@ -74,7 +74,6 @@ class MessageItem:
         self.style = style
         self.options = options
         self._bubble = QRectF()
-        self._targets: Targets | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +126,7 @@ class MessageItem:
         room = (min(_BUBBLE, width) - 2 * _BUBBLE_PAD) if self.user else width
         per_line = max(8.0, room / (style.base_font("message").pixelSize() * 0.52))
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
-        cut = _CUT_LINE if self.cut_above else 0.0
+        cut = CUT_LINE if self.cut_above else 0.0
         if self.user:
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
@@ -160,9 +159,8 @@ class MessageItem:
         made: list[tuple[TextSection, list[Layout]]] = []
         wide = self._text_width(width)
         for number, some in blocks.items():
-            section = self.part(number)
-            if not isinstance(section, TextSection):
-                section = TextSection(self, f"part{number}.", TextPart)
+            known = self.part(number)
+            section = known if isinstance(known, TextSection) else TextSection(self, f"part{number}.", TextPart)
             made.append((section, (yield from section.prepared(some, wide))))
         for section, layouts in made:
             section.show(layouts, wide)
@@ -220,7 +218,7 @@ class MessageItem:
             return
         if self.streaming and not any(parts):
             yield ProgressSection(self)
-        yield from (NoteSection(self, icon, said) for icon, said in self._said())
+        yield from self._notes()
         if message.problem is not None and not self.streaming:
             yield ProblemSection(self, message.problem)
         yield ActionsSection(self, "actions.")
@@ -245,18 +243,17 @@ class MessageItem:
             section.take(part)
         return section
 
-    def _said(self) -> list[tuple[str, str]]:
-        message = self.message
+    def _notes(self) -> Iterator[Section]:
+        message, stats = self.message, self.message.stats
         if message.status is Status.STOPPED:
-            return [("square", translate("transcript", "Stopped"))]
-        if message.status is Status.INTERRUPTED:
-            return [("info", translate("transcript", "Qwen Desktop ended while this answer ran"))]
-        if message.finish_reason is FinishReason.LENGTH:
-            stats = message.stats
+            yield NoteSection(self, "square", translate("transcript", "Stopped"))
+        elif message.status is Status.INTERRUPTED:
+            yield NoteSection(self, "info", translate("transcript", "Qwen Desktop ended while this answer ran"))
+        elif message.finish_reason is FinishReason.LENGTH:
+            text = translate("transcript", "The answer reached the longest length")
             if stats is not None and stats.context_size and stats.context_used >= stats.context_size - 8:
-                return [("info", translate("transcript", "The answer ends here: the context is full"))]
-            return [("info", translate("transcript", "The answer reached the longest length"))]
-        return []
+                text = translate("transcript", "The answer ends here: the context is full")
+            yield NoteSection(self, "info", text)
 
     def place(self) -> None:
         """Compute where each section stands and where its text begins in the message's, and the height."""
@@ -265,12 +262,10 @@ class MessageItem:
             self._place_bubble()
         else:
             self.height = _stack(self.sections, 0.0, 0.0)
-        end = None
+        self.length = 0
         for section in self.sections:
-            section.start = 0 if end is None else end + 2
-            if length := section.length:
-                end = section.start + length
-        self.length = end or 0
+            section.start = self.length + 2 if self.length else 0
+            self.length = section.start + section.length if section.length else self.length
 
     def _place_bubble(self) -> None:
         *inside, copy = self.sections
@@ -279,10 +274,9 @@ class MessageItem:
         y = _stack(heads, 0.0, 0.0) + _BUBBLE_GAP
         most = self._text_width(self.width)
         wide = min(most, max(24.0, math.ceil(max((section.natural for section in texts), default=0.0)) + 1))
-        bubble = QRectF(self.width - wide - 2 * _BUBBLE_PAD, y, wide + 2 * _BUBBLE_PAD, 0)
-        button = QRectF(bubble.left() - TARGET - 6, 0, TARGET, TARGET)
-        if self.style.rtl:
-            bubble, button = mirrored(bubble, self.width), mirrored(button, self.width)
+        start = self.width - wide - 2 * _BUBBLE_PAD
+        bubble = self.placed(QRectF(start, y, wide + 2 * _BUBBLE_PAD, 0))
+        button = self.placed(QRectF(start - TARGET - 6, 0, TARGET, TARGET))
         shifts = [section.hug(wide) for section in texts]
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
         for section, shift in zip(texts, shifts, strict=True):
@@ -292,23 +286,17 @@ class MessageItem:
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
         self._bubble, self.height = bubble, y + tall + 2
 
-    def section_changed(self, section: Section) -> None:
-        """A section has another height by itself."""
-        if self.options.changed is not None and section in self.sections:
-            self.options.changed(self, section)
-
     def evict(self) -> None:
         """Throw the layout away, keep the height."""
         self.sections = []
         self._targets = None
-        self.ready = False
-        self.pending = False
+        self.ready = self.pending = False
 
     def restyle(self, style: Style) -> None:
         """Fonts, colours or sizes changed: nothing of the layout can stay."""
         self.style = style
         for section in self.extra.values():
-            section.restyle(style)
+            section.style = style
         self.evict()
         self.height = 0.0
 
@@ -345,18 +333,13 @@ class MessageItem:
         if edge != ground:
             painter.setPen(edge)
             r = r.adjusted(0.5, 0.5, -0.5, -0.5)
-        big, small = 14.0, 4.0
-        right, left = (big, small) if self.style.rtl else (small, big)
-        path = QPainterPath()
-        path.moveTo(r.left() + big, r.top())
-        path.lineTo(r.right() - big, r.top())
-        path.quadTo(r.right(), r.top(), r.right(), r.top() + big)
-        path.lineTo(r.right(), r.bottom() - right)
-        path.quadTo(r.right(), r.bottom(), r.right() - right, r.bottom())
-        path.lineTo(r.left() + left, r.bottom())
-        path.quadTo(r.left(), r.bottom(), r.left(), r.bottom() - left)
-        path.lineTo(r.left(), r.top() + big)
-        path.quadTo(r.left(), r.top(), r.left() + big, r.top())
+        radii = (14.0, 14.0, 14.0, 4.0) if self.rtl else (14.0, 14.0, 4.0, 14.0)
+        along = (QPointF(1, 0), QPointF(0, 1), QPointF(-1, 0), QPointF(0, -1))  # the edges, clockwise from the top
+        path = QPainterPath(r.topLeft() + along[0] * radii[0])
+        for number, corner in enumerate((r.topRight(), r.bottomRight(), r.bottomLeft(), r.topLeft()), 1):
+            radius = radii[number % 4]
+            path.lineTo(corner - along[number - 1] * radius)
+            path.quadTo(corner, corner + along[number % 4] * radius)
         painter.setBrush(ground)
         painter.drawPath(path)
 
@@ -374,14 +357,13 @@ class MessageItem:
 
     def target_at(self, point: QPointF, context: PaintContext | None = None) -> Target | None:
         """The target under a point of the item; given its ``context``, only one that is on show in it."""
-        for section in self.sections:
-            if context is not None and not section.visible(context):
-                continue
-            for target in section.targets_at(point.x() - section.x, point.y() - section.y):
-                placed = target.moved(section.x, section.y, section.name)
-                if placed.contains(point):
-                    return placed
-        return None
+        shown = (section for section in self.sections if context is None or section.visible(context))
+        found = (
+            target.moved(section.x, section.y, section.name)
+            for section in shown
+            for target in section.targets_at(point.x() - section.x, point.y() - section.y)
+        )
+        return next((target for target in found if target.contains(point)), None)
 
     def stale(self) -> None:
         """What targets are called, or where they stand, is another thing now."""
@@ -402,10 +384,8 @@ class MessageItem:
         offset = 0
         for section in self.sections:
             y = point.y() - section.y
-            if not section.length:
+            if y < 0 or not section.length:
                 continue
-            if y < 0:
-                break
             inside = section.length if y > section.height else section.offset_at(point.x() - section.x, y)
             offset = section.start + min(max(0, inside), section.length)
         return offset

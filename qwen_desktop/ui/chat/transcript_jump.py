@@ -34,8 +34,7 @@ class JumpButton(QAbstractButton):
         if shown:
             self.move(area.center().x() - self.width() // 2, area.bottom() - self.height() - 8)
             self.raise_()
-        if shown != self.isVisible():
-            self.setVisible(shown)
+        self.setVisible(shown)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Recommendation
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Board
-from qwen_desktop.ui.models.get_button import GetButton
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.download_button import DownloadButton
+from qwen_desktop.ui.models.download_starter import DownloadStarter
+from qwen_desktop.ui.models.state import ModelsState
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.boxes import MIDDLE, START, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -31,12 +31,12 @@ class AdviceCard(Card):
     details_wanted = Signal()
 
     def __init__(
-        self, shell: Shell, advice: Advice, board: Board, getting: Getting, parent: QWidget | None = None
+        self, shell: Shell, advice: Advice, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         theme = shell.theme
         self.advice = advice
-        self._board = board
+        self._state = state
         best = advice.kind == "best"
         if best:
             self.setProperty("best", True)
@@ -47,7 +47,7 @@ class AdviceCard(Card):
             "stronger": self.tr("Stronger"),
         }
         self.chip = Chip(theme, chip[advice.kind], self, kind="accent" if best else "")
-        size = Label(theme, words.size(quant.size_bytes), self, role="small", color="text_muted", tabular=True)
+        size = Label(theme, model_texts.size(quant.size_bytes), self, role="small", color="text_muted", tabular=True)
         self.title = TextButton(theme, model.name, self, kind="title")
         self.title.setToolTip(self.tr("Files, memory and licence"))
         self.title.setAccessibleName(texts.fill(self.tr("Details of {name}"), name=model.name))
@@ -59,7 +59,7 @@ class AdviceCard(Card):
         self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.get = GetButton(shell, board, getting, self, primary=best)
+        self.get = DownloadButton(shell, state, starter, self, primary=best)
         self.get.show_model(model, quant)
         head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
@@ -72,19 +72,19 @@ class AdviceCard(Card):
 
     def show_fit(self) -> None:
         """Show memory and speed as they are now."""
-        fit = self._board.fit(self.advice.model, self.advice.quant)
+        fit = self._state.fit(self.advice.model, self.advice.quant)
         for label in (self.verdict, self.meter, self.memory, self.speed):
             label.setVisible(fit is not None)
         if fit is None:
             return
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-        said, tone = words.verdict(fit)
+        said, tone = model_texts.verdict(fit)
         self.verdict.show_word(said, tone)
         self.meter.show_share(share, tone)
-        self.memory.setText(words.used(fit))
+        self.memory.setText(model_texts.used(fit))
         self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
-        self.setToolTip(words.fit_sentence(fit))
-        self.meter.setAccessibleDescription(words.fit_sentence(fit))
+        self.setToolTip(model_texts.fit_sentence(fit))
+        self.meter.setAccessibleDescription(model_texts.fit_sentence(fit))
 
     def figures_width(self) -> int:
         """Room that memory and speed need side by side, in px, with the card's own edges."""
@@ -101,12 +101,14 @@ class AdviceCards(QWidget):
 
     details_wanted = Signal(object)
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         theme = self._theme = shell.theme
         self._shell = shell
-        self._board = board
-        self._getting = getting
+        self._state = state
+        self._starter = starter
         self.cards: tuple[AdviceCard, ...] = ()
         self._row = row(gap=14)
         self.remark = Paragraph(theme, "", self, role="small", color="text_muted")
@@ -115,7 +117,7 @@ class AdviceCards(QWidget):
         self.nothing: Paragraph | None = None
         self._waiting: list[QWidget] = []
         self._wait()
-        board.rows_changed.connect(self._show_fits)
+        state.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
 
     def _wait(self) -> None:
@@ -139,7 +141,7 @@ class AdviceCards(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._shell, advice, self._board, self._getting, self) for advice in advised]
+        cards = [AdviceCard(self._shell, advice, self._state, self._starter, self) for advice in advised]
         self.cards = tuple(cards)
         for card in cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))

@@ -6,19 +6,19 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import DownloadStatus
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Action, Board, Row
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.model_row import Face, ModelRow, RowButton
 from qwen_desktop.ui.models.row_paint import width_of
+from qwen_desktop.ui.models.state import Action, ModelsState, Row
 from qwen_desktop.ui.theme import Theme
 
 
 class CatalogueRow(ModelRow[Row]):
     """One model of the catalogue; ``action`` is what its button does."""
 
-    def __init__(self, theme: Theme, board: Board, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, state: ModelsState, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._board = board
+        self._state = state
         self.row: Row | None = None
         self.action: Action = "none"
         self.button = RowButton(theme, self)
@@ -27,15 +27,15 @@ class CatalogueRow(ModelRow[Row]):
     def show_row(self, row: Row) -> None:
         self.row = row
         model = row.model
-        self.action = self._board.action(row)
-        purposes = [words.purpose_chip(value) for value in model.purposes[:1]]
+        self.action = self._state.action(row)
+        purposes = [model_texts.purpose_chip(value) for value in model.purposes[:1]]
         note = texts.catalogue(model.strengths or model.best_use) or model.repo
-        chip, tone = words.verdict(row.fit) if row.usable else (self.tr("not usable here yet"), "")
-        size = words.size(row.quant.size_bytes) if row.quant is not None else ""
+        chip, tone = model_texts.verdict(row.fit) if row.usable else (self.tr("not usable here yet"), "")
+        size = model_texts.size(row.quant.size_bytes) if row.quant is not None else ""
         done = self._show_button(model.name)
         said = (model.name, *purposes, note, chip, size, self.label(), done)
-        tip = words.fit_sentence(row.fit) if row.fit is not None else ""
-        self.say(Face(model.name, note, "".join(purposes), chip, tone, figure=size), words.line(*said), tip)
+        tip = model_texts.fit_sentence(row.fit) if row.fit is not None else ""
+        self.say(Face(model.name, note, "".join(purposes), chip, tone, figure=size), model_texts.line(*said), tip)
 
     def label(self) -> str:
         """The word of the button."""
@@ -55,7 +55,7 @@ class CatalogueRow(ModelRow[Row]):
         text = self.tr("Download") if running else self.label()
         self.button.show_face("" if self.tight and icon else text, icon, muted=self.action == "why")
         self.button.setAccessibleName(f"{self.label()}: {name}")
-        download = self._board.download(self.row.model) if running and self.row is not None else None
+        download = self._state.download(self.row.model) if running and self.row is not None else None
         if download is None:
             return ""
         percent = texts.percent(download.fraction)

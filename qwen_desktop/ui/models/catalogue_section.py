@@ -10,11 +10,11 @@ from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Action, Board, Row, order, reference
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
 from qwen_desktop.ui.models.rows_list import RowsList
+from qwen_desktop.ui.models.state import Action, ModelsState, Row, order, reference
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -35,10 +35,10 @@ class CatalogueSection(QWidget):
     download_wanted = Signal(object)
     progress_wanted = Signal(object)
 
-    def __init__(self, shell: Shell, board: Board, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, state: ModelsState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shell = shell
-        self._board = board
+        self._state = state
         self._words = ""
         theme = shell.theme
         title = Label(theme, self.tr("All models"), self, role="message", weight=600)
@@ -81,10 +81,10 @@ class CatalogueSection(QWidget):
         self.empty.hide()
 
     def _connect(self) -> None:
-        board = self._board
+        state = self._state
         self.filters.changed.connect(self.show_rows)
         self.refresh.clicked.connect(self.look_for_new)
-        board.rows_changed.connect(self._rows_changed)
+        state.rows_changed.connect(self._rows_changed)
         bus = self._shell.services.bus
         bus.subscribe(events.LibraryChanged, lambda _event: self.list.refresh(), owner=self)
         bus.subscribe(events.DownloadsChanged, lambda _event: self.list.refresh(), owner=self)
@@ -109,12 +109,12 @@ class CatalogueSection(QWidget):
         self.show_rows()
 
     def _rows_changed(self) -> None:
-        self.filters.offer(row.model for row in self._board.rows or ())
+        self.filters.offer(row.model for row in self._state.rows or ())
         self.show_rows()
 
     def show_rows(self) -> None:
         """Show the rows that are wanted, or what there is to say without any."""
-        rows = self._board.rows
+        rows = self._state.rows
         named = reference(self._words)
         self.lookup.setVisible(bool(named) and rows is not None)
         if named:
@@ -143,7 +143,7 @@ class CatalogueSection(QWidget):
         if shown != total:
             text = texts.fill(self.tr("{shown} of %n model(s)", "", total), shown=shown)
         if updated:
-            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=words.ago(updated))
+            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=model_texts.ago(updated))
         self.count.setText(text)
         self._fit()
 
@@ -170,9 +170,9 @@ class CatalogueSection(QWidget):
 
     def _help(self) -> None:
         """The one action of the empty list."""
-        if not self._board.rows:
+        if not self._state.rows:
             self.look_for_new()
-        elif any(self.filters.wanted(self._words).takes(row, fits=False) for row in self._board.rows):
+        elif any(self.filters.wanted(self._words).takes(row, fits=False) for row in self._state.rows):
             self.filters.fits.set_value("")
             self.show_rows()
         else:
@@ -188,7 +188,7 @@ class CatalogueSection(QWidget):
     def say_problem(self, sentence: str) -> None:
         """The list could not be read."""
         self.show_problem(sentence)
-        if self._board.rows is None:
+        if self._state.rows is None:
             self.list.hide()
 
     def look_for_new(self) -> None:
@@ -251,7 +251,7 @@ class CatalogueSection(QWidget):
     # Rows -------------------------------------------------------------------------------------------------------------
 
     def _make(self, parent: QWidget) -> CatalogueRow:
-        row = CatalogueRow(self._shell.theme, self._board, parent)
+        row = CatalogueRow(self._shell.theme, self._state, parent)
         row.clicked.connect(lambda: self._act(row.row, "none"))
         row.button.clicked.connect(lambda: self._act(row.row, row.action))
         row.menu_wanted.connect(lambda place: self._open_menu(row, place))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines, link, web_page
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
@@ -20,8 +20,8 @@ from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.models.board import Board
-    from qwen_desktop.ui.models.getting import Getting
+    from qwen_desktop.ui.models.download_starter import DownloadStarter
+    from qwen_desktop.ui.models.state import ModelsState
     from qwen_desktop.ui.shell import Shell
 
 WIDTH = 660
@@ -33,8 +33,8 @@ class Details(ScrollDialog):
     def __init__(
         self,
         shell: Shell,
-        board: Board,
-        getting: Getting,
+        state: ModelsState,
+        starter: DownloadStarter,
         model: CatalogModel,
         parent: QWidget | None,
         *,
@@ -42,9 +42,9 @@ class Details(ScrollDialog):
     ) -> None:
         super().__init__(shell, model.name, "", parent, width=WIDTH)
         self.model = model
-        self._board = board
-        self._getting = getting
-        self.quant = quant or board.best_quant(model)
+        self._state = state
+        self._starter = starter
+        self.quant = quant or state.best_quant(model)
         self.options: dict[str, OptionRow] = {}
         self._group = QButtonGroup(self)
         self._column = self.area.column
@@ -52,13 +52,13 @@ class Details(ScrollDialog):
         self._tell(body)
         self._offer(body)
         self.files = self._names(body)
-        self.memory = MemoryTable(shell, board, model, body)
+        self.memory = MemoryTable(shell, state, model, body)
         self._column.addWidget(self.memory)
         self._column.addStretch(1)
         self.add_button(self.tr("Close"))
         self.button = self.add_button(self.tr("Download"), self._act, kind="primary", default=True)
         self._choose(self.quant)
-        board.rows_changed.connect(self._rows_changed)
+        state.rows_changed.connect(self._rows_changed)
 
     # What it is -------------------------------------------------------------------------------------------------------
 
@@ -66,7 +66,7 @@ class Details(ScrollDialog):
         theme, model = self._theme, self.model
         chips = FlowLayout(gap=6)
         for purpose in model.purposes:
-            chips.addWidget(Chip(theme, words.purpose_chip(purpose), body))
+            chips.addWidget(Chip(theme, model_texts.purpose_chip(purpose), body))
         if not (model.supported and model.served):
             chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
@@ -109,8 +109,8 @@ class Details(ScrollDialog):
             (self.tr("Thinking"), thinking[model.thinking]),
             (self.tr("Languages"), texts.number(model.languages) if model.languages else ""),
             (self.tr("Licence"), model.licence),
-            (self.tr("Released"), words.month(model.released)),
-            (self.tr("Not verified"), ", ".join(words.unverified(model.inferred))),
+            (self.tr("Released"), model_texts.month(model.released)),
+            (self.tr("Not verified"), ", ".join(model_texts.unverified(model.inferred))),
         ]
 
     # Files ------------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Details(ScrollDialog):
             self._column.addWidget(rest)
 
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
-        title = f"{words.step(quant)} · {quant.name}" if quant.step else quant.name
+        title = f"{model_texts.step(quant)} · {quant.name}" if quant.step else quant.name
         tag = self.tr("recommended") if quant.recommended else ""
         self.options[quant.name] = option = OptionRow(self._theme, title, parent, tag=tag)
         option.clicked.connect(lambda: self._choose(quant))
@@ -154,8 +154,10 @@ class Details(ScrollDialog):
         return option
 
     def _say(self, quant: Quant) -> None:
-        size = words.size(quant.size_bytes) or self.tr("size unknown")
-        self.options[quant.name].say(words.step_note(quant), size, words.verdict(self._board.fit(self.model, quant)))
+        size = model_texts.size(quant.size_bytes) or self.tr("size unknown")
+        self.options[quant.name].say(
+            model_texts.step_note(quant), size, model_texts.verdict(self._state.fit(self.model, quant))
+        )
 
     def _rows_changed(self) -> None:
         """Verdicts may be other ones."""
@@ -185,11 +187,11 @@ class Details(ScrollDialog):
     # Buttons ----------------------------------------------------------------------------------------------------------
 
     def _show_button(self) -> None:
-        board, model, quant = self._board, self.model, self.quant
-        fit = board.fit(model, quant)
-        if board.installed(model, quant) is not None:
+        state, model, quant = self._state, self.model, self.quant
+        fit = state.fit(model, quant)
+        if state.installed(model, quant) is not None:
             text = self.tr("Use it")
-        elif board.download(model, quant) is not None:
+        elif state.download(model, quant) is not None:
             text = self.tr("Downloading")
         elif not (model.supported and model.served) or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
             text = self.tr("Download anyway")
@@ -199,11 +201,11 @@ class Details(ScrollDialog):
         self.button.setEnabled(quant is not None and text != self.tr("Downloading"))
 
     def _act(self) -> None:
-        installed = self._board.installed(self.model, self.quant)
+        installed = self._state.installed(self.model, self.quant)
         if installed is not None:
-            self._getting.use_it(installed)
+            self._starter.use_it(installed)
         elif self.quant is not None:
-            self._getting.get(self.model, self.quant)
+            self._starter.get(self.model, self.quant)
 
     def show_memory(self) -> None:
         """Bring the numbers into view: that is what the user asked for."""

@@ -31,13 +31,10 @@ class ScrollBody(ScrollArea):
         super().__init__(dialog)
         self._room = max(240, (window.window().height() if window is not None else 820) - _AROUND)
         self.column = column(on=self.body, gap=8, margins=(INSET, 4, 14, 4))
-        self.body.installEventFilter(self)
         dialog.body.addWidget(self, 1)
 
     def fit(self, width: int) -> None:
         """Take the height that the content needs when the dialog is ``width`` px wide."""
-        for child in self.body.findChildren(QWidget):
-            child.ensurePolished()
         self.column.activate()
         wrapped = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else 0
         needed = max(wrapped, self.column.totalSizeHint().height()) + 4
@@ -65,9 +62,12 @@ class ScrollDialog(Dialog):
             said = Paragraph(self._theme, text, self.area.body, role=role, color=color, weight=weight)
             self.area.column.addWidget(said)
 
-    def open(self) -> None:
+    def fit_body(self) -> None:
         self.area.fit(self.inner_width)
+
+    def open(self) -> None:
         super().open()
+        self.area.body.installEventFilter(self.area)  # whatever changes from now on
 
 
 def heading(theme: Theme, text: str, parent: QWidget) -> Label:

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -39,14 +39,16 @@ class DownloadCard(Card):
 
     closed = Signal()
 
-    def __init__(self, theme: Theme, download: Download, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, download: Download, starter: DownloadStarter, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._getting = getting
+        self._starter = starter
         self.download = download
         self._status: DownloadStatus | None = None
         self._several = False
-        self.name = words.title(download)
+        self.name = model_texts.title(download)
         self.sign = IconLabel(theme, "download", self, size=20)
         self.title = ElidedLabel(theme, self.name, self, weight=600)
         self.quant = Label(theme, download.request.quant, self, role="small", color="text_muted")
@@ -61,11 +63,11 @@ class DownloadCard(Card):
         self.toggle = IconButton(theme, "pause", "", self)
         self.cancel = IconButton(theme, "x", "", self)
         for button, act in (
-            (self.up, lambda: getting.move(self.download, -1)),
-            (self.down, lambda: getting.move(self.download, 1)),
-            (self.again, lambda: getting.toggle(self.download)),
-            (self.use, lambda: getting.use_download(self.download)),
-            (self.toggle, lambda: getting.toggle(self.download)),
+            (self.up, lambda: starter.move(self.download, -1)),
+            (self.down, lambda: starter.move(self.download, 1)),
+            (self.again, lambda: starter.toggle(self.download)),
+            (self.use, lambda: starter.use_download(self.download)),
+            (self.toggle, lambda: starter.toggle(self.download)),
             (self.cancel, self._crossed),
         ):
             button.clicked.connect(act)
@@ -103,8 +105,8 @@ class DownloadCard(Card):
         if status is not self._status:
             self._status = status
             self._show_status(status)
-        self.line.setText("" if wrong else words.progress(download, ahead))
-        self.problem.setText(words.progress(download) if wrong else "")
+        self.line.setText("" if wrong else model_texts.progress(download, ahead))
+        self.problem.setText(model_texts.progress(download) if wrong else "")
         self.problem.setVisible(wrong)
         self.meter.show_share(1.0 if done else download.fraction, "bad" if failed else "good" if done else "accent")
         self._several = places > 1 and not done
@@ -131,16 +133,16 @@ class DownloadCard(Card):
         if self.download.status is DownloadStatus.DONE:
             self.closed.emit()
         else:
-            self._getting.cancel(self.download)
+            self._starter.cancel(self.download)
 
 
 class DownloadCards(QWidget):
     """All downloads in the queue's order, as they are whenever one of them changes."""
 
-    def __init__(self, shell: Shell, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, starter: DownloadStarter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shell = shell
-        self._getting = getting
+        self._starter = starter
         self._cards: dict[str, DownloadCard] = {}
         self._dismissed: set[str] = set()
         self._column = column(on=self, gap=10)
@@ -176,7 +178,7 @@ class DownloadCards(QWidget):
         self.setVisible(bool(items))
 
     def _add(self, item: Download) -> DownloadCard:
-        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self._getting, self)
+        card = self._cards[item.id] = DownloadCard(self._shell.theme, item, self._starter, self)
         card.closed.connect(lambda: self._dismiss(card.download))
         return card
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel, Purpose
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import SIZES, Wanted
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.state import SIZES, Wanted
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -41,7 +41,9 @@ class Filters(QWidget):
         families = list(dict.fromkeys(model.family for model in sorted(models, key=lambda m: m.released, reverse=True)))
         self.family.set_choices([(name, name) for name in families], self.tr("All families"))
         there = {purpose for model in models for purpose in model.purposes}
-        self.purpose.set_choices([(p.value, words.purpose(p)) for p in Purpose if p in there], self.tr("All purposes"))
+        self.purpose.set_choices(
+            [(p.value, model_texts.purpose(p)) for p in Purpose if p in there], self.tr("All purposes")
+        )
         names = {
             "tiny": self.tr("Up to 2B"),
             "small": self.tr("3B to 9B"),

@@ -14,7 +14,7 @@ from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import shown
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of, shown_path
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollDialog, heading
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
@@ -49,7 +49,9 @@ class CandidateRow(QWidget):
             note = texts.problem(candidate.problem)
         ink = "bad" if candidate.problem is not None else "text_muted"
         self.note = ElidedLabel(theme, note, self, role="small", color=ink)
-        size = Label(theme, words.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True)
+        size = Label(
+            theme, model_texts.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True
+        )
         size.setMinimumWidth(64)
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
@@ -109,7 +111,7 @@ class ImportDialog(ScrollDialog):
         self._bars.hide()
         body = self.area.body
         for program in dict.fromkeys(candidate.origin for candidate in found):
-            self._list.addWidget(heading(self._theme, words.origin(program) or self.tr("Chosen files"), body))
+            self._list.addWidget(heading(self._theme, model_texts.origin(program) or self.tr("Chosen files"), body))
             for candidate in found:
                 if candidate.origin == program:
                     self._add(candidate)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines
 from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -65,10 +65,10 @@ class InstalledDetails(ScrollDialog):
         place = {"downloaded": self.tr("Downloaded"), "imported": self.tr("Copied into the models folder")}
         where = place.get(model.origin, "")
         if not model.owned:
-            program = words.origin(model.origin) or self.tr("where it lies")
+            program = model_texts.origin(model.origin) or self.tr("where it lies")
             where = texts.fill(self.tr("Linked from {program}"), program=program)
         verified = texts.fill(self.tr("Verified {day}"), day=texts.date(model.verified_at or 0))
-        used = words.ago(model.last_used)
+        used = model_texts.ago(model.last_used)
         return [
             (self.tr("Quant"), model.quant),
             (self.tr("Size on disk"), texts.exact(model.size_bytes)),
@@ -76,7 +76,7 @@ class InstalledDetails(ScrollDialog):
             (self.tr("Context"), texts.tokens(model.context_train) if model.context_train else ""),
             (self.tr("Architecture"), model.architecture),
             (self.tr("Licence"), model.licence),
-            (self.tr("Origin"), words.line(where, model.repo)),
+            (self.tr("Origin"), model_texts.line(where, model.repo)),
             (self.tr("Last used"), used[:1].upper() + used[1:] if model.last_used else self.tr("Not yet")),
             (self.tr("Checked"), verified if model.verified_at else self.tr("Not verified yet")),
             ("SHA-256", model.sha256),

@@ -11,7 +11,7 @@ from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.model_row import Face, ModelRow, RowButton
 from qwen_desktop.ui.models.rows_list import RowsList
 from qwen_desktop.ui.texts import translate
@@ -27,20 +27,20 @@ FEW = 4
 def facts(row: InstalledModel) -> str:
     """Alias, size, context, last use and origin in one line, and whether it is loaded in a way of its own."""
     alias = texts.fill(translate("InstalledModels", "alias {name}"), name=row.alias)
-    used = texts.fill(translate("InstalledModels", "used {when}"), when=words.ago(row.last_used))
+    used = texts.fill(translate("InstalledModels", "used {when}"), when=model_texts.ago(row.last_used))
     context = texts.fill(translate("InstalledModels", "{n} context"), n=texts.context(row.context_train))
     parts = (
         alias if row.alias else "",
         texts.size(row.size_bytes),
         context if row.context_train else "",
         used if row.last_used else translate("InstalledModels", "not used yet"),
-        words.origin(row.origin),
+        model_texts.origin(row.origin),
         translate("InstalledModels", "own load options") if row.options != LoadOptions() else "",
     )
     return " · ".join(filter(None, parts))
 
 
-def chip(row: InstalledModel) -> tuple[str, words.Tone]:
+def chip(row: InstalledModel) -> tuple[str, model_texts.Tone]:
     """What is wrong with a model, in a few words."""
     if row.problem is not None:
         return translate("InstalledModels", "cannot be used"), "bad"
@@ -81,7 +81,9 @@ class InstalledRow(ModelRow[InstalledModel]):
         self.use.setAccessibleName(f"{self.use.text()}: {row.name}")
         self.more.setAccessibleName(texts.fill(self.tr("More: {name}"), name=row.name))
         face = Face(row.name, facts(row), row.quant, word, tone, share, muted=row.problem is not None)
-        self.say(face, words.line(row.name, row.quant, face.note, word, used), trouble(row) or shown_path(row.path))
+        self.say(
+            face, model_texts.line(row.name, row.quant, face.note, word, used), trouble(row) or shown_path(row.path)
+        )
 
 
 class InstalledList(QWidget):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -53,12 +53,14 @@ class MachineCard(Card):
         self.line.setVisible(machine is not None)
         self._bars.setVisible(machine is None)
         if machine is not None:
-            self.line.setText(words.machine_line(machine) or self.tr("Little could be read about this computer."))
+            self.line.setText(model_texts.machine_line(machine) or self.tr("Little could be read about this computer."))
 
     def show_comfort(self, found: tuple[CatalogModel, int] | None) -> None:
         """Say how large a model runs comfortably, and with what context; None says nothing."""
         size = (
-            texts.fill(self.tr("Comfortable up to {size}"), size=words.size_word(found[0])) if found is not None else ""
+            texts.fill(self.tr("Comfortable up to {size}"), size=model_texts.size_word(found[0]))
+            if found is not None
+            else ""
         )
         context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1])) if found is not None else ""
         self.comfort.setText(size)

@@ -11,7 +11,7 @@ from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, 
 from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.widgets.boxes import column
@@ -83,7 +83,7 @@ class MachineDialog(ScrollDialog):
             (self.tr("Instructions"), ", ".join(machine.cpu.features)),
             (self.tr("Memory"), self._memory(machine.memory)),
             (self.tr("Memory speed"), speed if machine.bandwidth_bytes_per_s else ""),
-            *((self._kind(gpu), words.graphics(gpu)) for gpu in machine.gpus),
+            *((self._kind(gpu), model_texts.graphics(gpu)) for gpu in machine.gpus),
             (self.tr("Graphics card"), nothing),
             (self.tr("Disk of the models"), self._disk(machine.disk) if machine.disk is not None else ""),
             (self.tr("Battery"), self._battery(machine.battery) if machine.battery is not None else ""),
@@ -135,8 +135,8 @@ class MachineDialog(ScrollDialog):
                 size=texts.size(disk.free_bytes),
                 total=texts.size(disk.total_bytes),
             )
-        return words.line(said, kind.get(disk.kind, ""), shown_path(disk.path))
+        return model_texts.line(said, kind.get(disk.kind, ""), shown_path(disk.path))
 
     def _battery(self, battery: Battery) -> str:
         plugged = {True: self.tr("plugged in"), False: self.tr("on battery"), None: ""}[battery.plugged]
-        return words.line(texts.percent(battery.percent / 100), plugged)
+        return model_texts.line(texts.percent(battery.percent / 100), plugged)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import link
 from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
@@ -18,7 +18,7 @@ from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.select import Select
 
 if TYPE_CHECKING:
-    from qwen_desktop.ui.models.board import Board
+    from qwen_desktop.ui.models.state import ModelsState
     from qwen_desktop.ui.shell import Shell
 
 _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
@@ -27,10 +27,10 @@ _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
 class MemoryTable(QWidget):
     """Shows the verdict for a context that the user can change."""
 
-    def __init__(self, shell: Shell, board: Board, model: CatalogModel, parent: QWidget | None = None) -> None:
+    def __init__(self, shell: Shell, state: ModelsState, model: CatalogModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shell = shell
-        self._board = board
+        self._state = state
         self._model = model
         self._quant: Quant | None = None
         theme = shell.theme
@@ -74,15 +74,15 @@ class MemoryTable(QWidget):
 
     def show_fit(self) -> None:
         """Show the numbers for the chosen context."""
-        loaded = self._board.fit(self._model, self._quant)
+        loaded = self._state.fit(self._model, self._quant)
         if loaded is not None:
             self._offer(loaded.asked)
-        fit = self._board.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
+        fit = self._state.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
         self._clear()
         for part in (self.meter, self.note, self.check):
             part.setVisible(fit is not None)
         if fit is None:
-            unknown = self._quant is not None and self._board.machine is not None
+            unknown = self._quant is not None and self._state.machine is not None
             self.sentence.setText(
                 self.tr("The size of the file is not known yet.")
                 if unknown
@@ -90,10 +90,10 @@ class MemoryTable(QWidget):
             )
             self.check.setVisible(unknown)
             return
-        self.sentence.setText(words.fit_sentence(fit))
+        self.sentence.setText(model_texts.fit_sentence(fit))
         share = fit.memory.total_bytes / fit.free_bytes if fit.free_bytes else 1.0
-        self.meter.show_share(share, words.verdict(fit)[1])
-        self.meter.setAccessibleDescription(words.fit_sentence(fit))
+        self.meter.show_share(share, model_texts.verdict(fit)[1])
+        self.meter.setAccessibleDescription(model_texts.fit_sentence(fit))
         theme, together = self._shell.theme, self.tr("Together")
         for place, (title, count) in enumerate(one for one in self._figures(fit) if one[1] or one[0] == together):
             weight, color = (600, "text") if title == together else (400, "text_muted")

@@ -15,17 +15,17 @@ from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import url_of
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.advice_cards import AdviceCards
-from qwen_desktop.ui.models.board import Board, Row
 from qwen_desktop.ui.models.catalogue_section import CatalogueSection
 from qwen_desktop.ui.models.details import Details
 from qwen_desktop.ui.models.download_row import DownloadCards
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.installed_list import InstalledList
 from qwen_desktop.ui.models.machine_card import MachineCard
 from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
+from qwen_desktop.ui.models.state import ModelsState, Row
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.boxes import column, row
@@ -40,13 +40,13 @@ _TYPING_MS = 120
 class ModelsPage(QScrollArea):
     """The page of the rail's Models button."""
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting) -> None:
+    def __init__(self, shell: Shell, state: ModelsState, starter: DownloadStarter) -> None:
         super().__init__()
         self._shell = shell
         self._services = shell.services
-        self._getting = getting
+        self._starter = starter
         self._loaded = False
-        self.board = board
+        self.state = state
         self.setObjectName("page")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -81,11 +81,11 @@ class ModelsPage(QScrollArea):
         self.offline = OfflineBar(self._shell, inside)
         self.machine = MachineCard(theme, inside)
         self.purposes = PurposeBar(theme, inside)
-        self.advice = AdviceCards(self._shell, self.board, self._getting, inside)
-        self.downloads = DownloadCards(self._shell, self._getting, inside)
+        self.advice = AdviceCards(self._shell, self.state, self._starter, inside)
+        self.downloads = DownloadCards(self._shell, self._starter, inside)
         self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
         self.installed = InstalledList(theme, inside)
-        self.catalogue = CatalogueSection(self._shell, self.board, inside)
+        self.catalogue = CatalogueSection(self._shell, self.state, inside)
         self.search.setMinimumWidth(160)
         self.search.setMaximumWidth(280)
         head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
@@ -94,7 +94,7 @@ class ModelsPage(QScrollArea):
         column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
-        board, getting = self.board, self._getting
+        state, starter = self.state, self._starter
         self.import_button.clicked.connect(self.import_models)
         self.search.textChanged.connect(lambda _text: self._typing.start())
         self.search.left.connect(self._leave_search)
@@ -102,7 +102,7 @@ class ModelsPage(QScrollArea):
         self.purposes.chosen.connect(lambda _purpose: self._advise())
         self.advice.details_wanted.connect(self._advice_details)
         installed = self.installed
-        installed.use_wanted.connect(getting.use_it)
+        installed.use_wanted.connect(starter.use_it)
         installed.details_wanted.connect(self.installed_details)
         installed.verify_wanted.connect(self.verify)
         installed.reveal_wanted.connect(self._reveal)
@@ -115,7 +115,7 @@ class ModelsPage(QScrollArea):
         self.catalogue.download_wanted.connect(self._download)
         self.catalogue.progress_wanted.connect(self._show_progress)
         self.catalogue.list.reached.connect(self._reveal_row)
-        board.rows_changed.connect(self._rows_changed)
+        state.rows_changed.connect(self._rows_changed)
         bus = self._services.bus
         bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
         bus.subscribe(events.LibraryChanged, self._show_installed, owner=self)
@@ -128,19 +128,19 @@ class ModelsPage(QScrollArea):
         super().showEvent(event)
         if not self._loaded:
             self._loaded = True
-            self.machine.show_machine(self.board.machine)
-            if self.board.rows is not None:
+            self.machine.show_machine(self.state.machine)
+            if self.state.rows is not None:
                 self._rows_changed()
             self._shell.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
         else:
-            self.board.refresh_when_stale()
+            self.state.refresh_when_stale()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._typing.stop()
 
     async def _load(self) -> None:
-        results = await asyncio.gather(self.board.ensure(), self._services.library.scan(), return_exceptions=True)
+        results = await asyncio.gather(self.state.ensure(), self._services.library.scan(), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -154,11 +154,11 @@ class ModelsPage(QScrollArea):
         self.purposes.offer(
             purpose for model in models if model.supported and model.served for purpose in model.purposes
         )
-        self.machine.show_comfort(self.board.comfort)
+        self.machine.show_comfort(self.state.comfort)
         self._advise()
 
     def _advise(self) -> None:
-        found = self.board.recommend(self.purposes.purpose)
+        found = self.state.recommend(self.purposes.purpose)
         if found is not None:
             self.advice.show_advice(found)
 
@@ -197,7 +197,7 @@ class ModelsPage(QScrollArea):
 
     def _show_progress(self, row: Row) -> None:
         """Scroll to the card of the download of a row."""
-        download = self.board.download(row.model)
+        download = self.state.download(row.model)
         card = next((c for c in self.downloads.cards if download is not None and c.download.id == download.id), None)
         if card is not None:
             self.ensureWidgetVisible(card, 0, 40)
@@ -210,11 +210,11 @@ class ModelsPage(QScrollArea):
 
     def _download(self, row: Row) -> None:
         if row.quant is not None:
-            self._getting.get(row.model, row.quant)
+            self._starter.get(row.model, row.quant)
 
     def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
         """Open all about a model of the catalogue."""
-        dialog = Details(self._shell, self.board, self._getting, model, self.window(), quant=quant)
+        dialog = Details(self._shell, self.state, self._starter, model, self.window(), quant=quant)
         dialog.open()
         return dialog
 
@@ -243,7 +243,7 @@ class ModelsPage(QScrollArea):
         if len(models) == 1 and not faulty:
             text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
             self._shell.notify.toast(
-                text, kind="good", action=self.tr("Use it"), act=lambda: self._getting.use_it(models[0])
+                text, kind="good", action=self.tr("Use it"), act=lambda: self._starter.use_it(models[0])
             )
         elif faulty:
             text = texts.fill(self.tr("{name} is in the list; its chat template has a fault."), name=faulty[0].name)
@@ -259,7 +259,7 @@ class ModelsPage(QScrollArea):
 
         entry = self._services.catalogue.find(model.catalog_id) if model.catalog_id else None
         dialog = InstalledDetails(self._shell, model, entry, self.window())
-        dialog.use_wanted.connect(lambda: self._getting.use_it(model))
+        dialog.use_wanted.connect(lambda: self._starter.use_it(model))
         dialog.reveal_wanted.connect(lambda: self._reveal(model))
         dialog.repair_wanted.connect(lambda: self._repair(model, repair=True))
         dialog.unrepair_wanted.connect(lambda: self._repair(model, repair=False))
@@ -303,8 +303,8 @@ class ModelsPage(QScrollArea):
         )
 
     def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
-        where = words.origin(model.origin) or self.tr("another folder")
-        size = words.size(model.size_bytes)
+        where = model_texts.origin(model.origin) or self.tr("another folder")
+        size = model_texts.size(model.size_bytes)
         text, yes = texts.fill(self.tr("Its files, {size}, go to the bin."), size=size), self.tr("Delete")
         if not model.owned:
             text = texts.fill(

@@ -9,7 +9,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import Purpose
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.labels import Label
@@ -52,7 +52,7 @@ class PurposeBar(QWidget):
         if self.buttons is not None:
             self._row.removeWidget(self.buttons)
             self.buttons.deleteLater()
-        options = [(purpose.value, words.purpose(purpose), "") for purpose in offered]
+        options = [(purpose.value, model_texts.purpose(purpose), "") for purpose in offered]
         self.buttons = SegmentedControl(self._theme, self.tr("Recommended for"), options, self)
         self.buttons.chosen.connect(self._choose)
         self._row.insertWidget(1, self.buttons)

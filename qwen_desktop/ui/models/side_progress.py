@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.row_paint import draw_words
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.meter import draw_meter
@@ -38,7 +38,7 @@ class SideProgress(QAbstractButton):
             return
         self._share = share
         running = next((item for item in active if item.status is DownloadStatus.RUNNING), active[0])
-        name = words.title(running)
+        name = model_texts.title(running)
         if len(active) > 1:
             name = texts.fill(self.tr("{name} and {n} more"), name=name, n=len(active) - 1)
         figures = [texts.percent(share)]

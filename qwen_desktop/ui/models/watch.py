@@ -14,8 +14,8 @@ from PySide6.QtCore import QObject, Signal
 from qwen_desktop.core.models import Download, DownloadStatus
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.download_starter import DownloadStarter
 from qwen_desktop.ui.models.side_progress import SideProgress
 from qwen_desktop.ui.models.taskbar import Taskbar
 from qwen_desktop.ui.shell import Shell
@@ -32,10 +32,12 @@ class DownloadsWatch(QObject):
 
     models_wanted = Signal()
 
-    def __init__(self, shell: Shell, getting: Getting, button: RailButton, parent: QObject | None = None) -> None:
+    def __init__(
+        self, shell: Shell, starter: DownloadStarter, button: RailButton, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._shell = shell
-        self._getting = getting
+        self._starter = starter
         self._button = button
         self._name = button.accessibleName()
         self._tip = button.toolTip()
@@ -74,16 +76,16 @@ class DownloadsWatch(QObject):
             if not self.page_shown():
                 notify.problem(download.problem)
             return
-        text = texts.fill(self.tr("{name} is here and checked."), name=words.title(download))
+        text = texts.fill(self.tr("{name} is here and checked."), name=model_texts.title(download))
         if download.path:
-            use = partial(self._getting.use_download, download)
+            use = partial(self._starter.use_download, download)
             notify.toast(text, kind="good", action=self.tr("Use it"), act=use)
         else:
             notify.toast(text, kind="good")
 
     def _failed(self, download: Download) -> None:
         said = texts.text(download.problem.what) if download.problem is not None else ""
-        text = texts.fill(self.tr("The download of {name} stopped."), name=words.title(download))
+        text = texts.fill(self.tr("The download of {name} stopped."), name=model_texts.title(download))
         self._shell.notify.toast(
             f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit
         )

@@ -11,9 +11,9 @@ from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.message_edit import MessageEdit
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Board
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.download_starter import DownloadStarter
+from qwen_desktop.ui.models.state import ModelsState
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.welcome.recommended import RecommendedCard
@@ -32,22 +32,24 @@ class WelcomePage(ScrollArea):
 
     asked = Signal(str)
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._shell = shell
         self._theme = shell.theme
-        self._board = board
+        self._state = state
         self.setObjectName("page")
         self._column = QWidget(self.body)
         self._column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.advice = RecommendedCard(shell, board, getting, self._column)
+        self.advice = RecommendedCard(shell, state, starter, self._column)
         self._lay_out(self._column, shell.theme, shell.actions)
         column(None, row(None, (self._column, 1000), None), None, on=self.body, margins=(24, 24, 24, 24))
         self.setFocusProxy(self.box)
         self._fit()
         shell.theme.changed.connect(self._fit)
         shell.services.bus.subscribe(MachineChanged, self._tell_machine, owner=self)
-        board.rows_changed.connect(self._tell_machine)
+        state.rows_changed.connect(self._tell_machine)
 
     def _fit(self) -> None:
         self._column.setMaximumWidth(self._theme.grown(_WIDTH) + 2 * SHADOW)
@@ -55,7 +57,7 @@ class WelcomePage(ScrollArea):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._tell_machine()
-        self._shell.operations.run(self._board.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
+        self._shell.operations.run(self._state.ensure(), owner=self, orphaned="quiet", on_done=self._tell_machine)
 
     def _lay_out(self, parent: QWidget, theme: Theme, actions: Actions) -> None:
         title = Paragraph(
@@ -93,28 +95,28 @@ class WelcomePage(ScrollArea):
         return buttons
 
     def _tell_machine(self, _event: object = None) -> None:
-        machine = self._board.machine
+        machine = self._state.machine
         if machine is None:
             self.machine.say(
                 self.tr("Looking at your computer"), self.tr("Processor, memory and graphics card decide what fits.")
             )
             return
-        found = [words.cores(machine)]
+        found = [model_texts.cores(machine)]
         if machine.memory.total_bytes is not None:
-            size = words.memory(machine.memory.total_bytes)
+            size = model_texts.memory(machine.memory.total_bytes)
             found.append(texts.fill(self.tr("{size} memory"), size=size))
-        found += [texts.isolated(words.card(gpu)) for gpu in machine.gpus[:2]]
+        found += [texts.isolated(model_texts.card(gpu)) for gpu in machine.gpus[:2]]
         said = texts.joined(filter(None, found))
-        comfort = self._board.comfort
+        comfort = self._state.comfort
         if comfort is not None:
-            size = words.size_word(comfort[0])
+            size = model_texts.size_word(comfort[0])
             runs = texts.fill(self.tr("Models up to {size} run comfortably."), size=size)
-            advised = self._board.recommend(Purpose.EVERYDAY)
+            advised = self._state.recommend(Purpose.EVERYDAY)
             best = advised.best.model if advised is not None and advised.best is not None else None
             if best is not None and best.shape.experts and best.parameters > comfort[0].parameters:
                 # Otherwise the card below would seem to contradict the sentence.
                 runs = self.tr("Models up to {size} run comfortably, and mixtures of experts up to {larger}.")
-                runs = texts.fill(runs, size=size, larger=words.size_word(best))
+                runs = texts.fill(runs, size=size, larger=model_texts.size_word(best))
             said = f"{said}. {runs}" if said else runs
         elif said:
             said += "."

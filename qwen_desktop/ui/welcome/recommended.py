@@ -7,10 +7,10 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Advice, Purpose
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import Board
-from qwen_desktop.ui.models.get_button import GetButton
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.download_button import DownloadButton
+from qwen_desktop.ui.models.download_starter import DownloadStarter
+from qwen_desktop.ui.models.state import ModelsState
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.theme import mark
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -26,10 +26,12 @@ _PROGRESS = 230
 class RecommendedCard(Card):
     """Bars while the computer is being looked at; hidden when nothing can be recommended and nothing be said."""
 
-    def __init__(self, shell: Shell, board: Board, getting: Getting, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, shell: Shell, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         theme = shell.theme
-        self._board = board
+        self._state = state
         self._advice: Advice | None = None
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
@@ -37,8 +39,8 @@ class RecommendedCard(Card):
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = GetButton(
-            shell, board, getting, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
+        self.get = DownloadButton(
+            shell, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
         )
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
@@ -48,8 +50,8 @@ class RecommendedCard(Card):
         row((words_, 1), (self.get, MIDDLE), on=self, gap=14, margins=(15, 14, 15, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self._show()
-        board.rows_changed.connect(self._advise)
-        if board.rows is not None:
+        state.rows_changed.connect(self._advise)
+        if state.rows is not None:
             self._advise()
 
     def minimumSizeHint(self) -> QSize:
@@ -61,7 +63,7 @@ class RecommendedCard(Card):
         return self._advice
 
     def _advise(self) -> None:
-        found = self._board.recommend(Purpose.EVERYDAY)
+        found = self._state.recommend(Purpose.EVERYDAY)
         if found is None:
             return
         self._advice = found.best
@@ -69,7 +71,7 @@ class RecommendedCard(Card):
 
     def _show(self, reason: str = "") -> None:
         advice = self._advice
-        waiting = advice is None and not reason and self._board.rows is None
+        waiting = advice is None and not reason and self._state.rows is None
         self._bars.setVisible(waiting)
         for part in (self._head, self.get):
             part.setVisible(advice is not None)
@@ -80,15 +82,15 @@ class RecommendedCard(Card):
             self.verdict.hide()
             self.line.setText(reason)
             return
-        fit = self._board.fit(advice.model, advice.quant)
+        fit = self._state.fit(advice.model, advice.quant)
         self.verdict.setVisible(fit is not None)
-        self.verdict.show_word(*words.verdict(fit))
+        self.verdict.show_word(*model_texts.verdict(fit))
         self.title.setText(advice.model.name)
         self.get.show_model(advice.model, advice.quant)
-        size = words.size(advice.quant.size_bytes)
+        size = model_texts.size(advice.quant.size_bytes)
         parts = [texts.fill(self.tr("{size} to download"), size=size)] if size else []
         if fit is not None:
-            parts.append(texts.fill(self.tr("uses {used} free memory"), used=words.used(fit)))
+            parts.append(texts.fill(self.tr("uses {used} free memory"), used=model_texts.used(fit)))
             parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
         self.setToolTip(texts.text(advice.reason))

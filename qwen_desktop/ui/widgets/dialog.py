@@ -59,8 +59,12 @@ class Dialog(QDialog):
     def open(self) -> None:
         for child in self.findChildren(QWidget):
             child.ensurePolished()
+        self.fit_body()
         self.adjustSize()
         super().open()
+
+    def fit_body(self) -> None:
+        """Take room for the content, where that does not say itself how much it needs."""
 
     def adjustSize(self) -> None:
         """Take the height that its texts need at its width (Qt would take the height of a wider one)."""

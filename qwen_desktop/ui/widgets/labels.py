@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QGuiApplication,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import FontRole, Theme
-from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.surface import draw_pill
 
 
@@ -78,6 +78,7 @@ class Paragraph(Label):
         weight: int = 400,
     ) -> None:
         self._set = QTextDocument()
+        self._heights: dict[int, int] = {}
         super().__init__(theme, text, parent, role=role, color=color, weight=weight, wrap=True)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
@@ -85,14 +86,30 @@ class Paragraph(Label):
 
     def setText(self, text: str) -> None:
         super().setText(text)
+        self._forget()
+
+    def setAlignment(self, alignment: Qt.AlignmentFlag) -> None:
+        super().setAlignment(alignment)
+        self._forget()
+
+    def _dress(self) -> None:
+        super()._dress()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Set the text anew when it is asked for next."""
         self._set.clear()
+        self._heights.clear()
 
     def hasHeightForWidth(self) -> bool:
         return True
 
     def heightForWidth(self, width: int) -> int:
         # A layout asks with its own width, also where the label's may not grow so far.
-        return math.ceil(self._document(min(width, self.maximumWidth())).size().height())
+        width = min(width, self.maximumWidth())
+        if width not in self._heights:
+            self._heights[width] = math.ceil(self._document(width).size().height())
+        return self._heights[width]
 
     def sizeHint(self) -> QSize:
         longest = max(map(self.fontMetrics().horizontalAdvance, self.text().split("\n")), default=0)
@@ -117,16 +134,13 @@ class Paragraph(Label):
         return max(self.fontMetrics().height(), round(self.font().pixelSize() * self._theme.line_height("ui")))
 
     def _document(self, width: int) -> QTextDocument:
-        """The text set in ``width``; one document, set again when text, font or alignment change."""
+        """The text set in ``width``; one document for all widths."""
         document = self._set
-        font = self.font()
-        key = f"{font.key()} {int(self.alignment())} {self._theme.text_size}"
-        if document.isEmpty() or document.metaInformation(QTextDocument.MetaInformation.DocumentTitle) != key:
+        if document.isEmpty():
             document.setUndoRedoEnabled(False)
             document.setDocumentMargin(0)
-            document.setDefaultFont(font)
+            document.setDefaultFont(self.font())
             document.setPlainText(self.text())
-            document.setMetaInformation(QTextDocument.MetaInformation.DocumentTitle, key)
             block = QTextBlockFormat()
             block.setLineHeight(self._pitch(), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
             block.setAlignment(self.alignment())
@@ -227,10 +241,8 @@ class Chip(Label):
         #: The tone: "accent", "good", "warn", "bad" or "" for none.
         self.kind = kind
         self._icon = icon
-        super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
-        if icon:
-            row(IconLabel(theme, icon, self, color=kind or "text_muted", size=14), None, on=self)
         self._above = 1 if thin else 5
+        super().__init__(theme, text, parent, role="small", color=kind or "text_muted", weight=500 if kind else 400)
         self._pad()
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
@@ -256,6 +268,13 @@ class Chip(Label):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         draw_pill(painter, self._theme, QRectF(self.rect()), f"{self.kind}_soft" if self.kind else "sunken")
+        if self._icon:
+            side = self._theme.grown(14)
+            place = QStyle.visualRect(
+                self.layoutDirection(), self.rect(), QRect(10, (self.height() - side) // 2, side, side)
+            )
+            color = self._theme.color(self.kind or "text_muted")
+            painter.drawPixmap(place.topLeft(), icons.pixmap(self._icon, color, side, self.devicePixelRatioF()))
         painter.end()
         super().paintEvent(event)
 

@@ -10,6 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from qwen_desktop.core.chat import Status
+from tests import layouts
 from tests.smollm2 import model_path
 from tests.window_driver import Driver, drive, text_of
 
@@ -33,7 +34,7 @@ def test_a_worker_that_dies_keeps_the_partial_answer(qtbot: QtBot, number: signa
         app.type("Tell me a long story about a river.")
         view = app.window.chat.pane.transcript
         await app.until(lambda: len(app.shown()) > 120)
-        shown = view.message_text(view.last_answer_id() or "")
+        shown = layouts.message_text(view, view.last_answer_id() or "")
         assert shown
         os.kill(engine_pid(), number)
         await app.services.chat.idle()

@@ -21,7 +21,7 @@ async def opened(ui: Ui, *, ready: bool = True) -> ModelsPage:
     page = ui.window.pages.built("view.models")
     assert page is not None
     if ready:
-        await ui.until(lambda: page.board.rows is not None)
+        await ui.until(lambda: page.state.rows is not None)
         await asyncio.sleep(0.01)
     return page
 

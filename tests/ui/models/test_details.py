@@ -74,7 +74,7 @@ async def test_the_numbers_can_be_read_from_the_file_itself(make: Make) -> None:
     shown.memory.check.click()
     await ui.rest()
     assert shown.memory.problem.text() == "The hub cannot be reached."
-    fit = page.board.fit(model, model.recommended_quant)
+    fit = page.state.fit(model, model.recommended_quant)
     assert fit is not None
     app.fits.truth["Qwen/Qwen3-4B-GGUF:Q4_K_M"] = structs.replace(fit, free_bytes=20_000_000_000)
     shown.memory.check.click()
@@ -89,7 +89,7 @@ async def test_a_licence_that_is_not_open_is_shown_first(make: Make) -> None:
     page = await opened(ui)
     model = app.catalogue.find("qwen2.5-3b")
     assert model is not None
-    page._getting.get(model, model.recommended_quant)
+    page._starter.get(model, model.recommended_quant)
     await asyncio.sleep(0.01)
     asked = dialog(ui)
     assert "It comes under “Qwen Research”, which is not an open licence" in says(asked)
@@ -97,7 +97,7 @@ async def test_a_licence_that_is_not_open_is_shown_first(make: Make) -> None:
     button(asked, "Cancel").click()
     await ui.rest()
     assert app.downloads.calls == []
-    page._getting.get(model, model.recommended_quant)
+    page._starter.get(model, model.recommended_quant)
     await asyncio.sleep(0.01)
     button(dialog(ui), "Agree and download").click()
     await ui.rest()
@@ -108,7 +108,7 @@ async def test_a_gated_model_says_how_to_get_access(make: Make) -> None:
     ui = await make()
     page = await opened(ui)
     model = structs.replace(services(ui).catalogue.find("qwen3-4b"), gated=True)
-    page._getting.get(model, model.recommended_quant)
+    page._starter.get(model, model.recommended_quant)
     await asyncio.sleep(0.01)
     assert "enter that account's access token in Settings, Downloads" in says(dialog(ui))
     ended: list[bool] = []
@@ -150,7 +150,7 @@ async def test_a_header_that_contradicts_the_promise_is_told_before_the_download
     app = services(ui)
     page = await opened(ui)
     model = app.catalogue.find("qwen3-4b")
-    fit = page.board.fit(model, model.recommended_quant)
+    fit = page.state.fit(model, model.recommended_quant)
     assert fit is not None
     app.fits.truth["Qwen/Qwen3-4B-GGUF:Q4_K_M"] = structs.replace(
         fit, verdict=Verdict.TOO_LARGE, missing_bytes=3_000_000_000

@@ -80,7 +80,7 @@ async def test_looking_for_models_says_it_and_how_to_change_it(make: Make, monke
     page.catalogue.look_up()
     await ui.rest()
     assert SAID in page.catalogue.problem.text()
-    details = page.details(page.board.rows[0].model)
+    details = page.details(page.state.rows[0].model)
     details.memory._read_header()
     await ui.rest()
     assert SAID in details.memory.problem.text()

@@ -40,9 +40,9 @@ class Look:
 
     def list_and_cards(self, page: ModelsPage, welcome: RecommendedCard) -> None:
         """What stands on the page is the verdict of now."""
-        assert page.board.rows
-        assert page.catalogue.list.rows == page.board.rows
-        for place, row in enumerate(page.board.rows):
+        assert page.state.rows
+        assert page.catalogue.list.rows == page.state.rows
+        for place, row in enumerate(page.state.rows):
             fit, word, tone = self.now(row.model, row.quant)
             face = page.catalogue.list.row(place).face
             assert (row.fit, face.chip, face.tone) == (fit, word, tone)
@@ -74,9 +74,9 @@ class Look:
             asked.append(text)
             return False
 
-        getting: Any = page._getting
-        getting._asked, before = answer, self.now(model, quant)[0]
-        await getting._ask_fit(model, quant)
+        starter: Any = page._starter
+        starter._asked, before = answer, self.now(model, quant)[0]
+        await starter._ask_fit(model, quant)
         after = self.now(model, quant)[0]
         surprise = before.verdict is not Verdict.TOO_LARGE and after.verdict is Verdict.TOO_LARGE
         assert asked == ([str(fit_words.sentence(after))] if surprise else [])
@@ -102,7 +102,7 @@ async def test_every_face_gives_one_answer(make: Make, seed: int) -> None:
     look = Look(ui, chance)
     page = await opened(ui)
     page.catalogue.filters.fits.set_value("")
-    welcome = RecommendedCard(page._shell, page.board, page._getting)
+    welcome = RecommendedCard(page._shell, page.state, page._starter)
     for _ in range(6):
         await look.case.step()
         await ui.rest()

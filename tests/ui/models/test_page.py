@@ -191,7 +191,7 @@ async def test_nothing_of_the_page_is_imported_before_it_is_asked_for(make: Make
     try:
         await make()
         loaded = {name for name in sys.modules if name.startswith("qwen_desktop.ui.models.")}
-        assert loaded <= {"qwen_desktop.ui.models.part"}
+        assert loaded <= {"qwen_desktop.ui.models.controller"}
     finally:
         for name in heavy:
             sys.modules.pop(name, None)

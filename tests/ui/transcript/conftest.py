@@ -19,6 +19,7 @@ from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.theme import Theme
+from tests import layouts
 
 MADE = Provenance("/models/q.gguf", "Qwen3 4B", "", "", Sampling(), 1, ThinkingMode.AUTO, "test")
 
@@ -61,7 +62,7 @@ class Seen:
 
     def point(self, message_id: str, target: Target) -> QPoint:
         """The middle of a target in the viewport."""
-        rect = (target.extra or (target.rect,))[0]
+        rect = target.rect
         return self.view.rect_of(self.item(message_id), rect).center()
 
     def click(self, message_id: str, action: str, number: int = 0) -> None:
@@ -73,7 +74,7 @@ class Seen:
     def text_point(self, message_id: str, words: str, *, after: bool = False) -> QPoint:
         """Where ``words`` begin (or end) on screen, found by asking for the offset at each point."""
         item = self.item(message_id)
-        wanted = self.view.message_text(message_id).index(words) + (len(words) if after else 0)
+        wanted = layouts.message_text(self.view, message_id).index(words) + (len(words) if after else 0)
         for y in range(6, int(item.height), 8):
             for x in range(0, int(item.width), 2):
                 point = QPointF(x, y)

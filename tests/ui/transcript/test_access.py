@@ -56,7 +56,7 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
     assert caught.args == ["https://example.org"]
     view.interaction.focus = ("m2", "part0.thinking")
     talk.qtbot.keyClick(view, Qt.Key.Key_Space)
-    assert layouts.thinking(talk.item("m2")).opened
+    assert layouts.thinking(talk.item("m2")).opened("thinking")
 
 
 def test_the_focus_ring_is_painted_and_gone_after_a_click(talk, theme):

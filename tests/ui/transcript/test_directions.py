@@ -15,6 +15,7 @@ from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section_text import TextSection
+from tests import layouts
 from tests.layouts import text_of
 
 ARABIC = """استعمل `heapq.merge(a, b)` في Python لدمج القوائم.
@@ -71,7 +72,7 @@ def rows(item, layout) -> tuple[float, float]:
 
 def place_of(seen, item, words: str, *, after: bool = False) -> QPointF:
     """The middle of the first (or last) character of ``words`` in the item, found by asking."""
-    text = seen.view.message_text(item.message.id)
+    text = layouts.message_text(seen.view, item.message.id)
     at = text.index(words) + (len(words) - 1 if after else 0)
     for layout, start in zip(text_of(item).layouts, text_of(item)._starts, strict=True):
         flow = getattr(layout, "flow", None)
@@ -102,7 +103,7 @@ def test_markers_bars_and_tables_stand_at_the_start(seen, item):
     assert min(bars) >= wide - 4
     table = block_of(item, "TableLayout")
     top, _ = rows(item, table)
-    text = seen.view.message_text("m1")
+    text = layouts.message_text(seen.view, "m1")
     first, second = text.index("الاسم"), text.index("القيمة")
     at = [item.offset_at(QPointF(x, top + 15)) for x in (wide - 3, wide - 200)]
     assert first <= at[0] <= first + 5
@@ -122,7 +123,7 @@ def test_code_runs_from_left_to_right_under_a_header_that_is_turned(seen, item):
     top = rows(item, code)[0]
     name = columns(image, seen.view.style_.color("text_muted"), top + 4, top + 30)
     assert max(name) > item.width - 30, "the language stands at the start"
-    start = seen.view.message_text("m1").index("x = heap")
+    start = layouts.message_text(seen.view, "m1").index("x = heap")
     middle = top + code._header + 10 + code._line / 2
     offsets = [item.offset_at(QPointF(x, middle)) for x in range(10, 120, 3)]
     assert offsets[0] == start
@@ -140,7 +141,7 @@ def test_a_dragged_selection_takes_what_is_between_and_shows_it_in_pieces(seen, 
         QTest.mouseMove(view.viewport(), begin + (end - begin) * step / 4 - QPoint(3, 0))
     QTest.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton, pos=end - QPoint(1, 0))
     assert seen.selected().startswith("heapq.merge(a, b) في Python لدم")
-    text = view.message_text("m1")
+    text = layouts.message_text(view, "m1")
     # From the middle of the code to the middle of the Arabic word behind it: two pieces with a gap between.
     start, stop = text.index("merge(a"), text.index("Python")
     flow = block(item, 0).flow
@@ -286,7 +287,7 @@ def test_a_picture_stands_on_the_baseline_and_makes_its_line_taller(seen, drawn)
 
 
 def test_marks_and_the_selection_cover_a_picture_and_are_hit_as_it_stands(seen, drawn):
-    text = seen.view.message_text("m1")
+    text = layouts.message_text(seen.view, "m1")
     start = text.index("a + b")
     left, top, right, bottom = cells(picture(seen, drawn), BLUE)
     middle = (top + bottom) / 2

@@ -87,7 +87,7 @@ def clusters(flow: TextFlow) -> list[tuple[int, int]]:
     """Start and end of what a cursor cannot stand in the middle of."""
     ends = []
     for number, run in enumerate(flow.runs):
-        start, end = flow.run_range(number)
+        start, end = flow.run_starts[number : number + 2]
         if flow.style.inline(flow.base, run):
             ends.append((start, end))
             continue

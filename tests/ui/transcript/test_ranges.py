@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPainter
 
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, within
+from tests import layouts
 
 TEXT = "One word.\n\n- an item\n\n```py\nx = 1\ny = 2\n```\n\n| a | b |\n|---|---|\n| c | d |"
 
@@ -36,7 +37,7 @@ def painted(seen, item, *ranges):
 
 @pytest.mark.parametrize("words", ["word", "item", "x =", "y", "d"])
 def test_each_kind_of_block_paints_the_ranges_that_lie_in_it(seen, item, words):
-    text = seen.view.message_text("m1")
+    text = layouts.message_text(seen.view, "m1")
     start = text.index(words)
     match = Range(start, start + len(words), "match")
     found = painted(seen, item, match)

@@ -53,7 +53,7 @@ def test_what_is_tinted_has_an_edge_in_high_contrast(seen, say, theme):
 def test_user_text_keeps_its_lines_and_marks(seen, say):
     text = "  first\n\n**not bold** <b>raw</b>\n- x"
     seen.show([say("user", text)])
-    assert seen.view.message_text("m1") == text
+    assert layouts.message_text(seen.view, "m1") == text
     assert seen.item("m1").height > 4 * 24
 
 
@@ -100,7 +100,7 @@ def test_wrap_makes_long_code_lines_visible(seen, say):
 
 def test_a_table_is_copied_with_tabs(seen, say):
     seen.show([say("assistant", "| a | b |\n|---|---|\n| 1 | **2** |\n")])
-    assert seen.view.message_text("m1") == "a\tb\n1\t2"
+    assert layouts.message_text(seen.view, "m1") == "a\tb\n1\t2"
     assert isinstance(layouts.blocks(seen.item("m1"))[0], TableBlock)
 
 
@@ -134,7 +134,7 @@ def test_a_table_that_is_too_wide_breaks_no_word(seen, say):
 def test_html_and_pictures_are_only_text_and_links(seen, say):
     text = '<img src="http://x/1.png"><script>x</script>\n\n![alt text](http://example.org/p.png)'
     seen.show([say("assistant", text)])
-    shown = seen.view.message_text("m1")
+    shown = layouts.message_text(seen.view, "m1")
     assert "<script>x</script>" in shown
     assert "alt text" in shown
     links = {t.value: t.label for t in seen.item("m1").targets() if t.action == "link"}
@@ -165,9 +165,9 @@ def test_thinking_is_one_line_that_opens(seen, say):
 def test_thinking_can_be_open_by_default(seen, say):
     seen.view.set_open_thinking(True)
     seen.show([say("assistant", ThinkingPart("I weigh it.", 1.0, 3), "Done.")])
-    assert layouts.thinking(seen.item("m1")).opened
+    assert layouts.thinking(seen.item("m1")).opened("thinking")
     seen.view.set_open_thinking(False)
-    assert not layouts.thinking(seen.item("m1")).opened
+    assert not layouts.thinking(seen.item("m1")).opened("thinking")
 
 
 @pytest.mark.parametrize(
@@ -306,4 +306,4 @@ def test_deep_lists_and_quotations_keep_room_for_their_text(seen, say, width):
     depths = [layout.indentation for layout in body.layouts]
     assert len(depths) > 91 and max(depths) <= body.layouts[0].width / 2
     assert depths[:5] == sorted(depths[:5]) and depths[0] < depths[3] and depths[30] == depths[29]
-    assert "level 30" in seen.view.message_text("m2") and "reply 59" in seen.view.message_text("m2")
+    assert "level 30" in layouts.message_text(seen.view, "m2") and "reply 59" in layouts.message_text(seen.view, "m2")

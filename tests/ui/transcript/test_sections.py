@@ -110,7 +110,7 @@ def test_what_is_being_edited_outlives_layouts_and_keeps_the_keyboard(talk):
     assert edit.isVisible() and edit.hasFocus() and edit.text() == "first words more"
     view.unhost(item, "part0.")
     talk.settle()
-    assert view.message_text("m121") == "first words" and layouts.blocks(item)
+    assert layouts.message_text(view, "m121") == "first words" and layouts.blocks(item)
 
 
 def test_a_widget_goes_with_its_message(talk, say):
@@ -208,7 +208,7 @@ def test_a_section_of_ones_own_is_painted_pressed_and_reached(talk):
 
 def test_marks_of_a_search_are_painted_under_the_selection(talk):
     view = talk.view
-    text = view.message_text("m122")
+    text = layouts.message_text(view, "m122")
     start = text.index("link")
     view.matches = {"m122": (Range(0, 2, "match"), Range(start, start + 4, "current_match"))}
     view.viewport().update()
@@ -240,7 +240,7 @@ def test_a_picture_in_a_line_is_scrolled_selected_copied_and_read(talk, say):
     plain = layouts.text_of(item).layouts[1]
     assert plain.height < layout.height < plain.height + 40, "its line is as tall as it must be, others are not"
     assert "#ff0000" in talk.colours("m123")
-    text = view.message_text("m123")
+    text = layouts.message_text(view, "m123")
     assert text.startswith("One x^2 two.\n\nPlain.")
     view.interaction.selection.take(Place("m123", 2), Place("m124", 4))
     assert talk.selected() == text[2:] + "\n\nLast"
@@ -298,7 +298,7 @@ ARABIC = "استخدم `print()` لطباعة **النص** على الشاشة.\
 def test_arabic_with_english_code_is_selected_copied_and_read(seen, say):
     seen.show([say("user", "كيف أطبع؟"), say("assistant", ARABIC), say("user", "Thanks شكرا")])
     view, item = seen.view, seen.item("m2")
-    text = view.message_text("m2")
+    text = layouts.message_text(view, "m2")
     assert text.startswith("استخدم print() لطباعة النص")
     word = text.index("print")
     view.interaction.selection.take(Place("m2", word), Place("m2", word + 5))
@@ -353,7 +353,7 @@ def test_parts_stand_in_order_and_each_is_itself(seen, say):
     places = [item.part(n).y for n in range(len(parts))]
     assert places == sorted(set(places))
     reads = 'Before.\n\nopen fence\n\nlook_up {"word": "```"}\n\n**Water**.\n\nAfter all.'
-    assert seen.view.message_text("m1") == reads == item.projection()
+    assert layouts.message_text(seen.view, "m1") == reads == item.projection()
     assert item.length == len(reads)
     for words in ("open fence", "look_up", "Water", "After"):
         assert seen.text_point("m1", words)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QClipboard, QContextMenuEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QMenu
 
 from qwen_desktop.ui.chat.selection import Place
+from tests import layouts
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ CODE = "Use `__init__` and `**kwargs`; the flag is `_private`, compute `x = y **
 
 def test_what_was_never_drawn_is_copied_letter_by_letter(seen, say):
     seen.show([say("user" if n % 2 == 0 else "assistant", CODE) for n in range(80)])
-    assert seen.view.laid_out() < 60
+    assert layouts.laid_out(seen.view) < 60
     seen.view.select_all()
     pieces = seen.selected().split("\n\n")
     assert pieces == [CODE, CODE.replace("`", "")] * 40

@@ -78,7 +78,7 @@ def feed(seen, text: str, seed: int = 1) -> None:
 def test_streamed_text_appears_as_it_comes(live):
     layouts.more(live.view, "m2", "Hello ")
     layouts.more(live.view, "m2", "**world**")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Hello world")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "Hello world")
     assert live.view.theme.color("text").name() in live.colours("m2")
 
 
@@ -128,7 +128,7 @@ def test_thinking_runs_then_folds(live):
     assert last == "The last line of it"
     live.view.live.take(AnswerEvent("c", "m2", PartDone(0, 3.2, 40)))
     layouts.more(live.view, "m2", "Answer")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "Answer")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "Answer")
     assert layouts.thinking(item).title()[0].startswith("Thought for 3.2")
     assert layouts.thinking(item).title()[1] == "40 tokens"
 
@@ -136,11 +136,11 @@ def test_thinking_runs_then_folds(live):
 def test_text_that_turns_out_to_be_thinking_moves_into_the_thought(live):
     item = live.item("m2")
     layouts.more(live.view, "m2", "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm")
-    live.qtbot.waitUntil(lambda: "hm" in live.view.message_text("m2"))
+    live.qtbot.waitUntil(lambda: "hm" in layouts.message_text(live.view, "m2"))
     layouts.more(live.view, "m2", ", four.\n")
     live.view.live.take(AnswerEvent("c", "m2", PartWasThinking(0, 2.5, 30)))
     layouts.more(live.view, "m2", "It is **4**.")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "It is 4.")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "It is 4.")
     assert layouts.thinking(item).title()[0].startswith("Thought for 2.5")
     assert layouts.thinking(item).title()[1] == "30 tokens"
     assert layouts.thinking(item).part.text == "Two and **two**:\n\n```python\nprint(2 + 2)\n```\n\nhm, four."
@@ -163,7 +163,7 @@ def test_a_failure_keeps_what_was_said(live):
     problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.FAILED, problem=problem))
     live.settle()
-    assert live.view.message_text("m2") == "Half an ans"
+    assert layouts.message_text(live.view, "m2") == "Half an ans"
     assert live.target("m2", "problem").label == "Try again"
 
 
@@ -175,7 +175,7 @@ def test_deltas_are_shown_at_most_thirty_times_a_second(live):
         live.qtbot.wait(2)
     live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
     assert 2 <= len(updates) <= 40
-    assert live.view.message_text("m2").count("word") == 100
+    assert layouts.message_text(live.view, "m2").count("word") == 100
 
 
 def test_a_slow_frame_is_followed_by_a_pause_of_ten_times_that(live, monkeypatch):
@@ -196,10 +196,10 @@ def test_a_slow_frame_is_followed_by_a_pause_of_ten_times_that(live, monkeypatch
     assert pauses and min(pauses) >= 0.2
     monkeypatch.undo()
     layouts.more(live.view, "m2", "end")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2").endswith("end"))
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2").endswith("end"))
     before = time.perf_counter()
     layouts.more(live.view, "m2", "!")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2").endswith("end!"))
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2").endswith("end!"))
     assert time.perf_counter() - before < 0.15, "and a quick one is not"
 
 
@@ -217,7 +217,7 @@ def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
 
 def test_what_comes_while_the_layout_is_made_is_shown_with_it(live):
     layouts.more(live.view, "m2", "One two")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One two")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "One two")
     item = live.item("m2")
     item.evict()
     live.view.arrange(0.0)
@@ -232,7 +232,7 @@ def test_opening_in_mid_answer_goes_on_from_there(seen, say):
     parts = (ThinkingPart("Hm.", 1.0, 2), TextPart("It **began"))
     seen.show([say("assistant", *parts, status=Status.STREAMING)])
     layouts.more(seen.view, "m1", "** and goes on")
-    seen.qtbot.waitUntil(lambda: seen.view.message_text("m1") == "It began and goes on")
+    seen.qtbot.waitUntil(lambda: layouts.message_text(seen.view, "m1") == "It began and goes on")
 
 
 # With a worker -------------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
         seen.qtbot.wait(200)
         assert not seen.item("m1").ready
         assert seen.item("m1").laid_out, "plain text is on show"
-        assert seen.view.message_text("m1") == long
+        assert layouts.message_text(seen.view, "m1") == long
         while not seen.item("m1").ready:
             await asyncio.sleep(0.01)
             seen.qtbot.wait(1)
@@ -306,7 +306,7 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
     turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
     seen.settle()
     assert asked == [long, long], "once more, since another text may have been to blame"
-    assert seen.view.message_text("m1") == long, "not a character is lost"
+    assert layouts.message_text(seen.view, "m1") == long, "not a character is lost"
     turns.loop.close()
 
 
@@ -347,18 +347,18 @@ def test_what_was_never_drawn_is_parsed_by_the_worker_to_be_copied(seen, say):
 def test_leaving_and_coming_back_in_the_moment_an_answer_ends(live):
     """Its last layout was still to be made then, and never was."""
     layouts.more(live.view, "m2", "A **half")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "A half")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "A half")
     item = live.item("m2")
     done = msgspec.structs.replace(item.message, status=Status.STOPPED)
     live.view.replace(done)
     live.view.set_messages([live.item("m1").message, done], more_above=False)
     live.settle()
-    assert live.view.message_text("m2") == "A **half"
+    assert layouts.message_text(live.view, "m2") == "A **half"
 
 
 def test_blocks_that_come_in_one_frame_are_all_painted(live):
     layouts.more(live.view, "m2", "One\n\n")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "One")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "One")
     places = []
     live.view.live.changed.connect(lambda _item, y: places.append(y))
     layouts.more(live.view, "m2", "Two\n\nThree\n\nFour\n\nFive\n\nSix")
@@ -369,9 +369,9 @@ def test_blocks_that_come_in_one_frame_are_all_painted(live):
 
 def test_a_column_that_turns_right_in_mid_table_stands_right(live, theme):
     layouts.more(live.view, "m2", "> | a | b |\n> |---|--")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "a\tb")
     layouts.more(live.view, "m2", "-:|\n> | words | 1 |")
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "a\tb\nwords\t1")
+    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2") == "a\tb\nwords\t1")
     item = live.item("m2")
     streamed = layouts.seen(live.view, item).pixels
     item.evict()
@@ -491,7 +491,9 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
             await asyncio.sleep(0.002)
 
     turns.loop.run_until_complete(fed())
-    live.qtbot.waitUntil(lambda: live.view.message_text("m2") == "".join(f"[**{n}** " * 10 for n in range(100)))
+    live.qtbot.waitUntil(
+        lambda: layouts.message_text(live.view, "m2") == "".join(f"[**{n}** " * 10 for n in range(100))
+    )
     turns.loop.close()
 
 
@@ -503,7 +505,7 @@ def test_a_text_that_the_parser_fails_on_is_shown_and_copied_as_it_stands(live, 
     monkeypatch.setattr(Markdown, "open_tail", fail)
     feed(live, "Some **bold** text.\n\nAnd more.")
     item = live.item("m2")
-    assert live.view.message_text("m2") == item.source
+    assert layouts.message_text(live.view, "m2") == item.source
     live.view.replace(msgspec.structs.replace(item.message, status=Status.DONE))
     live.settle()
     assert item.projection() == item.source
@@ -532,5 +534,5 @@ def test_a_worker_that_hangs_holds_up_neither_reading_nor_copying(seen, say, mon
 
     turns.loop.run_until_complete(asyncio.wait_for(opened(), 10))
     assert QApplication.clipboard().text() == long
-    assert seen.view.message_text("m1") == long
+    assert layouts.message_text(seen.view, "m1") == long
     turns.loop.close()

@@ -19,7 +19,7 @@ from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_tex
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.ui.chat.conversations import ConversationTree
 from qwen_desktop.ui.chat.section_chrome import ThinkingSection
-from tests import random_messages
+from tests import layouts, random_messages
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> No
     await ui.until(lambda: not ui.chat.pane.opened._loading)
     await ui.rest()
     last = ui.chat.pane.transcript.last_answer_id()
-    assert ui.chat.pane.transcript.message_text(last).strip() == ("word " * 60).strip()
+    assert layouts.message_text(ui.chat.pane.transcript, last).strip() == ("word " * 60).strip()
 
 
 async def test_words_that_come_while_a_chat_is_being_opened_are_shown(
@@ -255,10 +255,10 @@ async def test_regenerate_and_choose_a_version(make: Make) -> None:
     await ui.rest()
     await ui.until(lambda: ui.chat.pane.transcript.last_answer_id() not in (None, first))
     await ui.rest()
-    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "second answer"
+    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "second answer"
     ui.chat.pane.transcript.version_requested.emit(first)
     await ui.rest()
-    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "first answer"
+    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "first answer"
 
 
 async def test_copying_the_answer_and_the_chat(make: Make) -> None:
@@ -289,7 +289,7 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     assert item.part(0).part.text == ("Two and two, hm. " * 40).strip() and not item.part(0).running
     await ui.app.stop_all()
     await ui.rest()
-    text = transcript.message_text(item.message.id)
+    text = layouts.message_text(transcript, item.message.id)
     assert text and ("It is 4. " * 3000).startswith(text)
 
 
@@ -308,7 +308,7 @@ async def test_parts_stand_in_the_order_in_which_they_came(make: Make, seed: int
         item = ui.chat.pane.transcript.items[-1]
         assert item.message == answer and item.source == markdown_text(answer.parts)
         await ui.until(lambda: item.ready)  # noqa: B023 - at once
-        assert item.projection() == ui.chat.pane.transcript.message_text(answer.id)
+        assert item.projection() == layouts.message_text(ui.chat.pane.transcript, answer.id)
         assert item.projection().endswith("The end.")
 
 

@@ -79,7 +79,7 @@ async def test_no_dialog_speaks_english(make: Make, language: str) -> None:
     found = Found()
     wrong = Bug(Text("x", QT_TRANSLATE_NOOP("tests", "It went wrong.")))
     opening: dict[str, Callable[[], object]] = {
-        "details": lambda: page.details(page.board.rows[0].model),  # type: ignore[index] # it is loaded
+        "details": lambda: page.details(page.state.rows[0].model),  # type: ignore[index] # it is loaded
         "computer": page.show_machine,
         "import": page.import_models,
         "installed": lambda: page.installed_details(installed[3]),

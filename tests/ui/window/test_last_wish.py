@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.parts import Role, TextPart
-from qwen_desktop.ui.models import board as board_module
+from qwen_desktop.ui.models import state as state_module
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -169,16 +169,16 @@ async def test_what_is_being_typed_is_not_overwritten_by_a_change_from_before(ma
 async def test_a_settings_change_during_the_first_look_at_the_models_counts(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board_module, "_SLICE_S", 0.0)
+    monkeypatch.setattr(state_module, "_SLICE_S", 0.0)
     ui = await make()
-    board = ui.window.models.board
-    looking = asyncio.ensure_future(board.ensure())
-    await ui.until(lambda: board._turn)
+    state = ui.window.models.state
+    looking = asyncio.ensure_future(state.ensure())
+    await ui.until(lambda: state._turn)
     await ui.app.preferences.set("engine.context", 32768)
     await looking
     await ui.rest()
-    assert board.rows
-    assert {row.fit.asked for row in board.rows if row.fit is not None} == {32768}
+    assert state.rows
+    assert {row.fit.asked for row in state.rows if row.fit is not None} == {32768}
 
 
 @pytest.mark.filterwarnings("error")

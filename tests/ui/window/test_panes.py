@@ -17,6 +17,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import visible_text
 from qwen_desktop.ui.chat.pane import ConversationPane
+from tests import layouts
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def say(pane: ConversationPane, text: str) -> None:
 
 
 def said(pane: ConversationPane) -> list[str]:
-    return [pane.transcript.message_text(item.message.id) for item in pane.transcript.items]
+    return [layouts.message_text(pane.transcript, item.message.id) for item in pane.transcript.items]
 
 
 def entries(pane: ConversationPane) -> Iterator[QAction]:

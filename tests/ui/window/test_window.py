@@ -24,6 +24,7 @@ from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.pages import PAGES, PageRow
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Chip
+from tests import layouts
 from tests.scripted_engine import Script
 from tests.ui.looks import stays_cut_off, walk
 from tests.ui.models import scripted
@@ -82,7 +83,7 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
     await ui.rest()
     assert ui.window.pages.currentWidget() is ui.chat
-    assert ui.chat.pane.transcript.message_text(ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
     assert ui.app.models.state.guide
 
 
@@ -188,7 +189,7 @@ async def test_dialogs_cut_nothing_off(make: Make, percent: int) -> None:
     page = await opened(ui)
     installed = services(ui).library.items
     opening: list[Callable[[], object]] = [
-        lambda: page.details(page.board.rows[0].model),  # type: ignore[index] # it is loaded
+        lambda: page.details(page.state.rows[0].model),  # type: ignore[index] # it is loaded
         page.show_machine,
         page.import_models,
         lambda: page.installed_details(installed[3]),

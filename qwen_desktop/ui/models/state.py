@@ -55,7 +55,7 @@ class Row(NamedTuple):
         return self.usable and (self.fit is None or self.fit.verdict is not Verdict.TOO_LARGE)
 
 
-class Board(QObject):
+class ModelsState(QObject):
     """``rows_changed``: other rows or verdicts."""
 
     rows_changed = Signal()

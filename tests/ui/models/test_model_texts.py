@@ -8,8 +8,8 @@ from msgspec import structs
 from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.memory import MemoryNeed
 from qwen_desktop.core.models import DownloadStatus
-from qwen_desktop.ui.models import words
-from qwen_desktop.ui.models.board import reference
+from qwen_desktop.ui.models import model_texts
+from qwen_desktop.ui.models.state import reference
 from tests.ui.models import scripted
 
 MEMORY = MemoryNeed(1, 1, 0, 1, 0, 0, 4_900_000_000)
@@ -29,27 +29,27 @@ FIT = Fit(Verdict.FITS, MEMORY, 8192, 32768, asked=16384, free_bytes=21_000_000_
     ],
 )
 def test_a_verdict_is_a_sentence(fit: Fit | None, said: tuple[str, str]) -> None:
-    assert words.verdict(fit) == said
+    assert model_texts.verdict(fit) == said
 
 
 def test_numbers_are_written_as_people_compare_them() -> None:
-    assert words.size(2_497_280_256) == "2.5 GB"
-    assert words.size(639_446_688) == "639 MB"
-    assert words.size(118_400_000_000) == "118 GB"
-    assert words.memory(33_400_000_000) == "32 GB"
-    assert words.memory(16_600_000_000) == "16 GB"
-    assert words.used(FIT) == "4.9 GB of 21 GB"
+    assert model_texts.size(2_497_280_256) == "2.5 GB"
+    assert model_texts.size(639_446_688) == "639 MB"
+    assert model_texts.size(118_400_000_000) == "118 GB"
+    assert model_texts.memory(33_400_000_000) == "32 GB"
+    assert model_texts.memory(16_600_000_000) == "16 GB"
+    assert model_texts.used(FIT) == "4.9 GB of 21 GB"
 
 
 def test_this_computer_in_one_line() -> None:
-    assert words.machine_line(scripted.LAPTOP) == (
+    assert model_texts.machine_line(scripted.LAPTOP) == (
         "Ryzen 7 7840U, 8 cores, AVX-512 · 32 GB memory, 21 free · Radeon 780M (Vulkan), shared memory · "
         "214 GB disk free"
     )
-    assert words.machine_line(structs.replace(scripted.LAPTOP, gpus=(), disk=None)).endswith("21 free")
+    assert model_texts.machine_line(structs.replace(scripted.LAPTOP, gpus=(), disk=None)).endswith("21 free")
     idle = structs.replace(scripted.LAPTOP.memory, total_bytes=25_276_514_304, free_bytes=24_662_827_008)
-    assert "24 GB memory, 24 free" in words.machine_line(structs.replace(scripted.LAPTOP, memory=idle))
-    assert words.machine_line(type(scripted.LAPTOP)()) == ""
+    assert "24 GB memory, 24 free" in model_texts.machine_line(structs.replace(scripted.LAPTOP, memory=idle))
+    assert model_texts.machine_line(type(scripted.LAPTOP)()) == ""
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_this_computer_in_one_line() -> None:
 )
 def test_each_state_of_a_download_has_its_line(status: DownloadStatus, said: str) -> None:
     download = next(item for item in scripted.every_state() if item.status is status)
-    assert words.progress(download, ahead=2) == said
+    assert model_texts.progress(download, ahead=2) == said
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import words
+from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _HEADER_S = 8.0
 _DEAR = 50_000_000
 
 
-class Getting(QObject):
+class DownloadStarter(QObject):
     """``use_wanted`` carries the path of a model that shall answer; ``pending`` tells that a start is being prepared
     or no longer is."""
 
@@ -72,7 +72,7 @@ class Getting(QObject):
 
         if not await network.metered():
             return True
-        size = words.size(quant.size_bytes)
+        size = model_texts.size(quant.size_bytes)
         text = texts.fill(self.tr("The system says that this network is metered. The download has {size}."), size=size)
         if not size:
             text = self.tr("The system says that this network is metered.")
@@ -103,7 +103,9 @@ class Getting(QObject):
         if found.fit.verdict is not Verdict.TOO_LARGE:
             return True
         title = texts.fill(self.tr("{name} does not fit after all"), name=model.name)
-        return await self._asked(title, words.fit_sentence(found.fit), self.tr("Download anyway"), self.tr("Cancel"))
+        return await self._asked(
+            title, model_texts.fit_sentence(found.fit), self.tr("Download anyway"), self.tr("Cancel")
+        )
 
     async def _asked(self, title: str, text: str, yes: str, no: str) -> bool:
         return await answer(self._shell.notify.ask(title, text, yes, lambda: None, no=no))
@@ -146,9 +148,9 @@ class Getting(QObject):
             return
         text = texts.fill(
             self.tr("{size} have arrived and would be removed. Pausing keeps them."),
-            size=words.size(download.done_bytes),
+            size=model_texts.size(download.done_bytes),
         )
-        title = texts.fill(self.tr("Cancel the download of {name}?"), name=words.title(download))
+        title = texts.fill(self.tr("Cancel the download of {name}?"), name=model_texts.title(download))
         self._shell.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
 
     def use_download(self, download: Download) -> None:

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
 from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, Quant
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models.board import Board
-from qwen_desktop.ui.models.getting import Getting
+from qwen_desktop.ui.models.download_starter import DownloadStarter
+from qwen_desktop.ui.models.state import ModelsState
 from qwen_desktop.ui.shell import Shell
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -19,14 +19,14 @@ from qwen_desktop.ui.widgets.labels import ElidedLabel
 from qwen_desktop.ui.widgets.meter import Meter
 
 
-class GetButton(QStackedWidget):
-    """Follows one quant of a model: what there is of it is asked of ``board`` whenever that may be another."""
+class DownloadButton(QStackedWidget):
+    """Follows one quant of a model: what there is of it is asked of ``state`` whenever that may be another."""
 
     def __init__(
         self,
         shell: Shell,
-        board: Board,
-        getting: Getting,
+        state: ModelsState,
+        starter: DownloadStarter,
         parent: QWidget | None = None,
         *,
         primary: bool = False,
@@ -35,8 +35,8 @@ class GetButton(QStackedWidget):
     ) -> None:
         super().__init__(parent)
         theme = shell.theme
-        self._board = board
-        self._getting = getting
+        self._state = state
+        self._starter = starter
         self._model: CatalogModel | None = None
         self._quant: Quant | None = None
         self._text = text or self.tr("Download")
@@ -51,9 +51,9 @@ class GetButton(QStackedWidget):
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.meter = Meter("", self.progress)
         self.toggle = IconButton(theme, "pause", self.tr("Pause"), self.progress, side=30)
-        self.toggle.clicked.connect(lambda: self._with_download(getting.toggle))
+        self.toggle.clicked.connect(lambda: self._with_download(starter.toggle))
         self.cancel = IconButton(theme, "x", self.tr("Cancel"), self.progress, side=30)
-        self.cancel.clicked.connect(lambda: self._with_download(getting.cancel))
+        self.cancel.clicked.connect(lambda: self._with_download(starter.cancel))
         lines = column(self.line, self.meter, gap=3)
         row((lines, 1), 6, (self.toggle, MIDDLE), (self.cancel, MIDDLE), on=self.progress, gap=2)
         for page in (self.button, self.progress, self.use_button):
@@ -62,7 +62,7 @@ class GetButton(QStackedWidget):
         bus = shell.services.bus
         for kind_ in (events.LibraryChanged, events.DownloadsChanged, events.DownloadChanged):
             bus.subscribe(kind_, self.refresh, owner=self)
-        getting.pending.connect(self.refresh)
+        starter.pending.connect(self.refresh)
 
     def sizeHint(self) -> QSize:
         # Only as wide as what is on show: the progress needs more room than the button.
@@ -88,28 +88,28 @@ class GetButton(QStackedWidget):
             return
         if isinstance(event, events.DownloadChanged) and not event.download.is_of(model):
             return
-        preparing = self._getting.preparing(model, quant)
+        preparing = self._starter.preparing(model, quant)
         self.button.setEnabled(not preparing)
         self.button.setText(self.tr("Starting") if preparing else self._text)
-        download = self._board.download(model, quant)
+        download = self._state.download(model, quant)
         if download is not None:
             self._show_download(download)
-        installed = self._board.installed(model, quant) is not None
+        installed = self._state.installed(model, quant) is not None
         self.setMinimumWidth(0 if download is None else self._progress_width)
         self.setCurrentWidget(self.use_button if installed else self.button if download is None else self.progress)
         self.updateGeometry()
 
     def _get(self) -> None:
         if self._model is not None and self._quant is not None:
-            self._getting.get(self._model, self._quant)
+            self._starter.get(self._model, self._quant)
 
     def _use(self) -> None:
-        found = self._board.installed(self._model, self._quant) if self._model is not None else None
+        found = self._state.installed(self._model, self._quant) if self._model is not None else None
         if found is not None:
-            self._getting.use_it(found)
+            self._starter.use_it(found)
 
     def _with_download(self, act: Callable[[Download], None]) -> None:
-        found = self._board.download(self._model, self._quant) if self._model is not None else None
+        found = self._state.download(self._model, self._quant) if self._model is not None else None
         if found is not None:
             act(found)
 

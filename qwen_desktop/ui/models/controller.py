@@ -16,12 +16,12 @@ from qwen_desktop.ui.shell import Shell
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
-    from qwen_desktop.ui.models.board import Board
-    from qwen_desktop.ui.models.getting import Getting
+    from qwen_desktop.ui.models.download_starter import DownloadStarter
+    from qwen_desktop.ui.models.state import ModelsState
     from qwen_desktop.ui.models.watch import DownloadsWatch
 
 
-class ModelsPart(QObject):
+class ModelsController(QObject):
     """``use_wanted`` carries the path of a model that shall answer; ``shown_wanted`` asks for the page."""
 
     use_wanted = Signal(object)  # a path
@@ -38,20 +38,20 @@ class ModelsPart(QObject):
         shell.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
 
     @cached_property
-    def board(self) -> Board:
+    def state(self) -> ModelsState:
         """What is known about models and this computer; shared by the pages."""
-        from qwen_desktop.ui.models.board import Board  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.models.state import ModelsState  # noqa: PLC0415 - not before the first paint
 
-        return Board(self._shell, self)
+        return ModelsState(self._shell, self)
 
     @cached_property
-    def getting(self) -> Getting:
+    def starter(self) -> DownloadStarter:
         """The way from a Download button to a running download."""
-        from qwen_desktop.ui.models.getting import Getting  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.models.download_starter import DownloadStarter  # noqa: PLC0415 - not before the first paint
 
-        getting = Getting(self._shell, self._window)
-        getting.use_wanted.connect(self.use_wanted)
-        return getting
+        starter = DownloadStarter(self._shell, self._window)
+        starter.use_wanted.connect(self.use_wanted)
+        return starter
 
     def put_into(self, sidelist: SideList) -> None:
         """Show downloads under this list too, once there are some."""
@@ -65,7 +65,7 @@ class ModelsPart(QObject):
             return
         from qwen_desktop.ui.models.watch import DownloadsWatch  # noqa: PLC0415 - only with a download
 
-        self.watch = DownloadsWatch(self._shell, self.getting, self._rail.button(MODELS), self)
+        self.watch = DownloadsWatch(self._shell, self.starter, self._rail.button(MODELS), self)
         self.watch.models_wanted.connect(self.shown_wanted)
         self.watch.page_shown = lambda: self._pages.shows(MODELS)
         if self._sidelist is not None:
