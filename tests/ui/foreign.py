@@ -56,7 +56,7 @@ def is_english(text: str) -> bool:
 
 
 def turns_what_follows(text: str) -> bool:
-    """Whether a name in ``text`` is set by itself and never ends: its half was cut off, and the rest runs as it."""
+    """Whether a name in ``text`` is set by itself and never ends: half of it was cut off, the rest runs as it does."""
     return text.count("\u202a") != text.count("\u202c")
 
 
