@@ -64,7 +64,7 @@ class CatalogueSection(QWidget):
         self.lookup_button = TextButton(theme, "", self.lookup, icon="search")
         self.lookup_button.clicked.connect(self.look_up)
         parts = ((self.lookup_text, 1), (self.lookup_button, MIDDLE))
-        row(*parts, on=self.lookup, gap=12, margins=(16, 12, 12, 12))
+        row(*parts, on=self.lookup, gap=12, margins=(16, 12, 12, 12)).setAlignment(self.lookup_text, MIDDLE)
         self.lookup.hide()
 
     def _build_empty(self) -> None:

@@ -27,7 +27,8 @@ class OfflineBar(Card):
             lambda: ui.operations.run(self._preferences.set("downloads.offline", False), owner=self, busy=self.button)
         )
         sign = IconLabel(theme, "info", self, size=18)
-        row((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE), on=self, gap=12, margins=(16, 10, 10, 10))
+        parts = ((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE))
+        row(*parts, on=self, gap=12, margins=(16, 10, 10, 10)).setAlignment(self.text, MIDDLE)
         ui.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()
 
