@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QButtonGroup, QWidget
 
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.models import CatalogModel, Quant
@@ -14,6 +14,7 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines, link, web_page
 from qwen_desktop.ui.models.memory_table import MemoryTable
 from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -22,9 +23,6 @@ from qwen_desktop.ui.widgets.labels import Chip
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.download_starter import DownloadStarter
     from qwen_desktop.ui.models.state import ModelsState
-    from qwen_desktop.ui.ui_context import UiContext
-
-WIDTH = 660
 
 
 class Details(ScrollDialog):
@@ -40,7 +38,7 @@ class Details(ScrollDialog):
         *,
         quant: Quant | None = None,
     ) -> None:
-        super().__init__(ui, model.name, "", parent, width=WIDTH)
+        super().__init__(ui, model.name, "", parent, width=660)
         self.model = model
         self._state = state
         self._starter = starter
@@ -51,7 +49,12 @@ class Details(ScrollDialog):
         body = self.area.body
         self._tell(body)
         self._offer(body)
-        self.files = self._names(body)
+        self.files = lines(ui.theme, self.tr("File names"), body)
+        self.files.hide()
+        self.names = FilterChip(ui.theme, self.tr("File names"), body)
+        self.names.changed.connect(lambda value: self.files.setVisible(bool(value)))
+        self._folds.insertWidget(self._folds.count() - 1, self.names)
+        self._column.addWidget(self.files)
         self.memory = MemoryTable(ui, state, model, body)
         self._column.addWidget(self.memory)
         self._column.addStretch(1)
@@ -166,15 +169,6 @@ class Details(ScrollDialog):
                 self._say(quant)
         self.memory.show_fit()
         self._show_button()
-
-    def _names(self, body: QWidget) -> QPlainTextEdit:
-        files = lines(self._theme, self.tr("File names"), body)
-        files.hide()
-        self.names = FilterChip(self._theme, self.tr("File names"), body)
-        self.names.changed.connect(lambda value: files.setVisible(bool(value)))
-        self._folds.insertWidget(self._folds.count() - 1, self.names)
-        self._column.addWidget(files)
-        return files
 
     def _choose(self, quant: Quant | None) -> None:
         self.quant = quant

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject
-from PySide6.QtWidgets import QGridLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from qwen_desktop.ui.theme import FontRole, Theme
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import TOP, column
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.scroll import ScrollArea
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.ui_context import UiContext
 
 #: Room for focus rings at the left of a body that scrolls; the dialog's ``inset``.
 INSET = 4
@@ -34,7 +31,7 @@ class ScrollBody(ScrollArea):
         dialog.body.addWidget(self, 1)
 
     def fit(self, width: int) -> None:
-        """Take the height that the content needs when the dialog is ``width`` px wide."""
+        """Take the height that the content needs in ``width`` px."""
         self.column.activate()
         wrapped = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else 0
         needed = max(wrapped, self.column.totalSizeHint().height()) + 4
@@ -43,7 +40,6 @@ class ScrollBody(ScrollArea):
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
-            self.fit(self.viewport().width())
             self.window().adjustSize()
         return False
 
@@ -62,8 +58,9 @@ class ScrollDialog(Dialog):
             said = Paragraph(self._theme, text, self.area.body, role=role, color=color, weight=weight)
             self.area.column.addWidget(said)
 
-    def fit_body(self) -> None:
-        self.area.fit(self.inner_width)
+    def adjustSize(self) -> None:
+        self.area.fit(self.area.viewport().width() if self.isVisible() else self._width - 48)
+        super().adjustSize()
 
     def open(self) -> None:
         super().open()
@@ -101,13 +98,10 @@ def link(theme: Theme, text: str, parent: QWidget, act: Callable[..., object]) -
     return button
 
 
-def lines(theme: Theme, name: str, parent: QWidget, text: str = "") -> QPlainTextEdit:
+def lines(theme: Theme, name: str, parent: QWidget, text: str = "") -> ReadOnlyText:
     """A field with lines to read and copy: names of files."""
-    field = QPlainTextEdit(text, parent)
-    field.setObjectName("details")
+    field = ReadOnlyText(text, name, parent)
     field.setFont(theme.font("code"))
-    field.setReadOnly(True)
-    field.setAccessibleName(name)
     field.setFixedHeight(76)
     return field
 

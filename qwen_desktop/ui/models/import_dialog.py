@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -18,17 +17,13 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollDialog, heading
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, filled, row
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.switch import SegmentedControl
 from qwen_desktop.ui.widgets.tick import Tick
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.ui_context import UiContext
-
-WIDTH = 620
 
 
 class CandidateRow(QWidget):
@@ -69,7 +64,7 @@ class ImportDialog(ScrollDialog):
         text = translate(
             "ImportDialog", "Models of other programs on this computer are used where they lie, without a second copy."
         )
-        super().__init__(ui, translate("ImportDialog", "Import models"), text, parent, width=WIDTH)
+        super().__init__(ui, translate("ImportDialog", "Import models"), text, parent, width=620)
         self.rows: list[CandidateRow] = []
         body = self.area.body
         self._bars = SkeletonBars(ui.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
@@ -122,7 +117,6 @@ class ImportDialog(ScrollDialog):
         self._count()
         if self.go.isEnabled():
             self.go.setFocus()
-        self.area.fit(self.inner_width)
         self.adjustSize()
 
     def _add(self, candidate: ImportCandidate) -> None:
@@ -169,7 +163,6 @@ class ImportDialog(ScrollDialog):
             self._add(ImportCandidate(path, shown(file.stem), "", size, "file"))
         self.nothing.hide()
         self._count()
-        self.area.fit(self.inner_width)
         self.adjustSize()
 
     # Importing --------------------------------------------------------------------------------------------------------

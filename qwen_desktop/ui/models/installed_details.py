@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
@@ -12,13 +10,9 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.buttons import TextButton
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.ui_context import UiContext
-
-WIDTH = 600
 
 
 class InstalledDetails(ScrollDialog):
@@ -33,7 +27,7 @@ class InstalledDetails(ScrollDialog):
     def __init__(
         self, ui: UiContext, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None
     ) -> None:
-        super().__init__(ui, model.name, "", parent, width=WIDTH)
+        super().__init__(ui, model.name, "", parent, width=600)
         theme, body, column = ui.theme, self.area.body, self.area.column
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
         self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")

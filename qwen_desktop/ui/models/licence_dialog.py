@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models.dialog_body import link, web_page
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import Paragraph
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.ui_context import UiContext
 
 
 class LicenceDialog(Dialog):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -14,12 +12,8 @@ from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts
 from qwen_desktop.ui.texts import translate
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column
-
-if TYPE_CHECKING:
-    from qwen_desktop.ui.ui_context import UiContext
-
-WIDTH = 560
 
 
 class MachineDialog(ScrollDialog):
@@ -27,7 +21,7 @@ class MachineDialog(ScrollDialog):
 
     def __init__(self, ui: UiContext, parent: QWidget | None, comfort: str = "") -> None:
         text = translate("MachineDialog", "What was found here decides which models are said to fit.")
-        super().__init__(ui, translate("MachineDialog", "This computer"), text, parent, width=WIDTH)
+        super().__init__(ui, translate("MachineDialog", "This computer"), text, parent, width=560)
         self._machine: Machine | None = None
         self._holder = QWidget(self.area.body)
         self.area.column.addWidget(self._holder)
@@ -36,11 +30,8 @@ class MachineDialog(ScrollDialog):
         self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
         self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
-        ui.services.bus.subscribe(MachineChanged, self._changed, owner=self)
+        ui.services.bus.subscribe(MachineChanged, lambda event: self.show_machine(event.machine), owner=self)
         self.show_machine(ui.services.machines.known)
-
-    def _changed(self, event: MachineChanged) -> None:
-        self.show_machine(event.machine)
 
     def show_machine(self, machine: Machine | None) -> None:
         """Show these facts."""
@@ -128,13 +119,8 @@ class MachineDialog(ScrollDialog):
             "network": self.tr("network"),
             "memory": self.tr("in memory"),
         }
-        said = texts.fill(self.tr("{size} free"), size=texts.size(disk.free_bytes))
-        if disk.total_bytes:
-            said = texts.fill(
-                self.tr("{size} free of {total}"),
-                size=texts.size(disk.free_bytes),
-                total=texts.size(disk.total_bytes),
-            )
+        said = self.tr("{size} free of {total}") if disk.total_bytes else self.tr("{size} free")
+        said = texts.fill(said, size=texts.size(disk.free_bytes), total=texts.size(disk.total_bytes or 0))
         return model_texts.line(said, kind.get(disk.kind, ""), shown_path(disk.path))
 
     def _battery(self, battery: Battery) -> str:

@@ -12,6 +12,7 @@ from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import link
+from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -19,7 +20,6 @@ from qwen_desktop.ui.widgets.select import Select
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.models.state import ModelsState
-    from qwen_desktop.ui.ui_context import UiContext
 
 _CONTEXTS = (4096, 8192, 16384, 32768, 65536, 131072)
 

@@ -31,7 +31,8 @@ class StorageCard(Card):
         theme = ui.theme
         self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-        self.sizes = Label(theme, "", self, role="small", color="text_muted", wrap=True, tabular=True)
+        self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
+        self.sizes.setWordWrap(True)
         show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
         show.clicked.connect(self._show)
         words = said(theme, self, Label(theme, self.tr("Data folder"), self, weight=500), self.place, self.sizes)

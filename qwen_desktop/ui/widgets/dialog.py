@@ -51,20 +51,11 @@ class Dialog(QDialog):
         self._row = row(None)
         column(head, self.body, None, 12, self._row, on=self, gap=8, margins=(24 - inset, 20, 24, 20))
 
-    @property
-    def inner_width(self) -> int:
-        """The width of its content in px."""
-        return self._width - 48
-
     def open(self) -> None:
         for child in self.findChildren(QWidget):
             child.ensurePolished()
-        self.fit_body()
         self.adjustSize()
         super().open()
-
-    def fit_body(self) -> None:
-        """Take room for the content, where that does not say itself how much it needs."""
 
     def adjustSize(self) -> None:
         """Take the height that its texts need at its width (Qt would take the height of a wider one)."""
@@ -89,14 +80,11 @@ class Dialog(QDialog):
         """Add ``content`` under a link that shows and hides it."""
         content.hide()
         link = TextButton(self._theme, title, self, kind="link")
-        link.clicked.connect(lambda: self._unfold(content))
+        link.clicked.connect(lambda: content.setVisible(content.isHidden()))
+        link.clicked.connect(self.adjustSize)
         self.body.addWidget(link)
         self.body.addWidget(content)
         return link
-
-    def _unfold(self, content: QWidget) -> None:
-        content.setVisible(content.isHidden())
-        self.adjustSize()
 
     def add_button(
         self,

@@ -24,9 +24,7 @@ class FilterChip(QPushButton):
         self._name = text
         self._menu = Menu(self)
         self._group = QActionGroup(self._menu)
-        self.value = ""
         self.setProperty("kind", "chip")
-        self.setAccessibleName(text)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setCheckable(not menu)
@@ -37,16 +35,15 @@ class FilterChip(QPushButton):
             ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
             self.setLayoutDirection(Qt.LayoutDirection.RightToLeft if ltr else Qt.LayoutDirection.LeftToRight)
             self.setIconSize(QSize(18, 14))
-            self.set_value("")
+        self.set_value("")
 
     def set_value(self, value: str) -> None:
         """Choose without telling."""
         self.value = value
-        shown = ""
         for action in self._group.actions():
             action.setChecked(action.data() == value)
-            if value and action.data() == value:
-                shown = action.text()
+        chosen = self._group.checkedAction()
+        shown = chosen.text() if chosen is not None and value else ""
         self.setText(shown or self._name)
         self.setAccessibleName(f"{self._name}: {shown.replace('&&', '&')}" if shown else self._name)
         if self.isCheckable():

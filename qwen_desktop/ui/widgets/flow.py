@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLayout, QLayoutItem, QStyle, QWidget
 
 
@@ -53,8 +54,7 @@ class FlowLayout(QLayout):
     def _arrange(self, rect: QRect, *, place: bool) -> int:
         left, top, line = rect.left(), rect.top(), 0
         row: list[tuple[QLayoutItem, int]] = []
-        widget = self.parentWidget()
-        direction = Qt.LayoutDirection.LeftToRight if widget is None else widget.layoutDirection()
+        direction = QGuiApplication.layoutDirection()
 
         def settle() -> None:
             for item, x in row if place else ():

@@ -11,7 +11,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPalette,
-    QResizeEvent,
     QTextBlockFormat,
     QTextCursor,
     QTextDocument,
@@ -27,6 +26,8 @@ from qwen_desktop.ui.widgets.surface import draw_pill
 class Label(QLabel):
     """Plain text in a font and colour of the theme. Never reads rich text, so names cannot smuggle markup in."""
 
+    wraps = False
+
     def __init__(
         self,
         theme: Theme,
@@ -36,14 +37,15 @@ class Label(QLabel):
         role: FontRole = "body",
         color: str = "text",
         weight: int = 400,
-        wrap: bool = False,
         tabular: bool = False,
     ) -> None:
         super().__init__(text, parent)
         self._theme = theme
         self._look = (role, color, weight, tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setWordWrap(wrap)
+        if self.wraps:
+            self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+            self.setWordWrap(True)  # after the policy, which it tells that the height depends on the width
         # The interface's start edge; Qt would take that of the text, which may be a name in another script.
         edge = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
         self.setAlignment(edge | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
@@ -67,22 +69,7 @@ class Label(QLabel):
 class Paragraph(Label):
     """Text that wraps, with the theme's line height, which a plain QLabel does not have."""
 
-    def __init__(
-        self,
-        theme: Theme,
-        text: str = "",
-        parent: QWidget | None = None,
-        *,
-        role: FontRole = "body",
-        color: str = "text",
-        weight: int = 400,
-    ) -> None:
-        self._set = QTextDocument()
-        self._heights: dict[int, int] = {}
-        super().__init__(theme, text, parent, role=role, color=color, weight=weight, wrap=True)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+    wraps = True
 
     def setText(self, text: str) -> None:
         super().setText(text)
@@ -98,8 +85,8 @@ class Paragraph(Label):
 
     def _forget(self) -> None:
         """Set the text anew when it is asked for next."""
-        self._set.clear()
-        self._heights.clear()
+        self._set: QTextDocument | None = None
+        self._heights: dict[int, int] = {}
 
     def hasHeightForWidth(self) -> bool:
         return True
@@ -136,7 +123,8 @@ class Paragraph(Label):
     def _document(self, width: int) -> QTextDocument:
         """The text set in ``width``; one document for all widths."""
         document = self._set
-        if document.isEmpty():
+        if document is None:
+            document = self._set = QTextDocument()
             document.setUndoRedoEnabled(False)
             document.setDocumentMargin(0)
             document.setDefaultFont(self.font())
@@ -163,18 +151,15 @@ class ElidedLabel(Label):
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         draw_line(painter, QRectF(self.contentsRect()), self.text())
 
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.FontChange):
+            self._tell_cut()
+        return done
+
     def setText(self, text: str) -> None:
         super().setText(text)
         self._tell_cut()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._tell_cut()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._tell_cut()
 
     def _tell_cut(self) -> None:
         wide = self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()

@@ -48,7 +48,4 @@ class Menu(QMenu):
         self.setWindowFlag(Qt.WindowType.NoDropShadowWindowHint)
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
-        self.aboutToShow.connect(self._fit_corners)
-
-    def _fit_corners(self) -> None:
-        mark(self, "rounded", can_blend())
+        self.aboutToShow.connect(lambda: mark(self, "rounded", can_blend()))

@@ -70,10 +70,7 @@ class Card(QFrame):
 class Line(QFrame):
     """A line of 1 px between things."""
 
-    def __init__(self, parent: QWidget | None = None, *, vertical: bool = False) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("line")
-        if vertical:
-            self.setFixedWidth(1)
-        else:
-            self.setFixedHeight(1)
+        self.setFixedHeight(1)

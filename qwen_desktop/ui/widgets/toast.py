@@ -25,11 +25,19 @@ class Toast(FloatingFrame):
     closed = Signal()
 
     def __init__(
-        self, theme: Theme, text: str, parent: QWidget, *, kind: str = "info", action: str = "", stays: bool = False
+        self,
+        theme: Theme,
+        text: str,
+        parent: QWidget,
+        *,
+        kind: str,
+        action: str,
+        act: Callable[[], None] | None,
+        stays: bool,
     ) -> None:
         super().__init__(theme, parent, radius="card")
         self.text = text
-        self._acted: Callable[[], None] | None = None
+        self._acted = act
         self.setAccessibleName(text)
         icon, color = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}.get(
             kind, ("info", "text_muted")
@@ -38,18 +46,16 @@ class Toast(FloatingFrame):
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         sign = IconLabel(theme, icon, self, color=color, size=18)
         line = row(sign, (label, 1), on=self, gap=10, margins=(14, 8, 8, 8))
+        self._natural = label.fontMetrics().horizontalAdvance(text) + 110
         self.button: TextButton | None = None
         if action:
-            self.button = TextButton(theme, action, self, kind="link")
-            self.button.clicked.connect(self.act)
-            line.addWidget(self.button)
+            self.button = button = TextButton(theme, action, self, kind="link")
+            button.clicked.connect(self.act)
+            line.addWidget(button)
+            self._natural += button.sizeHint().width() + 10
         close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         close.clicked.connect(self.leave)
         line.addWidget(close)
-        natural = label.fontMetrics().horizontalAdvance(text) + 110
-        if self.button is not None:
-            natural += self.button.sizeHint().width() + 10
-        self._natural = natural
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.leave)
@@ -63,10 +69,6 @@ class Toast(FloatingFrame):
         layout = self.layout()
         if layout is not None:
             self.setFixedHeight(max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height()))
-
-    def on_action(self, act: Callable[[], None]) -> None:
-        """Call ``act`` when the button is pressed."""
-        self._acted = act
 
     def act(self) -> None:
         """As if the button had been pressed."""
@@ -126,9 +128,7 @@ class ToastStack(QObject):
                 break
         if len(self.shown) >= 4:
             next((old for old in self.shown if not old.stays), self.shown[0]).leave()
-        toast = Toast(self._theme, text, self._window, kind=kind, action=action, stays=stays)
-        if act is not None:
-            toast.on_action(act)
+        toast = Toast(self._theme, text, self._window, kind=kind, action=action, act=act, stays=stays)
         toast.closed.connect(lambda: self._left(toast))
         self.shown.append(toast)
         toast.show()
