@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -12,6 +13,7 @@ from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.services.events import Notified
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.local_files import url_of
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.toast import Toast, ToastStack
@@ -103,6 +105,11 @@ class Notify(QObject):
             dialog.add_button(self.tr("Open"), lambda: self._open(target), kind="primary", default=True)
         dialog.open()
         return dialog
+
+    def folder(self, path: Path) -> None:
+        """Show a folder in the system's file manager."""
+        if not QDesktopServices.openUrl(url_of(path)):
+            self.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def _open(self, target: QUrl) -> None:
         if not QDesktopServices.openUrl(target):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Fit
 from qwen_desktop.core.models import CatalogModel, Quant
 from qwen_desktop.ui import texts
@@ -133,8 +134,6 @@ class MemoryTable(QWidget):
         self.problem.hide()
 
         def failed(error: BaseException) -> bool:
-            from qwen_desktop.core.errors import AppError  # noqa: PLC0415 - rare
-
             if not isinstance(error, AppError):
                 return False
             if self._quant == quant:  # else another size is on show by now

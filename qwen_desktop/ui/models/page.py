@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
@@ -14,7 +14,6 @@ from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpo
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import url_of
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.advice_cards import AdviceCards
 from qwen_desktop.ui.models.catalogue_section import CatalogueSection
@@ -290,8 +289,7 @@ class ModelsPage(QScrollArea):
             self._ui.notify.toast(text, kind="bad", stays=True)
 
     def _reveal(self, model: InstalledModel) -> None:
-        if not QDesktopServices.openUrl(url_of(Path(model.path).parent)):
-            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
+        self._ui.notify.folder(Path(model.path).parent)
 
     def delete(self, model: InstalledModel) -> None:
         """Delete a model, or only the link to it, after asking."""

@@ -102,7 +102,9 @@ class NumberControl(Control):
         self._value: Any = None
         self._plain_auto = self._auto = texts.marked(setting.info.auto) if setting.optional else ""
         self.field = _NumberSelect(theme, self._title(), self)
+        self._edit = QLineEdit(self.field)
         self.field.setEditable(True)
+        self.field.setLineEdit(self._edit)
         self.field.setInsertPolicy(Select.InsertPolicy.NoInsert)
         self.field.setCompleter(None)  # type: ignore[arg-type] # Qt takes a null pointer: no completion
         self.field.setMinimumWidth(_WIDTH)
@@ -110,19 +112,16 @@ class NumberControl(Control):
             self.field.addItem(self._auto, None)
         for choice in self._choices():
             self.field.addItem(self._words(choice), choice)
-        edit = self.field.lineEdit()
-        if edit is not None:
-            edit.setAccessibleName(self._title())
-            edit.setMaxLength(32)
-            edit.editingFinished.connect(self._typed)
+        self._edit.setAccessibleName(self._title())
+        self._edit.setMaxLength(32)
+        self._edit.editingFinished.connect(self._typed)
         self.field.activated.connect(lambda place: self._take(self.field.itemData(place)))
         self.field.stepped.connect(self._step)
         self._hold(self.field)
 
     def show_value(self, value: Any) -> None:
         self._value = value
-        edit = self.field.lineEdit()
-        if edit is not None and edit.hasFocus() and edit.isModified():
+        if self._edit.hasFocus() and self._edit.isModified():
             return  # what is being typed is newer
         self.field.setCurrentIndex(self.field.findData(value))
         self.field.setEditText(self._auto if value is None else self._words(value))
@@ -142,11 +141,10 @@ class NumberControl(Control):
             return list(setting.info.offers)
         if setting.minimum is None or setting.maximum is None:
             return []
-        steps = (setting.maximum - setting.minimum) / setting.info.step
+        steps = round((setting.maximum - setting.minimum) / setting.info.step)
         if steps > _MOST_CHOICES:
             return []
-        values = [setting.minimum + n * setting.info.step for n in range(round(steps) + 1)]
-        return [self._exact(v) for v in values]
+        return [self._exact(setting.minimum + n * setting.info.step) for n in range(steps + 1)]
 
     def _exact(self, value: float) -> Any:
         return round(value) if self.setting.kind == "int" else round(value, 6)
@@ -154,11 +152,10 @@ class NumberControl(Control):
     def _words(self, value: Any) -> str:
         if isinstance(value, str):
             return value  # what was refused stays as it was typed
-        locale = texts.locale()
         if self.setting.kind == "int":
             shown = texts.number(value) if self.setting.name != "seed" else str(value)
         else:
-            shown = locale.toString(float(value), "g", 6)
+            shown = texts.locale().toString(float(value), "g", 6)
         unit = self.setting.info.unit
         return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
@@ -172,9 +169,8 @@ class NumberControl(Control):
         """The number in ``text``, None for automatic; text that is no number comes back as it is, to be refused."""
         if self.setting.optional and text.casefold() in ("", self._plain_auto.casefold(), self._auto.casefold()):
             return None
-        locale = texts.locale()
         plain = self._without_unit(text).replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
-        value, good = locale.toDouble(plain)
+        value, good = texts.locale().toDouble(plain)
         if not good:
             value, good = QLocale.c().toDouble(plain)
         if not good:
@@ -194,9 +190,7 @@ class NumberControl(Control):
         return text
 
     def _take(self, value: Any) -> None:
-        edit = self.field.lineEdit()
-        if edit is not None:
-            edit.setModified(False)
+        self._edit.setModified(False)
         if value != self._value or type(value) is not type(self._value):
             self._value = value
             self.changed.emit(value)

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
@@ -14,7 +14,7 @@ from qwen_desktop.hub.access import HUGGING_FACE, endpoint_of, token_name
 from qwen_desktop.hub.failures import host_of
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of, shown_path, url_of
+from qwen_desktop.ui.local_files import path_of, shown_path
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -58,7 +58,7 @@ class FolderRow(QWidget):
         note = self.tr("Changing it moves the models, also to another drive.")
         self.note = Paragraph(theme, note, self, role="small", color="text_muted")
         self.show_button = IconButton(theme, "folder-open", self.tr("Show folder"), self)
-        self.show_button.clicked.connect(self._reveal)
+        self.show_button.clicked.connect(lambda: ui.notify.folder(self._library.folder))
         self.change = TextButton(theme, self.tr("Change…"), self)
         self.change.clicked.connect(self._choose)
         self.progress = QWidget(self)
@@ -82,10 +82,6 @@ class FolderRow(QWidget):
 
     def _show(self, _event: SettingsChanged | None = None) -> None:
         self.place.setText(shown_path(self._library.folder))
-
-    def _reveal(self) -> None:
-        if not QDesktopServices.openUrl(url_of(self._library.folder)):
-            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
     def _choose(self) -> None:
         dialog = QFileDialog(self.window(), self.tr("Choose the models folder"), str(self._library.folder))
@@ -158,7 +154,6 @@ class TokenRow(QWidget):
         super().__init__(parent)
         self._ui = ui
         self._secrets = ui.services.secrets
-        self._stored = False
         theme = ui.theme
         self.title = Label(theme, self.tr("Access token"), self, weight=500)
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
@@ -204,7 +199,6 @@ class TokenRow(QWidget):
         )
 
     def _tell(self, token: str | None) -> None:
-        self._stored = bool(token)
         use = self.tr("For models whose publisher asks for an account's permission.")
         if self._endpoint != HUGGING_FACE:
             only = texts.fill(self.tr("It is for {host} and goes to no other."), host=host_of(self._endpoint))
@@ -213,8 +207,8 @@ class TokenRow(QWidget):
         if not self._secrets.persistent:
             kept = self.tr("There is no keyring here: it is kept until the app is closed.")
         self.note.setText(f"{use} {kept}")
-        self.field.setPlaceholderText(self.tr("Saved") if self._stored else self.tr("hf_…"))
-        self.remove.setVisible(self._stored)
+        self.field.setPlaceholderText(self.tr("Saved") if token else self.tr("hf_…"))
+        self.remove.setVisible(bool(token))
         self._enable()
 
     def _enable(self) -> None:

@@ -6,14 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QSize, Qt
-from PySide6.QtWidgets import (
-    QListWidget,
-    QListWidgetItem,
-    QPlainTextEdit,
-    QStyleOptionViewItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyleOptionViewItem, QWidget
 
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings import notices
@@ -21,7 +14,7 @@ from qwen_desktop.ui.settings.notices import Part
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.row_delegate import Line, RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
@@ -77,26 +70,20 @@ class LicencesDialog(Dialog):
         self.names.setMinimumHeight(height - 60)
         self.body.addSpacing(4)
         left = column(self.search, self.names, self.count, gap=8)
-        self.body.addLayout(row(left, (self._right(), 1), gap=20))
-        self.add_button(self.tr("Close"), kind="primary", default=True)
-
-    def _right(self) -> QVBoxLayout:
-        theme = self._ui.theme
         self.name = ElidedLabel(theme, "", self, role="message", weight=600)
         self.facts = ElidedLabel(theme, "", self, role="small", color="text_muted")
         self.home = TextButton(theme, self.tr("Open its page"), self, kind="link")
         self.home.setProperty("flush", True)
-        self.home.clicked.connect(self._visit)
+        self.home.clicked.connect(lambda: ui.notify.link(self._home))
         self.home.hide()
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
         self.note.hide()
-        self.text = QPlainTextEdit(self)
-        self.text.setObjectName("details")
+        self.text = ReadOnlyText("", self.tr("Text of the licence"), self)
         self.text.setFont(theme.font("small"))
-        self.text.setReadOnly(True)
-        self.text.setAccessibleName(self.tr("Text of the licence"))
         top = row((self.name, 1), self.home, gap=12)
-        return column(top, self.facts, self.note, 4, (self.text, 1), gap=4)
+        right = column(top, self.facts, self.note, 4, (self.text, 1), gap=4)
+        self.body.addLayout(row(left, (right, 1), gap=20))
+        self.add_button(self.tr("Close"), kind="primary", default=True)
 
     def open(self) -> None:
         super().open()
@@ -142,9 +129,6 @@ class LicencesDialog(Dialog):
         nothing = self.tr("The package brings no text; its page has one.") if part else ""
         rule = f"\n\n{24 * '─'}\n\n"
         self.text.setPlainText(rule.join(map(notices.reflowed, part.texts)) if part and part.texts else nothing)
-
-    def _visit(self) -> None:
-        self._ui.notify.link(self._home)
 
 
 def _facts(part: Part) -> str:

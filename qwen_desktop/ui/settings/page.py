@@ -154,12 +154,9 @@ class SettingsPage(ListPage):
         words = words.strip()
         found = 0
         for name, page in self._pages.items():
-            if isinstance(page, SettingsSection):
-                count = page.filter(words)
-                found += count
-                page.setVisible(count > 0 if words else name == self.section)
-            else:
-                page.setVisible(not words and name == self.section)
+            count = page.filter(words) if isinstance(page, SettingsSection) else 0
+            found += count
+            page.setVisible(count > 0 if words else name == self.section)
         self._nothing.setVisible(bool(words) and not found)
 
     # Changing ---------------------------------------------------------------------------------------------------------
@@ -175,7 +172,7 @@ class SettingsPage(ListPage):
         try:
             self._ui.operations.run(self._preferences.change({key: wanted}), owner=self)
         except UserFacing as error:
-            entry.refused(error)
+            entry.show_problem(texts.problem(error.problem))
 
     def _reset(self, key: str) -> None:
         # A refused entry may stand in the field while the value in force is the default already.

@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
-from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.settings.controls import control_for
@@ -47,13 +46,11 @@ class SettingRow(QWidget):
         self.reset.clicked.connect(lambda: self.reset_wanted.emit(setting.key))
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
-        when = ""
-        if say_when:
-            later = {
-                "next load": self.tr("Applies when the model is loaded next."),
-                "next download": self.tr("Applies to the next download."),
-            }
-            when = later.get(setting.info.applies, "")
+        later = {
+            "next load": self.tr("Applies when the model is loaded next."),
+            "next download": self.tr("Applies to the next download."),
+        }
+        when = later.get(setting.info.applies, "") if say_when else ""
         note = f"{self.help} {when}".strip()
         heading = Paragraph(theme, self.title, self, weight=500)
         words = said(theme, self, heading, *([note] if note else []), self.problem)
@@ -85,13 +82,6 @@ class SettingRow(QWidget):
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
         self.control.show_bad(bool(sentence))
-
-    def refused(self, error: BaseException) -> bool:
-        """Show a refusal here; False for other failures."""
-        if isinstance(error, AppError) and error.kind == "user":
-            self.show_problem(texts.problem(error.problem))
-            return True
-        return False
 
     def matches(self, words: str) -> bool:
         """Whether all ``words`` stand in the title or the help."""

@@ -71,11 +71,11 @@ class SettingsSection(QWidget):
     def _common(self, declared: Sequence[Setting]) -> str:
         """When changes apply, where that is the same for the whole section and not at once."""
         applies = {setting.info.applies for setting in declared}
-        if applies == {"next load"}:
-            return self.tr("Changes apply when the model is loaded next: with your next message.")
-        if applies == {"next message"}:
-            return self.tr("Changes apply from your next message on.")
-        return ""
+        later = {
+            "next load": self.tr("Changes apply when the model is loaded next: with your next message."),
+            "next message": self.tr("Changes apply from your next message on."),
+        }
+        return later.get(applies.pop(), "") if len(applies) == 1 else ""
 
     def add_extra(self, extra: QWidget) -> None:
         """Put what is no setting below the rows; its ``matches``, where it has one, takes part in the search."""

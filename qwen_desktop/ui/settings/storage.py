@@ -6,12 +6,11 @@ import asyncio
 import os
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import shown_path, url_of
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -30,11 +29,10 @@ class StorageCard(Card):
         self._history = paths.database_file
         theme = ui.theme
         self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
-        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.sizes.setWordWrap(True)
         show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
-        show.clicked.connect(self._show)
+        show.clicked.connect(lambda: ui.notify.folder(self._folder))
         words = said(theme, self, Label(theme, self.tr("Data folder"), self, weight=500), self.place, self.sizes)
         row((words, 1), (show, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
 
@@ -54,10 +52,6 @@ class StorageCard(Card):
         history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
         self.sizes.setText(texts.fill(sentence, history=texts.exact(history), all=texts.exact(everything)))
-
-    def _show(self) -> None:
-        if not QDesktopServices.openUrl(url_of(self._folder)):
-            self._ui.notify.toast(self.tr("No program on this computer shows folders."), kind="bad")
 
 
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:

@@ -63,7 +63,8 @@ class RailButton(QAbstractButton):
         super().__init__(parent)
         self._theme = theme
         self._icon = icon
-        self._progress: float | None = None
+        #: The share shown beside the icon (0..1), None for none.
+        self.progress: float | None = None
         self.setText(label)
         self.setAccessibleName(label)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -72,15 +73,10 @@ class RailButton(QAbstractButton):
 
         theme.changed.connect(self.updateGeometry)
 
-    @property
-    def progress(self) -> float | None:
-        """The share shown beside the icon, None for none."""
-        return self._progress
-
     def set_progress(self, share: float | None) -> None:
         """Show a small ring filled to ``share`` (0..1) beside the icon; None takes it away."""
-        if share != self._progress:
-            self._progress = share
+        if share != self.progress:
+            self.progress = share
             self.update()
 
     def label_font(self) -> QFont:
@@ -115,10 +111,10 @@ class RailButton(QAbstractButton):
         painter.drawPixmap(round(self.width() / 2 - sign / 2 + 0.5), round(top + 0.5), drawn)
         painter.setPen(ink)
         painter.drawText(QRectF(0, top + sign + 2, self.width(), line), Qt.AlignmentFlag.AlignCenter, self.text())
-        if self._progress is not None:
+        if self.progress is not None:
             ring = self._theme.grown(14)
             place = QRectF(self.width() / 2 + sign / 4, max(1.0, top - ring / 2 + 2), ring, ring)
-            self._draw_ring(painter, place, self._progress)
+            self._draw_ring(painter, place, self.progress)
 
     def _draw_ring(self, painter: QPainter, room: QRectF, share: float) -> None:
         """A disc in the ground's colour, so that the icon does not touch the ring, then the ring."""

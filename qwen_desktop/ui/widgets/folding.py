@@ -27,11 +27,6 @@ class FoldingRow(QWidget):
         alignment = Qt.AlignmentFlag(0) if wide else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         self._box.insertWidget(len(self._parts) - 1, part, 1 if wide else 0, alignment)
 
-    @property
-    def folded(self) -> bool:
-        """Whether the parts stand one below the other."""
-        return self._box.direction() is _DOWN
-
     def _sizes(self) -> list[QSize]:
         return [part.sizeHint().expandedTo(part.minimumSize()) for part in self._parts if not part.isHidden()]
 
