@@ -158,9 +158,8 @@ class Details(ScrollDialog):
 
     def _say(self, quant: Quant) -> None:
         size = model_texts.size(quant.size_bytes) or self.tr("size unknown")
-        self.options[quant.name].say(
-            model_texts.step_note(quant), size, model_texts.verdict(self._state.fit(self.model, quant))
-        )
+        verdict = model_texts.verdict(self._state.fit(self.model, quant))
+        self.options[quant.name].say(model_texts.step_note(quant), size, verdict)
 
     def _rows_changed(self) -> None:
         """Verdicts may be other ones."""

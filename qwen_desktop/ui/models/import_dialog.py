@@ -69,7 +69,8 @@ class ImportDialog(ScrollDialog):
         body = self.area.body
         self._bars = SkeletonBars(ui.theme, (0.5, 0.8, 0.4, 0.7, 0.55, 0.75), body)
         self._list = column(gap=2)
-        self.nothing = Paragraph(ui.theme, "", body, color="text_muted")
+        none = self.tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
+        self.nothing = Paragraph(ui.theme, none, body, color="text_muted")
         self.nothing.hide()
         filled(self.area.column, self._bars, self._list, self.nothing, None)
         self.problem = Paragraph(ui.theme, "", self, role="small", color="bad")
@@ -110,9 +111,6 @@ class ImportDialog(ScrollDialog):
             for candidate in found:
                 if candidate.origin == program:
                     self._add(candidate)
-        self.nothing.setText(
-            self.tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
-        )
         self.nothing.setVisible(not self.rows)
         self._count()
         if self.go.isEnabled():

@@ -24,13 +24,12 @@ class LicenceDialog(Dialog):
             said = translate("LicenceDialog", "{name} asks for permission")
         super().__init__(ui.theme, texts.fill(said, name=model.name), "", parent, width=500)
         if own:
-            licence = model.licence or self.tr("its own licence")
             text = texts.fill(
                 self.tr(
                     "It comes under “{licence}”, which is not an open licence such as Apache-2.0: it may limit "
                     "commercial use or the number of users. Read it before you use what the model writes."
                 ),
-                licence=licence,
+                licence=model.licence or self.tr("its own licence"),
             )
             self.address = model.licence_url or web_page(model.base_repo or model.repo)
             self._say(ui, text, self.tr("Read the licence"), self.address)

@@ -84,11 +84,8 @@ class MemoryTable(QWidget):
             part.setVisible(fit is not None)
         if fit is None:
             unknown = self._quant is not None and self._state.machine is not None
-            self.sentence.setText(
-                self.tr("The size of the file is not known yet.")
-                if unknown
-                else self.tr("This computer is being looked at.")
-            )
+            text = self.tr("The size of the file is not known yet.")
+            self.sentence.setText(text if unknown else self.tr("This computer is being looked at."))
             self.check.setVisible(unknown)
             return
         self.sentence.setText(model_texts.fit_sentence(fit))

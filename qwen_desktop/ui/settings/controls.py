@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QLocale, Qt, QTimer, Signal
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
@@ -88,10 +88,8 @@ class ChoiceControl(Control):
         self.field.setCurrentIndex(self.field.findData(value))
 
     def show_automatic(self, actual: str) -> None:
-        place = self.field.findData(AUTOMATIC)
-        if place >= 0:
-            label = next(label for value, label in self.setting.choices if value == AUTOMATIC)
-            self.field.setItemText(place, _with_actual(texts.marked(label), actual))
+        automatic = texts.marked(dict(self.setting.choices)[AUTOMATIC])
+        self.field.setItemText(self.field.findData(AUTOMATIC), _with_actual(automatic, actual))
 
 
 class NumberControl(Control):
@@ -129,7 +127,7 @@ class NumberControl(Control):
 
     def show_automatic(self, actual: str) -> None:
         before, self._auto = self._auto, _with_actual(self._plain_auto, actual)
-        if self.setting.optional and self._auto != before:
+        if self._auto != before:
             shown = self.field.currentText()
             self.field.setItemText(0, self._auto)
             # What the user is typing just now stays.
@@ -251,9 +249,8 @@ class TextControl(Control):
         if self._timer.isActive() and self.field.hasFocus():
             return  # what is being typed is newer
         if self._text() != self._known:
-            self.field.blockSignals(True)
-            (self.field.setText if isinstance(self.field, QLineEdit) else self.field.setPlainText)(self._known)
-            self.field.blockSignals(False)
+            with QSignalBlocker(self.field):
+                (self.field.setText if isinstance(self.field, QLineEdit) else self.field.setPlainText)(self._known)
         self._timer.stop()
 
     def _text(self) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,8 @@ from qwen_desktop.core.paths import FOLDER
 _SECTION = re.compile(r"^={78}\n(PART|TEXT) (\d+)\n={78}\n", re.MULTILINE)
 _TEXTS = ("LICEN", "COPYING", "NOTICE", "AUTHORS")
 _LONG = 60
+#: The name that a requirement begins with.
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 #: A line that begins like this begins something new: a list, a heading in capitals, a copyright.
 _NEW = re.compile(
     r"\s*([-*•·=_#]|\(?[\da-zA-Z]{1,3}[.)]\s|\(c\)|copyright:?\s*(\(c\)|©|\d|$)|©|licen[cs]e:|files:)", re.IGNORECASE
@@ -96,28 +97,20 @@ def installed() -> tuple[Part, ...]:
     found: dict[str, importlib.metadata.Distribution] = {}
     waiting = [FOLDER]
     while waiting:
-        name = _key(waiting.pop())
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
         if name in found:
             continue
         try:
             found[name] = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-        waiting += _needs(found[name].requires or ())
+        # Those of extras are left out, and what a system does not need is not installed.
+        needed = [line for line in found[name].requires or () if "extra ==" not in line]
+        waiting += [match[0] for match in map(_NAME.match, needed) if match]
     found.pop(FOLDER, None)
     entries = found.values() or list(importlib.metadata.distributions())  # the app itself may not be installed
     parts = [_from_metadata(entry) for entry in entries]
     return tuple(sorted(parts, key=lambda part: part.name.casefold()))
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _needs(requires: Iterable[str]) -> list[str]:
-    """Names of required packages; those of extras are left out, and what a system does not need is not installed."""
-    named = [re.match(r"[A-Za-z0-9._-]+", line) for line in requires if "extra ==" not in line]
-    return [match[0] for match in named if match]
 
 
 def _from_metadata(entry: importlib.metadata.Distribution) -> Part:

@@ -49,7 +49,7 @@ class Dialog(QDialog):
         self.setAccessibleDescription(text)
         self.body = column(gap=8)
         self._row = row(None)
-        column(head, self.body, None, 12, self._row, on=self, gap=8, margins=(24 - inset, 20, 24, 20))
+        self._layout = column(head, self.body, None, 12, self._row, on=self, gap=8, margins=(24 - inset, 20, 24, 20))
 
     def open(self) -> None:
         for child in self.findChildren(QWidget):
@@ -59,15 +59,11 @@ class Dialog(QDialog):
 
     def adjustSize(self) -> None:
         """Take the height that its texts need at its width (Qt would take the height of a wider one)."""
-        layout = self.layout()
-        if layout is not None:
-            layout.activate()
-            width = max(self._width, layout.totalMinimumSize().width())
-            self.resize(width, max(layout.totalHeightForWidth(width), layout.totalMinimumSize().height()))
-            self._stay_inside()
-
-    def _stay_inside(self) -> None:
-        """Where it has grown over its window's lower edge, go up as far as there is room."""
+        self._layout.activate()
+        least = self._layout.totalMinimumSize()
+        width = max(self._width, least.width())
+        self.resize(width, max(self._layout.totalHeightForWidth(width), least.height()))
+        # Where it has grown over its window's lower edge, it goes up as far as there is room.
         window = self.parentWidget()
         if window is not None and self.isVisible():
             room = window.window().geometry() & self.screen().availableGeometry()

@@ -30,11 +30,8 @@ class SearchField(QLineEdit):
         self.textChanged.connect(lambda text: self._keys.setVisible(bool(self._keys.text()) and not text))
 
     def event(self, event: QEvent) -> bool:
-        if (
-            event.type() == QEvent.Type.ShortcutOverride
-            and isinstance(event, QKeyEvent)
-            and event.key() == Qt.Key.Key_Escape
-        ):
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if escape and event.type() == QEvent.Type.ShortcutOverride:
             event.accept()  # the key is the field's: as a shortcut it would stop an answer
             return True
         return super().event(event)

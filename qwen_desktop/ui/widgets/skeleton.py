@@ -32,7 +32,7 @@ class Skeleton(QWidget):
         frame = FloatingFrame(theme, self)
         frame.setMaximumWidth(theme.size("text_column") + 2 * SHADOW)
         column(box, _TOOLS, on=frame, margins=(17, 13, 12, 10))
-        column(None, row(None, (frame, 1000), None), on=self)
+        self._layout = column(None, row(None, (frame, 1000), None), on=self)
 
     def take(self) -> str:
         """What was typed so far; the box is left empty."""
@@ -47,10 +47,8 @@ class Skeleton(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        layout = self.layout()
-        if layout is not None:
-            listed = self._listed()
-            layout.setContentsMargins((listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
+        listed = self._listed()
+        self._layout.setContentsMargins((listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

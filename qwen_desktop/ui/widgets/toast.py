@@ -45,7 +45,7 @@ class Toast(FloatingFrame):
         label = Paragraph(theme, text, self)
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         sign = IconLabel(theme, icon, self, color=color, size=18)
-        line = row(sign, (label, 1), on=self, gap=10, margins=(14, 8, 8, 8))
+        self._line = line = row(sign, (label, 1), on=self, gap=10, margins=(14, 8, 8, 8))
         self._natural = label.fontMetrics().horizontalAdvance(text) + 110
         self.button: TextButton | None = None
         if action:
@@ -66,9 +66,7 @@ class Toast(FloatingFrame):
     def fit(self, room: int) -> None:
         """Take the width of the text, at most ``MAX_WIDTH`` and the room there is."""
         self.setFixedWidth(max(160, min(self._natural, self._theme.grown(MAX_WIDTH), room)))
-        layout = self.layout()
-        if layout is not None:
-            self.setFixedHeight(max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height()))
+        self.setFixedHeight(max(self._line.totalHeightForWidth(self.width()), self._line.totalMinimumSize().height()))
 
     def act(self) -> None:
         """As if the button had been pressed."""
