@@ -45,7 +45,6 @@ class Details(ScrollDialog):
         self.quant = quant or state.best_quant(model)
         self.options: dict[str, OptionRow] = {}
         self._group = QButtonGroup(self)
-        self._column = self.area.column
         body = self.area.body
         self._tell(body)
         self._offer(body)
@@ -54,10 +53,10 @@ class Details(ScrollDialog):
         self.names = FilterChip(ui.theme, self.tr("File names"), body)
         self.names.changed.connect(lambda value: self.files.setVisible(bool(value)))
         self._folds.insertWidget(self._folds.count() - 1, self.names)
-        self._column.addWidget(self.files)
+        self.column.addWidget(self.files)
         self.memory = MemoryTable(ui, state, model, body)
-        self._column.addWidget(self.memory)
-        self._column.addStretch(1)
+        self.column.addWidget(self.memory)
+        self.column.addStretch(1)
         self.add_button(self.tr("Close"))
         self.button = self.add_button(self.tr("Download"), self._act, kind="primary", default=True)
         self._choose(self.quant)
@@ -73,7 +72,7 @@ class Details(ScrollDialog):
         if not (model.supported and model.served):
             chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
-            self._column.addLayout(chips)
+            self.column.addLayout(chips)
         self.say(texts.catalogue(model.strengths))
         if model.best_use:
             best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
@@ -85,14 +84,14 @@ class Details(ScrollDialog):
                     "What it is made for is not in this version yet. It can be downloaded, but not used for that."
                 )
             self.say(text, role="small", color="warn")
-        self._column.addLayout(facts(theme, self._facts(), body, pairs=2))
+        self.column.addLayout(facts(theme, self._facts(), body, pairs=2))
         links = FlowLayout(gap=14)
         said = texts.fill(self.tr("{repo} on the web"), repo=model.repo)
         pages = ((said, web_page(model.repo)), (self.tr("Licence text"), model.licence_url))
         for text, address in pages:
             if address:
                 links.addWidget(link(theme, text, body, lambda _checked=False, to=address: self._ui.notify.link(to)))
-        self._column.addLayout(links)
+        self.column.addLayout(links)
 
     def _facts(self) -> list[tuple[str, str]]:
         """What the catalogue says of it, as names and values."""
@@ -120,16 +119,16 @@ class Details(ScrollDialog):
 
     def _offer(self, body: QWidget) -> None:
         theme = self._theme
-        self._column.addWidget(heading(theme, self.tr("Size of the download"), body))
+        self.column.addWidget(heading(theme, self.tr("Size of the download"), body))
         named = [quant for quant in self.model.quants if quant.step]
         others = [quant for quant in self.model.quants if not quant.step]
         if not named:
             named, others = others[:3], others[3:]
-        self._column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
+        self.column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
         if not self.model.quants:
             self.say(self.tr("No files are known for it."), color="text_muted")
         self._folds = row(None)
-        self._column.addLayout(self._folds)
+        self.column.addLayout(self._folds)
         if others:
             self.more = FilterChip(theme, self.tr("%n more size(s)", "", len(others)), body)
             self._folds.insertWidget(0, self.more)
@@ -145,7 +144,7 @@ class Details(ScrollDialog):
             self.more.changed.connect(show)
             self.more.set_value("on" if self.quant in others else "")
             show(self.more.value)
-            self._column.addWidget(rest)
+            self.column.addWidget(rest)
 
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
         title = f"{model_texts.step(quant)} · {quant.name}" if quant.step else quant.name

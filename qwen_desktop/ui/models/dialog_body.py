@@ -21,50 +21,39 @@ INSET = 4
 _AROUND = 190
 
 
-class ScrollBody(ScrollArea):
-    """As tall as its content, at most as the window leaves room for; then it scrolls."""
-
-    def __init__(self, dialog: Dialog, window: QWidget | None) -> None:
-        super().__init__(dialog)
-        self._room = max(240, (window.window().height() if window is not None else 820) - _AROUND)
-        self.column = column(on=self.body, gap=8, margins=(INSET, 4, 14, 4))
-        dialog.body.addWidget(self, 1)
-
-    def fit(self, width: int) -> None:
-        """Take the height that the content needs in ``width`` px."""
-        self.column.activate()
-        wrapped = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else 0
-        needed = max(wrapped, self.column.totalSizeHint().height()) + 4
-        self.setMinimumHeight(min(self._room, needed))
-        self.setMinimumWidth(self.column.totalMinimumSize().width())  # nothing scrolls sideways
-
-    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
-            self.window().adjustSize()
-        return False
-
-
 class ScrollDialog(Dialog):
-    """A dialog whose body scrolls."""
+    """A dialog whose body scrolls: as tall as its content, at most as the window leaves room for."""
 
     def __init__(self, ui: UiContext, title: str, text: str, parent: QWidget | None, *, width: int) -> None:
         super().__init__(ui.theme, title, text, parent, width=width, inset=INSET)
         self._ui = ui
-        self.area = ScrollBody(self, parent)
+        self._room = max(240, (parent.window().height() if parent is not None else 820) - _AROUND)
+        self.area = ScrollArea(self)
+        self.column = column(on=self.area.body, gap=8, margins=(INSET, 4, 14, 4))
+        self.body.addWidget(self.area, 1)
 
     def say(self, text: str, *, role: FontRole = "body", color: str = "text", weight: int = 400) -> None:
         """Add a paragraph, unless there is nothing to say."""
         if text:
-            said = Paragraph(self._theme, text, self.area.body, role=role, color=color, weight=weight)
-            self.area.column.addWidget(said)
-
-    def adjustSize(self) -> None:
-        self.area.fit(self.area.viewport().width() if self.isVisible() else self._width - 48)
-        super().adjustSize()
+            self.column.addWidget(Paragraph(self._theme, text, self.area.body, role=role, color=color, weight=weight))
 
     def open(self) -> None:
         super().open()
-        self.area.body.installEventFilter(self.area)  # whatever changes from now on
+        self.area.body.installEventFilter(self)  # whatever changes from now on
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self.adjustSize()
+        return False
+
+    def adjustSize(self) -> None:
+        width = self.area.viewport().width() if self.isVisible() else self._width - 48
+        self.column.activate()
+        wrapped = self.column.totalHeightForWidth(width) if self.column.hasHeightForWidth() else 0
+        needed = max(wrapped, self.column.totalSizeHint().height()) + 4
+        self.area.setMinimumHeight(min(self._room, needed))
+        self.area.setMinimumWidth(self.column.totalMinimumSize().width())  # nothing scrolls sideways
+        super().adjustSize()
 
 
 def heading(theme: Theme, text: str, parent: QWidget) -> Label:

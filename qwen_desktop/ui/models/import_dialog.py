@@ -72,7 +72,7 @@ class ImportDialog(ScrollDialog):
         none = self.tr("No models of LM Studio, Ollama, Jan, GPT4All or the Hugging Face cache were found here.")
         self.nothing = Paragraph(ui.theme, none, body, color="text_muted")
         self.nothing.hide()
-        filled(self.area.column, self._bars, self._list, self.nothing, None)
+        filled(self.column, self._bars, self._list, self.nothing, None)
         self.problem = Paragraph(ui.theme, "", self, role="small", color="bad")
         self.problem.hide()
         self.meter = Meter(self.tr("Copying the models"), self)

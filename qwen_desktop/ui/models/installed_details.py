@@ -28,7 +28,7 @@ class InstalledDetails(ScrollDialog):
         self, ui: UiContext, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None
     ) -> None:
         super().__init__(ui, model.name, "", parent, width=600)
-        theme, body, column = ui.theme, self.area.body, self.area.column
+        theme, body, column = ui.theme, self.area.body, self.column
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
         self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")
         column.addLayout(facts(theme, self._facts(model), body))

@@ -24,9 +24,9 @@ class MachineDialog(ScrollDialog):
         super().__init__(ui, translate("MachineDialog", "This computer"), text, parent, width=560)
         self._machine: Machine | None = None
         self._holder = QWidget(self.area.body)
-        self.area.column.addWidget(self._holder)
+        self.column.addWidget(self._holder)
         self.say(comfort, weight=600)
-        self.area.column.addStretch(1)
+        self.column.addStretch(1)
         self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
         self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
@@ -44,7 +44,7 @@ class MachineDialog(ScrollDialog):
         old = self._holder
         self._holder = QWidget(self.area.body)
         column(facts(self._theme, self._facts(machine), self._holder), on=self._holder)
-        self.area.column.replaceWidget(old, self._holder)
+        self.column.replaceWidget(old, self._holder)
         old.hide()
         old.deleteLater()
 
