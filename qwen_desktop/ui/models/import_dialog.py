@@ -44,14 +44,13 @@ class CandidateRow(QWidget):
             note = texts.problem(candidate.problem)
         ink = "bad" if candidate.problem is not None else "text_muted"
         self.note = ElidedLabel(theme, note, self, role="small", color=ink)
-        size = Label(
-            theme, model_texts.size(candidate.size_bytes), self, role="small", color="text_muted", tabular=True
-        )
+        takes = model_texts.size(candidate.size_bytes)
+        size = Label(theme, takes, self, role="small", color="text_muted", tabular=True)
         size.setMinimumWidth(64)
         size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
         quant.setMinimumWidth(64)
-        self.tick.setAccessibleDescription(f"{candidate.quant}, {size.text()}, {note}")
+        self.tick.setAccessibleDescription(f"{candidate.quant}, {takes}, {note}")
         column(row((self.tick, 1), quant, size, gap=12), row(26, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
 
 

@@ -29,7 +29,6 @@ class SettingsSection(QWidget):
 
     def __init__(self, theme: Theme, name: str, declared: Sequence[Setting], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.name = name
         self.rows: dict[str, SettingRow] = {}
         self._lines: dict[str, Line] = {}
         self.title = Label(theme, texts.marked(SECTION_TITLES[name]), self, role="heading", weight=700)
@@ -51,7 +50,7 @@ class SettingsSection(QWidget):
         # Wraps where the page is narrow for its text size, and is no wider than its words where it is not.
         self._differ = Paragraph(theme, "", self._foot, role="small", color="text_muted")
         self.reset_button = TextButton(theme, self.tr("Reset this page"), self._foot, kind="link")
-        self.reset_button.clicked.connect(lambda: self.reset_all.emit(self.name))
+        self.reset_button.clicked.connect(lambda: self.reset_all.emit(name))
         sign = IconLabel(theme, "rotate-ccw", self._foot, size=15)
         row(sign, self._differ, self.reset_button, None, on=self._foot, margins=(0, 4, 0, 0))
         self.extra = column(gap=16)

@@ -247,9 +247,8 @@ class Chip(Label):
         draw_pill(painter, self._theme, QRectF(self.rect()), f"{self.kind}_soft" if self.kind else "sunken")
         if self._icon:
             side = self._theme.grown(14)
-            place = QStyle.visualRect(
-                self.layoutDirection(), self.rect(), QRect(10, (self.height() - side) // 2, side, side)
-            )
+            place = QRect(10, (self.height() - side) // 2, side, side)
+            place = QStyle.visualRect(self.layoutDirection(), self.rect(), place)
             color = self._theme.color(self.kind or "text_muted")
             painter.drawPixmap(place.topLeft(), icons.pixmap(self._icon, color, side, self.devicePixelRatioF()))
         painter.end()

@@ -39,9 +39,8 @@ class Toast(FloatingFrame):
         self.text = text
         self._acted = act
         self.setAccessibleName(text)
-        icon, color = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}.get(
-            kind, ("info", "text_muted")
-        )
+        signs = {"bad": ("circle-alert", "bad"), "good": ("circle-check", "good")}
+        icon, color = signs.get(kind, ("info", "text_muted"))
         label = Paragraph(theme, text, self)
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         sign = IconLabel(theme, icon, self, color=color, size=18)
