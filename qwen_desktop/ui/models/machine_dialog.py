@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Gpu, Machine, Memory
+from qwen_desktop.core.hardware import PARTS, Battery, Cpu, Disk, Machine, Memory
 from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
@@ -70,6 +70,8 @@ class MachineDialog(ScrollDialog):
         nothing = "" if machine.gpus or "gpu" in machine.unknown else self.tr("None that models can use")
         speed = texts.fill(self.tr("{size} a second, measured"), size=texts.size(machine.bandwidth_bytes_per_s or 0))
         unread = (texts.marked(PARTS[name]) if name in PARTS else name for name in machine.unknown)
+        card = self.tr("Graphics card")
+        cards = {"gpu": card, "igpu": self.tr("Graphics"), "accelerator": self.tr("Accelerator")}
         rows = [
             (self.tr("System"), machine.system),
             (self.tr("Processor"), machine.cpu.model),
@@ -77,8 +79,8 @@ class MachineDialog(ScrollDialog):
             (self.tr("Instructions"), ", ".join(machine.cpu.features)),
             (self.tr("Memory"), self._memory(machine.memory)),
             (self.tr("Memory speed"), speed if machine.bandwidth_bytes_per_s else ""),
-            *((self._kind(gpu), model_texts.graphics(gpu)) for gpu in machine.gpus),
-            (self.tr("Graphics card"), nothing),
+            *((cards[gpu.kind], model_texts.graphics(gpu)) for gpu in machine.gpus),
+            (card, nothing),
             (self.tr("Disk of the models"), self._disk(machine.disk) if machine.disk is not None else ""),
             (self.tr("Battery"), self._battery(machine.battery) if machine.battery is not None else ""),
             (self.tr("Could not be read"), ", ".join(unread)),
@@ -105,13 +107,6 @@ class MachineDialog(ScrollDialog):
         if found.free_bytes is not None:
             said = texts.fill(self.tr("{total}, {free} free"), total=said, free=texts.size(found.free_bytes))
         return texts.fill(self.tr("{memory} (limited by a container)"), memory=said) if found.limited else said
-
-    def _kind(self, gpu: Gpu) -> str:
-        return {
-            "gpu": self.tr("Graphics card"),
-            "igpu": self.tr("Graphics"),
-            "accelerator": self.tr("Accelerator"),
-        }[gpu.kind]
 
     def _disk(self, disk: Disk) -> str:
         if disk.free_bytes is None:
