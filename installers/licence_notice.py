@@ -29,7 +29,7 @@ class Component:
 def notice(components: Sequence[Component]) -> str:
     """The text of NOTICE: one section for each part, then each licence text once.
 
-    The window's About page reads it back (``qwen_desktop/ui/settings/notices.py``): a section begins with a line of
+    The window's About page reads it back (``qwen_desktop/services/notices.py``): a section begins with a line of
     78 ``=``, its title and such a line again; then come ``Name: value`` lines.
     """
     numbers: dict[str, int] = {}

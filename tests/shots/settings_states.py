@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QComboBox
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.settings import SECTION_TITLES
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.ui.settings import notices
-from qwen_desktop.ui.settings.notices import Part
+from qwen_desktop.services import notices
+from qwen_desktop.services.notices import Part
 from tests.shots.parts import settings
 from tests.shots.table import State, state
 from tests.ui.models import scripted

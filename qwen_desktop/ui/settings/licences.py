@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyleOptionViewItem, QWidget
 
+from qwen_desktop.services import notices
+from qwen_desktop.services.notices import Part
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.settings import notices
-from qwen_desktop.ui.settings.notices import Part
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton

@@ -10,10 +10,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from qwen_desktop.ui.settings import notices
+from qwen_desktop.services import notices
+from qwen_desktop.services.notices import Part
 from qwen_desktop.ui.settings.about import AboutSection
 from qwen_desktop.ui.settings.licences import LicencesDialog
-from qwen_desktop.ui.settings.notices import Part
 from tests.ui.looks import stays_cut_off
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import sbom  # noqa: E402
 from dev_console import Failed  # noqa: E402
 from licence_notice import Component, notice  # noqa: E402
 
-from qwen_desktop.ui.settings import notices  # noqa: E402
+from qwen_desktop.services import notices  # noqa: E402
 
 ELF = b"\x7fELF and the rest"
 MIT = "Permission is hereby granted, free of charge, to whom it may concern."

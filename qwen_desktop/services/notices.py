@@ -1,4 +1,4 @@
-"""Whose work is inside: read from ``NOTICE`` where an installer put one, else from what is installed. No Qt here.
+"""Whose work is inside: read from ``NOTICE`` where an installer put one, else from what is installed.
 
 Reading takes a moment, so the window does it in a thread.
 """
