@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QSize, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
@@ -25,11 +25,10 @@ class ModelMenu(Menu):
         self._shared = actions
 
     def open_above(self, anchor: QWidget, state: ModelState, recent: tuple[str, ...]) -> None:
-        """Open with its lower right corner at the upper right of ``anchor``."""
+        """Open above ``anchor``, their ends in line."""
         self.fill(state, recent)
         size: QSize = self.sizeHint()
-        corner = anchor.mapToGlobal(QPoint(anchor.width(), 0))
-        self.popup(QPoint(corner.x() - size.width(), corner.y() - size.height() - 4))
+        self.open_by(anchor, anchor.width() - size.width(), -size.height() - 4)
 
     def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:
         """Build the entries; the model in use has a tick."""
