@@ -60,9 +60,9 @@ class CatalogueRow(ModelRow[Row]):
             return ""
         percent = texts.percent(download.fraction)
         said = {DownloadStatus.FAILED: self.tr("stopped"), DownloadStatus.PAUSED: self.tr("paused")}
-        failed = download.status is DownloadStatus.FAILED
+        role = "bad" if download.status is DownloadStatus.FAILED else "accent"
         shown = percent if self.tight else said.get(download.status, percent)
-        self.button.show_progress(shown, download.fraction, "bad" if failed else "accent")
+        self.button.show_progress(shown, download.fraction, role)
         self.button.setAccessibleName(f"{self.label()}: {name}, {shown}")
         return percent
 

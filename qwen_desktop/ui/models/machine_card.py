@@ -57,12 +57,10 @@ class MachineCard(Card):
 
     def show_comfort(self, found: tuple[CatalogModel, int] | None) -> None:
         """Say how large a model runs comfortably, and with what context; None says nothing."""
-        size = (
-            texts.fill(self.tr("Comfortable up to {size}"), size=model_texts.size_word(found[0]))
-            if found is not None
-            else ""
-        )
-        context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1])) if found is not None else ""
+        size = context = ""
+        if found is not None:
+            size = texts.fill(self.tr("Comfortable up to {size}"), size=model_texts.size_word(found[0]))
+            context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1]))
         self.comfort.setText(size)
         self.with_context.setText(context)
         self._below.setText(f"{size} {context}".strip())
