@@ -38,8 +38,7 @@ class AdviceCard(Card):
         self.advice = advice
         self._state = state
         best = advice.kind == "best"
-        if best:
-            self.setProperty("best", True)
+        self.setProperty("best", best)
         model, quant = advice.model, advice.quant
         chip = {
             "lighter": self.tr("Lighter"),
@@ -115,19 +114,20 @@ class AdviceCards(QWidget):
         self.remark.hide()
         column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
-        self._waiting: list[QWidget] = []
-        self._wait()
+        self._waiting: list[Card] = []  # and what stands for the cards later
+        self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
+        for _ in range(3):
+            bars = SkeletonBars(theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), self)
+            self._waiting.append(self._plain(bars))
         state.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
 
-    def _wait(self) -> None:
-        for _ in range(3):
-            card = Card(self)
-            bars = SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card)
-            column(bars, None, on=card, margins=(16, 16, 16, 16))
-            self._row.addWidget(card, 1)
-            self._waiting.append(card)
-        self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
+    def _plain(self, what: QWidget) -> Card:
+        """A card with just this."""
+        card = Card(self)
+        column(what, None, on=card, margins=(16, 16, 16, 16))
+        self._row.insertWidget(self._row.count() - 1, card, 1)
+        return card
 
     def show_advice(self, found: Recommendation) -> None:
         """Show what is recommended; the same advice as before keeps its cards, and so the keyboard's place."""
@@ -135,32 +135,23 @@ class AdviceCards(QWidget):
         if advised and advised == [card.advice for card in self.cards]:
             self._show_fits()
             return
-        for widget in (*self._waiting, *self.cards, *(() if self.nothing is None else (self.nothing.parentWidget(),))):
-            if widget is not None:
-                self._row.removeWidget(widget)
-                widget.hide()
-                widget.deleteLater()
+        for old in (*self._waiting, *self.cards):
+            self._row.removeWidget(old)
+            old.hide()
+            old.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._ui, advice, self._state, self._starter, self) for advice in advised]
-        self.cards = tuple(cards)
-        for card in cards:
+        self.cards = tuple(AdviceCard(self._ui, advice, self._state, self._starter, self) for advice in advised)
+        for card in self.cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
             self._row.insertWidget(self._row.count() - 1, card, 1)
         said = texts.text(found.reason) if found.reason is not None else ""
         if found.best is None:
-            self._say_nothing(said)
+            nothing = self.tr("None of the listed models fits the memory that is free now. Close other programs first.")
+            self.nothing = Paragraph(self._theme, said or nothing, self, color="text_muted")
+            self._waiting.append(self._plain(self.nothing))
         self.remark.setText(said)
         self.remark.setVisible(found.best is not None and bool(said))
         self._fit()
-
-    def _say_nothing(self, reason: str) -> None:
-        card = Card(self)
-        said = reason or self.tr(
-            "None of the listed models fits the memory that is free now. Close other programs first."
-        )
-        self.nothing = Paragraph(self._theme, said, card, color="text_muted")
-        column(self.nothing, on=card, margins=(16, 16, 16, 16))
-        self._row.insertWidget(0, card, 1)
 
     def _show_fits(self) -> None:
         for card in self.cards:

@@ -27,7 +27,7 @@ class SideProgress(TextButton):
         self._meter = Meter("", self)
         for part in (self.name, self.figures, self._meter):
             part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._lines = column(self.name, 1, self.figures, 6, self._meter, on=self, margins=(10, 7, 10, 7))
+        self._lines = column(self.name, 1, self.figures, 5, self._meter, on=self, margins=(10, 7, 10, 7))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(self.tr("Show the downloads"))
         self.hide()

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
     from qwen_desktop.ui.widgets.buttons import RailButton
 
-_ACTIVE = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
-
 
 class DownloadsWatch(QObject):
     """``models_wanted``: the user wants to see the downloads."""
@@ -80,7 +78,7 @@ class DownloadsWatch(QObject):
         self._ui.notify.toast(f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit)
 
     def _show(self) -> None:
-        active = [item for item in self._ui.services.downloads.items() if item.status in _ACTIVE]
+        active = [item for item in self._ui.services.downloads.items() if item.status in model_texts.ACTIVE]
         total = sum(item.total_bytes for item in active)
         share = sum(item.done_bytes for item in active) / total if total else 0.0
         self._button.set_progress(share if active else None)
