@@ -22,6 +22,7 @@ from qwen_desktop.ui.widgets.surface import Card
 
 #: Cards narrower than this at normal text size stand below each other, in px.
 _NARROW = 236
+_ACROSS, _DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 _ANY = (1 << 24) - 1  # Qt's QWIDGETSIZE_MAX
 
 
@@ -62,10 +63,9 @@ class AdviceCard(Card):
         self.get.show_model(model, quant)
         head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
-        self._figures = row((self.memory, 1), self.speed, gap=2)
-        edge = 15 if best else 16  # the best one's border is a pixel wider
-        margins = (edge, edge - 1, edge, edge - 1)
-        lower = ((self.verdict, START), self.meter, self._figures, self.get)
+        self.figures = row((self.memory, 1), self.speed, gap=2)
+        margins = (15, 14, 15, 14) if best else (16, 15, 16, 15)  # the best one's border is a pixel wider
+        lower = ((self.verdict, START), self.meter, self.figures, self.get)
         column(head, name, self.reason, None, *lower, on=self, gap=8, margins=margins)
         self.show_fit()
 
@@ -83,16 +83,11 @@ class AdviceCard(Card):
         self.memory.setText(model_texts.used(fit))
         self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
         self.setToolTip(model_texts.fit_sentence(fit))
-        self.meter.setAccessibleDescription(model_texts.fit_sentence(fit))
+        self.meter.setAccessibleDescription(self.toolTip())
 
     def figures_width(self) -> int:
         """Room that memory and speed need side by side, in px, with the card's own edges."""
         return self.memory.sizeHint().width() + self.speed.sizeHint().width() + 44
-
-    def stack_figures(self, stacked: bool) -> None:
-        """Put the speed below the memory, or beside it."""
-        way = QBoxLayout.Direction
-        self._figures.setDirection(way.TopToBottom if stacked else way.LeftToRight)
 
 
 class AdviceCards(QWidget):
@@ -162,13 +157,13 @@ class AdviceCards(QWidget):
         count = max(1, len(self.cards or self._waiting))
         least = _NARROW * (0.5 + self._theme.text_size / 200)
         side = self.width() >= count * least + (count - 1) * self._row.spacing()
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if side else QBoxLayout.Direction.TopToBottom)
+        self._row.setDirection(_ACROSS if side else _DOWN)
         wide = (self.width() - (count - 1) * self._row.spacing()) // count if side else self.width()
         stacked = any(card.figures_width() > wide for card in self.cards)
         # Alone it takes half the row and is no banner: its figures belong together.
         half = max((self.width() - self._row.spacing() + 1) // 2, round(2 * least))
         for card in self.cards:
-            card.stack_figures(stacked)
+            card.figures.setDirection(_DOWN if stacked else _ACROSS)
             card.setMaximumWidth(half if side else _ANY)
 
     def minimumSizeHint(self) -> QSize:

@@ -124,14 +124,14 @@ class ModelsPage(QScrollArea):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if not self._loaded:
-            self._loaded = True
-            self.machine.show_machine(self.state.machine)
-            if self.state.rows is not None:
-                self._rows_changed()
-            self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
-        else:
+        if self._loaded:
             self.state.refresh_when_stale()
+            return
+        self._loaded = True
+        self.machine.show_machine(self.state.machine)
+        if self.state.rows is not None:
+            self._rows_changed()
+        self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -216,18 +216,16 @@ class ModelsPage(QScrollArea):
         dialog.open()
 
     def _imported(self, models: tuple[InstalledModel, ...]) -> None:
-        if not models:
-            return
+        toast = self._ui.notify.toast
         faulty = [model for model in models if model.template_fault is not None and not model.template_repaired]
-        if len(models) == 1 and not faulty:
-            text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
-            use = partial(self._starter.use_it, models[0])
-            self._ui.notify.toast(text, kind="good", action=self.tr("Use it"), act=use)
-        elif faulty:
+        if faulty:
             text = texts.fill(self.tr("{name} is in the list; its chat template has a fault."), name=faulty[0].name)
-            self._ui.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
-        else:
-            self._ui.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
+            toast(text, action=self.tr("Show"), act=partial(self.installed_details, faulty[0]))
+        elif len(models) == 1:
+            text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
+            toast(text, kind="good", action=self.tr("Use it"), act=partial(self._starter.use_it, models[0]))
+        elif models:
+            toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
 
     # Installed models -------------------------------------------------------------------------------------------------
 
@@ -258,11 +256,10 @@ class ModelsPage(QScrollArea):
         )
 
     def _verified(self, model: InstalledModel, *, good: bool) -> None:
-        if good:
-            self._ui.notify.toast(texts.fill(self.tr("{name} is as it should be."), name=model.name), kind="good")
-        else:
+        text = self.tr("{name} is as it should be.")
+        if not good:
             text = self.tr("{name} differs from what its hash says. Delete it and download it again.")
-            self._ui.notify.toast(texts.fill(text, name=model.name), kind="bad", stays=True)
+        self._ui.notify.toast(texts.fill(text, name=model.name), kind="good" if good else "bad", stays=not good)
 
     def _reveal(self, model: InstalledModel) -> None:
         if not QDesktopServices.openUrl(url_of(Path(model.path).parent)):
@@ -278,15 +275,13 @@ class ModelsPage(QScrollArea):
         )
 
     def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
-        where = model_texts.origin(model.origin) or self.tr("another folder")
-        size = model_texts.size(model.size_bytes)
+        size = texts.size(model.size_bytes)
         text, yes = texts.fill(self.tr("Its files, {size}, go to the bin."), size=size), self.tr("Delete")
         if not model.owned:
             text = self.tr("Only the entry in this list goes. The file itself stays in {program}.")
-            text = texts.fill(text, program=where)
+            text = texts.fill(text, program=model_texts.origin(model.origin) or self.tr("another folder"))
         elif no_bin is not None:
-            said = self.tr("{reason} Its files, {size}, are deleted for good.")
-            text = texts.fill(said, reason=no_bin, size=size)
+            text = texts.fill(self.tr("{reason} Its files, {size}, are deleted for good."), reason=no_bin, size=size)
             yes = self.tr("Delete for good")
         title = texts.fill(self.tr("Delete {name}?"), name=model.name)
         self._ui.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))

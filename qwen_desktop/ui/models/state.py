@@ -69,6 +69,7 @@ class ModelsState(QObject):
         #: The largest dense model that runs comfortably, and the context with which it does; None when none does.
         self.comfort: tuple[CatalogModel, int] | None = None
         self._turn = 0
+        self._slice_ends = 0.0
         self._loading: asyncio.Task[None] | None = None
         for kind in (events.FitsChanged, events.CatalogueChanged):
             ui.services.bus.subscribe(kind, self.recompute, owner=self)
@@ -157,17 +158,16 @@ class ModelsState(QObject):
         """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""
         self._turn += 1
         turn = self._turn
-        pace = _Pace()
         rows: list[Row] = []
         for model in self._services.catalogue.models():
             quant = self.best_quant(model)
             rows.append(Row(model, quant, self.fit(model, quant)))
-            await pace.rest()
+            await self._rest()
             self._services.fits.usual(model, model.recommended_quant)  # the advice will ask for it
-            await pace.rest()
+            await self._rest()
             if turn != self._turn:
                 return
-        comfort = await self._find_comfort(rows, pace)
+        comfort = await self._find_comfort(rows)
         if turn != self._turn:
             return
         self.rows = tuple(sorted(rows, key=order))
@@ -175,7 +175,7 @@ class ModelsState(QObject):
         self._computed_at = time.monotonic()
         self.rows_changed.emit()
 
-    async def _find_comfort(self, rows: list[Row], pace: _Pace) -> tuple[CatalogModel, int] | None:
+    async def _find_comfort(self, rows: list[Row]) -> tuple[CatalogModel, int] | None:
         """The largest dense model that at four bits fits well and writes faster than people read, on a usual day."""
         from qwen_desktop.services.advisor import COMFORTABLE  # noqa: PLC0415 - only once the page asks
 
@@ -188,21 +188,14 @@ class ModelsState(QObject):
                 quick = fit is not None and (fit.decode_tokens_per_s or COMFORTABLE) >= COMFORTABLE
                 if fit is not None and fit.verdict is Verdict.FITS and quick:
                     return model, context
-                await pace.rest()
+                await self._rest()
         return None
 
-
-class _Pace:
-    """Lets the window work between slices of a computation."""
-
-    def __init__(self) -> None:
-        self._until = time.perf_counter() + _SLICE_S
-
-    async def rest(self) -> None:
-        """Give way when the slice is over."""
-        if time.perf_counter() > self._until:
+    async def _rest(self) -> None:
+        """Let the window work when a slice of the computation is over."""
+        if time.perf_counter() > self._slice_ends:
             await asyncio.sleep(0)
-            self._until = time.perf_counter() + _SLICE_S
+            self._slice_ends = time.perf_counter() + _SLICE_S
 
 
 def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
