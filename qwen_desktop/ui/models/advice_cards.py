@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
@@ -116,6 +116,7 @@ class AdviceCards(QWidget):
             self._waiting.append(self._plain(bars))
         state.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
+        self.setMinimumWidth(300)
 
     def _plain(self, what: QWidget) -> Card:
         """A card with just this."""
@@ -165,9 +166,6 @@ class AdviceCards(QWidget):
         for card in self.cards:
             card.figures.setDirection(_DOWN if stacked else _ACROSS)
             card.setMaximumWidth(half if side else _ANY)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(300, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

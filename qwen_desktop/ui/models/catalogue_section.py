@@ -261,11 +261,11 @@ class CatalogueSection(QWidget):
         rows = enumerate(self.list.rows)
         self.list.refresh(place for place, row in rows if event.download.is_of(row.model))
 
-    def _act(self, row: Row | None, action: Action) -> None:
+    def _act(self, row: Row, action: Action) -> None:
         of_row = {"download": self.download_wanted, "running": self.progress_wanted}
-        if row is not None and action in of_row:
+        if action in of_row:
             of_row[action].emit(row)
-        elif row is not None:
+        else:
             (self.why_wanted if action == "why" else self.details_wanted).emit(row.model)
 
     def _open_menu(self, row: CatalogueRow, place: QPoint) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
@@ -76,6 +76,7 @@ class DownloadCard(Card):
         text = column(self._said, self.problem, gap=2)
         top = row((self.sign, MIDDLE), 6, (text, 1), 6, *((button, MIDDLE) for button in buttons), gap=6)
         column(top, row(self.meter, 6, gap=0), on=self, gap=7, margins=(16, 10, 10, 13))
+        self.setMinimumWidth(320)
         self.show_download(download)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -83,14 +84,10 @@ class DownloadCard(Card):
         self._fit()
 
     def _fit(self) -> None:
-        scale = 0.5 + self._theme.text_size / 200
-        way = QBoxLayout.Direction
+        scale, way = 0.5 + self._theme.text_size / 200, QBoxLayout.Direction
         self._said.setDirection(way.TopToBottom if self.width() < _NARROW * scale else way.LeftToRight)
         for button in (self.up, self.down):
             button.setVisible(self._several and self.width() >= _TIGHT * scale)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(320, super().minimumSizeHint().height())
 
     def show_download(self, download: Download, *, place: int = 0, places: int = 1, ahead: int = 0) -> None:
         """Show where it is: ``place`` of ``places`` unfinished ones, with ``ahead`` that come first."""

@@ -64,7 +64,6 @@ class InstalledRow(ModelRow[InstalledModel]):
     def __init__(self, theme: Theme, owner: InstalledList, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._owner = owner
-        self.row: InstalledModel | None = None
         self.use = RowButton(theme, self)
         self.more = IconButton(theme, "ellipsis", "", self, side=34)
         self.place_buttons(self.use, self.more)
@@ -154,11 +153,9 @@ class InstalledList(QWidget):
         start = 0 if button.isRightToLeft() else button.width() - size.width()
         self.menu.popup(button.mapToGlobal(QPoint(start, button.height() + 4)))
 
-    def menu_for(self, model: InstalledModel | None) -> Menu:
+    def menu_for(self, model: InstalledModel) -> Menu:
         """The … menu with the entries for one model."""
         self.menu.clear()
-        if model is None:
-            return self.menu
         busy = model.id in self.busy
         usable = model.problem is None
         self._entry(self.tr("Use"), self.use_wanted, model, enabled=usable and model.path != self.in_use)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -30,7 +30,7 @@ class MachineCard(Card):
         super().__init__(parent)
         self._theme = theme
         self.title = Label(theme, self.tr("This computer"), self, weight=600)
-        self.line = Paragraph(theme, self.tr("Being looked at"), self, role="small", color="text_muted")
+        self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.7,), self)
         self.comfort = Label(theme, "", self, role="small", weight=600)
         self.with_context = Label(theme, "", self, role="small", color="text_muted")
@@ -46,6 +46,7 @@ class MachineCard(Card):
         parts = ((sign, MIDDLE), (text, 1), beside, (self.button, MIDDLE))
         row(*parts, on=self, gap=18, margins=(16, 14, 16, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        self.setMinimumWidth(320)  # what stands beside moves below where the room is small
         self.show_machine(None)
 
     def show_machine(self, machine: Machine | None) -> None:
@@ -72,10 +73,6 @@ class MachineCard(Card):
         for label in (self.comfort, self.with_context):
             label.setVisible(known and not narrow)
         self._below.setVisible(known and narrow)
-
-    def minimumSizeHint(self) -> QSize:
-        # What stands beside moves below where the room is small.
-        return QSize(320, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

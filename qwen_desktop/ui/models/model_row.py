@@ -80,6 +80,8 @@ class ModelRow(QAbstractButton, Generic[T]):
 
     menu_wanted = Signal(QPoint)
     reached = Signal()
+    #: What it shows, from the first time that it shows something.
+    row: T
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)

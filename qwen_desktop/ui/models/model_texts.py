@@ -169,11 +169,6 @@ def cores(machine: Machine) -> str:
     return translate("ModelTexts", "%n core(s)", "", count) if count else ""
 
 
-def feature(machine: Machine) -> str:
-    """The best instruction set that matters here."""
-    return next((name for name in _FEATURES if name in machine.cpu.features), "")
-
-
 def card(gpu: Gpu) -> str:
     """A graphics card's name without what its maker repeats in every name."""
     return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)|\b(?:AMD|NVIDIA|Intel|GeForce)\b", " ", gpu.name)).strip()
@@ -199,7 +194,8 @@ def _gigabytes(count: float) -> str:
 
 def machine_line(machine: Machine) -> str:
     """This computer in one line."""
-    parts = [line(processor(machine), cores(machine), feature(machine))]
+    feature = next((name for name in _FEATURES if name in machine.cpu.features), "")
+    parts = [line(processor(machine), cores(machine), feature)]
     total, free = machine.memory.total_bytes, machine.memory.free_bytes
     if total is not None and free is not None:
         shown = texts.whole(total) if machine.memory.limited else memory(total)

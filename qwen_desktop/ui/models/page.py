@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
@@ -53,6 +53,7 @@ class ModelsPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumSize(360, 320)
         theme = ui.theme
         body = QWidget(self)
         body.setObjectName("pageBody")
@@ -310,6 +311,3 @@ class ModelsPage(QScrollArea):
             said = self.tr("The file's own chat template is used again.")
         run, toast = self._ui.operations.run, self._ui.notify.toast
         run(act(model.id), owner=self, on_done=lambda _: toast(said, kind="good"))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(360, 320)

@@ -143,11 +143,8 @@ class ModelsState(QObject):
     def refresh_when_stale(self) -> None:
         """The page is shown again: free memory may be another by now."""
         if self.rows is not None and time.monotonic() - self._computed_at > _STALE_S:
-            self._ui.operations.run(self._look_again(), owner=self, orphaned="cancelled")
-
-    async def _look_again(self) -> None:
-        self._computed_at = time.monotonic()
-        await self._services.machines.machine()  # what is another is told, and judged then
+            self._computed_at = time.monotonic()  # what is another is told, and judged then
+            self._ui.operations.run(self._services.machines.machine(), owner=self, orphaned="cancelled")
 
     def recompute(self, _event: object = None) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
