@@ -130,5 +130,5 @@ class DownloadButton(QStackedWidget):
             DownloadStatus.FAILED: self.tr("Stopped"),
             DownloadStatus.WAITING: self.tr("Waiting"),
             DownloadStatus.CHECKING: self.tr("Being checked"),
-            DownloadStatus.PAUSED: f"{self.tr('Paused')} · {percent}",
+            DownloadStatus.PAUSED: " · ".join((self.tr("Paused"), percent)),
         }.get(download.status, percent)
