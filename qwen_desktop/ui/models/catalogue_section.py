@@ -214,10 +214,10 @@ class CatalogueSection(QWidget):
 
     def enter(self) -> bool:
         """Enter in the search field: look up what is named there; False when nothing is."""
-        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows:
+        named = self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows
+        if named:
             self.look_up()
-            return True
-        return False
+        return named
 
     def look_up(self) -> None:
         """Ask the hub what the named repository has, then show all about it."""

@@ -70,8 +70,8 @@ class MachineCard(Card):
     def _fit(self) -> None:
         known = bool(self.comfort.text())
         narrow = self.width() < _NARROW * (0.5 + self._theme.text_size / 200)
-        for label in (self.comfort, self.with_context):
-            label.setVisible(known and not narrow)
+        self.comfort.setVisible(known and not narrow)
+        self.with_context.setVisible(known and not narrow)
         self._below.setVisible(known and narrow)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -83,9 +83,8 @@ def unverified(fields: tuple[str, ...]) -> list[str]:
         "sampling": translate("ModelTexts", "sampling values"),
         "parameters": translate("ModelTexts", "size"),
     }
-    shape = translate("ModelTexts", "memory figures")
-    names |= dict.fromkeys(("layers", "attention_layers", "heads", "kv_heads", "key_length", "value_length"), shape)
-    names |= dict.fromkeys(("hidden", "feed_forward", "vocab", "state_bytes"), shape)
+    shape = "layers attention_layers heads kv_heads key_length value_length hidden feed_forward vocab state_bytes"
+    names |= dict.fromkeys(shape.split(), translate("ModelTexts", "memory figures"))
     return list(dict.fromkeys(names[name] for name in fields if name in names))
 
 

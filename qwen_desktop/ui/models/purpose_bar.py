@@ -38,8 +38,7 @@ class PurposeBar(QWidget):
 
     def offer(self, purposes: Iterable[Purpose]) -> None:
         """Offer these, in the order of ``Purpose``."""
-        wanted = set(purposes)
-        offered = tuple(purpose for purpose in Purpose if purpose in wanted)
+        offered = tuple(sorted(set(purposes), key=list(Purpose).index))
         if offered == self._offered or not offered:
             return
         if self._offered:
