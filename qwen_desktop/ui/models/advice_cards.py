@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
@@ -22,6 +22,7 @@ from qwen_desktop.ui.widgets.surface import Card
 
 #: Cards narrower than this at normal text size stand below each other, in px.
 _NARROW = 236
+_ACROSS, _DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 _ANY = (1 << 24) - 1  # Qt's QWIDGETSIZE_MAX
 
 
@@ -38,8 +39,7 @@ class AdviceCard(Card):
         self.advice = advice
         self._state = state
         best = advice.kind == "best"
-        if best:
-            self.setProperty("best", True)
+        self.setProperty("best", best)
         model, quant = advice.model, advice.quant
         chip = {
             "lighter": self.tr("Lighter"),
@@ -63,10 +63,9 @@ class AdviceCard(Card):
         self.get.show_model(model, quant)
         head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)
-        self._figures = row((self.memory, 1), self.speed, gap=2)
-        edge = 15 if best else 16  # the best one's border is a pixel wider
-        margins = (edge, edge - 1, edge, edge - 1)
-        lower = ((self.verdict, START), self.meter, self._figures, self.get)
+        self.figures = row((self.memory, 1), self.speed, gap=2)
+        margins = (15, 14, 15, 14) if best else (16, 15, 16, 15)  # the best one's border is a pixel wider
+        lower = ((self.verdict, START), self.meter, self.figures, self.get)
         column(head, name, self.reason, None, *lower, on=self, gap=8, margins=margins)
         self.show_fit()
 
@@ -84,16 +83,11 @@ class AdviceCard(Card):
         self.memory.setText(model_texts.used(fit))
         self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
         self.setToolTip(model_texts.fit_sentence(fit))
-        self.meter.setAccessibleDescription(model_texts.fit_sentence(fit))
+        self.meter.setAccessibleDescription(self.toolTip())
 
     def figures_width(self) -> int:
         """Room that memory and speed need side by side, in px, with the card's own edges."""
         return self.memory.sizeHint().width() + self.speed.sizeHint().width() + 44
-
-    def stack_figures(self, stacked: bool) -> None:
-        """Put the speed below the memory, or beside it."""
-        way = QBoxLayout.Direction
-        self._figures.setDirection(way.TopToBottom if stacked else way.LeftToRight)
 
 
 class AdviceCards(QWidget):
@@ -115,19 +109,21 @@ class AdviceCards(QWidget):
         self.remark.hide()
         column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
-        self._waiting: list[QWidget] = []
-        self._wait()
+        self._waiting: list[Card] = []  # and what stands for the cards later
+        self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
+        for _ in range(3):
+            bars = SkeletonBars(theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), self)
+            self._waiting.append(self._plain(bars))
         state.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
+        self.setMinimumWidth(300)
 
-    def _wait(self) -> None:
-        for _ in range(3):
-            card = Card(self)
-            bars = SkeletonBars(self._theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), card)
-            column(bars, None, on=card, margins=(16, 16, 16, 16))
-            self._row.addWidget(card, 1)
-            self._waiting.append(card)
-        self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
+    def _plain(self, what: QWidget) -> Card:
+        """A card with just this."""
+        card = Card(self)
+        column(what, None, on=card, margins=(16, 16, 16, 16))
+        self._row.insertWidget(self._row.count() - 1, card, 1)
+        return card
 
     def show_advice(self, found: Recommendation) -> None:
         """Show what is recommended; the same advice as before keeps its cards, and so the keyboard's place."""
@@ -135,32 +131,23 @@ class AdviceCards(QWidget):
         if advised and advised == [card.advice for card in self.cards]:
             self._show_fits()
             return
-        for widget in (*self._waiting, *self.cards, *(() if self.nothing is None else (self.nothing.parentWidget(),))):
-            if widget is not None:
-                self._row.removeWidget(widget)
-                widget.hide()
-                widget.deleteLater()
+        for old in (*self._waiting, *self.cards):
+            self._row.removeWidget(old)
+            old.hide()
+            old.deleteLater()
         self._waiting, self.nothing = [], None
-        cards = [AdviceCard(self._ui, advice, self._state, self._starter, self) for advice in advised]
-        self.cards = tuple(cards)
-        for card in cards:
+        self.cards = tuple(AdviceCard(self._ui, advice, self._state, self._starter, self) for advice in advised)
+        for card in self.cards:
             card.details_wanted.connect(lambda a=card.advice: self.details_wanted.emit(a))
             self._row.insertWidget(self._row.count() - 1, card, 1)
         said = texts.text(found.reason) if found.reason is not None else ""
         if found.best is None:
-            self._say_nothing(said)
+            nothing = self.tr("None of the listed models fits the memory that is free now. Close other programs first.")
+            self.nothing = Paragraph(self._theme, said or nothing, self, color="text_muted")
+            self._waiting.append(self._plain(self.nothing))
         self.remark.setText(said)
         self.remark.setVisible(found.best is not None and bool(said))
         self._fit()
-
-    def _say_nothing(self, reason: str) -> None:
-        card = Card(self)
-        said = reason or self.tr(
-            "None of the listed models fits the memory that is free now. Close other programs first."
-        )
-        self.nothing = Paragraph(self._theme, said, card, color="text_muted")
-        column(self.nothing, on=card, margins=(16, 16, 16, 16))
-        self._row.insertWidget(0, card, 1)
 
     def _show_fits(self) -> None:
         for card in self.cards:
@@ -171,17 +158,14 @@ class AdviceCards(QWidget):
         count = max(1, len(self.cards or self._waiting))
         least = _NARROW * (0.5 + self._theme.text_size / 200)
         side = self.width() >= count * least + (count - 1) * self._row.spacing()
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight if side else QBoxLayout.Direction.TopToBottom)
+        self._row.setDirection(_ACROSS if side else _DOWN)
         wide = (self.width() - (count - 1) * self._row.spacing()) // count if side else self.width()
         stacked = any(card.figures_width() > wide for card in self.cards)
         # Alone it takes half the row and is no banner: its figures belong together.
         half = max((self.width() - self._row.spacing() + 1) // 2, round(2 * least))
         for card in self.cards:
-            card.stack_figures(stacked)
+            card.figures.setDirection(_DOWN if stacked else _ACROSS)
             card.setMaximumWidth(half if side else _ANY)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(300, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -19,7 +19,6 @@ class CatalogueRow(ModelRow[Row]):
     def __init__(self, theme: Theme, state: ModelsState, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._state = state
-        self.row: Row | None = None
         self.action: Action = "none"
         self.button = RowButton(theme, self)
         self.place_buttons(self.button)
@@ -55,14 +54,14 @@ class CatalogueRow(ModelRow[Row]):
         text = self.tr("Download") if running else self.label()
         self.button.show_face("" if self.tight and icon else text, icon, muted=self.action == "why")
         self.button.setAccessibleName(f"{self.label()}: {name}")
-        download = self._state.download(self.row.model) if running and self.row is not None else None
+        download = self._state.download(self.row.model) if running else None
         if download is None:
             return ""
         percent = texts.percent(download.fraction)
         said = {DownloadStatus.FAILED: self.tr("stopped"), DownloadStatus.PAUSED: self.tr("paused")}
-        failed = download.status is DownloadStatus.FAILED
+        role = "bad" if download.status is DownloadStatus.FAILED else "accent"
         shown = percent if self.tight else said.get(download.status, percent)
-        self.button.show_progress(shown, download.fraction, "bad" if failed else "accent")
+        self.button.show_progress(shown, download.fraction, role)
         self.button.setAccessibleName(f"{self.label()}: {name}, {shown}")
         return percent
 

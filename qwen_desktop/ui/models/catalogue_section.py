@@ -54,7 +54,13 @@ class CatalogueSection(QWidget):
         side = row((self.count, MIDDLE), (self.refresh, MIDDLE), None)
         self._head = row((self.filters, 1), side)
         column(self._head, self.problem, self.lookup, self.list, self.empty, on=self, gap=8)
-        self._connect()
+        self.filters.changed.connect(self.show_rows)
+        self.refresh.clicked.connect(self.look_for_new)
+        state.rows_changed.connect(self._rows_changed)
+        bus = ui.services.bus
+        for kind in (events.LibraryChanged, events.DownloadsChanged):
+            bus.subscribe(kind, lambda _event: self.list.refresh(), owner=self)
+        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
         self.show_rows()
 
     def _build_lookup(self) -> None:
@@ -68,27 +74,16 @@ class CatalogueSection(QWidget):
         self.lookup.hide()
 
     def _build_empty(self) -> None:
-        theme = self._ui.theme
+        theme, centre = self._ui.theme, Qt.AlignmentFlag.AlignHCenter
         self.empty = QWidget(self)
         self.empty_text = Paragraph(theme, "", self.empty, color="text_muted")
-        self.empty_text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.empty_text.setAlignment(centre)
         self.empty_button = TextButton(theme, "", self.empty)
         self.empty_button.clicked.connect(self._help)
-        centre = Qt.AlignmentFlag.AlignHCenter
         sign = IconLabel(theme, "search", self.empty, size=24)
         parts = ((sign, centre), self.empty_text, (self.empty_button, centre))
         column(*parts, on=self.empty, gap=12, margins=(24, 28, 24, 28))
         self.empty.hide()
-
-    def _connect(self) -> None:
-        state = self._state
-        self.filters.changed.connect(self.show_rows)
-        self.refresh.clicked.connect(self.look_for_new)
-        state.rows_changed.connect(self._rows_changed)
-        bus = self._ui.services.bus
-        bus.subscribe(events.LibraryChanged, lambda _event: self.list.refresh(), owner=self)
-        bus.subscribe(events.DownloadsChanged, lambda _event: self.list.refresh(), owner=self)
-        bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -119,9 +114,8 @@ class CatalogueSection(QWidget):
         self.lookup.setVisible(bool(named) and rows is not None)
         if named:
             self.lookup_button.setText(texts.fill(self.tr("Look up {name}"), name=named))
-            self.lookup_text.setText(
-                self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
-            )
+            text = self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
+            self.lookup_text.setText(text)
         if rows is None:
             self.list.show_rows((), waiting=_WAITING)
             self.empty.hide()
@@ -135,7 +129,9 @@ class CatalogueSection(QWidget):
         self.list.show_rows(found)
         self.list.setVisible(bool(found))
         self._say_count(len(found), len(rows))
-        self._say_empty(found, rows, named)
+        self.empty.setVisible(not found and not named)
+        if not found:
+            self._say_empty()
 
     def _say_count(self, shown: int, total: int) -> None:
         updated = self._ui.services.catalogue.updated_at
@@ -147,32 +143,35 @@ class CatalogueSection(QWidget):
         self.count.setText(text)
         self._fit()
 
-    def _say_empty(self, found: list[Row], rows: tuple[Row, ...], named: str) -> None:
-        self.empty.setVisible(not found and not named)
-        if found:
-            return
-        wanted = self.filters.wanted(self._words)
-        hidden = sum(wanted.takes(row, fits=False) for row in rows)
+    def _say_empty(self) -> None:
+        rows = self._state.rows
+        hidden = self._hidden()
         if not rows:
-            self.empty_text.setText(self.tr("The list of models is empty. Fetch it from the hub."))
-            self.empty_button.setText(self.tr("Look for models"))
+            text = self.tr("The list of models is empty. Fetch it from the hub.")
+            button = self.tr("Look for models")
         elif hidden:
             plain = not self._words.strip() and not self.filters.narrowed()
             text = self.tr("%n model(s) (is|are) like that, but (does|do) not fit this computer.", "", hidden)
-            none = self.tr("No model of the list fits the memory that is free now.")
-            self.empty_text.setText(none if plain else text)
-            self.empty_button.setText(self.tr("Show %n model(s)", "", hidden))
+            if plain:
+                text = self.tr("No model of the list fits the memory that is free now.")
+            button = self.tr("Show %n model(s)", "", hidden)
         else:
             text = self.tr("No model of the list is like that. Paste a repository such as owner/name to look it up.")
-            self.empty_text.setText(text)
-            self.empty_button.setText(self.tr("Show all models"))
+            button = self.tr("Show all models")
+        self.empty_text.setText(text)
+        self.empty_button.setText(button)
         self.empty_button.setVisible(not rows or bool(hidden) or self.filters.narrowed())
+
+    def _hidden(self) -> int:
+        """How many models only "Fits this computer" keeps out."""
+        wanted = self.filters.wanted(self._words)._replace(fits=False)
+        return sum(map(wanted.takes, self._state.rows or ()))
 
     def _help(self) -> None:
         """The one action of the empty list."""
         if not self._state.rows:
             self.look_for_new()
-        elif any(self.filters.wanted(self._words).takes(row, fits=False) for row in self._state.rows):
+        elif self._hidden():
             self.filters.fits.set_value("")
             self.show_rows()
         else:
@@ -215,10 +214,10 @@ class CatalogueSection(QWidget):
 
     def enter(self) -> bool:
         """Enter in the search field: look up what is named there; False when nothing is."""
-        if self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows:
+        named = self.lookup.isVisibleTo(self) and self.lookup_button.isEnabled() and not self.list.rows
+        if named:
             self.look_up()
-            return True
-        return False
+        return named
 
     def look_up(self) -> None:
         """Ask the hub what the named repository has, then show all about it."""
@@ -262,17 +261,12 @@ class CatalogueSection(QWidget):
         rows = enumerate(self.list.rows)
         self.list.refresh(place for place, row in rows if event.download.is_of(row.model))
 
-    def _act(self, row: Row | None, action: Action) -> None:
-        if row is None:
-            return
-        if action == "download":
-            self.download_wanted.emit(row)
-        elif action == "running":
-            self.progress_wanted.emit(row)
-        elif action == "why":
-            self.why_wanted.emit(row.model)
+    def _act(self, row: Row, action: Action) -> None:
+        of_row = {"download": self.download_wanted, "running": self.progress_wanted}
+        if action in of_row:
+            of_row[action].emit(row)
         else:
-            self.details_wanted.emit(row.model)
+            (self.why_wanted if action == "why" else self.details_wanted).emit(row.model)
 
     def _open_menu(self, row: CatalogueRow, place: QPoint) -> None:
         self._menu.clear()

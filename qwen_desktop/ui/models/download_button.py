@@ -37,8 +37,7 @@ class DownloadButton(QStackedWidget):
         theme = ui.theme
         self._state = state
         self._starter = starter
-        self._model: CatalogModel | None = None
-        self._quant: Quant | None = None
+        self._shown: tuple[CatalogModel, Quant] | None = None
         self._text = text or self.tr("Download")
         self._progress_width = progress_width
         kind = "primary" if primary else ""
@@ -66,8 +65,7 @@ class DownloadButton(QStackedWidget):
 
     def sizeHint(self) -> QSize:
         # Only as wide as what is on show: the progress needs more room than the button.
-        shown = self.currentWidget() or self.button
-        return QSize(shown.sizeHint().width(), super().sizeHint().height())
+        return QSize((self.currentWidget() or self.button).sizeHint().width(), super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
         shown = self.currentWidget() or self.button
@@ -75,7 +73,7 @@ class DownloadButton(QStackedWidget):
 
     def show_model(self, model: CatalogModel, quant: Quant) -> None:
         """Follow this one."""
-        self._model, self._quant = model, quant
+        self._shown = model, quant
         self.button.setAccessibleName(f"{self._text}: {model.name}")
         self.use_button.setAccessibleName(f"{self.use_button.text()}: {model.name}")
         self.meter.setAccessibleName(texts.fill(self.tr("Download of {name}"), name=model.name))
@@ -83,9 +81,9 @@ class DownloadButton(QStackedWidget):
 
     def refresh(self, event: object = None) -> None:
         """Show the button that fits."""
-        model, quant = self._model, self._quant
-        if model is None or quant is None:
+        if self._shown is None:
             return
+        model, quant = self._shown
         if isinstance(event, events.DownloadChanged) and not event.download.is_of(model):
             return
         preparing = self._starter.preparing(model, quant)
@@ -100,17 +98,15 @@ class DownloadButton(QStackedWidget):
         self.updateGeometry()
 
     def _get(self) -> None:
-        if self._model is not None and self._quant is not None:
-            self._starter.get(self._model, self._quant)
+        if self._shown is not None:
+            self._starter.get(*self._shown)
 
     def _use(self) -> None:
-        found = self._state.installed(self._model, self._quant) if self._model is not None else None
-        if found is not None:
+        if self._shown and (found := self._state.installed(*self._shown)):
             self._starter.use_it(found)
 
     def _with_download(self, act: Callable[[Download], None]) -> None:
-        found = self._state.download(self._model, self._quant) if self._model is not None else None
-        if found is not None:
+        if self._shown and (found := self._state.download(*self._shown)):
             act(found)
 
     def _show_download(self, download: Download) -> None:
@@ -127,14 +123,12 @@ class DownloadButton(QStackedWidget):
 
     def _short(self, download: Download) -> str:
         """Where a download is, in few words: "64 % · 24 s left"."""
-        if download.status is DownloadStatus.FAILED:
-            return self.tr("Stopped")
-        if download.status is DownloadStatus.WAITING:
-            return self.tr("Waiting")
-        if download.status is DownloadStatus.CHECKING:
-            return self.tr("Being checked")
-        parts = [self.tr("Paused")] if download.status is DownloadStatus.PAUSED else []
-        parts.append(texts.percent(download.fraction))
-        if download.status is DownloadStatus.RUNNING and download.seconds_left is not None:
-            parts.append(texts.left(download.seconds_left))
-        return " · ".join(parts)
+        percent, left = texts.percent(download.fraction), download.seconds_left
+        if download.status is DownloadStatus.RUNNING:
+            return percent if left is None else f"{percent} · {texts.left(left)}"
+        return {
+            DownloadStatus.FAILED: self.tr("Stopped"),
+            DownloadStatus.WAITING: self.tr("Waiting"),
+            DownloadStatus.CHECKING: self.tr("Being checked"),
+            DownloadStatus.PAUSED: " · ".join((self.tr("Paused"), percent)),
+        }.get(download.status, percent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
@@ -31,7 +31,6 @@ _ICONS = {
     DownloadStatus.FAILED: ("circle-alert", "bad"),
     DownloadStatus.DONE: ("circle-check", "good"),
 }
-_BUSY = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
 
 
 class DownloadCard(Card):
@@ -72,29 +71,23 @@ class DownloadCard(Card):
         ):
             button.clicked.connect(act)
             button.setAccessibleName(f"{button.text() or button.toolTip()}: {self.name}")
-        self._lay_out()
-        self.show_download(download)
-
-    def _lay_out(self) -> None:
         buttons = (self.up, self.down, self.again, self.use, self.toggle, self.cancel)
         self._said = row(row(self.title, self.quant, None), 10, (self.line, 1), gap=2)
         text = column(self._said, self.problem, gap=2)
         top = row((self.sign, MIDDLE), 6, (text, 1), 6, *((button, MIDDLE) for button in buttons), gap=6)
         column(top, row(self.meter, 6, gap=0), on=self, gap=7, margins=(16, 10, 10, 13))
+        self.setMinimumWidth(320)
+        self.show_download(download)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        scale = 0.5 + self._theme.text_size / 200
-        way = QBoxLayout.Direction
+        scale, way = 0.5 + self._theme.text_size / 200, QBoxLayout.Direction
         self._said.setDirection(way.TopToBottom if self.width() < _NARROW * scale else way.LeftToRight)
         for button in (self.up, self.down):
             button.setVisible(self._several and self.width() >= _TIGHT * scale)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(320, super().minimumSizeHint().height())
 
     def show_download(self, download: Download, *, place: int = 0, places: int = 1, ahead: int = 0) -> None:
         """Show where it is: ``place`` of ``places`` unfinished ones, with ``ahead`` that come first."""
@@ -163,7 +156,6 @@ class DownloadCards(QWidget):
         items = self._items()
         for gone in self._cards.keys() - {item.id for item in items}:
             card = self._cards.pop(gone)
-            self._column.removeWidget(card)
             card.hide()
             card.deleteLater()
         open_ = [item for item in items if item.status is not DownloadStatus.DONE]
@@ -173,7 +165,7 @@ class DownloadCards(QWidget):
                 self._column.removeWidget(card)
                 self._column.insertWidget(at, card)
             place = open_.index(item) if item in open_ else 0
-            ahead = sum(other.status in _BUSY for other in open_[:place])
+            ahead = sum(other.status in model_texts.ACTIVE for other in open_[:place])
             card.show_download(item, place=place, places=len(open_), ahead=ahead)
         self.setVisible(bool(items))
 

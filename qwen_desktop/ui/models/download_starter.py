@@ -31,9 +31,10 @@ class DownloadStarter(QObject):
     use_wanted = Signal(object)  # a path
     pending = Signal()
 
-    def __init__(self, ui: UiContext, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, ui: UiContext, window: QWidget) -> None:
+        super().__init__(window)
         self._ui = ui
+        self._window = window
         self._services = ui.services
         self._agreed: set[str] = set()
         self._preparing: set[tuple[str, str]] = set()
@@ -72,10 +73,10 @@ class DownloadStarter(QObject):
 
         if not await network.metered():
             return True
-        size = model_texts.size(quant.size_bytes)
-        text = texts.fill(self.tr("The system says that this network is metered. The download has {size}."), size=size)
-        if not size:
-            text = self.tr("The system says that this network is metered.")
+        text = self.tr("The system says that this network is metered.")
+        if size := model_texts.size(quant.size_bytes):
+            text = self.tr("The system says that this network is metered. The download has {size}.")
+            text = texts.fill(text, size=size)
         return await self._asked(self.tr("Data may cost money here"), text, self.tr("Download"), self.tr("Not now"))
 
     async def _ask_licence(self, model: CatalogModel, _quant: Quant) -> bool:
@@ -83,8 +84,7 @@ class DownloadStarter(QObject):
             return True
         from qwen_desktop.ui.models.licence_dialog import LicenceDialog  # noqa: PLC0415 - rare
 
-        dialog = LicenceDialog(self._ui, model, self._window())
-        if not await answer(dialog):
+        if not await answer(LicenceDialog(self._ui, model, self._window)):
             return False
         self._agreed.add(model.repo)
         return True
@@ -103,33 +103,19 @@ class DownloadStarter(QObject):
         if found.fit.verdict is not Verdict.TOO_LARGE:
             return True
         title = texts.fill(self.tr("{name} does not fit after all"), name=model.name)
-        return await self._asked(
-            title, model_texts.fit_sentence(found.fit), self.tr("Download anyway"), self.tr("Cancel")
-        )
+        why = model_texts.fit_sentence(found.fit)
+        return await self._asked(title, why, self.tr("Download anyway"), self.tr("Cancel"))
 
     async def _asked(self, title: str, text: str, yes: str, no: str) -> bool:
         return await answer(self._ui.notify.ask(title, text, yes, lambda: None, no=no))
 
-    def _window(self) -> QWidget | None:
-        parent = self.parent()
-        return parent if isinstance(parent, QWidget) else None
-
     # A download -------------------------------------------------------------------------------------------------------
-
-    def pause(self, download: Download) -> None:
-        """Stop for now; nothing is lost."""
-        self._ui.operations.run(self._services.downloads.pause(download.id), owner=self)
-
-    def resume(self, download: Download) -> None:
-        """Go on."""
-        self._ui.operations.run(self._services.downloads.resume(download.id), owner=self)
 
     def toggle(self, download: Download) -> None:
         """Pause what runs or waits, resume what is paused, try what failed again."""
-        if download.status in (DownloadStatus.FAILED, DownloadStatus.PAUSED):
-            self.resume(download)
-        else:
-            self.pause(download)
+        downloads, stands = self._services.downloads, (DownloadStatus.FAILED, DownloadStatus.PAUSED)
+        act = downloads.resume if download.status in stands else downloads.pause
+        self._ui.operations.run(act(download.id), owner=self)
 
     def move(self, download: Download, step: int) -> None:
         """Give it a place further on in the queue, or before its own."""
@@ -146,10 +132,8 @@ class DownloadStarter(QObject):
         if download.done_bytes <= _DEAR:
             act()
             return
-        text = texts.fill(
-            self.tr("{size} have arrived and would be removed. Pausing keeps them."),
-            size=model_texts.size(download.done_bytes),
-        )
+        text = self.tr("{size} have arrived and would be removed. Pausing keeps them.")
+        text = texts.fill(text, size=texts.size(download.done_bytes))
         title = texts.fill(self.tr("Cancel the download of {name}?"), name=model_texts.title(download))
         self._ui.notify.ask(title, text, self.tr("Cancel the download"), act, no=self.tr("Keep it"))
 

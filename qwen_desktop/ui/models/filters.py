@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.models import CatalogModel, Purpose
 from qwen_desktop.ui.models import model_texts
-from qwen_desktop.ui.models.state import SIZES, Wanted
+from qwen_desktop.ui.models.state import Wanted, size_of
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -32,43 +32,33 @@ class Filters(QWidget):
         self.licence = FilterChip(theme, self.tr("Licence"), self, menu=True)
         self.chips = (self.fits, self.family, self.purpose, self.size_, self.licence)
         for chip in self.chips:
-            chip.changed.connect(lambda _value: self.changed.emit())
+            chip.changed.connect(lambda _: self.changed.emit())
             row.addWidget(chip)
 
     def offer(self, models: Iterable[CatalogModel]) -> None:
         """Offer the families, purposes, sizes and licences that there are; what is chosen stays where it can."""
         models = tuple(models)
-        families = list(dict.fromkeys(model.family for model in sorted(models, key=lambda m: m.released, reverse=True)))
+        families = dict.fromkeys(model.family for model in sorted(models, key=lambda m: m.released, reverse=True))
         self.family.set_choices([(name, name) for name in families], self.tr("All families"))
         there = {purpose for model in models for purpose in model.purposes}
-        self.purpose.set_choices(
-            [(p.value, model_texts.purpose(p)) for p in Purpose if p in there], self.tr("All purposes")
-        )
+        purposes = [(purpose.value, model_texts.purpose(purpose)) for purpose in Purpose if purpose in there]
+        self.purpose.set_choices(purposes, self.tr("All purposes"))
         names = {
             "tiny": self.tr("Up to 2B"),
             "small": self.tr("3B to 9B"),
             "middle": self.tr("10B to 39B"),
             "large": self.tr("40B and more"),
         }
-        kinds = [
-            (key, names[key])
-            for key, (low, high) in SIZES.items()
-            if any(low <= model.parameters < high for model in models)
-        ]
+        sizes = {size_of(model) for model in models}
+        kinds = [(key, name) for key, name in names.items() if key in sizes]
         self.size_.set_choices(kinds, self.tr("All sizes"))
         licences = sorted({model.licence for model in models if model.licence})
         self.licence.set_choices([(name, name) for name in licences], self.tr("All licences"))
 
     def wanted(self, search: str = "") -> Wanted:
         """What is asked for, with the words of the search field."""
-        return Wanted(
-            fits=bool(self.fits.value),
-            family=self.family.value,
-            purpose=self.purpose.value,
-            size=self.size_.value,
-            licence=self.licence.value,
-            words=search,
-        )
+        fits, family, purpose, size, licence = (chip.value for chip in self.chips)
+        return Wanted(bool(fits), family, purpose, size, licence, search)
 
     def narrowed(self) -> bool:
         """Whether anything but "Fits this computer" narrows the list."""

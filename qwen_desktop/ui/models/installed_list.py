@@ -64,7 +64,6 @@ class InstalledRow(ModelRow[InstalledModel]):
     def __init__(self, theme: Theme, owner: InstalledList, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self._owner = owner
-        self.row: InstalledModel | None = None
         self.use = RowButton(theme, self)
         self.more = IconButton(theme, "ellipsis", "", self, side=34)
         self.place_buttons(self.use, self.more)
@@ -81,9 +80,8 @@ class InstalledRow(ModelRow[InstalledModel]):
         self.use.setAccessibleName(f"{self.use.text()}: {row.name}")
         self.more.setAccessibleName(texts.fill(self.tr("More: {name}"), name=row.name))
         face = Face(row.name, facts(row), row.quant, word, tone, share, muted=row.problem is not None)
-        self.say(
-            face, model_texts.line(row.name, row.quant, face.note, word, used), trouble(row) or shown_path(row.path)
-        )
+        said = model_texts.line(row.name, row.quant, face.note, word, used)
+        self.say(face, said, trouble(row) or shown_path(row.path))
 
 
 class InstalledList(QWidget):
@@ -94,8 +92,7 @@ class InstalledList(QWidget):
     verify_wanted = Signal(object)
     reveal_wanted = Signal(object)
     delete_wanted = Signal(object)
-    repair_wanted = Signal(object)
-    unrepair_wanted = Signal(object)
+    repair_wanted = Signal(object)  # or to undo that
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,18 +114,15 @@ class InstalledList(QWidget):
         row.clicked.connect(lambda: self.details_wanted.emit(row.row))
         row.use.clicked.connect(lambda: self.use_wanted.emit(row.row))
         row.more.clicked.connect(lambda: self._open_below(row))
-        row.menu_wanted.connect(lambda place: self.open_menu(row.row, place))
+        row.menu_wanted.connect(lambda place: self.menu_for(row.row).popup(place))
         return row
 
     def show_models(self, models: Sequence[InstalledModel], words_: str = "") -> None:
         """Show the models whose names hold ``words_``."""
         self._models, self._words = tuple(models), words_
         wanted = words_.casefold().split()
-        found = [
-            model
-            for model in self._models
-            if all(word in f"{model.name} {model.quant} {model.repo} {model.path}".casefold() for word in wanted)
-        ]
+        said = {m.id: f"{m.name} {m.quant} {m.repo} {m.path}".casefold() for m in self._models}
+        found = [model for model in self._models if all(word in said[model.id] for word in wanted)]
         found.sort(key=lambda m: (-m.last_used, -m.added, m.name))
         few = found if self._all or wanted or len(found) <= FEW + 1 else found[:FEW]
         self.list.show_rows(few)
@@ -148,9 +142,8 @@ class InstalledList(QWidget):
 
     def set_busy(self, model_id: str, share: float | None) -> None:
         """Show how far the check of a model is; None ends it."""
-        if share is None:
-            self.busy.pop(model_id, None)
-        else:
+        self.busy.pop(model_id, None)
+        if share is not None:
             self.busy[model_id] = share
         self.list.refresh(place for place, row in enumerate(self.list.rows) if row.id == model_id)
 
@@ -159,15 +152,9 @@ class InstalledList(QWidget):
         button, size = row.more, self.menu_for(row.row).sizeHint()
         self.menu.open_by(button, button.width() - size.width(), button.height() + 4)
 
-    def open_menu(self, model: InstalledModel | None, place: QPoint) -> None:
-        """Open the … menu of a model at ``place``."""
-        self.menu_for(model).popup(place)
-
-    def menu_for(self, model: InstalledModel | None) -> Menu:
+    def menu_for(self, model: InstalledModel) -> Menu:
         """The … menu with the entries for one model."""
         self.menu.clear()
-        if model is None:
-            return self.menu
         busy = model.id in self.busy
         usable = model.problem is None
         self._entry(self.tr("Use"), self.use_wanted, model, enabled=usable and model.path != self.in_use)
@@ -175,7 +162,7 @@ class InstalledList(QWidget):
         self._entry(self.tr("Verify"), self.verify_wanted, model, enabled=usable and not busy)
         self._entry(self.tr("Show in folder"), self.reveal_wanted, model)
         if model.template_repaired:
-            self._entry(self.tr("Undo the template's repair"), self.unrepair_wanted, model)
+            self._entry(self.tr("Undo the template's repair"), self.repair_wanted, model)
         elif model.template_fault is not None:
             self._entry(self.tr("Repair the chat template"), self.repair_wanted, model)
         self.menu.addSeparator()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -30,7 +30,7 @@ class MachineCard(Card):
         super().__init__(parent)
         self._theme = theme
         self.title = Label(theme, self.tr("This computer"), self, weight=600)
-        self.line = Paragraph(theme, self.tr("Being looked at"), self, role="small", color="text_muted")
+        self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.7,), self)
         self.comfort = Label(theme, "", self, role="small", weight=600)
         self.with_context = Label(theme, "", self, role="small", color="text_muted")
@@ -46,6 +46,7 @@ class MachineCard(Card):
         parts = ((sign, MIDDLE), (text, 1), beside, (self.button, MIDDLE))
         row(*parts, on=self, gap=18, margins=(16, 14, 16, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        self.setMinimumWidth(320)  # what stands beside moves below where the room is small
         self.show_machine(None)
 
     def show_machine(self, machine: Machine | None) -> None:
@@ -57,12 +58,10 @@ class MachineCard(Card):
 
     def show_comfort(self, found: tuple[CatalogModel, int] | None) -> None:
         """Say how large a model runs comfortably, and with what context; None says nothing."""
-        size = (
-            texts.fill(self.tr("Comfortable up to {size}"), size=model_texts.size_word(found[0]))
-            if found is not None
-            else ""
-        )
-        context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1])) if found is not None else ""
+        size = context = ""
+        if found is not None:
+            size = texts.fill(self.tr("Comfortable up to {size}"), size=model_texts.size_word(found[0]))
+            context = texts.fill(self.tr("at 4-bit, {n} context"), n=texts.context(found[1]))
         self.comfort.setText(size)
         self.with_context.setText(context)
         self._below.setText(f"{size} {context}".strip())
@@ -71,13 +70,9 @@ class MachineCard(Card):
     def _fit(self) -> None:
         known = bool(self.comfort.text())
         narrow = self.width() < _NARROW * (0.5 + self._theme.text_size / 200)
-        for label in (self.comfort, self.with_context):
-            label.setVisible(known and not narrow)
+        self.comfort.setVisible(known and not narrow)
+        self.with_context.setVisible(known and not narrow)
         self._below.setVisible(known and narrow)
-
-    def minimumSizeHint(self) -> QSize:
-        # What stands beside moves below where the room is small.
-        return QSize(320, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -5,15 +5,9 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
-from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QPainter, QPaintEvent
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QStyle,
-    QStyleOptionButton,
-    QStylePainter,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractButton, QStyle, QStyleOptionButton, QStylePainter, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.models.row_paint import chip_width, draw_chip, draw_words, width_of
@@ -86,6 +80,8 @@ class ModelRow(QAbstractButton, Generic[T]):
 
     menu_wanted = Signal(QPoint)
     reached = Signal()
+    #: What it shows, from the first time that it shows something.
+    row: T
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -129,9 +125,6 @@ class ModelRow(QAbstractButton, Generic[T]):
     def tight(self) -> bool:
         """Whether there is no room for the words of buttons with an icon."""
         return self.width() < self._theme.grown(_TIGHT)
-
-    def sizeHint(self) -> QSize:
-        return QSize(200, self.height_in(self._theme))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

@@ -20,6 +20,8 @@ _SOLD = (1, 2, 3, 4, 6, 8, 12, 16, 18, 20, 24, 32, 36, 40, 48, 64, 80, 96, 128, 
 _NOISE = re.compile(
     r"\((?:R|TM|r|tm)\)|®|™|\bCPU\b|@.*$|\bw/.*$|\bwith Radeon.*$|\b\d+-Core\b|\bProcessor\b|\b(?:AMD|Intel|Genuine)\b",
 )
+#: States of a download that goes on by itself.
+ACTIVE = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
 #: Instruction sets worth a word, the best first.
 _FEATURES = ("AMX", "AVX-512", "AVX2", "NEON")
 _SIZE_IN_NAME = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)[Bb](?![A-Za-z0-9])")
@@ -81,33 +83,29 @@ def unverified(fields: tuple[str, ...]) -> list[str]:
         "sampling": translate("ModelTexts", "sampling values"),
         "parameters": translate("ModelTexts", "size"),
     }
-    shape = translate("ModelTexts", "memory figures")
-    names |= dict.fromkeys(("layers", "attention_layers", "heads", "kv_heads", "key_length", "value_length"), shape)
-    names |= dict.fromkeys(("hidden", "feed_forward", "vocab", "state_bytes"), shape)
+    shape = "layers attention_layers heads kv_heads key_length value_length hidden feed_forward vocab state_bytes"
+    names |= dict.fromkeys(shape.split(), translate("ModelTexts", "memory figures"))
     return list(dict.fromkeys(names[name] for name in fields if name in names))
 
 
 def purpose(value: Purpose) -> str:
     """A purpose as a button names it."""
-    return {
-        Purpose.EVERYDAY: translate("ModelTexts", "Everyday"),
-        Purpose.REASONING: translate("ModelTexts", "Reasoning"),
-        Purpose.CODE: translate("ModelTexts", "Code"),
-        Purpose.MATHS: translate("ModelTexts", "Maths"),
-        Purpose.PICTURES: translate("ModelTexts", "Pictures"),
-        Purpose.LANGUAGES: translate("ModelTexts", "Many languages"),
-    }[value]
+    return _purpose(value)[0]
 
 
 def purpose_chip(value: Purpose) -> str:
     """A purpose as the chip beside a name."""
+    return _purpose(value)[1]
+
+
+def _purpose(value: Purpose) -> tuple[str, str]:
     return {
-        Purpose.EVERYDAY: translate("ModelTexts", "general"),
-        Purpose.REASONING: translate("ModelTexts", "reasoning"),
-        Purpose.CODE: translate("ModelTexts", "code"),
-        Purpose.MATHS: translate("ModelTexts", "maths"),
-        Purpose.PICTURES: translate("ModelTexts", "pictures"),
-        Purpose.LANGUAGES: translate("ModelTexts", "languages"),
+        Purpose.EVERYDAY: (translate("ModelTexts", "Everyday"), translate("ModelTexts", "general")),
+        Purpose.REASONING: (translate("ModelTexts", "Reasoning"), translate("ModelTexts", "reasoning")),
+        Purpose.CODE: (translate("ModelTexts", "Code"), translate("ModelTexts", "code")),
+        Purpose.MATHS: (translate("ModelTexts", "Maths"), translate("ModelTexts", "maths")),
+        Purpose.PICTURES: (translate("ModelTexts", "Pictures"), translate("ModelTexts", "pictures")),
+        Purpose.LANGUAGES: (translate("ModelTexts", "Many languages"), translate("ModelTexts", "languages")),
     }[value]
 
 
@@ -170,11 +168,6 @@ def cores(machine: Machine) -> str:
     return translate("ModelTexts", "%n core(s)", "", count) if count else ""
 
 
-def feature(machine: Machine) -> str:
-    """The best instruction set that matters here."""
-    return next((name for name in _FEATURES if name in machine.cpu.features), "")
-
-
 def card(gpu: Gpu) -> str:
     """A graphics card's name without what its maker repeats in every name."""
     return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)|\b(?:AMD|NVIDIA|Intel|GeForce)\b", " ", gpu.name)).strip()
@@ -200,7 +193,8 @@ def _gigabytes(count: float) -> str:
 
 def machine_line(machine: Machine) -> str:
     """This computer in one line."""
-    parts = [line(processor(machine), cores(machine), feature(machine))]
+    feature = next((name for name in _FEATURES if name in machine.cpu.features), "")
+    parts = [line(processor(machine), cores(machine), feature)]
     total, free = machine.memory.total_bytes, machine.memory.free_bytes
     if total is not None and free is not None:
         shown = texts.whole(total) if machine.memory.limited else memory(total)
@@ -234,42 +228,39 @@ def arrived(download: Download) -> str:
 
 def progress(download: Download, ahead: int = 0) -> str:
     """Where a download is, in one line. ``ahead`` is how many others come first."""
-    status = download.status
-    if status is DownloadStatus.FAILED or (status is DownloadStatus.DONE and download.problem is not None):
-        if download.problem is not None:
-            return texts.problem(download.problem)
-        return translate("ModelTexts", "The download stopped.")
-    starting = translate("ModelTexts", "Starting")
     total = texts.exact(download.total_bytes)
-    match status:
+    match download.status:
         case DownloadStatus.RUNNING:
-            said = _running(download)
+            return _running(download)
         case DownloadStatus.WAITING:
-            said = _waiting(download, ahead, starting)
+            return _waiting(download, ahead)
         case DownloadStatus.PAUSED:
-            said = [translate("ModelTexts", "Paused"), arrived(download)]
+            return _joined(translate("ModelTexts", "Paused"), arrived(download))
         case DownloadStatus.CHECKING:
-            said = [texts.fill(translate("ModelTexts", "All {size} are here and are being checked"), size=total)]
-        case _:
-            said = [texts.fill(translate("ModelTexts", "{size}, checked and ready"), size=total)]
-    return " · ".join(filter(None, said)) or starting
+            return texts.fill(translate("ModelTexts", "All {size} are here and are being checked"), size=total)
+        case DownloadStatus.DONE if download.problem is None:
+            return texts.fill(translate("ModelTexts", "{size}, checked and ready"), size=total)
+    stopped = translate("ModelTexts", "The download stopped.")
+    return stopped if download.problem is None else texts.problem(download.problem)
 
 
-def _running(download: Download) -> list[str]:
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _running(download: Download) -> str:
     source = texts.fill(translate("ModelTexts", "from {source}, checked as it arrives"), source=download.source)
-    return [
-        arrived(download),
-        texts.rate(download.speed) if download.speed > 0 else "",
-        texts.left(download.seconds_left) if download.seconds_left is not None else "",
-        source if download.source else "",
-    ]
+    speed = texts.rate(download.speed) if download.speed > 0 else ""
+    left = texts.left(download.seconds_left) if download.seconds_left is not None else ""
+    said = _joined(arrived(download), speed, left, source if download.source else "")
+    return said or translate("ModelTexts", "Starting")
 
 
-def _waiting(download: Download, ahead: int, starting: str) -> list[str]:
+def _waiting(download: Download, ahead: int) -> str:
     there = arrived(download) if download.done_bytes else ""
     if download.note is not None:
-        return [texts.text(download.note), there]
+        return _joined(texts.text(download.note), there)
     if not ahead:
-        return [starting, there]
+        return _joined(translate("ModelTexts", "Starting"), there)
     waits = translate("ModelTexts", "Waits for (another download|%n downloads)", "", ahead)
-    return [waits, texts.size(download.total_bytes) if download.total_bytes else ""]
+    return _joined(waits, texts.size(download.total_bytes) if download.total_bytes else "")

@@ -23,9 +23,8 @@ class OfflineBar(Card):
         theme = ui.theme
         self.text = Paragraph(theme, "", self, role="small")
         self.button = TextButton(theme, self.tr("Go online"), self)
-        self.button.clicked.connect(
-            lambda: ui.operations.run(self._preferences.set("downloads.offline", False), owner=self, busy=self.button)
-        )
+        on, run = self._preferences.set, ui.operations.run
+        self.button.clicked.connect(lambda: run(on("downloads.offline", False), owner=self, busy=self.button))
         sign = IconLabel(theme, "info", self, size=18)
         parts = ((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE))
         row(*parts, on=self, gap=12, margins=(16, 10, 10, 10)).setAlignment(self.text, MIDDLE)
@@ -34,14 +33,11 @@ class OfflineBar(Card):
 
     def tell(self, _event: SettingsChanged | None = None) -> None:
         """Say who switched the network off, or hide."""
-        downloads = self._preferences.settings.downloads
         off = self.tr("The network is switched off for Qwen Desktop. Nothing is looked up, and downloads wait.")
         variable = offline_variable()
         if variable:
-            more = texts.fill(
-                self.tr("Remove {variable} from the environment, then start again, to go online."), variable=variable
-            )
-            off = f"{off} {more}"
+            more = self.tr("Remove {variable} from the environment, then start again, to go online.")
+            off = f"{off} {texts.fill(more, variable=variable)}"
         self.text.setText(off)
         self.button.setVisible(not variable)
-        self.setVisible(is_offline(downloads))
+        self.setVisible(is_offline(self._preferences.settings.downloads))

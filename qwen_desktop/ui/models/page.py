@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from qwen_desktop.core.errors import problem_of
-from qwen_desktop.core.models import Advice, CatalogModel, InstalledModel, Purpose, Quant
+from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant
 from qwen_desktop.core.text import Text
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -51,6 +52,7 @@ class ModelsPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumSize(360, 320)
         theme = ui.theme
         body = QWidget(self)
         body.setObjectName("pageBody")
@@ -61,9 +63,7 @@ class ModelsPage(QScrollArea):
         row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
         self.setWidget(body)
         self.setFocusProxy(self.search)
-        self._typing = QTimer(self)
-        self._typing.setSingleShot(True)
-        self._typing.setInterval(_TYPING_MS)
+        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._typing.timeout.connect(self._search)
         self._connect()
         self._show_installed()
@@ -99,40 +99,39 @@ class ModelsPage(QScrollArea):
         self.search.left.connect(self._leave_search)
         self.machine.details_wanted.connect(self.show_machine)
         self.purposes.chosen.connect(lambda _purpose: self._advise())
-        self.advice.details_wanted.connect(self._advice_details)
+        self.advice.details_wanted.connect(lambda advice: self.details(advice.model, advice.quant))
         installed = self.installed
         installed.use_wanted.connect(starter.use_it)
         installed.details_wanted.connect(self.installed_details)
         installed.verify_wanted.connect(self.verify)
         installed.reveal_wanted.connect(self._reveal)
         installed.delete_wanted.connect(self.delete)
-        installed.repair_wanted.connect(lambda model: self._repair(model, repair=True))
-        installed.unrepair_wanted.connect(lambda model: self._repair(model, repair=False))
+        installed.repair_wanted.connect(self._repair)
         installed.list.reached.connect(self._reveal_row)
         self.catalogue.details_wanted.connect(self.details)
         self.catalogue.why_wanted.connect(lambda model: self.details(model).show_memory())
-        self.catalogue.download_wanted.connect(self._download)
+        self.catalogue.download_wanted.connect(lambda row: starter.get(row.model, row.quant))
         self.catalogue.progress_wanted.connect(self._show_progress)
         self.catalogue.list.reached.connect(self._reveal_row)
         state.rows_changed.connect(self._rows_changed)
         bus = self._services.bus
-        bus.subscribe(events.MachineChanged, self._machine_changed, owner=self)
+        bus.subscribe(events.MachineChanged, lambda event: self.machine.show_machine(event.machine), owner=self)
         bus.subscribe(events.LibraryChanged, self._show_installed, owner=self)
-        bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
+        bus.subscribe(events.ModelChanged, lambda event: installed.set_in_use(event.state.path), owner=self)
         installed.set_in_use(self._services.models.state.path)
 
     # Loading ----------------------------------------------------------------------------------------------------------
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if not self._loaded:
-            self._loaded = True
-            self.machine.show_machine(self.state.machine)
-            if self.state.rows is not None:
-                self._rows_changed()
-            self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
-        else:
+        if self._loaded:
             self.state.refresh_when_stale()
+            return
+        self._loaded = True
+        self.machine.show_machine(self.state.machine)
+        if self.state.rows is not None:
+            self._rows_changed()
+        self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -150,9 +149,8 @@ class ModelsPage(QScrollArea):
 
     def _rows_changed(self) -> None:
         models = self._services.catalogue.models()
-        self.purposes.offer(
-            purpose for model in models if model.supported and model.served for purpose in model.purposes
-        )
+        usable = (model for model in models if model.supported and model.served)
+        self.purposes.offer(purpose for model in usable for purpose in model.purposes)
         self.machine.show_comfort(self.state.comfort)
         self._advise()
 
@@ -160,11 +158,6 @@ class ModelsPage(QScrollArea):
         found = self.state.recommend(self.purposes.purpose)
         if found is not None:
             self.advice.show_advice(found)
-
-    @property
-    def purpose(self) -> Purpose:
-        """What the user wants to do."""
-        return self.purposes.purpose
 
     # Showing ----------------------------------------------------------------------------------------------------------
 
@@ -184,12 +177,6 @@ class ModelsPage(QScrollArea):
         if not self.catalogue.enter():
             (self.installed.list if self.installed.list.rows and self.search.text() else self.catalogue.list).enter()
 
-    def _machine_changed(self, event: events.MachineChanged) -> None:
-        self.machine.show_machine(event.machine)
-
-    def _model_changed(self, event: events.ModelChanged) -> None:
-        self.installed.set_in_use(event.state.path)
-
     def _show_installed(self, _event: object = None) -> None:
         self.installed.show_models(self._services.library.models(), self.search.text().strip())
         self.installed_title.setVisible(not self.installed.isHidden())
@@ -207,18 +194,11 @@ class ModelsPage(QScrollArea):
 
     # Models -----------------------------------------------------------------------------------------------------------
 
-    def _download(self, row: Row) -> None:
-        if row.quant is not None:
-            self._starter.get(row.model, row.quant)
-
     def details(self, model: CatalogModel, quant: Quant | None = None) -> Details:
         """Open all about a model of the catalogue."""
         dialog = Details(self._ui, self.state, self._starter, model, self.window(), quant=quant)
         dialog.open()
         return dialog
-
-    def _advice_details(self, advice: Advice) -> None:
-        self.details(advice.model, advice.quant)
 
     def show_machine(self) -> None:
         """Open everything about this computer."""
@@ -236,19 +216,16 @@ class ModelsPage(QScrollArea):
         dialog.open()
 
     def _imported(self, models: tuple[InstalledModel, ...]) -> None:
-        if not models:
-            return
+        toast = self._ui.notify.toast
         faulty = [model for model in models if model.template_fault is not None and not model.template_repaired]
-        if len(models) == 1 and not faulty:
-            text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
-            self._ui.notify.toast(
-                text, kind="good", action=self.tr("Use it"), act=lambda: self._starter.use_it(models[0])
-            )
-        elif faulty:
+        if faulty:
             text = texts.fill(self.tr("{name} is in the list; its chat template has a fault."), name=faulty[0].name)
-            self._ui.notify.toast(text, action=self.tr("Show"), act=lambda: self.installed_details(faulty[0]))
-        else:
-            self._ui.notify.toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
+            toast(text, action=self.tr("Show"), act=partial(self.installed_details, faulty[0]))
+        elif len(models) == 1:
+            text = texts.fill(self.tr("{name} is in the list."), name=models[0].name)
+            toast(text, kind="good", action=self.tr("Use it"), act=partial(self._starter.use_it, models[0]))
+        elif models:
+            toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
 
     # Installed models -------------------------------------------------------------------------------------------------
 
@@ -260,8 +237,8 @@ class ModelsPage(QScrollArea):
         dialog = InstalledDetails(self._ui, model, entry, self.window())
         dialog.use_wanted.connect(lambda: self._starter.use_it(model))
         dialog.reveal_wanted.connect(lambda: self._reveal(model))
-        dialog.repair_wanted.connect(lambda: self._repair(model, repair=True))
-        dialog.unrepair_wanted.connect(lambda: self._repair(model, repair=False))
+        dialog.repair_wanted.connect(lambda: self._repair(model))
+        dialog.unrepair_wanted.connect(lambda: self._repair(model))
         if entry is not None:
             dialog.catalogue_wanted.connect(lambda: self.details(entry))
         dialog.open()
@@ -270,23 +247,19 @@ class ModelsPage(QScrollArea):
         """Read the files again and hold them against their hashes."""
         show = self.installed.set_busy
         show(model.id, 0.0)
+        said = while_alive(self, lambda done, total: show(model.id, done / total if total else 0.0))
         self._ui.operations.run(
-            self._services.library.verify(
-                model.id, while_alive(self, lambda done, total: show(model.id, done / total if total else 0.0))
-            ),
+            self._services.library.verify(model.id, said),
             owner=self,
             on_done=lambda good: self._verified(model, good=good),
             on_end=lambda: show(model.id, None),
         )
 
     def _verified(self, model: InstalledModel, *, good: bool) -> None:
-        if good:
-            self._ui.notify.toast(texts.fill(self.tr("{name} is as it should be."), name=model.name), kind="good")
-        else:
-            text = texts.fill(
-                self.tr("{name} differs from what its hash says. Delete it and download it again."), name=model.name
-            )
-            self._ui.notify.toast(text, kind="bad", stays=True)
+        text = self.tr("{name} is as it should be.")
+        if not good:
+            text = self.tr("{name} differs from what its hash says. Delete it and download it again.")
+        self._ui.notify.toast(texts.fill(text, name=model.name), kind="good" if good else "bad", stays=not good)
 
     def _reveal(self, model: InstalledModel) -> None:
         self._ui.notify.folder(Path(model.path).parent)
@@ -301,16 +274,13 @@ class ModelsPage(QScrollArea):
         )
 
     def _ask_delete(self, model: InstalledModel, no_bin: Text | None) -> None:
-        where = model_texts.origin(model.origin) or self.tr("another folder")
-        size = model_texts.size(model.size_bytes)
+        size = texts.size(model.size_bytes)
         text, yes = texts.fill(self.tr("Its files, {size}, go to the bin."), size=size), self.tr("Delete")
         if not model.owned:
-            text = texts.fill(
-                self.tr("Only the entry in this list goes. The file itself stays in {program}."), program=where
-            )
+            text = self.tr("Only the entry in this list goes. The file itself stays in {program}.")
+            text = texts.fill(text, program=model_texts.origin(model.origin) or self.tr("another folder"))
         elif no_bin is not None:
-            said = self.tr("{reason} Its files, {size}, are deleted for good.")
-            text = texts.fill(said, reason=no_bin, size=size)
+            text = texts.fill(self.tr("{reason} Its files, {size}, are deleted for good."), reason=no_bin, size=size)
             yes = self.tr("Delete for good")
         title = texts.fill(self.tr("Delete {name}?"), name=model.name)
         self._ui.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
@@ -331,18 +301,11 @@ class ModelsPage(QScrollArea):
             on_error=failed,
         )
 
-    def _repair(self, model: InstalledModel, *, repair: bool) -> None:
-        library = self._services.library
-        done = (
-            self.tr("The chat template is repaired.")
-            if repair
-            else self.tr("The file's own chat template is used again.")
-        )
-        self._ui.operations.run(
-            library.repair_template(model.id) if repair else library.unrepair_template(model.id),
-            owner=self,
-            on_done=lambda _: self._ui.notify.toast(done, kind="good"),
-        )
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(360, 320)
+    def _repair(self, model: InstalledModel) -> None:
+        """Repair the chat template, or undo that."""
+        act, said = self._services.library.repair_template, self.tr("The chat template is repaired.")
+        if model.template_repaired:
+            act = self._services.library.unrepair_template
+            said = self.tr("The file's own chat template is used again.")
+        run, toast = self._ui.operations.run, self._ui.notify.toast
+        run(act(model.id), owner=self, on_done=lambda _: toast(said, kind="good"))

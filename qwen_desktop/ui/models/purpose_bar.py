@@ -25,33 +25,28 @@ class PurposeBar(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._purpose = Purpose.EVERYDAY
+        #: What is chosen.
+        self.purpose = Purpose.EVERYDAY
         self._offered: tuple[Purpose, ...] = ()
         self.title = Label(theme, self.tr("Recommended for"), self, weight=600, role="message")
         self.select = Select(theme, self.tr("Recommended for"), self)
         self.select.activated.connect(lambda place: self._choose(str(self.select.itemData(place))))
-        self.buttons: SegmentedControl | None = None
+        self.buttons: SegmentedControl
         self._row = row(self.title, self.select, None, on=self, gap=10)
         self.offer(Purpose)
         theme.changed.connect(self._fit)
 
-    @property
-    def purpose(self) -> Purpose:
-        """What is chosen."""
-        return self._purpose
-
     def offer(self, purposes: Iterable[Purpose]) -> None:
         """Offer these, in the order of ``Purpose``."""
-        wanted = set(purposes)
-        offered = tuple(purpose for purpose in Purpose if purpose in wanted)
+        offered = tuple(sorted(set(purposes), key=list(Purpose).index))
         if offered == self._offered or not offered:
             return
-        self._offered = offered
-        if self._purpose not in offered:
-            self._purpose = offered[0]
-        if self.buttons is not None:
+        if self._offered:
             self._row.removeWidget(self.buttons)
             self.buttons.deleteLater()
+        self._offered = offered
+        if self.purpose not in offered:
+            self.purpose = offered[0]
         options = [(purpose.value, model_texts.purpose(purpose), "") for purpose in offered]
         self.buttons = SegmentedControl(self._theme, self.tr("Recommended for"), options, self)
         self.buttons.chosen.connect(self._choose)
@@ -64,19 +59,16 @@ class PurposeBar(QWidget):
 
     def _choose(self, value: str) -> None:
         purpose = Purpose(value)
-        if purpose is not self._purpose:
-            self._purpose = purpose
+        if purpose is not self.purpose:
+            self.purpose = purpose
             self._show()
             self.chosen.emit(purpose)
 
     def _show(self) -> None:
-        if self.buttons is not None:
-            self.buttons.set_value(self._purpose.value)
-        self.select.setCurrentIndex(self.select.findData(self._purpose.value))
+        self.buttons.set_value(self.purpose.value)
+        self.select.setCurrentIndex(self.select.findData(self.purpose.value))
 
     def _fit(self) -> None:
-        if self.buttons is None:
-            return
         room = self.width() - self.title.sizeHint().width() - 2 * self._row.spacing()
         fits = self.buttons.sizeHint().width() <= room
         self.buttons.setVisible(fits)

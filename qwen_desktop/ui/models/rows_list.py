@@ -80,7 +80,8 @@ class RowsList(QWidget, Generic[T]):
     def show_rows(self, rows: Sequence[T], *, waiting: int = 0) -> None:
         """Show these, or the bars of so many that are awaited."""
         kept = self._key(self.rows[self._current]) if self._current < len(self.rows) else None
-        focused = self._focused()
+        there = QApplication.focusWidget()
+        focused = there is not None and self.isAncestorOf(there)
         self.rows, self._waiting = tuple(rows), waiting
         self._set_current(next((n for n, row in enumerate(self.rows) if self._key(row) == kept), 0))
         self.refresh()
@@ -147,7 +148,7 @@ class RowsList(QWidget, Generic[T]):
             if after < len(self._places):
                 row.stackUnder(self._made[self._places[after]])  # who reads the window aloud goes by this order
             insort(self._places, place)
-            row.reached.connect(partial(self._came, place))
+            row.reached.connect(partial(self._set_current, place))
             row.lie_on_tab(place == self._current)
         height = ModelRow.height_in(self._theme)
         row.setGeometry(0, place * height, self.width(), height)
@@ -181,10 +182,6 @@ class RowsList(QWidget, Generic[T]):
             row.setFocus(Qt.FocusReason.TabFocusReason)
             self.reached.emit(row)
 
-    def _focused(self) -> bool:
-        there = QApplication.focusWidget()
-        return there is not None and self.isAncestorOf(there)
-
     def _walk(self, step: int) -> None:
         self._set_current(max(0, min(len(self.rows) - 1, self._current + step)))
         self.enter()
@@ -193,9 +190,6 @@ class RowsList(QWidget, Generic[T]):
         there = QApplication.focusWidget()
         if isinstance(there, QAbstractButton):
             there.click()
-
-    def _came(self, place: int) -> None:
-        self._set_current(place)
 
     def _set_current(self, place: int) -> None:
         for at, on in ((self._current, False), (place, True)):

@@ -66,8 +66,10 @@ class ModelsState(QObject):
         self._services = ui.services
         self.rows: tuple[Row, ...] | None = None
         self._computed_at = 0.0
-        self._comfort: tuple[CatalogModel, int] | None = None
+        #: The largest dense model that runs comfortably, and the context with which it does; None when none does.
+        self.comfort: tuple[CatalogModel, int] | None = None
         self._turn = 0
+        self._slice_ends = 0.0
         self._loading: asyncio.Task[None] | None = None
         for kind in (events.FitsChanged, events.CatalogueChanged):
             ui.services.bus.subscribe(kind, self.recompute, owner=self)
@@ -89,12 +91,8 @@ class ModelsState(QObject):
         fit = self.fit(model, wanted)
         if wanted is None or fit is None or fit.verdict is not Verdict.TOO_LARGE:
             return wanted
-        smaller = sorted(
-            (q for q in model.quants if (q.size_bytes or 0) < (wanted.size_bytes or 0)),
-            key=lambda q: -(q.size_bytes or 0),
-        )
-        for quant in smaller:
-            found = self.fit(model, quant)
+        for quant in sorted(model.quants, key=lambda quant: -(quant.size_bytes or 0)):
+            found = self.fit(model, quant) if (quant.size_bytes or 0) < (wanted.size_bytes or 0) else None
             if found is not None and found.verdict is not Verdict.TOO_LARGE:
                 return quant
         return wanted
@@ -102,11 +100,6 @@ class ModelsState(QObject):
     def recommend(self, purpose: Purpose) -> Recommendation | None:
         """What to take for a purpose; None while the computer is unknown."""
         return self._services.fits.recommend(self._services.catalogue.models(), purpose)
-
-    @property
-    def comfort(self) -> tuple[CatalogModel, int] | None:
-        """The largest dense model that runs comfortably, and the context with which it does; None when none does."""
-        return self._comfort
 
     # Installed models and downloads -----------------------------------------------------------------------------------
 
@@ -135,12 +128,8 @@ class ModelsState(QObject):
     async def ensure(self) -> None:
         """Have everything read and judged once, whoever asks first; a failure is raised to each and tried again."""
         if self._loading is None or (self._loading.done() and self.rows is None):
-            self._loading = self._ui.operations.run(
-                self._load(),
-                owner=self,
-                orphaned="cancelled",
-                on_error=lambda _: True,  # told by whoever asked
-            )
+            run = self._ui.operations.run  # a failure is told by whoever asked
+            self._loading = run(self._load(), owner=self, orphaned="cancelled", on_error=lambda _: True)
         await asyncio.shield(self._loading)
 
     async def _load(self) -> None:
@@ -154,11 +143,8 @@ class ModelsState(QObject):
     def refresh_when_stale(self) -> None:
         """The page is shown again: free memory may be another by now."""
         if self.rows is not None and time.monotonic() - self._computed_at > _STALE_S:
-            self._ui.operations.run(self._look_again(), owner=self, orphaned="cancelled")
-
-    async def _look_again(self) -> None:
-        self._computed_at = time.monotonic()
-        await self._services.machines.machine()  # what is another is told, and judged then
+            self._computed_at = time.monotonic()  # what is another is told, and judged then
+            self._ui.operations.run(self._services.machines.machine(), owner=self, orphaned="cancelled")
 
     def recompute(self, _event: object = None) -> None:
         """Compute all verdicts again, if they were ever asked for; what is being computed is old news."""
@@ -169,25 +155,24 @@ class ModelsState(QObject):
         """Compute the verdict of every model, a slice at a time; a later call makes an earlier one give up."""
         self._turn += 1
         turn = self._turn
-        pace = _Pace()
         rows: list[Row] = []
         for model in self._services.catalogue.models():
             quant = self.best_quant(model)
             rows.append(Row(model, quant, self.fit(model, quant)))
-            await pace.rest()
+            await self._rest()
             self._services.fits.usual(model, model.recommended_quant)  # the advice will ask for it
-            await pace.rest()
+            await self._rest()
             if turn != self._turn:
                 return
-        comfort = await self._find_comfort(rows, pace)
+        comfort = await self._find_comfort(rows)
         if turn != self._turn:
             return
         self.rows = tuple(sorted(rows, key=order))
-        self._comfort = comfort
+        self.comfort = comfort
         self._computed_at = time.monotonic()
         self.rows_changed.emit()
 
-    async def _find_comfort(self, rows: list[Row], pace: _Pace) -> tuple[CatalogModel, int] | None:
+    async def _find_comfort(self, rows: list[Row]) -> tuple[CatalogModel, int] | None:
         """The largest dense model that at four bits fits well and writes faster than people read, on a usual day."""
         from qwen_desktop.services.advisor import COMFORTABLE  # noqa: PLC0415 - only once the page asks
 
@@ -200,27 +185,20 @@ class ModelsState(QObject):
                 quick = fit is not None and (fit.decode_tokens_per_s or COMFORTABLE) >= COMFORTABLE
                 if fit is not None and fit.verdict is Verdict.FITS and quick:
                     return model, context
-                await pace.rest()
+                await self._rest()
         return None
 
-
-class _Pace:
-    """Lets the window work between slices of a computation."""
-
-    def __init__(self) -> None:
-        self._until = time.perf_counter() + _SLICE_S
-
-    async def rest(self) -> None:
-        """Give way when the slice is over."""
-        if time.perf_counter() > self._until:
+    async def _rest(self) -> None:
+        """Let the window work when a slice of the computation is over."""
+        if time.perf_counter() > self._slice_ends:
             await asyncio.sleep(0)
-            self._until = time.perf_counter() + _SLICE_S
+            self._slice_ends = time.perf_counter() + _SLICE_S
 
 
 def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
     """What fits well first, of these the best (for a purpose), of equals the newest."""
-    ranks = {Verdict.FITS: 0, Verdict.TIGHT: 1, Verdict.SMALLER_CONTEXT: 2, Verdict.SLOW: 3, Verdict.TOO_LARGE: 4}
-    rank = 5 if not row.usable else 0 if row.fit is None else ranks[row.fit.verdict]
+    ranks = (Verdict.FITS, Verdict.TIGHT, Verdict.SMALLER_CONTEXT, Verdict.SLOW, Verdict.TOO_LARGE)
+    rank = 5 if not row.usable else 0 if row.fit is None else ranks.index(row.fit.verdict)
     newest = "".join(chr(0x10FFFF - ord(sign)) for sign in row.model.released)
     quality = row.model.qualities.get(purpose, row.model.quality) if purpose else row.model.quality
     return rank, -quality, newest, -row.model.parameters, row.model.name
@@ -228,13 +206,11 @@ def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
 
 # Narrowing the list ---------------------------------------------------------------------------------------------------
 
-#: Bounds of the sizes offered as a filter, in parameters.
-SIZES: dict[str, tuple[float, float]] = {
-    "tiny": (0, 2.5e9),
-    "small": (2.5e9, 10e9),
-    "middle": (10e9, 40e9),
-    "large": (40e9, float("inf")),
-}
+
+def size_of(model: CatalogModel) -> str:
+    """The size offered as a filter that a model is of."""
+    count = model.parameters
+    return "tiny" if count < 2.5e9 else "small" if count < 10e9 else "middle" if count < 40e9 else "large"
 
 
 class Wanted(NamedTuple):
@@ -247,16 +223,15 @@ class Wanted(NamedTuple):
     licence: str = ""
     words: str = ""
 
-    def takes(self, row: Row, *, fits: bool | None = None) -> bool:
-        """Whether a row is wanted; ``fits`` overrides that filter."""
+    def takes(self, row: Row) -> bool:
+        """Whether a row is wanted."""
         model = row.model
-        low, high = SIZES.get(self.size, (0.0, float("inf")))
         return (
-            (row.fits or not (self.fits if fits is None else fits))
+            (row.fits or not self.fits)
             and (not self.family or model.family == self.family)
             and (not self.purpose or self.purpose in model.purposes)
             and (not self.licence or model.licence == self.licence)
-            and low <= model.parameters < high
+            and (not self.size or self.size == size_of(model))
             and _says(model, self.words)
         )
 
@@ -264,9 +239,8 @@ class Wanted(NamedTuple):
 def _says(model: CatalogModel, words: str) -> bool:
     if not words.strip():
         return True
-    purposes = " ".join(model.purposes)
-    said = f"{model.name} {model.family} {model.repo} {model.strengths} {model.best_use} {model.licence} {purposes}"
-    said = said.casefold()
+    facts = (model.name, model.family, model.repo, model.strengths, model.best_use, model.licence, *model.purposes)
+    said = " ".join(facts).casefold()
     loose = said.replace("-", "").replace(" ", "")
     return all(word in said or word.replace("-", "") in loose for word in words.casefold().split())
 
@@ -283,8 +257,7 @@ def reference(text: str) -> str:
     host = _HOSTS.match(text)
     if host is not None:
         parts = [part for part in re.split(r"[/?#]", text[host.end() :]) if part]
-        if parts and parts[0] == "models":
-            parts = parts[1:]
+        parts = parts[parts[:1] == ["models"] :]
         return "/".join(parts[:2]) if len(parts) > 1 else ""
     if re.match(r"^https?://[^\s/]+/\S*\.gguf(?:[?#]\S*)?$", text, re.I):
         return re.split(r"[?#]", text)[0].rpartition("/")[2]

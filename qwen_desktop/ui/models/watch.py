@@ -24,17 +24,13 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.chat.sidelist import SideList
     from qwen_desktop.ui.widgets.buttons import RailButton
 
-_ACTIVE = (DownloadStatus.RUNNING, DownloadStatus.WAITING, DownloadStatus.CHECKING)
-
 
 class DownloadsWatch(QObject):
     """``models_wanted``: the user wants to see the downloads."""
 
     models_wanted = Signal()
 
-    def __init__(
-        self, ui: UiContext, starter: DownloadStarter, button: RailButton, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, ui: UiContext, starter: DownloadStarter, button: RailButton, parent: QObject) -> None:
         super().__init__(parent)
         self._ui = ui
         self._starter = starter
@@ -45,18 +41,16 @@ class DownloadsWatch(QObject):
         self._taskbar = Taskbar()
         self._seen: dict[str, DownloadStatus] = {}
         self.page_shown: Callable[[], bool] = lambda: False
-        bus = ui.services.bus
-        bus.subscribe(events.DownloadsChanged, self._refresh, owner=self)
-        bus.subscribe(events.DownloadChanged, self._refresh, owner=self)
+        for kind in (events.DownloadsChanged, events.DownloadChanged):
+            ui.services.bus.subscribe(kind, self._refresh, owner=self)
         self._refresh()
 
     def put_into(self, sidelist: SideList) -> None:
         """Show the progress under the list of chats too."""
-        if self._side is None:
-            self._side = SideProgress(self._ui.theme, sidelist)
-            self._side.clicked.connect(self.models_wanted)
-            sidelist.add_note(self._side)
-            self._show()
+        self._side = SideProgress(self._ui.theme, sidelist)
+        self._side.clicked.connect(self.models_wanted)
+        sidelist.add_note(self._side)
+        self._show()
 
     def _refresh(self, _event: object = None) -> None:
         self._show()
@@ -71,17 +65,12 @@ class DownloadsWatch(QObject):
                 self._failed(item)
 
     def _finished(self, download: Download) -> None:
-        notify = self._ui.notify
-        if download.problem is not None:
-            if not self.page_shown():
-                notify.problem(download.problem)
-            return
-        text = texts.fill(self.tr("{name} is here and checked."), name=model_texts.title(download))
-        if download.path:
-            use = partial(self._starter.use_download, download)
-            notify.toast(text, kind="good", action=self.tr("Use it"), act=use)
-        else:
-            notify.toast(text, kind="good")
+        if download.problem is None:
+            text = texts.fill(self.tr("{name} is here and checked."), name=model_texts.title(download))
+            use = partial(self._starter.use_download, download) if download.path else None
+            self._ui.notify.toast(text, kind="good", action=self.tr("Use it") if use else "", act=use)
+        elif not self.page_shown():
+            self._ui.notify.problem(download.problem)
 
     def _failed(self, download: Download) -> None:
         said = texts.text(download.problem.what) if download.problem is not None else ""
@@ -89,15 +78,13 @@ class DownloadsWatch(QObject):
         self._ui.notify.toast(f"{text} {said}".strip(), kind="bad", action=self.tr("Show"), act=self.models_wanted.emit)
 
     def _show(self) -> None:
-        active = [item for item in self._ui.services.downloads.items() if item.status in _ACTIVE]
+        active = [item for item in self._ui.services.downloads.items() if item.status in model_texts.ACTIVE]
         total = sum(item.total_bytes for item in active)
         share = sum(item.done_bytes for item in active) / total if total else 0.0
         self._button.set_progress(share if active else None)
-        said = ""
-        if active:
-            said = texts.fill(self.tr("%n download(s), {percent}", "", len(active)), percent=texts.percent(share))
-        self._button.setAccessibleName(f"{self._name}: {said}" if said else self._name)
-        self._button.setToolTip(f"{self._tip}\n{said}" if said else self._tip)
+        said = texts.fill(self.tr("%n download(s), {percent}", "", len(active)), percent=texts.percent(share))
+        self._button.setAccessibleName(f"{self._name}: {said}" if active else self._name)
+        self._button.setToolTip(f"{self._tip}\n{said}" if active else self._tip)
         if self._side is not None:
             self._side.show_downloads(active, share)
         self._taskbar.show(share if active else None)

@@ -113,8 +113,8 @@ async def test_rail_and_list_of_chats_show_how_far_it_is(make: Make) -> None:
     side = ui.window.models.watch._side  # type: ignore[union-attr]
     assert side is not None
     assert side.isVisible()
-    assert side.text() == "Qwen3 4B"
-    assert side.figures == "64 % · 38 MB/s · 24 s left"
+    assert side.name.text() == "Qwen3 4B"
+    assert side.figures.text() == "64 % · 38 MB/s · 24 s left"
     side.click()
     assert ui.window.pages.currentWidget() is ui.window.pages.built("view.models")
     ui.window.show_page("view.chat")

@@ -62,7 +62,7 @@ async def test_three_cards_for_a_purpose(make: Make) -> None:
     assert page.purposes.buttons is not None
     button(page.purposes, "Code").click()
     await asyncio.sleep(0.01)
-    assert page.purpose is Purpose.CODE
+    assert page.purposes.purpose is Purpose.CODE
     assert all("Coder" in card.title.text() for card in page.advice.cards)
 
 
