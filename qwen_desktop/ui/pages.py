@@ -21,7 +21,7 @@ def _chat(window: MainWindow) -> QWidget:
 
     page = ChatPage(window.ui)
     page.model_opened.connect(window.use_model)
-    page.conversation_shown.connect(window.conversation_shown)
+    page.pane.shown.connect(window.conversation_shown)
     width = window.state.list_width
     page.splitter.setSizes([width, max(400, window.width() - width)])
     window.models.put_into(page.sidelist)

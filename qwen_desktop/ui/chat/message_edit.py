@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
@@ -71,12 +71,6 @@ class MessageEdit(QPlainTextEdit):
         self.setTextCursor(cursor)
 
     # Qt ---------------------------------------------------------------------------------------------------------------
-
-    def sizeHint(self) -> QSize:
-        return QSize(200, self._height())
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(80, self.fontMetrics().lineSpacing() + 2)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in _ENTER and self.composing():
@@ -162,24 +156,20 @@ class MessageEdit(QPlainTextEdit):
             document.setDefaultTextOption(option)
             document.setDocumentMargin(1 if rtl else 0)  # for the caret at the edge
 
-    def _height(self) -> int:
-        # A QPlainTextEdit's document measures its height in lines.
-        rows = max(1, int(self.document().documentLayout().documentSize().height()))
-        return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
-
     def _fit(self) -> None:
         room = self.viewport().width() - 2
         hint = self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room)
         if hint != self.placeholderText():
             self.setPlaceholderText(hint)
             self.viewport().update()  # Qt does so only where one comes or goes
-        height = self._height()
+        # A QPlainTextEdit's document measures its height in lines.
+        rows = max(1, int(self.document().documentLayout().documentSize().height()))
+        height = min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
         scrolls = height >= self._limit
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         if self.verticalScrollBarPolicy() != policy:
             self.setVerticalScrollBarPolicy(policy)
-        if self.minimumHeight() != height or self.maximumHeight() != height:
-            self.setFixedHeight(height)
+        self.setFixedHeight(height)
 
 
 def is_long(text: str) -> bool:
