@@ -157,8 +157,7 @@ class MainWindow(FirstPaintWindow):
             "help.about": self._show_about,
             "app.quit": self.quitting.ask,
         }
-        for command, slot in slots.items():
-            self.actions_.connect_to(command, slot)
+        self.actions_.connect_all(slots)
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
         undo.activated.connect(self.notify.undo_last)
         self.notify.action_requested.connect(self.actions_.trigger)

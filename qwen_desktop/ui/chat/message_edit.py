@@ -27,7 +27,7 @@ class MessageEdit(QPlainTextEdit):
     focus_changed = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, tabChangesFocus=True)
         self._theme = theme
         self._limit = 300
         self._hint = ""
@@ -35,7 +35,6 @@ class MessageEdit(QPlainTextEdit):
         self.setObjectName("message")
         self.setProperty("ownFocus", True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setTabChangesFocus(True)
         self.document().setDocumentMargin(0)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

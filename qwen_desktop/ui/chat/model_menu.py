@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QSize, Signal
+from PySide6.QtCore import QPoint, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
@@ -27,9 +27,8 @@ class ModelMenu(Menu):
     def open_above(self, anchor: QWidget, state: ModelState, recent: tuple[str, ...]) -> None:
         """Open with its lower right corner at the upper right of ``anchor``."""
         self.fill(state, recent)
-        size: QSize = self.sizeHint()
-        corner = anchor.mapToGlobal(QPoint(anchor.width(), 0))
-        self.popup(QPoint(corner.x() - size.width(), corner.y() - size.height() - 4))
+        size = self.sizeHint()
+        self.popup(anchor.mapToGlobal(QPoint(anchor.width() - size.width(), -size.height() - 4)))
 
     def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:
         """Build the entries; the model in use has a tick."""

@@ -167,11 +167,7 @@ class ConversationPane(QWidget):
         self.status.set_running(True)
         self._ui.operations.run(
             self._ui.services.chat.send(
-                draft.parts,
-                conversation_id=self._id,
-                new=not where,
-                thinking=self._thinking(),
-                model=self.model,
+                draft.parts, conversation_id=self._id, new=not where, thinking=self._thinking(), model=self.model
             ),
             owner=self,
             on_error=failed,
