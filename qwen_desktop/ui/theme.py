@@ -7,6 +7,7 @@ Painters ask ``color``, ``size``, ``radius`` and ``font``, and repaint on ``chan
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, TypeAlias
@@ -47,8 +48,6 @@ class Theme(QObject):
         #: The user's text size in percent.
         self.text_size = 100
         self._app: QApplication | None = None
-        self._ui_family = ""
-        self._code_family = ""
         #: The colour set in use: "light", "dark" or "contrast".
         self.name = self._wanted()
 
@@ -72,14 +71,8 @@ class Theme(QObject):
         return self.color("border" if self.name == "dark" and ground == "sunken" else ground)
 
     def size(self, name: str) -> int:
-        """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
-        group, _, key = name.partition(".")
-        value = self._sizes[group]
-        if isinstance(value, list):
-            value = value[int(key)]
-        elif isinstance(value, dict):
-            value = value[key]
-        return int(value)
+        """A size in logical pixels: "control_height", "rail_width", …"""
+        return int(self._sizes[name])
 
     def scaled(self, name: str) -> int:
         """``size`` grown with the text, for heights that hold a line of it; never below the size itself."""
@@ -99,8 +92,7 @@ class Theme(QObject):
 
     def font(self, role: FontRole, *, weight: int = 400, tabular: bool = False) -> QFont:
         """The font of a role at the user's text size. ``weight`` is 100 to 900; ``tabular`` keeps digits in line."""
-        self._find_families()
-        font = QFont(self._code_family if role == "code" else self._ui_family)
+        font = QFont(self._families[role == "code"])
         pixels: int = self._sizes["type"]["small" if role == "code" else role]
         font.setPixelSize(max(8, round(pixels * self.text_size / 100)))
         font.setWeight(QFont.Weight(weight))
@@ -225,15 +217,14 @@ class Theme(QObject):
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)
 
-    def _find_families(self) -> None:
-        if self._ui_family:
-            return
+    @cached_property
+    def _families(self) -> tuple[str, str]:
+        """The family of the window's words, and that of code."""
         family = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
         if sys.platform.startswith("linux") and family.lower() in _NO_CHOICE and QFontDatabase.hasFamily("Inter"):
             family = "Inter"
-        self._ui_family = family
         fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
-        self._code_family = next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
+        return family, next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
 
 
 def mark(widget: QWidget, name: str, value: object) -> None:

@@ -166,13 +166,10 @@ class Composer(FloatingFrame):
         self._was_empty = empty
 
     def _update_button(self) -> None:
-        if self._running:
-            self.button.set_icon("stop", self.tr("Stop"))
-            self.button.setEnabled(True)
-        else:
-            self.button.set_icon("arrow-up", self.tr("Send"))
-            beside = bool(self._pastes or self._attachments)
-            self.button.setEnabled(beside or not self.edit.document().isEmpty())
+        stop, send = ("stop", self.tr("Stop")), ("arrow-up", self.tr("Send"))
+        self.button.set_icon(*(stop if self._running else send))
+        beside = bool(self._pastes or self._attachments)
+        self.button.setEnabled(self._running or beside or not self.edit.document().isEmpty())
 
     def _pressed(self) -> None:
         if self._running:

@@ -72,28 +72,20 @@ class MessageEdit(QPlainTextEdit):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
         if event.key() in _ENTER and self.composing():
             event.ignore()  # it confirms what the input method shows, and nothing else
-            return
-        if event.key() in _ENTER:
-            modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-            plain = modifiers == Qt.KeyboardModifier.NoModifier
-            with_ctrl = modifiers == Qt.KeyboardModifier.ControlModifier
-            if (self.send_with == "enter" and plain) or with_ctrl:
+        elif event.key() in _ENTER:
+            plain = self.send_with == "enter" and modifiers == Qt.KeyboardModifier.NoModifier
+            if plain or modifiers == Qt.KeyboardModifier.ControlModifier:
                 self.send_wanted.emit()
-                return
-            self.textCursor().insertBlock()
-            self.ensureCursorVisible()
-            return
-        if (
-            event.key() == Qt.Key.Key_Up
-            and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
-            and self.document().isEmpty()
-            and not self.composing()
-        ):
+            else:
+                self.textCursor().insertBlock()
+                self.ensureCursorVisible()
+        elif event.key() == Qt.Key.Key_Up and not (modifiers or self.composing()) and self.document().isEmpty():
             self.recall_wanted.emit()
-            return
-        super().keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
         if (

@@ -97,15 +97,9 @@ class ChatPage(ListPage):
 
     def copy_chat(self) -> None:
         """Copy the whole chat as text."""
-        if self.sidelist.target:
-            self._ui.operations.run(
-                self._ui.services.history.plain_text(
-                    self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
-                ),
-                owner=self,
-                on_done=self._copy_chat,
-                wish=_COPIED,
-            )
+        if target := self.sidelist.target:
+            text = self._ui.services.history.plain_text(target, you=self.tr("You"), assistant=self.tr("Assistant"))
+            self._ui.operations.run(text, owner=self, on_done=self._copy_chat, wish=_COPIED)
 
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""

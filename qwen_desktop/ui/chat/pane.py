@@ -165,13 +165,10 @@ class ConversationPane(QWidget):
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
         self.status.set_running(True)
-        self._ui.operations.run(
-            self._ui.services.chat.send(
-                draft.parts, conversation_id=self._id, new=not where, thinking=self._thinking(), model=self.model
-            ),
-            owner=self,
-            on_error=failed,
+        sent = self._ui.services.chat.send(
+            draft.parts, conversation_id=self._id, new=not where, thinking=self._thinking(), model=self.model
         )
+        self._ui.operations.run(sent, owner=self, on_error=failed)
 
     def stop(self) -> None:
         """Stop the answer that runs here."""
@@ -262,13 +259,8 @@ class ConversationPane(QWidget):
     def _thinking_chosen(self, value: str) -> None:
         mode = ThinkingMode(value)
         if self.current:
-            self._ui.operations.run(
-                self._ui.services.history.set_thinking(self.current, mode),
-                owner=self,
-                on_done=self._show_thinking,
-                on_error=self._show_thinking,
-                wish=self._thinking_wish,
-            )
+            stored, show = self._ui.services.history.set_thinking(self.current, mode), self._show_thinking
+            self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._thinking_wish)
         else:
             self._new_thinking = mode
 
