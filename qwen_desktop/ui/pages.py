@@ -79,11 +79,10 @@ class Pages(QStackedWidget):
 
     def page(self, command: str) -> QWidget:
         """The page of a command; raises ``KeyError`` for one that shows none."""
-        found = self._built.get(command)
-        if found is None:
-            found = self._built[command] = self._rows[command].build(self._window)
-            self.addWidget(found)
-        return found
+        if command not in self._built:
+            self._built[command] = self._rows[command].build(self._window)
+            self.addWidget(self._built[command])
+        return self._built[command]
 
     def built(self, command: str) -> QWidget | None:
         """The page of a command once it was built."""
