@@ -21,7 +21,15 @@ T = TypeVar("T")
 #: Codes of the extensions: a string that is no text, and a map with such strings as keys.
 _STRING, _MAP = 1, 2
 
-_encode = msgspec.msgpack.Encoder().encode
+
+def _marked_source(value: Any) -> str:
+    """A marked text is a string of our own kind (``core.text.Source``), which msgspec asks about."""
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(f"objects of type {type(value).__name__} cannot be written")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_marked_source).encode
 
 
 def pack(value: Any) -> bytes:
@@ -29,7 +37,7 @@ def pack(value: Any) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return _encode(_marked(msgspec.to_builtins(value)))
+        return _encode(_marked(msgspec.to_builtins(value, enc_hook=_marked_source)))
 
 
 class Unpacker(Generic[T]):
@@ -65,10 +73,12 @@ def unpack(data: bytes | msgspec.Raw, kind: type[T]) -> T:
 def to_json(value: Any, *, indent: int | None = None) -> bytes:
     """JSON of structs and plain data in UTF-8, with line ends when ``indent`` is given."""
     try:
-        data = msgspec.json.encode(value)
+        data = msgspec.json.encode(value, enc_hook=_marked_source)
     except UnicodeEncodeError:
         between = (",", ":") if indent is None else None
-        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=indent, separators=between)
+        text = json.dumps(
+            msgspec.to_builtins(value, enc_hook=_marked_source), ensure_ascii=False, indent=indent, separators=between
+        )
         return text.encode("utf-8", "backslashreplace")
     return data if indent is None else msgspec.json.format(data, indent=indent)
 

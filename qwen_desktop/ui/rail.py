@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.actions import Actions
@@ -67,5 +67,5 @@ class Rail(QWidget):
         return self._buttons[command]
 
     def _open_menu(self) -> None:
-        corner = self._menu_button.mapToGlobal(QPoint(self._menu_button.width() + 6, self._menu_button.height()))
-        self._menu.popup(corner - QPoint(0, self._menu.sizeHint().height()))
+        button = self._menu_button
+        self._menu.open_by(button, button.width() + 6, button.height() - self._menu.sizeHint().height())

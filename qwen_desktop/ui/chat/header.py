@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.actions import Actions
@@ -46,5 +46,5 @@ class ChatHeader(QWidget):
         self.setFixedHeight(self._theme.scaled("control_height") + 18)
 
     def _open(self) -> None:
-        corner = self.menu_button.mapToGlobal(QPoint(self.menu_button.width(), self.menu_button.height() + 4))
-        self._menu.popup(corner - QPoint(self._menu.sizeHint().width(), 0))
+        button = self.menu_button
+        self._menu.open_by(button, button.width() - self._menu.sizeHint().width(), button.height() + 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
@@ -25,10 +25,10 @@ class ModelMenu(Menu):
         self._shared = actions
 
     def open_above(self, anchor: QWidget, state: ModelState, recent: tuple[str, ...]) -> None:
-        """Open with its lower right corner at the upper right of ``anchor``."""
+        """Open above ``anchor``, their ends in line."""
         self.fill(state, recent)
         size = self.sizeHint()
-        self.popup(anchor.mapToGlobal(QPoint(anchor.width() - size.width(), -size.height() - 4)))
+        self.open_by(anchor, anchor.width() - size.width(), -size.height() - 4)
 
     def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:
         """Build the entries; the model in use has a tick."""

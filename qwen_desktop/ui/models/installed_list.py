@@ -157,8 +157,7 @@ class InstalledList(QWidget):
     def _open_below(self, row: InstalledRow) -> None:
         """The … menu stands below its button, its end at the button's."""
         button, size = row.more, self.menu_for(row.row).sizeHint()
-        start = 0 if button.isRightToLeft() else button.width() - size.width()
-        self.menu.popup(button.mapToGlobal(QPoint(start, button.height() + 4)))
+        self.menu.open_by(button, button.width() - size.width(), button.height() + 4)
 
     def open_menu(self, model: InstalledModel | None, place: QPoint) -> None:
         """Open the … menu of a model at ``place``."""

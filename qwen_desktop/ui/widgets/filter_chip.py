@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
@@ -75,7 +75,7 @@ class FilterChip(QPushButton):
         if self.isCheckable():
             self._choose("on" if self.isChecked() else "")
         else:
-            self._menu.popup(self.mapToGlobal(QPoint(0, self.height() + 4)))
+            self._menu.open_by(self, 0, self.height() + 4)
 
     def _choose(self, value: str) -> None:
         if value != self.value:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QWidget
 
 from qwen_desktop.ui import icons
@@ -49,6 +49,13 @@ class Menu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
         self.aboutToShow.connect(self._fit_corners)
+
+    def open_by(self, anchor: QWidget, start: int, top: int) -> None:
+        """Open ``start`` px after the start of ``anchor`` and ``top`` px below its top, both may be negative."""
+        place = QRect(QPoint(start, top), self.sizeHint())
+        # Not the anchor's own direction: a button with its icon behind the words runs against the window.
+        shown = QStyle.visualRect(QGuiApplication.layoutDirection(), anchor.rect(), place)
+        self.popup(anchor.mapToGlobal(shown.topLeft()))
 
     def _fit_corners(self) -> None:
         mark(self, "rounded", can_blend())

@@ -102,7 +102,7 @@ async def test_every_face_gives_one_answer(make: Make, seed: int) -> None:
     look = Look(ui, chance)
     page = await opened(ui)
     page.catalogue.filters.fits.set_value("")
-    welcome = RecommendedCard(page._shell, page.state, page._starter)
+    welcome = RecommendedCard(page._ui, page.state, page._starter)
     for _ in range(6):
         await look.case.step()
         await ui.rest()

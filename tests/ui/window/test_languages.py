@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QDialog
 
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from tests import pseudo
 from tests.ui.foreign import English, english
 from tests.ui.looks import stays_cut_off
@@ -98,3 +99,25 @@ async def test_no_dialog_speaks_english(make: Make, language: str) -> None:
                 dialog.reject()
         await asyncio.sleep(0.02)
     assert not found.wrong, "\n".join(found.wrong)
+
+
+async def test_menus_open_towards_the_inside_of_the_window(make: Make, language: str) -> None:
+    ui = await make(size=(900, 760))
+    await ui.say("2 + 2")
+    page = await opened(ui)
+    await ui.rest()
+    places: dict[str, tuple[str, Callable[[], object]]] = {
+        "app": ("view.chat", ui.window.rail._menu_button.click),
+        "chat": ("view.chat", ui.chat.header.menu_button.click),
+        "model": ("view.chat", ui.chat.pane.composer.model.click),
+        "filter": ("view.models", page.findChildren(FilterChip)[1].click),
+    }
+    for name, (command, show) in places.items():
+        ui.window.show_page(command)
+        show()
+        await asyncio.sleep(0.02)
+        menu = QApplication.activePopupWidget()
+        assert menu is not None, name
+        shown, room = menu.geometry(), ui.window.geometry()
+        assert room.left() <= shown.left() and shown.right() <= room.right(), name
+        menu.close()

@@ -12,6 +12,7 @@ import pytest
 from msgspec import Struct
 
 from qwen_desktop.core.packed import Unpacker, from_json, pack, to_json
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 SIGNS = [*map(chr, (0, 10, 34, 92, 0x20AC, 0x1F600)), *"aé水/", *(chr(n) for n in (0xDC80, 0xDCE9, 0xDCFF))]
 
@@ -77,3 +78,12 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 def test_other_json_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         from_json(data, Named)
+
+
+def test_a_marked_text_is_written_as_the_string_it_is() -> None:
+    marked = QT_TRANSLATE_NOOP("tests", "none yet")
+    for rest in ({"value": marked}, {"value": marked, "name": "\udce9"}):
+        assert Unpacker[Named](Named)(pack(Named("a", rest=rest))).rest == rest
+        assert from_json(to_json(Named("a", rest=rest)), Named).rest == rest
+    with pytest.raises(NotImplementedError):
+        pack({"value": object()})
