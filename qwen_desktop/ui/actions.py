@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
@@ -33,7 +33,6 @@ class Actions(QObject):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._actions: dict[str, QAction] = {}
-        self._connected: set[str] = set()
         for command in COMMANDS:
             action = QAction(texts.marked(command.title), self)
             action.setObjectName(command.id)
@@ -48,14 +47,10 @@ class Actions(QObject):
     def __getitem__(self, command_id: str) -> QAction:
         return self._actions[command_id]
 
-    def connect_to(self, command_id: str, slot: Callable[[], object]) -> None:
-        """Do ``slot`` when the command is given; raises ``KeyError`` for an id that is not in the table."""
-        self._actions[command_id].triggered.connect(lambda _checked=False: slot())
-        self._connected.add(command_id)
-
-    def unconnected(self) -> frozenset[str]:
-        """Commands that nothing answers to; empty in a finished window."""
-        return frozenset(self._actions) - self._connected
+    def connect_all(self, slots: Mapping[str, Callable[[], object]]) -> None:
+        """Do what stands in ``slots`` when a command is given; raises ``KeyError`` for one that is missing there."""
+        for command_id, action in self._actions.items():
+            action.triggered.connect(lambda _checked=False, slot=slots[command_id]: slot())
 
     def trigger(self, command_id: str) -> None:
         """Give a command, as its key would; unknown and disabled ones do nothing."""

@@ -35,11 +35,8 @@ def _has_compositor(connection: int) -> bool:
     server = ctypes.c_void_p(connection)
     screen = os.environ.get("DISPLAY", "").rpartition(":")[2].partition(".")[2] or "0"
     name = f"_NET_WM_CM_S{screen}".encode()
-    atom = _answer(
-        xcb.xcb_intern_atom_reply,
-        server,
-        xcb.xcb_intern_atom(server, ctypes.c_uint8(0), ctypes.c_uint16(len(name)), name),
-    )
+    asked = xcb.xcb_intern_atom(server, ctypes.c_uint8(0), ctypes.c_uint16(len(name)), name)
+    atom = _answer(xcb.xcb_intern_atom_reply, server, asked)
     if not atom:
         return False
     asked = xcb.xcb_get_selection_owner(server, ctypes.c_uint32(atom))

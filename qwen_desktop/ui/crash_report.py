@@ -73,11 +73,9 @@ class CrashWatch:
             begun = self._marker.read_text(encoding="utf-8", errors="replace").strip()[:200]
         except OSError:
             return None
-        try:
-            with self._crash.open("rb") as file:
-                stacks = file.read(_LIMIT).decode("utf-8", "replace")
-        except OSError:
-            stacks = ""
+        stacks = ""
+        with contextlib.suppress(OSError), self._crash.open("rb") as file:
+            stacks = file.read(_LIMIT).decode("utf-8", "replace")
         return "\n".join(
             [
                 f"Qwen Desktop {begun} ended unexpectedly.",

@@ -31,9 +31,8 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
         columns.addLayout(_table(theme, part, body), 1)
     for label in body.findChildren(QLabel):
         label.ensurePolished()  # the style sheet's padding counts
-    scroll = QScrollArea(dialog)
+    scroll = QScrollArea(dialog, widgetResizable=True)
     scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setWidgetResizable(True)
     scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     scroll.setWidget(body)
     scroll.setMinimumHeight(min(body.sizeHint().height() + 8, max(240, parent.height() - 180)))
@@ -61,10 +60,8 @@ def _table(theme: Theme, commands: list[Command], parent: QWidget) -> QGridLayou
 
 def about(theme: Theme, parent: QWidget) -> Dialog:
     """Version, and what this is."""
-    text = "\n\n".join(about_sentences())
-    dialog = Dialog(theme, f"{APP} {__version__}", text, parent)
-    line = Paragraph(theme, versions(), dialog, role="small", color="text_muted")
-    dialog.body.addWidget(line)
+    dialog = Dialog(theme, f"{APP} {__version__}", "\n\n".join(about_sentences()), parent)
+    dialog.body.addWidget(Paragraph(theme, versions(), dialog, role="small", color="text_muted"))
     dialog.add_button(translate("dialogs", "Copy versions"), lambda: QGuiApplication.clipboard().setText(versions()))
     dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog

@@ -62,10 +62,6 @@ class FirstPaintWindow(QMainWindow):
         grounds = self.state.grounds
         painter.fillRect(self.rect(), QColor(grounds.get("window", self.palette().window().color().name())))
         if grounds:
-            width = self.rail_width
-            for rect, role in (
-                (QRect(0, 0, width, self.height()), "rail"),
-                (QRect(width - 1, 0, 1, self.height()), "border"),
-            ):
-                there = QStyle.visualRect(self.layoutDirection(), self.rect(), rect)
+            for left, width, role in ((0, self.rail_width, "rail"), (self.rail_width - 1, 1, "border")):
+                there = QStyle.visualRect(self.layoutDirection(), self.rect(), QRect(left, 0, width, self.height()))
                 painter.fillRect(there, QColor(grounds.get(role, "")))

@@ -41,11 +41,5 @@ class GcTimer(QObject):
     def _look(self) -> None:
         young, middle, old = gc.get_count()
         most_young, most_middle, most_old = gc.get_threshold()
-        if young <= most_young:
-            return
-        if old > most_old and not self._busy():
-            gc.collect(2)
-        elif middle > most_middle:
-            gc.collect(1)
-        else:
-            gc.collect(0)
+        if young > most_young:
+            gc.collect(2 if old > most_old and not self._busy() else 1 if middle > most_middle else 0)

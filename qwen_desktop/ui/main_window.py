@@ -68,9 +68,8 @@ class MainWindow(FirstPaintWindow):
         self._theme = theme
         # Qt's own file dialog remembers folders: with our settings, and not in a file beside everybody's.
         dialogs = str(services.paths.config / "dialogs")
-        if not is_text(dialogs):
-            dialogs = os.devnull  # Qt cannot name such a folder: nothing is remembered
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, dialogs)
+        place = dialogs if is_text(dialogs) else os.devnull  # Qt cannot name such a folder: nothing is remembered
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, place)
         self.notify = Notify(theme, self)
         self.actions_ = Actions(self)
         self.operations = Operations(self.notify, self)
@@ -152,14 +151,13 @@ class MainWindow(FirstPaintWindow):
             "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
             "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
             "view.normal": lambda: self._scale(0),
-            "view.fullscreen": self._full_screen,
+            "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
             "network.online": self._go_online,
             "help.shortcuts": self._show_shortcuts,
             "help.about": self._show_about,
             "app.quit": self.quitting.ask,
         }
-        for command, slot in slots.items():
-            self.actions_.connect_to(command, slot)
+        self.actions_.connect_all(slots)
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
         undo.activated.connect(self.notify.undo_last)
         self.notify.action_requested.connect(self.actions_.trigger)
@@ -264,7 +262,7 @@ class MainWindow(FirstPaintWindow):
         from qwen_desktop.ui.first_page import first_page  # noqa: PLC0415
 
         chats = await self._services.history.list()
-        self.chat.show_list_of(chats)
+        self.chat.sidelist.model.set_all(chats)
         model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
         if self.pages.currentWidget() is not self._skeleton:
             return
@@ -277,11 +275,10 @@ class MainWindow(FirstPaintWindow):
     def open_files(self, files: tuple[str, ...]) -> None:
         """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
         as one: what it is, the file itself says when it is opened."""
-        models = [name for name in files if _may_be_model(Path(name).name)]
-        if not models:
+        if model := next((name for name in files if _may_be_model(Path(name).name)), ""):
+            self.use_model(model)
+        else:
             self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
-            return
-        self.use_model(models[0])
 
     def offer_crash_report(self, report: str) -> None:
         """Tell that the last run crashed and offer its report."""
@@ -322,9 +319,6 @@ class MainWindow(FirstPaintWindow):
         wanted = max(low, min(high, now + step)) if step else 100
         if wanted != now:
             self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
-
-    def _full_screen(self) -> None:
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         look = event.after.appearance

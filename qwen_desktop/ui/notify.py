@@ -32,7 +32,7 @@ class Notify(QObject):
         self.toasts = ToastStack(theme, window)
         #: Shows a text; see ``ToastStack.add``.
         self.toast = self.toasts.add
-        self._undo: tuple[Toast, Callable[[], None]] | None = None
+        self._undo: Toast | None = None
 
     def _dialog(self, title: str, text: str, *, width: int = 440) -> Dialog:
         return Dialog(self._theme, title, text, self._window, width=width)
@@ -40,19 +40,17 @@ class Notify(QObject):
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
         """Show ``text`` with an Undo button; ``undo_last`` (Ctrl+Z) does the same while it is on show."""
         toast = self.toast(text, action=self.tr("Undo"), act=undo)
-        self._undo = (toast, undo)
+        self._undo = toast
         toast.closed.connect(lambda: self._forget(toast))
         return toast
 
-    def undo_last(self) -> bool:
-        """Undo what the newest undo toast offers; False when none is on show."""
-        if self._undo is None:
-            return False
-        self._undo[0].act()
-        return True
+    def undo_last(self) -> None:
+        """Undo what the newest undo toast offers, if one is on show."""
+        if self._undo is not None:
+            self._undo.act()
 
     def _forget(self, toast: Toast) -> None:
-        if self._undo is not None and self._undo[0] is toast:
+        if self._undo is toast:
             self._undo = None
 
     def told(self, remark: Notified) -> None:

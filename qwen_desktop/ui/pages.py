@@ -21,7 +21,7 @@ def _chat(window: MainWindow) -> QWidget:
 
     page = ChatPage(window.ui)
     page.model_opened.connect(window.use_model)
-    page.conversation_shown.connect(window.conversation_shown)
+    page.pane.shown.connect(window.conversation_shown)
     width = window.state.list_width
     page.splitter.setSizes([width, max(400, window.width() - width)])
     window.models.put_into(page.sidelist)
@@ -79,11 +79,10 @@ class Pages(QStackedWidget):
 
     def page(self, command: str) -> QWidget:
         """The page of a command; raises ``KeyError`` for one that shows none."""
-        found = self._built.get(command)
-        if found is None:
-            found = self._built[command] = self._rows[command].build(self._window)
-            self.addWidget(found)
-        return found
+        if command not in self._built:
+            self._built[command] = self._rows[command].build(self._window)
+            self.addWidget(self._built[command])
+        return self._built[command]
 
     def built(self, command: str) -> QWidget | None:
         """The page of a command once it was built."""

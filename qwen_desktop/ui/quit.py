@@ -31,8 +31,7 @@ class Quit(QObject):
         """The user wants the app to end: asked about first while answers run."""
         if self._begun or self.question is not None:
             return
-        running = len(self._window.ui.services.chat.running())
-        if not running:
+        if not (running := len(self._window.ui.services.chat.running())):
             self.now()
             return
         self.question = self._window.notify.ask(
@@ -60,8 +59,7 @@ class Quit(QObject):
     async def _end(self, settle: float) -> None:
         """Let what is being saved be saved, then say that the app may end."""
         window = self._window
-        focused = window.focusWidget()
-        if focused is not None:
+        if (focused := window.focusWidget()) is not None:
             focused.clearFocus()  # fields take over what was typed when they are left
         for asked in window.findChildren(QDialog):
             asked.reject()  # whoever waits for its answer gets one

@@ -7,6 +7,7 @@ Painters ask ``color``, ``size``, ``radius`` and ``font``, and repaint on ``chan
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, TypeAlias
@@ -44,50 +45,34 @@ class Theme(QObject):
         self._icons = resources / "icons"
         self._mode: Mode = "system"
         self._motion: Motion = "system"
-        self._text_size = 100
+        #: The user's text size in percent.
+        self.text_size = 100
         self._app: QApplication | None = None
-        self._ui_family = ""
-        self._code_family = ""
-        self._name = self._wanted()
+        #: The colour set in use: "light", "dark" or "contrast".
+        self.name = self._wanted()
 
     # What painters ask ------------------------------------------------------------------------------------------------
 
     @property
-    def name(self) -> str:
-        """The colour set in use: "light", "dark" or "contrast"."""
-        return self._name
-
-    @property
     def dark(self) -> bool:
         """Whether light text stands on dark ground."""
-        return self._name != "light"
-
-    @property
-    def text_size(self) -> int:
-        """The user's text size in percent."""
-        return self._text_size
+        return self.name != "light"
 
     def color(self, role: str) -> QColor:
         """The colour of a role of ``tokens.json``; raises ``KeyError`` for an unknown role."""
-        return QColor(self._colors[self._name][role])
+        return QColor(self._colors[self.name][role])
 
     def edge(self, ground: str) -> QColor:
         """The colour of the line around a tint ("sunken", "user_message", "bad_soft", …): its own, but where the tint
         alone can hardly be seen (all in high contrast, and what is sunken in the dark) one that can."""
         tone, soft, _ = ground.partition("_soft")
-        if self._name == "contrast":
+        if self.name == "contrast":
             return self.color(tone if soft else "border")
-        return self.color("border" if self._name == "dark" and ground == "sunken" else ground)
+        return self.color("border" if self.name == "dark" and ground == "sunken" else ground)
 
     def size(self, name: str) -> int:
-        """A size in logical pixels: "control_height", "rail_width", …, or "space.2", "type.body" for the groups."""
-        group, _, key = name.partition(".")
-        value = self._sizes[group]
-        if isinstance(value, list):
-            value = value[int(key)]
-        elif isinstance(value, dict):
-            value = value[key]
-        return int(value)
+        """A size in logical pixels: "control_height", "rail_width", …"""
+        return int(self._sizes[name])
 
     def scaled(self, name: str) -> int:
         """``size`` grown with the text, for heights that hold a line of it; never below the size itself."""
@@ -95,7 +80,7 @@ class Theme(QObject):
 
     def grown(self, pixels: int) -> int:
         """So many pixels grown with the text, half as much as that: for signs beside it. Never fewer."""
-        return max(pixels, round(pixels * (0.5 + self._text_size / 200)))
+        return max(pixels, round(pixels * (0.5 + self.text_size / 200)))
 
     def radius(self, name: str) -> int:
         """A corner's radius: "small", "control", "card" or "composer"."""
@@ -107,10 +92,9 @@ class Theme(QObject):
 
     def font(self, role: FontRole, *, weight: int = 400, tabular: bool = False) -> QFont:
         """The font of a role at the user's text size. ``weight`` is 100 to 900; ``tabular`` keeps digits in line."""
-        self._find_families()
-        font = QFont(self._code_family if role == "code" else self._ui_family)
+        font = QFont(self._families[role == "code"])
         pixels: int = self._sizes["type"]["small" if role == "code" else role]
-        font.setPixelSize(max(8, round(pixels * self._text_size / 100)))
+        font.setPixelSize(max(8, round(pixels * self.text_size / 100)))
         font.setWeight(QFont.Weight(weight))
         if role == "code":
             font.setFixedPitch(True)
@@ -136,8 +120,8 @@ class Theme(QObject):
 
     def set_text_size(self, percent: int) -> None:
         """Scale all text; 100 is normal."""
-        if percent != self._text_size:
-            self._text_size = percent
+        if percent != self.text_size:
+            self.text_size = percent
             self._refresh(force=True)
 
     def set_motion(self, motion: Motion) -> None:
@@ -154,7 +138,7 @@ class Theme(QObject):
         if accessibility is not None and hasattr(accessibility, "contrastPreferenceChanged"):
             accessibility.contrastPreferenceChanged.connect(lambda _preference: self._refresh())
         self._ask_platform()
-        self._name = self._wanted()
+        self.name = self._wanted()
         self._dress(app)
 
     # Inside -----------------------------------------------------------------------------------------------------------
@@ -176,9 +160,9 @@ class Theme(QObject):
 
     def _refresh(self, *, force: bool = False) -> None:
         wanted = self._wanted()
-        if wanted == self._name and not force:
+        if wanted == self.name and not force:
             return
-        self._name = wanted
+        self.name = wanted
         if self._app is not None:
             self._dress(self._app)
         self.changed.emit()
@@ -213,10 +197,10 @@ class Theme(QObject):
 
     def style_sheet(self) -> str:
         """The style sheet of the controls for this look."""
-        places = {role: _css(color) for role, color in self._colors[self._name].items()}
+        places = {role: _css(color) for role, color in self._colors[self.name].items()}
         places.update({f"radius_{k}": f"{v}px" for k, v in self._sizes["radius"].items()})
         places.update(
-            {f"type_{k}": f"{max(8, round(v * self._text_size / 100))}px" for k, v in self._sizes["type"].items()}
+            {f"type_{k}": f"{max(8, round(v * self.text_size / 100))}px" for k, v in self._sizes["type"].items()}
         )
         chip = max(28, self.scaled("control_height") - 6)
         places["chip"], places["radius_chip"] = f"{chip - 4}px", f"{(chip - 2) // 2}px"
@@ -233,15 +217,14 @@ class Theme(QObject):
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)
 
-    def _find_families(self) -> None:
-        if self._ui_family:
-            return
+    @cached_property
+    def _families(self) -> tuple[str, str]:
+        """The family of the window's words, and that of code."""
         family = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).family()
         if sys.platform.startswith("linux") and family.lower() in _NO_CHOICE and QFontDatabase.hasFamily("Inter"):
             family = "Inter"
-        self._ui_family = family
         fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
-        self._code_family = next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
+        return family, next((name for name in _CODE_FAMILIES if QFontDatabase.hasFamily(name)), fixed)
 
 
 def mark(widget: QWidget, name: str, value: object) -> None:
@@ -267,8 +250,6 @@ def _css(color: QColor) -> str:
 
 def _system_prefers(hint: str, value: str) -> bool:
     """Ask Qt's accessibility hints (6.10 and later); False where this Qt or platform does not say."""
-    if QGuiApplication.instance() is None:
-        return False
     hints = QGuiApplication.styleHints()  # kept: the wrapper of its child dies with it
     accessibility = getattr(hints, "accessibility", lambda: None)()
     asked = getattr(accessibility, hint, None)

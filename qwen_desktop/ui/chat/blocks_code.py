@@ -121,8 +121,7 @@ class CodeLayout(WideLayout[CodeBlock]):
     # Rows ------------------------------------------------------------------------------------------------------------
 
     def _row(self, number: int) -> tuple[QTextLayout, Units]:
-        found = self._layouts.get(number)
-        if found is not None:
+        if (found := self._layouts.get(number)) is not None:
             return found
         start, end = self._rows[number], self._ends[number]
         text = self.block.text[start:end]

@@ -91,24 +91,18 @@ class Composer(FloatingFrame):
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
-        self.button.setProperty("round", True)
         self.button.clicked.connect(self._pressed)
         self._chips = column(gap=6)
-        self._late = QTimer(self)
-        self._late.setSingleShot(True)
-        self._late.setInterval(_SHOW_LOADING_MS)
+        self._late = QTimer(self, singleShot=True, interval=_SHOW_LOADING_MS)
         self._late.timeout.connect(lambda: self._show_loading(True))
-        self._lay_out()
-        self._update_button()
-        self.setFocusProxy(self.edit)
-
-    def _lay_out(self) -> None:
         right = QWidget(self)
         row((self.loading, 1), (None, 0), self.model, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
         column(self._chips, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
+        self._update_button()
+        self.setFocusProxy(self.edit)
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -172,13 +166,10 @@ class Composer(FloatingFrame):
         self._was_empty = empty
 
     def _update_button(self) -> None:
-        if self._running:
-            self.button.set_icon("stop", self.tr("Stop"))
-            self.button.setEnabled(True)
-        else:
-            self.button.set_icon("arrow-up", self.tr("Send"))
-            beside = bool(self._pastes or self._attachments)
-            self.button.setEnabled(beside or not self.edit.document().isEmpty())
+        stop, send = ("stop", self.tr("Stop")), ("arrow-up", self.tr("Send"))
+        self.button.set_icon(*(stop if self._running else send))
+        beside = bool(self._pastes or self._attachments)
+        self.button.setEnabled(self._running or beside or not self.edit.document().isEmpty())
 
     def _pressed(self) -> None:
         if self._running:
@@ -202,8 +193,7 @@ class Composer(FloatingFrame):
 
     def _show_pastes(self) -> None:
         while (item := self._chips.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
+            if (widget := item.widget()) is not None:
                 widget.deleteLater()
         for place, text in enumerate(self._pastes):
             chip = _PasteChip(self._theme, text, self)
@@ -265,9 +255,7 @@ class LoadingRow(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._bar = QProgressBar(self)
-        self._bar.setRange(0, 1000)
-        self._bar.setTextVisible(False)
+        self._bar = QProgressBar(self, maximum=1000, textVisible=False)
         self._name = ElidedLabel(theme, "", self, role="small", weight=600)
         self._facts = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         column(row((self._name, 1), self._facts, gap=5), self._bar, on=self, gap=5, margins=(0, 0, 12, 2))

@@ -31,7 +31,6 @@ _TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
 _SAID = int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
 _NOWHERE = QModelIndex()
-_NO_FLAGS = Qt.ItemFlag.NoItemFlags
 _FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
 _FLAGS |= Qt.ItemFlag.ItemNeverHasChildren
 _KEY = attrgetter("key")
@@ -133,8 +132,7 @@ class ConversationTree(QAbstractItemModel):
 
     def index_of(self, conversation_id: str) -> QModelIndex:
         """Where it is shown; invalid when it is not."""
-        node = self._shown.get(conversation_id)
-        return QModelIndex() if node is None else self._index(node)
+        return self._index(self._shown.get(conversation_id))
 
     def is_heading(self, index: Index) -> bool:
         """Whether this row is a heading."""
@@ -149,8 +147,7 @@ class ConversationTree(QAbstractItemModel):
         return QModelIndex()
 
     def parent(self, index: Index) -> QModelIndex:  # type: ignore[override] # not QObject.parent()
-        parent = self._node(index).parent
-        return QModelIndex() if parent is None else self._index(parent)
+        return self._index(self._node(index).parent)
 
     def rowCount(self, parent: Index = _NOWHERE) -> int:
         return len(self._node(parent).children)
@@ -163,14 +160,9 @@ class ConversationTree(QAbstractItemModel):
         conversation = node.conversation
         facts: dict[int, Any] = {}
         if conversation is not None:
-            title, running = conversation.title or self.tr("New chat"), conversation.id in self._running
-            facts = {
-                _TEXT: title,
-                _EDIT: title,
-                _SAID: self.tr("Chat"),
-                ID_ROLE: conversation.id,
-                RUNNING_ROLE: running,
-            }
+            title = conversation.title or self.tr("New chat")
+            facts = {_TEXT: title, _EDIT: title, _SAID: self.tr("Chat"), ID_ROLE: conversation.id}
+            facts[RUNNING_ROLE] = conversation.id in self._running
         elif node is not self._root:
             facts = {_TEXT: self._days[int(node.key[0])][1], _SAID: self.tr("Heading"), ID_ROLE: ""}
         return facts.get(role)
@@ -180,7 +172,7 @@ class ConversationTree(QAbstractItemModel):
         return self.tr("Chats") if role == _TEXT else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return _NO_FLAGS if self._node(index).conversation is None else _FLAGS
+        return Qt.ItemFlag.NoItemFlags if self.is_heading(index) else _FLAGS
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         conversation = self._node(index).conversation
@@ -195,8 +187,8 @@ class ConversationTree(QAbstractItemModel):
     def _node(self, index: Index) -> _Node:
         return self._nodes.get(index.internalId(), self._root)  # an invalid index has the number 0
 
-    def _index(self, node: _Node) -> QModelIndex:
-        if node.parent is None:
+    def _index(self, node: _Node | None) -> QModelIndex:
+        if node is None or node.parent is None:
             return QModelIndex()
         return self.createIndex(_place(node.parent, node.key), 0, node.number)
 

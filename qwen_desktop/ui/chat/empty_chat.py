@@ -36,8 +36,7 @@ class EmptyChat(QWidget):
         chip, title, text, buttons = (
             (part, Qt.AlignmentFlag.AlignHCenter) for part in (self._chip, self._title, self._text, self._buttons)
         )
-        parts = ((None, 3), chip, 4, title, text, 12, buttons, (None, 4))
-        column(*parts, on=self, gap=8, margins=(24, 24, 24, 24))
+        column((None, 3), chip, 4, title, text, 12, buttons, (None, 4), on=self, gap=8, margins=(24, 24, 24, 24))
 
     def set_model(self, state: ModelState) -> None:
         """Say who answers."""

@@ -32,8 +32,7 @@ class ChatHeader(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        parts = (self.list_button, self.title, self.chip, None, self.menu_button)
-        row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
+        row(self.list_button, self.title, self.chip, None, self.menu_button, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 

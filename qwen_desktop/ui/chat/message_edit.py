@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
@@ -27,7 +27,7 @@ class MessageEdit(QPlainTextEdit):
     focus_changed = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, tabChangesFocus=True)
         self._theme = theme
         self._limit = 300
         self._hint = ""
@@ -35,7 +35,6 @@ class MessageEdit(QPlainTextEdit):
         self.setObjectName("message")
         self.setProperty("ownFocus", True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setTabChangesFocus(True)
         self.document().setDocumentMargin(0)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -72,35 +71,21 @@ class MessageEdit(QPlainTextEdit):
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 
-    def sizeHint(self) -> QSize:
-        return QSize(200, self._height())
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(80, self.fontMetrics().lineSpacing() + 2)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
         if event.key() in _ENTER and self.composing():
             event.ignore()  # it confirms what the input method shows, and nothing else
-            return
-        if event.key() in _ENTER:
-            modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-            plain = modifiers == Qt.KeyboardModifier.NoModifier
-            with_ctrl = modifiers == Qt.KeyboardModifier.ControlModifier
-            if (self.send_with == "enter" and plain) or with_ctrl:
+        elif event.key() in _ENTER:
+            plain = self.send_with == "enter" and modifiers == Qt.KeyboardModifier.NoModifier
+            if plain or modifiers == Qt.KeyboardModifier.ControlModifier:
                 self.send_wanted.emit()
-                return
-            self.textCursor().insertBlock()
-            self.ensureCursorVisible()
-            return
-        if (
-            event.key() == Qt.Key.Key_Up
-            and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
-            and self.document().isEmpty()
-            and not self.composing()
-        ):
+            else:
+                self.textCursor().insertBlock()
+                self.ensureCursorVisible()
+        elif event.key() == Qt.Key.Key_Up and not (modifiers or self.composing()) and self.document().isEmpty():
             self.recall_wanted.emit()
-            return
-        super().keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
         if (
@@ -162,24 +147,20 @@ class MessageEdit(QPlainTextEdit):
             document.setDefaultTextOption(option)
             document.setDocumentMargin(1 if rtl else 0)  # for the caret at the edge
 
-    def _height(self) -> int:
-        # A QPlainTextEdit's document measures its height in lines.
-        rows = max(1, int(self.document().documentLayout().documentSize().height()))
-        return min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
-
     def _fit(self) -> None:
         room = self.viewport().width() - 2
         hint = self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room)
         if hint != self.placeholderText():
             self.setPlaceholderText(hint)
             self.viewport().update()  # Qt does so only where one comes or goes
-        height = self._height()
+        # A QPlainTextEdit's document measures its height in lines.
+        rows = max(1, int(self.document().documentLayout().documentSize().height()))
+        height = min(self._limit, rows * self.fontMetrics().lineSpacing() + 2)
         scrolls = height >= self._limit
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         if self.verticalScrollBarPolicy() != policy:
             self.setVerticalScrollBarPolicy(policy)
-        if self.minimumHeight() != height or self.maximumHeight() != height:
-            self.setFixedHeight(height)
+        self.setFixedHeight(height)
 
 
 def is_long(text: str) -> bool:

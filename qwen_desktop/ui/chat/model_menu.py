@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
@@ -27,7 +27,7 @@ class ModelMenu(Menu):
     def open_above(self, anchor: QWidget, state: ModelState, recent: tuple[str, ...]) -> None:
         """Open above ``anchor``, their ends in line."""
         self.fill(state, recent)
-        size: QSize = self.sizeHint()
+        size = self.sizeHint()
         self.open_by(anchor, anchor.width() - size.width(), -size.height() - 4)
 
     def fill(self, state: ModelState, recent: tuple[str, ...]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -31,15 +29,9 @@ class ChatPage(ListPage):
 
     #: The path of a model file that was chosen here.
     model_opened = Signal(object)  # a path
-    #: The id of the conversation that is on show now, "" for a new one.
-    conversation_shown = Signal(str)
 
     def __init__(self, ui: UiContext) -> None:
         super().__init__(ui, setting="appearance.sidelist")
-        self._services = ui.services
-        self._actions = ui.actions
-        self._notify = ui.notify
-        self._operations = ui.operations
         self.sidelist = SideList(ui.theme, ui.actions, self)
         self.header = ChatHeader(ui.theme, ui.actions, self)
         self.pane = ConversationPane(ui, header=self.header, parent=self)
@@ -51,7 +43,7 @@ class ChatPage(ListPage):
         self._show_pane()
 
     def _connect(self) -> None:
-        bus = self._services.bus
+        bus = self._ui.services.bus
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
@@ -60,21 +52,17 @@ class ChatPage(ListPage):
         self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
         self.pane.changed.connect(self._show_pane)
-        self.pane.shown.connect(self._shown)
+        self.pane.shown.connect(self.sidelist.choose)
         self.pane.model_chosen.connect(self._model_chosen)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
 
-    def show_list_of(self, chats: Iterable[Conversation]) -> None:
-        """Show these chats in the side list."""
-        self.sidelist.model.set_all(chats)
-
     async def start(self) -> None:
         """Look after the chosen model: the guide is loaded at once, since it is tiny, a large model when the user
         begins to write."""
-        await self._services.models.start()
-        if self._services.models.state.guide:
-            self._operations.run(self._services.models.warm(), owner=self)
+        await self._ui.services.models.start()
+        if self._ui.services.models.state.guide:
+            self._ui.operations.run(self._ui.services.models.warm(), owner=self)
 
     # Chats ------------------------------------------------------------------------------------------------------------
 
@@ -85,7 +73,7 @@ class ChatPage(ListPage):
 
     def open(self, conversation_id: str) -> asyncio.Task[None] | None:
         """Show a chat, "" for a new one. The task, if there is one, ends when the end of the chat is on show."""
-        self._operations.withdraw(_SHOWN)
+        self._ui.operations.withdraw(_SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
     def new_chat(self) -> None:
@@ -95,12 +83,12 @@ class ChatPage(ListPage):
 
     def find_chat(self) -> None:
         """Go to the Find field, showing the list when it is hidden."""
-        self._need_list()
+        self.keep_list(True)
         self.sidelist.focus_find()
 
     def rename(self) -> None:
         """Edit the title of the chosen chat in the list."""
-        self._need_list()
+        self.keep_list(True)
         self.sidelist.rename(self.sidelist.target)
 
     def delete(self) -> None:
@@ -109,20 +97,13 @@ class ChatPage(ListPage):
 
     def copy_chat(self) -> None:
         """Copy the whole chat as text."""
-        if self.sidelist.target:
-            self._operations.run(
-                self._services.history.plain_text(
-                    self.sidelist.target, you=self.tr("You"), assistant=self.tr("Assistant")
-                ),
-                owner=self,
-                on_done=self._copy_chat,
-                wish=_COPIED,
-            )
+        if target := self.sidelist.target:
+            text = self._ui.services.history.plain_text(target, you=self.tr("You"), assistant=self.tr("Assistant"))
+            self._ui.operations.run(text, owner=self, on_done=self._copy_chat, wish=_COPIED)
 
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
-        target = self.sidelist.neighbour(self.current, step)
-        if target:
+        if target := self.sidelist.neighbour(self.current, step):
             self.open(target)
 
     def show_list(self, shown: bool) -> None:
@@ -130,12 +111,8 @@ class ChatPage(ListPage):
         super().show_list(shown)
         self.header.list_button.setVisible(not shown)
 
-    def _need_list(self) -> None:
-        if self.list_hidden:
-            self.keep_list(True)
-
     def _rename(self, conversation_id: str, title: str) -> None:
-        self._operations.run(self._services.history.rename(conversation_id, title), owner=self)
+        self._ui.operations.run(self._ui.services.history.rename(conversation_id, title), owner=self)
 
     def _delete(self, conversation_id: str) -> None:
         found = self.sidelist.model.conversation(conversation_id)
@@ -143,36 +120,36 @@ class ChatPage(ListPage):
             return
         title = found.title if len(found.title) <= 40 else found.title[:39] + "…"
         told = texts.fill(self.tr("“{title}” is deleted."), title=title)
-        history = self._services.history
+        history = self._ui.services.history
 
         def undo() -> None:
             restored = history.undo_delete(conversation_id)
-            self._operations.run(restored, owner=self, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
+            self._ui.operations.run(restored, owner=self, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
 
-        self._operations.run(
-            history.delete(conversation_id), owner=self, on_done=lambda _: self._notify.undoable(told, undo)
+        self._ui.operations.run(
+            history.delete(conversation_id), owner=self, on_done=lambda _: self._ui.notify.undoable(told, undo)
         )
 
     def _copy_chat(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        self._notify.toast(self.tr("The chat is copied."))
+        self._ui.notify.toast(self.tr("The chat is copied."))
 
     def _forget_copy(self) -> None:
-        self._operations.withdraw(_COPIED)
+        self._ui.operations.withdraw(_COPIED)
 
     # Models -----------------------------------------------------------------------------------------------------------
 
     def use_guide(self) -> None:
         """Let the guide answer."""
-        self._operations.run(self._services.models.use_guide(), owner=self)
+        self._ui.operations.run(self._ui.services.models.use_guide(), owner=self)
 
     def open_model(self, path: str) -> None:
         """Choose a GGUF file and load it."""
-        self._operations.run(self._services.models.open_file(path), owner=self)
+        self._ui.operations.run(self._ui.services.models.open_file(path), owner=self)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
-        recent = self._services.models.recent()
+        recent = self._ui.services.models.recent()
         start = str(Path(recent[0]).parent) if recent else str(home() or "")
         dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
@@ -200,15 +177,11 @@ class ChatPage(ListPage):
             self.open(beside if beside != gone else "")
 
     def _run_changed(self, _event: events.RunChanged) -> None:
-        self.sidelist.model.set_running(self._services.chat.running())
-
-    def _shown(self, conversation_id: str) -> None:
-        self.sidelist.choose(conversation_id)
-        self.conversation_shown.emit(conversation_id)
+        self.sidelist.model.set_running(self._ui.services.chat.running())
 
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
-        stored, running = bool(self.current), self.pane.running
+        stored, running = bool(self.current), self.pane.opened.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
-        self._actions["answer.stop"].setEnabled(running)
-        self._actions["answer.regenerate"].setEnabled(stored and not running)
+        self._ui.actions["answer.stop"].setEnabled(running)
+        self._ui.actions["answer.regenerate"].setEnabled(stored and not running)

@@ -42,25 +42,20 @@ class ConversationPane(QWidget):
 
     def __init__(self, ui: UiContext, *, header: QWidget | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._services = ui.services
-        self._theme = ui.theme
-        self._actions = ui.actions
-        self._notify = ui.notify
-        self._operations = ui.operations
+        self._ui = ui
         self._conversation: Conversation | None = None
         self._drafts: dict[str, Draft] = {}
         #: of a new chat, until it is stored
         self._new_thinking = ThinkingMode.AUTO
         self._new_model: ModelRef | None = None
         self._thinking_wish = f"chat.thinking.{id(self)}"
-        services = ui.services
         self.transcript = TranscriptView(ui.theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
         self.transcript.set_renderer(
-            lambda text: services.jobs.call("markdown.render", {"text": text}),
-            lambda texts: services.jobs.call("markdown.plain", {"texts": texts}),
-            lambda text, number: services.jobs.call("markdown.grow", {"text": text, "number": number}),
+            lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
+            lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
+            lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
@@ -68,13 +63,6 @@ class ConversationPane(QWidget):
         self.model_menu = ModelMenu(ui.actions, self)
         self.opened = OpenedConversation(ui, self.transcript, self)
         self.setFocusProxy(self.composer)
-        self._lay_out(header)
-        self._connect()
-        self._align()
-        self._take_settings(ui.services.preferences.settings)
-        self.open(None)
-
-    def _lay_out(self, header: QWidget | None) -> None:
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
@@ -83,9 +71,13 @@ class ConversationPane(QWidget):
         column(self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
         column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
+        self._connect()
+        self._align()
+        self._take_settings(ui.services.preferences.settings)
+        self.open(None)
 
     def _connect(self) -> None:
-        bus = self._services.bus
+        bus = self._ui.services.bus
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._show_model, owner=self)
         bus.subscribe(events.EngineChanged, self._show_model, owner=self)
@@ -108,8 +100,8 @@ class ConversationPane(QWidget):
         view.regenerate_requested.connect(self._regenerate)
         view.retry_requested.connect(self._regenerate)
         view.version_requested.connect(self._select_version)
-        view.action_requested.connect(self._actions.trigger)
-        view.link_activated.connect(self._notify.link)
+        view.action_requested.connect(self._ui.actions.trigger)
+        view.link_activated.connect(self._ui.notify.link)
 
     def _align(self) -> None:
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
@@ -135,21 +127,16 @@ class ConversationPane(QWidget):
         """Its title."""
         return self._conversation.title if self._conversation is not None else self.tr("New chat")
 
-    @property
-    def running(self) -> bool:
-        """Whether it is being answered, or is about to be."""
-        return self.opened.running
-
     def open(self, conversation: Conversation | None) -> asyncio.Task[None] | None:
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
         task, if there is one, ends when the end of the conversation is on show."""
-        self._operations.withdraw(self._thinking_wish)
+        self._ui.operations.withdraw(self._thinking_wish)
         self._drafts[self.current] = self.composer.draft
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
         self._conversation = conversation
-        self._new_thinking = ThinkingMode(self._services.preferences.settings.chat.thinking)
+        self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         opening = self.opened.open(where)
         self.composer.set_draft(self._drafts.get(where, Draft()))
         self.status.set_run(self.opened.run)
@@ -178,33 +165,25 @@ class ConversationPane(QWidget):
         self._drafts.pop(where, None)
         self.composer.set_running(True)  # from now on Enter keeps what is typed
         self.status.set_running(True)
-        self._operations.run(
-            self._services.chat.send(
-                draft.parts,
-                conversation_id=self._id,
-                new=not where,
-                thinking=self._thinking(),
-                model=self.model,
-            ),
-            owner=self,
-            on_error=failed,
+        sent = self._ui.services.chat.send(
+            draft.parts, conversation_id=self._id, new=not where, thinking=self._thinking(), model=self.model
         )
+        self._ui.operations.run(sent, owner=self, on_error=failed)
 
     def stop(self) -> None:
         """Stop the answer that runs here."""
-        self._operations.run(self._services.chat.stop(self._id), owner=self)
+        self._ui.operations.run(self._ui.services.chat.stop(self._id), owner=self)
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
         last = self.transcript.last_answer_id()
         item = self.transcript.item(last) if last else None
         if item is not None:
-            self.transcript.copy_message(item, told=lambda: self._notify.toast(self.tr("The answer is copied.")))
+            self.transcript.copy_message(item, told=lambda: self._ui.notify.toast(self.tr("The answer is copied.")))
 
     def regenerate(self) -> None:
         """Answer the last question again."""
-        last = self.transcript.last_answer_id()
-        if last:
+        if last := self.transcript.last_answer_id():
             self._regenerate(last)
 
     def cycle_thinking(self) -> None:
@@ -213,10 +192,10 @@ class ConversationPane(QWidget):
             self.composer.thinking.cycle()
 
     def _regenerate(self, message_id: str) -> None:
-        self._operations.run(self._services.chat.regenerate(message_id), owner=self)
+        self._ui.operations.run(self._ui.services.chat.regenerate(message_id), owner=self)
 
     def _select_version(self, message_id: str) -> None:
-        self._operations.run(self._services.history.select_version(message_id), owner=self)
+        self._ui.operations.run(self._ui.services.history.select_version(message_id), owner=self)
 
     def _recall(self) -> None:
         if self.opened.last_own:
@@ -235,20 +214,20 @@ class ConversationPane(QWidget):
             self._new_model = model
             self._show_model()
         else:
-            self._operations.run(self._services.history.set_model(self.current, model), owner=self)
+            self._ui.operations.run(self._ui.services.history.set_model(self.current, model), owner=self)
 
     @property
     def model_state(self) -> events.ModelState:
         """What answers here, and what it is doing."""
-        return self._services.models.state_of(self.model)
+        return self._ui.services.models.state_of(self.model)
 
     def choose_model(self) -> None:
         """Open the model menu."""
-        self.model_menu.open_above(self.composer.model, self.model_state, self._services.models.recent())
+        self.model_menu.open_above(self.composer.model, self.model_state, self._ui.services.models.recent())
 
     def _warm(self) -> None:
         if self.model is None:
-            self._operations.run(self._services.models.warm(), owner=self)
+            self._ui.operations.run(self._ui.services.models.warm(), owner=self)
 
     # What changed -----------------------------------------------------------------------------------------------------
 
@@ -274,29 +253,22 @@ class ConversationPane(QWidget):
         self.transcript.set_show_speed(settings.chat.show_speed)
         self.transcript.set_open_thinking(settings.chat.open_thinking)
         self.transcript.set_text_scale(settings.appearance.text_size)
-        column = round(self._theme.size("text_column") * max(100, settings.appearance.text_size) / 100)
+        column = round(self._ui.theme.size("text_column") * max(100, settings.appearance.text_size) / 100)
         self._column.setMaximumWidth(column + 2 * SHADOW)  # as wide as the transcript's column
 
     def _thinking_chosen(self, value: str) -> None:
         mode = ThinkingMode(value)
         if self.current:
-            self._operations.run(
-                self._services.history.set_thinking(self.current, mode),
-                owner=self,
-                on_done=self._show_thinking,
-                on_error=self._show_thinking,
-                wish=self._thinking_wish,
-            )
+            stored, show = self._ui.services.history.set_thinking(self.current, mode), self._show_thinking
+            self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._thinking_wish)
         else:
             self._new_thinking = mode
 
     def _thinking(self) -> ThinkingMode:
-        if not self.current:
-            return self._new_thinking
-        return ThinkingMode(self.composer.thinking.value or ThinkingMode.AUTO)
+        return ThinkingMode(self.composer.thinking.value) if self.current else self._new_thinking
 
     def _show_thinking(self, _end: object = None) -> None:
-        if self._operations.pending(self._thinking_wish):
+        if self._ui.operations.pending(self._thinking_wish):
             return  # the switch says already what is being stored
         info = self.model_state.info
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
@@ -315,7 +287,7 @@ class ConversationPane(QWidget):
         self.status.set_context(*self.opened.context)
 
     def _show_running(self, _event: object = None) -> None:
-        running = self.running
+        running = self.opened.running
         self.composer.set_running(running)
         self.status.set_running(running)
         self.changed.emit()

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QLineEdit,
-    QStyleOptionViewItem,
-    QTreeView,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QStyleOptionViewItem, QTreeView, QWidget
 
 from qwen_desktop.core.commands import command
 from qwen_desktop.ui.actions import Actions, native_keys, pressed
@@ -59,10 +53,9 @@ class _Rows(RowDelegate):
         painter.restore()
 
     def createEditor(self, parent: QWidget, _option: QStyleOptionViewItem, _index: Index) -> QWidget:
-        field = QLineEdit(parent)
+        field = QLineEdit(parent, maxLength=200)
         field.setObjectName("rename")
         field.setAccessibleName(self.tr("New title"))
-        field.setMaxLength(200)
         return field
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
@@ -79,13 +72,10 @@ class _View(QTreeView):
     menu_wanted = Signal(str, QPoint)
 
     def __init__(self, theme: Theme, model: ConversationTree, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(parent, headerHidden=True, rootIsDecorated=False, indentation=0)
         self.setModel(model)
         self.setItemDelegate(_Rows(theme, self, model))
         self.setProperty("ownFocus", True)
-        self.setHeaderHidden(True)
-        self.setRootIsDecorated(False)
-        self.setIndentation(0)
         self.setItemsExpandable(False)
         self.setExpandsOnDoubleClick(False)
         self.setMouseTracking(True)
@@ -144,7 +134,6 @@ class SideList(QWidget):
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
         self._actions = actions
         self._chosen = ""
         self._menu_for = ""
@@ -165,9 +154,6 @@ class SideList(QWidget):
         # Not before the click that ended it has found its row.
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
         self.view.menu_wanted.connect(self._open_menu)
-        self._build_notes(theme, actions)
-
-    def _build_notes(self, theme: Theme, actions: Actions) -> None:
         self._nothing = Paragraph(theme, "", self, role="small", color="text_muted")
         self._nothing.setContentsMargins(10, 8, 10, 0)
         self._nothing.hide()
@@ -188,9 +174,6 @@ class SideList(QWidget):
     def add_note(self, note: QWidget) -> None:
         """Put something below the chats that is shown while there is something to tell."""
         self._notes.addWidget(note)
-
-    def sizeHint(self) -> QSize:
-        return QSize(self._theme.size("sidebar_width"), 400)
 
     @property
     def target(self) -> str:
@@ -247,23 +230,17 @@ class SideList(QWidget):
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) > _LONG)
         self._mark()
-        empty = self.model.rowCount() == 0
-        if empty and len(self.model):
-            self._nothing.setText(self.tr("No chat has that in its title."))
-        elif empty:
-            self._nothing.setText(self.tr("Your chats will stand here."))
-        self._nothing.setVisible(empty)
+        none, new = self.tr("No chat has that in its title."), self.tr("Your chats will stand here.")
+        self._nothing.setText(none if len(self.model) else new)
+        self._nothing.setVisible(self.model.rowCount() == 0)
 
     def _open_menu(self, conversation_id: str, place: QPoint) -> None:
         self._aim(conversation_id)
         # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
         self._menu.aboutToHide.connect(
-            lambda: QTimer.singleShot(0, self, self._forget_menu), Qt.ConnectionType.SingleShotConnection
+            lambda: QTimer.singleShot(0, self, lambda: self._aim("")), Qt.ConnectionType.SingleShotConnection
         )
         self._menu.popup(place)
-
-    def _forget_menu(self) -> None:
-        self._aim("")
 
     def _aim(self, menu_for: str) -> None:
         """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""

@@ -85,23 +85,17 @@ class StatusLine(QWidget):
         self._fit()
 
     def _show(self) -> None:
-        known = self._size > 0
-        self.ring.setVisible(known)
-        self.tokens.setVisible(known)
-        if known:
-            share = self._used / self._size
-            self.ring.set_share(share)
+        self.ring.setVisible(self._size > 0)
+        self.tokens.setVisible(self._size > 0)
+        if self._size > 0:
+            self.ring.set_share(self._used / self._size)
             self.tokens.setText(texts.fill(self.tr("{used} of %n token(s)", "", self._size), used=self._used))
             self.tokens.setToolTip(self.tr("How much of what the model can see at once is used."))
             self.ring.setAccessibleName(self.tokens.text())
             self.tokens.set_color({"warn": "warn", "bad": "bad"}.get(self.ring.role, "text_muted"))
-        if note := self._note():
-            self.facts.setText(note)
-        elif self._failed:
-            self.facts.setText(self.tr("The model is not loaded."))
-        else:
-            local = self._info.local if self._info is not None else None
-            self.facts.setText("" if local is None else " · ".join(self._describe(local)))
+        failed = self.tr("The model is not loaded.") if self._failed else ""
+        local = self._info.local if self._info is not None else None
+        self.facts.setText(self._note() or failed or ("" if local is None else " · ".join(self._describe(local))))
         self._fit()
 
     def _note(self) -> str:
@@ -135,6 +129,5 @@ class StatusLine(QWidget):
         if self._size > 0:
             taken += self.ring.sizeHint().width() + self.tokens.sizeHint().width() + 11
         if self.facts.text():
-            wanted = min(self.facts.fontMetrics().horizontalAdvance(self.facts.text()), self._theme.grown(_FACTS))
-            taken += wanted
+            taken += min(self.facts.fontMetrics().horizontalAdvance(self.facts.text()), self._theme.grown(_FACTS))
         self.keys.setVisible(taken <= self.width())
