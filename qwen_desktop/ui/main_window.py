@@ -220,7 +220,7 @@ class MainWindow(FirstPaintWindow):
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
         if self.pages.built(CHAT) is not None:
-            self.chat.pane.opened.leave()
+            self.chat.pane.feed.leave()
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""

@@ -18,9 +18,9 @@ from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.composer import Composer, Draft
+from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
 from qwen_desktop.ui.chat.model_menu import ModelMenu
-from qwen_desktop.ui.chat.opened import OpenedConversation
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.ui_context import UiContext
@@ -61,7 +61,7 @@ class ConversationPane(QWidget):
         self.composer = Composer(ui.theme, self)
         self.status = StatusLine(ui.theme, self)
         self.model_menu = ModelMenu(ui.actions, self)
-        self.opened = OpenedConversation(ui, self.transcript, self)
+        self.feed = ConversationFeed(ui, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
@@ -90,10 +90,10 @@ class ConversationPane(QWidget):
         self.composer.model.clicked.connect(self.choose_model)
         self.composer.thinking.chosen.connect(self._thinking_chosen)
         self.model_menu.chosen.connect(self.model_chosen)
-        self.opened.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
-        self.opened.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
-        self.opened.adopted.connect(self._adopted)
-        self.opened.changed.connect(self._show_run)
+        self.feed.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
+        self.feed.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
+        self.feed.adopted.connect(self._adopted)
+        self.feed.changed.connect(self._show_run)
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
@@ -115,12 +115,12 @@ class ConversationPane(QWidget):
     @property
     def current(self) -> str:
         """The id of the conversation on show, "" for a new one."""
-        return self.opened.id
+        return self.feed.id
 
     @property
     def _id(self) -> str:
         """What it is called, or will be with its first message."""
-        return self.current or self.opened.next_id
+        return self.current or self.feed.next_id
 
     @property
     def title(self) -> str:
@@ -137,9 +137,9 @@ class ConversationPane(QWidget):
             return None
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
-        opening = self.opened.open(where)
+        opening = self.feed.open(where)
         self.composer.set_draft(self._drafts.get(where, Draft()))
-        self.status.set_run(self.opened.run)
+        self.status.set_run(self.feed.run)
         self._show_model()
         self._show_running()
         self.shown.emit(where)
@@ -198,8 +198,8 @@ class ConversationPane(QWidget):
         self._ui.operations.run(self._ui.services.history.select_version(message_id), owner=self)
 
     def _recall(self) -> None:
-        if self.opened.last_own:
-            self.composer.set_draft(Draft.of(self.opened.last_own))
+        if self.feed.last_own:
+            self.composer.set_draft(Draft.of(self.feed.last_own))
 
     # The model --------------------------------------------------------------------------------------------------------
 
@@ -283,11 +283,11 @@ class ConversationPane(QWidget):
         self.changed.emit()
 
     def _show_run(self) -> None:
-        self.status.set_run(self.opened.run)
-        self.status.set_context(*self.opened.context)
+        self.status.set_run(self.feed.run)
+        self.status.set_context(*self.feed.context)
 
     def _show_running(self, _event: object = None) -> None:
-        running = self.opened.running
+        running = self.feed.running
         self.composer.set_running(running)
         self.status.set_running(running)
         self.changed.emit()

@@ -144,7 +144,7 @@ async def test_a_long_chat_opens_at_its_end_and_fills_up_behind(make: Make) -> N
     ui = await make()
     conversation = await _long(ui, 300)
     ui.chat.open("")
-    task = ui.chat.pane.opened.open(conversation)
+    task = ui.chat.pane.feed.open(conversation)
     await task
     assert len(ui.chat.pane.transcript.items) == 30
     await ui.until(lambda: len(ui.chat.pane.transcript.items) == 600)
@@ -162,7 +162,7 @@ async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> No
     assert not ui.window.actions_["answer.stop"].isEnabled()
     await asyncio.sleep(0.1)
     ui.chat.open(first)
-    await ui.until(lambda: not ui.chat.pane.opened._loading)
+    await ui.until(lambda: not ui.chat.pane.feed._loading)
     await ui.rest()
     last = ui.chat.pane.transcript.last_answer_id()
     assert layouts.message_text(ui.chat.pane.transcript, last).strip() == ("word " * 60).strip()

@@ -55,7 +55,7 @@ async def test_both_are_answered_at_the_same_time_each_in_its_own_conversation(m
     left, right = side_by_side(ui)
     say(left, "to the left")
     say(right, "to the right")
-    await ui.until(lambda: left.opened.running and right.opened.running)
+    await ui.until(lambda: left.feed.running and right.feed.running)
     assert left.composer.button.icon_name == right.composer.button.icon_name == "stop"
     QTest.keyClicks(right.composer.edit, "next")
     await ui.rest()
@@ -73,11 +73,11 @@ async def test_stopping_one_lets_the_other_go_on_and_the_windows_commands_mean_t
     left, right = side_by_side(ui)
     say(left, "one")
     say(right, "two")
-    await ui.until(lambda: left.opened.running and right.opened.running)
+    await ui.until(lambda: left.feed.running and right.feed.running)
     assert not ui.window.actions_["answer.stop"].isEnabled()
     assert not ui.window.actions_["chat.rename"].isEnabled()
     left.composer.button.click()
-    await ui.until(lambda: not left.opened.running)
+    await ui.until(lambda: not left.feed.running)
     assert ui.app.chat.running() == {right.current}
     assert left.composer.button.icon_name == "arrow-up" and right.composer.button.icon_name == "stop"
     await ui.app.stop_all()
@@ -144,7 +144,7 @@ async def test_whatever_is_done_in_one_the_other_stays_as_it_is(make: Make, seed
     def state(pane: ConversationPane) -> tuple[object, ...]:
         messages = [item.message.id for item in pane.transcript.items]
         facts = (pane.composer.thinking.value, pane.composer.model.name, pane.status.facts.text())
-        return pane.current, pane.title, pane.composer.draft, messages, facts, pane.opened.running
+        return pane.current, pane.title, pane.composer.draft, messages, facts, pane.feed.running
 
     for step in range(14):
         side = chance.randrange(2)

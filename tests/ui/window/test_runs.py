@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
-from qwen_desktop.ui.chat.opened import OpenedConversation
+from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.section_chrome import ProgressSection
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
@@ -126,10 +126,10 @@ class Stayer:
         self.transcript = TranscriptView(ui.theme, ui.window)
         self.status = StatusLine(ui.theme, ui.window)
         self.status.set_model(ui.app.models.state)
-        self.opened = OpenedConversation(ui.window.ui, self.transcript, ui.window)
-        self.opened.changed.connect(lambda: self.status.set_run(self.opened.run))
-        self.opened.changed.connect(lambda: self.status.set_context(*self.opened.context))
-        self.opening = self.opened.open(conversation_id)
+        self.feed = ConversationFeed(ui.window.ui, self.transcript, ui.window)
+        self.feed.changed.connect(lambda: self.status.set_run(self.feed.run))
+        self.feed.changed.connect(lambda: self.status.set_context(*self.feed.context))
+        self.opening = self.feed.open(conversation_id)
 
 
 def seen(of: Any) -> tuple[object, ...]:
@@ -210,9 +210,9 @@ async def test_who_comes_back_sees_what_is_seen_by_who_stayed(
             case _:
                 await asyncio.sleep(chance.choice((0.0, 0.01, 0.03)))
         if ui.chat.current == watched and chance.random() < 0.7:
-            await ui.until(lambda: not (ui.chat.pane.opened._loading or stayer.opened._loading))
-            await ui.until(lambda: not (ui.chat.pane.opened._unasked or stayer.opened._unasked))
-            if not (ui.chat.pane.opened._loading or stayer.opened._loading):
+            await ui.until(lambda: not (ui.chat.pane.feed._loading or stayer.feed._loading))
+            await ui.until(lambda: not (ui.chat.pane.feed._unasked or stayer.feed._unasked))
+            if not (ui.chat.pane.feed._loading or stayer.feed._loading):
                 assert seen(ui.chat.pane) == seen(stayer), f"turn {turn}"
                 compared += 1
     await ui.app.stop_all()
@@ -223,4 +223,4 @@ async def test_who_comes_back_sees_what_is_seen_by_who_stayed(
     assert seen(ui.chat.pane) == seen(stayer)
     assert [item.message for item in ui.chat.pane.transcript.items] == list(await tail(watched, 99))
     assert compared > 5
-    stayer.opened.leave()
+    stayer.feed.leave()

@@ -40,7 +40,7 @@ def on_show(ui: Ui) -> list[str]:
 
 async def settle(ui: Ui) -> None:
     view = ui.chat.pane.transcript
-    await ui.until(lambda: not ui.chat.pane.opened._loading)
+    await ui.until(lambda: not ui.chat.pane.feed._loading)
     await ui.until(lambda: all(item.ready and not item.pending for item in view.visible_items()))
 
 

@@ -24,7 +24,7 @@ CHUNK = 200
 _BREATH_S = 0.02
 
 
-class OpenedConversation(QObject):
+class ConversationFeed(QObject):
     """Feeds the transcript. ``shown`` fires when a conversation's end is on show, ``emptied`` when there is none."""
 
     shown = Signal()
