@@ -32,9 +32,9 @@ class Rail(QWidget):
         self._menu = Menu(self)
         if sys.platform != "darwin":  # there it is in the bar of the screen
             actions.fill(self._menu, "app")
-            self._menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
-            self._menu_button.clicked.connect(self._open_menu)
-            buttons.addWidget(self._menu_button)
+            button = self.menu_button = RailButton(theme, "menu", self.tr("Menu"), self)
+            button.clicked.connect(lambda: self._open_menu(button))
+            buttons.addWidget(button)
         for row in PAGES:
             if row.icon and row.at_end:
                 self._add(buttons, theme, actions, row)
@@ -66,6 +66,5 @@ class Rail(QWidget):
         """The button of a page."""
         return self._buttons[command]
 
-    def _open_menu(self) -> None:
-        button = self._menu_button
+    def _open_menu(self, button: RailButton) -> None:
         self._menu.open_by(button, button.width() + 6, button.height() - self._menu.sizeHint().height())

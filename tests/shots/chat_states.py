@@ -542,7 +542,7 @@ async def model_menu(stage: Stage) -> None:
 @state("chat-app-menu")
 async def app_menu(stage: Stage) -> None:
     await stage.open()
-    named(stage.window, "Rail")._menu_button.click()
+    named(stage.window, "Rail").menu_button.click()
 
 
 @state("chat-skeleton")

@@ -54,7 +54,8 @@ class FlowLayout(QLayout):
     def _arrange(self, rect: QRect, *, place: bool) -> int:
         left, top, line = rect.left(), rect.top(), 0
         row: list[tuple[QLayoutItem, int]] = []
-        direction = QGuiApplication.layoutDirection()
+        widget = self.parentWidget()
+        direction = QGuiApplication.layoutDirection() if widget is None else widget.layoutDirection()
 
         def settle() -> None:
             for item, x in row if place else ():

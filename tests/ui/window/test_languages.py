@@ -107,7 +107,7 @@ async def test_menus_open_towards_the_inside_of_the_window(make: Make, language:
     page = await opened(ui)
     await ui.rest()
     places: dict[str, tuple[str, Callable[[], object]]] = {
-        "app": ("view.chat", ui.window.rail._menu_button.click),
+        "app": ("view.chat", ui.window.rail.menu_button.click),
         "chat": ("view.chat", ui.chat.header.menu_button.click),
         "model": ("view.chat", ui.chat.pane.composer.model.click),
         "filter": ("view.models", page.findChildren(FilterChip)[1].click),
