@@ -3,14 +3,11 @@ numbers."""
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtGui import QGuiApplication
-
-log = logging.getLogger(__name__)
 
 #: Names another language than the system's (``de``, ``pt_BR``), for tests and pictures.
 VARIABLE = "QWEN_DESKTOP_LOCALE"
@@ -39,7 +36,6 @@ def install(app: QGuiApplication, resources: Path, name: str | None = None) -> l
     for translator in installed:
         QCoreApplication.installTranslator(translator)
     app.setLayoutDirection(language.textDirection())
-    log.info("language texts=%s locale=%s", [translator.language() for translator in installed], locale.name())
     return installed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLockFile, QObject
+from PySide6.QtCore import QLocale, QLockFile, QObject, QTranslator
 from PySide6.QtGui import QIcon
 
 from qwen_desktop.core.paths import Paths
@@ -79,6 +79,8 @@ class WindowRun(QObject):
         theme.set_motion(look.motion)
         theme.apply(app)
         app.setWindowIcon(QIcon(str(paths.resources / "icons" / "app.svg")))
+        spoken = [translator.language() for translator in app.findChildren(QTranslator)]
+        log.info("language texts=%s locale=%s", spoken, QLocale().name())
         window.build(services, theme)
         window.finished.connect(self._done.set)
         ending.asked.connect(self._end)
