@@ -158,11 +158,11 @@ class Story:
     def _first_start(self) -> None:
         platform, report = self._platform, self._report
         run = self._desk.open("first", [], "first start")
+        self._desk.memory(run, "idle at the welcome page")
+        self._desk.ask("new_chat", "answer, model loaded first", guide=True)
         if not any("language texts=['en'" in path.read_text("utf-8", "replace") for path in self.logs()):
             raise Failed("The window has not found its texts: no log tells of the English ones.")
         report.right("the window has found its texts")
-        self._desk.memory(run, "idle at the welcome page")
-        self._desk.ask("new_chat", "answer, model loaded first", guide=True)
         platform.press("message box")
         self._desk.ask("find_chat", "second answer", guide=True)
         self._desk.memory(run, "idle after two answers")
