@@ -262,12 +262,13 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def _evict(self) -> None:
         self._clock += 1
-        near = self._visible_range(2.0 * self.viewport().height())
+        near, items = self._visible_range(2.0 * self.viewport().height()), self.items
         for index in near:
-            self.items[index].used = self._clock
+            items[index].used = self._clock
         if self._clock % 8:
             return
-        far = [item for item in self.items if item.laid_out and item.index not in near and not item.streaming]
+        # ``sections`` and not ``laid_out``: there may be 10,000 of them.
+        far = [item for item in items if item.sections and item.index not in near and not item.streaming]
         far.sort(key=lambda item: item.used)
         for item in far[: max(0, len(far) - _KEPT)]:
             self.queue.drop(item)
