@@ -18,11 +18,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
-from qwen_desktop.ui import texts
 from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
-from qwen_desktop.ui.quit import Quit
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
@@ -59,6 +57,7 @@ class MainWindow(FirstPaintWindow):
         from qwen_desktop.ui.models.controller import ModelsController  # noqa: PLC0415
         from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
         from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
+        from qwen_desktop.ui.quit import Quit  # noqa: PLC0415
         from qwen_desktop.ui.rail import Rail  # noqa: PLC0415
         from qwen_desktop.ui.ui_context import UiContext  # noqa: PLC0415
         from qwen_desktop.ui.widgets.boxes import row  # noqa: PLC0415
@@ -250,6 +249,8 @@ class MainWindow(FirstPaintWindow):
             self.report_error(error)
             if self.pages.currentWidget() is self._skeleton:
                 self.show_page(CHAT)
+        from qwen_desktop.ui import texts  # noqa: PLC0415 - not before the first paint
+
         for problem in self._services.preferences.problems:
             self.notify.toast(texts.problem(problem))
         self.notify.toasts.arrange()  # those of before stood where the page was not laid out yet

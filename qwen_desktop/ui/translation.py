@@ -27,10 +27,11 @@ def install(app: QGuiApplication, resources: Path, name: str | None = None) -> l
     folder = str(resources / "translations")
     # Lowest first: English has the forms of one and many also for what a language lacks.
     english = _loaded(app, QLocale(QLocale.Language.English), _BASE, folder)
-    own = _loaded(app, locale, _BASE, folder)
+    own = qt = None
+    if locale.language() != QLocale.Language.English:
+        own = _loaded(app, locale, _BASE, folder)
     language = QLocale(own.language()) if own is not None else QLocale(QLocale.Language.English)
-    qt = None
-    if language.language() != QLocale.Language.English:
+    if own is not None:
         qt = _loaded(app, language, "qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
     installed = [translator for translator in (english, qt, own) if translator is not None]
     for translator in installed:
