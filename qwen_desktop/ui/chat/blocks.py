@@ -62,7 +62,7 @@ class Target(NamedTuple):
         return any(rect.contains(point) for rect in self.rects)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PaintContext:
     """What painting needs beside the layout. Keys name targets of what is being painted, ranges count in its text."""
 
@@ -78,6 +78,8 @@ class PaintContext:
     def of(self, prefix: str, start: int = 0, length: int = sys.maxsize - 1) -> PaintContext:
         """What a child needs whose target keys begin with ``prefix`` and whose text are ``length`` characters from
         ``start`` on."""
+        if not (self.hover or self.pressed or self.focus or self.copied or self.ranges):
+            return self  # as nearly always: each block of each frame asks
         cut, keys = len(prefix), (self.hover, self.pressed, self.focus)
         hover, pressed, focus = (key[cut:] if key.startswith(prefix) else "" for key in keys)
         copied = self.copied and frozenset(key[cut:] for key in self.copied if key.startswith(prefix))
