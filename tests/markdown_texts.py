@@ -7,7 +7,7 @@ import re
 
 from qwen_desktop.jobs.markdown.blocks import Block, projection
 from qwen_desktop.jobs.markdown.parser import Markdown
-from qwen_desktop.ui.chat.markdown_stream import GrowingText
+from qwen_desktop.ui.chat.transcript_live import GrowingText
 
 PARTS = [
     "# ", "#", "## ", "- ", "-", "   - ", "* ", "+", "1. ", "2) ", "1", ">", "> ", "```\n", "```py\n", "```markdown\n",

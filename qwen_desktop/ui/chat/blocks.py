@@ -166,6 +166,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
 
     def update(self, block: Block) -> bool:
         """Show another state of the block in place (it grew, or got its colours); False when it is another block."""
+        if block == self.block:
+            return True
         if _kind(block) != _kind(self.block):
             return False
         self.block = cast("B", block)

@@ -242,7 +242,9 @@ class _Chunk:
             # Behind the last character is where the next line begins.
             return self.layout.previousCursorPosition(end) if end < self.length else end
         if not self.mixed and not self.inlines:
-            return line.xToCursor(x)
+            # In a font that has no sign for an emoji of several it may stand between these.
+            first, last = self.cluster(unit := line.xToCursor(x), unit)
+            return last if first < last and x > (cursor_x(line, first) + cursor_x(line, last)) / 2 else first
         x = min(max(x, left), right - 0.01)
         first, last = start, end
         while last - first > 1:

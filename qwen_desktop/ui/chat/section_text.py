@@ -48,14 +48,14 @@ class TextSection(Section):
 
     def __init__(self, item: MessageItem, name: str, kind: type[Part]) -> None:
         super().__init__(item, name)
-        self._kind = kind
+        self.kind = kind
         self.layouts: list[Layout] = []
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
 
     def take(self, part: Part) -> bool:
-        if type(part) is not self._kind:
+        if type(part) is not self.kind:
             return False
         if (code := code_text(part)) is not None:
             self.set_blocks([CodeBlock(code)])
@@ -82,8 +82,10 @@ class TextSection(Section):
         for block in blocks:
             if block is not None:
                 number = len(fresh)
-                same = number < len(old) and old[number].block == block
-                fresh.append(self._fitting(block, old, number, width))
+                before = old[number] if number < len(old) else None
+                same = before is not None and before.block == block
+                kept = before if before is not None and before.update(block) else None
+                fresh.append(kept or self._made(block, number, width))
                 if same:  # the caller's step ends only after real work
                     continue
             yield
@@ -99,16 +101,14 @@ class TextSection(Section):
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
         different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
-        for number in range(stable, len(blocks)):
-            self.layouts[number : number + 1] = [self._fitting(blocks[number], self.layouts, number, self.width)]
+        for number, block in enumerate(blocks[stable:], stable):
+            if number >= len(self.layouts) or not self.layouts[number].update(block):
+                self.layouts[number : number + 1] = [self._made(block, number, self.width)]
         del self.layouts[len(blocks) :]
         self._place(max(0, stable - 1))
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
-    def _fitting(self, block: Block, old: list[Layout], number: int, width: float) -> Layout:
-        """The old layout of this number if it can show ``block``, or another one."""
-        if number < len(old) and (old[number].block == block or old[number].update(block)):
-            return old[number]
+    def _made(self, block: Block, number: int, width: float) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
             layout.wrap = self.opened(f"b{number}.wrap")

@@ -1,7 +1,11 @@
-"""Answers that are being written: deltas are collected and shown at most thirty times a second."""
+"""Answers that are being written: deltas are collected and shown at most thirty times a second.
+
+Of a text that grows what is finished stays; only its open end is parsed again, in the job worker when that is long.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,18 +15,20 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import PartBegun, PartEvent, PartsBuilder, PartWasThinking, TextPart
-from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, verbatim
 from qwen_desktop.services.events import AnswerEvent
-from qwen_desktop.ui.chat.blocks import Layout
-from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.code_colours import GrowingColours
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
-from qwen_desktop.ui.chat.markdown_stream import GrowingText
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import RenderQueue, texts_of
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown.growing import Grown
+    from qwen_desktop.jobs.markdown.parser import Markdown
+    from qwen_desktop.jobs.markdown.rules import Fence
+
+log = logging.getLogger(__name__)
 
 #: Milliseconds between two updates of the picture.
 FRAME_MS = 33
@@ -30,18 +36,92 @@ FRAME_MS = 33
 _SLOW = 0.006
 #: How long the worker may take for an open end, in seconds, before the answer grows on as plain text.
 _PATIENCE_S: Final = 10.0
-_COLOUR_MOST = 6000
-_COLOUR_KEEP = 1500
+#: An open end longer than this, or with more marks than prose has, takes too long for the window's own thread.
+_LONG: Final = 3000
+_MANY: Final = 200
+_MARKS: Final = "[*_`$|"
 
 
-@dataclass(slots=True)
-class _Colouring:
-    """How far growing code block number ``place`` is coloured: final up to ``safe``, asked up to ``done``."""
+class GrowingText:
+    """What is known of a text that grows; the text itself, as of now, is handed in by whoever asks. ``plain`` is set
+    when nothing can parse it: from then on its open end is shown as it stands."""
 
-    place: int
-    safe: int = 0
-    done: int = 0
-    waiting: bool = False
+    def __init__(self, markdown: Markdown) -> None:
+        self._markdown = markdown
+        self.plain = False
+        self._finished: list[Block] = []
+        self._tail = 0
+        self._number: int | None = None
+        self._fence: Fence | None = None
+        self._code: list[str] = []
+        self._looked = 0
+
+    @property
+    def start(self) -> int:
+        """Where the open end begins: what stands before can no longer change."""
+        return self._tail
+
+    def open_end(self, text: str) -> tuple[str, int | None]:
+        """What ``grow`` needs to parse the open end."""
+        return text[self._tail :], self._number
+
+    def heavy(self, text: str) -> bool:
+        """Whether parsing the open end would hold the caller's thread for too long."""
+        if self.plain or self._open_fence(text) is not None:
+            return False
+        return len(text) - self._tail > _LONG or sum(map(text[self._tail :].count, _MARKS)) > _MANY
+
+    def blocks(self, text: str) -> tuple[list[Block], int]:
+        """All blocks as of now, and how many at the front can no longer change."""
+        opened = self._open_fence(text)
+        if opened is not None:
+            return [*self._finished, opened], len(self._finished)
+        from qwen_desktop.jobs.markdown.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
+
+        grown = None
+        if not self.plain:
+            try:
+                grown = grow(self._markdown, *self.open_end(text))
+            except Exception as error:  # a parser's fault is no reason to show nothing
+                log.warning("grow.failed length=%d %s", len(text), type(error).__name__)
+                self.plain = True
+        return self.take(grown, text)
+
+    def take(self, grown: Grown | None, text: str) -> tuple[list[Block], int]:
+        """The same with an open end that was parsed elsewhere, ``start`` being what it was then; None is one
+        that nothing could parse."""
+        stable = len(self._finished)
+        if grown is None:
+            return [*self._finished, *verbatim(text[self._tail :])], stable
+        self._finished += grown.finished
+        self._tail += grown.offset
+        self._number = grown.number
+        open_blocks: list[Block] = list(grown.opened)
+        tail = text[self._tail :]
+        if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
+            self._fence, self._code = fence, []
+            self._looked = self._tail + end + 1
+            opened = self._open_fence(text)
+            if opened is not None:
+                open_blocks = [opened]
+        return self._finished + open_blocks, stable
+
+    def _open_fence(self, text: str) -> CodeBlock | None:
+        """The code block that is open at the top level; looks only at what came since the last call."""
+        fence = self._fence
+        if fence is None:
+            return None
+        while (end := text.find("\n", self._looked)) >= 0:
+            line = text[self._looked : end]
+            if fence.ends(line):
+                self._fence = None
+                return None
+            self._code.append(fence.part(line))
+            self._looked = end + 1
+        last = text[self._looked :]
+        if not last.strip() or not last.strip().strip(fence.mark[0]):  # empty, or a closing fence that is being typed
+            return CodeBlock("\n".join(self._code), fence.language)
+        return CodeBlock("\n".join([*self._code, fence.part(last)]), fence.language)
 
 
 @dataclass(slots=True)
@@ -51,8 +131,8 @@ class LiveText:
     item: MessageItem
     number: int
     growing: GrowingText
+    colours: GrowingColours = field(init=False)
     asking: bool = False
-    colouring: dict[int, _Colouring] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -64,11 +144,6 @@ class LiveText:
         """What shows it."""
         section = self.item.part(self.number)
         return section if isinstance(section, TextSection) else None
-
-    @property
-    def layouts(self) -> list[Layout]:
-        """Its blocks on show."""
-        return [] if self.section is None else self.section.layouts
 
 
 @dataclass(slots=True)
@@ -150,14 +225,16 @@ class LiveAnswers(QObject):
             parts, top = item.message.parts, item.height
             dirty, live.dirty = sorted(live.dirty.intersection(range(len(parts)))), set()
             for number in dirty:
-                section = item.part(number)
-                if section is None or not section.take(parts[number]):
+                part, section = parts[number], item.part(number)
+                if section is None or not (section.kind is TextPart is type(part) or section.take(part)):
                     item.refresh()
                     section = item.part(number)
-                if isinstance(section, TextSection) and isinstance(part := parts[number], TextPart):
+                if isinstance(section, TextSection) and isinstance(part, TextPart):
                     text = self._text(live, number)
                     if not self._elsewhere(text, part.text):
-                        top = min(top, self._set(text, section, *text.growing.blocks(part.text)))
+                        blocks, stable = text.growing.blocks(part.text)
+                        top = min(top, section.y + section.set_blocks(blocks, stable))
+                        text.colours.ask(max(0, stable - 1))
                     elif not text.asking:
                         text.asking = True
                         self._queue.spawn(self._ask(text))
@@ -174,15 +251,9 @@ class LiveAnswers(QObject):
         if live is None or live.item is not item:
             return
         for text in live.texts.values():
-            self._colour(text, 0)
+            text.colours.ask()
         if live.dirty:
             self._wait()
-
-    def _set(self, text: LiveText, section: TextSection, blocks: list[Block], stable: int) -> float:
-        """Show the blocks of a text; the y from which its message looks different."""
-        top = section.y + section.set_blocks(blocks, stable)
-        self._colour(text, max(0, stable - 1))
-        return top
 
     def _watch(self, live: LiveAnswer) -> None:
         """Have the seconds counted while it thinks."""
@@ -199,8 +270,16 @@ class LiveAnswers(QObject):
 
     def _text(self, live: LiveAnswer, number: int) -> LiveText:
         if number not in live.texts:
-            live.texts[number] = LiveText(live.item, number, GrowingText(self._markdown.get()))
+            text = LiveText(live.item, number, GrowingText(self._markdown.get()))
+            text.colours = GrowingColours(
+                self._queue, partial(self._section, text), partial(self.changed.emit, live.item)
+            )
+            live.texts[number] = text
         return live.texts[number]
+
+    def _section(self, text: LiveText) -> TextSection | None:
+        """What shows a text; None when the message has ended or the text has become a thought."""
+        return text.section if self._follows(text) else None
 
     # Open ends that are parsed elsewhere -----------------------------------------------------------------------------
 
@@ -213,7 +292,7 @@ class LiveAnswers(QObject):
         item.pending = True
         texts = [self._text(live, number) for number in texts_of(item.message)]
         for text in texts:
-            text.colouring.clear()
+            text.colours.forget()
         if any(self._elsewhere(text, text.source) for text in texts):
             self._queue.spawn(self._ask_all(live, width))
         else:
@@ -237,7 +316,9 @@ class LiveAnswers(QObject):
             return
         section = text.section
         if item.ready and section is not None and text.growing.start == before:
-            top = self._set(text, section, *text.growing.take(grown, text.source))
+            blocks, stable = text.growing.take(grown, text.source)
+            top = section.y + section.set_blocks(blocks, stable)
+            text.colours.ask(max(0, stable - 1))
             item.place()
             self.changed.emit(item, top)
         if len(text.source) > len(asked):
@@ -268,54 +349,3 @@ class LiveAnswers(QObject):
         grown = await self._markdown.ask("grow", *given, read=as_grown, patience=_PATIENCE_S)
         text.growing.plain = text.growing.plain or grown is None
         return grown
-
-    # Colours ---------------------------------------------------------------------------------------------------------
-
-    def _colour(self, text: LiveText, first: int) -> None:
-        """Ask for the colours of code blocks, from ``first`` on, that grew by a line since they were last asked for."""
-        layouts = text.layouts
-        for place in range(first, len(layouts)):
-            block = layouts[place].block
-            if not isinstance(block, CodeBlock) or not block.language:
-                continue
-            state = text.colouring.setdefault(place, _Colouring(place))
-            closed = place + 1 < len(layouts)
-            end = len(block.text) if closed else block.text.rfind("\n") + 1
-            if state.waiting or end <= state.done:
-                continue
-            state.waiting = True
-            code = block.text[state.safe : min(end, state.safe + _COLOUR_MOST)]
-            self._queue.colour(code, block.language, partial(self._coloured, text, state, code))
-
-    def _coloured(self, text: LiveText, state: _Colouring, code: str, spans: tuple[Span, ...]) -> None:
-        start = state.safe
-        state.waiting = False
-        state.done = start + len(code)
-        if text.colouring.get(state.place) is not state or not self._follows(text):
-            return  # the message has ended, the text has become a thought or is laid out anew
-        section, layout = text.section, next(iter(text.layouts[state.place :]), None)
-        if section is None or not isinstance(layout, CodeLayout):
-            return
-        layout.set_spans(start, tuple(Span(span.start + start, span.length, span.role) for span in spans))
-        if len(code) >= _COLOUR_KEEP:
-            state.safe = start + safe_border(code, spans)
-            if state.safe == start and len(code) >= _COLOUR_MOST:
-                state.safe = start + len(code)  # one endless string: go on without knowing
-        self.changed.emit(text.item, section.y)
-        self._colour(text, state.place)
-
-
-def safe_border(code: str, spans: tuple[Span, ...]) -> int:
-    """The last line start that is not inside a string or comment and begins in the first column; 0 when there is none.
-
-    Lexing may begin anew there and gives the same colours as from the start, but for the rarest of languages.
-    """
-    inside = [(s.start, s.start + s.length) for s in spans if s.role in ("code_string", "code_comment")]
-    place = len(code)
-    while (place := code.rfind("\n", 0, place)) > 0:
-        after = place + 1
-        if after < len(code) and not code[after].isspace() and code[after] not in ")]}\"'*":
-            touching = any(a <= place < b or a == after for a, b in inside)
-            if not touching:
-                return after
-    return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QTextCharFormat, QTextLayout
+from PySide6.QtGui import QBrush, QColor, QFont, QFontDatabase, QImage, QPainter, QTextCharFormat, QTextLayout
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.chat.blocks_flow import At, Range, TextFlow
@@ -132,6 +132,18 @@ def test_each_character_is_where_it_is_said_to_be(style, seed):
             rect = flow.rects(a, b)[0]
             if rect.width() > 3:
                 assert inside(asked, rect) == (start <= a < end), (flow.text[a:b], flow.text[start:end])
+
+
+def test_a_character_is_never_pointed_into_whatever_the_font(style, monkeypatch):
+    for family in QFontDatabase.families():
+        font = QFont(family)
+        font.setPixelSize(16)
+        monkeypatch.setattr(style, "base_font", lambda base, font=font: font)
+        text = "heap A " + "👩‍👩‍👧 e\u0301 नि 🇩🇪 한 👍🏽 漢 " * 3
+        flow = laid(style, (TextRun(text), TextRun(text, code=True)), 300.0)
+        whole = {end for place in clusters(flow) for end in place}
+        for y in range(0, int(flow.height), 20):
+            assert {flow.offset_at(x, y) for x in range(0, 300, 3)} <= whole, family
 
 
 @pytest.mark.parametrize("seed", range(12))

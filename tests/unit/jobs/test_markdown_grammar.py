@@ -11,7 +11,7 @@ import pytest
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock, TextBlock, TextRun, projection
 from qwen_desktop.jobs.markdown.inline import LONGEST, PIECE, pieces
 from qwen_desktop.jobs.markdown.parser import Markdown
-from qwen_desktop.ui.chat.markdown_stream import GrowingText
+from qwen_desktop.ui.chat.transcript_live import GrowingText
 from tests.markdown_texts import grown, lost, made_up
 
 
