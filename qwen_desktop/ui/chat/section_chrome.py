@@ -216,8 +216,10 @@ class ActionsSection(Section):
 
     gap = top_gap = 8.0
 
+    _stats: str | None = None
+
     def lay(self, width: float) -> None:
-        self.width, self.height = width, float(self.style.px(32))
+        self.width, self.height, self._stats = width, float(self.style.px(32)), None
 
     def visible(self, context: PaintContext) -> bool:
         """They show on the last answer, under the pointer and while the keyboard is on the message."""
@@ -278,7 +280,9 @@ class ActionsSection(Section):
             if target.key == "previous":
                 count, wide = self._count()
                 write(painter, style, self.box(at, end, 0, wide, self.height), count, small, align=CENTRED)
-        if text := self.stats_text():
+        if self._stats is None:
+            self._stats = self.stats_text()
+        if text := self._stats:
             write(painter, style, self.box(at, end + 12, 0, self.width - end - 12, self.height), text, small)
 
 

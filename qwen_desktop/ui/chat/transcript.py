@@ -180,7 +180,7 @@ class TranscriptView(TranscriptCanvas):
             item.guess(width)
             if item.streaming:
                 self.live.begin(item)
-        self._dirty_from = min(self._dirty_from, first)
+        self._tops.renewed(first)
         self.items_changed.emit()
 
     # Streaming -------------------------------------------------------------------------------------------------------

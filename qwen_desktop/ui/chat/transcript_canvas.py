@@ -8,8 +8,7 @@ all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
-from itertools import accumulate, islice
+from itertools import islice
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
@@ -24,6 +23,7 @@ from qwen_desktop.ui.chat.plain_texts import PlainTexts
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.shown_messages import ShownMessages
 from qwen_desktop.ui.chat.slices import Work
+from qwen_desktop.ui.chat.tops import Tops
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_jump import JumpButton
 from qwen_desktop.ui.chat.transcript_live import LiveAnswers
@@ -40,6 +40,7 @@ _KEPT = 24
 _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
 _WARM_MS = 300
+_SMOOTH = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
 
 
 class TranscriptCanvas(QAbstractScrollArea):
@@ -68,8 +69,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.interaction = Interaction(self.index_of, self)
         self.interaction.changed.connect(self.viewport().update)
         self.items_changed.connect(self.interaction.forget_gone)
-        self._tops: list[float] = [0.0]
-        self._dirty_from = 0
+        self.items_changed.connect(self._forget_gone)
+        self._tops = Tops(_TOP)
         self._anchor: tuple[MessageItem, float, float] | None = None
         self._stick = True
         self._placing = False
@@ -77,7 +78,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
-        self._clock = 0
+        #: Messages that were near the viewport, those of now at the end.
+        self._seen: dict[MessageItem, None] = {}
         self._hosting: list[MessageItem] = []
         #: What is marked in messages, by id; offsets count in their projections.
         self.matches: dict[str, Ranges] = {}
@@ -126,29 +128,22 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     # Placing ---------------------------------------------------------------------------------------------------------
 
-    def _measure(self) -> None:
-        first, items = self._dirty_from, self.items
-        if first > len(items):
-            return
-        if first and first < len(self._tops):
-            self._tops[first:] = accumulate((item.height for item in items[first:]), initial=self._tops[first])
-        else:
-            self._tops = list(accumulate((item.height for item in items), initial=_TOP))
-        self._dirty_from = len(items) + 1
+    def _measured(self) -> Tops:
+        """Where messages stand now."""
+        self._tops.settle(self.items)
+        return self._tops
 
     def mark(self, item: MessageItem) -> None:
         """The height of an item may have changed."""
-        self._dirty_from = min(self._dirty_from, item.index)
+        self._tops.changed(item.index)
 
     def total_height(self) -> float:
         """Pixels of the whole column, guesses included."""
-        self._measure()
-        return self._tops[-1] + _BOTTOM
+        return self._measured().end + _BOTTOM
 
     def top_of(self, item: MessageItem) -> float:
         """The y of a message in the viewport."""
-        self._measure()
-        return self._tops[item.index] - self.scroll_value
+        return self._measured().top(item.index) - self.scroll_value
 
     @property
     def scroll_value(self) -> int:
@@ -161,11 +156,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         return self._stick
 
     def _visible_range(self, margin: float = 0.0) -> range:
-        self._measure()
-        top = self.scroll_value - margin
-        bottom = self.scroll_value + self.viewport().height() + margin
-        first = max(0, bisect_right(self._tops, top) - 1)
-        last = min(len(self.items), bisect_right(self._tops, bottom))
+        tops, top = self._measured(), self.scroll_value - margin
+        first = max(0, tops.until(top) - 1)
+        last = min(len(self.items), tops.until(top + self.viewport().height() + 2 * margin))
         return range(first, max(first, last))
 
     def visible_items(self) -> list[MessageItem]:
@@ -174,7 +167,6 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def _place(self) -> None:
         """Set the scroll bar so that the anchor (or the end) stays where it is."""
-        self._measure()
         bar = self.verticalScrollBar()
         height = self.viewport().height()
         most = max(0, round(self.total_height()) - height)
@@ -183,7 +175,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             value = most
         elif self._anchor is not None:
             item, edge, distance = self._anchor
-            value = round(self._tops[item.index] + edge * item.height - distance)
+            value = round(self._measured().top(item.index) + edge * item.height - distance)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
@@ -261,21 +253,25 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._request(item)
 
     def _evict(self) -> None:
-        self._clock += 1
-        near, items = self._visible_range(2.0 * self.viewport().height()), self.items
-        for index in near:
-            items[index].used = self._clock
-        if self._clock % 8:
-            return
-        # ``sections`` and not ``laid_out``: there may be 10,000 of them.
-        far = [item for item in items if item.sections and item.index not in near and not item.streaming]
-        far.sort(key=lambda item: item.used)
-        for item in far[: max(0, len(far) - _KEPT)]:
-            self.queue.drop(item)
-            item.evict()
+        near = self._visible_range(2.0 * self.viewport().height())
+        for item in self.items[near.start : near.stop]:
+            self._seen.pop(item, None)
+            self._seen[item] = None
+        if len(self._seen) >= len(near) + 2 * _KEPT:
+            for item in list(self._seen)[: -len(near) - _KEPT]:
+                if not item.streaming:
+                    del self._seen[item]
+                    self.queue.drop(item)
+                    item.evict()
+
+    def _forget_gone(self) -> None:
+        for item in [item for item in self._seen if self.item(item.message.id) is not item]:
+            del self._seen[item]
+            item.evict()  # its sections know it: together they would stay until Python collects garbage
 
     def _on_ready(self, item: MessageItem) -> None:
         self.mark(item)
+        self._seen.setdefault(item)
         if not self._arranging:
             self.arrange()
 
@@ -358,7 +354,7 @@ class TranscriptCanvas(QAbstractScrollArea):
                 self.queue.drop(item)
                 item.evict()
             item.guess(width)
-        self._dirty_from = 0
+        self._tops.renewed(0)
         self.arrange()
 
     def restyle(self) -> None:
@@ -370,7 +366,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             self.queue.drop(item)
             item.restyle(self.style_)
             item.guess(width)
-        self._dirty_from = 0
+        self._tops.renewed(0)
         self.arrange(0.03)
 
     # Sections that change by themselves, and widgets in them ----------------------------------------------------------
@@ -449,14 +445,13 @@ class TranscriptCanvas(QAbstractScrollArea):
     # Painting --------------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.fillRect(event.rect(), self.style_.color("window"))
+        painter, area = QPainter(self.viewport()), event.rect()
+        painter.fillRect(area, self.style_.color("window"))
         if self._held:
             return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+        painter.setRenderHints(_SMOOTH)
         painter.setLayoutDirection(self.layoutDirection())
-        x, top, bottom = float(self.column_left), float(event.rect().top()), float(event.rect().bottom() + 1)
+        x, top, bottom = float(self.column_left), float(area.top()), float(area.bottom() + 1)
         for item in self.visible_items():
             y = self.top_of(item)
             if y <= bottom and y + item.height >= top and item.laid_out:
@@ -483,8 +478,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         """The message at the height of a point of the viewport, the nearest one outside, and the point in it."""
         if not self.items:
             return None, point
-        self._measure()
-        index = bisect_right(self._tops, point.y() + self.scroll_value) - 1
+        index = self._measured().until(point.y() + self.scroll_value) - 1
         item = self.items[min(max(0, index), len(self.items) - 1)]
         return item, QPointF(point.x() - self.column_left, point.y() - self.top_of(item))
 

@@ -51,8 +51,8 @@ _AROUND = 8.0
 class MessageItem(Directed):
     """A message and, when it is near the viewport, its layout. Coordinates are relative to the column's left edge."""
 
-    #: Its place in the transcript, and when it was last seen.
-    index = used = 0
+    #: Its place in the transcript.
+    index = 0
     height = 0.0
     ready = pending = False
     #: Whether the context began to be full here, and whether nothing follows.
@@ -73,7 +73,8 @@ class MessageItem(Directed):
         self.extra: dict[str, Section] = {}
         self.style = style
         self.options = options
-        self._bubble = QPainterPath()
+        self._bubble = QRectF()
+        self._outline: QPainterPath | None = None
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -284,19 +285,23 @@ class MessageItem(Directed):
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
         copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
-        self._bubble, self.height = self._outline(bubble), y + tall + 2
+        self._bubble, self._outline, self.height = bubble, None, y + tall + 2
 
-    def _outline(self, r: QRectF) -> QPainterPath:
+    def _rounded(self, r: QRectF) -> QPainterPath:
         """A rounded rectangle whose corner at the end, below, is nearly sharp; in the middle of an edge's pixels."""
         if self.style.theme.edge("user_message") != self.style.color("user_message"):
             r = r.adjusted(0.5, 0.5, -0.5, -0.5)
-        radii = (14.0, 14.0, 14.0, 4.0) if self.rtl else (14.0, 14.0, 4.0, 14.0)
-        along = (QPointF(1, 0), QPointF(0, 1), QPointF(-1, 0), QPointF(0, -1))  # the edges, clockwise from the top
-        path = QPainterPath(r.topLeft() + along[0] * radii[0])
-        for number, corner in enumerate((r.topRight(), r.bottomRight(), r.bottomLeft(), r.topLeft()), 1):
-            radius = radii[number % 4]
-            path.lineTo(corner - along[number - 1] * radius)
-            path.quadTo(corner, corner + along[number % 4] * radius)
+        left, top, right, bottom = r.left(), r.top(), r.right(), r.bottom()
+        first, last = (4.0, 14.0) if self.rtl else (14.0, 4.0)
+        path = QPainterPath(QPointF(left + 14, top))
+        path.lineTo(right - 14, top)
+        path.quadTo(right, top, right, top + 14)
+        path.lineTo(right, bottom - last)
+        path.quadTo(right, bottom, right - last, bottom)
+        path.lineTo(left + first, bottom)
+        path.quadTo(left, bottom, left, bottom - first)
+        path.lineTo(left, top + 14)
+        path.quadTo(left, top, left + 14, top)
         return path
 
     def evict(self) -> None:
@@ -344,7 +349,9 @@ class MessageItem(Directed):
         ground, edge = self.style.color("user_message"), self.style.theme.edge("user_message")
         painter.setPen(Qt.PenStyle.NoPen if edge == ground else edge)
         painter.setBrush(ground)
-        painter.drawPath(self._bubble.translated(at.x, at.y))
+        if self._outline is None:
+            self._outline = self._rounded(self._bubble)
+        painter.drawPath(self._outline.translated(at.x, at.y))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 

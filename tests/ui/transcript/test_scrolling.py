@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import pytest
 from PySide6.QtCore import Qt
@@ -155,3 +157,21 @@ def test_keys_scroll(seen, long, key, direction):
     assert after > before if direction > 0 else after < before
     if key == Qt.Key.Key_End:
         assert seen.view.at_end
+
+
+def test_what_is_no_longer_shown_is_gone_without_a_search_for_garbage(seen, long):
+    """That search waits for idle moments: conversations opened one after the other would pile up."""
+    messages = long(300)
+    seen.show(messages)
+    for _ in range(20):
+        seen.view.scroll_by(-700)
+        seen.settle()
+    items = [weakref.ref(item) for item in seen.view.items]
+    gc.disable()
+    try:
+        seen.view.replace_tail("m150", [])
+        seen.qtbot.waitUntil(lambda: sum(item() is not None for item in items) == len(seen.view.items))
+        seen.view.set_messages([], more_above=False)
+        seen.qtbot.waitUntil(lambda: not any(item() for item in items))
+    finally:
+        gc.enable()
