@@ -197,10 +197,13 @@ def test_a_slow_frame_is_followed_by_a_pause_of_ten_times_that(live, monkeypatch
     monkeypatch.undo()
     layouts.more(live.view, "m2", "end")
     live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2").endswith("end"))
-    before = time.perf_counter()
-    layouts.more(live.view, "m2", "!")
-    live.qtbot.waitUntil(lambda: layouts.message_text(live.view, "m2").endswith("end!"))
-    assert time.perf_counter() - before < 0.15, "and a quick one is not"
+    times = []
+    for number in range(1, 6):  # the machine may be busy with something else
+        before = time.perf_counter()
+        layouts.more(live.view, "m2", "!")
+        live.qtbot.waitUntil(lambda end="end" + number * "!": layouts.message_text(live.view, "m2").endswith(end))
+        times.append(time.perf_counter() - before)
+    assert min(times) < 0.15, "and a quick one is not"
 
 
 def test_reading_above_is_not_disturbed_by_a_growing_answer(seen, say):
