@@ -33,7 +33,7 @@ from tests.scripted_engine import Script, ScriptedEngine
 from tests.ui.models.scripted import attach
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def qapp(qapp: QApplication) -> QApplication:
     """The application as the window's start makes it: in English, with its forms of one and many."""
     translation.install(qapp, resources_folder(), "en")

@@ -22,10 +22,11 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.skeleton import draw_bar
 
 T = TypeVar("T")
-#: How long a slice may hold the window, in seconds.
-_SLICE_S = 0.004
+#: How long a slice may hold the window, in seconds: for rows in sight, and for others. What Qt does with new widgets
+#: afterwards takes as long again.
+_SIGHT_S, _SLICE_S = 0.004, 0.002
 #: So many rows before and after those in sight are made. Showing and hiding thousands of widgets would take too long.
-_AHEAD = 150
+_AHEAD = 40
 _KEYS = {
     Qt.Key.Key_Up: -1,
     Qt.Key.Key_Down: 1,
@@ -119,12 +120,12 @@ class RowsList(QWidget, Generic[T]):
 
     def _slice(self) -> None:
         """Bring some rows up to date, those in sight first."""
-        end = time.perf_counter() + _SLICE_S
+        started = time.perf_counter()
         sight = self._sight(self.visibleRegion().boundingRect().toRectF())
         near = range(sight.start - _AHEAD, sight.stop + _AHEAD)
         wanted = [place for place in self._stale if place in near] if self.isVisible() else []
         wanted.sort(key=lambda place: (place in sight, -place))
-        while wanted and time.perf_counter() < end:
+        while wanted and time.perf_counter() - started < (_SIGHT_S if wanted[-1] in sight else _SLICE_S):
             self._settle(wanted.pop())
         if not wanted:
             self._idle.stop()
