@@ -186,12 +186,6 @@ class BlockLayout(Directed, ABC, Generic[B]):
             if self.direction is None and self.width:
                 self.lay()
 
-    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        """Draw at ``at``."""
-        if self.quotes:
-            self.paint_bars(painter, at, self.height, self.quotes)
-        self.draw(painter, context, at)
-
     def paint_bars(self, painter: QPainter, at: At, height: float, depth: int) -> None:
         """The thin bars at the start of a quotation."""
         painter.setPen(Qt.PenStyle.NoPen)
@@ -200,8 +194,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
             painter.drawRoundedRect(self.box(at, level * self.style.px(QUOTE), 0, 3, height), 1.5, 1.5)
 
     @abstractmethod
-    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        """Draw the block itself."""
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """Draw at ``at``, without the bars of quotations."""
 
     @abstractmethod
     def offset_at(self, x: float, y: float) -> int:

@@ -152,7 +152,7 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     # Painting --------------------------------------------------------------------------------------------------------
 
-    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         style = self.style
         frame = self.room.translated(at.x, at.y)
         card(painter, frame, style.color("sunken"), style.color("border"), 10)

@@ -98,7 +98,7 @@ class TableLayout(WideLayout[TableBlock]):
     def _cell_top(self, number: int, flow: TextFlow) -> float:
         return self._tops[number] + _PAD if number else (self._tops[1] - flow.height) / 2
 
-    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         room = self.room.translated(x, y)
         painter.save()

@@ -55,7 +55,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         self.direction = self.flow.direction
         self.height = self.flow.height + 2 * self._above
 
-    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         if isinstance(self.block, TextBlock) and self.block.marker:
             self._draw_marker(painter, self.block.marker, at)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
@@ -112,7 +112,7 @@ class RuleLayout(BlockLayout[RuleBlock]):
     def lay(self) -> None:
         self.height = 9.0
 
-    def draw(self, painter: QPainter, context: PaintContext, at: At) -> None:
+    def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         painter.setPen(QPen(self.style.color("border"), 1))
         room, middle = self.room, round(at.y + 4) + 0.5
         painter.drawLine(QLineF(at.x + room.left(), middle, at.x + room.right(), middle))

@@ -160,20 +160,21 @@ class TextSection(Section):
     # Painting and asking ---------------------------------------------------------------------------------------------
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        x, y, top, bottom = at
+        _, y, top, bottom = at
         for number in range(self._at(top - y), len(self.layouts)):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
             if y + layout.y + layout.height < top:
                 continue
-            before = self.layouts[number - 1]
+            place, before = at.moved(0, layout.y), self.layouts[number - 1]
             if number and layout.quotes and before.quotes:
                 between = layout.y - before.y - before.height
                 depth = min(layout.quotes, before.quotes)
-                layout.paint_bars(painter, At(x, y + layout.y - between - 2, top, bottom), between + 4, depth)
-            inner = context.of(f"b{number}.", self._starts[number], self._lengths[number])
-            layout.paint(painter, inner, at.moved(0, layout.y))
+                layout.paint_bars(painter, place.moved(0, -between - 2), between + 4, depth)
+            if layout.quotes:
+                layout.paint_bars(painter, place, layout.height, layout.quotes)
+            layout.paint(painter, context.of(f"b{number}.", self._starts[number], self._lengths[number]), place)
 
     def _at(self, y: float) -> int:
         return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
