@@ -82,6 +82,7 @@ class _View(QTreeView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.verticalScrollBar().valueChanged.connect(lambda value: self._near_end(model, value))
         model.modelReset.connect(self._open_groups)
         model.rowsInserted.connect(self._open_groups)
 
@@ -89,6 +90,10 @@ class _View(QTreeView):
     def editing(self) -> bool:
         """Whether a title is being edited."""
         return self.state() == QAbstractItemView.State.EditingState
+
+    def _near_end(self, model: ConversationTree, value: int) -> None:
+        if value > self.verticalScrollBar().maximum() - 2 * self.viewport().height():
+            model.show_more()
 
     def _open_groups(self, parent: Index = _TOP) -> None:
         if not parent.isValid():
@@ -183,6 +188,7 @@ class SideList(QWidget):
     def choose(self, conversation_id: str) -> None:
         """Show this one as chosen; "" for none."""
         self._chosen = conversation_id
+        self.model.reveal(conversation_id)
         self._aim(self._menu_for)
         self._mark()
 
@@ -211,6 +217,8 @@ class SideList(QWidget):
         if conversation_id not in ids:
             return ids[0] if ids else ""
         place = ids.index(conversation_id) + step
+        if place == len(ids) and self.model.show_more():
+            ids = self.model.ids()
         return ids[place] if 0 <= place < len(ids) else ""
 
     def focus_find(self) -> None:

@@ -15,7 +15,7 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.chat import Conversation
-from qwen_desktop.ui.chat.conversations import ID_ROLE, ConversationTree
+from qwen_desktop.ui.chat.conversations import ID_ROLE, ROWS, ConversationTree
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
@@ -91,6 +91,76 @@ def test_it_is_what_a_list_built_anew_shows_and_indexes_follow_their_chats(qapp:
 def editor(ui: Ui) -> QLineEdit | None:
     found: QLineEdit | None = ui.chat.sidelist.view.findChild(QLineEdit, "rename")
     return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_the_newest_are_rows_and_the_others_come_when_asked_for(qapp: QApplication, seed: int) -> None:
+    chance, clock = random.Random(seed), Clock()
+    model = ConversationTree(clock)
+    QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal, model)
+    titles = ["alpha", "beta", "Alpha Beta"]
+
+    def chat(number: int) -> Conversation:
+        ago = chance.random() * 90 * DAY
+        return Conversation(f"c{number}", chance.choice(titles), 0.0, clock.now - ago, pinned=chance.random() < 0.01)
+
+    chats = {made.id: made for made in map(chat, range(chance.choice((ROWS, ROWS + 1, 4 * ROWS))))}
+    model.set_all(chats.values())
+    words = ""
+    for _ in range(60):
+        match chance.choice(["put", "put", "remove", "clear", "filter", "more", "reveal"]):
+            case "put":
+                made = chat(chance.randrange(5 * ROWS))
+                chats[made.id] = made
+                model.put(made)
+            case "remove":
+                gone = f"c{chance.randrange(5 * ROWS)}"
+                chats.pop(gone, None)
+                model.remove(gone)
+            case "clear":
+                for gone in model.ids()[: chance.randrange(ROWS // 3)]:
+                    del chats[gone]
+                    model.remove(gone)
+            case "filter":
+                words = chance.choice(["", "a", "beta", "alpha beta", "nothing"])
+                model.set_filter(words)
+            case "more":
+                before = len(model.ids())
+                assert model.show_more() == (len(model.ids()) > before)
+            case "reveal":
+                some = chance.choice([*sorted(chats), "gone"])
+                title = chats[some].title.casefold() if some in chats else None
+                model.reveal(some)
+                wanted = title is not None and all(word in title for word in words.split())
+                assert model.index_of(some).isValid() == wanted
+        asked = [c for c in chats.values() if all(word in c.title.casefold() for word in words.split())]
+        pinned = {c.id for c in asked if c.pinned}
+        shown = model.ids()
+        loose = sorted((c for c in asked if not c.pinned), key=lambda c: -c.updated)
+        rows = len(shown) - len(pinned)
+        assert set(shown[: len(pinned)]) == pinned
+        assert [chats[name].updated for name in shown[len(pinned) :]] == [c.updated for c in loose[:rows]]
+        assert len(shown) >= min(len(asked), ROWS // 2)
+    while model.show_more():
+        pass
+    assert sorted(model.ids()) == sorted(c.id for c in asked)
+
+
+async def test_the_end_of_a_long_list_of_chats_is_reached(make: Make) -> None:
+    ui = await make()
+    side = ui.chat.sidelist
+    side.model.set_all(Conversation(f"c{n}", f"chat {n}", 0.0, NOON - n) for n in range(3 * ROWS))
+    bar = side.view.verticalScrollBar()
+    await asyncio.sleep(0.02)
+    for _ in range(20):
+        bar.setValue(bar.maximum())
+        await asyncio.sleep(0.005)
+    assert len(side.model.ids()) == 3 * ROWS
+    assert side.view.visualRect(side.model.index_of(f"c{3 * ROWS - 1}")).bottom() <= side.view.viewport().height()
+    side.model.set_all(Conversation(f"c{n}", f"chat {n}", 0.0, NOON - n) for n in range(3 * ROWS))
+    assert side.neighbour(f"c{ROWS - 1}", 1) == f"c{ROWS}"
+    side.choose(f"c{2 * ROWS}")
+    assert side.view.currentIndex().data(ID_ROLE) == f"c{2 * ROWS}"
 
 
 async def test_a_rename_in_place_outlives_answers_in_other_chats_and_the_next_day(
