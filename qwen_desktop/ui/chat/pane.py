@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -24,7 +24,7 @@ from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
 
 #: Share of the window's height that the message box may take.
@@ -107,8 +107,7 @@ class ConversationPane(QWidget):
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
         bar = self.transcript.verticalScrollBar()
         taken = bar.sizeHint().width() if bar.maximum() > 0 and self._stack.currentWidget() is self.transcript else 0
-        ltr = self.layoutDirection() is Qt.LayoutDirection.LeftToRight
-        self._foot.setContentsMargins(18 if ltr else 18 + taken, 4, 18 + taken if ltr else 18, 0)
+        set_margins(self._foot, 18, 4, 18 + taken, 0)
 
     # The conversation -------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.switch import SegmentedControl
-from qwen_desktop.ui.widgets.tick import Tick
+from qwen_desktop.ui.widgets.tick import BOX, Tick
 
 
 class CandidateRow(QWidget):
@@ -51,7 +51,7 @@ class CandidateRow(QWidget):
         quant = Label(theme, candidate.quant, self, role="small", color="text_muted")
         quant.setMinimumWidth(64)
         self.tick.setAccessibleDescription(f"{candidate.quant}, {takes}, {note}")
-        column(row((self.tick, 1), quant, size, gap=12), row(26, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
+        column(row((self.tick, 1), quant, size, gap=12), row(BOX, self.note), on=self, gap=1, margins=(0, 2, 0, 4))
 
 
 class ImportDialog(ScrollDialog):

@@ -27,7 +27,7 @@ class OptionRow(QRadioButton):
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._chip = Chip(theme, "", self)
-        words = column(None, row(self._title, self._tag, None, gap=10), self._note, None, gap=2)
+        words = column(None, row(self._title, self._tag, None, gap=10), self._note, None)
         self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12)
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)

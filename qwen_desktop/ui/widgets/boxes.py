@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLayout, QVBoxLayout, QWidget
 
 START, TOP, MIDDLE = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignVCenter
@@ -17,9 +18,12 @@ _Box = TypeVar("_Box", bound=QBoxLayout)
 def row(
     *parts: Part, on: QWidget | None = None, gap: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
 ) -> QHBoxLayout:
-    """Parts from start to end, ``gap`` px between them; the layout of ``on`` where that is given."""
+    """Parts from start to end, ``gap`` px between them; the layout of ``on`` where that is given.
+
+    ``margins`` are those at the start, above, at the end and below.
+    """
     box = QHBoxLayout(on) if on is not None else QHBoxLayout()
-    box.setContentsMargins(*margins)
+    set_margins(box, *margins)
     box.setSpacing(gap)
     return filled(box, *parts)
 
@@ -29,9 +33,15 @@ def column(
 ) -> QVBoxLayout:
     """Parts one below the other, as ``row``."""
     box = QVBoxLayout(on) if on is not None else QVBoxLayout()
-    box.setContentsMargins(*margins)
+    set_margins(box, *margins)
     box.setSpacing(gap)
     return filled(box, *parts)
+
+
+def set_margins(box: QLayout, start: int, top: int, end: int, bottom: int) -> None:
+    """The margins of ``box``, which Qt itself does not turn from right to left."""
+    ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
+    box.setContentsMargins(start if ltr else end, top, end if ltr else start, bottom)
 
 
 def filled(box: _Box, *parts: Part) -> _Box:

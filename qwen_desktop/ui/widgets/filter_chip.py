@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QGuiApplication
+from PySide6.QtGui import QAction, QActionGroup, QFontMetrics, QGuiApplication
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
@@ -52,6 +52,17 @@ class FilterChip(QPushButton):
             role = "accent" if value else "text_muted"
             self.setIcon(icons.themed(self._theme, "chevron-down", role, behind=True))
         mark(self, "on", bool(value))
+
+    def sizeHint(self) -> QSize:
+        """A chip that goes on and off has room for its bold words always, so that its neighbours stay."""
+        hint = super().sizeHint()
+        if self.isCheckable():
+            bold, now = (
+                metrics.size(Qt.TextFlag.TextShowMnemonic, self.text()).width()
+                for metrics in (QFontMetrics(self._theme.font("small", weight=600)), self.fontMetrics())
+            )
+            hint.setWidth(hint.width() + bold - now)
+        return hint
 
     def set_choices(self, choices: Sequence[tuple[str, str]], any_label: str) -> None:
         """Offer (value, label) pairs below the entry that takes the filter away."""

@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
 #: Room for the tools in the message box and for the status line below it, in px.
@@ -48,7 +48,7 @@ class Skeleton(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         listed = self._listed()
-        self._layout.setContentsMargins((listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
+        set_margins(self._layout, (listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

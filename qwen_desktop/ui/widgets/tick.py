@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QCheckBox, QSizePolicy, QStyle, QStyleOptionButton
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
 
-#: What the box takes beside its words, in px.
-_BOX = 26
+#: What the box takes before its words, in px, by the style sheet.
+BOX = 26
 
 
 class Tick(QCheckBox):
@@ -28,7 +28,7 @@ class Tick(QCheckBox):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        shown = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, self.width() - _BOX)
+        shown = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, self.width() - BOX)
         self.setText(shown.replace("&", "&&"))
         self.setToolTip("" if shown == self._name else self._name)
 

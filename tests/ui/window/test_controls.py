@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QStyle, QStyleOptionButton, QVBoxLayout, QWidget
 
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import texts
@@ -17,6 +17,7 @@ from qwen_desktop.ui.chat.composer import ModelButton
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models.option_row import OptionRow
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -24,7 +25,8 @@ from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
-from qwen_desktop.ui.widgets.tick import Tick
+from qwen_desktop.ui.widgets.skeleton import Skeleton
+from qwen_desktop.ui.widgets.tick import BOX, Tick
 
 Show = Callable[..., QWidget]
 
@@ -220,3 +222,45 @@ def test_the_menu_of_a_filter_runs_as_the_window_does(theme: Theme, shown: Show)
     chip = FilterChip(theme, "Family", menu=True)
     shown(chip)
     assert chip._menu.layoutDirection() is Qt.LayoutDirection.LeftToRight
+
+
+@pytest.mark.parametrize("percent", [100, 150])
+def test_a_filter_that_goes_on_moves_nothing(theme: Theme, shown: Show, qapp: QApplication, percent: int) -> None:
+    theme.set_text_size(percent)
+    theme.apply(qapp)
+    chip = FilterChip(theme, "Fits this computer")
+    shown(chip)
+    off = chip.width()
+    chip.click()
+    QTest.qWait(1)
+    assert (chip.value, chip.width()) == ("on", off)
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_words_below_a_tick_begin_where_its_name_does(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    tick = Tick(theme, "Qwen3 8B")
+    shown(tick)
+    option = QStyleOptionButton()
+    tick.initStyleOption(option)
+    words = tick.style().subElementRect(QStyle.SubElement.SE_CheckBoxContents, option, tick)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    assert (words.left() if ltr else tick.width() - 1 - words.right()) == BOX
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_margins_and_the_first_box_run_as_the_window_does(
+    theme: Theme, shown: Show, qapp: QApplication, way: Qt.LayoutDirection
+) -> None:
+    qapp.setLayoutDirection(way)
+    card, words, box = QWidget(), QWidget(), QPlainTextEdit()
+    row(words, on=card, margins=(40, 0, 2, 0))
+    skeleton = Skeleton(theme, box, list_width=272, narrow=1000)
+    shown(card, skeleton).resize(1200, 400)
+    QTest.qWait(1)
+    ltr = way is Qt.LayoutDirection.LeftToRight
+    assert (words.x() if ltr else card.width() - words.x() - words.width()) == 40
+    place = QRect(box.mapTo(skeleton, QPoint(0, 0)), box.size())
+    assert (place.left() if ltr else skeleton.width() - 1 - place.right()) > 272  # beside the list
