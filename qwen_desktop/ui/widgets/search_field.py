@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QLineEdit, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.labels import IconLabel
+from qwen_desktop.ui.widgets.labels import IconLabel, start_edge
 
 
 class SearchField(QLineEdit):
@@ -63,4 +63,4 @@ class SearchField(QLineEdit):
         taken = self._sign.width() + 6
         self.setTextMargins(*((taken, 0, 0, 0) if way is Qt.LayoutDirection.LeftToRight else (0, 0, taken, 0)))
         # Qt would put text and caret by the direction of what is typed, and nothing by that of the keyboard.
-        self.setAlignment(QStyle.visualAlignment(way, edge.AlignLeft) | edge.AlignAbsolute)
+        self.setAlignment(start_edge(self))
