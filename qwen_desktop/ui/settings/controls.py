@@ -113,6 +113,7 @@ class NumberControl(Control):
             self.field.addItem(self._words(choice), choice)
         self._edit.setAccessibleName(self._title())
         self._edit.setMaxLength(32)
+        self._edit.setTextMargins(-2, 0, -2, 0)  # which a field keeps free: its words stand where those of a choice do
         self._edit.setAlignment(start_edge(self))  # digits alone would stand where the keyboard begins
         self._edit.editingFinished.connect(self._typed)
         self.field.activated.connect(lambda place: self._take(self.field.itemData(place)))
@@ -214,7 +215,7 @@ class _NumberSelect(Select):
     stepped = Signal(int)
 
     def sizeHint(self) -> QSize:
-        return super().sizeHint() + QSize(4, 0)  # a field keeps 2 px free on both sides of its text
+        return super().sizeHint() + QSize(2, 0)  # for the caret behind the words
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)

@@ -40,7 +40,7 @@ class Select(QComboBox):
 
 class Menu(QMenu):
     """A menu with the theme's corners, square ones where they could not be blended with what lies below. Open it with
-    ``popup``: ``exec`` would nest event loops."""
+    ``open_at`` or ``open_by``: ``exec`` would nest event loops."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +54,11 @@ class Menu(QMenu):
         super().initStyleOption(option, action)
         title, tab, keys = option.text.partition("\t")
         option.text = title + tab + texts.isolated(keys)  # "Ctrl++" would turn to "++Ctrl"
+
+    def open_at(self, place: QPoint) -> None:
+        """Open from a place of the screen on, where lines go."""
+        rtl = QGuiApplication.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        self.popup(place - QPoint(self.sizeHint().width() if rtl else 0, 0))
 
     def open_by(self, anchor: QWidget, start: int, top: int) -> None:
         """Open ``start`` px after the start of ``anchor`` and ``top`` px below its top, both may be negative."""

@@ -48,7 +48,9 @@ class Skeleton(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         listed = self._listed()
-        self._layout.setContentsMargins((listed + 1 if listed else 0) + 18, 0, 18, _STATUS)  # the line, too
+        start, end = (listed + 1 if listed else 0) + 18, 18  # the line, too
+        left, right = (end, start) if self.isRightToLeft() else (start, end)
+        self._layout.setContentsMargins(left, 0, right, _STATUS)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -81,7 +83,9 @@ class SkeletonBars(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         for place, share in enumerate(self._shares):
-            draw_bar(painter, self._theme, QRectF(0, place * 24 + 6, self.width() * share, 12))
+            wide = self.width() * share
+            left = self.width() - wide if self.isRightToLeft() else 0
+            draw_bar(painter, self._theme, QRectF(left, place * 24 + 6, wide, 12))
 
 
 def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:

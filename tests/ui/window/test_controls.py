@@ -26,6 +26,7 @@ from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu, Select
+from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.surface import Line
 from qwen_desktop.ui.widgets.switch import SegmentedControl
 from qwen_desktop.ui.widgets.tick import Tick
@@ -149,7 +150,11 @@ def test_words_begin_at_the_start_and_signs_of_more_stand_at_the_end(
     for part in parts:
         line.addWidget(part)
     names = [made(theme, "/a/folder", color="accent") for made in (Label, Paragraph, ElidedLabel)]
-    shown(*names, select, model, flow)
+    bars = SkeletonBars(theme, (0.2, 0.4))
+    shown(*names, select, model, flow, bars)
+    picture = bars.grab().toImage()
+    inked = [picture.pixelColor(x, 12) == theme.color("hover") for x in (20, picture.width() - 20)]
+    assert inked == [ltr, not ltr]
     for name in names:
         ink = places(name, theme, "accent")
         assert (min(ink) < 10) if ltr else (max(ink) > name.width() - 15), type(name)
