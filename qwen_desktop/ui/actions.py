@@ -70,7 +70,7 @@ class Actions(QObject):
         """The command's name with its key: "New chat (Ctrl+N)"."""
         action = self._actions[command_id]
         keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-        return f"{action.text()} ({keys})" if keys else action.text()
+        return f"{action.text()} ({texts.isolated(keys)})" if keys else action.text()
 
 
 def native_keys(shortcut: str) -> str:

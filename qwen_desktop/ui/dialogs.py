@@ -17,6 +17,7 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.scroll import between_lines
 
 
 def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
@@ -37,7 +38,7 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     scroll.setWidget(body)
     scroll.setMinimumHeight(min(body.sizeHint().height() + 8, max(240, parent.height() - 180)))
     scroll.setMinimumWidth(body.sizeHint().width() + 20)
-    dialog.body.addWidget(scroll)
+    dialog.body.addLayout(between_lines(scroll))
     dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)
     return dialog
 
@@ -79,9 +80,8 @@ def crash(theme: Theme, parent: QWidget, report: str) -> Dialog:
         parent,
         width=600,
     )
-    text = ReadOnlyText(report, translate("dialogs", "Crash report"), dialog)
+    text = ReadOnlyText(report, translate("dialogs", "Crash report"), dialog, tallest=192)
     text.setFont(theme.font("code"))
-    text.setMinimumHeight(180)
     dialog.body.addWidget(text)
     dialog.add_button(translate("dialogs", "Copy report"), lambda: QGuiApplication.clipboard().setText(report))
     dialog.add_button(translate("dialogs", "Close"), kind="primary", default=True)

@@ -71,8 +71,7 @@ class Notify(QObject):
             return
         dialog = self._dialog(texts.text(problem.what), texts.text(problem.hint) if problem.hint else "")
         if problem.details:
-            details = ReadOnlyText(problem.details, self.tr("Details"), dialog)
-            details.setMinimumHeight(120)
+            details = ReadOnlyText(problem.details, self.tr("Details"), dialog, tallest=200)
             dialog.fold(self.tr("Show details"), details)
         dialog.add_button(self.tr("Close"), kind="primary", default=True)
         dialog.open()
@@ -94,9 +93,7 @@ class Notify(QObject):
             self.tr("It leads out of this app, to the network.") if allowed else "",
             width=520,
         )
-        address = ReadOnlyText(url, self.tr("Address"), dialog)
-        address.setMaximumHeight(84)
-        dialog.body.addWidget(address)
+        dialog.body.addWidget(ReadOnlyText(url, self.tr("Address"), dialog, tallest=84))
         dialog.add_button(self.tr("Copy"), lambda: QGuiApplication.clipboard().setText(url))
         dialog.add_button(self.tr("Cancel"), default=not allowed)
         if allowed:

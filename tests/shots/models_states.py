@@ -67,8 +67,9 @@ async def skeleton(stage: Stage) -> None:
 
 @state("models-code")
 async def code(stage: Stage) -> None:
-    shown = await page(stage)
-    stage.click("Code", shown)
+    choice = (await page(stage)).purposes.select  # it stands for the buttons where they have no room
+    choice.setCurrentIndex(choice.findData("code"))
+    choice.activated.emit(choice.currentIndex())
 
 
 @state("models-small-computer")

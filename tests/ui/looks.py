@@ -76,6 +76,9 @@ def _too_narrow(widget: QWidget) -> str:
     if isinstance(widget, Tick):
         wide = widget.sizeHint().width() > widget.width()
         return "cut short without a tooltip" if wide and widget.text() not in widget.toolTip() else ""
+    if isinstance(widget, QComboBox) and (field := widget.lineEdit()) is not None:
+        needed, room = widget.fontMetrics().horizontalAdvance(field.text()) + 1, field.width()
+        return f"{room} of {needed} px in the field" if room < needed else ""
     if isinstance(widget, RailButton):
         needed = QFontMetrics(widget.label_font()).horizontalAdvance(widget.text())
     elif isinstance(widget, Paragraph | IconButton | SideProgress) or not isinstance(widget, QLabel | QAbstractButton):

@@ -15,6 +15,8 @@ from qwen_desktop.ui.theme import Theme
 LONG_PASTE = 20_000
 LONG_LINE = 5_000
 
+#: Between the text and the scroll bar, where lines may begin, in px.
+_AIR = 4
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -160,6 +162,9 @@ class MessageEdit(QPlainTextEdit):
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if scrolls else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         if self.verticalScrollBarPolicy() != policy:
             self.setVerticalScrollBarPolicy(policy)
+            margins, side = [0, 0, 0, 0], 0 if self.layoutDirection() is Qt.LayoutDirection.RightToLeft else 2
+            margins[side] = _AIR if scrolls else 0
+            self.setViewportMargins(*margins)
         self.setFixedHeight(height)
 
 

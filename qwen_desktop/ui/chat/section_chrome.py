@@ -16,6 +16,7 @@ from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import elided, text_width
 from qwen_desktop.ui.chat.section import Section
 from qwen_desktop.ui.texts import fill, translate
+from qwen_desktop.ui.widgets.labels import draw_line
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -140,8 +141,9 @@ class ThinkingSection(Section):
         left += text_width(main, font) + 8
         room = self.width - 14 - left
         if quiet and room > 20:
-            words = elided(quiet, small, room)
-            write(painter, style, self.box(at, left, 0, room, self.bar), words, small, role="text_faint")
+            painter.setFont(small)
+            painter.setPen(style.color("text_faint"))
+            draw_line(painter, self.box(at, left, 0, room, self.bar), quiet)  # a thought has a direction of its own
         if self._flow is not None:
             self._flow.paint(painter, at.moved(16, self.bar))
             quiet_button(painter, context, at, self.targets()[1], "copy")
@@ -283,7 +285,8 @@ class ActionsSection(Section):
         if self._stats is None:
             self._stats = self.stats_text()
         if text := self._stats:
-            write(painter, style, self.box(at, end + 12, 0, self.width - end - 12, self.height), text, small)
+            room = self.width - end - 12
+            write(painter, style, self.box(at, end + 12, 0, room, self.height), elided(text, small, room), small)
 
 
 class CopySection(Section):

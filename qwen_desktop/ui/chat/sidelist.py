@@ -248,7 +248,7 @@ class SideList(QWidget):
         self._menu.aboutToHide.connect(
             lambda: QTimer.singleShot(0, self, lambda: self._aim("")), Qt.ConnectionType.SingleShotConnection
         )
-        self._menu.popup(place)
+        self._menu.open_at(place)
 
     def _aim(self, menu_for: str) -> None:
         """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""

@@ -110,7 +110,7 @@ class StatusLine(QWidget):
         return ""
 
     def _describe(self, info: LocalInfo) -> list[str]:
-        facts = [info.quant, self.tr("%n thread(s)", "", info.threads)] if info.quant else []
+        facts = [texts.isolated(info.quant), self.tr("%n thread(s)", "", info.threads)] if info.quant else []
         facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
         if info.gpu_layers:
             facts.append(self.tr("%n layer(s) on the graphics card", "", info.gpu_layers))

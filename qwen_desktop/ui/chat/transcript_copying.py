@@ -137,4 +137,4 @@ class Copying(QObject):
             if not item.user:
                 menu.addAction(self.tr("Copy as Markdown"), lambda: self.text(item.source))
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)  # never exec(): that would nest event loops inside a task
+        menu.open_at(at)

@@ -273,4 +273,4 @@ class CatalogueSection(QWidget):
         if row.action == "download":
             self._menu.addAction(row.label()).triggered.connect(row.button.click)
         self._menu.addAction(self.tr("Details")).triggered.connect(row.click)
-        self._menu.popup(place)
+        self._menu.open_at(place)

@@ -201,7 +201,7 @@ class Details(ScrollDialog):
 
     def show_memory(self) -> None:
         """Bring the numbers into view: that is what the user asked for."""
-        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.memory, 0, 0))
+        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.memory, 0, 4))
 
 
 def file_names(model: CatalogModel, quant: Quant | None) -> str:

@@ -13,7 +13,7 @@ from qwen_desktop.ui.widgets.boxes import TOP, column
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
-from qwen_desktop.ui.widgets.scroll import ScrollArea
+from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 
 #: Room for focus rings at the left of a body that scrolls; the dialog's ``inset``.
 INSET = 4
@@ -30,7 +30,7 @@ class ScrollDialog(Dialog):
         self._room = max(240, (parent.window().height() if parent is not None else 820) - _AROUND)
         self.area = ScrollArea(self)
         self.column = column(on=self.area.body, gap=8, margins=(INSET, 4, 14, 4))
-        self.body.addWidget(self.area, 1)
+        self.body.addLayout(between_lines(self.area), 1)
 
     def say(self, text: str, *, role: FontRole = "body", color: str = "text", weight: int = 400) -> None:
         """Add a paragraph, unless there is nothing to say."""
@@ -89,9 +89,8 @@ def link(theme: Theme, text: str, parent: QWidget, act: Callable[..., object]) -
 
 def lines(theme: Theme, name: str, parent: QWidget, text: str = "") -> ReadOnlyText:
     """A field with lines to read and copy: names of files."""
-    field = ReadOnlyText(text, name, parent)
+    field = ReadOnlyText(text, name, parent, tallest=120)
     field.setFont(theme.font("code"))
-    field.setFixedHeight(76)
     return field
 
 

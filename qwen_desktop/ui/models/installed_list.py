@@ -114,7 +114,7 @@ class InstalledList(QWidget):
         row.clicked.connect(lambda: self.details_wanted.emit(row.row))
         row.use.clicked.connect(lambda: self.use_wanted.emit(row.row))
         row.more.clicked.connect(lambda: self._open_below(row))
-        row.menu_wanted.connect(lambda place: self.menu_for(row.row).popup(place))
+        row.menu_wanted.connect(lambda place: self.menu_for(row.row).open_at(place))
         return row
 
     def show_models(self, models: Sequence[InstalledModel], words_: str = "") -> None:

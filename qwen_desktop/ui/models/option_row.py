@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QRadioButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label
+from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 
 
 class OptionRow(QRadioButton):
@@ -17,18 +17,19 @@ class OptionRow(QRadioButton):
     def __init__(self, theme: Theme, title: str, parent: QWidget | None = None, *, tag: str = "") -> None:
         super().__init__(parent)
         self.setObjectName("option")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self._theme = theme
         self.title = title
         self._tag = Chip(theme, tag, self, kind="accent", thin=True)  # no higher than the title
         self._title = ElidedLabel(theme, title, self, weight=600)
-        self._note = ElidedLabel(theme, "", self, role="small", color="text_muted")
+        self._note = Paragraph(theme, "", self, role="small", color="text_muted")
+        self._note.setMinimumWidth(1)  # it gives way to the title
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._chip = Chip(theme, "", self)
         words = column(None, row(self._title, self._tag, None, gap=10), self._note, None)
-        self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12)
+        self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12, margins=(0, 8, 0, 8))
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             child.setForegroundRole(QPalette.ColorRole.WindowText)  # the labels' own, not the button's
@@ -54,7 +55,8 @@ class OptionRow(QRadioButton):
         self._fit()
 
     def _fit(self) -> None:
-        """The tag stands where everything else has its room."""
+        """The tag stands where everything else has its room; the note takes a second line where it needs one."""
+        self.setMinimumHeight(self.sizeHint().height())
         wide = self._tag.sizeHint().width() + 10
         least = self._row.minimumSize().width() - (0 if self._tag.isHidden() else wide)
         least += self._title.sizeHint().width() - self._title.minimumSizeHint().width()  # it is not cut for a tag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QLocale, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtCore import QLocale, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
@@ -14,6 +14,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import with_native_keys
 from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.labels import start_edge
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
 
@@ -112,6 +113,8 @@ class NumberControl(Control):
             self.field.addItem(self._words(choice), choice)
         self._edit.setAccessibleName(self._title())
         self._edit.setMaxLength(32)
+        self._edit.setTextMargins(-2, 0, -2, 0)  # which a field keeps free: its words stand where those of a choice do
+        self._edit.setAlignment(start_edge(self))  # digits alone would stand where the keyboard begins
         self._edit.editingFinished.connect(self._typed)
         self.field.activated.connect(lambda place: self._take(self.field.itemData(place)))
         self.field.stepped.connect(self._step)
@@ -210,6 +213,9 @@ class _NumberSelect(Select):
     """An editable choice in which Up and Down count instead of walking through the list."""
 
     stepped = Signal(int)
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint() + QSize(2, 0)  # for the caret behind the words
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()), 0)

@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QTextDocument
+from PySide6.QtWidgets import QDialog, QPlainTextEdit, QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Paragraph
 
+#: Wider than any line, in px.
+_UNWRAPPED = 100_000
 #: Kept free between a dialog that grows and its window's lower edge, in px.
 _AIR = 16
 
 
 class ReadOnlyText(QPlainTextEdit):
-    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers."""
+    """A longer text to read and to copy from, with its own scroll bar; ``name`` is for screen readers. It is as tall as
+    its text, at most ``tallest`` px; without that it takes the room there is."""
 
-    def __init__(self, text: str, name: str, parent: QWidget) -> None:
+    def __init__(self, text: str, name: str, parent: QWidget, *, tallest: int = 0) -> None:
         super().__init__(text, parent)
+        self._tallest = tallest
         self.setObjectName("details")
         self.setAccessibleName(name)
         self.setReadOnly(True)
+        if tallest:
+            self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+            self.textChanged.connect(self.updateGeometry)
+
+    def hasHeightForWidth(self) -> bool:
+        return self._tallest > 0
+
+    def heightForWidth(self, width: int) -> int:
+        around = self.contentsMargins()
+        text = QTextDocument()  # the own one counts its height in lines, and only at its own width
+        text.setDefaultFont(self.document().defaultFont())
+        text.setDefaultTextOption(self.document().defaultTextOption())
+        text.setPlainText(self.toPlainText())
+        text.setTextWidth(max(1, width - around.left() - around.right()))
+        return min(
+            self._tallest, math.ceil(text.size().height()) + 2 + around.top() + around.bottom()
+        )  # 2: else it scrolls
+
+    def sizeHint(self) -> QSize:
+        size = super().sizeHint()
+        return QSize(size.width(), self.heightForWidth(_UNWRAPPED)) if self._tallest else size
+
+    def minimumSizeHint(self) -> QSize:
+        size = super().minimumSizeHint()
+        return QSize(size.width(), min(size.height(), self.sizeHint().height())) if self._tallest else size
 
 
 class Dialog(QDialog):
@@ -76,6 +107,7 @@ class Dialog(QDialog):
         """Add ``content`` under a link that shows and hides it."""
         content.hide()
         link = TextButton(self._theme, title, self, kind="link")
+        link.setProperty("flush", True)
         link.clicked.connect(lambda: content.setVisible(content.isHidden()))
         link.clicked.connect(self.adjustSize)
         self.body.addWidget(link)

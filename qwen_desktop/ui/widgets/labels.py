@@ -23,6 +23,13 @@ from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.surface import draw_pill
 
 
+def start_edge(widget: QWidget) -> Qt.AlignmentFlag:
+    """Where lines begin in the interface; Qt would take the start of the text, which may be a name in another script or
+    only digits."""
+    edge = QStyle.visualAlignment(widget.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
+    return edge | Qt.AlignmentFlag.AlignAbsolute
+
+
 class Label(QLabel):
     """Plain text in a font and colour of the theme. Never reads rich text, so names cannot smuggle markup in."""
 
@@ -46,9 +53,7 @@ class Label(QLabel):
         if self.wraps:
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
             self.setWordWrap(True)  # after the policy, which it tells that the height depends on the width
-        # The interface's start edge; Qt would take that of the text, which may be a name in another script.
-        edge = QStyle.visualAlignment(self.layoutDirection(), Qt.AlignmentFlag.AlignLeft)
-        self.setAlignment(edge | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
+        self.setAlignment(start_edge(self) | Qt.AlignmentFlag.AlignVCenter)
         theme.changed.connect(self._dress)
         self._dress()
 
@@ -171,10 +176,12 @@ def draw_line(
 ) -> None:
     """Paint one line at the start edge of ``room``, each text in its own direction, cut with … where the room ends."""
     edge = QStyle.visualAlignment(QGuiApplication.layoutDirection(), Qt.AlignmentFlag.AlignLeft) | at
+    before = painter.layoutDirection()
     painter.setLayoutDirection(Qt.LayoutDirection.LayoutDirectionAuto)
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()))
     flags = int(edge | Qt.AlignmentFlag.AlignAbsolute) | Qt.TextFlag.TextSingleLine.value
     painter.drawText(room, flags, shown)
+    painter.setLayoutDirection(before)
 
 
 class IconLabel(QLabel):

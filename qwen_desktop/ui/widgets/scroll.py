@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from qwen_desktop.ui.widgets.boxes import column
+from qwen_desktop.ui.widgets.surface import Line
 
 
 class ScrollArea(QScrollArea):
@@ -18,3 +21,22 @@ class ScrollArea(QScrollArea):
         self.body = QWidget()
         self.body.setObjectName("pageBody")
         self.setWidget(self.body)
+
+
+def between_lines(area: QScrollArea) -> QVBoxLayout:
+    """``area`` with a line above and below it, each on show while there is more behind it."""
+    above, below = lines = [Line(area.parentWidget()) for _ in range(2)]
+    bar = area.verticalScrollBar()
+
+    def show() -> None:
+        above.setVisible(bar.value() > bar.minimum())
+        below.setVisible(bar.value() < bar.maximum())
+
+    for line in lines:
+        policy = line.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # what scrolls does not move when one comes
+        line.setSizePolicy(policy)
+    bar.valueChanged.connect(show)
+    bar.rangeChanged.connect(show)
+    show()
+    return column(above, (area, 1), below)

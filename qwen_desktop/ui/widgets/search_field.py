@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QLineEdit, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.labels import IconLabel
+from qwen_desktop.ui.widgets.labels import IconLabel, start_edge
 
 
 class SearchField(QLineEdit):
@@ -27,7 +27,13 @@ class SearchField(QLineEdit):
         self._keys.setVisible(bool(keys))
         for label in (self._sign, self._keys):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.textChanged.connect(lambda text: self._keys.setVisible(bool(self._keys.text()) and not text))
+        self.textChanged.connect(self._show_keys)
+
+    def _show_keys(self) -> None:
+        shown = bool(self._keys.text()) and not self.text()
+        if shown is self._keys.isHidden():
+            self._keys.setVisible(shown)
+            self._place_labels()
 
     def event(self, event: QEvent) -> bool:
         escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
@@ -60,7 +66,8 @@ class SearchField(QLineEdit):
             label.ensurePolished()
             label.adjustSize()
             label.setGeometry(QStyle.alignedRect(way, side | edge.AlignVCenter, label.size(), room))
-        taken = self._sign.width() + 6
-        self.setTextMargins(*((taken, 0, 0, 0) if way is Qt.LayoutDirection.LeftToRight else (0, 0, taken, 0)))
+        before, after = self._sign.width() + 6, 0 if self._keys.isHidden() else self._keys.width() + 6
+        left, right = (before, after) if way is Qt.LayoutDirection.LeftToRight else (after, before)
+        self.setTextMargins(left, 0, right, 0)
         # Qt would put text and caret by the direction of what is typed, and nothing by that of the keyboard.
-        self.setAlignment(QStyle.visualAlignment(way, edge.AlignLeft) | edge.AlignAbsolute)
+        self.setAlignment(start_edge(self))

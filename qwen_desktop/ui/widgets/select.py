@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QWidget
+from PySide6.QtGui import QAction, QGuiApplication, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QStyleOptionMenuItem, QWidget
 
-from qwen_desktop.ui import icons
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.blending import can_blend
 from qwen_desktop.ui.theme import Theme, mark
 
@@ -40,7 +40,7 @@ class Select(QComboBox):
 
 class Menu(QMenu):
     """A menu with the theme's corners, square ones where they could not be blended with what lies below. Open it with
-    ``popup``: ``exec`` would nest event loops."""
+    ``open_at`` or ``open_by``: ``exec`` would nest event loops."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +49,16 @@ class Menu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
         self.aboutToShow.connect(lambda: mark(self, "rounded", can_blend()))
+
+    def initStyleOption(self, option: QStyleOptionMenuItem, action: QAction) -> None:
+        super().initStyleOption(option, action)
+        title, tab, keys = option.text.partition("\t")
+        option.text = title + tab + texts.isolated(keys)  # "Ctrl++" would turn to "++Ctrl"
+
+    def open_at(self, place: QPoint) -> None:
+        """Open from a place of the screen on, where lines go."""
+        rtl = QGuiApplication.layoutDirection() is Qt.LayoutDirection.RightToLeft
+        self.popup(place - QPoint(self.sizeHint().width() if rtl else 0, 0))
 
     def open_by(self, anchor: QWidget, start: int, top: int) -> None:
         """Open ``start`` px after the start of ``anchor`` and ``top`` px below its top, both may be negative."""

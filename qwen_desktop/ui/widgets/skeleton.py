@@ -81,7 +81,9 @@ class SkeletonBars(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         for place, share in enumerate(self._shares):
-            draw_bar(painter, self._theme, QRectF(0, place * 24 + 6, self.width() * share, 12))
+            wide = self.width() * share
+            left = self.width() - wide if self.isRightToLeft() else 0
+            draw_bar(painter, self._theme, QRectF(left, place * 24 + 6, wide, 12))
 
 
 def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:

@@ -89,10 +89,13 @@ class SegmentedControl(QWidget):
 
     def _fit(self) -> None:
         """As wide as each would be while it is the chosen one, whose words are bold."""
-        words = QFontMetrics(self._theme.font("small", weight=600))
+        bold, plain = (QFontMetrics(self._theme.font("small", weight=weight)) for weight in (600, 400))
         for segment in self._segments.values():
-            sign = 0 if segment.icon().isNull() else segment.iconSize().width() + 2
-            segment.setFixedWidth(words.horizontalAdvance(segment.text()) + 22 + sign)
+            words = bold.horizontalAdvance(segment.text())
+            if not segment.icon().isNull():
+                # Beside an icon Qt begins bold words where plain ones would begin, which it puts in the middle.
+                words += segment.iconSize().width() + 2 + words - plain.horizontalAdvance(segment.text())
+            segment.setFixedWidth(words + 22)
 
     @property
     def value(self) -> str:

@@ -7,9 +7,17 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtGui import QAccessible, QAction, QTextLayout, QTextOption
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit, QStyle, QStyleOptionButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QPlainTextEdit,
+    QStyle,
+    QStyleOptionButton,
+    QStyleOptionMenuItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import texts
@@ -19,14 +27,19 @@ from qwen_desktop.ui.models.option_row import OptionRow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.dialog import ReadOnlyText
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel, Label, Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
+from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 from qwen_desktop.ui.widgets.search_field import SearchField
-from qwen_desktop.ui.widgets.select import Select
-from qwen_desktop.ui.widgets.skeleton import Skeleton
+from qwen_desktop.ui.widgets.select import Menu, Select
+from qwen_desktop.ui.widgets.skeleton import Skeleton, SkeletonBars
+from qwen_desktop.ui.widgets.surface import Line
+from qwen_desktop.ui.widgets.switch import SegmentedControl
 from qwen_desktop.ui.widgets.tick import BOX, Tick
+from tests.ui.looks import cut_off
 
 Show = Callable[..., QWidget]
 
@@ -146,7 +159,11 @@ def test_words_begin_at_the_start_and_signs_of_more_stand_at_the_end(
     for part in parts:
         line.addWidget(part)
     names = [made(theme, "/a/folder", color="accent") for made in (Label, Paragraph, ElidedLabel)]
-    shown(*names, select, model, flow)
+    bars = SkeletonBars(theme, (0.2, 0.4))
+    shown(*names, select, model, flow, bars)
+    picture = bars.grab().toImage()
+    inked = [picture.pixelColor(x, 12) == theme.color("hover") for x in (20, picture.width() - 20)]
+    assert inked == [ltr, not ltr]
     for name in names:
         ink = places(name, theme, "accent")
         assert (min(ink) < 10) if ltr else (max(ink) > name.width() - 15), type(name)
@@ -264,3 +281,76 @@ def test_margins_and_the_first_box_run_as_the_window_does(
     assert (words.x() if ltr else card.width() - words.x() - words.width()) == 40
     place = QRect(box.mapTo(skeleton, QPoint(0, 0)), box.size())
     assert (place.left() if ltr else skeleton.width() - 1 - place.right()) > 272  # beside the list
+
+
+def test_the_chosen_segment_shows_all_of_its_bold_words(theme: Theme, shown: Show) -> None:
+    control = SegmentedControl(theme, "Thinking", [("auto", "Automatisches Denken", "brain"), ("no", "Direkt", "")])
+    control.set_value("auto")
+    shown(control)
+    (segment, _) = control.findChildren(TextButton)
+    ink = places(segment, theme, "accent")
+    segment.setFixedWidth(segment.width() + 60)
+    QApplication.processEvents()
+    free = places(segment, theme, "accent")
+    assert [x - ink[0] for x in ink] == [x - free[0] for x in free]
+
+
+def test_the_note_of_an_option_takes_a_second_line_where_it_needs_one(theme: Theme, shown: Show) -> None:
+    long, short = OptionRow(theme, "Balanced · Q4_K_M"), OptionRow(theme, "Small · Q3_K_M")
+    long.say("The usual choice: nearly as exact as the original.", "44.0 GB", ("needs 24 GB more", "bad"))
+    short.say("Less memory.", "2.0 GB", ("fits well", "good"))
+    window = shown(long, short)
+    for width, lines in ((440, 2), (800, 1)):
+        window.resize(width, window.layout().totalHeightForWidth(width))
+        QApplication.processEvents()
+        assert not cut_off(window)
+        assert (long.height() > short.height()) is (lines == 2)
+
+
+@pytest.mark.parametrize("way", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+@pytest.mark.parametrize("keys", ["Ctrl++", "Ctrl+,", "Ctrl+Shift+/"])
+def test_keys_in_a_menu_are_read_from_left_to_right(
+    theme: Theme, qapp: QApplication, way: Qt.LayoutDirection, keys: str
+) -> None:
+    qapp.setLayoutDirection(way)
+    menu, action = Menu(), QAction("Größer")
+    action.setShortcut(keys)
+    menu.addAction(action)
+    option = QStyleOptionMenuItem()
+    menu.initStyleOption(option, action)
+    shown = option.text.partition("\t")[2]
+    line = QTextLayout(shown)
+    direction = QTextOption()
+    direction.setTextDirection(way)
+    line.setTextOption(direction)
+    line.beginLayout()
+    row = line.createLine()
+    line.endLayout()
+    start = shown.index("C")
+    between = [row.cursorToX(place)[0] for place in range(start + 1, start + len(keys))]
+    assert all(a < b for a, b in pairwise(between))
+
+
+def test_a_text_to_read_is_as_tall_as_it_needs_to_be(theme: Theme, shown: Show) -> None:
+    short, long = (ReadOnlyText("\n".join(["a line"] * n), "Details", None, tallest=150) for n in (3, 60))  # type: ignore[arg-type] # shown beside
+    shown(short, long)
+    assert not short.verticalScrollBar().maximum() and short.viewport().height() < 4.5 * short.fontMetrics().height()
+    assert long.verticalScrollBar().maximum() and long.height() == 150
+
+
+def test_what_scrolls_ends_in_a_line_where_there_is_more(theme: Theme, shown: Show) -> None:
+    window = QWidget()
+    area = ScrollArea(window)
+    window.setLayout(between_lines(area))
+    inside = QVBoxLayout(area.body)
+    for n in range(40):
+        inside.addWidget(Label(theme, f"line {n}"))
+    around = shown(window)
+    above, below = window.findChildren(Line)
+    bar = area.verticalScrollBar()
+    for place, seen in ((0, (False, True)), (bar.maximum() // 2, (True, True)), (bar.maximum(), (True, False))):
+        bar.setValue(place)
+        assert (above.isVisible(), below.isVisible()) == seen
+    around.resize(around.width(), 5000)
+    QApplication.processEvents()
+    assert not above.isVisible() and not below.isVisible()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -101,6 +102,13 @@ async def test_no_dialog_speaks_english(make: Make, language: str) -> None:
     assert not found.wrong, "\n".join(found.wrong)
 
 
+def asked_for_a_menu(widget: QWidget) -> None:
+    """Press the key for it."""
+    place = widget.rect().center()
+    reason = QContextMenuEvent.Reason.Keyboard
+    QApplication.sendEvent(widget, QContextMenuEvent(reason, place, widget.mapToGlobal(place)))
+
+
 async def test_menus_open_towards_the_inside_of_the_window(make: Make, language: str) -> None:
     ui = await make(size=(900, 760))
     await ui.say("2 + 2")
@@ -111,6 +119,7 @@ async def test_menus_open_towards_the_inside_of_the_window(make: Make, language:
         "chat": ("view.chat", ui.chat.header.menu_button.click),
         "model": ("view.chat", ui.chat.pane.composer.model.click),
         "filter": ("view.models", page.findChildren(FilterChip)[1].click),
+        "list": ("view.chat", lambda: asked_for_a_menu(ui.chat.sidelist.view.viewport())),
     }
     for name, (command, show) in places.items():
         ui.window.show_page(command)
