@@ -39,19 +39,14 @@ class ModelMenu(Menu):
         names = [shown(Path(path).stem) for path in recent]
         for path, name in zip(recent, names, strict=True):
             words = name if names.count(name) == 1 else f"{name} ({shown(Path(path).parent.name)})"
-            self._add(_cut(words).replace("&", "&&"), path, state).setToolTip(shown_path(path))
+            words = words if len(words) <= 60 else f"{words[:38]}…{words[-20:]}"
+            self._add(words.replace("&", "&&"), path, state).setToolTip(shown_path(path))
         self.addSeparator()
         self.addAction(self._shared["model.open"])
         self.addAction(self._shared["model.get"])
 
     def _add(self, words: str, path: str, state: ModelState) -> QAction:
-        entry = QAction(words, self)
-        entry.setCheckable(True)
-        entry.setChecked(path == state.path)
+        entry = QAction(words, self, checkable=True, checked=path == state.path)
         entry.triggered.connect(lambda _checked=False: self.chosen.emit(path))
         self.addAction(entry)
         return entry
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= 60 else f"{name[:38]}…{name[-20:]}"

@@ -39,11 +39,7 @@ class ChatPage(ListPage):
         self.setFocusProxy(self.pane)
         # From other pages, where nobody sees the answer, the key does not stop it.
         self.addAction(ui.actions["answer.stop"])
-        self._connect()
-        self._show_pane()
-
-    def _connect(self) -> None:
-        bus = self._ui.services.bus
+        bus = ui.services.bus
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
@@ -56,6 +52,7 @@ class ChatPage(ListPage):
         self.pane.model_chosen.connect(self._model_chosen)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
+        self._show_pane()
 
     async def start(self) -> None:
         """Look after the chosen model: the guide is loaded at once, since it is tiny, a large model when the user

@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from qwen_desktop.core.chat import Message, Versions
 from qwen_desktop.core.parts import Role
 
-
-class Entry(Protocol):
-    """Shows one message. All but the growing parts of ``message`` is written by ``ShownMessages`` alone.
-
-    ``cut_above`` says that the model sees the chat from here on, ``last`` that it is the last answer.
-    """
-
-    message: Message
-    index: int
-    versions: Versions | None
-    cut_above: bool
-    last: bool
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
-E = TypeVar("E", bound=Entry)
-
-
-class ShownMessages(Generic[E]):
+class ShownMessages:
     """A branch of a conversation from some message on to its end, each message once.
 
-    What changes it returns the entries about which something else is true than before: versions, ``cut_above``,
-    ``last``.
+    What changes it returns the entries about which something else is true than before: versions, ``cut_above`` (the
+    model sees the chat from here on), ``last`` (it is the last answer). All of them but the growing parts of
+    ``message`` is written here alone.
     """
 
-    def __init__(self, make: Callable[[Message], E]) -> None:
+    def __init__(self, make: Callable[[Message], MessageItem]) -> None:
         self._make = make
-        self._by_id: dict[str, E] = {}
+        self._by_id: dict[str, MessageItem] = {}
         self._versions: dict[str, Versions] = {}
-        self._cut: E | None = None
-        self._last: E | None = None
-        self._cut_said_by: E | None = None
-        self.items: list[E] = []
+        self._cut: MessageItem | None = None
+        self._last: MessageItem | None = None
+        self._cut_said_by: MessageItem | None = None
+        self.items: list[MessageItem] = []
         #: There are older messages that can be asked for.
         self.more_above = False
 
     # Questions -------------------------------------------------------------------------------------------------------
 
-    def get(self, message_id: str) -> E | None:
+    def get(self, message_id: str) -> MessageItem | None:
         """The entry of a message, None when it is not among these."""
         return self._by_id.get(message_id)
 
-    def newest(self, role: Role) -> E | None:
+    def newest(self, role: Role) -> MessageItem | None:
         """The last message of the user or of the assistant."""
         return next((entry for entry in reversed(self.items) if entry.message.role is role), None)
 
@@ -66,7 +54,7 @@ class ShownMessages(Generic[E]):
 
     # Changes ---------------------------------------------------------------------------------------------------------
 
-    def open(self, messages: Sequence[Message], *, more_above: bool) -> list[E]:
+    def open(self, messages: Sequence[Message], *, more_above: bool) -> list[MessageItem]:
         """Show these and no others. An entry stays that shows one of them as it is."""
         before = self._by_id
         self._by_id, self._versions, self.items, self.more_above = {}, {}, [], more_above
@@ -75,7 +63,7 @@ class ShownMessages(Generic[E]):
             self._take(entry if entry is not None and entry.message == message else self._make(message))
         return self._follow(0, self.items)
 
-    def prepend(self, messages: Sequence[Message], *, more_above: bool) -> list[E]:
+    def prepend(self, messages: Sequence[Message], *, more_above: bool) -> list[MessageItem]:
         """Older ones come above."""
         below, self.items, self.more_above = self.items, [], more_above
         for message in messages:
@@ -85,7 +73,7 @@ class ShownMessages(Generic[E]):
         self.items = fresh + below
         return self._follow(0, fresh)
 
-    def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> list[E]:
+    def replace_tail(self, from_id: str | None, messages: Sequence[Message]) -> list[MessageItem]:
         """These come instead of the message ``from_id`` and all below it; None: below the last one. From the first
         one on nothing is left above."""
         first = self._by_id.get(from_id or "")
@@ -99,24 +87,24 @@ class ShownMessages(Generic[E]):
             self._take(self._make(message))
         return self._follow(place, self.items[place:])
 
-    def replace(self, message: Message) -> list[E]:
+    def replace(self, message: Message) -> list[MessageItem]:
         """A message that is among these has become another one."""
         entry = self._by_id[message.id]
         entry.message = message
         return self._follow(entry.index, [entry])
 
-    def set_versions(self, versions: Mapping[str, Versions]) -> list[E]:
+    def set_versions(self, versions: Mapping[str, Versions]) -> list[MessageItem]:
         """Some of these, by id, have other versions: those have the same ones."""
         self._versions |= {
             key: Versions(found.ids, place) for found in versions.values() for place, key in enumerate(found.ids)
         }
         return self._follow(len(self.items), [self._by_id[key] for key in versions if key in self._by_id])
 
-    def _take(self, entry: E) -> None:
+    def _take(self, entry: MessageItem) -> None:
         self.items.append(entry)
         self._by_id[entry.message.id] = entry
 
-    def _follow(self, place: int, entries: Sequence[E]) -> list[E]:
+    def _follow(self, place: int, entries: Sequence[MessageItem]) -> list[MessageItem]:
         """Bring onto the entries what follows from the order: their numbers from ``place`` on, versions only onto
         ``entries``, which are new or others than before."""
         for index, entry in enumerate(self.items[place:], place):
@@ -135,7 +123,7 @@ class ShownMessages(Generic[E]):
         self._cut, self._last = cut, last
         return changed
 
-    def _first_kept(self, entries: Sequence[E]) -> E | None:
+    def _first_kept(self, entries: Sequence[MessageItem]) -> MessageItem | None:
         """The message from which on the model sees the chat: the last answer that was cut says it, and the next will
         keep to it (``services.request_messages.cut_of``). Above the very first message nothing is cut off."""
         said = self._cut_said_by

@@ -72,11 +72,10 @@ class _View(QTreeView):
     menu_wanted = Signal(str, QPoint)
 
     def __init__(self, theme: Theme, model: ConversationTree, parent: QWidget) -> None:
-        super().__init__(parent, headerHidden=True, rootIsDecorated=False, indentation=0)
+        super().__init__(parent, headerHidden=True, rootIsDecorated=False, indentation=0, itemsExpandable=False)
         self.setModel(model)
         self.setItemDelegate(_Rows(theme, self, model))
         self.setProperty("ownFocus", True)
-        self.setItemsExpandable(False)
         self.setExpandsOnDoubleClick(False)
         self.setMouseTracking(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -141,7 +140,6 @@ class SideList(QWidget):
         super().__init__(parent)
         self._actions = actions
         self._chosen = ""
-        self._menu_for = ""
         self.setObjectName("sidelist")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
@@ -25,9 +25,6 @@ class JumpButton(QAbstractButton):
         self.setAccessibleName(self.tr("Jump to the end"))
         self.setToolTip(self.tr("Jump to the end"))
         self.hide()
-
-    def sizeHint(self) -> QSize:
-        return QSize(_SIDE + 4, _SIDE + 4)
 
     def show_at(self, area: QRect, *, shown: bool) -> None:
         """Stand in the middle of the lower edge of ``area``, or hide."""

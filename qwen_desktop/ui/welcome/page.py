@@ -85,10 +85,10 @@ class WelcomePage(ScrollArea):
         column(inner, self.box, on=parent, gap=20)
 
     def _buttons(self, theme: Theme, actions: Actions, parent: QWidget) -> FoldingRow:
-        self.choose_button = TextButton(theme, self.tr("Choose another model"), parent)
-        self.open_button = TextButton(theme, self.tr("I have a GGUF file"), parent, icon="file-up")
+        choose = TextButton(theme, self.tr("Choose another model"), parent)
+        open_ = TextButton(theme, self.tr("I have a GGUF file"), parent, icon="file-up")
         buttons = FoldingRow(parent, spacing=10)
-        for button, command in ((self.choose_button, "model.get"), (self.open_button, "model.open")):
+        for button, command in ((choose, "model.get"), (open_, "model.open")):
             button.setToolTip(actions.tooltip(command))
             button.clicked.connect(actions[command].trigger)
             buttons.add(button)
@@ -143,9 +143,8 @@ class _Row(QWidget):
 
     def say(self, heading: str, text: str) -> None:
         """Say something else."""
-        if self.sentence.text() != text or self.heading.text() != heading:
-            self.heading.setText(heading)
-            self.sentence.setText(text)
+        self.heading.setText(heading)
+        self.sentence.setText(text)
 
 
 class _AskBox(FloatingFrame):

@@ -19,9 +19,6 @@ from qwen_desktop.ui.widgets.labels import Chip, Label, Paragraph
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.surface import Card
 
-#: Room of the button while it is a progress, in px.
-_PROGRESS = 230
-
 
 class RecommendedCard(Card):
     """Bars while the computer is being looked at; hidden when nothing can be recommended and nothing be said."""
@@ -32,16 +29,15 @@ class RecommendedCard(Card):
         super().__init__(parent)
         theme = ui.theme
         self._state = state
-        self._advice: Advice | None = None
+        #: What is recommended.
+        self.advice: Advice | None = None
         self.setProperty("best", True)
         self.title = Label(theme, "", self, role="message", weight=600)
         self.chip = Chip(theme, self.tr("Best for this computer"), self, kind="accent")
         self.verdict = Chip(theme, "", self)
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
-        self.get = DownloadButton(
-            ui, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
-        )
+        self.get = DownloadButton(ui, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=230)
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
         for part in (self.title, self.chip, self.verdict):
@@ -57,20 +53,15 @@ class RecommendedCard(Card):
     def minimumSizeHint(self) -> QSize:
         return QSize(320, super().minimumSizeHint().height())
 
-    @property
-    def advice(self) -> Advice | None:
-        """What is recommended."""
-        return self._advice
-
     def _advise(self) -> None:
         found = self._state.recommend(Purpose.EVERYDAY)
         if found is None:
             return
-        self._advice = found.best
+        self.advice = found.best
         self._show(texts.text(found.reason) if found.best is None and found.reason is not None else "")
 
     def _show(self, reason: str = "") -> None:
-        advice = self._advice
+        advice = self.advice
         waiting = advice is None and not reason and self._state.rows is None
         self._bars.setVisible(waiting)
         for part in (self._head, self.get):
