@@ -6,7 +6,7 @@ import random
 from typing import NamedTuple
 
 import msgspec
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QClipboard, QImage, QPainter
 
 from qwen_desktop.core.chat import Message, Provenance, Status
 from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
@@ -71,7 +71,7 @@ def message(chance: random.Random, key: str) -> Message:
 
 def more(view: TranscriptView, key: str, text: str = "", *, thinking: str = "") -> None:
     """Some more of the text, or of the thinking, of an answer on show."""
-    live = view.live.get(key)
+    live = view.live._live.get(key)
     kind = ThinkingPart if thinking else TextPart
     parts = () if live is None else live.parts.parts()
     if not parts or type(parts[-1]) is not kind:
@@ -85,6 +85,18 @@ def item_of(view: TranscriptView, key: str) -> MessageItem:
     item = view.item(key)
     assert item is not None
     return item
+
+
+def copying(view: TranscriptView) -> bool:
+    """Whether a text is still being put together that is to be copied."""
+    gathered = view.copying._gathered.get(QClipboard.Mode.Clipboard)
+    return bool(view.copying._long) or (gathered is not None and gathered._done is not None)
+
+
+def last_answer(view: TranscriptView) -> str | None:
+    """The id of the last message of the assistant."""
+    last = view.last_answer
+    return None if last is None else last.message.id
 
 
 def message_text(view: TranscriptView, key: str) -> str:

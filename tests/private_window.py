@@ -53,7 +53,7 @@ async def story(app: Driver) -> None:
         chooser.reject()
     await app.until(lambda: not window.findChildren(QFileDialog))
     window.chat.pane.ask("How do I start a new chat?")  # without keys: those run the loop inside the loop
-    await app.until(lambda: window.chat.pane.transcript.last_answer_id() is not None)
+    await app.until(lambda: window.chat.pane.transcript.last_answer is not None)
     await services.chat.idle()
     assert (await app.last_answer()).parts
     await asyncio.sleep(1.0)

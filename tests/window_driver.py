@@ -77,10 +77,10 @@ class Driver:
 
     async def ask(self, text: str) -> Message:
         """Type, send, wait for the answer's end and return the answer as it lies in the history."""
-        before = self.window.chat.pane.transcript.last_answer_id()
+        before = layouts.last_answer(self.window.chat.pane.transcript)
         self.type(text)
         view = self.window.chat.pane.transcript
-        await self.until(lambda: view.last_answer_id() not in (None, before))
+        await self.until(lambda: layouts.last_answer(view) not in (None, before))
         await self.services.chat.idle()
         return await self.last_answer()
 

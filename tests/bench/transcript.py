@@ -86,12 +86,12 @@ def main() -> int:
     painted(app, view)
     jump = (time.perf_counter() - started) * 1000
     started = time.perf_counter()
+    app.clipboard().clear()
     view.select_all()
-    view.copy()
+    view.copying.selection()
     asked = (time.perf_counter() - started) * 1000
-    while view.copying:
+    while not (length := len(app.clipboard().text())):
         app.processEvents()
-    length = len(app.clipboard().text())
     copying = (time.perf_counter() - started) * 1000
     chunks.sort()
     pages.sort()

@@ -57,8 +57,8 @@ def test_what_was_never_drawn_reads_like_what_was(view: TranscriptView, seconds:
         messages = [layouts.message(chance, f"n{seed + n}") for n in range(20)]
         view.set_messages(messages, more_above=False)
         view.select_all()
-        view.copy()
-        while view.copying:
+        view.copying.selection()
+        while layouts.copying(view):
             QApplication.processEvents()
         copied = QApplication.clipboard().text()
         answers = [message for message in messages if message.role is not Role.USER]

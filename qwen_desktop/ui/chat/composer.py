@@ -74,17 +74,12 @@ class Composer(FloatingFrame):
         self.edit.long_paste.connect(self._keep_paste)
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
-        self.thinking = SegmentedControl(
-            theme,
-            self.tr("Thinking"),
-            (
-                (ThinkingMode.AUTO.value, self.tr("Auto"), "brain"),
-                (ThinkingMode.THINK.value, self.tr("Think"), ""),
-                (ThinkingMode.DIRECT.value, self.tr("Direct"), ""),
-            ),
-            self,
+        modes = (
+            (ThinkingMode.AUTO.value, self.tr("Auto"), "brain"),
+            (ThinkingMode.THINK.value, self.tr("Think"), ""),
+            (ThinkingMode.DIRECT.value, self.tr("Direct"), ""),
         )
-        self.thinking.set_value(ThinkingMode.AUTO.value)
+        self.thinking = SegmentedControl(theme, self.tr("Thinking"), modes, self)
         self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
         self.thinking.hide()
         self.model = ModelButton(theme, self)

@@ -25,12 +25,10 @@ _BREATH_S = 0.02
 
 
 class ConversationFeed(QObject):
-    """Feeds the transcript. ``shown`` fires when a conversation's end is on show, ``emptied`` when there is none."""
+    """Feeds the transcript. ``adopted`` gives the id of the conversation that the new chat on show has become."""
 
-    shown = Signal()
-    emptied = Signal()
     adopted = Signal(str)
-    #: ``run`` and ``context`` may be others than before.
+    #: Other messages may be on show, or ``run`` and ``context`` others than before.
     changed = Signal()
 
     def __init__(self, ui: UiContext, transcript: TranscriptView, parent: QObject) -> None:
@@ -97,7 +95,6 @@ class ConversationFeed(QObject):
         self.next_id = new_id()
         if not conversation_id:
             self._transcript.clear()
-            self.emptied.emit()
             self.changed.emit()
             return None
         self._task = self._operations.run(
@@ -136,7 +133,6 @@ class ConversationFeed(QObject):
             anew = False
             self._unasked += [message.id for message in read]  # beside one that stays there may be others now
             self._transcript.set_run(self.run)
-            (self.shown if self._transcript.items else self.emptied).emit()
             self.changed.emit()
             self._read_on()
 
@@ -196,10 +192,8 @@ class ConversationFeed(QObject):
             self.id = message.conversation_id
             self.adopted.emit(self.id)
         if self._now(message.conversation_id):
-            first = not self._transcript.items
             self._transcript.append(message)
-            if first:
-                self.shown.emit()
+            self.changed.emit()
 
     def _on_changed(self, event: events.MessageChanged) -> None:
         if self._now(event.message.conversation_id):

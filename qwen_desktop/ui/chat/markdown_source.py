@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from qwen_desktop.core.errors import Cancelled
@@ -40,9 +41,10 @@ class MarkdownSource:
         self._parser: Markdown | None = None
         self._warmed = False
 
-    def set_jobs(self, **jobs: Job | None) -> None:
-        """The worker's jobs "render", "plain" and "grow". What is None is done in this process."""
-        self._jobs = {name: job for name, job in jobs.items() if job is not None}
+    def set_jobs(self, **jobs: Job) -> None:
+        """The worker's jobs "render" (long texts), "plain" (what is copied without having been drawn) and "grow" (long
+        open ends of answers). What is not given is done in this process."""
+        self._jobs = jobs
 
     def has(self, job: str) -> bool:
         """Whether there is a worker for this job."""
@@ -50,7 +52,9 @@ class MarkdownSource:
 
     def elsewhere(self, job: str) -> bool:
         """Whether the worker can be asked: there is one, and a loop runs in this thread (qasync's)."""
-        return job in self._jobs and _loop_runs()
+        with suppress(RuntimeError):
+            return job in self._jobs and bool(asyncio.get_running_loop())
+        return False
 
     async def ask(
         self, job: str, *given: Any, read: Callable[[Any], _T], tries: int = 1, patience: float | None = None
@@ -123,11 +127,3 @@ class Recent(Generic[_T]):
         """Keep nothing."""
         self._kept.clear()
         self._size = 0
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -7,6 +7,7 @@ it tells (``changed``) and what is asked of it says its owner, who knows which o
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
@@ -52,10 +53,10 @@ class ConversationPane(QWidget):
         self.transcript = TranscriptView(ui.theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
-        self.transcript.set_renderer(
-            lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
-            lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
-            lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
+        self.transcript.markdown.set_jobs(
+            render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
+            plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
+            grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
@@ -90,15 +91,12 @@ class ConversationPane(QWidget):
         self.composer.model.clicked.connect(self.choose_model)
         self.composer.thinking.chosen.connect(self._thinking_chosen)
         self.model_menu.chosen.connect(self.model_chosen)
-        self.feed.shown.connect(lambda: self._stack.setCurrentWidget(self.transcript))
-        self.feed.emptied.connect(lambda: self._stack.setCurrentWidget(self.empty))
         self.feed.adopted.connect(self._adopted)
-        self.feed.changed.connect(self._show_run)
+        self.feed.changed.connect(self._show_feed)
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
         view.regenerate_requested.connect(self._regenerate)
-        view.retry_requested.connect(self._regenerate)
         view.version_requested.connect(self._select_version)
         view.action_requested.connect(self._ui.actions.trigger)
         view.link_activated.connect(self._ui.notify.link)
@@ -175,15 +173,14 @@ class ConversationPane(QWidget):
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
-        last = self.transcript.last_answer_id()
-        item = self.transcript.item(last) if last else None
-        if item is not None:
-            self.transcript.copy_message(item, told=lambda: self._ui.notify.toast(self.tr("The answer is copied.")))
+        if (last := self.transcript.last_answer) is not None:
+            told = partial(self._ui.notify.toast, self.tr("The answer is copied."))
+            self.transcript.copying.message(last, told=told)
 
     def regenerate(self) -> None:
         """Answer the last question again."""
-        if last := self.transcript.last_answer_id():
-            self._regenerate(last)
+        if (last := self.transcript.last_answer) is not None:
+            self._regenerate(last.message.id)
 
     def cycle_thinking(self) -> None:
         """Switch Auto, Think, Direct, where the model can."""
@@ -249,8 +246,7 @@ class ConversationPane(QWidget):
     def _take_settings(self, settings: Settings) -> None:
         self.composer.edit.send_with = settings.chat.send_with
         self.status.set_send_with(settings.chat.send_with)
-        self.transcript.set_show_speed(settings.chat.show_speed)
-        self.transcript.set_open_thinking(settings.chat.open_thinking)
+        self.transcript.set_options(show_speed=settings.chat.show_speed, open_thinking=settings.chat.open_thinking)
         self.transcript.set_text_scale(settings.appearance.text_size)
         column = round(self._ui.theme.size("text_column") * max(100, settings.appearance.text_size) / 100)
         self._column.setMaximumWidth(column + 2 * SHADOW)  # as wide as the transcript's column
@@ -281,7 +277,8 @@ class ConversationPane(QWidget):
         self._show_thinking()
         self.changed.emit()
 
-    def _show_run(self) -> None:
+    def _show_feed(self) -> None:
+        self._stack.setCurrentWidget(self.transcript if self.transcript.items else self.empty)
         self.status.set_run(self.feed.run)
         self.status.set_context(*self.feed.context)
 

@@ -45,12 +45,9 @@ class PlainTexts(Work):
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self._prepare)
 
-    def known(self, item: MessageItem) -> str | None:
-        """The plain text of a message, where it is known."""
-        return self.known_of(item, item.message)
-
-    def known_of(self, item: MessageItem, message: Message) -> str | None:
-        """The plain text of what ``item`` held when its message was ``message``, where it is known."""
+    def known(self, item: MessageItem, message: Message | None = None) -> str | None:
+        """The plain text of a message, or of what ``item`` held when it was ``message``, where it is known."""
+        message = message or item.message
         if message.role is Role.USER:
             return visible_text(message.parts)
         if item.message is message and item.ready:
@@ -132,11 +129,6 @@ class Gathering:
         texts.hurry([self])
         texts.run()
 
-    @property
-    def running(self) -> bool:
-        """Whether something is still to be done."""
-        return self._done is not None
-
     def cancel(self) -> None:
         """Stop; nothing is handed out any more."""
         if self._done is not None:
@@ -148,7 +140,7 @@ class Gathering:
     def _steps(self) -> Iterator[None]:
         elsewhere = self._texts.elsewhere
         for item, message in self._todo:
-            text = self._texts.known_of(item, message)
+            text = self._texts.known(item, message)
             if text is None and elsewhere:
                 self._read.update(dict.fromkeys(texts_of(message).values(), ""))
             elif text is None:

@@ -95,11 +95,6 @@ class ThinkingSection(Section):
         return True
 
     @property
-    def running(self) -> bool:
-        """Whether the thought goes on."""
-        return self.item.thinks is self.part
-
-    @property
     def bar(self) -> float:
         """Height of the line itself."""
         return float(self.style.px(40))
@@ -114,7 +109,7 @@ class ThinkingSection(Section):
     def title(self) -> tuple[str, str]:
         """The line's words and the quiet part behind them."""
         text, seconds, tokens = self.part.text, self.part.seconds, self.part.tokens
-        if self.running:
+        if self.item.thinks is self.part:
             since = self.item.run.thinking_since if self.item.run else None
             clock = texts.duration(int(time.monotonic() - since) if since else 0)
             last = next((line.strip() for line in reversed(text[-600:].split("\n")) if line.strip()), "")

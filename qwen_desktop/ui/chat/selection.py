@@ -56,12 +56,8 @@ class Selection:
         """Whether nothing is selected."""
         return self.ends() is None
 
-    def start(self, place: Place) -> None:
-        """Begin at ``place``."""
-        self.take(place, place)
-
     def take(self, first: Place, last: Place) -> None:
-        """Select a word or a paragraph that dragging extends."""
+        """Begin at one place, or with a word or a paragraph: dragging extends it."""
         self._set(first, last, (first, last))
 
     def extend(self, place: Place) -> None:

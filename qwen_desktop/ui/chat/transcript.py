@@ -7,7 +7,7 @@ This file is its public face; ``transcript_canvas`` scrolls and paints, ``transc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,6 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target
-from qwen_desktop.ui.chat.markdown_source import Job
 from qwen_desktop.ui.chat.selection import END, Place
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_copying import Copying
@@ -39,29 +38,22 @@ class TranscriptView(TranscriptCanvas):
 
     regenerate_requested = Signal(str)
     version_requested = Signal(str)
-    retry_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._copying = Copying(self)
+        self.copying = Copying(self)
         self.activated.connect(self._activate)
         source = self._input = Input(self)
-        source.copy_wanted.connect(self.copy)
+        source.copy_wanted.connect(self.copying.selection)
         source.select_all_wanted.connect(self.select_all)
-        source.dragged.connect(self._copying.to_primary)
-        source.menu_wanted.connect(partial(self._copying.menu, self.select_all))
+        source.dragged.connect(self.copying.to_primary)
+        source.menu_wanted.connect(partial(self.copying.menu, self.select_all))
         self.setAccessibleName(self.tr("Conversation"))
         attach(self)
 
     # Messages --------------------------------------------------------------------------------------------------------
-
-    def set_renderer(self, renderer: Job | None, plainer: Job | None = None, grower: Job | None = None) -> None:
-        """Give long texts to ``renderer`` (the job "markdown.render"), what is copied without having been drawn to
-        ``plainer`` ("markdown.plain"), and long open ends of answers to ``grower`` ("markdown.grow"). What is None is
-        done in this process."""
-        self.markdown.set_jobs(render=renderer, plain=plainer, grow=grower)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -160,7 +152,6 @@ class TranscriptView(TranscriptCanvas):
             item.refresh()  # at once: actions, notes and the error card; the text follows
             item.ready = False
             self._request(item)
-        item.ready = False
         self._came(changed, item.index, item.index)
         self.arrange()
         if ended and QAccessible.isActive():
@@ -204,17 +195,9 @@ class TranscriptView(TranscriptCanvas):
             item.refresh()
         self.viewport().update()
 
-    def set_show_speed(self, show: bool) -> None:
-        """Whether the row under an answer tells its speed."""
-        self.options.show_speed = show
-        self._renew_all()
-
-    def set_open_thinking(self, opened: bool) -> None:
-        """Whether thinking is open until the user folds it."""
-        self.options.open_thinking = opened
-        self._renew_all()
-
-    def _renew_all(self) -> None:
+    def set_options(self, *, show_speed: bool, open_thinking: bool) -> None:
+        """Whether the row under an answer tells its speed, and thinking is open until the user folds it."""
+        self.options.show_speed, self.options.open_thinking = show_speed, open_thinking
         for item in self.items:
             if item.laid_out:
                 item.refresh()
@@ -227,10 +210,10 @@ class TranscriptView(TranscriptCanvas):
             self._scale_percent = percent
             self.restyle()
 
-    def last_answer_id(self) -> str | None:
-        """The id of the last message of the assistant, None without one."""
-        last = self.shown.newest(Role.ASSISTANT)
-        return None if last is None else last.message.id
+    @property
+    def last_answer(self) -> MessageItem | None:
+        """The last message of the assistant."""
+        return self.shown.newest(Role.ASSISTANT)
 
     # Selecting and copying -------------------------------------------------------------------------------------------
 
@@ -239,48 +222,28 @@ class TranscriptView(TranscriptCanvas):
         if self.items:
             self.interaction.selection.take(Place("", 0), Place(self.items[-1].message.id, END))
 
-    @property
-    def copying(self) -> bool:
-        """Whether a copy is still being put together."""
-        return self._copying.running
-
-    def copy(self) -> None:
-        """Copy the selection, if there is one."""
-        self._copying.selection()
-
-    def copy_message(self, item: MessageItem, told: Callable[[], object] | None = None) -> None:
-        """Copy the clean text of a message; ``told`` is called when that is done."""
-        self._copying.message(item, told=told)
-
     # Actions ---------------------------------------------------------------------------------------------------------
 
     def _activate(self, item: MessageItem, target: Target) -> None:
         key = item.message.id
         match target.action:
             case "copy":
-                self._copying.message(item, (key, target.key))
+                self.copying.message(item, (key, target.key))
             case "code_copy" | "copy_text":
-                self._copying.text(target.value, (key, target.key))
-            case "regenerate":
+                self.copying.text(target.value, (key, target.key))
+            case "problem" if target.value != "retry":
+                self.action_requested.emit(target.value)
+            case "regenerate" | "problem":
                 self.regenerate_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
             case "link":
                 self.link_activated.emit(target.value)
-            case "problem":
-                if target.value == "retry":
-                    self.retry_requested.emit(key)
-                else:
-                    self.action_requested.emit(target.value)
             case _:
-                self._unfold(item, target)
-
-    def _unfold(self, item: MessageItem, target: Target) -> None:
-        """What opens, folds or wraps in place: the message's top stays where it is."""
-        distance = self.top_of(item)
-        item.toggle(target.key)
-        self.mark(item)
-        self.hold(item, 0.0, distance)
+                distance = self.top_of(item)  # what opens, folds or wraps in place leaves the message's top there
+                item.toggle(target.key)
+                self.mark(item)
+                self.hold(item, 0.0, distance)
 
     # Input -----------------------------------------------------------------------------------------------------------
 

@@ -150,11 +150,6 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Pixels scrolled from the very top."""
         return self.verticalScrollBar().value()
 
-    @property
-    def at_end(self) -> bool:
-        """Whether the end is in view, and stays so while the answer grows."""
-        return self._stick
-
     def _visible_range(self, margin: float = 0.0) -> range:
         tops, top = self._measured(), self.scroll_value - margin
         first = max(0, tops.until(top) - 1)

@@ -44,11 +44,6 @@ class Copying(QObject):
         self._long = ""
         QGuiApplication.clipboard().changed.connect(self.forget)
 
-    @property
-    def running(self) -> bool:
-        """Whether a text is still being put together."""
-        return bool(self._long) or (_CLIPBOARD in self._gathered and self._gathered[_CLIPBOARD].running)
-
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
         """Copy a text; the button ``feedback`` shows a check for a moment."""
         self.forget()
@@ -59,8 +54,7 @@ class Copying(QObject):
 
     def selection(self) -> None:
         """Copy what is selected, if anything is."""
-        if not self._canvas.interaction.selection.empty:
-            self._gather_selected(self._take, _CLIPBOARD)
+        self._gather_selected(self._take, _CLIPBOARD)
 
     def _take(self, text: str) -> None:
         if len(text) < _LONG:

@@ -25,8 +25,6 @@ _SPEAKING: Final = ("thinking", "problem", "details")
 
 _LEFT: Final = Qt.MouseButton.LeftButton
 _SHIFT: Final = Qt.KeyboardModifier.ShiftModifier
-_CTRL: Final = Qt.KeyboardModifier.ControlModifier
-_KEYPAD: Final = Qt.KeyboardModifier.KeypadModifier
 
 
 class Input(QObject):
@@ -113,7 +111,7 @@ class Input(QObject):
         elif event.modifiers() & _SHIFT and self._now.selection.anchor is not None:
             self._now.selection.extend(place)
         else:
-            self._now.selection.start(place)
+            self._now.selection.take(place, place)
         self._selecting = True
         return True
 
@@ -228,13 +226,14 @@ class Input(QObject):
         return True
 
     def _key(self, event: QKeyEvent) -> bool:
-        key, modifiers = Qt.Key(event.key()), event.modifiers() & ~_KEYPAD
+        key, modifiers = Qt.Key(event.key()), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_wanted.emit()
         elif event.matches(QKeySequence.StandardKey.SelectAll):
             self.select_all_wanted.emit()
         else:
-            return not modifiers & ~_CTRL and self._plain_key(key, control=bool(modifiers))
+            control = modifiers == Qt.KeyboardModifier.ControlModifier
+            return (control or not modifiers) and self._plain_key(key, control=control)
         return True
 
     def _plain_key(self, key: Qt.Key, *, control: bool) -> bool:

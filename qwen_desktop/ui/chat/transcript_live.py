@@ -182,10 +182,6 @@ class LiveAnswers(QObject):
         """Stop following; nothing is shown any more."""
         self._live.pop(message_id, None)
 
-    def get(self, message_id: str) -> LiveAnswer | None:
-        """The growing answer with this id."""
-        return self._live.get(message_id)
-
     def end(self, message_id: str) -> None:
         """Stop following; the last deltas are shown first."""
         if message_id in self._live:

@@ -34,7 +34,7 @@ def test_a_worker_that_dies_keeps_the_partial_answer(qtbot: QtBot, number: signa
         app.type("Tell me a long story about a river.")
         view = app.window.chat.pane.transcript
         await app.until(lambda: len(app.shown()) > 120)
-        shown = layouts.message_text(view, view.last_answer_id() or "")
+        shown = layouts.message_text(view, layouts.last_answer(view) or "")
         assert shown
         os.kill(engine_pid(), number)
         await app.services.chat.idle()

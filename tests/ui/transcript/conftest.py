@@ -52,8 +52,8 @@ class Seen:
     def selected(self) -> str:
         """What is selected, as copying gives it."""
         QApplication.clipboard().setText("")
-        self.view.copy()
-        self.qtbot.waitUntil(lambda: not self.view.copying, timeout=5000)
+        self.view.copying.selection()
+        self.qtbot.waitUntil(lambda: not layouts.copying(self.view), timeout=5000)
         return QApplication.clipboard().text()
 
     def target(self, message_id: str, action: str, number: int = 0) -> Target:

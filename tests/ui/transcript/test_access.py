@@ -173,7 +173,7 @@ def test_a_text_that_nothing_can_parse_is_asked_for_once_and_not_again_because_s
         return plain(texts)
 
     seen.show([say("assistant", f"**crash** {n}" if n % 2 else f"**good** {n}") for n in range(80)])
-    seen.view.set_renderer(None, plainer)
+    seen.view.markdown.set_jobs(plain=plainer)
     list_ = interface(seen.view)
     seen.view.texts.found.connect(lambda key: name(list_.child(seen.view.index_of(key))))
 

@@ -163,10 +163,10 @@ def test_thinking_is_one_line_that_opens(seen, say):
 
 
 def test_thinking_can_be_open_by_default(seen, say):
-    seen.view.set_open_thinking(True)
+    seen.view.set_options(show_speed=True, open_thinking=True)
     seen.show([say("assistant", ThinkingPart("I weigh it.", 1.0, 3), "Done.")])
     assert layouts.thinking(seen.item("m1")).opened("thinking")
-    seen.view.set_open_thinking(False)
+    seen.view.set_options(show_speed=True, open_thinking=False)
     assert not layouts.thinking(seen.item("m1")).opened("thinking")
 
 
@@ -190,7 +190,7 @@ def test_an_answer_that_did_not_simply_end_says_so(seen, say, more, expected):
 def test_an_error_is_a_card_with_its_button(seen, say, theme):
     seen.show([say("assistant", "Half", status=Status.FAILED, problem=PROBLEM)])
     assert theme.color("bad_soft").name() in seen.colours("m1")
-    with seen.qtbot.waitSignal(seen.view.retry_requested) as caught:
+    with seen.qtbot.waitSignal(seen.view.regenerate_requested) as caught:
         seen.click("m1", "problem")
     assert caught.args == ["m1"]
     height = seen.item("m1").height
@@ -237,7 +237,7 @@ def test_actions_of_other_answers_show_under_the_pointer_only(seen, say, theme):
 def test_speed_is_told_or_not(seen, say):
     seen.show([say("assistant", "x", stats=Stats(decode_tokens_per_s=18.42, ttft_s=0.41))])
     assert seen.item("m1").sections[-1].stats_text() == "18.4 tok/s · first word after 0.4 s"
-    seen.view.set_show_speed(False)
+    seen.view.set_options(show_speed=False, open_thinking=False)
     assert seen.item("m1").sections[-1].stats_text() == ""
 
 

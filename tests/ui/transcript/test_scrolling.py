@@ -56,7 +56,7 @@ def test_ten_thousand_messages_have_few_layouts(seen, long):
 def test_opening_shows_the_end(seen, long):
     messages = long(60)
     seen.show(messages)
-    assert seen.view.at_end
+    assert seen.view._stick
     assert seen.view.visible_items()[-1].message.id == messages[-1].id
     assert not seen.view.jump.isVisible()
 
@@ -102,9 +102,9 @@ def test_scrolling_up_through_unknown_heights_never_jumps(seen, long):
 def test_an_answer_that_grows_keeps_the_end_in_view_unless_one_reads_above(seen, long, say):
     seen.show(long(30))
     seen.view.append(say("user", "more"))
-    assert seen.view.at_end
+    assert seen.view._stick
     seen.view.scroll_by(-800)
-    assert not seen.view.at_end
+    assert not seen.view._stick
     seen.settle()
     before = first_visible(seen.view)
     seen.view.append(say("assistant", "text " * 400))
@@ -114,7 +114,7 @@ def test_an_answer_that_grows_keeps_the_end_in_view_unless_one_reads_above(seen,
     assert seen.view.jump.isVisible()
     seen.qtbot.mouseClick(seen.view.jump, Qt.MouseButton.LeftButton)
     seen.settle()
-    assert seen.view.at_end
+    assert seen.view._stick
     assert not seen.view.jump.isVisible()
 
 
@@ -156,7 +156,7 @@ def test_keys_scroll(seen, long, key, direction):
     after = position(seen.view)
     assert after > before if direction > 0 else after < before
     if key == Qt.Key.Key_End:
-        assert seen.view.at_end
+        assert seen.view._stick
 
 
 def test_what_is_no_longer_shown_is_gone_without_a_search_for_garbage(seen, long):

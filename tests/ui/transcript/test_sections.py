@@ -166,7 +166,7 @@ def test_a_widget_that_wants_another_height_gets_it(talk):
     widget.updateGeometry()
     talk.qtbot.waitUntil(lambda: widget.height() == 130)
     assert item.height == before + 100
-    assert view.at_end and view.top_of(item) + item.height <= view.viewport().height()
+    assert view._stick and view.top_of(item) + item.height <= view.viewport().height()
 
 
 @pytest.mark.parametrize("where", ["above", "at the top"])

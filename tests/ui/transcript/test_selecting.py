@@ -156,7 +156,7 @@ def test_copying_a_very_long_conversation_never_blocks(seen, say, monkeypatch):
     seen.view.select_all()
     QApplication.clipboard().setText("before")
     began = time.perf_counter()
-    seen.view.copy()
+    seen.view.copying.selection()
     assert time.perf_counter() - began < 0.1  # all of it takes 0.4 s at least
     assert QApplication.clipboard().text() == "before"
     seen.view.interaction.selection.clear()  # what is clicked meanwhile changes nothing
@@ -188,16 +188,16 @@ def test_a_later_copy_wins_over_one_that_takes_long(seen, say, monkeypatch):
     monkeypatch.setattr(seen.view.texts, "parse", slow)
     for later in (
         lambda: QApplication.clipboard().setText("elsewhere"),
-        lambda: seen.view._copying.text("elsewhere"),
-        lambda: seen.view.copy_message(seen.item("m60")),
+        lambda: seen.view.copying.text("elsewhere"),
+        lambda: seen.view.copying.message(seen.item("m60")),
     ):
         seen.view.texts._kept.clear()
         seen.view.select_all()
-        seen.view.copy()
-        assert seen.view.copying
+        seen.view.copying.selection()
+        assert layouts.copying(seen.view)
         later()
         seen.qtbot.wait(250)
-        assert not seen.view.copying
+        assert not layouts.copying(seen.view)
         assert QApplication.clipboard().text() in ("elsewhere", "message 59")
 
 
@@ -239,7 +239,7 @@ def test_dragging_over_thousands_of_messages_makes_no_text_of_them(seen, say, x1
     seen.show([say("user" if n % 2 == 0 else "assistant", f"message **{n}**") for n in range(3000)])
     gathered = []
     monkeypatch.setattr(seen.view.texts, "gather", lambda items, _done: gathered.append(items))
-    seen.view.interaction.selection.start(Place("m1", 0))
+    seen.view.interaction.selection.take(Place("m1", 0), Place("m1", 0))
     drag(seen, seen.text_point("m2999", "message"), seen.text_point("m3000", "2999"), Qt.KeyboardModifier.ShiftModifier)
     assert seen.view.interaction.selection.ends() == ((0, 0), (2999, len("message ")))
     assert gathered == []
@@ -256,7 +256,7 @@ def test_copying_ten_thousand_messages_never_holds_the_loop(seen, say):
 
     async def copied():
         held = []
-        while seen.view.copying:
+        while layouts.copying(seen.view):
             began = time.thread_time()
             QApplication.processEvents()
             held.append(time.thread_time() - began)
@@ -268,13 +268,13 @@ def test_copying_ten_thousand_messages_never_holds_the_loop(seen, say):
     async def worst():
         seen.view.texts._kept.clear()
         began = time.thread_time()
-        seen.view.copy()
+        seen.view.copying.selection()
         return max(time.thread_time() - began, await copied())
 
     seen.show(
         [say("user" if n % 2 == 0 else "assistant", f"**{n}**" + " word" * (n // 5000 * 120)) for n in range(10_000)]
     )
-    seen.view.set_renderer(None, plainer)
+    seen.view.markdown.set_jobs(plain=plainer)
     seen.view.select_all()
     loop = asyncio.new_event_loop()
     held = min(loop.run_until_complete(worst()) for _ in range(3))

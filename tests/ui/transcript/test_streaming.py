@@ -60,7 +60,7 @@ def live(seen, say):
 
 def frame(seen, key: str) -> None:
     """Wait until all that has come of an answer is on show."""
-    seen.qtbot.waitUntil(lambda: not seen.view.live.get(key).dirty)
+    seen.qtbot.waitUntil(lambda: not seen.view.live._live.get(key).dirty)
 
 
 def feed(seen, text: str, seed: int = 1) -> None:
@@ -158,7 +158,7 @@ def test_reading_the_prompt_is_shown_until_the_first_word(live):
 
 def test_a_failure_keeps_what_was_said(live):
     layouts.more(live.view, "m2", "Half an ans")
-    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
+    live.qtbot.waitUntil(lambda: not live.view.live._live.get("m2").dirty)
     item = live.item("m2")
     problem = Problem("environment", Text("x", "The engine stopped."), action="retry")
     live.view.replace(msgspec.structs.replace(item.message, status=Status.FAILED, problem=problem))
@@ -173,7 +173,7 @@ def test_deltas_are_shown_at_most_thirty_times_a_second(live):
     for _ in range(100):
         layouts.more(live.view, "m2", "word ")
         live.qtbot.wait(2)
-    live.qtbot.waitUntil(lambda: not live.view.live.get("m2").dirty)
+    live.qtbot.waitUntil(lambda: not live.view.live._live.get("m2").dirty)
     assert 2 <= len(updates) <= 40
     assert layouts.message_text(live.view, "m2").count("word") == 100
 
@@ -260,7 +260,7 @@ def test_long_texts_are_rendered_by_the_worker_and_kept(seen, say):
         await asyncio.sleep(0.01)
         return render(text)
 
-    seen.view.set_renderer(renderer)
+    seen.view.markdown.set_jobs(render=renderer)
     long = "Some **bold** text. " * 200 + "\n\n```python\nimport os\n```"
 
     async def opened():
@@ -292,7 +292,7 @@ def test_a_slow_worker_shows_plain_text_meanwhile_and_a_broken_one_harms_nothing
     async def plainer(texts):
         raise RuntimeError("crashed")
 
-    seen.view.set_renderer(renderer, plainer)
+    seen.view.markdown.set_jobs(render=renderer, plain=plainer)
     long = "Some **bold** text.\n\n" * 200
 
     async def opened():
@@ -328,12 +328,12 @@ def test_what_was_never_drawn_is_parsed_by_the_worker_to_be_copied(seen, say):
     messages = [say("assistant", f"a_b `__init__` *{n}*" + " word" * 200) for n in range(150)]
     messages.insert(20, say("assistant", f"**{crash}** it"))
     seen.show(messages)
-    seen.view.set_renderer(None, plainer)
+    seen.view.markdown.set_jobs(plain=plainer)
 
     async def copied():
         seen.view.select_all()
-        seen.view.copy()
-        while seen.view.copying:
+        seen.view.copying.selection()
+        while layouts.copying(seen.view):
             await asyncio.sleep(0.001)
             seen.qtbot.wait(1)
 
@@ -414,7 +414,7 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
         del here[count:]
         return grown
 
-    live.view.set_renderer(None, None, grower)
+    live.view.markdown.set_jobs(grow=grower)
     item = live.item("m2")
     rows = "".join(f"| row {n} | **{n}** |\n" for n in range(250))
     table = "Before.\n\n| a | b |\n|---|---|\n" + rows
@@ -427,7 +427,7 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
         for _ in range(200):
             live.qtbot.wait(5)
             await asyncio.sleep(0.005)
-            if not live.view.live.get("m2").texts[0].asking and not live.view.live.get("m2").dirty:
+            if not live.view.live._live.get("m2").texts[0].asking and not live.view.live._live.get("m2").dirty:
                 break
 
     turns.loop.run_until_complete(fed())
@@ -458,13 +458,13 @@ def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
         asked.append(text)
         return grow_job(text, number)
 
-    live.view.set_renderer(None, None, grower)
+    live.view.markdown.set_jobs(grow=grower)
     item = live.item("m2")
     table = "| a | b |\n|---|---|\n" + "".join(f"| row {n} | {n} |\n" for n in range(300))
 
     async def ended():
         layouts.more(live.view, "m2", table)
-        while not asked or live.view.live.get("m2").texts[0].asking:
+        while not asked or live.view.live._live.get("m2").texts[0].asking:
             live.qtbot.wait(1)
             await asyncio.sleep(0.001)
         layouts.more(live.view, "m2", "| last | row |\n")
@@ -482,14 +482,14 @@ def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
     async def grower(text, number):
         raise RuntimeError("crashed")
 
-    live.view.set_renderer(None, None, grower)
+    live.view.markdown.set_jobs(grow=grower)
 
     async def fed():
         for n in range(100):
             layouts.more(live.view, "m2", f"[**{n}** " * 10)
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
-        while not live.view.live.get("m2").texts[0].growing.plain:
+        while not live.view.live._live.get("m2").texts[0].growing.plain:
             live.qtbot.wait(1)
             await asyncio.sleep(0.002)
 
@@ -524,14 +524,14 @@ def test_a_worker_that_hangs_holds_up_neither_reading_nor_copying(seen, say, mon
     async def never(_text):
         await asyncio.sleep(60)
 
-    seen.view.set_renderer(never, never)
+    seen.view.markdown.set_jobs(render=never, plain=never)
     long = "Some **bold** text.\n\n" * 100
 
     async def opened():
         seen.view.set_messages([say("assistant", long)], more_above=False)
         seen.view.select_all()
-        seen.view.copy()
-        while seen.view.copying or not seen.item("m1").ready:
+        seen.view.copying.selection()
+        while layouts.copying(seen.view) or not seen.item("m1").ready:
             await asyncio.sleep(0.01)
             seen.qtbot.wait(1)
 

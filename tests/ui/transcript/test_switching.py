@@ -109,15 +109,15 @@ def test_what_happens_above_the_window_is_shown_from_its_beginning(seen, chat):
     seen.view.replace_tail("m6", [version, *below(version, 20)])
     seen.settle()
     assert seen.view.top_of(seen.item("m6+")) == pytest.approx(0, abs=2)
-    assert not seen.view.at_end
+    assert not seen.view._stick
 
 
 @pytest.mark.parametrize("words", [1, 80, 900])
 def test_who_reads_the_end_of_the_last_answer_reads_the_end_of_its_other_version(seen, chat, words):
-    assert seen.view.at_end
+    assert seen.view._stick
     seen.view.replace_tail("m30", [other(chat[29], words)])
     seen.settle()
-    assert seen.view.at_end
+    assert seen.view._stick
     assert seen.view.scroll_value == seen.view.verticalScrollBar().maximum()
 
 
@@ -126,7 +126,7 @@ def test_a_new_answer_in_the_middle_begins_where_the_old_one_did_and_is_followed
     seen.view.replace_tail("m14", [other(chat[13], 0, status=Status.STREAMING)])
     seen.settle()
     top = seen.view.top_of(seen.item("m14+"))
-    assert 200 <= top < 600 and seen.view.at_end
+    assert 200 <= top < 600 and seen.view._stick
     layouts.more(seen.view, "m14+", "word " * 3000)
     seen.qtbot.waitUntil(lambda: seen.item("m14+").height > 1000)
     seen.settle()
@@ -140,7 +140,7 @@ def test_an_end_that_was_not_in_view_is_not_followed(seen, chat):
     before, height = seen.view.scroll_value, seen.item("m30+").height
     layouts.more(seen.view, "m30+", "word " * 500)
     seen.qtbot.waitUntil(lambda: seen.item("m30+").height > height)
-    assert seen.view.scroll_value == before and not seen.view.at_end
+    assert seen.view.scroll_value == before and not seen.view._stick
 
 
 def test_the_keyboard_goes_over_to_the_version(seen, chat):
@@ -182,7 +182,7 @@ def test_whatever_is_replaced_the_window_shows_what_is_there(seen, chat, seed):
         )
         bar = seen.view.verticalScrollBar()
         stays = anchor is not None and anchor.message in branch and 0 < bar.value() < bar.maximum()
-        if stays and not seen.view.at_end:
+        if stays and not seen.view._stick:
             assert seen.view.top_of(anchor) == pytest.approx(top, abs=2)
 
 

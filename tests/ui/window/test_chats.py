@@ -164,7 +164,7 @@ async def test_an_answer_goes_on_while_another_chat_is_on_show(make: Make) -> No
     ui.chat.open(first)
     await ui.until(lambda: not ui.chat.pane.feed._loading)
     await ui.rest()
-    last = ui.chat.pane.transcript.last_answer_id()
+    last = layouts.last_answer(ui.chat.pane.transcript)
     assert layouts.message_text(ui.chat.pane.transcript, last).strip() == ("word " * 60).strip()
 
 
@@ -249,16 +249,18 @@ async def test_regenerate_and_choose_a_version(make: Make) -> None:
     make.script = Script(text="first answer")
     ui = await make()
     await ui.say("question")
-    first = ui.chat.pane.transcript.last_answer_id()
+    first = layouts.last_answer(ui.chat.pane.transcript)
     make.script = Script(text="second answer")
     ui.key(ui.window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     await ui.rest()
-    await ui.until(lambda: ui.chat.pane.transcript.last_answer_id() not in (None, first))
+    await ui.until(lambda: layouts.last_answer(ui.chat.pane.transcript) not in (None, first))
     await ui.rest()
-    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "second answer"
+    assert (
+        layouts.message_text(ui.chat.pane.transcript, layouts.last_answer(ui.chat.pane.transcript)) == "second answer"
+    )
     ui.chat.pane.transcript.version_requested.emit(first)
     await ui.rest()
-    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "first answer"
+    assert layouts.message_text(ui.chat.pane.transcript, layouts.last_answer(ui.chat.pane.transcript)) == "first answer"
 
 
 async def test_copying_the_answer_and_the_chat(make: Make) -> None:
@@ -286,7 +288,7 @@ async def test_text_that_turns_out_to_be_thinking_folds_away(make: Make) -> None
     item = transcript.items[-1]
     await ui.until(lambda: isinstance(item.part(0), ThinkingSection) and bool(item.source))
     assert item.streaming and "Two and two" not in item.source
-    assert item.part(0).part.text == ("Two and two, hm. " * 40).strip() and not item.part(0).running
+    assert item.part(0).part.text == ("Two and two, hm. " * 40).strip() and item.thinks is None
     await ui.app.stop_all()
     await ui.rest()
     text = layouts.message_text(transcript, item.message.id)
@@ -428,7 +430,7 @@ async def test_a_running_answer_carries_the_name_of_its_model(make: Make) -> Non
     ui = await make()
     ui.type("hello")
     ui.press(Qt.Key.Key_Return)
-    await ui.until(lambda: ui.app.chat.running() and ui.chat.pane.transcript.last_answer_id())
+    await ui.until(lambda: ui.app.chat.running() and layouts.last_answer(ui.chat.pane.transcript))
     assert ui.app.models.state.status is not ModelStatus.READY
     item = ui.chat.pane.transcript.items[-1]
     assert item.message.provenance is not None

@@ -206,7 +206,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
             ui.window.actions_.trigger("chat.new")
         ui.type(f"question {seed}")
         ui.press(Qt.Key.Key_Return)
-        await ui.until(lambda: ui.chat.current and ui.chat.pane.transcript.last_answer_id())
+        await ui.until(lambda: ui.chat.current and ui.chat.pane.transcript.last_answer)
         await asyncio.sleep(rng.uniform(0.0, 0.7))
         shown = ui.chat.current
         await ui.until(lambda wanted=shown: StateFile(home / "window.json").read().conversation == wanted, 2)

@@ -100,7 +100,7 @@ async def test_a_new_answer_in_the_middle_stays_in_view_and_the_old_one_comes_ba
     await ui.rest()
     await settle(ui)
     assert view.top_of(view.item(messages[41])) == pytest.approx(top, abs=2)
-    assert view.item(messages[41]).versions.index == 0 and not view.at_end
+    assert view.item(messages[41]).versions.index == 0 and not view._stick
 
 
 async def test_words_come_into_a_branch_that_is_read_in_pieces(make: Make) -> None:

@@ -86,7 +86,9 @@ async def test_the_first_start_shows_the_welcome_and_a_question_there_goes_to_th
     QTest.keyClick(page.box.edit, Qt.Key.Key_Return)
     await ui.rest()
     assert ui.window.pages.currentWidget() is ui.chat
-    assert layouts.message_text(ui.chat.pane.transcript, ui.chat.pane.transcript.last_answer_id()) == "Press Ctrl+N."
+    assert (
+        layouts.message_text(ui.chat.pane.transcript, layouts.last_answer(ui.chat.pane.transcript)) == "Press Ctrl+N."
+    )
     assert ui.app.models.state.guide
 
 
