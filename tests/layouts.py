@@ -95,7 +95,7 @@ def copying(view: TranscriptView) -> bool:
 
 def last_answer(view: TranscriptView) -> str | None:
     """The id of the last message of the assistant."""
-    last = view.last_answer
+    last = view.shown.newest(Role.ASSISTANT)
     return None if last is None else last.message.id
 
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from PySide6.QtWidgets import QDialog, QFileDialog
 
 from qwen_desktop.core.models import DownloadStatus
+from qwen_desktop.core.parts import Role
 from tests.window_driver import Driver, drive
 
 
@@ -53,7 +54,7 @@ async def story(app: Driver) -> None:
         chooser.reject()
     await app.until(lambda: not window.findChildren(QFileDialog))
     window.chat.pane.ask("How do I start a new chat?")  # without keys: those run the loop inside the loop
-    await app.until(lambda: window.chat.pane.transcript.last_answer is not None)
+    await app.until(lambda: window.chat.pane.transcript.shown.newest(Role.ASSISTANT))
     await services.chat.idle()
     assert (await app.last_answer()).parts
     await asyncio.sleep(1.0)

@@ -12,7 +12,6 @@ from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.chat import Message, Status, new_id
 from qwen_desktop.core.engine import Stats
-from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.ui_context import UiContext
@@ -56,12 +55,6 @@ class ConversationFeed(QObject):
         transcript.older_wanted.connect(self._on_older_wanted)
 
     # What there is to know ---------------------------------------------------------------------------------------
-
-    @property
-    def last_own(self) -> str:
-        """The user's last message here, for bringing it back into the box."""
-        own = self._transcript.shown.newest(Role.USER)
-        return "" if own is None else visible_text(own.message.parts)
 
     @property
     def running(self) -> bool:

@@ -46,10 +46,6 @@ class MarkdownSource:
         open ends of answers). What is not given is done in this process."""
         self._jobs = jobs
 
-    def has(self, job: str) -> bool:
-        """Whether there is a worker for this job."""
-        return job in self._jobs
-
     def elsewhere(self, job: str) -> bool:
         """Whether the worker can be asked: there is one, and a loop runs in this thread (qasync's)."""
         with suppress(RuntimeError):

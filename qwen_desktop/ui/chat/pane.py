@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
+from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat.composer import Composer, Draft
@@ -173,13 +174,13 @@ class ConversationPane(QWidget):
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
-        if (last := self.transcript.last_answer) is not None:
+        if (last := self.transcript.shown.newest(Role.ASSISTANT)) is not None:
             told = partial(self._ui.notify.toast, self.tr("The answer is copied."))
             self.transcript.copying.message(last, told=told)
 
     def regenerate(self) -> None:
         """Answer the last question again."""
-        if (last := self.transcript.last_answer) is not None:
+        if (last := self.transcript.shown.newest(Role.ASSISTANT)) is not None:
             self._regenerate(last.message.id)
 
     def cycle_thinking(self) -> None:
@@ -194,8 +195,9 @@ class ConversationPane(QWidget):
         self._ui.operations.run(self._ui.services.history.select_version(message_id), owner=self)
 
     def _recall(self) -> None:
-        if self.feed.last_own:
-            self.composer.set_draft(Draft.of(self.feed.last_own))
+        last = self.transcript.shown.newest(Role.USER)
+        if last is not None and (text := visible_text(last.message.parts)):
+            self.composer.set_draft(Draft.of(text))
 
     # The model --------------------------------------------------------------------------------------------------------
 

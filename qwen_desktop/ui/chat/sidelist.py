@@ -167,16 +167,13 @@ class SideList(QWidget):
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
         foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
-        self._notes = column(gap=10)
-        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self._notes, foot)
+        #: What stands below the chats while there is something to tell.
+        self.notes = column(gap=10)
+        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self.notes, foot)
         column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
-
-    def add_note(self, note: QWidget) -> None:
-        """Put something below the chats that is shown while there is something to tell."""
-        self._notes.addWidget(note)
 
     @property
     def target(self) -> str:

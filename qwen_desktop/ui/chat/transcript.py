@@ -210,11 +210,6 @@ class TranscriptView(TranscriptCanvas):
             self._scale_percent = percent
             self.restyle()
 
-    @property
-    def last_answer(self) -> MessageItem | None:
-        """The last message of the assistant."""
-        return self.shown.newest(Role.ASSISTANT)
-
     # Selecting and copying -------------------------------------------------------------------------------------------
 
     def select_all(self) -> None:

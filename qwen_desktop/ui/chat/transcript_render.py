@@ -76,7 +76,7 @@ class RenderQueue(Work):
 
     def _own(self, text: str) -> Iterator[Block | None]:
         for block in self._markdown.steps(text):
-            if isinstance(block, CodeBlock) and block.language and not self._markdown.has("render"):
+            if isinstance(block, CodeBlock) and block.language and not self._markdown.elsewhere("render"):
                 spans: tuple[Span, ...] = ()
                 for spans in span_steps(block.text, block.language):  # noqa: B007 - the last one counts
                     yield None

@@ -49,7 +49,7 @@ class DownloadsWatch(QObject):
         """Show the progress under the list of chats too."""
         self._side = SideProgress(self._ui.theme, sidelist)
         self._side.clicked.connect(self.models_wanted)
-        sidelist.add_note(self._side)
+        sidelist.notes.addWidget(self._side)
         self._show()
 
     def _refresh(self, _event: object = None) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from qwen_desktop.core.chat import Conversation, Status
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import ModelStatus
@@ -206,7 +206,7 @@ async def test_after_a_kill_the_conversation_that_was_open_is_on_show_with_a_not
             ui.window.actions_.trigger("chat.new")
         ui.type(f"question {seed}")
         ui.press(Qt.Key.Key_Return)
-        await ui.until(lambda: ui.chat.current and ui.chat.pane.transcript.last_answer)
+        await ui.until(lambda: ui.chat.current and ui.chat.pane.transcript.shown.newest(Role.ASSISTANT))
         await asyncio.sleep(rng.uniform(0.0, 0.7))
         shown = ui.chat.current
         await ui.until(lambda wanted=shown: StateFile(home / "window.json").read().conversation == wanted, 2)
