@@ -69,7 +69,7 @@ class Details(ScrollDialog):
         chips = FlowLayout(gap=6)
         for purpose in model.purposes:
             chips.addWidget(Chip(theme, model_texts.purpose_chip(purpose), body))
-        if not (model.supported and model.served):
+        if not model.usable:
             chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
             self.column.addLayout(chips)
@@ -77,7 +77,7 @@ class Details(ScrollDialog):
         if model.best_use:
             best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
             self.say(best, color="text_muted")
-        if not (model.supported and model.served):
+        if not model.usable:
             text = self.tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
             if model.supported:
                 text = self.tr(
@@ -185,7 +185,7 @@ class Details(ScrollDialog):
             text = self.tr("Use it")
         elif state.download(model, quant) is not None:
             text = self.tr("Downloading")
-        elif not (model.supported and model.served) or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
+        elif not model.usable or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
             text = self.tr("Download anyway")
         else:
             text = self.tr("Download")

@@ -31,6 +31,7 @@ class RecommendedCard(Card):
     ) -> None:
         super().__init__(parent)
         theme = ui.theme
+        self._services = ui.services
         self._state = state
         self._advice: Advice | None = None
         self.setProperty("best", True)
@@ -40,7 +41,7 @@ class RecommendedCard(Card):
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = DownloadButton(
-            ui, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
+            ui, state, starter, self, kind="primary", text=self.tr("Get it"), progress_width=_PROGRESS
         )
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
@@ -63,7 +64,7 @@ class RecommendedCard(Card):
         return self._advice
 
     def _advise(self) -> None:
-        found = self._state.recommend(Purpose.EVERYDAY)
+        found = self._services.fits.recommend(self._services.catalogue.models(), Purpose.EVERYDAY)
         if found is None:
             return
         self._advice = found.best
