@@ -59,7 +59,7 @@ class AdviceCard(Card):
         self.meter = Meter(texts.fill(self.tr("Memory for {name}"), name=model.name), self, role="good")
         self.memory = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.speed = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.get = DownloadButton(ui, state, starter, self, kind="primary" if best else "")
+        self.get = DownloadButton(ui, state, starter, self, primary=best)
         self.get.show_model(model, quant)
         head = row(self.chip, None, size, gap=6)
         name = row((self.title, MIDDLE), (self.quant, 1), gap=6)

@@ -21,9 +21,6 @@ from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph, ProblemT
 from qwen_desktop.ui.widgets.select import Menu
 from qwen_desktop.ui.widgets.surface import Card
 
-#: Rows of a skeleton.
-_WAITING = 6
-
 
 class CatalogueSection(QWidget):
     """``details_wanted`` and ``why_wanted`` (the memory above all) carry a ``CatalogModel``, ``download_wanted`` and
@@ -114,7 +111,7 @@ class CatalogueSection(QWidget):
             text = self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
             self.lookup_text.setText(text)
         if rows is None:
-            self.list.show_rows((), waiting=_WAITING)
+            self.list.show_rows((), waiting=6)
             self.empty.hide()
             self.count.setText("")
             return

@@ -75,8 +75,7 @@ class Details(ScrollDialog):
             self.column.addLayout(chips)
         self.say(texts.catalogue(model.strengths))
         if model.best_use:
-            best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
-            self.say(best, color="text_muted")
+            self.say(texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use)), color="text_muted")
         if not model.usable:
             text = self.tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
             if model.supported:
@@ -206,6 +205,6 @@ class Details(ScrollDialog):
 
 def file_names(model: CatalogModel, quant: Quant | None) -> str:
     """The files of a quant with their sizes, and where they lie."""
-    lines = [] if quant is None else [f"{file.path}   {texts.exact(file.size_bytes)}" for file in quant.files]
-    lines += [f"{file.path}   {texts.exact(file.size_bytes)}" for file in model.mmproj]
+    files = (*(quant.files if quant is not None else ()), *model.mmproj)
+    lines = [f"{file.path}   {texts.exact(file.size_bytes)}" for file in files]
     return "\n".join([*lines, f"{model.repo} @ {model.revision}"]).replace("   0 bytes", "")

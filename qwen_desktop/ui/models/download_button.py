@@ -29,7 +29,7 @@ class DownloadButton(QStackedWidget):
         starter: DownloadStarter,
         parent: QWidget | None = None,
         *,
-        kind: str = "",
+        primary: bool = False,
         text: str = "",
         progress_width: int = 0,
     ) -> None:
@@ -40,6 +40,7 @@ class DownloadButton(QStackedWidget):
         self._shown: tuple[CatalogModel, Quant] | None = None
         self._text = text or self.tr("Download")
         self._progress_width = progress_width
+        kind = "primary" if primary else ""
         self.button = TextButton(theme, self._text, self, icon="download", kind=kind)
         self.button.clicked.connect(self._get)
         self.use_button = TextButton(theme, self.tr("Use it"), self, icon="check", kind=kind)

@@ -146,13 +146,12 @@ class ImportDialog(ScrollDialog):
     def add_files(self, paths: list[str]) -> None:
         """Add files that the user chose to the list."""
         there = {one.candidate.path for one in self.rows}
-        fresh = [str(Path(path)) for path in paths if str(Path(path)) not in there]
+        fresh = [file for file in map(Path, paths) if str(file) not in there]
         if fresh and not any(one.candidate.origin == "file" for one in self.rows):
             self._list.addWidget(heading(self._theme, self.tr("Chosen files"), self.area.body))
-        for path in fresh:
-            file = Path(path)
+        for file in fresh:
             size = file.stat().st_size if file.is_file() else 0
-            self._add(ImportCandidate(path, shown(file.stem), "", size, "file"))
+            self._add(ImportCandidate(str(file), shown(file.stem), "", size, "file"))
         self.nothing.hide()
         self._count()
         self.adjustSize()
@@ -166,7 +165,6 @@ class ImportDialog(ScrollDialog):
             part.setEnabled(False)
         self.go.setText(self.tr("Importing"))
         copy = self.how.value == "copy"
-        report = while_alive(self, lambda done, total: self.meter.show_share(done / total if total else 0.0))
         report = while_alive(self, lambda done, total: self.meter.show_share(done / total if total else 0.0))
         self.meter.show_share(0.0)
         self.meter.setVisible(copy)

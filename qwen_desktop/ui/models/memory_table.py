@@ -78,11 +78,14 @@ class MemoryTable(QWidget):
         if loaded is not None:
             self._offer(loaded.asked)
         fit = self._state.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
-        self._clear()
+        while (item := self.figures.takeAt(0)) is not None:
+            if (label := item.widget()) is not None:
+                label.hide()
+                label.deleteLater()
         for part in (self.meter, self.note, self.check):
             part.setVisible(fit is not None)
         if fit is None:
-            unknown = self._quant is not None and self._state.machine is not None
+            unknown = self._quant is not None and self._ui.services.machines.known is not None
             text = self.tr("The size of the file is not known yet.")
             self.sentence.setText(text if unknown else self.tr("This computer is being looked at."))
             self.check.setVisible(unknown)
@@ -113,12 +116,6 @@ class MemoryTable(QWidget):
         if fit.measured:
             basis = self.tr("corrected by what was measured on this computer")
         return model_texts.joined(*said, basis)
-
-    def _clear(self) -> None:
-        while (item := self.figures.takeAt(0)) is not None:
-            if (label := item.widget()) is not None:
-                label.hide()
-                label.deleteLater()
 
     def _read_header(self) -> None:
         quant = self._quant

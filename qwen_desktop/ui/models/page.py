@@ -32,7 +32,6 @@ from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.scroll import ScrollArea
-from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 #: How long after the last key the list is narrowed, in milliseconds.
@@ -122,7 +121,7 @@ class ModelsPage(ScrollArea):
             self.state.refresh_when_stale()
             return
         self._loaded = True
-        self.machine.show_machine(self.state.machine)
+        self.machine.show_machine(self._services.machines.known)
         if self.state.rows is not None:
             self._rows_changed()
         self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self.catalogue.not_read)

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple, TypeAlias
 from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.fit import Fit, Verdict
-from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.services import events
 from qwen_desktop.ui.ui_context import UiContext
@@ -62,11 +61,6 @@ class ModelsState(QObject):
             ui.services.bus.subscribe(kind, self.recompute, owner=self)
 
     # Reading ----------------------------------------------------------------------------------------------------------
-
-    @property
-    def machine(self) -> Machine | None:
-        """This computer, None while it is being looked at."""
-        return self._services.machines.known
 
     def fit(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
         """The verdict about one quant; None while the computer is unknown or the quant's size is."""

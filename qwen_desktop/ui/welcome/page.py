@@ -95,7 +95,7 @@ class WelcomePage(ScrollArea):
         return buttons
 
     def _tell_machine(self, _event: object = None) -> None:
-        machine = self._state.machine
+        machine = self._ui.services.machines.known
         if machine is None:
             self.machine.say(
                 self.tr("Looking at your computer"), self.tr("Processor, memory and graphics card decide what fits.")

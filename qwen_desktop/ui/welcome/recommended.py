@@ -41,7 +41,7 @@ class RecommendedCard(Card):
         self.line = Paragraph(theme, "", self, role="small", color="text_muted")
         self._bars = SkeletonBars(theme, (0.45, 0.8), self)
         self.get = DownloadButton(
-            ui, state, starter, self, kind="primary", text=self.tr("Get it"), progress_width=_PROGRESS
+            ui, state, starter, self, primary=True, text=self.tr("Get it"), progress_width=_PROGRESS
         )
         self._head = QWidget(self)
         head = FlowLayout(self._head, gap=10)
