@@ -49,8 +49,7 @@ class MemoryTable(QWidget):
         self.check = link(theme, self.tr("Check with the file itself"), self, self._read_header)
         self.check.setToolTip(self.tr("Reads the file's header over the network: some megabytes at most."))
         self.problem = ProblemText(theme, self)
-        title = Label(theme, self.tr("Memory"), self, weight=600)
-        head = row(title, None, self.context, margins=(0, 10, 0, 0))
+        head = row(Label(theme, self.tr("Memory"), self, weight=600), None, self.context, margins=(0, 10, 0, 0))
         parts = (head, self.sentence, self.meter, self.figures, self.note, (self.check, START), self.problem)
         column(*parts, on=self, gap=8)
 

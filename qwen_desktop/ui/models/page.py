@@ -272,7 +272,7 @@ class ModelsPage(ScrollArea):
         title = texts.fill(self.tr("Delete {name}?"), name=model.name)
         self._ui.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
-    def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
+    def _delete(self, model: InstalledModel, *, permanent: bool) -> None:
         def failed(error: BaseException) -> bool:
             problem = problem_of(error)
             if permanent or problem.action != "delete_permanently":
