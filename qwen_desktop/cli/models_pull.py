@@ -86,7 +86,7 @@ class _Pull:
         await _metered_or_asked(services, console, yes=wanted.yes)
         model = await services.catalogue.lookup(wanted.reference)
         request = DownloadRequest.of(model, _quant(model, wanted.quant), wanted.source)
-        if not (model.supported and model.served):
+        if not model.usable:
             console.note(fill(_not_served(model), {"name": model.name}))
         if not model.open_licence:
             template = QT_TRANSLATE_NOOP("pull", "The licence of {name} is {licence}. {url}")

@@ -100,6 +100,11 @@ class CatalogModel(Struct, frozen=True):
         return self.shape.parameters
 
     @property
+    def usable(self) -> bool:
+        """Whether this version can do with it what it is made for."""
+        return self.supported and self.served
+
+    @property
     def recommended_quant(self) -> Quant | None:
         """The quant that is offered first."""
         return next((q for q in self.quants if q.recommended), self.quants[0] if self.quants else None)

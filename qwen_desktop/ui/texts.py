@@ -7,6 +7,7 @@ them from the source. Forms for one and many: ``self.tr("%n file(s)", "", n)``. 
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Iterable
 
@@ -212,9 +213,9 @@ def month(year: int, number_: int) -> str:
     return fill(translate("units", "{month} {year}"), month=name, year=locale().toString(QDate(year, 1, 1), "yyyy"))
 
 
-def ago(when: float, now: float) -> str:
+def ago(when: float) -> str:
     """How long ago a time was, in days: "today", "yesterday", "12 days ago", "3 months ago"."""
-    days = int((now - when) // 86400)
+    days = int((time.time() - when) // 86400)
     if days <= 0:
         return translate("units", "today")
     if days == 1:

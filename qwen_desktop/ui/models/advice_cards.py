@@ -95,9 +95,7 @@ class AdviceCards(QWidget):
 
     details_wanted = Signal(object)
 
-    def __init__(
-        self, ui: UiContext, state: ModelsState, starter: DownloadStarter, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, ui: UiContext, state: ModelsState, starter: DownloadStarter, parent: QWidget) -> None:
         super().__init__(parent)
         theme = self._theme = ui.theme
         self._ui = ui
@@ -109,11 +107,10 @@ class AdviceCards(QWidget):
         self.remark.hide()
         column(self._row, self.remark, on=self, gap=8)
         self.nothing: Paragraph | None = None
-        self._waiting: list[Card] = []  # and what stands for the cards later
         self._row.addStretch(0)  # the rest of the row, where there are too few cards for it
-        for _ in range(3):
-            bars = SkeletonBars(theme, (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0), self)
-            self._waiting.append(self._plain(bars))
+        shares = (0.35, 0.6, 0.9, 0.8, 1.0, 0.7, 1.0)
+        #: What stands for cards, before they come and where there are none.
+        self._waiting = [self._plain(SkeletonBars(theme, shares, self)) for _ in range(3)]
         state.rows_changed.connect(self._show_fits)
         theme.changed.connect(self._fit)
         self.setMinimumWidth(300)

@@ -29,7 +29,7 @@ class CatalogueRow(ModelRow[Row]):
         self.action = self._state.action(row)
         purposes = [model_texts.purpose_chip(value) for value in model.purposes[:1]]
         note = texts.catalogue(model.strengths or model.best_use) or model.repo
-        chip, tone = model_texts.verdict(row.fit) if row.usable else (self.tr("not usable here yet"), "")
+        chip, tone = model_texts.verdict(row.fit) if model.usable else (self.tr("not usable here yet"), "")
         size = model_texts.size(row.quant.size_bytes) if row.quant is not None else ""
         done = self._show_button(model.name)
         said = (model.name, *purposes, note, chip, size, self.label(), done)

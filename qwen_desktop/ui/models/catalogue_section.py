@@ -10,7 +10,6 @@ from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import CatalogModel
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.catalogue_list import CatalogueRow
 from qwen_desktop.ui.models.filters import Filters
 from qwen_desktop.ui.models.rows_list import RowsList
@@ -18,12 +17,9 @@ from qwen_desktop.ui.models.state import Action, ModelsState, Row, order, refere
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
-from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import IconLabel, Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.select import Menu
 from qwen_desktop.ui.widgets.surface import Card
-
-#: Rows of a skeleton.
-_WAITING = 6
 
 
 class CatalogueSection(QWidget):
@@ -45,14 +41,12 @@ class CatalogueSection(QWidget):
         self.filters = Filters(theme, title, self)
         self.count = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.refresh = IconButton(theme, "refresh-cw", self.tr("Look for new models"), self, side=28, icon_size=16)
-        self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.problem.hide()
+        self.problem = ProblemText(theme, self)
         self._build_lookup()
         self._build_empty()
         self.list = RowsList(theme, self.tr("All models"), self._make, lambda row: row.model.repo, self)
         self._menu = Menu(self)
-        side = row((self.count, MIDDLE), (self.refresh, MIDDLE), None)
-        self._head = row((self.filters, 1), side)
+        self._head = row((self.filters, 1), row((self.count, MIDDLE), (self.refresh, MIDDLE), None))
         column(self._head, self.problem, self.lookup, self.list, self.empty, on=self, gap=8)
         self.filters.changed.connect(self.show_rows)
         self.refresh.clicked.connect(self.look_for_new)
@@ -100,7 +94,7 @@ class CatalogueSection(QWidget):
     def search(self, text: str) -> None:
         """Show what has these words; a repository or an address can be looked up."""
         self._words = text
-        self.show_problem("")
+        self.problem.setText("")
         self.show_rows()
 
     def _rows_changed(self) -> None:
@@ -117,7 +111,7 @@ class CatalogueSection(QWidget):
             text = self.tr("Asks the hub which files that repository has. Nothing is downloaded yet.")
             self.lookup_text.setText(text)
         if rows is None:
-            self.list.show_rows((), waiting=_WAITING)
+            self.list.show_rows((), waiting=6)
             self.empty.hide()
             self.count.setText("")
             return
@@ -139,7 +133,7 @@ class CatalogueSection(QWidget):
         if shown != total:
             text = texts.fill(self.tr("{shown} of %n model(s)", "", total), shown=shown)
         if updated:
-            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=model_texts.ago(updated))
+            text = texts.fill(self.tr("{text}, updated {when}"), text=text, when=texts.ago(updated))
         self.count.setText(text)
         self._fit()
 
@@ -150,9 +144,8 @@ class CatalogueSection(QWidget):
             text = self.tr("The list of models is empty. Fetch it from the hub.")
             button = self.tr("Look for models")
         elif hidden:
-            plain = not self._words.strip() and not self.filters.narrowed()
             text = self.tr("%n model(s) (is|are) like that, but (does|do) not fit this computer.", "", hidden)
-            if plain:
+            if not self._words.strip() and not self.filters.narrowed():
                 text = self.tr("No model of the list fits the memory that is free now.")
             button = self.tr("Show %n model(s)", "", hidden)
         else:
@@ -179,26 +172,21 @@ class CatalogueSection(QWidget):
 
     # The network ------------------------------------------------------------------------------------------------------
 
-    def show_problem(self, sentence: str) -> None:
-        """Say what went wrong under the filters; empty takes it back."""
-        self.problem.setText(sentence)
-        self.problem.setVisible(bool(sentence))
-
-    def say_problem(self, sentence: str) -> None:
-        """The list could not be read."""
-        self.show_problem(sentence)
+    def not_read(self, error: BaseException) -> None:
+        """Say under the filters why the list could not be read."""
+        self.problem.setText(texts.problem(problem_of(error)))
         if self._state.rows is None:
             self.list.hide()
 
     def look_for_new(self) -> None:
         """Ask the hub for models and files that are not in the list yet."""
-        self.show_problem("")
+        self.problem.setText("")
 
         def failed(error: BaseException) -> bool:
             if not isinstance(error, AppError | OSError):
                 return False
             text = self.tr("{problem} The list stays as it was.")
-            self.show_problem(texts.fill(text, problem=texts.problem(problem_of(error))))
+            self.problem.setText(texts.fill(text, problem=texts.problem(problem_of(error))))
             return True
 
         before = len(self._ui.services.catalogue.models())
@@ -221,7 +209,7 @@ class CatalogueSection(QWidget):
 
     def look_up(self) -> None:
         """Ask the hub what the named repository has, then show all about it."""
-        self.show_problem("")
+        self.problem.setText("")
         asked = self._words.strip()
         self.lookup_text.setText(self.tr("Being looked up"))
 
@@ -230,7 +218,7 @@ class CatalogueSection(QWidget):
             if not isinstance(error, AppError | OSError):
                 return False
             if self._words.strip() == asked:  # else something else is looked for by now
-                self.show_problem(texts.problem(problem_of(error)))
+                self.problem.setText(texts.problem(problem_of(error)))
             return True
 
         def done(model: CatalogModel) -> None:

@@ -69,15 +69,14 @@ class Details(ScrollDialog):
         chips = FlowLayout(gap=6)
         for purpose in model.purposes:
             chips.addWidget(Chip(theme, model_texts.purpose_chip(purpose), body))
-        if not (model.supported and model.served):
+        if not model.usable:
             chips.addWidget(Chip(theme, self.tr("not usable here yet"), body, kind="warn"))
         if chips.count():
             self.column.addLayout(chips)
         self.say(texts.catalogue(model.strengths))
         if model.best_use:
-            best = texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use))
-            self.say(best, color="text_muted")
-        if not (model.supported and model.served):
+            self.say(texts.fill(self.tr("Best use: {use}"), use=texts.catalogue(model.best_use)), color="text_muted")
+        if not model.usable:
             text = self.tr("The engine of this version cannot load it yet. It can be downloaded, but not used here.")
             if model.supported:
                 text = self.tr(
@@ -185,7 +184,7 @@ class Details(ScrollDialog):
             text = self.tr("Use it")
         elif state.download(model, quant) is not None:
             text = self.tr("Downloading")
-        elif not (model.supported and model.served) or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
+        elif not model.usable or (fit is not None and fit.verdict is Verdict.TOO_LARGE):
             text = self.tr("Download anyway")
         else:
             text = self.tr("Download")
@@ -206,6 +205,6 @@ class Details(ScrollDialog):
 
 def file_names(model: CatalogModel, quant: Quant | None) -> str:
     """The files of a quant with their sizes, and where they lie."""
-    lines = [] if quant is None else [f"{file.path}   {texts.exact(file.size_bytes)}" for file in quant.files]
-    lines += [f"{file.path}   {texts.exact(file.size_bytes)}" for file in model.mmproj]
+    files = (*(quant.files if quant is not None else ()), *model.mmproj)
+    lines = [f"{file.path}   {texts.exact(file.size_bytes)}" for file in files]
     return "\n".join([*lines, f"{model.repo} @ {model.revision}"]).replace("   0 bytes", "")

@@ -15,7 +15,7 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
-from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, ProblemText
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.surface import Card
 
@@ -38,9 +38,7 @@ class DownloadCard(Card):
 
     closed = Signal()
 
-    def __init__(
-        self, theme: Theme, download: Download, starter: DownloadStarter, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, theme: Theme, download: Download, starter: DownloadStarter, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
         self._starter = starter
@@ -53,7 +51,7 @@ class DownloadCard(Card):
         self.quant = Label(theme, download.request.quant, self, role="small", color="text_muted")
         self.line = ElidedLabel(theme, "", self, role="small", color="text_muted", tabular=True)
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.problem = Paragraph(theme, "", self, role="small", color="bad")
+        self.problem = ProblemText(theme, self)
         self.meter = Meter(texts.fill(self.tr("Download of {name}"), name=self.name), self)
         self.up = IconButton(theme, "chevron-up", self.tr("Earlier"), self)
         self.down = IconButton(theme, "chevron-down", self.tr("Later"), self)
@@ -61,17 +59,17 @@ class DownloadCard(Card):
         self.use = TextButton(theme, self.tr("Use it"), self, icon="check", kind="primary")
         self.toggle = IconButton(theme, "pause", "", self)
         self.cancel = IconButton(theme, "x", "", self)
-        for button, act in (
-            (self.up, lambda: starter.move(self.download, -1)),
-            (self.down, lambda: starter.move(self.download, 1)),
-            (self.again, lambda: starter.toggle(self.download)),
-            (self.use, lambda: starter.use_download(self.download)),
-            (self.toggle, lambda: starter.toggle(self.download)),
-            (self.cancel, self._crossed),
-        ):
+        buttons = {
+            self.up: lambda: starter.move(self.download, -1),
+            self.down: lambda: starter.move(self.download, 1),
+            self.again: lambda: starter.toggle(self.download),
+            self.use: lambda: starter.use_download(self.download),
+            self.toggle: lambda: starter.toggle(self.download),
+            self.cancel: self._crossed,
+        }
+        for button, act in buttons.items():
             button.clicked.connect(act)
             button.setAccessibleName(f"{button.text() or button.toolTip()}: {self.name}")
-        buttons = (self.up, self.down, self.again, self.use, self.toggle, self.cancel)
         self._said = row(row(self.title, self.quant, None), 10, (self.line, 1), gap=2)
         text = column(self._said, self.problem, gap=2)
         top = row((self.sign, MIDDLE), 6, (text, 1), 6, *((button, MIDDLE) for button in buttons), gap=6)
@@ -100,7 +98,6 @@ class DownloadCard(Card):
             self._show_status(status)
         self.line.setText("" if wrong else model_texts.progress(download, ahead))
         self.problem.setText(model_texts.progress(download) if wrong else "")
-        self.problem.setVisible(wrong)
         self.meter.show_share(1.0 if done else download.fraction, "bad" if failed else "good" if done else "accent")
         self._several = places > 1 and not done
         self._fit()

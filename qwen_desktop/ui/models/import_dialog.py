@@ -19,7 +19,7 @@ from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, filled, row
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.skeleton import SkeletonBars
 from qwen_desktop.ui.widgets.switch import SegmentedControl
@@ -72,22 +72,18 @@ class ImportDialog(ScrollDialog):
         self.nothing = Paragraph(ui.theme, none, body, color="text_muted")
         self.nothing.hide()
         filled(self.column, self._bars, self._list, self.nothing, None)
-        self.problem = Paragraph(ui.theme, "", self, role="small", color="bad")
-        self.problem.hide()
+        self.problem = ProblemText(ui.theme, self)
         self.meter = Meter(self.tr("Copying the models"), self)
         self.meter.hide()
         options = [("link", self.tr("Use where they lie"), ""), ("copy", self.tr("Copy into the models folder"), "")]
         self.how = SegmentedControl(self._theme, self.tr("What happens to the files"), options, self)
         self.how.set_value("link")
         self.how.hide()
-        self.body.addLayout(row(self.how, None, margins=(INSET, 12, 0, 0)))
-        self.body.addWidget(self.meter)
-        self.body.addWidget(self.problem)
+        filled(self.body, row(self.how, None, margins=(INSET, 12, 0, 0)), self.meter, self.problem)
         self.choose = self.add_button(self.tr("Choose files…"), self._choose, closes=False)
         self.add_button(self.tr("Cancel"))
         self.go = self.add_button(self.tr("Import"), self._import, kind="primary", default=True, closes=False)
         self.go.setEnabled(False)
-        self._files: QFileDialog | None = None
 
     def open(self) -> None:
         super().open()
@@ -146,18 +142,16 @@ class ImportDialog(ScrollDialog):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlsSelected.connect(lambda urls: self.add_files([path_of(url) for url in urls]))
         dialog.open()
-        self._files = dialog
 
     def add_files(self, paths: list[str]) -> None:
         """Add files that the user chose to the list."""
         there = {one.candidate.path for one in self.rows}
-        fresh = [str(Path(path)) for path in paths if str(Path(path)) not in there]
+        fresh = [file for file in map(Path, paths) if str(file) not in there]
         if fresh and not any(one.candidate.origin == "file" for one in self.rows):
             self._list.addWidget(heading(self._theme, self.tr("Chosen files"), self.area.body))
-        for path in fresh:
-            file = Path(path)
+        for file in fresh:
             size = file.stat().st_size if file.is_file() else 0
-            self._add(ImportCandidate(path, shown(file.stem), "", size, "file"))
+            self._add(ImportCandidate(str(file), shown(file.stem), "", size, "file"))
         self.nothing.hide()
         self._count()
         self.adjustSize()
@@ -166,25 +160,23 @@ class ImportDialog(ScrollDialog):
 
     def _import(self) -> None:
         paths = self.chosen()
-        self.problem.hide()
+        self.problem.setText("")
         for part in (self.how, self.choose, self.area.body):
             part.setEnabled(False)
         self.go.setText(self.tr("Importing"))
         copy = self.how.value == "copy"
+        report = while_alive(self, lambda done, total: self.meter.show_share(done / total if total else 0.0))
         self.meter.show_share(0.0)
         self.meter.setVisible(copy)
         # Closing the dialog ends a copy that runs; what was copied in part is removed by the library.
         self._ui.operations.run(
-            self._ui.services.library.import_files(paths, copy=copy, progress=while_alive(self, self._report)),
+            self._ui.services.library.import_files(paths, copy=copy, progress=report),
             owner=self,
             orphaned="cancelled",
             busy=self.go,
             on_done=self._imported,
             on_error=self._failed,
         )
-
-    def _report(self, done: int, total: int) -> None:
-        self.meter.show_share(done / total if total else 0.0)
 
     def _imported(self, models: tuple[InstalledModel, ...]) -> None:
         self.imported.emit(models)
@@ -200,5 +192,4 @@ class ImportDialog(ScrollDialog):
 
     def _say(self, error: BaseException) -> None:
         self.problem.setText(texts.problem(problem_of(error)))
-        self.problem.show()
         self.adjustSize()

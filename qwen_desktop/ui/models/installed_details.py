@@ -19,14 +19,11 @@ class InstalledDetails(ScrollDialog):
     """Signals tell which button closed it; ``catalogue_wanted`` asks for the catalogue's page of the model."""
 
     use_wanted = Signal()
-    repair_wanted = Signal()
-    unrepair_wanted = Signal()
+    repair_wanted = Signal()  # or to undo that
     reveal_wanted = Signal()
     catalogue_wanted = Signal()
 
-    def __init__(
-        self, ui: UiContext, model: InstalledModel, entry: CatalogModel | None, parent: QWidget | None
-    ) -> None:
+    def __init__(self, ui: UiContext, model: InstalledModel, entry: CatalogModel | None, parent: QWidget) -> None:
         super().__init__(ui, model.name, "", parent, width=600)
         theme, body, column = ui.theme, self.area.body, self.column
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
@@ -36,14 +33,14 @@ class InstalledDetails(ScrollDialog):
             column.addWidget(heading(theme, self.tr("Chat template"), body))
             self.say(texts.text(model.template_fault) if model.template_fault is not None else "", role="small")
             note = self.tr("A repair replaces the template when the model is used. The file stays as it is.")
-            word, signal = self.tr("Repair the chat template"), self.repair_wanted
+            word = self.tr("Repair the chat template")
             if model.template_repaired:
                 note = self.tr("It is repaired: another template is used instead. The file is as it was.")
-                word, signal = self.tr("Undo the repair"), self.unrepair_wanted
+                word = self.tr("Undo the repair")
             self.say(note, role="small", color="text_muted")
             self.repair = TextButton(theme, word, body, icon="wrench")
             self.repair.clicked.connect(self.accept)
-            self.repair.clicked.connect(signal.emit)
+            self.repair.clicked.connect(self.repair_wanted)
             column.addWidget(self.repair, 0, START)
         column.addWidget(heading(theme, self.tr("Files"), body))
         files = "\n".join(shown_path(path) for path in (*model.files, model.mmproj) if path)
@@ -64,7 +61,7 @@ class InstalledDetails(ScrollDialog):
             program = model_texts.origin(model.origin) or self.tr("where it lies")
             where = texts.fill(self.tr("Linked from {program}"), program=program)
         verified = texts.fill(self.tr("Verified {day}"), day=texts.date(model.verified_at or 0))
-        used = model_texts.ago(model.last_used)
+        used = texts.ago(model.last_used)
         return [
             (self.tr("Quant"), model.quant),
             (self.tr("Size on disk"), texts.exact(model.size_bytes)),

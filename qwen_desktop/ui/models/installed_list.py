@@ -27,9 +27,9 @@ FEW = 4
 def facts(row: InstalledModel) -> str:
     """Alias, size, context, last use and origin in one line, and whether it is loaded in a way of its own."""
     alias = texts.fill(translate("InstalledModels", "alias {name}"), name=row.alias)
-    used = texts.fill(translate("InstalledModels", "used {when}"), when=model_texts.ago(row.last_used))
+    used = texts.fill(translate("InstalledModels", "used {when}"), when=texts.ago(row.last_used))
     context = texts.fill(translate("InstalledModels", "{n} context"), n=texts.context(row.context_train))
-    parts = (
+    return model_texts.joined(
         alias if row.alias else "",
         texts.size(row.size_bytes),
         context if row.context_train else "",
@@ -37,7 +37,6 @@ def facts(row: InstalledModel) -> str:
         model_texts.origin(row.origin),
         translate("InstalledModels", "own load options") if row.options != LoadOptions() else "",
     )
-    return " · ".join(filter(None, parts))
 
 
 def chip(row: InstalledModel) -> tuple[str, model_texts.Tone]:

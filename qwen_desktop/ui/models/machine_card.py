@@ -42,9 +42,8 @@ class MachineCard(Card):
         beside = column(None, self.comfort, self.with_context, None, gap=2)
         self._below = Paragraph(theme, "", self, role="small", weight=600)
         text = column(None, self.title, self.line, self._below, self._bars, None, gap=2)
-        sign = IconLabel(theme, "cpu", self, color="text", size=26)
-        parts = ((sign, MIDDLE), (text, 1), beside, (self.button, MIDDLE))
-        row(*parts, on=self, gap=18, margins=(16, 14, 16, 14))
+        sign = (IconLabel(theme, "cpu", self, color="text", size=26), MIDDLE)
+        row(sign, (text, 1), beside, (self.button, MIDDLE), on=self, gap=18, margins=(16, 14, 16, 14))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.setMinimumWidth(320)  # what stands beside moves below where the room is small
         self.show_machine(None)

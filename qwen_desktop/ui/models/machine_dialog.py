@@ -30,11 +30,8 @@ class MachineDialog(ScrollDialog):
         self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
         self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
-        ui.services.bus.subscribe(MachineChanged, self._changed, owner=self)
+        ui.services.bus.subscribe(MachineChanged, lambda event: self.show_machine(event.machine), owner=self)
         self.show_machine(ui.services.machines.known)
-
-    def _changed(self, event: MachineChanged) -> None:
-        self.show_machine(event.machine)
 
     def show_machine(self, machine: Machine | None) -> None:
         """Show these facts."""

@@ -15,7 +15,7 @@ from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import link
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
-from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.select import Select
 
@@ -48,17 +48,15 @@ class MemoryTable(QWidget):
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
         self.check = link(theme, self.tr("Check with the file itself"), self, self._read_header)
         self.check.setToolTip(self.tr("Reads the file's header over the network: some megabytes at most."))
-        self.problem = Paragraph(theme, "", self, role="small", color="bad")
-        self.problem.hide()
-        title = Label(theme, self.tr("Memory"), self, weight=600)
-        head = row(title, None, self.context, margins=(0, 10, 0, 0))
+        self.problem = ProblemText(theme, self)
+        head = row(Label(theme, self.tr("Memory"), self, weight=600), None, self.context, margins=(0, 10, 0, 0))
         parts = (head, self.sentence, self.meter, self.figures, self.note, (self.check, START), self.problem)
         column(*parts, on=self, gap=8)
 
     def show_quant(self, quant: Quant | None) -> None:
         """Show the numbers of another quant."""
         self._quant = quant
-        self.problem.hide()
+        self.problem.setText("")
         self.show_fit()
 
     def _offer(self, asked: int) -> None:
@@ -79,11 +77,14 @@ class MemoryTable(QWidget):
         if loaded is not None:
             self._offer(loaded.asked)
         fit = self._state.fit(self._model, self._quant, int(self.context.currentData() or 0) or None)
-        self._clear()
+        while (item := self.figures.takeAt(0)) is not None:
+            if (label := item.widget()) is not None:
+                label.hide()
+                label.deleteLater()
         for part in (self.meter, self.note, self.check):
             part.setVisible(fit is not None)
         if fit is None:
-            unknown = self._quant is not None and self._state.machine is not None
+            unknown = self._quant is not None and self._ui.services.machines.known is not None
             text = self.tr("The size of the file is not known yet.")
             self.sentence.setText(text if unknown else self.tr("This computer is being looked at."))
             self.check.setVisible(unknown)
@@ -103,7 +104,7 @@ class MemoryTable(QWidget):
         self.check.setVisible(not fit.exact)
 
     def _basis(self, fit: Fit) -> str:
-        said = [texts.about_speed(fit.decode_tokens_per_s).capitalize()] if fit.decode_tokens_per_s else []
+        said = [texts.about_speed(fit.decode_tokens_per_s).capitalize()]
         if fit.gpu_layers:
             said.append(self.tr("%n layer(s) on the graphics card", "", fit.gpu_layers))
         if fit.max_context:
@@ -113,33 +114,23 @@ class MemoryTable(QWidget):
             basis = self.tr("from the file's own header")
         if fit.measured:
             basis = self.tr("corrected by what was measured on this computer")
-        return " · ".join([*said, basis])
-
-    def _clear(self) -> None:
-        while self.figures.count():
-            item = self.figures.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        return model_texts.joined(*said, basis)
 
     def _read_header(self) -> None:
         quant = self._quant
         if quant is None:
             return
-        reference = f"{self._model.repo}:{quant.name}"
-        self.problem.hide()
+        self.problem.setText("")
 
         def failed(error: BaseException) -> bool:
             if not isinstance(error, AppError):
                 return False
             if self._quant == quant:  # else another size is on show by now
                 self.problem.setText(texts.problem(error.problem))
-                self.problem.show()
             return True
 
         self._ui.operations.run(
-            self._ui.services.fits.of_reference(reference),
+            self._ui.services.fits.of_reference(f"{self._model.repo}:{quant.name}"),
             owner=self,
             orphaned="cancelled",
             busy=self.check,

@@ -10,7 +10,7 @@ from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, Q
 from PySide6.QtWidgets import QAbstractButton, QStyle, QStyleOptionButton, QStylePainter, QWidget
 
 from qwen_desktop.ui import icons
-from qwen_desktop.ui.models.row_paint import chip_width, draw_chip, draw_words, width_of
+from qwen_desktop.ui.models.row_paint import RIGHT, chip_width, draw_chip, draw_words, width_of
 from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -166,7 +166,7 @@ class ModelRow(QAbstractButton, Generic[T]):
         edge = min(end - 14, self.width() - 26 - self._widest())
         painter.setFont(font)
         painter.setPen(self._theme.color("text_muted"))
-        draw_words(painter, self._at(edge - column, edge, 0, self.height()), figure, right=True)
+        draw_words(painter, self._at(edge - column, edge, 0, self.height()), figure, RIGHT)
         return edge - column
 
     def _widest(self) -> float:
@@ -179,7 +179,7 @@ class ModelRow(QAbstractButton, Generic[T]):
             room = self._at(end - 130, end, 0, height)
             painter.setFont(theme.font("small", tabular=True))
             painter.setPen(theme.color("text_muted"))
-            draw_words(painter, room.adjusted(0, 0, 0, -12), face.chip, right=True)
+            draw_words(painter, room.adjusted(0, 0, 0, -12), face.chip, RIGHT)
             draw_meter(painter, theme, room.adjusted(0, 22, 0, 0), face.share, "accent")
             return end - 130
         if not face.chip:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Literal, TypeAlias
 
 from qwen_desktop.core.fit import Fit
@@ -32,6 +31,11 @@ def line(*parts: str) -> str:
     return ", ".join(texts.isolated(part) for part in parts if part)
 
 
+def joined(*parts: str) -> str:
+    """What there is of several facts, in one line."""
+    return " · ".join(filter(None, parts))
+
+
 def size(count: float | None) -> str:
     """Bytes as people compare them: "640 MB", "2.5 GB"; empty for unknown."""
     return "" if count is None else texts.size(count)
@@ -54,11 +58,6 @@ def size_word(model: CatalogModel) -> str:
     """The size by which people call a model: the one in its name, "8B", else its parameters."""
     found = _SIZE_IN_NAME.search(model.name)
     return f"{found.group(1)}B" if found else texts.parameters(model.parameters)
-
-
-def ago(when: float) -> str:
-    """How long ago a time was, in days."""
-    return texts.ago(when, time.time())
 
 
 # Models -----------------------------------------------------------------------------------------------------------
@@ -208,7 +207,7 @@ def machine_line(machine: Machine) -> str:
     if machine.disk is not None and machine.disk.free_bytes is not None:
         disk = texts.size(machine.disk.free_bytes)
         parts.append(texts.fill(translate("ModelTexts", "{size} disk free"), size=disk))
-    return " · ".join(filter(None, parts))
+    return joined(*parts)
 
 
 # Downloads --------------------------------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ def progress(download: Download, ahead: int = 0) -> str:
         case DownloadStatus.WAITING:
             return _waiting(download, ahead)
         case DownloadStatus.PAUSED:
-            return _joined(translate("ModelTexts", "Paused"), arrived(download))
+            return joined(translate("ModelTexts", "Paused"), arrived(download))
         case DownloadStatus.CHECKING:
             return texts.fill(translate("ModelTexts", "All {size} are here and are being checked"), size=total)
         case DownloadStatus.DONE if download.problem is None:
@@ -244,23 +243,19 @@ def progress(download: Download, ahead: int = 0) -> str:
     return stopped if download.problem is None else texts.problem(download.problem)
 
 
-def _joined(*parts: str) -> str:
-    return " · ".join(filter(None, parts))
-
-
 def _running(download: Download) -> str:
     source = texts.fill(translate("ModelTexts", "from {source}, checked as it arrives"), source=download.source)
     speed = texts.rate(download.speed) if download.speed > 0 else ""
     left = texts.left(download.seconds_left) if download.seconds_left is not None else ""
-    said = _joined(arrived(download), speed, left, source if download.source else "")
+    said = joined(arrived(download), speed, left, source if download.source else "")
     return said or translate("ModelTexts", "Starting")
 
 
 def _waiting(download: Download, ahead: int) -> str:
     there = arrived(download) if download.done_bytes else ""
     if download.note is not None:
-        return _joined(texts.text(download.note), there)
+        return joined(texts.text(download.note), there)
     if not ahead:
-        return _joined(translate("ModelTexts", "Starting"), there)
+        return joined(translate("ModelTexts", "Starting"), there)
     waits = translate("ModelTexts", "Waits for (another download|%n downloads)", "", ahead)
-    return _joined(waits, texts.size(download.total_bytes) if download.total_bytes else "")
+    return joined(waits, texts.size(download.total_bytes) if download.total_bytes else "")

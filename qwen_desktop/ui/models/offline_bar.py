@@ -25,8 +25,7 @@ class OfflineBar(Card):
         self.button = TextButton(theme, self.tr("Go online"), self)
         on, run = self._preferences.set, ui.operations.run
         self.button.clicked.connect(lambda: run(on("downloads.offline", False), owner=self, busy=self.button))
-        sign = IconLabel(theme, "info", self, size=18)
-        parts = ((sign, MIDDLE), (self.text, 1), (self.button, MIDDLE))
+        parts = ((IconLabel(theme, "info", self, size=18), MIDDLE), (self.text, 1), (self.button, MIDDLE))
         row(*parts, on=self, gap=12, margins=(16, 10, 10, 10)).setAlignment(self.text, MIDDLE)
         ui.services.bus.subscribe(SettingsChanged, self.tell, owner=self)
         self.tell()

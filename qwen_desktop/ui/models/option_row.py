@@ -27,9 +27,9 @@ class OptionRow(QRadioButton):
         self._end = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self._end.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._end.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._chip = Chip(theme, "", self)
+        self.chip = Chip(theme, "", self)
         words = column(None, row(self._title, self._tag, None, gap=10), self._note, None)
-        self._row = row(42, (words, 1), self._chip, self._end, 14, on=self, gap=12, margins=(0, 8, 0, 8))
+        self._row = row(42, (words, 1), self.chip, self._end, 14, on=self, gap=12, margins=(0, 8, 0, 8))
         for child in self.findChildren(QWidget):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             child.setForegroundRole(QPalette.ColorRole.WindowText)  # the labels' own, not the button's
@@ -40,15 +40,10 @@ class OptionRow(QRadioButton):
         self._note.setVisible(bool(note))
         self._end.setText(end)
         self._end.setMinimumWidth(max(72, self._end.sizeHint().width()))
-        self._chip.show_word(*chip)
-        self._chip.setVisible(bool(chip[0]))
+        self.chip.show_word(*chip)
+        self.chip.setVisible(bool(chip[0]))
         self.setAccessibleName(", ".join(filter(None, (self.title, self._tag.text(), note, end, chip[0]))))
         self._fit()
-
-    @property
-    def chip(self) -> tuple[str, str]:
-        """What the chip says, and its tone."""
-        return self._chip.text(), self._chip.kind
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

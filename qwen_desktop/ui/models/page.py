@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant
@@ -31,13 +31,14 @@ from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label
+from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 #: How long after the last key the list is narrowed, in milliseconds.
 _TYPING_MS = 120
 
 
-class ModelsPage(QScrollArea):
+class ModelsPage(ScrollArea):
     """The page of the rail's Models button."""
 
     def __init__(self, ui: UiContext, state: ModelsState, starter: DownloadStarter) -> None:
@@ -48,20 +49,12 @@ class ModelsPage(QScrollArea):
         self._loaded = False
         self.state = state
         self.setObjectName("page")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMinimumSize(360, 320)
-        theme = ui.theme
-        body = QWidget(self)
-        body.setObjectName("pageBody")
-        self.column = QWidget(body)
+        self.column = QWidget(self.body)
         self._fit()
-        theme.changed.connect(self._fit)
+        ui.theme.changed.connect(self._fit)
         self._build()
-        row(None, (self.column, 1000), None, on=body, gap=0, margins=(24, 22, 24, 32))
-        self.setWidget(body)
+        row(None, (self.column, 1000), None, on=self.body, gap=0, margins=(24, 22, 24, 32))
         self.setFocusProxy(self.search)
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._typing.timeout.connect(self._search)
@@ -128,10 +121,10 @@ class ModelsPage(QScrollArea):
             self.state.refresh_when_stale()
             return
         self._loaded = True
-        self.machine.show_machine(self.state.machine)
+        self.machine.show_machine(self._services.machines.known)
         if self.state.rows is not None:
             self._rows_changed()
-        self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self._not_loaded)
+        self._ui.operations.run(self._load(), owner=self, orphaned="quiet", on_error=self.catalogue.not_read)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -143,19 +136,14 @@ class ModelsPage(QScrollArea):
             if isinstance(result, BaseException):
                 raise result
 
-    def _not_loaded(self, error: BaseException) -> bool:
-        self.catalogue.say_problem(texts.problem(problem_of(error)))
-        return False
-
     def _rows_changed(self) -> None:
         models = self._services.catalogue.models()
-        usable = (model for model in models if model.supported and model.served)
-        self.purposes.offer(purpose for model in usable for purpose in model.purposes)
+        self.purposes.offer(purpose for model in models if model.usable for purpose in model.purposes)
         self.machine.show_comfort(self.state.comfort)
         self._advise()
 
     def _advise(self) -> None:
-        found = self.state.recommend(self.purposes.purpose)
+        found = self._services.fits.recommend(self._services.catalogue.models(), self.purposes.purpose)
         if found is not None:
             self.advice.show_advice(found)
 
@@ -238,7 +226,6 @@ class ModelsPage(QScrollArea):
         dialog.use_wanted.connect(lambda: self._starter.use_it(model))
         dialog.reveal_wanted.connect(lambda: self._reveal(model))
         dialog.repair_wanted.connect(lambda: self._repair(model))
-        dialog.unrepair_wanted.connect(lambda: self._repair(model))
         if entry is not None:
             dialog.catalogue_wanted.connect(lambda: self.details(entry))
         dialog.open()
@@ -285,7 +272,7 @@ class ModelsPage(QScrollArea):
         title = texts.fill(self.tr("Delete {name}?"), name=model.name)
         self._ui.notify.ask(title, text, yes, lambda: self._delete(model, permanent=no_bin is not None))
 
-    def _delete(self, model: InstalledModel, *, permanent: bool = False) -> None:
+    def _delete(self, model: InstalledModel, *, permanent: bool) -> None:
         def failed(error: BaseException) -> bool:
             problem = problem_of(error)
             if permanent or problem.action != "delete_permanently":

@@ -8,8 +8,8 @@ from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.surface import draw_pill
 
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 def width_of(font: QFont, text: str) -> float:
@@ -22,10 +22,10 @@ def chip_width(theme: Theme, text: str, *, bold: bool = False) -> float:
     return width_of(theme.font("small", weight=500 if bold else 400), text) + 20
 
 
-def draw_words(painter: QPainter, room: QRectF, text: str, *, right: bool = False) -> None:
+def draw_words(painter: QPainter, room: QRectF, text: str, at: Qt.AlignmentFlag = LEFT) -> None:
     """Draw one line in the painter's font and pen, cut with … where the room ends."""
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(0, int(room.width()) + 1))
-    painter.drawText(room, _RIGHT if right else _LEFT, shown)
+    painter.drawText(room, at, shown)
 
 
 def draw_chip(painter: QPainter, theme: Theme, room: QRectF, text: str, tone: str) -> None:
@@ -38,7 +38,5 @@ def draw_chip(painter: QPainter, theme: Theme, room: QRectF, text: str, tone: st
     draw_pill(painter, theme, body, f"{tone}_soft" if tone else "sunken")
     painter.setFont(font)
     painter.setPen(theme.color(tone or "text_muted"))
-    inner = body.adjusted(10, 0, -10, 0)
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(inner.width()) + 1)
-    painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, shown)
+    draw_words(painter, body.adjusted(10, 0, -10, 0), text, Qt.AlignmentFlag.AlignCenter)
     painter.restore()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QWidget
 
 from qwen_desktop.ui.models.model_row import ModelRow
@@ -66,15 +66,11 @@ class RowsList(QWidget, Generic[T]):
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.refresh)
-        for pressed, step in _KEYS.items():
-            self._on(pressed, partial(self._walk, step))
-        for pressed in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._on(pressed, self._press)
-
-    def _on(self, key: Qt.Key, act: Callable[[], object]) -> None:
-        shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(act)
+        acts: dict[Qt.Key, Callable[[], None]] = {key: partial(self._walk, step) for key, step in _KEYS.items()}
+        acts |= {Qt.Key.Key_Return: self._press, Qt.Key.Key_Enter: self._press}
+        for pressed, act in acts.items():
+            shortcut = QShortcut(pressed, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
 
     # Rows -------------------------------------------------------------------------------------------------------------
 

@@ -14,16 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.fit import Fit, Verdict
-from qwen_desktop.core.hardware import Machine
-from qwen_desktop.core.models import (
-    CatalogModel,
-    Download,
-    DownloadStatus,
-    InstalledModel,
-    Purpose,
-    Quant,
-    Recommendation,
-)
+from qwen_desktop.core.models import CatalogModel, Download, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.services import events
 from qwen_desktop.ui.ui_context import UiContext
 
@@ -45,14 +36,9 @@ class Row(NamedTuple):
     fit: Fit | None
 
     @property
-    def usable(self) -> bool:
-        """Whether this version can do with it what it is made for."""
-        return self.model.supported and self.model.served
-
-    @property
     def fits(self) -> bool:
         """Whether it can be used here at all; the memory of an unknown computer is not held against it."""
-        return self.usable and (self.fit is None or self.fit.verdict is not Verdict.TOO_LARGE)
+        return self.model.usable and (self.fit is None or self.fit.verdict is not Verdict.TOO_LARGE)
 
 
 class ModelsState(QObject):
@@ -76,11 +62,6 @@ class ModelsState(QObject):
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
-    @property
-    def machine(self) -> Machine | None:
-        """This computer, None while it is being looked at."""
-        return self._services.machines.known
-
     def fit(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
         """The verdict about one quant; None while the computer is unknown or the quant's size is."""
         return self._services.fits.of(model, quant, context)
@@ -96,10 +77,6 @@ class ModelsState(QObject):
             if found is not None and found.verdict is not Verdict.TOO_LARGE:
                 return quant
         return wanted
-
-    def recommend(self, purpose: Purpose) -> Recommendation | None:
-        """What to take for a purpose; None while the computer is unknown."""
-        return self._services.fits.recommend(self._services.catalogue.models(), purpose)
 
     # Installed models and downloads -----------------------------------------------------------------------------------
 
@@ -119,7 +96,7 @@ class ModelsState(QObject):
             return "installed"
         if self.download(row.model) is not None:
             return "running"
-        if row.quant is None or not row.usable:
+        if row.quant is None or not row.model.usable:
             return "none"
         return "download" if row.fits else "why"
 
@@ -176,7 +153,7 @@ class ModelsState(QObject):
         """The largest dense model that at four bits fits well and writes faster than people read, on a usual day."""
         from qwen_desktop.services.advisor import COMFORTABLE  # noqa: PLC0415 - only once the page asks
 
-        dense = [row.model for row in rows if row.usable and not row.model.shape.experts]
+        dense = [row.model for row in rows if row.model.usable and not row.model.shape.experts]
         dense.sort(key=lambda model: -model.parameters)
         for context in COMFORT:
             for model in dense:
@@ -198,7 +175,7 @@ class ModelsState(QObject):
 def order(row: Row, purpose: str = "") -> tuple[int, int, str, int, str]:
     """What fits well first, of these the best (for a purpose), of equals the newest."""
     ranks = (Verdict.FITS, Verdict.TIGHT, Verdict.SMALLER_CONTEXT, Verdict.SLOW, Verdict.TOO_LARGE)
-    rank = 5 if not row.usable else 0 if row.fit is None else ranks.index(row.fit.verdict)
+    rank = 5 if not row.model.usable else 0 if row.fit is None else ranks.index(row.fit.verdict)
     newest = "".join(chr(0x10FFFF - ord(sign)) for sign in row.model.released)
     quality = row.model.qualities.get(purpose, row.model.quality) if purpose else row.model.quality
     return rank, -quality, newest, -row.model.parameters, row.model.name

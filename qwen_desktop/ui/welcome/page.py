@@ -95,7 +95,7 @@ class WelcomePage(ScrollArea):
         return buttons
 
     def _tell_machine(self, _event: object = None) -> None:
-        machine = self._state.machine
+        machine = self._ui.services.machines.known
         if machine is None:
             self.machine.say(
                 self.tr("Looking at your computer"), self.tr("Processor, memory and graphics card decide what fits.")
@@ -111,7 +111,8 @@ class WelcomePage(ScrollArea):
         if comfort is not None:
             size = model_texts.size_word(comfort[0])
             runs = texts.fill(self.tr("Models up to {size} run comfortably."), size=size)
-            advised = self._state.recommend(Purpose.EVERYDAY)
+            services = self._ui.services
+            advised = services.fits.recommend(services.catalogue.models(), Purpose.EVERYDAY)
             best = advised.best.model if advised is not None and advised.best is not None else None
             if best is not None and best.shape.experts and best.parameters > comfort[0].parameters:
                 # Otherwise the card below would seem to contradict the sentence.

@@ -28,6 +28,7 @@ class RecommendedCard(Card):
     ) -> None:
         super().__init__(parent)
         theme = ui.theme
+        self._services = ui.services
         self._state = state
         #: What is recommended.
         self.advice: Advice | None = None
@@ -54,7 +55,7 @@ class RecommendedCard(Card):
         return QSize(320, super().minimumSizeHint().height())
 
     def _advise(self) -> None:
-        found = self._state.recommend(Purpose.EVERYDAY)
+        found = self._services.fits.recommend(self._services.catalogue.models(), Purpose.EVERYDAY)
         if found is None:
             return
         self.advice = found.best

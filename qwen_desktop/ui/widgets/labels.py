@@ -145,6 +145,18 @@ class Paragraph(Label):
         return document
 
 
+class ProblemText(Paragraph):
+    """What went wrong, in small words; hidden while there is nothing to say."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(theme, "", parent, role="small", color="bad")
+        self.hide()
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setVisible(bool(text))
+
+
 class ElidedLabel(Label):
     """One line that ends in … where the room ends; the whole text is its tooltip then."""
 

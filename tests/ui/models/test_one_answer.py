@@ -59,7 +59,8 @@ class Look:
         if hasattr(shown, "more") and not shown.more.value:
             shown.more.click()
         for quant in model.quants:
-            assert shown.options[quant.name].chip == self.now(model, quant)[1:]
+            chip = shown.options[quant.name].chip
+            assert (chip.text(), chip.kind) == self.now(model, quant)[1:]
         fit, _word, tone = self.now(model, shown.quant)
         assert fit.asked == shown.memory.context.currentData()
         assert str(fit_words.sentence(fit)) in says(shown.memory)
