@@ -7,6 +7,7 @@ Painters ask ``color``, ``size``, ``radius`` and ``font``, and repaint on ``chan
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from string import Template
@@ -123,6 +124,11 @@ class Theme(QObject):
         if percent != self.text_size:
             self.text_size = percent
             self._refresh(force=True)
+
+    def follow(self, fit: Callable[[], None]) -> None:
+        """Call ``fit`` now and whenever the look changes."""
+        self.changed.connect(fit)
+        fit()
 
     def set_motion(self, motion: Motion) -> None:
         """Choose whether things move."""

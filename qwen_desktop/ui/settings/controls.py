@@ -156,7 +156,7 @@ class NumberControl(Control):
         if self.setting.kind == "int":
             shown = texts.number(value) if self.setting.name != "seed" else str(value)
         else:
-            shown = texts.locale().toString(float(value), "g", 6)
+            shown = QLocale().toString(float(value), "g", 6)
         unit = self.setting.info.unit
         return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
@@ -171,7 +171,7 @@ class NumberControl(Control):
         if self.setting.optional and text.casefold() in ("", self._plain_auto.casefold(), self._auto.casefold()):
             return None
         plain = self._without_unit(text).replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
-        value, good = texts.locale().toDouble(plain)
+        value, good = QLocale().toDouble(plain)
         if not good:
             value, good = QLocale.c().toDouble(plain)
         if not good:
@@ -231,9 +231,7 @@ class TextControl(Control):
     def __init__(self, _theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.wide = setting.info.multiline
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_TYPING_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self._take)
         self._known = ""
         self.field: QPlainTextEdit | QLineEdit

@@ -51,7 +51,6 @@ class FolderRow(QWidget):
         self._ui = ui
         self._library = ui.services.library
         self._task: asyncio.Task[object] | None = None
-        self._dialog: QFileDialog | None = None
         theme = ui.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
@@ -90,7 +89,6 @@ class FolderRow(QWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlSelected.connect(lambda url: self.ask(path_of(url)))
         dialog.open()
-        self._dialog = dialog
 
     def ask(self, chosen: str) -> None:
         """Ask before the models move to ``chosen``; without any there is nothing to ask."""

@@ -54,8 +54,7 @@ class Label(QLabel):
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
             self.setWordWrap(True)  # after the policy, which it tells that the height depends on the width
         self.setAlignment(start_edge(self) | Qt.AlignmentFlag.AlignVCenter)
-        theme.changed.connect(self._dress)
-        self._dress()
+        theme.follow(self._dress)
 
     def set_color(self, color: str) -> None:
         """Use another colour role."""

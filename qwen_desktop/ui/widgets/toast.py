@@ -55,8 +55,7 @@ class Toast(FloatingFrame):
         close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         close.clicked.connect(self.leave)
         line.addWidget(close)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.leave)
         self.stays = stays
         if not stays:

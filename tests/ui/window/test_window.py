@@ -245,7 +245,8 @@ async def test_the_rail_grows_with_the_text(make: Make) -> None:
         now > then
         for now, then in zip((rail.width(), button.height(), button.label_font().pixelSize()), before, strict=True)
     )
-    assert ui.window.rail_width == rail.width()  # for the next start's first paint
+    ui.window.save_state()
+    assert ui.window.state.rail_width == rail.width()  # for the next start's first paint
 
 
 async def test_targets_are_large_enough_and_have_names(make: Make) -> None:
