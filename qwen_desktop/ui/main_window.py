@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: How long the first page waits for its conversation, in seconds.
 _FIRST_S = 0.5
-_TEXT_SIZES = (80, 200, 10)
+_SMALLEST, _LARGEST, _STEP = 80, 200, 10
 
 
 class MainWindow(FirstPaintWindow):
@@ -90,7 +90,7 @@ class MainWindow(FirstPaintWindow):
         self.models = ModelsController(self.ui, self.rail, self.pages, self)
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
-        self.notify.toasts.set_room(self._toast_room)
+        self.notify.toasts.room = self._toast_room
         self._connect()
         self.setAcceptDrops(True)
         self.rail.mark(CHAT)
@@ -134,8 +134,8 @@ class MainWindow(FirstPaintWindow):
             "model.guide": lambda: self._in_chat().use_guide(),
             **{row.command: partial(self.show_page, row.command) for row in PAGES},
             "view.sidelist": self._toggle_list,
-            "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
-            "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
+            "view.larger": lambda: self._scale(_STEP),
+            "view.smaller": lambda: self._scale(-_STEP),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
             "network.online": self._go_online,
@@ -302,9 +302,8 @@ class MainWindow(FirstPaintWindow):
             page.keep_list(page.list_hidden)
 
     def _scale(self, step: int) -> None:
-        low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
-        wanted = max(low, min(high, now + step)) if step else 100
+        wanted = max(_SMALLEST, min(_LARGEST, now + step)) if step else 100
         if wanted != now:
             self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
 

@@ -195,11 +195,6 @@ def date(when: float) -> str:
     return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(when)).date(), QLocale.FormatType.LongFormat)
 
 
-def moment(when: float) -> str:
-    """Day and time of day, short: "12/04/2025 14:30"."""
-    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(when)), QLocale.FormatType.ShortFormat)
-
-
 def month(year: int, number_: int) -> str:
     """A month of a year: "April 2025"."""
     name = QLocale().standaloneMonthName(number_)

@@ -144,8 +144,7 @@ class Theme(QObject):
         if accessibility is not None and hasattr(accessibility, "contrastPreferenceChanged"):
             accessibility.contrastPreferenceChanged.connect(lambda _preference: self._refresh())
         self._ask_platform()
-        self.name = self._wanted()
-        self._dress(app)
+        self._refresh(force=True)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -170,13 +169,10 @@ class Theme(QObject):
             return
         self.name = wanted
         if self._app is not None:
-            self._dress(self._app)
+            self._app.setPalette(self.palette())
+            self._app.setFont(self.font("body"))
+            self._app.setStyleSheet(self.style_sheet())
         self.changed.emit()
-
-    def _dress(self, app: QApplication) -> None:
-        app.setPalette(self.palette())
-        app.setFont(self.font("body"))
-        app.setStyleSheet(self.style_sheet())
 
     def palette(self) -> QPalette:
         """The palette for what the style sheet does not reach."""

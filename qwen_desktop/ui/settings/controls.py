@@ -38,6 +38,7 @@ class Control(QWidget):
     def __init__(self, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setting = setting
+        self._title = texts.marked(setting.info.title)
 
     def _hold(self, field: QWidget) -> None:
         """Consist of ``field``."""
@@ -56,16 +57,13 @@ class Control(QWidget):
     def show_automatic(self, actual: str) -> None:
         """Say beside "Automatic" what it came to; empty takes it back."""
 
-    def _title(self) -> str:
-        return texts.marked(self.setting.info.title)
-
 
 class SwitchControl(Control):
     """True or false."""
 
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
-        self.switch = Switch(theme, self._title(), self)
+        self.switch = Switch(theme, self._title, self)
         self.switch.clicked.connect(lambda on: self.changed.emit(on))  # noqa: PLW0108 - Qt hands emit no argument
         self._hold(self.switch)
 
@@ -78,7 +76,7 @@ class ChoiceControl(Control):
 
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
-        self.field = Select(theme, self._title(), self)
+        self.field = Select(theme, self._title, self)
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.choices:
             self.field.addItem(with_native_keys(texts.marked(label)), value)
@@ -100,7 +98,7 @@ class NumberControl(Control):
         super().__init__(setting, parent)
         self._value: Any = None
         self._plain_auto = self._auto = texts.marked(setting.info.auto) if setting.optional else ""
-        self.field = _NumberSelect(theme, self._title(), self)
+        self.field = _NumberSelect(theme, self._title, self)
         self._edit = QLineEdit(self.field)
         self.field.setEditable(True)
         self.field.setLineEdit(self._edit)
@@ -111,7 +109,7 @@ class NumberControl(Control):
             self.field.addItem(self._auto, None)
         for choice in self._choices():
             self.field.addItem(self._words(choice), choice)
-        self._edit.setAccessibleName(self._title())
+        self._edit.setAccessibleName(self._title)
         self._edit.setMaxLength(32)
         self._edit.setTextMargins(-2, 0, -2, 0)  # which a field keeps free: its words stand where those of a choice do
         self._edit.setAlignment(start_edge(self))  # digits alone would stand where the keyboard begins
@@ -244,7 +242,7 @@ class TextControl(Control):
             self.field = QLineEdit(self)
             self.field.setMinimumWidth(_WIDTH)
             self.field.editingFinished.connect(self._take)
-        self.field.setAccessibleName(self._title())
+        self.field.setAccessibleName(self._title)
         self.field.textChanged.connect(lambda *_: self._timer.start())
         self._hold(self.field)
 

@@ -161,9 +161,9 @@ class TokenRow(QWidget):
         self.field.setMaxLength(500)
         self.field.setMinimumWidth(176)
         self.field.textChanged.connect(lambda _text: self._enable())
-        self.field.returnPressed.connect(self._save)
         self.save = TextButton(theme, self.tr("Save"), self)
         self.save.clicked.connect(self._save)
+        self.field.returnPressed.connect(self.save.click)
         self.remove = TextButton(theme, self.tr("Remove"), self)
         self.remove.setAccessibleName(self.tr("Remove the access token"))
         self.remove.clicked.connect(self._remove)
@@ -186,9 +186,8 @@ class TokenRow(QWidget):
             self._look()
 
     def _look(self) -> None:
-        name = token_name(self._endpoint)
         self._ui.operations.run(
-            self._secrets.get(name),
+            self._secrets.get(token_name(self._endpoint)),
             owner=self,
             orphaned="quiet",
             on_done=self._tell,
@@ -214,8 +213,6 @@ class TokenRow(QWidget):
 
     def _save(self) -> None:
         token = self.field.text().strip()
-        if not token:
-            return
 
         def done(_: object) -> None:
             self.field.clear()

@@ -356,9 +356,9 @@ async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> Non
 async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make) -> None:
     ui = await make()
     ui.window.resize(1280, 820)
-    ui.window.notify.toasts.set_room(ui.window.rect)
+    ui.window.notify.toasts.room = ui.window.rect
     toast = ui.window.notify.toast("early")
-    ui.window.notify.toasts.set_room(ui.window._toast_room)
+    ui.window.notify.toasts.room = ui.window._toast_room
     await ui.window.start()
     assert toast.geometry().bottom() <= ui.chat.pane.composer.mapTo(ui.window, QPoint(0, 0)).y()
 
