@@ -34,14 +34,12 @@ class CrashWatch:
         """Start watching. Returns what the user may read, copy and send of the last run when it ended without saying
         so. Never raises."""
         report = self._last_run()
-        try:
+        with contextlib.suppress(OSError, RuntimeError):
             self._marker.parent.mkdir(parents=True, exist_ok=True)
             self._crash.parent.mkdir(parents=True, exist_ok=True)
             self._marker.write_text(f"{__version__} {time.strftime('%Y-%m-%d %H:%M:%S')}\n", encoding="utf-8")
             self._file = self._crash.open("wb", buffering=0)
             faulthandler.enable(self._file)
-        except (OSError, RuntimeError):
-            self._file = None
         return report
 
     def leaving(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from qwen_desktop import __version__
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
@@ -17,14 +17,15 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
-from qwen_desktop.ui.widgets.scroll import between_lines
+from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 
 
 def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
     """Every key of the table, in two columns."""
     dialog = Dialog(theme, translate("dialogs", "Keyboard shortcuts"), "", parent, width=640)
-    body = QWidget()
-    body.setObjectName("pageBody")
+    scroll = ScrollArea(dialog)
+    scroll.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # nothing in it takes the keys that scroll
+    body = scroll.body
     columns = row(on=body, gap=36, margins=(0, 4, 14, 4))
     rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut]
     half = (len(rows) + 1) // 2
@@ -32,10 +33,6 @@ def shortcuts(theme: Theme, parent: QWidget) -> Dialog:
         columns.addLayout(_table(theme, part, body), 1)
     for label in body.findChildren(QLabel):
         label.ensurePolished()  # the style sheet's padding counts
-    scroll = QScrollArea(dialog, widgetResizable=True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setWidget(body)
     scroll.setMinimumHeight(min(body.sizeHint().height() + 8, max(240, parent.height() - 180)))
     scroll.setMinimumWidth(body.sizeHint().width() + 20)
     dialog.body.addLayout(between_lines(scroll))

@@ -28,21 +28,20 @@ class FirstPaintWindow(QMainWindow):
         self._state_file = StateFile(state_file)
         #: What the last run kept.
         self.state = self._state_file.read()
-        #: Width of the rail in px: what the last run had until there is one.
-        self.rail_width = self.state.rail_width
         self.setMinimumSize(QSize(520, 420))
         # Never larger than the screen, which a laptop's is not with a scale of 200 %; the system's title bar and
         # borders, whose size is known only once they are drawn, stand on it too.
         self.resize(QSize(1280, 820).boundedTo(self.screen().availableSize() - _BORDERS))
         self.restoreGeometry(self.state.geometry)
 
-    def keep_state(self, sidelist: int, grounds: dict[str, str]) -> None:
-        """Remember geometry, the side list's width in px (0 for the last one) and the grounds by their role."""
+    def keep_state(self, sidelist: int, rail: int, grounds: dict[str, str]) -> None:
+        """Remember geometry, the widths in px of the side list (0 for the last one) and the rail, and the grounds by
+        their role."""
         self.state = structs.replace(
             self.state,
             geometry=bytes(self.saveGeometry().data()),
             sidelist=sidelist or self.state.list_width,
-            rail=self.rail_width,
+            rail=rail,
             grounds=grounds,
         )
         self._state_file.writing(self.state)()
@@ -64,6 +63,7 @@ class FirstPaintWindow(QMainWindow):
         if grounds:
             # By hand: to import QStyle takes 12 ms, and nothing else needs it before the first paint.
             mirrored = self.layoutDirection() is Qt.LayoutDirection.RightToLeft
-            for start, width, role in ((0, self.rail_width, "rail"), (self.rail_width - 1, 1, "border")):
+            rail = self.state.rail_width
+            for start, width, role in ((0, rail, "rail"), (rail - 1, 1, "border")):
                 left = self.width() - start - width if mirrored else start
                 painter.fillRect(QRect(left, 0, width, self.height()), QColor(grounds.get(role, "")))

@@ -107,10 +107,9 @@ def hand_over(runtime: Path, message: HandOver, *, wait_ms: int = WAIT_MS) -> bo
     deadline = time.monotonic() + wait_ms / 1000
     while time.monotonic() < deadline:
         socket = QLocalSocket()
-        name = _name(runtime)  # again each time: the first may still be starting
-        if name:
+        if name := _name(runtime):  # again each time: the first may still be starting
             socket.connectToServer(name)
-        if name and socket.waitForConnected(200):
+        if socket.waitForConnected(200):
             socket.write(to_json(message) + b"\n")
             socket.flush()
             answered = socket.waitForReadyRead(1000) and socket.readAll().data() == b"ok\n"

@@ -3,6 +3,8 @@
 Adding a page: a row in ``pages.PAGES``. Adding a command: a row in ``core.commands`` and its line in ``_connect``.
 """
 
+# ruff: noqa: PLW0108 - the chat page is there only once a command has asked for it
+
 from __future__ import annotations
 
 import os
@@ -26,14 +28,13 @@ if TYPE_CHECKING:
     from qwen_desktop.services import events
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.chat.page import ChatPage
-    from qwen_desktop.ui.chat.pane import ConversationPane
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
     from qwen_desktop.ui.widgets.skeleton import Skeleton
 
 #: How long the first page waits for its conversation, in seconds.
 _FIRST_S = 0.5
-_TEXT_SIZES = (80, 200, 10)
+_SMALLEST, _LARGEST, _STEP = 80, 200, 10
 
 
 class MainWindow(FirstPaintWindow):
@@ -46,7 +47,6 @@ class MainWindow(FirstPaintWindow):
 
     def __init__(self, paths: Paths) -> None:
         super().__init__(paths.config / "window.json")
-        self._built = False
         self.setWindowTitle(APP)
 
     def build(self, services: Services, theme: Theme) -> None:
@@ -90,12 +90,10 @@ class MainWindow(FirstPaintWindow):
         self.models = ModelsController(self.ui, self.rail, self.pages, self)
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
-        self.notify.toasts.set_room(self._toast_room)
+        self.notify.toasts.room = self._toast_room
         self._connect()
-        self._built = True
         self.setAcceptDrops(True)
         self.rail.mark(CHAT)
-        self.rail_width = self.rail.minimumWidth()
         self.pages.currentChanged.connect(self._leave_skeleton)
         self._skeleton.box.setFocus()
 
@@ -117,38 +115,27 @@ class MainWindow(FirstPaintWindow):
     # Commands ---------------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        in_chat = self._in_chat
-
-        def chat() -> ChatPage:
-            return self.chat
-
-        def here() -> ConversationPane:
-            return self.chat.pane
-
-        def pane() -> ConversationPane:
-            return self._in_chat().pane
-
         slots: dict[str, Callable[[], object]] = {
-            "chat.new": lambda: in_chat().new_chat(),
-            "chat.find": lambda: in_chat().find_chat(),
-            "chat.rename": lambda: in_chat().rename(),
-            "chat.delete": lambda: in_chat().delete(),
-            "chat.copy": lambda: chat().copy_chat(),
-            "chat.next": lambda: in_chat().step(1),
-            "chat.previous": lambda: in_chat().step(-1),
-            "answer.copy": lambda: here().copy_answer(),
-            "answer.regenerate": lambda: pane().regenerate(),
-            "answer.stop": lambda: here().stop(),
-            "composer.focus": lambda: pane().setFocus(),
-            "thinking.cycle": lambda: pane().cycle_thinking(),
-            "model.open": lambda: chat().ask_for_model(),
-            "model.choose": lambda: pane().choose_model(),
+            "chat.new": lambda: self._in_chat().new_chat(),
+            "chat.find": lambda: self._in_chat().find_chat(),
+            "chat.rename": lambda: self._in_chat().rename(),
+            "chat.delete": lambda: self._in_chat().delete(),
+            "chat.copy": lambda: self.chat.copy_chat(),
+            "chat.next": lambda: self._in_chat().step(1),
+            "chat.previous": lambda: self._in_chat().step(-1),
+            "answer.copy": lambda: self.chat.pane.copy_answer(),
+            "answer.regenerate": lambda: self._in_chat().pane.regenerate(),
+            "answer.stop": lambda: self.chat.pane.stop(),
+            "composer.focus": lambda: self._in_chat().pane.setFocus(),
+            "thinking.cycle": lambda: self._in_chat().pane.cycle_thinking(),
+            "model.open": lambda: self.chat.ask_for_model(),
+            "model.choose": lambda: self._in_chat().pane.choose_model(),
             "model.get": partial(self.show_page, MODELS),
-            "model.guide": lambda: in_chat().use_guide(),
+            "model.guide": lambda: self._in_chat().use_guide(),
             **{row.command: partial(self.show_page, row.command) for row in PAGES},
             "view.sidelist": self._toggle_list,
-            "view.larger": lambda: self._scale(_TEXT_SIZES[2]),
-            "view.smaller": lambda: self._scale(-_TEXT_SIZES[2]),
+            "view.larger": lambda: self._scale(_STEP),
+            "view.smaller": lambda: self._scale(-_STEP),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
             "network.online": self._go_online,
@@ -315,9 +302,8 @@ class MainWindow(FirstPaintWindow):
             page.keep_list(page.list_hidden)
 
     def _scale(self, step: int) -> None:
-        low, high, _ = _TEXT_SIZES
         now = self._services.preferences.settings.appearance.text_size
-        wanted = max(low, min(high, now + step)) if step else 100
+        wanted = max(_SMALLEST, min(_LARGEST, now + step)) if step else 100
         if wanted != now:
             self.operations.run(self._services.preferences.change({"appearance.text_size": wanted}), owner=self)
 
@@ -326,7 +312,6 @@ class MainWindow(FirstPaintWindow):
         self._theme.set_motion(look.motion)
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
-        self.rail_width = self.rail.minimumWidth()
         self._show_network()
 
     def _show_shortcuts(self) -> None:
@@ -358,14 +343,15 @@ class MainWindow(FirstPaintWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
-        if self._built:
+        if self.centralWidget() is not None:  # built
             self.quitting.ask()  # a window that is closed ends the app, as long as there is no tray to keep it
 
     def save_state(self) -> None:
         """Keep for the next start where the window is and what it looks like."""
         chat = self.chat if self.pages.built(CHAT) is not None else None
         width = chat.sidelist.width() if chat is not None and not chat.list_hidden else 0
-        self.keep_state(width, {role: self._theme.color(role).name() for role in ("window", "rail", "border")})
+        grounds = {role: self._theme.color(role).name() for role in ("window", "rail", "border")}
+        self.keep_state(width, self.rail.minimumWidth(), grounds)
 
 
 def _may_be_model(name: str) -> bool:

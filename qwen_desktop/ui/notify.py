@@ -39,19 +39,13 @@ class Notify(QObject):
 
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
         """Show ``text`` with an Undo button; ``undo_last`` (Ctrl+Z) does the same while it is on show."""
-        toast = self.toast(text, action=self.tr("Undo"), act=undo)
-        self._undo = toast
-        toast.closed.connect(lambda: self._forget(toast))
+        self._undo = toast = self.toast(text, action=self.tr("Undo"), act=undo)
         return toast
 
     def undo_last(self) -> None:
         """Undo what the newest undo toast offers, if one is on show."""
-        if self._undo is not None:
+        if self._undo is not None and self._undo in self.toasts.shown:
             self._undo.act()
-
-    def _forget(self, toast: Toast) -> None:
-        if self._undo is toast:
-            self._undo = None
 
     def told(self, remark: Notified) -> None:
         """Show what a service has to say. One with a hint stays until it is closed."""

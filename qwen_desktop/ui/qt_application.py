@@ -37,18 +37,15 @@ class Application(QApplication):
                 self._waiting.append(path)
             return True
         if event.type() is QEvent.Type.Quit:
-            return self._quit(event)
+            # Qt would close the windows and give up when one has a question.
+            if session_ends():
+                self.session_over.emit()
+                event.accept()
+            else:
+                self.quit_chosen.emit()
+                event.ignore()  # the window ends the run when it wants to
+            return True
         return super().event(event)
-
-    def _quit(self, event: QEvent) -> bool:
-        # Qt would close the windows and give up when one has a question.
-        if session_ends():
-            self.session_over.emit()
-            event.accept()
-        else:
-            self.quit_chosen.emit()
-            event.ignore()  # the window ends the run when it wants to
-        return True
 
     def take(self) -> tuple[str, ...]:
         """What was asked for so far; from now on ``file_opened`` tells."""

@@ -38,8 +38,7 @@ class Rail(QWidget):
         for row in PAGES:
             if row.icon and row.at_end:
                 self._add(buttons, theme, actions, row)
-        self._fit()
-        theme.changed.connect(self._fit)
+        theme.follow(self._fit)
 
     def _fit(self) -> None:
         """As wide as the longest label needs, and all buttons alike."""

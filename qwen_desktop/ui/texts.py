@@ -73,21 +73,15 @@ def catalogue(english: str) -> str:
 
 def joined(parts: Iterable[str]) -> str:
     """A list as people write it: "a, b, and c"."""
-    return locale().createSeparatedList(list(parts))
+    return QLocale().createSeparatedList(list(parts))
 
 
 # Numbers --------------------------------------------------------------------------------------------------------------
 
 
-def locale() -> QLocale:
-    """The user's locale; English where the environment names none, since plain C groups no digits."""
-    found = QLocale()
-    return QLocale(QLocale.Language.English) if found.language() == QLocale.Language.C else found
-
-
 def number(value: float, decimals: int = 0) -> str:
     """A number in the user's locale."""
-    return locale().toString(float(value), "f", decimals) if decimals else locale().toString(round(value))
+    return QLocale().toString(float(value), "f", decimals) if decimals else QLocale().toString(round(value))
 
 
 def percent(share: float) -> str:
@@ -199,18 +193,13 @@ def left(value: float) -> str:
 
 def date(when: float) -> str:
     """The day of a time in seconds of the epoch: "12 April 2025"."""
-    return locale().toString(QDateTime.fromSecsSinceEpoch(int(when)).date(), QLocale.FormatType.LongFormat)
-
-
-def moment(when: float) -> str:
-    """Day and time of day, short: "12/04/2025 14:30"."""
-    return locale().toString(QDateTime.fromSecsSinceEpoch(int(when)), QLocale.FormatType.ShortFormat)
+    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(when)).date(), QLocale.FormatType.LongFormat)
 
 
 def month(year: int, number_: int) -> str:
     """A month of a year: "April 2025"."""
-    name = locale().standaloneMonthName(number_)
-    return fill(translate("units", "{month} {year}"), month=name, year=locale().toString(QDate(year, 1, 1), "yyyy"))
+    name = QLocale().standaloneMonthName(number_)
+    return fill(translate("units", "{month} {year}"), month=name, year=QLocale().toString(QDate(year, 1, 1), "yyyy"))
 
 
 def ago(when: float) -> str:

@@ -7,6 +7,7 @@ Painters ask ``color``, ``size``, ``radius`` and ``font``, and repaint on ``chan
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from string import Template
@@ -124,6 +125,11 @@ class Theme(QObject):
             self.text_size = percent
             self._refresh(force=True)
 
+    def follow(self, fit: Callable[[], None]) -> None:
+        """Call ``fit`` now and whenever the look changes."""
+        self.changed.connect(fit)
+        fit()
+
     def set_motion(self, motion: Motion) -> None:
         """Choose whether things move."""
         self._motion = motion
@@ -138,8 +144,7 @@ class Theme(QObject):
         if accessibility is not None and hasattr(accessibility, "contrastPreferenceChanged"):
             accessibility.contrastPreferenceChanged.connect(lambda _preference: self._refresh())
         self._ask_platform()
-        self.name = self._wanted()
-        self._dress(app)
+        self._refresh(force=True)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -164,13 +169,10 @@ class Theme(QObject):
             return
         self.name = wanted
         if self._app is not None:
-            self._dress(self._app)
+            self._app.setPalette(self.palette())
+            self._app.setFont(self.font("body"))
+            self._app.setStyleSheet(self.style_sheet())
         self.changed.emit()
-
-    def _dress(self, app: QApplication) -> None:
-        app.setPalette(self.palette())
-        app.setFont(self.font("body"))
-        app.setStyleSheet(self.style_sheet())
 
     def palette(self) -> QPalette:
         """The palette for what the style sheet does not reach."""

@@ -21,19 +21,18 @@ def install(app: QGuiApplication, resources: Path, name: str | None = None) -> l
     """
     name = os.environ.get(VARIABLE, "") if name is None else name
     locale = QLocale(name) if name else QLocale.system()
+    english = QLocale(QLocale.Language.English)
     if locale.language() == QLocale.Language.C:
-        locale = QLocale(QLocale.Language.English)  # plain C groups no digits
+        locale = english  # plain C groups no digits
     QLocale.setDefault(locale)
     folder = str(resources / "translations")
     # Lowest first: English has the forms of one and many also for what a language lacks.
-    english = _loaded(app, QLocale(QLocale.Language.English), _BASE, folder)
-    own = qt = None
-    if locale.language() != QLocale.Language.English:
-        own = _loaded(app, locale, _BASE, folder)
-    language = QLocale(own.language()) if own is not None else QLocale(QLocale.Language.English)
+    found = [_loaded(app, english, _BASE, folder)]
+    own = _loaded(app, locale, _BASE, folder) if locale.language() != english.language() else None
+    language = english if own is None else QLocale(own.language())
     if own is not None:
-        qt = _loaded(app, language, "qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
-    installed = [translator for translator in (english, qt, own) if translator is not None]
+        found += [_loaded(app, language, "qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)), own]
+    installed = [translator for translator in found if translator is not None]
     for translator in installed:
         QCoreApplication.installTranslator(translator)
     app.setLayoutDirection(language.textDirection())

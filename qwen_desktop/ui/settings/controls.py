@@ -38,6 +38,7 @@ class Control(QWidget):
     def __init__(self, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setting = setting
+        self._title = texts.marked(setting.info.title)
 
     def _hold(self, field: QWidget) -> None:
         """Consist of ``field``."""
@@ -56,16 +57,13 @@ class Control(QWidget):
     def show_automatic(self, actual: str) -> None:
         """Say beside "Automatic" what it came to; empty takes it back."""
 
-    def _title(self) -> str:
-        return texts.marked(self.setting.info.title)
-
 
 class SwitchControl(Control):
     """True or false."""
 
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
-        self.switch = Switch(theme, self._title(), self)
+        self.switch = Switch(theme, self._title, self)
         self.switch.clicked.connect(lambda on: self.changed.emit(on))  # noqa: PLW0108 - Qt hands emit no argument
         self._hold(self.switch)
 
@@ -78,7 +76,7 @@ class ChoiceControl(Control):
 
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
-        self.field = Select(theme, self._title(), self)
+        self.field = Select(theme, self._title, self)
         self.field.setMinimumWidth(_WIDTH)
         for value, label in setting.choices:
             self.field.addItem(with_native_keys(texts.marked(label)), value)
@@ -100,7 +98,7 @@ class NumberControl(Control):
         super().__init__(setting, parent)
         self._value: Any = None
         self._plain_auto = self._auto = texts.marked(setting.info.auto) if setting.optional else ""
-        self.field = _NumberSelect(theme, self._title(), self)
+        self.field = _NumberSelect(theme, self._title, self)
         self._edit = QLineEdit(self.field)
         self.field.setEditable(True)
         self.field.setLineEdit(self._edit)
@@ -111,7 +109,7 @@ class NumberControl(Control):
             self.field.addItem(self._auto, None)
         for choice in self._choices():
             self.field.addItem(self._words(choice), choice)
-        self._edit.setAccessibleName(self._title())
+        self._edit.setAccessibleName(self._title)
         self._edit.setMaxLength(32)
         self._edit.setTextMargins(-2, 0, -2, 0)  # which a field keeps free: its words stand where those of a choice do
         self._edit.setAlignment(start_edge(self))  # digits alone would stand where the keyboard begins
@@ -156,7 +154,7 @@ class NumberControl(Control):
         if self.setting.kind == "int":
             shown = texts.number(value) if self.setting.name != "seed" else str(value)
         else:
-            shown = texts.locale().toString(float(value), "g", 6)
+            shown = QLocale().toString(float(value), "g", 6)
         unit = self.setting.info.unit
         return put(texts.marked(unit, round(value)), {"n": shown}) if unit else shown
 
@@ -171,7 +169,7 @@ class NumberControl(Control):
         if self.setting.optional and text.casefold() in ("", self._plain_auto.casefold(), self._auto.casefold()):
             return None
         plain = self._without_unit(text).replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
-        value, good = texts.locale().toDouble(plain)
+        value, good = QLocale().toDouble(plain)
         if not good:
             value, good = QLocale.c().toDouble(plain)
         if not good:
@@ -231,9 +229,7 @@ class TextControl(Control):
     def __init__(self, _theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.wide = setting.info.multiline
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_TYPING_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self._take)
         self._known = ""
         self.field: QPlainTextEdit | QLineEdit
@@ -246,7 +242,7 @@ class TextControl(Control):
             self.field = QLineEdit(self)
             self.field.setMinimumWidth(_WIDTH)
             self.field.editingFinished.connect(self._take)
-        self.field.setAccessibleName(self._title())
+        self.field.setAccessibleName(self._title)
         self.field.textChanged.connect(lambda *_: self._timer.start())
         self._hold(self.field)
 

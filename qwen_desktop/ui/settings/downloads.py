@@ -51,7 +51,6 @@ class FolderRow(QWidget):
         self._ui = ui
         self._library = ui.services.library
         self._task: asyncio.Task[object] | None = None
-        self._dialog: QFileDialog | None = None
         theme = ui.theme
         self.title = Label(theme, self.tr("Models folder"), self, weight=500)
         self.place = ElidedLabel(theme, "", self, role="small", color="text_muted")
@@ -90,7 +89,6 @@ class FolderRow(QWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.urlSelected.connect(lambda url: self.ask(path_of(url)))
         dialog.open()
-        self._dialog = dialog
 
     def ask(self, chosen: str) -> None:
         """Ask before the models move to ``chosen``; without any there is nothing to ask."""
@@ -163,9 +161,9 @@ class TokenRow(QWidget):
         self.field.setMaxLength(500)
         self.field.setMinimumWidth(176)
         self.field.textChanged.connect(lambda _text: self._enable())
-        self.field.returnPressed.connect(self._save)
         self.save = TextButton(theme, self.tr("Save"), self)
         self.save.clicked.connect(self._save)
+        self.field.returnPressed.connect(self.save.click)
         self.remove = TextButton(theme, self.tr("Remove"), self)
         self.remove.setAccessibleName(self.tr("Remove the access token"))
         self.remove.clicked.connect(self._remove)
@@ -188,9 +186,8 @@ class TokenRow(QWidget):
             self._look()
 
     def _look(self) -> None:
-        name = token_name(self._endpoint)
         self._ui.operations.run(
-            self._secrets.get(name),
+            self._secrets.get(token_name(self._endpoint)),
             owner=self,
             orphaned="quiet",
             on_done=self._tell,
@@ -216,8 +213,6 @@ class TokenRow(QWidget):
 
     def _save(self) -> None:
         token = self.field.text().strip()
-        if not token:
-            return
 
         def done(_: object) -> None:
             self.field.clear()

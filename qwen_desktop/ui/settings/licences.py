@@ -63,7 +63,7 @@ class LicencesDialog(Dialog):
         self.names.setMouseTracking(True)
         self.names.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.names.currentItemChanged.connect(self._chosen)
+        self.names.currentItemChanged.connect(lambda item: self._show(item.data(_PART) if item else None))
         self.count = Label(theme, self.tr("Reading …"), self, role="small", color="text_muted")
         for widget in (self.search, self.names, self.count):
             widget.setFixedWidth(_LIST if width == WIDTH else _NARROW_LIST)
@@ -112,11 +112,6 @@ class LicencesDialog(Dialog):
             self.count.setText(texts.fill(text, count=len(shown)))
         else:
             self.count.setText(self.tr("No part has that in its name."))
-            self._show(None)
-
-    def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
-        if item is not None:
-            self._show(item.data(_PART))
 
     def _show(self, part: Part | None) -> None:
         self.name.setText(part.name if part else "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from PySide6.QtWidgets import QListWidget, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
@@ -52,7 +52,6 @@ class SettingsPage(ListPage):
         self._info: ModelInfo | None = None
         theme = ui.theme
         self.sections: dict[str, SettingsSection] = {}
-        self._pages: dict[str, QWidget] = {}
         self._build_list()  # first, so that Tab goes from the list into the page
         self.area = ScrollArea(self)
         self.area.setObjectName("page")
@@ -67,8 +66,7 @@ class SettingsPage(ListPage):
         self._fill_list()
         self.split(self.sidelist, self.area, theme.size("settings_list_width"))
         self.setFocusProxy(self.search)
-        self._fit()
-        theme.changed.connect(self._fit)
+        theme.follow(self._fit)
         bus = ui.services.bus
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
@@ -82,8 +80,6 @@ class SettingsPage(ListPage):
         shown = [entry for entry in declared() if not entry.info.hidden]
         for name in SECTION_TITLES:
             entries = [entry for entry in shown if entry.section == name]
-            if not entries:
-                continue
             section = SettingsSection(self._ui.theme, name, entries, self._column)
             section.changed.connect(self._change)
             section.reset_wanted.connect(self._reset)
@@ -92,8 +88,7 @@ class SettingsPage(ListPage):
             if name in EXTRAS:
                 section.add_extra(EXTRAS[name](self._ui, section))
             self.sections[name] = section
-            self._pages[name] = section
-        self._pages[_ABOUT] = AboutSection(self._ui, self._column)
+        self._pages: dict[str, QWidget] = {**self.sections, _ABOUT: AboutSection(self._ui, self._column)}
 
     def _build_list(self) -> None:
         theme = self._ui.theme
@@ -114,29 +109,26 @@ class SettingsPage(ListPage):
     def _fill_list(self) -> None:
         for name in self._pages:
             title = self.tr("About") if name == _ABOUT else texts.marked(SECTION_TITLES[name])
-            item = QListWidgetItem(title)
-            item.setData(Qt.ItemDataRole.UserRole, name)
-            self.names.addItem(item)
+            self.names.addItem(title)
             self.jump.addItem(title, name)
-        self.names.currentItemChanged.connect(self._chosen)
-        self.names.itemClicked.connect(self._chosen)
-        self.jump.activated.connect(lambda place: self.show_section(self.jump.itemData(place)))
+        self.names.currentRowChanged.connect(self._chosen)
+        self.names.clicked.connect(lambda index: self._chosen(index.row()))
+        self.jump.activated.connect(self._chosen)
 
     # Showing ----------------------------------------------------------------------------------------------------------
 
     @property
     def section(self) -> str:
         """The section on show."""
-        item = self.names.currentItem()
-        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+        return str(self.jump.currentData())
 
     def show_section(self, name: str) -> None:
         """Show one section."""
         place = list(self._pages).index(name)
+        self.jump.setCurrentIndex(place)
         if self.search.text():
             self.search.clear()
         self.names.setCurrentRow(place)
-        self.jump.setCurrentIndex(place)
         for other, page in self._pages.items():
             page.setVisible(other == name)
         self.area.verticalScrollBar().setValue(0)
@@ -146,9 +138,8 @@ class SettingsPage(ListPage):
         super().show_list(shown)
         self.jump.setVisible(not shown)
 
-    def _chosen(self, item: QListWidgetItem | None, _previous: QListWidgetItem | None = None) -> None:
-        if item is not None:
-            self.show_section(str(item.data(Qt.ItemDataRole.UserRole)))
+    def _chosen(self, place: int) -> None:
+        self.show_section(list(self._pages)[place])
 
     def _searched(self, words: str) -> None:
         words = words.strip()

@@ -92,13 +92,11 @@ class SettingsSection(QWidget):
 
     def filter(self, words: str) -> int:
         """Show only the rows that match; returns how many do."""
-        first = True
         count = 0
         for key, entry in self.rows.items():
             shown = entry.matches(words)
             entry.setVisible(shown)
-            self._lines[key].setVisible(shown and not first)
-            first = first and not shown
+            self._lines[key].setVisible(shown and count > 0)
             count += shown
         self._card.setVisible(count > 0)
         for extra in self._extras:

@@ -24,23 +24,20 @@ class StorageCard(Card):
     def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ui = ui
-        paths = ui.services.paths
-        self._folder = paths.data
-        self._history = paths.database_file
+        self._paths = ui.services.paths
         theme = ui.theme
-        self.place = ElidedLabel(theme, shown_path(self._folder), self, role="small", color="text_muted")
+        self.place = ElidedLabel(theme, shown_path(self._paths.data), self, role="small", color="text_muted")
         self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.sizes.setWordWrap(True)
         show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
-        show.clicked.connect(lambda: ui.notify.folder(self._folder))
+        show.clicked.connect(lambda: ui.notify.folder(self._paths.data))
         words = said(theme, self, Label(theme, self.tr("Data folder"), self, weight=500), self.place, self.sizes)
         row((words, 1), (show, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        measured = asyncio.to_thread(_sizes, self._history, self._folder)
         self._ui.operations.run(
-            measured,
+            asyncio.to_thread(_sizes, self._paths.database_file, self._paths.data),
             owner=self,
             orphaned="quiet",
             on_done=self._tell,

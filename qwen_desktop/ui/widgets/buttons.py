@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.surface import draw_ring, draw_rounded
 
 #: What Qt's own gap of 4 px between icon and text lacks, in px.
 _GAP = 4
@@ -28,8 +29,7 @@ class IconButton(QToolButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAutoRaise(True)  # or its icon would not know of the mouse
         self.set_icon(icon, name)
-        theme.changed.connect(self._fit)
-        self._fit()
+        theme.follow(self._fit)
 
     def set_icon(self, icon: str, name: str) -> None:
         """Show another icon under another name."""
@@ -98,10 +98,8 @@ class RailButton(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._ground() != "rail":
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color(self._ground()))
-            radius = self._theme.radius("composer")
-            painter.drawRoundedRect(QRectF(self.rect()), radius - 4, radius - 4)
+            radius = self._theme.radius("composer") - 4
+            draw_rounded(painter, QRectF(self.rect()), radius, self._theme.color(self._ground()))
         ink = self._theme.color("accent" if self.isChecked() else "text_muted")
         painter.setFont(self.label_font())
         line = painter.fontMetrics().height()
@@ -114,22 +112,10 @@ class RailButton(QAbstractButton):
         if self.progress is not None:
             ring = self._theme.grown(14)
             place = QRectF(self.width() / 2 + sign / 4, max(1.0, top - ring / 2 + 2), ring, ring)
-            self._draw_ring(painter, place, self.progress)
-
-    def _draw_ring(self, painter: QPainter, room: QRectF, share: float) -> None:
-        """A disc in the ground's colour, so that the icon does not touch the ring, then the ring."""
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(self._ground()))
-        painter.drawEllipse(room)
-        ring = room.adjusted(2.5, 2.5, -2.5, -2.5)
-        pen = QPen(self._theme.color("border_strong"), 2.5)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(pen)
-        painter.drawEllipse(ring)
-        pen.setColor(self._theme.color("accent"))
-        painter.setPen(pen)
-        painter.drawArc(ring, 90 * 16, -max(16 * 12, round(share * 360 * 16)))
+            # The icon does not touch the ring; of that some can always be seen.
+            draw_rounded(painter, place, ring / 2, self._theme.color(self._ground()))
+            color, ground = self._theme.color("accent"), self._theme.color("border_strong")
+            draw_ring(painter, place, max(self.progress, 1 / 30), color, ground, width=2.5)
 
     def _ground(self) -> str:
         """The colour role of what lies below now."""
@@ -156,8 +142,7 @@ class TextButton(QPushButton):
         if icon:
             ink = {"primary": "on_accent", "link": "accent", "segment": "text_muted"}.get(kind, "text")
             self.setIcon(icons.themed(theme, icon, ink, on="accent"))
-            theme.changed.connect(self._fit_icon)
-            self._fit_icon()
+            theme.follow(self._fit_icon)
 
     def _fit_icon(self) -> None:
         side = self._theme.grown(18 if self.property("kind") != "segment" else 16)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QRectF, QSize
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.surface import draw_ring
 
 #: Shares of the context from which the ring turns to warn and to bad.
 WARN_AT = 0.80
@@ -44,12 +45,5 @@ class ContextRing(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = QRectF(self.rect()).adjusted(2.5, 2.5, -2.5, -2.5)
-        pen = QPen(self._theme.color("border"), 2.6)
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        painter.setPen(pen)
-        painter.drawEllipse(ring)
-        if self._share > 0:
-            pen.setColor(self._theme.color(self.role))
-            painter.setPen(pen)
-            painter.drawArc(ring, 90 * 16, -max(1, round(self._share * 360 * 16)))
+        color, ground = self._theme.color(self.role), self._theme.color("border")
+        draw_ring(painter, QRectF(self.rect()), self._share, color, ground, width=2.6)

@@ -44,9 +44,8 @@ class ReadOnlyText(QPlainTextEdit):
         text.setDefaultTextOption(self.document().defaultTextOption())
         text.setPlainText(self.toPlainText())
         text.setTextWidth(max(1, width - around.left() - around.right()))
-        return min(
-            self._tallest, math.ceil(text.size().height()) + 2 + around.top() + around.bottom()
-        )  # 2: else it scrolls
+        height = math.ceil(text.size().height()) + 2 + around.top() + around.bottom()  # 2: else it scrolls
+        return min(self._tallest, height)
 
     def sizeHint(self) -> QSize:
         size = super().sizeHint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QFontMetrics, QGuiApplication
+from PySide6.QtGui import QActionGroup, QFontMetrics, QGuiApplication
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
@@ -69,12 +69,11 @@ class FilterChip(QPushButton):
         self._menu.clear()
         self._group = QActionGroup(self._menu)
         for value, label in (("", any_label), *choices):
-            action = QAction(label.replace("&", "&&"), self._menu)
+            action = self._menu.addAction(label.replace("&", "&&"))
             action.setCheckable(True)
             action.setData(value)
             action.triggered.connect(lambda _checked=False, v=value: self._choose(v))
             self._group.addAction(action)
-            self._menu.addAction(action)
             if not value:
                 self._menu.addSeparator()
         self.set_value(self.value if self.value in {value for value, _ in choices} else "")

@@ -27,12 +27,9 @@ class FoldingRow(QWidget):
         alignment = Qt.AlignmentFlag(0) if wide else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         self._box.insertWidget(len(self._parts) - 1, part, 1 if wide else 0, alignment)
 
-    def _sizes(self) -> list[QSize]:
-        return [part.sizeHint().expandedTo(part.minimumSize()) for part in self._parts if not part.isHidden()]
-
     def _across(self) -> int:
         """The width that the row needs, in px."""
-        sizes = self._sizes()
+        sizes = [part.sizeHint().expandedTo(part.minimumSize()) for part in self._parts if not part.isHidden()]
         return sum(size.width() for size in sizes) + self._box.spacing() * max(0, len(sizes) - 1)
 
     def sizeHint(self) -> QSize:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -48,26 +49,24 @@ class Label(QLabel):
     ) -> None:
         super().__init__(text, parent)
         self._theme = theme
-        self._look = (role, color, weight, tabular)
+        self._color = color
+        self._font = partial(theme.font, role, weight=weight, tabular=tabular)
         self.setTextFormat(Qt.TextFormat.PlainText)
         if self.wraps:
             self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
             self.setWordWrap(True)  # after the policy, which it tells that the height depends on the width
         self.setAlignment(start_edge(self) | Qt.AlignmentFlag.AlignVCenter)
-        theme.changed.connect(self._dress)
-        self._dress()
+        theme.follow(self._dress)
 
     def set_color(self, color: str) -> None:
         """Use another colour role."""
-        role, _, weight, tabular = self._look
-        self._look = (role, color, weight, tabular)
+        self._color = color
         self._dress()
 
     def _dress(self) -> None:
-        role, color, weight, tabular = self._look
-        self.setFont(self._theme.font(role, weight=weight, tabular=tabular))
+        self.setFont(self._font())
         palette = QPalette(self.palette())
-        palette.setColor(QPalette.ColorRole.WindowText, self._theme.color(color))
+        palette.setColor(QPalette.ColorRole.WindowText, self._theme.color(self._color))
         self.setPalette(palette)
 
 

@@ -21,19 +21,9 @@ class Meter(QProgressBar):
         self.setTextVisible(False)
         self.setRange(0, _STEPS)
 
-    @property
-    def share(self) -> float:
-        """The filled part, 0..1."""
-        return self.value() / _STEPS
-
-    @property
-    def role(self) -> str:
-        """The colour role of the filled part."""
-        return str(self.property("role"))
-
     def show_share(self, share: float, role: str = "") -> None:
         """Fill the bar to ``share`` (clamped to 0..1), in another colour role when one is given."""
-        mark(self, "role", role or self.role)
+        mark(self, "role", role or self.property("role"))
         self.setValue(round(max(0.0, min(1.0, share)) * _STEPS))
 
 

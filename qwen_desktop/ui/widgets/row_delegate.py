@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QS
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.labels import draw_line
+from qwen_desktop.ui.widgets.surface import draw_rounded
 
 Line: TypeAlias = tuple[str, QFont, str, Qt.AlignmentFlag]
 
@@ -64,9 +65,7 @@ def draw_ground(painter: QPainter, theme: Theme, rect: QRectF, *, selected: bool
     """The background of a row in its state."""
     radius = theme.radius("control")
     if selected or hover:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.color("accent_soft" if selected else "hover"))
-        painter.drawRoundedRect(rect, radius, radius)
+        draw_rounded(painter, rect, radius, theme.color("accent_soft" if selected else "hover"))
     if focus:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(theme.color("focus"), 2))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QRect, QRectF, QSize
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
-from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
+from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame, draw_rounded
 
 #: Room for the tools in the message box and for the status line below it, in px.
 _TOOLS, _STATUS = 56, 28
@@ -90,7 +90,5 @@ def draw_bar(painter: QPainter, theme: Theme, rect: QRectF) -> None:
     """Paint one bar of a skeleton."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.color("pressed" if theme.dark else "hover"))
-    painter.drawRoundedRect(rect, 4, 4)
+    draw_rounded(painter, rect, 4, theme.color("pressed" if theme.dark else "hover"))
     painter.restore()

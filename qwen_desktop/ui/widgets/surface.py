@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QWidget
 
 from qwen_desktop.ui.theme import Theme
@@ -57,6 +57,27 @@ def draw_pill(painter: QPainter, theme: Theme, body: QRectF, ground: str) -> Non
         body = body.adjusted(0.5, 0.5, -0.5, -0.5)
     painter.setBrush(color)
     painter.drawRoundedRect(body, body.height() / 2, body.height() / 2)
+
+
+def draw_rounded(painter: QPainter, body: QRectF, radius: float, color: QColor) -> None:
+    """Paint a ground without a line around it."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(color)
+    painter.drawRoundedRect(body, radius, radius)
+
+
+def draw_ring(painter: QPainter, room: QRectF, share: float, color: QColor, ground: QColor, *, width: float) -> None:
+    """Paint a ring with a line of ``width`` px, filled to ``share`` (0..1) from the top on, clockwise."""
+    ring = room.adjusted(2.5, 2.5, -2.5, -2.5)
+    pen = QPen(ground, width)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(pen)
+    painter.drawEllipse(ring)
+    if share > 0:
+        pen.setColor(color)
+        painter.setPen(pen)
+        painter.drawArc(ring, 90 * 16, -max(1, round(share * 360 * 16)))
 
 
 class Card(QFrame):

@@ -84,8 +84,7 @@ class SegmentedControl(QWidget):
             self._group.addButton(segment)
         row(*self._segments.values(), on=self, gap=0, margins=(1, 1, 1, 1))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self._fit)
-        self._fit()
+        theme.follow(self._fit)
 
     def _fit(self) -> None:
         """As wide as each would be while it is the chosen one, whose words are bold."""

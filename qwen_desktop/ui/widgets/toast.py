@@ -55,8 +55,7 @@ class Toast(FloatingFrame):
         close = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         close.clicked.connect(self.leave)
         line.addWidget(close)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.leave)
         self.stays = stays
         if not stays:
@@ -96,17 +95,13 @@ class ToastStack(QObject):
 
     def __init__(self, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
+        #: Where toasts may stand, in the window's coordinates; the lowest has its edge at the lower border.
+        self.room: Callable[[], QRect] = lambda: window.rect().adjusted(24, 24, -24, -24)
         self._theme = theme
         self._window = window
         #: Those on show, oldest first.
         self.shown: list[Toast] = []
         window.installEventFilter(self)
-
-    def set_room(self, room: Callable[[], QRect]) -> None:
-        """Say where toasts may stand, in the window's coordinates; the lowest has its edge at the lower border."""
-        self._room = room
-        self.arrange()
 
     def add(
         self,
@@ -145,7 +140,7 @@ class ToastStack(QObject):
 
     def arrange(self) -> None:
         """Put the toasts where there is room now."""
-        room = self._room()
+        room = self.room()
         bottom = room.bottom()
         for toast in reversed(self.shown):
             toast.fit(room.width())

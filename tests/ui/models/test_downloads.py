@@ -38,7 +38,7 @@ async def test_each_state_has_its_buttons(make: Make) -> None:
     ]
     failed = page.downloads.cards[3]
     assert failed.problem.text().startswith("The connection to huggingface.co was lost.")
-    assert failed.meter.role == "bad"
+    assert failed.meter.property("role") == "bad"
     failed.again.click()
     await ui.rest()
     assert services(ui).downloads.items()[3].status is DownloadStatus.RUNNING

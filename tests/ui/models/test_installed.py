@@ -237,7 +237,7 @@ async def test_import_copies_chosen_files_and_tells_a_failure(make: Make) -> Non
     asked.go.click()
     await asyncio.sleep(0.01)
     assert asked.meter.isVisible()
-    assert asked.meter.share == 0.25
+    assert asked.meter.value() / 1000 == 0.25
     library.gate.set()
     await ui.rest()
     assert library.calls[-1][2] is True

@@ -51,7 +51,7 @@ class Look:
             assert card.advice is not None
             _fit, word, tone = self.now(card.advice.model, card.advice.quant)
             assert (card.verdict.text(), card.verdict.kind) == (word, tone)
-            assert not hasattr(card, "meter") or card.meter.role == tone
+            assert not hasattr(card, "meter") or card.meter.property("role") == tone
 
     def details(self, page: ModelsPage, model: CatalogModel) -> None:
         """Every size of a model, and the numbers of the chosen one."""
@@ -64,7 +64,7 @@ class Look:
         fit, _word, tone = self.now(model, shown.quant)
         assert fit.asked == shown.memory.context.currentData()
         assert str(fit_words.sentence(fit)) in says(shown.memory)
-        assert shown.memory.meter.role == tone
+        assert shown.memory.meter.property("role") == tone
         shown.close()
 
     async def click(self, page: ModelsPage, model: CatalogModel, quant: Quant) -> None:

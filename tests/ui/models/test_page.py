@@ -57,8 +57,8 @@ async def test_three_cards_for_a_purpose(make: Make) -> None:
     assert best.reason.text() == "Thinks when asked, 119 languages, and stays faster than you read."
     assert best.memory.text() == "3.9 GB of 21 GB"
     assert best.speed.text() == "about 18 tok/s"
-    assert best.meter.role == "good"
-    assert 0.15 < best.meter.share < 0.25
+    assert best.meter.property("role") == "good"
+    assert 0.15 < best.meter.value() / 1000 < 0.25
     assert page.purposes.buttons is not None
     button(page.purposes, "Code").click()
     await asyncio.sleep(0.01)
@@ -90,7 +90,7 @@ async def test_memory_that_is_nearly_full_is_shown_as_a_warning(make: Make) -> N
     strong = page.advice.cards[-1]
     assert strong.title.text() == "Qwen3 14B"
     assert strong.memory.text() == "10.6 GB of 11 GB"
-    assert strong.meter.role == "warn"
+    assert strong.meter.property("role") == "warn"
     assert (strong.verdict.text(), strong.verdict.kind) == ("leaves little memory", "warn")
     assert strong.toolTip() == (
         "It fits, but leaves little memory to other programs: it uses 10.6 GB; 10.7 GB are free now."
@@ -123,7 +123,7 @@ async def test_a_download_from_its_button_to_its_first_use(make: Make) -> None:
     key = downloads.items()[0].id
     downloads.push(key, status=DownloadStatus.RUNNING, done_bytes=1_210_000_000, speed=38e6, seconds_left=32.0)
     assert best.get.line.text() == "50 % · 32 s left"
-    assert abs(best.get.meter.share - 0.5) < 0.01
+    assert abs(best.get.meter.value() / 1000 - 0.5) < 0.01
     (card,) = page.downloads.cards
     assert "1.21 of 2.42 GB · 38 MB/s · 32 s left" in card.line.text()
     best.get.toggle.click()

@@ -247,7 +247,8 @@ async def test_the_rail_grows_with_the_text(make: Make) -> None:
         now > then
         for now, then in zip((rail.width(), button.height(), button.label_font().pixelSize()), before, strict=True)
     )
-    assert ui.window.rail_width == rail.width()  # for the next start's first paint
+    ui.window.save_state()
+    assert ui.window.state.rail_width == rail.width()  # for the next start's first paint
 
 
 async def test_targets_are_large_enough_and_have_names(make: Make) -> None:
@@ -357,9 +358,9 @@ async def test_what_to_do_stands_with_what_is_wrong_and_stays(make: Make) -> Non
 async def test_toasts_of_before_the_page_do_not_cover_the_message_box(make: Make) -> None:
     ui = await make()
     ui.window.resize(1280, 820)
-    ui.window.notify.toasts.set_room(ui.window.rect)
+    ui.window.notify.toasts.room = ui.window.rect
     toast = ui.window.notify.toast("early")
-    ui.window.notify.toasts.set_room(ui.window._toast_room)
+    ui.window.notify.toasts.room = ui.window._toast_room
     await ui.window.start()
     assert toast.geometry().bottom() <= ui.chat.pane.composer.mapTo(ui.window, QPoint(0, 0)).y()
 
