@@ -183,13 +183,13 @@ class SideList(QWidget):
     def choose(self, conversation_id: str) -> None:
         """Show this one as chosen; "" for none."""
         self._chosen = conversation_id
-        self.model.reveal(conversation_id)
         self._aim(self._menu_for)
         self._mark()
 
     def _mark(self) -> None:
         if self.view.editing:
             return  # another current row would end it
+        self.model.reveal(self._chosen)
         index = self.model.index_of(self._chosen)
         selection = self.view.selectionModel()
         if not index.isValid():

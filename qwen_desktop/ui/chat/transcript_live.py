@@ -222,6 +222,7 @@ class LiveAnswers(QObject):
             dirty, live.dirty = sorted(live.dirty.intersection(range(len(parts)))), set()
             for number in dirty:
                 part, section = parts[number], item.part(number)
+                # A section of text is given its blocks below.
                 if section is None or not (section.kind is TextPart is type(part) or section.take(part)):
                     item.refresh()
                     section = item.part(number)

@@ -161,6 +161,10 @@ async def test_the_end_of_a_long_list_of_chats_is_reached(make: Make) -> None:
     assert side.neighbour(f"c{ROWS - 1}", 1) == f"c{ROWS}"
     side.choose(f"c{2 * ROWS}")
     assert side.view.currentIndex().data(ID_ROLE) == f"c{2 * ROWS}"
+    side.model.set_filter(f"chat {3 * ROWS - 9}")
+    side.choose(f"c{3 * ROWS - 9}")
+    side.model.set_filter("")  # what was found and opened stays chosen in the whole list, however old it is
+    assert side.view.currentIndex().data(ID_ROLE) == f"c{3 * ROWS - 9}"
 
 
 async def test_a_rename_in_place_outlives_answers_in_other_chats_and_the_next_day(
