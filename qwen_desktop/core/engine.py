@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
@@ -63,12 +63,53 @@ class ChatMessage(Struct, frozen=True):
     id: str = ""
 
 
+class Grammar(Struct, frozen=True):
+    """What the visible answer must look like: a JSON schema as JSON text, or a grammar in llama.cpp's GBNF."""
+
+    kind: Literal["json_schema", "gbnf"]
+    text: str
+
+
+class Recipe(Struct, frozen=True):
+    """All that made an answer's tokens beside its messages, so that it can be run again exactly.
+
+    ``model_sha256`` is the file's fingerprint. ``read`` are the steps in which the prompt was evaluated: how many
+    tokens at once, and how many times in a row; ``cut_from`` is where the context was cut. ``alone``: no other
+    answer shared its steps. Other ``chunk`` borders or other company give slightly other logits.
+    """
+
+    model_sha256: str
+    template_sha256: str
+    engine: str
+    cpu: str
+    flash_attention: bool
+    kv_type: str
+    gpu_layers: int
+    sampling: Sampling
+    thinking: ThinkingMode = ThinkingMode.AUTO
+    thinking_budget: int | None = None
+    max_tokens: int | None = None
+    loop_guard: bool = False
+    grammar: Grammar | None = None
+    stop: tuple[str, ...] = ()
+    cut_from: str | None = None
+    prompt_tokens: int = 0
+    read: tuple[tuple[int, int], ...] = ()
+    alone: bool = True
+
+
 class GenerateRequest(Struct, frozen=True):
     """Ask for one answer to ``messages`` (the last one is the user's).
 
     ``max_tokens`` counts thinking too; None means to the end of the context. ``cache_key`` names the conversation whose
     evaluated tokens may be reused. ``cut_from`` is the message id that an earlier answer's cut kept from (the
     same cut stays until the context is full again).
+
+    ``thinking_budget`` is how many tokens the model may think, None for as many as it likes; with it the answer keeps
+    at least max(64, ``max_tokens`` - budget). ``loop_guard`` ends a thought or an answer that repeats itself.
+    ``grammar`` is what the visible answer must look like. ``batch`` names a batch that this request belongs to: its
+    requests share their steps and their prompts' common beginning, and give way to every other request.
+    ``again`` is what made an earlier answer, which is to be made again: its values count instead of this request's.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -78,6 +119,11 @@ class GenerateRequest(Struct, frozen=True):
     stop: tuple[str, ...] = ()
     cache_key: str = ""
     cut_from: str | None = None
+    thinking_budget: int | None = None
+    loop_guard: bool = False
+    grammar: Grammar | None = None
+    batch: str = ""
+    again: Recipe | None = None
 
 
 class Stats(Struct, frozen=True):
@@ -135,13 +181,19 @@ Event: TypeAlias = PartEvent | PromptProgress | ContextCut | LiveFigures
 class GenerateResult(Struct, frozen=True):
     """How a run ended; what it said came as events. Valid after the run's context was left, and after its last event.
 
-    ``sampling`` and ``seed`` are the values really used.
+    ``sampling`` and ``seed`` are the values really used. ``budget_spent``: the thought was closed because its budget was
+    used up. ``stopped_loop``: a thought was closed, or the answer ended, because it repeated itself. ``recipe`` is what
+    made it; ``differs`` names, for an answer that was to be made again, what is not as it was then.
     """
 
     finish_reason: FinishReason
     stats: Stats
     sampling: Sampling = Sampling()
     seed: int = 0
+    budget_spent: bool = False
+    stopped_loop: bool = False
+    recipe: Recipe | None = None
+    differs: tuple[Text, ...] = ()
 
 
 class Run(Protocol):
@@ -240,7 +292,10 @@ class Engine(Protocol):
 class LoadRequest(Struct, frozen=True):
     """Load a GGUF file. None values are chosen by the engine for this machine.
 
-    ``template`` is a chat template to use instead of the file's (a repaired one).
+    ``template`` is a chat template to use instead of the file's (a repaired one). ``kv_type`` is "f16", "q8_0" or
+    "k_q8_0" (keys alone in 8 bits, which needs no flash attention). ``read_threads`` is for prompts, as ``threads`` is
+    for answers. ``streams`` is how many conversations may be in memory at most, each with the whole ``context``.
+    ``experts_on_cpu`` is how many layers' experts stay on the processor while the rest of the layer is on a card.
     """
 
     path: str
@@ -250,6 +305,9 @@ class LoadRequest(Struct, frozen=True):
     flash_attention: str = "auto"
     kv_type: str = "f16"
     template: str | None = None
+    read_threads: int | None = None
+    streams: int | None = None
+    experts_on_cpu: int | None = None
 
 
 class LoadProgress(Struct, frozen=True):
