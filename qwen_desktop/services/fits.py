@@ -149,7 +149,8 @@ class Fits:
         but for what is given."""
         own = self._options(path) if path else LoadOptions()
         given = LoadOptions(context=context or None, kv_type=kv_type)
-        return Use(**merged(self._settings.engine, own, given), mmproj_bytes=mmproj_bytes)
+        use = Use(**merged(self._settings.engine, own, given), mmproj_bytes=mmproj_bytes)
+        return replace(use, kv_type=memory.chosen(use.kv_type))
 
     def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
         """The verdict about a file of the catalogue now, an installed one as it is loaded: under a millisecond. None
@@ -193,7 +194,8 @@ class Fits:
             if header is not None:
                 shape, mmproj_bytes = header.found.shape, header.mmproj_bytes
             elif quant.size_bytes:
-                shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
+                shape = replace(for_quant(model.shape, quant.size_bytes), context_extended=model.stretched)
+                mmproj_bytes = _mmproj_bytes(model)
             else:
                 return None
             here = usual_day(machine) if usual else self._without_models(machine)
@@ -303,10 +305,11 @@ class Fits:
         shape, machine = header.found.shape, self._machines.known
         context = request.context or Use().context
         use = Use(
-            context=min(context, shape.context_train) if shape.context_train else context,
+            context=min(context, shape.longest_context) if shape.longest_context else context,
             kv_type=request.kv_type,
             flash_attention=request.flash_attention,
             mmproj_bytes=header.mmproj_bytes,
+            streams=request.streams or 1,
         )
         known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
         return memory.needed(memory.estimate(shape, use, known))
@@ -448,15 +451,23 @@ def measurement(
     On graphics cards the memory is not ours to measure: only the speed is kept.
     """
     flash = "on" if info.flash_attention else "off"
-    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
+    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash, streams=stats.streams)
     weighed = stats.resident_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
-    share = min(1.0, info.gpu_layers / (shape.layers + 1))
+    on_cards, experts = min(1.0, info.gpu_layers / (shape.layers + 1)), info.experts_on_cpu / max(1, shape.layers)
     written = stats.completion_tokens >= _FEWEST_WRITTEN
     read = stats.prompt_tokens - stats.cached_tokens >= _FEWEST_READ
     depth = max(0, stats.context_used - stats.completion_tokens // 2)
-    decode = speed.decode(shape, machine, depth=depth, kv_type=info.kv_type, threads=threads, layers_on_cards=share)
-    prompt = speed.prompt(shape, machine, threads=threads, layers_on_cards=share)
+    decode = speed.decode(
+        shape,
+        machine,
+        depth=depth,
+        kv_type=info.kv_type,
+        threads=threads,
+        layers_on_cards=on_cards,
+        experts_on_cpu=experts,
+    )
+    prompt = speed.prompt(shape, machine, threads=threads, layers_on_cards=on_cards, experts_on_cpu=experts)
     return Measurement(
         key=info.sha256,
         machine=corrections.machine_name(machine),

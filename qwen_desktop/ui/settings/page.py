@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QListWidget, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.settings import SECTION_TITLES, declared, value
+from qwen_desktop.core.settings import SECTION_TITLES, declared, setting, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -39,6 +39,9 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.context": lambda info, _: texts.number(info.context_size),
     "engine.threads": lambda _, local: texts.number(local.threads),
     "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
+    "engine.experts_on_cpu": lambda _, local: texts.number(local.experts_on_cpu),
+    "engine.kv_type": lambda _, local: texts.marked(dict(setting("engine.kv_type").choices)[local.kv_type]),
+    "engine.streams": lambda _, local: texts.number(local.parallel),
     "engine.flash_attention": lambda _, local: texts.marked(_ON if local.flash_attention else _OFF),
 }
 
