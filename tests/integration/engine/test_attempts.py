@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.engine import LoadRequest, ModelInfo
 from qwen_desktop.core.errors import Environment, UserFacing
@@ -290,5 +291,24 @@ def test_a_context_beyond_the_trained_one_is_stretched_where_the_model_card_says
             info = engine.engine.info
             assert info is not None and (info.context_size, told(info, "context.yarn")) == (40_960, [])
             assert "not trained for more" in told(info, "context.train")[0]
+
+    asyncio.run(run())
+
+
+def test_a_second_chat_gets_a_context_of_its_own_where_memory_has_one(files: Files) -> None:
+    """And one alone takes no more than ever; odd sizes are neither rounded down nor divided among the chats."""
+    path = files.small()
+
+    async def run() -> None:
+        async with loaded(path, context=700, kv_type="k_q8_0", gpu_layers=0) as engine:
+            for most, streams in ((3, (1, 2, 3, 3)), (1, (1, 1))):
+                info = await load(engine.engine, path, context=700, kv_type="k_q8_0", streams=most, gpu_layers=0)
+                assert info.local is not None
+                assert (info.local.streams, info.local.most_streams, info.local.kv_type) == (1, most, "k_q8_0")
+                assert not info.local.flash_attention
+                for number, expected in enumerate(streams):
+                    question = ask(f"{number} one two three", lively=False, max_tokens=3)
+                    answer = await engine.answer(structs.replace(question, cache_key=str(number)))
+                    assert (answer.stats.streams, answer.stats.context_size) == (expected, 700)
 
     asyncio.run(run())
