@@ -107,9 +107,12 @@ async def equal(args: argparse.Namespace) -> AsyncIterator[Ours]:
     load = LoadRequest(
         str(args.model), context=_context(args), threads=args.threads, gpu_layers=0, flash_attention=args.flash
     )
+    if args.spin:
+        os.environ["GOMP_SPINCOUNT"] = str(args.spin)
     try:
         async for _ in engine.load(load):
             pass
+        os.environ.pop("GOMP_SPINCOUNT", None)  # it was for our worker, which has begun
         yield Ours(engine)
     finally:
         await engine.aclose()
@@ -138,27 +141,24 @@ def _context(args: argparse.Namespace) -> int:
 
 async def one_turn(
     ours: Ours, how: list[str], args: argparse.Namespace, turn: int
-) -> list[tuple[Measured, float, float]]:
+) -> AsyncIterator[tuple[Measured, float, float]]:
     """Each measure by both, one directly after the other."""
-    found: list[tuple[Measured, float, float]] = []
+
+    async def theirs(**what: tuple[int, ...]) -> dict[Measured, float]:
+        return await asyncio.to_thread(llama_bench.speeds, args.program, args.model, **what, how=how)
+
     long = turn == 0 or not args.quick
     for prompt in args.prompts:
         if prompt < LONG or long:
             mine = await ours.read(prompt)
-            (theirs,) = (
-                await asyncio.to_thread(llama_bench.speeds, args.program, args.model, prompts=(prompt,), how=how)
-            ).values()
-            found.append((Measured(prompt, 0, 0), mine, theirs))
+            (other,) = (await theirs(prompts=(prompt,))).values()
+            yield Measured(prompt, 0, 0), mine, other
     for depth in args.depths:
         if depth < LONG or long:
             written = await ours.write(depth, WRITTEN)
-            others = await asyncio.to_thread(
-                llama_bench.speeds, args.program, args.model, written=WRITTEN, depths=(depth,), how=how
-            )
-            found += [(what, written[what], others[what]) for what in written]
-    for what, mine, theirs in found:
-        print(f"  {turn + 1}  {_words(what):44} ours {mine:8.2f}  llama-bench {theirs:8.2f}", flush=True)
-    return found
+            others = await theirs(written=WRITTEN, depths=(depth,))
+            for what, mine in written.items():
+                yield what, mine, others[what]
 
 
 async def compare(args: argparse.Namespace) -> bool:
@@ -182,7 +182,8 @@ async def compare(args: argparse.Namespace) -> bool:
                     f" pieces of {local.batch}; llama-bench: {' '.join(how) or 'its defaults'}"
                 )
             await ours.warm()
-            for what, mine, theirs in await one_turn(ours, how, args, turn):
+            async for what, mine, theirs in one_turn(ours, how, args, turn):
+                print(f"  {turn + 1}  {_words(what):44} ours {mine:8.2f}  llama-bench {theirs:8.2f}", flush=True)
                 ours_best[what].append(mine)
                 theirs_best[what].append(theirs)
     good = True
@@ -219,6 +220,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=cache_folder())
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--flash", choices=("on", "off"), default="off")
+    parser.add_argument("--spin", type=int, help="rounds that our worker's threads spin before they sleep (Linux)")
     parser.add_argument("--depths", type=int, nargs="*", default=list(DEPTHS))
     parser.add_argument("--prompts", type=int, nargs="*", default=list(PROMPTS))
     parser.add_argument("--turns", type=int, help="else 5, or 2 with --quick")
