@@ -136,7 +136,7 @@ def repacks() -> bool:
 
 
 def _context(args: argparse.Namespace) -> int:
-    return max((*args.depths, *args.prompts)) + max(WRITTEN) + 128
+    return int(max((*args.depths, *args.prompts))) + max(WRITTEN) + 128
 
 
 async def one_turn(
@@ -188,12 +188,12 @@ async def compare(args: argparse.Namespace) -> bool:
                 theirs_best[what].append(theirs)
     good = True
     print(f"best of {args.turns}{', the long ones once' if args.quick else ''}:")
-    for what, mine in ours_best.items():
-        ratio = max(mine) / max(theirs_best[what])
+    for what, each in ours_best.items():
+        ratio = max(each) / max(theirs_best[what])
         wanted = _wanted(what, tuned=args.tuned)
         good &= ratio >= wanted
         print(
-            f"{_words(what):44} ours {max(mine):8.2f}  llama-bench {max(theirs_best[what]):8.2f}"
+            f"{_words(what):44} ours {max(each):8.2f}  llama-bench {max(theirs_best[what]):8.2f}"
             f"  ratio {ratio:.3f}  {'ok' if ratio >= wanted else 'TOO SLOW'} (wanted {wanted})"
         )
     return good
