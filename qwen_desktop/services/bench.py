@@ -24,7 +24,8 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.worker import no_model
 from qwen_desktop.hardware import cpu
 from qwen_desktop.services import bench_prompts as prompts
-from qwen_desktop.services.engines import Engines, Priority
+from qwen_desktop.services.engines import Engines
+from qwen_desktop.services.leases import Priority
 
 #: Depths in tokens that are measured where none is named, as far as the context allows.
 DEPTHS = (0, 512, 4096)

@@ -65,6 +65,7 @@ def test_bad_input_gets_one_sentence(shell: Shell, model: Path, tmp_path: Path) 
     text = tmp_path / "notes.gguf"
     text.write_text("no model at all", encoding="utf-8")
     assert "notes.gguf" in sentence(shell("bench", "--model", str(text)))
+    assert "There is no model small here." in sentence(shell("bench", "--model", "small"))
     assert shell("bench").returncode == 2
 
 
