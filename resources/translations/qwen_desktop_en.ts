@@ -285,6 +285,16 @@
         </message>
     </context>
     <context>
+        <name>bench</name>
+        <message numerus="yes">
+            <source>A depth of %n token(s) does not fit into the context, which holds {context}.</source>
+            <translation>
+                <numerusform>A depth of %n token does not fit into the context, which holds {context}.</numerusform>
+                <numerusform>A depth of %n tokens does not fit into the context, which holds {context}.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>chat</name>
         <message numerus="yes">
             <source>The message is longer than %n character(s).</source>
