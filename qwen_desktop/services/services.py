@@ -86,6 +86,7 @@ class Services:
             template=self.library.template_override,
             options=self.library.options,
             needs=self.fits.needs,
+            profile=lambda: self.fits.profile,
         )
         self.library.before_delete(self.engines.free)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
