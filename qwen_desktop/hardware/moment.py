@@ -1,6 +1,7 @@
-"""What goes on on this machine just now: who else uses the processor, what lies in swap, what slows the processor down.
+"""What goes on on this machine just now: who else uses the processor, what lies in swap, what slows it down.
 
-Counters are read twice and compared (``between``); reading takes some milliseconds. What a system does not tell is None.
+Counters are read twice and compared (``between``); reading takes some milliseconds. What a system does not tell is
+None.
 """
 
 from __future__ import annotations
@@ -66,9 +67,7 @@ def own_processes() -> Own:
     return Own(seconds, swapped if told else None)
 
 
-def look(
-    root: Path = files.ROOT, system: str = sys.platform, *, own: Callable[[], Own] = own_processes
-) -> Counters:
+def look(root: Path = files.ROOT, system: str = sys.platform, *, own: Callable[[], Own] = own_processes) -> Counters:
     """The counters now. ``root`` ("/"), ``system`` and ``own`` are others in tests only."""
     ours = None
     with contextlib.suppress(Exception):  # whatever a system does wrong: then that is not known

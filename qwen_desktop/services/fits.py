@@ -307,6 +307,28 @@ class Fits:
             fetched_bytes=found.fetched_bytes,
         )
 
+    async def loaded(self, path: str) -> tuple[FileFit, Correction]:
+        """The verdict about a file of this computer, loaded as ``use`` says, and what measured loads say about it: once
+        read, quick for as long as the file stays as it is. Raises ``AppError``."""
+        header, name = await self._of_file(path)
+        found = header.found
+        machine = self._without_models(self._machines.known or await self._machines.machine())
+        use = self.use(mmproj_bytes=header.mmproj_bytes, path=path)
+        correction = self._correction(machine, header, name, use)
+        verdict = replace(fit(found.shape, use, machine, correction), exact=True)
+        judged = FileFit(
+            reference=path,
+            name=found.name,
+            quant=found.quant,
+            shape=found.shape,
+            fit=verdict,
+            asked=verdict.memory,
+            context=verdict.asked,
+            use=use,
+            size_bytes=found.size_bytes,
+        )
+        return judged, correction
+
     async def needs(self, request: LoadRequest) -> int:
         """How many bytes of main memory must be free for a file to be loaded so; 0 when its header cannot be read,
         which the load itself will say."""
