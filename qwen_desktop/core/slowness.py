@@ -22,7 +22,7 @@ class Diagnosis(Struct, frozen=True):
     """The answer: ``verdict`` in a sentence, ``where`` the model is computed, the causes, what explains most first.
 
     ``expected`` and ``reached`` are tokens written per second, loaded as the model is and in the last answer; None
-    while unknown. ``slow``: something can be said against the speed.
+    while unknown. ``slow``: something can be said against the speed. ``facts`` are what all of it rests on.
     """
 
     verdict: Text
@@ -31,6 +31,7 @@ class Diagnosis(Struct, frozen=True):
     expected: float | None = None
     reached: float | None = None
     slow: bool = False
+    facts: Facts = Facts()
 
 
 def diagnose(facts: Facts) -> Diagnosis:
@@ -40,7 +41,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     order = sorted(found, key=lambda cause: (-round(cause.gain, 3), _ORDER[cause.layer], cause.id))
     causes = tuple({cause.id: cause for cause in order[::-1]}.values())[::-1]
     return Diagnosis(
-        _verdict(look, causes), look.where(), causes, look.expected, look.reached, bool(causes) or look.behind
+        _verdict(look, causes), look.where(), causes, look.expected, look.reached, bool(causes) or look.behind, facts
     )
 
 
