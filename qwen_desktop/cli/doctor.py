@@ -32,7 +32,6 @@ from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.slow_facts import LAYERS
 from qwen_desktop.core.slowness import Diagnosis
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.engine.local import LocalWorkerEngine
@@ -102,7 +101,7 @@ def _speed(found: Diagnosis) -> Iterator[Check]:
     if not found.causes:
         yield Check("Speed", "ok", str(found.verdict))
     for cause in found.causes:
-        yield Check("Speed", "warn", f"{LAYERS[cause.layer]}: {cause.what}", str(cause.remedy.text))
+        yield Check("Speed", "warn", str(cause.what), str(cause.remedy.text))
 
 
 def _print(rows: list[Check], console: Console) -> None:

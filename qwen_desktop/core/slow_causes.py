@@ -182,7 +182,7 @@ def _programs(look: Look) -> Iterator[Cause]:
         return
     gain = 1 + (threads / max(0.4, left) - 1) * (1 - look.share)
     what = QT_TRANSLATE_NOOP("slow", "Other programs keep {part} of %n processor(s) busy.")
-    text = Text("slow.programs", what, {"part": round(others, 1), "n": logical})
+    text = Text("slow.programs", what, {"part": round(min(others, logical), 1), "n": logical})
     do = QT_TRANSLATE_NOOP("slow", "Close what works in the background, or wait until it is done.")
     yield Cause("programs", Layer.PROGRAMS, text, Remedy(Text("slow.do.close", do)), min(gain, 8.0))
 

@@ -40,6 +40,7 @@ class SlowDialog(ScrollDialog):
         self._head = QWidget(body)
         words = column(self.verdict, self.where, gap=2)
         row((self._sign, TOP), (words, 1), on=self._head, gap=12)
+        self._head.setContentsMargins(0, 0, 0, 6)
         self._head.hide()
         self.rows: list[CauseRow] = []
         self._causes = column(gap=10)
