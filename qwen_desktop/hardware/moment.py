@@ -175,18 +175,17 @@ def _elsewhere(system: str, at: float, ours: Own | None) -> Counters:
 
 def _windows_saver() -> bool | None:
     """Whether Windows' battery saver is on."""
-    if sys.platform != "win32":
-        return None
-    import ctypes  # noqa: PLC0415
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - only on Windows
 
-    class Status(ctypes.Structure):
-        _fields_ = (("line", ctypes.c_ubyte), ("flag", ctypes.c_ubyte), ("percent", ctypes.c_ubyte),
-                    ("saver", ctypes.c_ubyte), ("left", ctypes.c_ulong), ("full", ctypes.c_ulong))  # fmt: skip
+        class Status(ctypes.Structure):
+            _fields_ = (("line", ctypes.c_ubyte), ("flag", ctypes.c_ubyte), ("percent", ctypes.c_ubyte),
+                        ("saver", ctypes.c_ubyte), ("left", ctypes.c_ulong), ("full", ctypes.c_ulong))  # fmt: skip
 
-    status = Status()
-    if not ctypes.windll.kernel32.GetSystemPowerStatus(ctypes.byref(status)):
-        return None
-    return bool(status.saver)
+        status = Status()
+        if ctypes.windll.kernel32.GetSystemPowerStatus(ctypes.byref(status)):
+            return bool(status.saver)
+    return None
 
 
 def _emulated(system: str) -> bool | None:
