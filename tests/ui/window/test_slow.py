@@ -47,7 +47,7 @@ async def test_the_command_names_causes_with_what_to_do(make: Make) -> None:
     assert [row.cause.id for row in dialog.rows] == ["programs", "settings.threads"]
     programs, threads = dialog.rows
     assert "1 thread was set by hand" in threads.what.text()
-    assert threads.button.isVisible() and not programs.button.isVisible()  # only the user can close programs
+    assert not threads.button.isHidden() and programs.button.isHidden()  # only the user can close programs
     threads.button.click()
     await ui.until(lambda: ui.app.preferences.settings.engine.threads is None)
     assert any("next message" in toast for toast in ui.toasts())
