@@ -304,7 +304,7 @@ async def test_the_model_menu_lists_guide_recent_and_open(make: Make) -> None:
         "Get more models…",
         "Why is it slow?",
     ]
-    assert [a.isChecked() for a in entries] == [False, True, False, False, False]
+    assert [a.isChecked() for a in entries] == [False, True, False, False, False, False]
     ui.chat.pane.model_menu.close()
     entries[0].trigger()
     await ui.rest()
