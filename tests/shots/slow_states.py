@@ -87,3 +87,12 @@ async def waiting(stage: Stage) -> None:
 @state("settings-engine-little")
 async def little(stage: Stage) -> None:
     await page(stage, "engine", model=False, prepare=lambda app: setattr(app.machines, "found", scripted.SMALL))
+
+
+@state("slow-large-text")
+async def large_text(stage: Stage) -> None:
+    await stage.open(appearance__text_size=200)
+    stage.services.slowness.found = slowness.diagnose(_ILL)
+    stage.command("help.slow")
+    await stage.dialog()
+    await stage.rest()
