@@ -23,7 +23,7 @@ from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.memory import Use
 from qwen_desktop.core.model_ref import LoadOptions, merged
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.profile import filled, profile_of
+from qwen_desktop.core.profile import profile_of, profiled
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.slow_facts import Facts
 from qwen_desktop.core.slowness import Diagnosis, diagnose
@@ -53,7 +53,7 @@ def look(paths: Paths) -> Diagnosis:
     if header is not None:
         # Of the settings only the threads concern the guide.
         asked = merged(settings.engine if chosen else LoadOptions(threads=settings.engine.threads))
-        use = Use(**filled(asked, profile_of(machine, settings.engine.profile if chosen else "usual")))
+        use = Use(**profiled(asked, profile_of(machine, settings.engine.profile if chosen else "usual")))
         shape = shape_of(header)
         verdict = fit(shape, use, machine)
         judged = FileFit(

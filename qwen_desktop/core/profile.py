@@ -51,7 +51,7 @@ def profile_of(machine: Machine, choice: Choice = "auto") -> Profile:
     return small if total <= _LITTLE and not held else USUAL
 
 
-def filled(options: dict[str, Any], profile: Profile) -> dict[str, Any]:
+def profiled(options: dict[str, Any], profile: Profile) -> dict[str, Any]:
     """Load options (``core.model_ref.merged``) with the profile's values where they are automatic."""
     values = {name: getattr(profile, name, None) for name in LoadOptions.__struct_fields__}
     given = {name: value for name, value in values.items() if value is not None}

@@ -29,7 +29,7 @@ from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, p
 from qwen_desktop.core.hardware import Memory
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
-from qwen_desktop.core.profile import USUAL, Profile, filled
+from qwen_desktop.core.profile import USUAL, Profile, profiled
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hardware import memory
 from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, ModelStatus, Notified, SettingsChanged
@@ -331,7 +331,7 @@ class Engines:
             return LoadRequest(path, threads=settings.threads)
         kept = self._options(path) if self._options is not None else LoadOptions()
         template = self._template(path) if self._template is not None else None
-        return LoadRequest(path, **filled(merged(settings, kept, options), self._profile()), template=template)
+        return LoadRequest(path, **profiled(merged(settings, kept, options), self._profile()), template=template)
 
     async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
         """Wait for the loads before this one and for memory, then load."""

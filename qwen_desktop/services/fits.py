@@ -33,7 +33,7 @@ from qwen_desktop.core.model_ref import LoadOptions, ModelRef, merged
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
-from qwen_desktop.core.profile import Profile, filled, profile_of
+from qwen_desktop.core.profile import Profile, profile_of, profiled
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.shape import Shape, for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
@@ -152,7 +152,7 @@ class Fits:
         but for what is given."""
         own = self._options(path) if path else LoadOptions()
         given = LoadOptions(context=context or None, kv_type=kv_type)
-        options = filled(merged(self._settings.engine, own, given), self.profile)
+        options = profiled(merged(self._settings.engine, own, given), self.profile)
         return Use(**options, mmproj_bytes=mmproj_bytes)
 
     @property

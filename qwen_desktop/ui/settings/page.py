@@ -33,9 +33,11 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
-EXTRAS: dict[str, Callable[[UiContext, QWidget], QWidget]] = {
-    "engine": SpeedCard, "downloads": DownloadsCard, "storage": StorageCard,
-}  # fmt: skip
+EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
+    "engine": (SpeedCard,),
+    "downloads": (DownloadsCard,),
+    "storage": (StorageCard,),
+}
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 _LITTLE, _USUAL = QT_TRANSLATE_NOOP("settings", "little"), QT_TRANSLATE_NOOP("settings", "as usual")
@@ -107,8 +109,8 @@ class SettingsPage(ListPage):
             section.reset_wanted.connect(self._reset)
             section.reset_all.connect(self._reset_section)
             section.show_settings(self._preferences.settings)
-            if name in EXTRAS:
-                section.add_extra(EXTRAS[name](self._ui, section))
+            for extra in EXTRAS.get(name, ()):
+                section.add_extra(extra(self._ui, section))
             self.sections[name] = section
         self._pages: dict[str, QWidget] = {**self.sections, _ABOUT: AboutSection(self._ui, self._column)}
 

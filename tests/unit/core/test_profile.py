@@ -6,7 +6,7 @@ import pytest
 
 from qwen_desktop.core.hardware import Gpu, Machine, Memory
 from qwen_desktop.core.model_ref import LoadOptions, merged
-from qwen_desktop.core.profile import USUAL, Choice, filled, profile_of
+from qwen_desktop.core.profile import USUAL, Choice, profile_of, profiled
 from qwen_desktop.core.settings import EngineSettings
 
 GIB = 1 << 30
@@ -50,9 +50,9 @@ def test_a_container_limit_counts_as_the_memory() -> None:
 
 def test_what_is_set_by_hand_wins() -> None:
     low = profile_of(computer(3.8))
-    assert filled(merged(EngineSettings()), low)["context"] == 2048
-    assert filled(merged(EngineSettings(context=8192)), low)["context"] == 8192
-    assert filled(merged(EngineSettings(), LoadOptions(context=1024)), low)["context"] == 1024
-    assert filled({"kv_type": "auto"}, low)["kv_type"] == "k_q8_0"
-    assert filled({"kv_type": "f16"}, low)["kv_type"] == "f16"
-    assert filled(merged(EngineSettings(threads=3)), USUAL) == merged(EngineSettings(threads=3))
+    assert profiled(merged(EngineSettings()), low)["context"] == 2048
+    assert profiled(merged(EngineSettings(context=8192)), low)["context"] == 8192
+    assert profiled(merged(EngineSettings(), LoadOptions(context=1024)), low)["context"] == 1024
+    assert profiled({"kv_type": "auto"}, low)["kv_type"] == "k_q8_0"
+    assert profiled({"kv_type": "f16"}, low)["kv_type"] == "f16"
+    assert profiled(merged(EngineSettings(threads=3)), USUAL) == merged(EngineSettings(threads=3))
