@@ -89,6 +89,18 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Model"),
         QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."), hidden=True, path=True,
     )] = ""
+    profile: Annotated[Literal["auto", "usual", "low_memory"], Info(
+        QT_TRANSLATE_NOOP("settings", "Use of memory"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Little keeps chats short, and frees the memory soon. Automatic does so on computers with up to 8 GB.",
+        ),
+        applies="next load",
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "As usual"),
+            QT_TRANSLATE_NOOP("settings", "Little"),
+        ),
+    )] = "auto"
     context: Annotated[Annotated[int, Meta(ge=512, le=1_048_576)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Context size"),
         QT_TRANSLATE_NOOP(
@@ -147,8 +159,7 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP(
             "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
         ),
-        unit=QT_TRANSLATE_NOOP("settings", "%n minute(s)"), auto=QT_TRANSLATE_NOOP("settings", "Never"),
-        offers=(5, 15, 30, 60, 240),
+        unit=QT_TRANSLATE_NOOP("settings", "%n minute(s)"), offers=(5, 10, 15, 30, 60, 240, 1440),
     )] = None
 
 
