@@ -316,6 +316,7 @@ class LoadRequest(Struct, frozen=True):
     ``threads`` is for answers. ``streams`` is how many conversations may be in memory at most, each with the whole
     ``context``.
     ``experts_on_cpu`` is how many layers' experts stay on the processor while the rest of the layer is on a card.
+    ``priority`` puts the answers before other programs, where the system lets us.
     """
 
     path: str
@@ -328,6 +329,7 @@ class LoadRequest(Struct, frozen=True):
     read_threads: int | None = None
     streams: int | None = None
     experts_on_cpu: int | None = None
+    priority: bool = False
 
 
 class LoadProgress(Struct, frozen=True):

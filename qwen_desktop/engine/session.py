@@ -18,10 +18,10 @@ from qwen_desktop.core.engine import (
 )
 from qwen_desktop.core.parts import Role, TextPart, visible_text
 from qwen_desktop.engine import kv_state, prompt, recipes, sampling_defaults
-from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Sequence
+from qwen_desktop.engine.pace import Pace
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
