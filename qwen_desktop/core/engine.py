@@ -87,6 +87,8 @@ class Recipe(Struct, frozen=True):
     flash_attention: bool
     kv_type: str
     gpu_layers: int
+    experts_on_cpu: int
+    yarn_factor: float
     sampling: Sampling
     thinking: ThinkingMode = ThinkingMode.AUTO
     thinking_budget: int | None = None
