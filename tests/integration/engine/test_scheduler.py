@@ -257,7 +257,7 @@ def test_what_differs_is_named(files: Files) -> None:
 def test_an_answer_that_shares_its_steps_says_so(files: Files) -> None:
     steps = Steps(files.small(), streams=2, size=400)
     try:
-        calls = [steps.ask(ask(f"{i}", max_tokens=20, cache_key=str(i))) for i in range(2)]
+        calls = [steps.ask(ask(f"{i}", max_tokens=300, cache_key=str(i), lively=False)) for i in range(2)]
         steps.run()
         recipes = [call.result.recipe for call in calls if call.result is not None]
         assert [recipe.alone for recipe in recipes if recipe is not None] == [False, False]
