@@ -62,6 +62,8 @@ class Script(Struct, frozen=True):
     error: Exception | None = None
     fail_after: int = 0
     deaf: bool = False
+    budget_spent: bool = False
+    stopped_loop: bool = False
 
 
 class ScriptedRun:
@@ -142,6 +144,8 @@ class ScriptedRun:
             ),
             structs.replace(self._request.sampling, temperature=self._request.sampling.temperature or 0.0),
             seed=self._request.sampling.seed or 7,
+            budget_spent=script.budget_spent,
+            stopped_loop=script.stopped_loop,
         )
 
     def _figures(self, tokens: int, seconds: float) -> LiveFigures:

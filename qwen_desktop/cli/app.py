@@ -95,6 +95,14 @@ def application(build: Build) -> typer.Typer:
         think: Annotated[
             bool | None, typer.Option("--think/--no-think", help="Ask for thinking, or forbid it.")
         ] = None,
+        thinking_budget: Annotated[
+            int | None,
+            typer.Option(min=0, max=1_048_576, metavar="N", help="The longest thought; then the answer must follow."),
+        ] = None,
+        loop_guard: Annotated[
+            bool | None,
+            typer.Option("--loop-guard/--no-loop-guard", help="Stop what only repeats itself, or let it go on."),
+        ] = None,
         max_tokens: Annotated[
             int | None, typer.Option(min=1, max=1_048_576, metavar="N", help="The longest answer, thinking included.")
         ] = None,
@@ -114,6 +122,8 @@ def application(build: Build) -> typer.Typer:
             model=model,
             system=None if system is None else clean(system),
             thinking=None if think is None else ThinkingMode.THINK if think else ThinkingMode.DIRECT,
+            thinking_budget=thinking_budget,
+            loop_guard=loop_guard,
             max_tokens=max_tokens,
             temperature=temperature,
             seed=seed,

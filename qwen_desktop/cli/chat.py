@@ -47,6 +47,8 @@ class Question(Struct, frozen=True):
     model: str | None = None
     system: str | None = None
     thinking: ThinkingMode | None = None
+    thinking_budget: int | None = None
+    loop_guard: bool | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
@@ -58,6 +60,8 @@ class Question(Struct, frozen=True):
         wanted = {
             "engine.model": str(absolute(self.model)) if self.model is not None and is_place(self.model) else None,
             "chat.system_prompt": self.system,
+            "chat.thinking_budget": self.thinking_budget,
+            "chat.loop_guard": self.loop_guard,
             "sampling.max_tokens": self.max_tokens,
             "sampling.temperature": self.temperature,
             "sampling.seed": self.seed,
@@ -89,6 +93,18 @@ class _Telling:
         """The answer's figures; those of one that failed early are zero."""
         return (self.message.stats if self.message is not None else None) or Stats()
 
+    @property
+    def budget_spent(self) -> bool:
+        """Whether its thought was closed because it was long enough."""
+        made = self.message.provenance if self.message is not None else None
+        return made is not None and made.budget_spent
+
+    @property
+    def stopped_loop(self) -> bool:
+        """Whether its thought was closed, or it ended, because it repeated itself."""
+        made = self.message.provenance if self.message is not None else None
+        return made is not None and made.stopped_loop
+
     def as_json(self, reason: FinishReason) -> str:
         """The object that ``--json`` prints."""
         figures = structs.asdict(self.stats)
@@ -102,6 +118,8 @@ class _Telling:
             "thinking": thinking_text(self._parts.parts()),
             "finish_reason": str(reason),
             "model": self.state.name if self.state is not None else "",
+            "budget_spent": self.budget_spent,
+            "stopped_loop": self.stopped_loop,
             "stats": {name: figures[name] for name in FIGURES},
         }
         return to_json(shown).decode()
@@ -168,6 +186,12 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
         raise error  # the caller's guard says it in one sentence
     if interrupt.pressed:
         return interrupt.code
+    if telling.budget_spent:
+        console.note(QT_TRANSLATE_NOOP("cli", "The thinking budget was spent, so the thought was closed."))
+    if telling.stopped_loop:
+        console.note(
+            QT_TRANSLATE_NOOP("cli", "It began to repeat itself and was stopped (--no-loop-guard lets it go on).")
+        )
     if reason is FinishReason.LENGTH:
         template = QT_TRANSLATE_NOOP("cli", "The answer ends here: its limit of %n token(s) was reached.")
         console.note(fill(template, {"n": telling.stats.completion_tokens}))

@@ -42,6 +42,7 @@ class Provenance(Struct, frozen=True):
     file. ``settings`` are the load settings in force; ``seed`` is the one really used, also when it was drawn.
     ``recipe`` is what a local model needs to say the same again, exactly; of an answer that it made in several
     generations, for the last one.
+    ``budget_spent`` and ``stopped_loop`` say how the engine stepped in, as in ``GenerateResult``.
     """
 
     model_path: str
@@ -55,6 +56,8 @@ class Provenance(Struct, frozen=True):
     settings: dict[str, Any] = field(default_factory=dict)
     guide: bool = False
     recipe: Recipe | None = None
+    budget_spent: bool = False
+    stopped_loop: bool = False
 
 
 class Status(StrEnum):

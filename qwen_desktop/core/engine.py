@@ -109,8 +109,10 @@ class GenerateRequest(Struct, frozen=True):
     evaluated tokens may be reused. ``cut_from`` is the message id that an earlier answer's cut kept from (the
     same cut stays until the context is full again).
 
-    ``thinking_budget`` is how many tokens the model may think, None for as many as it likes; with it the answer keeps
-    at least max(64, ``max_tokens`` - budget). ``loop_guard`` ends a thought or an answer that repeats itself.
+    ``thinking_budget`` is how many tokens the model may write inside its thought, None for as many as it likes; then
+    the engine closes it. With a budget the answer keeps at least max(64, ``max_tokens`` - budget) tokens, beyond
+    ``max_tokens`` if it must and as far as the context has room. ``loop_guard`` closes a thought that repeats itself
+    and ends an answer that does.
     ``grammar`` is what the visible answer must look like. ``batch`` names a batch that this request belongs to: its
     requests share their steps and their prompts' common beginning, and give way to every other request.
     ``again`` is what made an earlier answer, which is to be made again: its values count instead of this request's.

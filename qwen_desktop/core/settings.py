@@ -72,6 +72,19 @@ class ChatSettings(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Direct"),
         ),
     )] = "auto"
+    thinking_budget: Annotated[Annotated[int, Meta(ge=0, le=1_048_576)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Longest thought"),
+        QT_TRANSLATE_NOOP(
+            "settings", "In tokens. A thought that gets longer is closed, and the model answers with what it has."
+        ),
+        unit=QT_TRANSLATE_NOOP("settings", "%n token(s)"), auto=QT_TRANSLATE_NOOP("settings", "No limit"),
+        applies="next message", offers=(512, 2048, 8192),
+    )] = None
+    loop_guard: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Stop endless repetition"),
+        QT_TRANSLATE_NOOP("settings", "Ends an answer that says the same again and again. Small models may do so."),
+        applies="next message",
+    )] = True
     open_thinking: Annotated[bool, Info(
         QT_TRANSLATE_NOOP("settings", "Show thinking opened"),
         QT_TRANSLATE_NOOP("settings", "Otherwise it is one line that you can open."),

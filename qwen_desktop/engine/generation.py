@@ -7,7 +7,6 @@ A generation needs nothing of its sequence but what it remembers: one that was l
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from qwen_desktop.core.engine import (
@@ -21,12 +20,13 @@ from qwen_desktop.core.engine import (
     Stats,
 )
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.parts import Part
+from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context, Piece, Sequence
 from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
+from qwen_desktop.engine.steering import Steering
 from qwen_desktop.engine.stream import AnswerStream
 from qwen_desktop.hardware import memory
 
@@ -71,12 +71,18 @@ class Generation:
         self._size = size
         self._open, self._close = marks
         self._sampling = sampling
-        room = size - len(prompt.tokens)
-        self._limit = room if request.max_tokens is None else min(room, request.max_tokens)
         self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
         self._sampler = Sampler(model, sampling, sampling.seed or 0)
-        #: tokens that are taken before any is chosen
-        self._forced: deque[int] = deque()
+        self._steering = Steering(
+            model,
+            self._stream,
+            marks=marks,
+            room=size - len(prompt.tokens),
+            max_tokens=request.max_tokens,
+            budget=request.thinking_budget,
+            guard=request.loop_guard,
+            question=next((visible_text(m.parts) for m in reversed(request.messages) if m.role is Role.USER), ""),
+        )
         self._replay: Iterator[Piece] | None = None
         self._cached = self._read = self._written = 0
         self._read_s = self._told = self._flushed = self._lived = 0.0
@@ -110,7 +116,7 @@ class Generation:
     @property
     def needs(self) -> int:
         """How many tokens it may have at most, prompt and answer."""
-        return len(self.prompt.tokens) + self._limit
+        return len(self.prompt.tokens) + self._steering.most
 
     def start(self, sequence: Sequence, context: Context) -> None:
         """Go on in ``sequence`` of ``context``, with what it remembers. What it remembers else is forgotten."""
@@ -172,14 +178,15 @@ class Generation:
             self._emit((PromptProgress(total - missing, total, round(left, 1)),))
 
     def _choose(self, context: Context, row: int) -> None:
-        if self._limit <= 0:
+        if self._steering.limit <= 0:
             self._end(FinishReason.LENGTH)
             return
-        if self._forced:
-            token = self._forced.popleft()
+        token = self._steering.next(lambda refused: self._sampler.next(context, row, refused))
+        if token is None:
+            self._end(FinishReason.STOP)
+            return
+        if self._steering.forced:
             self._sampler.accept(token)
-        else:
-            token = self._sampler.next(context, row)
         now = time.monotonic()
         if not self._written:
             self.steps = self._in_sequence().all_steps()
@@ -199,7 +206,7 @@ class Generation:
             stream.piece(self._model.piece(token) or self._mark_as_text(token))
         if ends or stream.stopped:
             self._end(FinishReason.STOP)
-        elif self._written >= self._limit:
+        elif self._written >= self._steering.limit:
             self._end(FinishReason.LENGTH)
         elif now - self._flushed >= _FRAME_S or self._written == 1:
             self._flushed = now
@@ -267,7 +274,12 @@ class Generation:
             context_size=self._size,
         )
         return GenerateResult(
-            finish_reason=self.reason, stats=stats, sampling=self._sampling, seed=self._sampling.seed or 0
+            finish_reason=self.reason,
+            stats=stats,
+            sampling=self._sampling,
+            seed=self._sampling.seed or 0,
+            budget_spent=self._steering.budget_spent,
+            stopped_loop=self._steering.stopped_loop,
         )
 
 

@@ -46,13 +46,16 @@ class Sampler:
         add(chain, api.llama_sampler_init_temp(temperature))
         add(chain, api.llama_sampler_init_dist(seed & 0xFFFFFFFF))
 
-    def next(self, context: Context, row: int) -> int:
-        """The token after ``row`` of what was evaluated last; the chain remembers it.
+    def next(self, context: Context, row: int, refused: int | None = None) -> int:
+        """The token after ``row`` of what was evaluated last; the chain remembers it. Asked again for the same row, it
+        is told which token was ``refused``, and gives another one.
 
         Raises ``NotNumbersError`` where there is nothing to choose by. All values are looked at for the first token (a
         few milliseconds), later only the chosen one's.
         """
         values = api.llama_get_logits_ith(context.pointer, row)
+        if refused is not None:
+            values[refused] = -math.inf
         if self._fresh:
             self._fresh = False
             total = sum(memoryview(ctypes.cast(values, self._row).contents).cast("B").cast("f"))

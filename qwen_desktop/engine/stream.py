@@ -71,6 +71,35 @@ class AnswerStream:
         """The thinking of it so far."""
         return thinking_text(self.parts)
 
+    @property
+    def thinking(self) -> bool:
+        """Whether what comes now belongs to a thought."""
+        return self._thinking
+
+    @property
+    def thought(self) -> int:
+        """Tokens of the thought that goes on, its opening mark among them; 0 outside one."""
+        return self._tokens if self._thinking else 0
+
+    @property
+    def in_words(self) -> bool:
+        """Whether the thought that goes on does not end in white space."""
+        return self._thinking and self._thought_words and not self._held[-1:].isspace()
+
+    @property
+    def answering(self) -> bool:
+        """Whether something of the answer has come that is not white space or part of a mark."""
+        return not self._thinking and not self._at_start
+
+    def missing(self, data: bytes) -> int:
+        """How many bytes the last character would still want if ``data`` came next."""
+        tail = (self._decoder.getstate()[0] + data)[-3:]
+        for back, byte in enumerate(reversed(tail), 1):
+            if byte & 0xC0 != 0x80:  # the first byte of a character says how long it is
+                wanted = 4 if 0xF0 <= byte < 0xF5 else 3 if 0xE0 <= byte < 0xF0 else 2 if 0xC2 <= byte < 0xE0 else 1
+                return max(0, wanted - back)
+        return 0
+
     def piece(self, data: bytes) -> None:
         """One token's bytes."""
         self._count()

@@ -342,23 +342,25 @@ class Chat:
     async def _request(
         self, engine: LocalEngine, turn: Turn, conversation: Conversation, thinking: ThinkingMode
     ) -> GenerateRequest:
-        settings = self._preferences.settings.sampling
+        settings = self._preferences.settings
         info = engine.info
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
         branch, turn.left_out = await self._history.prompt_messages(turn.question_id, characters)
         messages = request_messages(branch, conversation.system_prompt) + answer_messages(turn.parts, turn.id)
-        sampling = asked_sampling(settings)
-        if info is not None:
-            turn.made_by(info, sampling, thinking, settings.max_tokens)
-        return GenerateRequest(
+        request = GenerateRequest(
             messages,
             thinking,
-            settings.max_tokens,
-            sampling,
+            settings.sampling.max_tokens,
+            asked_sampling(settings.sampling),
             cache_key=conversation.id,
             cut_from=turn.cut or cut_of(branch, messages),
+            thinking_budget=settings.chat.thinking_budget,
+            loop_guard=settings.chat.loop_guard,
         )
+        if info is not None:
+            turn.made_by(info, request)
+        return request
 
     def _tasks(self, turns: Iterable[Turn]) -> set[asyncio.Task[None]]:
         return {turn.task for turn in turns if turn.task is not None}

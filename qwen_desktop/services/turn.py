@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import structs
 
@@ -27,9 +27,7 @@ from qwen_desktop.core.engine import (
     ModelInfo,
     PromptProgress,
     Run,
-    Sampling,
     Stats,
-    ThinkingMode,
 )
 from qwen_desktop.core.errors import AppError, Problem
 from qwen_desktop.core.parts import (
@@ -57,6 +55,8 @@ AGAIN_S = 2.0
 
 #: What of a local model's loading is kept with its answers.
 _LOADED_WITH = ("threads", "gpu_layers", "experts_on_cpu", "flash_attention", "kv_type", "yarn_factor")
+#: What of a request is kept with its answer, beside what has a place of its own.
+_ASKED_WITH = ("max_tokens", "thinking_budget", "loop_guard")
 #: Gives an engine for one generation.
 Lease: TypeAlias = Callable[[], AbstractAsyncContextManager[LocalEngine]]
 #: Told the answer's parts after each generation that ended by itself; what it gives (results of tools) is added to
@@ -110,10 +110,11 @@ class Turn:
         """The message with everything shown so far."""
         return structs.replace(self._message, parts=self.parts)
 
-    def made_by(self, info: ModelInfo, sampling: Sampling, thinking: ThinkingMode, max_tokens: int | None) -> None:
+    def made_by(self, info: ModelInfo, request: GenerateRequest) -> None:
         """Keep what makes this answer, so that it can be run again."""
-        local = info.local
-        settings = {"context": info.context_size, "max_tokens": max_tokens}
+        local, sampling, before = info.local, request.sampling, self._message.provenance
+        settings: dict[str, Any] = {"context": info.context_size}
+        settings |= {name: getattr(request, name) for name in _ASKED_WITH}
         if local is not None:
             settings |= {name: getattr(local, name) for name in _LOADED_WITH}
         self._update(
@@ -124,10 +125,12 @@ class Turn:
                 template_sha256=local.template_sha256 if local is not None else "",
                 sampling=sampling,
                 seed=sampling.seed or 0,
-                thinking=thinking,
+                thinking=request.thinking,
                 engine=info.engine,
                 settings=settings,
                 guide=local is not None and local.guide,
+                budget_spent=before is not None and before.budget_spent,  # by an earlier generation
+                stopped_loop=before is not None and before.stopped_loop,
             )
         )
 
@@ -223,7 +226,14 @@ class Turn:
         """Add a generation's figures, and keep how its words were really chosen."""
         made, before = self._message.provenance, self._message.stats
         if made is not None:
-            made = structs.replace(made, sampling=result.sampling, seed=result.seed, recipe=result.recipe)
+            made = structs.replace(
+                made,
+                sampling=result.sampling,
+                seed=result.seed,
+                recipe=result.recipe,
+                budget_spent=made.budget_spent or result.budget_spent,
+                stopped_loop=made.stopped_loop or result.stopped_loop,
+            )
         self._update(provenance=made, stats=result.stats if before is None else _added(before, result.stats))
 
     def _keep_context(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -30,7 +31,7 @@ from tests.shots.parts import (
     shown,
     transcript,
 )
-from tests.shots.seeds import Chat, assistant, message_id, user
+from tests.shots.seeds import MADE, Chat, assistant, message_id, user
 from tests.shots.stage import MODEL
 from tests.shots.still import CLOCK
 from tests.shots.table import state
@@ -248,6 +249,10 @@ async def notes(stage: Stage) -> None:
                 assistant("This one got too long", finish_reason=FinishReason.LENGTH),
                 question,
                 assistant("This one filled the context", finish_reason=FinishReason.LENGTH, stats=full),
+                question,
+                assistant("This one thought for long", provenance=structs.replace(MADE, budget_spent=True)),
+                question,
+                assistant("This one went round and round", provenance=structs.replace(MADE, stopped_loop=True)),
             ),
         ),
     )

@@ -245,7 +245,11 @@ class MessageItem(Directed):
         return section
 
     def _notes(self) -> Iterator[Section]:
-        message, stats = self.message, self.message.stats
+        message, stats, made = self.message, self.message.stats, self.message.provenance
+        if made is not None and made.budget_spent:
+            yield NoteSection(self, "brain", translate("transcript", "The thought was closed: it was long enough"))
+        if made is not None and made.stopped_loop:
+            yield NoteSection(self, "info", translate("transcript", "Stopped: it began to repeat itself"))
         if message.status is Status.STOPPED:
             yield NoteSection(self, "square", translate("transcript", "Stopped"))
         elif message.status is Status.INTERRUPTED:

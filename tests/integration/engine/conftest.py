@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, LoadRequest, ThinkingMode
 from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, thinking_text, visible_text
@@ -90,7 +91,7 @@ class Engine:
                 if isinstance(event, PartEvent):
                     said.take(event)
         result = run.result
-        return Answered(result.finish_reason, result.stats, result.sampling, result.seed, parts=said.parts())
+        return Answered(**structs.asdict(result), parts=said.parts())
 
 
 WithEngine: TypeAlias = Callable[..., None]

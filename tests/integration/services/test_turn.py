@@ -76,6 +76,24 @@ def test_an_answer_with_a_tool_is_two_generations_and_one_message() -> None:
     run(main())
 
 
+def test_how_the_engine_stepped_in_is_stored_with_the_answer() -> None:
+    scripts = {
+        Role.USER: structs.replace(FIRST, budget_spent=True),
+        Role.TOOL: structs.replace(THEN, stopped_loop=True),
+    }
+
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(lambda request: scripts[request.messages[-1].role])) as app:
+            app.chat._go_on = look_up
+            question = await app.send("What is the sea?")
+            await app.chat.ended(question.conversation_id)
+            made = (await app.history.tail(question.conversation_id, 1))[0].provenance
+            assert made is not None and made.budget_spent and made.stopped_loop
+            assert made.settings["thinking_budget"] is None and made.settings["loop_guard"] is True
+
+    run(main())
+
+
 def test_others_may_use_the_engine_while_a_tool_waits_for_approval() -> None:
     async def main() -> None:
         approved = asyncio.Event()

@@ -180,6 +180,11 @@ def test_thinking_can_be_open_by_default(seen, say):
             {"finish_reason": FinishReason.LENGTH, "stats": Stats(context_used=4096, context_size=4096)},
             "The answer ends here: the context is full",
         ),
+        (
+            {"provenance": structs.replace(layouts.MADE, budget_spent=True)},
+            "The thought was closed: it was long enough",
+        ),
+        ({"provenance": structs.replace(layouts.MADE, stopped_loop=True)}, "Stopped: it began to repeat itself"),
     ],
 )
 def test_an_answer_that_did_not_simply_end_says_so(seen, say, more, expected):

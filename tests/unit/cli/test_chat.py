@@ -57,7 +57,8 @@ def test_json_is_one_object_with_exactly_the_promised_fields(command: Command, t
     assert ending.code == 0
     assert ending.err == ""
     found = json.loads(ending.out)
-    assert list(found) == ["text", "thinking", "finish_reason", "model", "stats"]
+    assert list(found) == ["text", "thinking", "finish_reason", "model", "budget_spent", "stopped_loop", "stats"]
+    assert found["budget_spent"] is found["stopped_loop"] is False
     assert (found["text"], found["thinking"], found["finish_reason"]) == ("Привет.", "Hm.", "stop")
     assert found["model"] == "Some Model"
     assert set(found["stats"]) == {
@@ -84,6 +85,39 @@ def test_the_options_reach_the_engine(command: Command, tmp_path: Path) -> None:
     assert request.max_tokens == 9
     assert (request.sampling.temperature, request.sampling.seed) == (0.0, 5)
     assert ending.engine.loads[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "expected"),
+    [
+        ((), "", (None, True)),
+        (("--thinking-budget", "0"), "", (0, True)),
+        (("--thinking-budget", "40", "--no-loop-guard"), "", (40, False)),
+        ((), "[chat]\nthinking_budget = 512\nloop_guard = false\n", (512, False)),
+        (("--thinking-budget", "7", "--loop-guard"), "[chat]\nthinking_budget = 5\nloop_guard = false\n", (7, True)),
+    ],
+)
+def test_how_long_it_may_think_and_whether_it_may_go_round(
+    command: Command, home: Path, arguments: tuple[str, ...], settings: str, expected: tuple[int | None, bool]
+) -> None:
+    if settings:
+        home.mkdir()
+        (home / "settings.toml").write_text(settings)
+    (request,) = command("chat", *arguments, "Hi").engine.requests
+    assert (request.thinking_budget, request.loop_guard) == expected
+
+
+@pytest.mark.parametrize("wrong", ["-1", "many", "1.5"])
+def test_a_budget_that_is_none_is_a_mistake_of_usage(command: Command, wrong: str) -> None:
+    ending = command("chat", "--thinking-budget", wrong, "Hi")
+    assert ending.code == 2 and "--thinking-budget" in ending.err
+
+
+def test_json_says_that_a_thought_was_closed_and_a_loop_stopped(command: Command) -> None:
+    for spent, looped in ((True, False), (False, True)):
+        script = Script("Hello.", "Hm.", budget_spent=spent, stopped_loop=looped)
+        found = json.loads(command("chat", "--json", "Hi", script=script).out)
+        assert (found["budget_spent"], found["stopped_loop"], found["finish_reason"]) == (spent, looped, "stop")
 
 
 def test_without_a_model_the_settings_decide_and_then_the_guide(command: Command, home: Path, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ CLI = {
     "--think",
     "--no-think",
     "--max-tokens",
+    "--thinking-budget",
+    "--no-loop-guard",
     "--temperature",
     "--seed",
     "--save",
