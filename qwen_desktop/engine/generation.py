@@ -23,6 +23,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context, Piece, Sequence
 from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
@@ -41,7 +42,7 @@ class Generation:
     many tokens prompt and answer can have together.
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
-    events as they come. ``close`` it in any case.
+    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``close`` it in any case.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Generation:
         marks: tuple[int | None, int | None],
         emit: Callable[[tuple[Event, ...]], None],
         began: float,
+        constraint: Constraint | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -75,6 +77,8 @@ class Generation:
         self._limit = room if request.max_tokens is None else min(room, request.max_tokens)
         self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
         self._sampler = Sampler(model, sampling, sampling.seed or 0)
+        self._constraint = constraint
+        self._constrained = False
         #: tokens that are taken before any is chosen
         self._forced: deque[int] = deque()
         self._replay: Iterator[Piece] | None = None
@@ -145,7 +149,7 @@ class Generation:
     def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
         """``piece`` was evaluated in ``seconds``; its last token is in ``row``.
 
-        Raises ``UserFacing`` when the model computes no numbers.
+        Raises ``UserFacing`` when the model computes no numbers, or when its form lets the answer not go on.
         """
         if self.reading:
             self._read += len(piece.tokens)
@@ -158,6 +162,9 @@ class Generation:
                 piece.sequence.forget()  # what is remembered is no better
                 self._end(FinishReason.ERROR)
                 raise _not_numbers() from None
+            except UserFacing:
+                self._end(FinishReason.ERROR)
+                raise
 
     def cancel(self) -> None:
         """It is not wanted any more; what there is of it is its answer."""
@@ -179,7 +186,7 @@ class Generation:
             token = self._forced.popleft()
             self._sampler.accept(token)
         else:
-            token = self._sampler.next(context, row)
+            token = self._sampled(context, row)
         now = time.monotonic()
         if not self._written:
             self.steps = self._in_sequence().all_steps()
@@ -189,6 +196,16 @@ class Generation:
         self.tokens.append(token)
         self._take(token, now)
 
+    def _sampled(self, context: Context, row: int) -> int:
+        constraint, stream = self._constraint, self._stream
+        if constraint is None or stream.thinking:
+            return self._sampler.next(context, row)
+        if not self._constrained:
+            self._constrained = True
+            if stream.begun:  # one token closed the thought and began the answer
+                constraint.take(self._model.tokenize(stream.begun, special=False, begin=False))
+        return constraint.choose(self._sampler, context, row)
+
     def _take(self, token: int, now: float) -> None:
         """Look at a token of the answer."""
         stream = self._stream
@@ -197,7 +214,8 @@ class Generation:
             (token == self._open and stream.mark(True)) or (token == self._close and stream.mark(False))
         ):
             stream.piece(self._model.piece(token) or self._mark_as_text(token))
-        if ends or stream.stopped:
+        complete = self._constraint is not None and self._constrained and self._constraint.done
+        if ends or stream.stopped or complete:
             self._end(FinishReason.STOP)
         elif self._written >= self._limit:
             self._end(FinishReason.LENGTH)

@@ -71,6 +71,16 @@ class AnswerStream:
         """The thinking of it so far."""
         return thinking_text(self.parts)
 
+    @property
+    def thinking(self) -> bool:
+        """Whether what comes now is a thought."""
+        return self._thinking
+
+    @property
+    def begun(self) -> str:
+        """The answer behind its thought so far, with what is held back, without white space around it."""
+        return (self.text + self._held).strip()
+
     def piece(self, data: bytes) -> None:
         """One token's bytes."""
         self._count()
