@@ -52,6 +52,8 @@ CLI = {
     "--think",
     "--no-think",
     "--max-tokens",
+    "--schema",
+    "--grammar",
     "--temperature",
     "--seed",
     "--save",
