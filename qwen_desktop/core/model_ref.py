@@ -10,8 +10,9 @@ from msgspec import Struct
 class LoadOptions(Struct, frozen=True, omit_defaults=True):
     """How a file is to be loaded where that was asked for this one in particular; None is as the settings say.
 
-    ``context`` counts tokens, ``gpu_layers`` layers on graphics devices. ``flash_attention`` is "auto", "on" or "off",
-    ``kv_type`` a type of llama.cpp for the cache ("f16", "q8_0").
+    ``context`` counts tokens, ``gpu_layers`` layers on graphics devices, ``experts_on_cpu`` those among them whose
+    experts stay on the processor, ``streams`` conversations in memory. ``flash_attention`` is "auto", "on" or "off",
+    ``kv_type`` a cache that the engine makes (``core.memory.CACHES``).
     """
 
     context: int | None = None
@@ -19,6 +20,8 @@ class LoadOptions(Struct, frozen=True, omit_defaults=True):
     gpu_layers: int | None = None
     flash_attention: str | None = None
     kv_type: str | None = None
+    streams: int | None = None
+    experts_on_cpu: int | None = None
 
 
 class GuideRef(Struct, frozen=True, tag="guide"):
