@@ -101,6 +101,7 @@ class Story:
             raise Failed(f"chat --json answers {answer['text'][:200]!r} ({answer['finish_reason']}).")
         report.right(f"chat: {answer['text'][:80]}")
         report.figure("decode, guide", answer["stats"]["decode_tokens_per_s"], "tokens/s")
+        self._by_schema()
         worker = smoke_worker.about(
             console, folder=self._room.home, environment=platform.environment, seconds=limit(60)
         )
@@ -110,6 +111,14 @@ class Story:
         if not worker.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
         self._desk.expect_no_processes("the commands")
+
+    def _by_schema(self) -> None:
+        schema = self._room.top / "schema.json"
+        schema.write_text('{"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}')
+        answer = json.loads(self._command("chat", "--json", "--schema", str(schema), QUESTIONS["new_chat"]))
+        if answer["finish_reason"] != "stop" or not isinstance(json.loads(answer["text"])["ok"], bool):
+            raise Failed(f"chat --schema answers {answer['text'][:200]!r} ({answer['finish_reason']}).")
+        self._report.right(f"chat --schema: {answer['text'][:40]}")
 
     def _network(self) -> None:
         """What a look at a repository asks for, by a proxy of that kind, and that nothing is asked for offline."""

@@ -112,10 +112,18 @@ def application(build: Build) -> typer.Typer:
         seed: Annotated[
             int | None, typer.Option(min=0, max=4_294_967_294, metavar="N", help="Makes an answer repeatable.")
         ] = None,
+        schema: Annotated[
+            str | None, typer.Option(metavar="FILE", help="A JSON schema: the answer is JSON that keeps to it.")
+        ] = None,
+        grammar: Annotated[
+            str | None, typer.Option(metavar="FILE", help="A grammar in llama.cpp's GBNF that the answer keeps to.")
+        ] = None,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
         """Ask once and stream the answer. Nothing is kept without --save."""
+        if schema is not None and grammar is not None:
+            raise typer.BadParameter(QT_TRANSLATE_NOOP("cli", "Name a schema or a grammar, not both."))
         console = Console(quiet=as_json)
         question = chats.Question(
             prompt=_prompt(prompt, console),
@@ -127,6 +135,8 @@ def application(build: Build) -> typer.Typer:
             max_tokens=max_tokens,
             temperature=temperature,
             seed=seed,
+            schema=schema,
+            grammar=grammar,
             save=save,
             json=as_json,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from qwen_desktop.cli.answer_form import read_form
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
@@ -41,7 +42,7 @@ FIGURES = (
 
 class Question(Struct, frozen=True):
     """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
-    model is called by."""
+    model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like."""
 
     prompt: str
     model: str | None = None
@@ -52,6 +53,8 @@ class Question(Struct, frozen=True):
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
+    schema: str | None = None
+    grammar: str | None = None
     save: bool = False
     json: bool = False
 
@@ -206,6 +209,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
     telling: _Telling,
     interrupt: Interrupt,
 ) -> None:
+    form = read_form(question.schema, question.grammar)
     wanted = question.settings()
     settings = OneRunSettings(paths.settings_file, wanted)
     async with build(paths, history=question.save, settings_file=settings) as services:
@@ -239,7 +243,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
             await services.models.open_file(services.library.named(question.model).path, remember=False)
         thinking = question.thinking or ThinkingMode(services.preferences.settings.chat.thinking)
         await services.chat.send(
-            (TextPart(question.prompt),), conversation_id=conversation_id, new=True, thinking=thinking
+            (TextPart(question.prompt),), conversation_id=conversation_id, new=True, thinking=thinking, grammar=form
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

@@ -22,6 +22,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context, Piece, Sequence
 from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
@@ -41,7 +42,7 @@ class Generation:
     many tokens prompt and answer can have together.
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
-    events as they come. ``close`` it in any case.
+    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``close`` it in any case.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Generation:
         marks: tuple[int | None, int | None],
         emit: Callable[[tuple[Event, ...]], None],
         began: float,
+        constraint: Constraint | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -81,8 +83,11 @@ class Generation:
             max_tokens=request.max_tokens,
             budget=request.thinking_budget,
             guard=request.loop_guard,
+            formed=constraint is not None,
             question=next((visible_text(m.parts) for m in reversed(request.messages) if m.role is Role.USER), ""),
         )
+        self._constraint = constraint
+        self._constrained = False
         self._replay: Iterator[Piece] | None = None
         self._cached = self._read = self._written = 0
         self._read_s = self._told = self._flushed = self._lived = 0.0
@@ -151,7 +156,7 @@ class Generation:
     def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
         """``piece`` was evaluated in ``seconds``; its last token is in ``row``.
 
-        Raises ``UserFacing`` when the model computes no numbers.
+        Raises ``UserFacing`` when the model computes no numbers, or when its form lets the answer not go on.
         """
         if self.reading:
             self._read += len(piece.tokens)
@@ -164,6 +169,9 @@ class Generation:
                 piece.sequence.forget()  # what is remembered is no better
                 self._end(FinishReason.ERROR)
                 raise _not_numbers() from None
+            except UserFacing:
+                self._end(FinishReason.ERROR)
+                raise
 
     def cancel(self) -> None:
         """It is not wanted any more; what there is of it is its answer."""
@@ -181,7 +189,7 @@ class Generation:
         if self._steering.limit <= 0:
             self._end(FinishReason.LENGTH)
             return
-        token = self._steering.next(lambda refused: self._sampler.next(context, row, refused))
+        token = self._steering.next(lambda refused: self._sampled(context, row, refused))
         if token is None:
             self._end(FinishReason.STOP)
             return
@@ -196,6 +204,16 @@ class Generation:
         self.tokens.append(token)
         self._take(token, now)
 
+    def _sampled(self, context: Context, row: int, refused: int | None) -> int:
+        constraint, stream = self._constraint, self._stream
+        if constraint is None or stream.thinking:
+            return self._sampler.next(context, row, refused)
+        if not self._constrained:
+            self._constrained = True
+            if stream.begun:  # one token closed the thought and began the answer
+                constraint.take(self._model.tokenize(stream.begun, special=False, begin=False))
+        return constraint.choose(self._sampler, context, row)
+
     def _take(self, token: int, now: float) -> None:
         """Look at a token of the answer."""
         stream = self._stream
@@ -204,7 +222,8 @@ class Generation:
             (token == self._open and stream.mark(True)) or (token == self._close and stream.mark(False))
         ):
             stream.piece(self._model.piece(token) or self._mark_as_text(token))
-        if ends or stream.stopped:
+        complete = self._constraint is not None and self._constrained and self._constraint.done
+        if ends or stream.stopped or complete:
             self._end(FinishReason.STOP)
         elif self._written >= self._steering.limit:
             self._end(FinishReason.LENGTH)

@@ -291,6 +291,20 @@ class Model:
             known = self._pieces[token] = self._piece(token, special=False)
         return known
 
+    def end_tokens(self) -> list[int]:
+        """The tokens that end an answer, at least one."""
+        is_end, vocab = api.llama_vocab_is_eog, self.vocab
+        return [token for token in range(self.vocab_size) if is_end(vocab, token)] or [self.vocab_size - 1]
+
+    def written_pieces(self) -> list[bytes]:
+        """The bytes of every token as text. Control tokens have none, and marks (``<think>``) none either."""
+        pieces = [self._piece(token, special=False) for token in range(self.vocab_size)]
+        for token, piece in enumerate(pieces):
+            marked = piece[:1] == b"<" and piece[-1:] == b">" and len(piece) > 2
+            if marked and api.llama_vocab_get_attr(self.vocab, token) & api.LLAMA_TOKEN_ATTR_USER_DEFINED:
+                pieces[token] = b""
+        return pieces
+
     def _piece(self, token: int, *, special: bool) -> bytes:
         buffer = self._buffer
         length = int(api.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special))

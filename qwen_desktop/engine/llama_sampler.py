@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from array import array
 
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.engine.bindings import api
@@ -11,6 +12,8 @@ from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context
 
 _PENALTY_WINDOW = 256
+#: Makes of zeros the two bytes of minus infinity that are not zero (its last ones), and zeros of all else.
+_FORBID = tuple(bytes((byte, *(0,) * 255)) for byte in (0x80, 0xFF))
 
 
 class NotNumbersError(Exception):
@@ -23,6 +26,9 @@ class Sampler:
     def __init__(self, model: Model, sampling: Sampling, seed: int) -> None:
         self._fresh = True
         self._row = ctypes.POINTER(ctypes.c_float * model.vocab_size)
+        self._size = model.vocab_size
+        self._biases: bytearray | None = None  # of each token its id and what is added to its value, 4 bytes each
+        self._limited = False
         self.pointer = chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
         add = api.llama_sampler_chain_add
         repeat, presence = sampling.repeat_penalty or 1.0, sampling.presence_penalty or 0.0
@@ -69,6 +75,26 @@ class Sampler:
     def accept(self, token: int) -> None:
         """Remember a token that was not chosen here."""
         api.llama_sampler_accept(self.pointer, token)
+
+    def allow(self, tokens: bytes | None) -> None:
+        """Choose from now on only among the ``tokens`` that are not zero (a byte for each of the vocabulary), with None
+        among all. The others are forbidden before the chain sees them, so that it chooses rightly whatever it keeps."""
+        if self._limited:
+            limited = self.pointer
+            self.pointer = api.llama_sampler_chain_remove(limited, 1)
+            api.llama_sampler_free(limited)
+        self._limited = tokens is not None
+        if tokens is None:
+            return
+        if self._biases is None:
+            self._biases = bytearray(8 * self._size)
+            memoryview(self._biases).cast("i")[::2] = memoryview(array("i", range(self._size)))
+        self._biases[6::8], self._biases[7::8] = tokens.translate(_FORBID[0]), tokens.translate(_FORBID[1])
+        biases = (api.llama_logit_bias * self._size).from_buffer(self._biases)
+        chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
+        api.llama_sampler_chain_add(chain, api.llama_sampler_init_logit_bias(self._size, self._size, biases))
+        api.llama_sampler_chain_add(chain, self.pointer)
+        self.pointer = chain
 
     def close(self) -> None:
         """Free the chain and its parts."""

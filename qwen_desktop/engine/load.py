@@ -215,7 +215,7 @@ def _info(
     return ModelInfo(
         name=header.name,
         context_size=context.size,
-        capabilities=Capabilities(thinking=template.thinking),
+        capabilities=Capabilities(thinking=template.thinking, grammar=True),
         engine=library.version,
         local=local,
         notices=tuple(_notices(request, shape, context, template, told)),

@@ -19,6 +19,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.parts import Role, TextPart, visible_text
 from qwen_desktop.engine import kv_state, pages, prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
+from qwen_desktop.engine.grammar import Grammars
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Sequence
 from qwen_desktop.engine.pace import Pace
@@ -60,6 +61,7 @@ class Session:
             model.control_words(),
             model.bos,
         )
+        self._grammars = Grammars(model)
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self._streams = streams
         self.batch_cells = cells
@@ -96,10 +98,23 @@ class Session:
             max_tokens=request.max_tokens,
             cut_from=request.cut_from,
         )
+        thinks = self._will_think(mode, made)
+        constraint = None
+        if request.grammar is not None:  # what is wrong with it is said before anything is read
+            constraint = self._grammars.constraint(request.grammar, self._marks[0] if thinks else None)
         if made.cut is not None:
             emit((made.cut,))
-        sampling = sampling_defaults.decide(self.model.header, request.sampling, thinking=self._will_think(mode, made))
-        return Generation(self.model, made, request, sampling, size=size, marks=self._marks, emit=emit, began=began)
+        return Generation(
+            self.model,
+            made,
+            request,
+            sampling_defaults.decide(self.model.header, request.sampling, thinking=thinks),
+            size=size,
+            marks=self._marks,
+            emit=emit,
+            began=began,
+            constraint=constraint,
+        )
 
     def place(self, generation: Generation, others: Collection[Generation]) -> bool:
         """Give the answer a sequence of the conversations' context that none of ``others`` has; False when they have

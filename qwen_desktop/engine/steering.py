@@ -44,7 +44,8 @@ class Steering:
     model that has been trained to answer directly does better in ``ThinkingMode.DIRECT``, where none is opened).
 
     ``guard`` closes a thought that repeats itself, and ends an answer that does; ``question`` are the user's words,
-    which may ask for repetition. ``marks`` are the ids of the tokens that open and close thinking.
+    which may ask for repetition. ``formed``: the answer keeps to a form that says how it begins. ``marks`` are the ids
+    of the tokens that open and close thinking.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Steering:
         max_tokens: int | None = None,
         budget: int | None = None,
         guard: bool = False,
+        formed: bool = False,
         question: str = "",
     ) -> None:
         self._words = words
@@ -76,7 +78,8 @@ class Steering:
         self._forced: deque[int] = deque()
         self._thinking = stream.thinking
         self._closed = False  # a thought was closed from here
-        self._taken = self._thought = self._refused = 0
+        self._taken = self._thought = 0
+        self._refused = _REFUSALS if formed else 0
         #: The token that ``next`` gave last was not chosen by the model.
         self.forced = False
         #: A thought was closed because its budget was used up.

@@ -100,6 +100,11 @@ class AnswerStream:
                 return max(0, wanted - back)
         return 0
 
+    @property
+    def begun(self) -> str:
+        """The answer behind its thought so far, with what is held back, without white space around it."""
+        return (self.text + self._held).strip()
+
     def piece(self, data: bytes) -> None:
         """One token's bytes."""
         self._count()

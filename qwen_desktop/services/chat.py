@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from msgspec import structs
 
 from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Provenance, Status, message_too_long, new_id
-from qwen_desktop.core.engine import GenerateRequest, LocalEngine, Sampling, ThinkingMode
+from qwen_desktop.core.engine import GenerateRequest, Grammar, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of, prompt_empty
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, cleaned
@@ -96,12 +96,14 @@ class Chat:
         new: bool = False,
         parent_id: str | None = END,
         model: ModelRef | None = None,
+        grammar: Grammar | None = None,
     ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
-        published), or None to begin the conversation anew. ``model`` answers this one message.
+        published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
+        answer must look like.
 
         Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
@@ -113,7 +115,7 @@ class Chat:
         if sum(len(part.text) for part in parts if isinstance(part, TextPart | FilePart)) > LONGEST_MESSAGE:
             raise message_too_long()
         question = Message(new_id(), conversation_id, parent_id, Role.USER, parts, self._history.now())
-        return await _to_its_end(self._send(question, thinking, model, new=new), "chat.send")
+        return await _to_its_end(self._send(question, thinking, model, grammar, new=new), "chat.send")
 
     async def regenerate(self, message_id: str) -> None:
         """Answer again: a new version beside this answer, or one under this question.
@@ -186,7 +188,9 @@ class Chat:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    async def _send(self, question: Message, thinking: ThinkingMode, model: ModelRef | None, *, new: bool) -> Message:
+    async def _send(
+        self, question: Message, thinking: ThinkingMode, model: ModelRef | None, grammar: Grammar | None, *, new: bool
+    ) -> Message:
         where, chosen = question.conversation_id, self._models.ref
         with self._reservation(where):
             if new:
@@ -206,7 +210,7 @@ class Chat:
             ref = model or conversation.model or chosen
             placeholder = self._placeholder(where, question.id, ref)
             changed = await self._history.add((question, placeholder), new=conversation if new else None)
-            self._start(placeholder, changed, thinking, ref)
+            self._start(placeholder, changed, thinking, ref, grammar)
         for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
             self._bus.publish(event)
         return question
@@ -290,8 +294,16 @@ class Chat:
             guide=not path,
         )
 
-    def _start(self, placeholder: Message, conversation: Conversation, thinking: ThinkingMode, ref: ModelRef) -> None:
+    def _start(
+        self,
+        placeholder: Message,
+        conversation: Conversation,
+        thinking: ThinkingMode,
+        ref: ModelRef,
+        grammar: Grammar | None = None,
+    ) -> None:
         turn = Turn(placeholder, self._bus, self._go_on)
+        turn.grammar = grammar
         turn.unwanted = self._closing
         self._answers[conversation.id] = turn
         turn.task = asyncio.create_task(self._answer(turn, conversation, thinking, ref), name="chat.answer")
@@ -357,6 +369,7 @@ class Chat:
             cut_from=turn.cut or cut_of(branch, messages),
             thinking_budget=settings.chat.thinking_budget,
             loop_guard=settings.chat.loop_guard,
+            grammar=turn.grammar,
         )
         if info is not None:
             turn.made_by(info, request)

@@ -23,6 +23,7 @@ from qwen_desktop.core.engine import (
     FinishReason,
     GenerateRequest,
     GenerateResult,
+    Grammar,
     LocalEngine,
     ModelInfo,
     PromptProgress,
@@ -83,6 +84,8 @@ class Turn:
         self.unwanted = False
         #: it has ended; only its saving may still go on
         self.over = False
+        #: what its answer must look like
+        self.grammar: Grammar | None = None
         #: messages that were not even given to the engine, see ``Chat``
         self.left_out = 0
         #: set when there is something new to save

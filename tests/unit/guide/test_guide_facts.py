@@ -55,6 +55,8 @@ CLI = {
     "--max-tokens",
     "--thinking-budget",
     "--no-loop-guard",
+    "--schema",
+    "--grammar",
     "--temperature",
     "--seed",
     "--save",
