@@ -40,6 +40,7 @@ from qwen_desktop.core.parts import (
     ThinkingPart,
     ToolCallPart,
 )
+from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 
 
 class Script(Struct, frozen=True):
@@ -201,6 +202,9 @@ class ScriptedEngine:
         self.resident_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
         self.loads: list[LoadRequest] = []
+        self.tunes: list[TuneRequest] = []
+        self.tuned: Tuning | None = None
+        self.tune_gate = asyncio.Event()
         self.closed = False
         self.running = 0
 
@@ -278,6 +282,14 @@ class ScriptedEngine:
     def _check(self) -> None:
         if self._crashed is not None:
             raise error_of(self._crashed)
+
+    async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
+        """Find out what ``tuned`` says, once ``tune_gate`` is open."""
+        self.tunes.append(request)
+        progress(TuneProgress(0.5))
+        await self.tune_gate.wait()
+        assert self.tuned is not None
+        return self.tuned
 
     async def aclose(self) -> None:
         """Forget everything."""

@@ -56,7 +56,7 @@ class Question(Struct, frozen=True):
     def settings(self) -> dict[str, Any]:
         """The settings that hold for this run instead of the file's."""
         wanted = {
-            "engine.model": str(absolute(self.model)) if self.model is not None and _is_place(self.model) else None,
+            "engine.model": str(absolute(self.model)) if self.model is not None and is_place(self.model) else None,
             "chat.system_prompt": self.system,
             "sampling.max_tokens": self.max_tokens,
             "sampling.temperature": self.temperature,
@@ -65,7 +65,7 @@ class Question(Struct, frozen=True):
         return {key: value for key, value in wanted.items() if value is not None}
 
 
-def _is_place(model: str) -> bool:
+def is_place(model: str) -> bool:
     """Whether a file is meant: one that is there, or what can be no name."""
     try:
         return not model or model.startswith(("~", ".")) or Path(model).is_absolute() or Path(model).is_file()

@@ -116,12 +116,15 @@ class EngineSettings(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Off"),
         ),
     )] = "auto"
-    kv_type: Annotated[Literal["f16", "q8_0"], Info(
+    kv_type: Annotated[Literal["auto", "f16", "q8_0"], Info(
         QT_TRANSLATE_NOOP("settings", "Precision of the context"),
         QT_TRANSLATE_NOOP("settings", "8-bit halves its memory and costs a little speed on processors."),
         applies="next load",
-        labels=(QT_TRANSLATE_NOOP("settings", "16-bit"), QT_TRANSLATE_NOOP("settings", "8-bit")),
-    )] = "f16"
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "16-bit"),
+            QT_TRANSLATE_NOOP("settings", "8-bit"),
+        ),
+    )] = "auto"
     unload_minutes: Annotated[Annotated[int, Meta(ge=1, le=1440)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Free the memory after"),
         QT_TRANSLATE_NOOP(

@@ -26,11 +26,13 @@ from qwen_desktop.core.engine import (
 )
 from qwen_desktop.core.errors import Bug, Environment, Failure
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.serve import Request, Server, unknown_job, worker_pipes
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
+    from qwen_desktop.engine.tuning import Tuner
     from qwen_desktop.hardware.memory import Resident
 
 # fmt: off
@@ -67,6 +69,7 @@ class Worker:
 
     ``load`` (``LoadRequest``) tells ``LoadProgress`` and returns ``ModelInfo``; ``generate`` (``GenerateRequest``)
     tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``: these wait for one another.
+    ``tune`` (``TuneRequest``) tells ``TuneProgress`` and returns ``Tuning``, and ends when anything else comes.
     ``count`` (``GenerateRequest``) returns the prompt's tokens, also while an answer runs.
     """
 
@@ -78,6 +81,7 @@ class Worker:
         self._base: Resident | None = None
         self._flag = Flag()
         self._session: Session | None = None
+        self._tuner: Tuner | None = None
         #: Held while something uses the model beside the main thread, and while that frees or makes it.
         self._using = threading.Lock()
         self._work: queue.SimpleQueue[tuple[Request, float]] = queue.SimpleQueue()
@@ -149,6 +153,9 @@ class Worker:
             self._current = request
             self._flag.clear()
         try:
+            if request.method == "tune":
+                request.do(lambda: self._tune(request))
+                return
             request.do(lambda: self._load(request) if request.method == "load" else self._generate(request, arrived))
         finally:
             with self._lock:
@@ -171,10 +178,34 @@ class Worker:
             return not request.cancelled
 
         wanted = request.params(LoadRequest)
+        if self._tuner is not None:
+            self._tuner.settle()  # what is left of a run still uses the model
         with self._using:
             before, self._session = self._session, None
             self._session = load(self._library, wanted, self._flag, progress, before, base=self._base)
             return self._session.info
+
+    def _tune(self, request: Request) -> Tuning:
+        from qwen_desktop.engine.tuning import Tuner  # noqa: PLC0415 - as above
+
+        if self._session is None:
+            raise no_model()
+        self._tuner = self._tuner or Tuner()
+        with self._lock:
+            self._idle = True  # whoever comes sets the flag
+            if self._waiting or request.cancelled:
+                self._flag.set()
+        try:
+            return self._tuner.run(
+                self._session.model,
+                request.params(TuneRequest),
+                gpu=self._library.gpu,
+                stop=self._flag,
+                progress=lambda fraction: request.emit(TuneProgress(fraction)),
+            )
+        finally:
+            with self._lock:
+                self._idle = False
 
     def _generate(self, request: Request, arrived: float) -> GenerateResult:
         from qwen_desktop.engine.llama_context import DecodeError  # noqa: PLC0415 - as above

@@ -27,9 +27,10 @@ from msgspec import structs
 from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
-from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
+from qwen_desktop.core.model_ref import AUTOMATIC, FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.tuning import filled
 from qwen_desktop.hardware import memory
 from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, ModelStatus, Notified, SettingsChanged
 from qwen_desktop.services.preferences import Preferences
@@ -100,8 +101,9 @@ class Engines:
 
     ``factory`` makes an engine without a model. ``template`` gives the repaired chat template of a file, None for its
     own; ``options`` how a file is to be loaded whatever the settings say. ``needs`` says how many bytes of main memory
-    must be free for a load, and ``free`` how many are; without them one model stays beside the guide. A minute has
-    ``minute_s`` seconds.
+    must be free for a load, and ``free`` how many are; without them one model stays beside the guide. ``tuned`` fills
+    in what was measured where a load leaves the choice to the engine: at the load, so that a result that comes while
+    the model is in memory never has a conversation read anew. A minute has ``minute_s`` seconds.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Engines:
         template: Callable[[str], str | None] | None = None,
         options: Callable[[str], LoadOptions] | None = None,
         needs: Callable[[LoadRequest], Awaitable[int]] | None = None,
+        tuned: Callable[[LoadRequest], LoadRequest] | None = None,
         free: Callable[[], Memory] = memory.read,
         clock: Callable[[], float] = time.monotonic,
         minute_s: float = 60.0,
@@ -125,6 +128,7 @@ class Engines:
         self._template = template
         self._options = options
         self._needs = needs
+        self._tuned = tuned or partial(filled, tuning=None)
         self._free = free
         self._clock = clock
         self._minute_s = minute_s
@@ -168,6 +172,12 @@ class Engines:
     def state(self, ref: ModelRef) -> EngineState:
         """What the model is doing."""
         return self._record(ref).state
+
+    def loaded(self, ref: ModelRef) -> LocalEngine | None:
+        """The engine with the model in it, None when it is not in memory: for work that gives way to everybody, in the
+        worker itself, and may end with the engine at any time."""
+        record = self._record(ref)
+        return record.engine if record.local is not None and record.load is None else None
 
     @property
     def busy(self) -> bool:
@@ -327,7 +337,7 @@ class Engines:
             return LoadRequest(path, threads=settings.threads)
         kept = self._options(path) if self._options is not None else LoadOptions()
         template = self._template(path) if self._template is not None else None
-        return LoadRequest(path, **merged(settings, kept, options), template=template)
+        return LoadRequest(path, **{"kv_type": AUTOMATIC, **merged(settings, kept, options)}, template=template)
 
     async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
         """Wait for the loads before this one and for memory, then load."""
@@ -371,7 +381,7 @@ class Engines:
                 engine = record.engine = self._factory()
                 engine.on_end(partial(self._on_end, record, engine))
             record.request = request
-            async for progress in engine.load(request):
+            async for progress in engine.load(self._tuned(request)):
                 size, seconds = progress.total_bytes or state.size_bytes, self._clock() - began
                 state = EngineState(ModelStatus.LOADING, progress.fraction, size, seconds)
                 self._tell(record, state)
@@ -426,7 +436,7 @@ class Engines:
                 if not others:
                     return
                 if needs is None and self._needs is not None:
-                    needs = await self._needs(request)
+                    needs = await self._needs(self._tuned(request))
                 # Of models on a graphics card there is one: what cards have free is not ours to foretell.
                 on_cards = [record for record in others if record.local is not None and record.local.gpu_layers]
                 crowd = on_cards if request.gpu_layers != 0 else []

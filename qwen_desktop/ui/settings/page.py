@@ -23,6 +23,7 @@ from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label
@@ -31,8 +32,17 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
-EXTRAS: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"downloads": DownloadsCard, "storage": StorageCard}
+EXTRAS: dict[str, Callable[[UiContext, QWidget], QWidget]] = {
+    "engine": TuningCard,
+    "downloads": DownloadsCard,
+    "storage": StorageCard,
+}
 _ABOUT = "about"
+_KV = {
+    "f16": QT_TRANSLATE_NOOP("settings", "16-bit"),
+    "q8_0": QT_TRANSLATE_NOOP("settings", "8-bit"),
+    "k_q8_0": QT_TRANSLATE_NOOP("settings", "8-bit keys"),
+}
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 #: What an automatic value came to, by the setting's key.
 _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
@@ -40,6 +50,7 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.threads": lambda _, local: texts.number(local.threads),
     "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
     "engine.flash_attention": lambda _, local: texts.marked(_ON if local.flash_attention else _OFF),
+    "engine.kv_type": lambda _, local: texts.marked(_KV.get(local.kv_type)),
 }
 
 

@@ -119,7 +119,7 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     ("wanted", "alias", "sentence"),
     [
         (LoadOptions(context=100), None, "engine.context is 100; it must be a whole number from 512 to"),
-        (LoadOptions(kv_type="q3"), "fine", 'engine.kv_type is "q3"; it must be one of "f16", "q8_0"'),
+        (LoadOptions(kv_type="q3"), "fine", 'engine.kv_type is "q3"; it must be one of "auto", "f16", "q8_0"'),
         (LoadOptions(context=4096), "no spaces", "A model cannot be called no spaces"),
         (LoadOptions(context=4096), "-x", "A model cannot be called -x"),
         (LoadOptions(context=4096), "qwen3-0.6b-f16", "qwen3-0.6b-f16 is a name of Qwen3 0.6B already"),
