@@ -74,15 +74,17 @@ class Grammar(Struct, frozen=True):
 
 
 class Recipe(Struct, frozen=True):
-    """All that made an answer's tokens beside its messages, so that it can be run again exactly.
+    """All that made an answer's tokens, so that it can be made again exactly.
 
-    ``model_sha256`` is the file's fingerprint. ``read`` are the steps in which the prompt was evaluated: how many
-    tokens at once, and how many times in a row; ``cut_from`` is where the context was cut. ``alone``: no other
-    answer shared its steps. Other ``chunk`` borders or other company give slightly other logits.
+    ``model_sha256`` is the file's fingerprint, ``prompt_sha256`` hashes the prompt's tokens. ``read`` are the steps in
+    which it was evaluated: how many tokens at once, how many of these were kept, how many times in a row; other
+    steps give slightly other logits. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was
+    written by itself, token by token, without a break. ``cut_from`` is where the context was cut.
     """
 
     model_sha256: str
     template_sha256: str
+    prompt_sha256: str
     engine: str
     cpu: str
     flash_attention: bool
@@ -96,8 +98,8 @@ class Recipe(Struct, frozen=True):
     grammar: Grammar | None = None
     stop: tuple[str, ...] = ()
     cut_from: str | None = None
-    prompt_tokens: int = 0
-    read: tuple[tuple[int, int], ...] = ()
+    threads: int = 0
+    read: tuple[tuple[int, int, int], ...] = ()
     alone: bool = True
 
 

@@ -1,9 +1,14 @@
-"""One answer in the making: read the prompt, choose tokens, hand on text as it becomes certain. Worker side."""
+"""One answer in the making, a step at a time: read the prompt, choose tokens, hand on text as it becomes certain.
+
+Worker side. The scheduler evaluates what ``next_piece`` gives, alone or together with others', and tells ``evaluated``.
+A generation needs nothing of its sequence but what it remembers: one that was lost or taken away is read again.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from qwen_desktop.core.engine import (
     Event,
@@ -18,9 +23,9 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import AbortedError, Context, NotNumbersError, Sampler
+from qwen_desktop.engine.llama_context import Context, Piece, Sequence
+from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.stream import AnswerStream
 from qwen_desktop.hardware import memory
@@ -29,165 +34,240 @@ from qwen_desktop.hardware import memory
 _FRAME_S = 0.016
 _LIVE_S = 0.25
 _PROGRESS_S = 0.1
-_WATCH_S = 0.25
 
 
 class Generation:
-    """Makes one answer to a built prompt. ``began`` is when the request arrived (``time.monotonic``).
+    """Makes one answer to a built prompt. ``began`` is when the request arrived (``time.monotonic``); ``size`` is how
+    many tokens prompt and answer can have together.
 
-    ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none.
+    ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
+    events as they come. ``close`` it in any case.
     """
 
     def __init__(
         self,
         model: Model,
-        context: Context,
         prompt: Prompt,
         request: GenerateRequest,
         sampling: Sampling,
         *,
+        size: int,
         marks: tuple[int | None, int | None],
-        pace: Pace | None,
         emit: Callable[[tuple[Event, ...]], None],
         began: float,
     ) -> None:
+        self.prompt = prompt
+        self.request = request
+        #: prompt and answer; all but the last token chosen are in the sequence, unless that lost them
+        self.tokens: list[int] = list(prompt.tokens)
+        self.reason: FinishReason | None = None
+        self.sequence: Sequence | None = None
+        #: the steps in which the prompt was read, and whether they and all later ones can be repeated
+        self.steps: tuple[tuple[int, int, int], ...] = ()
+        self.exact = True
         self._model = model
-        self._context = context
-        self._prompt = prompt
         self._emit = emit
         self._began = began
-        self._pace = pace
+        self._size = size
         self._open, self._close = marks
         self._sampling = sampling
-        self._seed = sampling.seed or 0
-        room = context.size - len(prompt.tokens)
+        room = size - len(prompt.tokens)
         self._limit = room if request.max_tokens is None else min(room, request.max_tokens)
         self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
-        self._cached = 0
-        self._read_s = 0.0
+        self._sampler = Sampler(model, sampling, sampling.seed or 0)
+        #: tokens that are taken before any is chosen
+        self._forced: deque[int] = deque()
+        self._replay: Iterator[Piece] | None = None
+        self._cached = self._read = self._written = 0
+        self._read_s = self._told = self._flushed = self._lived = 0.0
         self._first = self._last = 0.0
-        self._tokens = 0
+
+    def close(self) -> None:
+        """Free what it holds of llama.cpp."""
+        self._sampler.close()
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """What was said so far."""
         return self._stream.parts
 
-    def make(self) -> GenerateResult:
-        """Make it. The context's flag ends it early, with what there is.
+    @property
+    def threads(self) -> int:
+        """How many threads evaluated it, 0 when that changed."""
+        used = self.sequence.threads if self.sequence is not None else ()
+        return max(used) if len(used) == 1 else 0
 
-        Raises ``DecodeError``, and ``UserFacing`` when the model computes no numbers.
+    @property
+    def missing(self) -> int:
+        """How many tokens must be evaluated before the next one can be chosen."""
+        return len(self.tokens) - (len(self.sequence.tokens) if self.sequence is not None else 0)
+
+    @property
+    def reading(self) -> bool:
+        """Whether it reads; else it writes."""
+        return not self._written or self.missing > 1
+
+    @property
+    def needs(self) -> int:
+        """How many tokens it may have at most, prompt and answer."""
+        return len(self.prompt.tokens) + self._limit
+
+    def start(self, sequence: Sequence, context: Context) -> None:
+        """Go on in ``sequence`` of ``context``, with what it remembers. What it remembers else is forgotten."""
+        self.sequence = sequence
+        again = self.request.again if not self._written else None
+        if again is not None and sum(kept * times for _, kept, times in again.read) == len(self.tokens):
+            sequence.forget()
+            self._replay = iter(context.replay(sequence, self.tokens, again.read))
+        at = sequence.reuse(self.tokens)
+        if not self._written:
+            self._cached = at
+            self._told = time.monotonic()
+            if self.missing > context.shape.chunk:
+                self._emit((PromptProgress(at, len(self.tokens)),))
+
+    def next_piece(self, context: Context) -> Piece:
+        """What to evaluate next."""
+        sequence = self._in_sequence()
+        if self._replay is not None:
+            piece = next(self._replay, None)
+            if piece is not None:
+                return piece
+            self._replay = None
+        part = context.next_part(sequence, self.tokens)
+        return Piece(sequence, part, len(part) == self.missing)
+
+    def _in_sequence(self) -> Sequence:
+        if self.sequence is None:
+            raise RuntimeError("the answer has no sequence")
+        return self.sequence
+
+    def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
+        """``piece`` was evaluated in ``seconds``; its last token is in ``row``.
+
+        Raises ``UserFacing`` when the model computes no numbers.
         """
-        sampler = Sampler(self._model, self._sampling, self._seed)
-        try:
-            self._read()
-            reason = self._write(sampler)
-        except AbortedError:
-            reason = FinishReason.CANCELLED
-        except NotNumbersError:
-            self._context.forget()  # what is remembered is no better
-            self._stream.finish()
-            self._flush()
-            raise _not_numbers() from None
-        finally:
-            sampler.close()
-        self._stream.finish()
-        self._flush()
-        return self._result(reason)
+        if self.reading:
+            self._read += len(piece.tokens)
+            self._read_s += seconds
+            self._progress()
+        if piece.wanted:
+            try:
+                self._choose(context, row)
+            except NotNumbersError:
+                piece.sequence.forget()  # what is remembered is no better
+                self._end(FinishReason.ERROR)
+                raise _not_numbers() from None
 
-    def _read(self) -> None:
-        tokens = self._prompt.tokens
-        total = len(tokens)
-        began = told = measured = time.monotonic()
-        self._cached = at = self._context.reuse(tokens)
-        if total - at > self._context.shape.chunk:
-            self._emit((PromptProgress(at, total),))
+    def cancel(self) -> None:
+        """It is not wanted any more; what there is of it is its answer."""
+        self._end(FinishReason.CANCELLED)
 
-        def progress(done: int) -> None:
-            nonlocal told, measured, at
-            now = time.monotonic()
-            if done < total and now - told >= _PROGRESS_S:
-                told = now
-                left = (now - began) / max(1, done - self._cached) * (total - done)
-                self._emit((PromptProgress(done, total, round(left, 1)),))
-            if self._pace is not None and done - at == self._context.shape.chunk:  # whole chunks compare
-                self._context.set_threads(read=self._pace.read.done(done - at, now - measured))
-            measured, at = now, done
+    def _progress(self) -> None:
+        now, total = time.monotonic(), len(self.tokens)
+        missing = self.missing
+        if missing and not self._written and now - self._told >= _PROGRESS_S:
+            self._told = now
+            left = self._read_s / max(1, self._read) * missing
+            self._emit((PromptProgress(total - missing, total, round(left, 1)),))
 
-        try:
-            self._context.read(tokens, progress)
-        finally:
-            self._read_s = time.monotonic() - began
+    def _choose(self, context: Context, row: int) -> None:
+        if self._limit <= 0:
+            self._end(FinishReason.LENGTH)
+            return
+        if self._forced:
+            token = self._forced.popleft()
+            self._sampler.accept(token)
+        else:
+            token = self._sampler.next(context, row)
+        now = time.monotonic()
+        if not self._written:
+            self.steps = self._in_sequence().all_steps()
+            self._first = self._flushed = self._lived = now
+        self._written += 1
+        self._last = now
+        self.tokens.append(token)
+        self._take(token, now)
 
-    def _write(self, sampler: Sampler) -> FinishReason:
-        model, context, stream = self._model, self._context, self._stream
-        piece, step = model.piece, context.step
-        flushed = lived = measured = 0.0
-        count = 0
-        while self._tokens < self._limit:
-            token = sampler.next(context)
-            now = time.monotonic()
-            if not self._tokens:
-                self._first = flushed = lived = measured = now
-            self._tokens += 1
-            self._last = now
-            if model.is_end(token):
-                return FinishReason.STOP
-            if not ((token == self._open and stream.mark(True)) or (token == self._close and stream.mark(False))):
-                stream.piece(piece(token) or self._written(token))
-            if stream.stopped:
-                return FinishReason.STOP
-            if now - flushed >= _FRAME_S or self._tokens == 1:
-                flushed = now
-                live = now - lived >= _LIVE_S
-                lived = now if live else lived
-                self._flush(live=live)
-            count += 1
-            if self._pace is not None and now - measured >= _WATCH_S:
-                context.set_threads(write=self._pace.write.done(count, now - measured))
-                count, measured = 0, now
-            if self._tokens < self._limit:
-                step(token)
-        return FinishReason.LENGTH
+    def _take(self, token: int, now: float) -> None:
+        """Look at a token of the answer."""
+        stream = self._stream
+        ends = self._model.is_end(token)
+        if not ends and not (
+            (token == self._open and stream.mark(True)) or (token == self._close and stream.mark(False))
+        ):
+            stream.piece(self._model.piece(token) or self._mark_as_text(token))
+        if ends or stream.stopped:
+            self._end(FinishReason.STOP)
+        elif self._written >= self._limit:
+            self._end(FinishReason.LENGTH)
+        elif now - self._flushed >= _FRAME_S or self._written == 1:
+            self._flushed = now
+            live = now - self._lived >= _LIVE_S
+            self._lived = now if live else self._lived
+            self._flush(live=live)
 
-    def _written(self, token: int) -> bytes:
+    def _mark_as_text(self, token: int) -> bytes:
         """A thinking mark in the middle of an answer is text; other control tokens have none."""
         return self._model.special_text(token).encode() if token in (self._open, self._close) else b""
+
+    def _end(self, reason: FinishReason) -> None:
+        if self.reason is not None:
+            return
+        self.reason = reason
+        if self.sequence is not None and self._written:
+            self.exact = self.sequence.alone and self._single_steps()
+        self._stream.finish()
+        self._flush()
+
+    def _single_steps(self) -> bool:
+        """Whether the answer was written token by token, in the sequence that read its prompt."""
+        steps = self._in_sequence().all_steps()
+        read = sum(kept * times for _, kept, times in steps)
+        written = read - len(self.prompt.tokens)
+        for size, kept, times in reversed(steps):
+            if written <= 0:
+                break
+            if size != 1:
+                return False
+            written -= kept * times
+        return True
 
     def _flush(self, *, live: bool = False) -> None:
         events: tuple[Event, ...] = self._stream.events()
         if live:
-            events += (
-                LiveFigures(self._tokens, round(self._speed(), 2), len(self._context.tokens), self._context.size),
-            )
+            events += (LiveFigures(self._written, round(self._speed(), 2), self._used, self._size),)
         if events:
             self._emit(events)
 
+    @property
+    def _used(self) -> int:
+        return len(self.sequence.tokens) if self.sequence is not None else 0
+
     def _speed(self) -> float:
         seconds = self._last - self._first
-        return (self._tokens - 1) / seconds if seconds > 0 and self._tokens > 1 else 0.0
+        return (self._written - 1) / seconds if seconds > 0 and self._written > 1 else 0.0
 
-    def _result(self, reason: FinishReason) -> GenerateResult:
-        stream, total = self._stream, len(self._prompt.tokens)
-        read = max(0, min(total, len(self._context.tokens)) - self._cached)
+    def result(self) -> GenerateResult:
+        """How it ended. Raises ``RuntimeError`` while it goes on."""
+        if self.reason is None:
+            raise RuntimeError("the answer has not ended")
+        stream, total = self._stream, len(self.prompt.tokens)
         stats = Stats(
             prompt_tokens=total,
             cached_tokens=self._cached,
-            completion_tokens=self._tokens,
+            completion_tokens=self._written,
             thinking_tokens=stream.thinking_tokens,
             ttft_s=round(self._first - self._began, 4) if self._first else 0.0,
-            prompt_tokens_per_s=round(read / self._read_s, 2) if self._read_s > 0 else 0.0,
+            prompt_tokens_per_s=round(self._read / self._read_s, 2) if self._read_s > 0 else 0.0,
             decode_tokens_per_s=round(self._speed(), 2),
             memory_bytes=memory_bytes(),
             thinking_s=round(stream.thinking_s, 3),
-            context_used=len(self._context.tokens),
-            context_size=self._context.size,
+            context_used=self._used,
+            context_size=self._size,
         )
         return GenerateResult(
-            finish_reason=reason,
-            stats=stats,
-            sampling=self._sampling,
-            seed=self._seed,
+            finish_reason=self.reason, stats=stats, sampling=self._sampling, seed=self._sampling.seed or 0
         )
 
 

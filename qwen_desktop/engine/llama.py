@@ -211,6 +211,8 @@ class Model:
         self.context_train = int(api.llama_model_n_ctx_train(pointer))
         self.parameters = int(api.llama_model_n_params(pointer))
         self.recurrent = bool(api.llama_model_is_recurrent(pointer) or api.llama_model_is_hybrid(pointer))
+        window = header.metadata.get(f"{header.architecture}.attention.sliding_window")
+        self.sliding = bool(window)  # it forgets old tokens in some layers
         self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)
         self._buffer = ctypes.create_string_buffer(512)
         self._pieces: dict[int, bytes] = {}

@@ -1,26 +1,36 @@
-"""A context on a loaded model: evaluate tokens, sample the next one. Worker side only.
+"""A context on a loaded model: evaluate tokens of one sequence or of several. Worker side only.
 
-One sequence; ``tokens`` mirrors what its memory holds, so that a new prompt evaluates only what differs. Prompts are
-evaluated in chunks that end at multiples of a fixed size and the last token by itself, so that the same prompt gives
-the same logits whether its beginning was remembered or not.
+A ``Sequence`` has cells and positions of its own. Its ``tokens`` mirror what the memory holds, so that a new prompt
+evaluates only what differs, and its ``steps`` how that was evaluated: other chunks give slightly other logits. Prompts
+are evaluated in chunks that end at multiples of a fixed size and the last token by itself, so that the same prompt
+gives the same logits whether its beginning was remembered or not.
+
+There are two kinds of contexts. **Split**, for conversations: each sequence has a part of the memory to itself (a
+stream), so that it never walks through the cells of others, and more streams can be had later (``resize``).
+**Unified**, for batches: all share the cells, so a common beginning is evaluated once (``share``).
+
+An aborted or failed evaluation has not happened: all that took part stand where they stood (those of models with a
+recurrent state, which cannot go back, have forgotten everything).
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from collections.abc import Sequence as Items
+from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from qwen_desktop.core.engine import Sampling
+from qwen_desktop.engine import kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
 
-_KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}
+_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}
+#: The types of keys and values by the name of the pair. Only quantized values need flash attention.
+_KV_TYPES = {"f16": ("f16", "f16"), "k_q8_0": ("q8_0", "f16"), "q8_0": ("q8_0", "q8_0")}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
-_PENALTY_WINDOW = 256
 
 
 class ContextError(Exception):
@@ -28,7 +38,7 @@ class ContextError(Exception):
 
 
 class AbortedError(Exception):
-    """The flag was set while tokens were evaluated; what had been finished stays."""
+    """The flag was set while tokens were evaluated."""
 
 
 class DecodeError(Exception):
@@ -39,56 +49,127 @@ class DecodeError(Exception):
         self.code = code
 
 
-class NotNumbersError(Exception):
-    """What was computed for the next token are no numbers, or none that count."""
-
-
 class ContextShape(Struct, frozen=True):
-    """What a context is made with. ``size`` is in tokens; ``chunk`` is how many tokens are evaluated at once."""
+    """What a context is made with.
+
+    ``size`` is how many tokens each of the ``streams`` sequences can have; where they are ``unified``, all together.
+    ``chunk`` is how many tokens are evaluated at once.
+    """
 
     size: int
     threads: int
     chunk: int
     flash: str
     kv_type: str
+    streams: int = 1
+    unified: bool = False
+
+
+class Piece(NamedTuple):
+    """Tokens that follow in a sequence; ``wanted``: the next token will be chosen after the last of them."""
+
+    sequence: Sequence
+    tokens: Items[int]
+    wanted: bool = True
+
+
+class Sequence:
+    """Evaluated tokens of one conversation. ``key`` says whose, ``holder`` who had it last, and ``used`` orders them by
+    their last use.
+
+    ``steps`` are lists of how many tokens were evaluated at once, how many of these are still there, and how many
+    times in a row. ``alone``: no step was shared with another sequence. ``threads`` are all the numbers of threads that
+    wrote or read them.
+    """
+
+    def __init__(self, context: Context, number: int) -> None:
+        self._context = context
+        self.number = number
+        self.key = ""
+        self.holder: object = None
+        self.used = 0
+        self.tokens: list[int] = []
+        self.steps: list[list[int]] = []
+        self.alone = True
+        self.threads: set[int] = set()
+
+    @property
+    def size(self) -> int:
+        """How many tokens it can have."""
+        return self._context.size
+
+    def common(self, prompt: Items[int]) -> int:
+        """How many tokens at the beginning of ``prompt`` are remembered."""
+        common = 0
+        for kept, wanted in zip(self.tokens, prompt, strict=False):
+            if kept != wanted:
+                break
+            common += 1
+        return common
+
+    def reuse(self, prompt: Items[int]) -> int:
+        """Keep the longest common beginning of memory and ``prompt`` and forget the rest; returns its length.
+
+        At least the last token is left to evaluate, since a memory has no logits. Models with a recurrent state
+        cannot go back a part of the way and start anew.
+        """
+        common = min(self.common(prompt), len(prompt) - 1)
+        if common < len(self.tokens) and (common == 0 or not self._context.cut(self, common)):
+            self.forget()
+            return 0
+        return common
+
+    def forget(self) -> None:
+        """Forget everything."""
+        if self.tokens:
+            self._context.cut(self, 0)
+        self.tokens.clear()
+        self.steps.clear()
+        self.alone = True
+        self.threads.clear()
+
+    def all_steps(self) -> tuple[tuple[int, int, int], ...]:
+        """``steps`` as they are now."""
+        return tuple((size, kept, times) for size, kept, times in self.steps)
+
+    def took(self, tokens: Items[int], *, alone: bool, threads: int) -> None:
+        """These were evaluated at once."""
+        self.tokens.extend(tokens)
+        self.alone = self.alone and alone
+        self.threads.add(threads)
+        size, last = len(tokens), self.steps[-1] if self.steps else None
+        if last is not None and last[0] == last[1] == size:
+            last[2] += 1
+        else:
+            self.steps.append([size, size, 1])
+
+    def dropped(self, length: int) -> None:
+        """All but the first ``length`` tokens are gone."""
+        over = len(self.tokens) - length
+        del self.tokens[length:]
+        while over > 0:
+            size, kept, times = self.steps.pop()
+            whole = min(times, over // kept)
+            over, times = over - whole * kept, times - whole
+            if times > (over > 0):
+                self.steps.append([size, kept, times - (over > 0)])
+            if over > 0 and times:
+                self.steps.append([size, kept - over, 1])
+                over = 0
 
 
 class Context:
-    """Evaluated tokens of one conversation at a time. Raises ``ContextError`` when it cannot be made."""
+    """The memory of sequences on a model. Raises ``ContextError`` when it cannot be made."""
 
     def __init__(self, model: Model, shape: ContextShape, flag: Flag) -> None:
         self.model = model
         self.shape = shape
         self.flag = flag
-        params = api.llama_context_default_params()
-        kv_type = _KV_TYPES[shape.kv_type]
-        set_fields(
-            params,
-            n_ctx=shape.size,
-            n_batch=shape.chunk,
-            n_ubatch=shape.chunk,
-            n_seq_max=1,
-            n_outputs_max=1,  # else room for the logits of a whole chunk is reserved: 78 MB for 128 tokens
-            n_threads=shape.threads,
-            n_threads_batch=shape.threads,
-            flash_attn_type=_FLASH[shape.flash],
-            type_k=kv_type,
-            type_v=kv_type,
-            abort_callback=flag.callback,
-            abort_callback_data=flag.data,
-            no_perf=True,
-        )
-        flag.clear()
-        self.pointer = api.llama_init_from_model(model.pointer, params)
-        if not self.pointer:
-            raise ContextError
-        self._memory = api.llama_get_memory(self.pointer)
-        self.size = min(shape.size, int(api.llama_n_ctx(self.pointer)))
         self.threads = self._read_threads = shape.threads
-        self.tokens: list[int] = []
-        self._one = (api.llama_token * 1)()
-        self._one_batch = api.llama_batch_get_one(self._one, 1)
-        self._chunk = (api.llama_token * shape.chunk)()
+        self.pointer: Any = None
+        self._make(shape)
+        self.size = min(shape.size, int(api.llama_n_ctx(self.pointer)) // (1 if shape.unified else shape.streams))
+        self.sequences = tuple(Sequence(self, number) for number in range(shape.streams))
 
     def close(self) -> None:
         """Free its memory."""
@@ -97,129 +178,164 @@ class Context:
             self.pointer = None
 
     def set_threads(self, *, write: int | None = None, read: int | None = None) -> None:
-        """Use other numbers of threads from now on: ``write`` for answers, ``read`` for prompts."""
+        """Use other numbers of threads from now on: ``write`` for answers, ``read`` for prompts and for several
+        answers at once."""
         write, read = write or self.threads, read or self._read_threads
         if (write, read) != (self.threads, self._read_threads):
             api.llama_set_n_threads(self.pointer, write, read)
             self.threads, self._read_threads = write, read
 
-    def reuse(self, prompt: Sequence[int]) -> int:
-        """Keep the longest common beginning of memory and ``prompt`` and forget the rest; returns its length.
+    def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
+        """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
 
-        At least the last token is left to evaluate, since a memory has no logits. Models with a recurrent state
-        cannot go back a part of the way and start anew.
+        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``.
         """
-        common = 0
-        for kept, wanted in zip(self.tokens, prompt, strict=False):
-            if kept != wanted:
-                break
-            common += 1
-        common = min(common, len(prompt) - 1)
-        if common == len(self.tokens):
-            return common
-        if common == 0 or not api.llama_memory_seq_rm(self._memory, 0, common, -1):
-            self.forget()
-            return 0
-        del self.tokens[common:]
-        return common
-
-    def forget(self) -> None:
-        """Forget everything."""
-        api.llama_memory_clear(self._memory, True)
-        self.tokens.clear()
-
-    def read(self, prompt: Sequence[int], progress: Callable[[int], None]) -> None:
-        """Evaluate ``prompt`` after what is remembered of it. ``progress`` gets the tokens done so far.
-
-        Raises ``AbortedError`` (what is finished stays remembered) or ``DecodeError``.
-        """
-        last = len(prompt) - 1
-        chunk = self.shape.chunk
-        at = len(self.tokens)
-        while at < last:
-            end = min(last, (at // chunk + 1) * chunk)
-            part = prompt[at:end]
-            self._chunk[: len(part)] = part
-            self._decode(api.llama_batch_get_one(self._chunk, len(part)), part)
+        at = 0
+        rows: list[int] = []
+        for sequence, tokens, wanted in pieces:
+            end, first = at + len(tokens), len(sequence.tokens)
+            self._tokens[at:end] = tokens
+            self._positions[at:end] = range(first, first + len(tokens))
+            self._owners[at:end] = [sequence.number] * len(tokens)
+            self._wanted[at:end] = [0] * len(tokens)
+            self._wanted[end - 1] = wanted
             at = end
-            progress(at)
-        self.step(prompt[last])
-        progress(len(prompt))
-
-    def step(self, token: int) -> None:
-        """Evaluate one token. Raises ``AbortedError`` or ``DecodeError``."""
-        self._one[0] = token
-        self._decode(self._one_batch, (token,))
-
-    def _decode(self, batch: Any, part: Sequence[int]) -> None:
-        code = api.llama_decode(self.pointer, batch)
+            rows.append(at - 1)
+        self._batch.n_tokens = at
+        code = api.llama_decode(self.pointer, self._batch)
         if code:
-            self._failed(code, part)
-        self.tokens.extend(part)
+            self._undo(pieces)
+            if code == 2 or self.flag.is_set:
+                raise AbortedError
+            raise DecodeError(code)
+        alone, threads = len(pieces) == 1, self.threads if at == 1 else self._read_threads
+        for sequence, tokens, _ in pieces:
+            sequence.took(tokens, alone=alone, threads=threads)
+        return tuple(rows)
 
-    def _failed(self, code: int, part: Sequence[int]) -> None:
-        # finished micro-batches stay in the memory: mirror what is really there
-        held = int(api.llama_memory_seq_pos_max(self._memory, 0)) + 1
-        before = len(self.tokens)
-        if self.model.recurrent:
-            self.forget()  # its state may be half-way
-        elif before < held <= before + len(part):
-            self.tokens.extend(part[: held - before])
-        elif held != before:
-            self.forget()
-        if code == 2 or self.flag.is_set:
-            raise AbortedError
-        raise DecodeError(code)
+    def read(self, sequence: Sequence, prompt: Items[int]) -> None:
+        """Evaluate ``prompt`` after what is remembered of it. Raises ``AbortedError`` (whole chunks that are finished
+        stay remembered) or ``DecodeError``."""
+        while part := self.next_part(sequence, prompt):
+            self.evaluate((Piece(sequence, part, len(sequence.tokens) + len(part) == len(prompt)),))
 
+    def next_part(self, sequence: Sequence, prompt: Items[int]) -> Items[int]:
+        """What of ``prompt`` is to be evaluated next: to the end of a chunk, and the last token by itself."""
+        at, last, chunk = len(sequence.tokens), len(prompt) - 1, self.shape.chunk
+        return prompt[at : min(last, (at // chunk + 1) * chunk)] if at < last else prompt[at:]
 
-class Sampler:
-    """The native chain that chooses the next token; free it (``close``) before its model."""
+    def replay(self, sequence: Sequence, prompt: Items[int], steps: Iterable[tuple[int, int, int]]) -> Iterable[Piece]:
+        """Pieces that evaluate ``prompt`` in the given steps (``Sequence.steps``), to be evaluated one by one. Of a
+        step that was kept in part only, the rest is made up, since what follows a token does not change it, and is cut
+        off again before the next piece is asked for."""
+        at = 0
+        for size, kept, times in steps:
+            for _ in range(times):
+                part = list(prompt[at : at + kept])
+                yield Piece(sequence, part + part[-1:] * (size - kept), at + kept == len(prompt))
+                at += kept
+                if kept < size:
+                    self.cut(sequence, at)
+                    sequence.steps[-1] = [size, kept, 1]
 
-    def __init__(self, model: Model, sampling: Sampling, seed: int) -> None:
-        self._fresh = True
-        self._row = ctypes.POINTER(ctypes.c_float * model.vocab_size)
-        self.pointer = chain = api.llama_sampler_chain_init(api.llama_sampler_chain_default_params())
-        add = api.llama_sampler_chain_add
-        repeat, presence = sampling.repeat_penalty or 1.0, sampling.presence_penalty or 0.0
-        if repeat != 1.0 or presence != 0.0:
-            # Penalties look at every candidate. They can push down at most the tokens of their window, so keeping
-            # that many more than wanted gives the same choice without walking through 150,000 tokens.
-            kept = 1 if sampling.temperature == 0 else sampling.top_k or 0
-            if kept:
-                add(chain, api.llama_sampler_init_top_k(kept + _PENALTY_WINDOW))
-            add(chain, api.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, repeat, 0.0, presence))
-        temperature = 1.0 if sampling.temperature is None else sampling.temperature
-        if temperature <= 0:
-            add(chain, api.llama_sampler_init_greedy())
-            return
-        if sampling.top_k:
-            add(chain, api.llama_sampler_init_top_k(sampling.top_k))
-        if sampling.top_p is not None and sampling.top_p < 1.0:
-            add(chain, api.llama_sampler_init_top_p(sampling.top_p, 1))
-        if sampling.min_p:
-            add(chain, api.llama_sampler_init_min_p(sampling.min_p, 1))
-        add(chain, api.llama_sampler_init_temp(temperature))
-        add(chain, api.llama_sampler_init_dist(seed & 0xFFFFFFFF))
+    def cut(self, sequence: Sequence, length: int) -> bool:
+        """Forget all but the first ``length`` tokens of a sequence; False where its model cannot do that, and then
+        nothing has changed."""
+        if length and self.model.recurrent:
+            return False
+        if not api.llama_memory_seq_rm(self._memory, sequence.number, length, -1):
+            return False
+        sequence.dropped(length)
+        return True
 
-    def next(self, context: Context) -> int:
-        """The next token, which the chain remembers.
+    def share(self, source: Sequence, others: Iterable[Sequence]) -> None:
+        """Give the tokens of ``source`` to other sequences of a unified context, at no cost."""
+        if not self.shape.unified:  # llama.cpp would copy whole streams, or end the process
+            raise ValueError("only sequences of a unified context share")
+        for other in others:
+            other.forget()
+            api.llama_memory_seq_cp(self._memory, source.number, other.number, 0, -1)
+            other.tokens = list(source.tokens)
+            other.steps = [list(step) for step in source.steps]
+            other.alone, other.threads = source.alone, set(source.threads)
 
-        Raises ``NotNumbersError`` where there is nothing to choose by. All values are looked at for the first token (a
-        few milliseconds), later only the chosen one's.
+    def resize(self, streams: int) -> None:
+        """Have ``streams`` sequences; what they hold stays, where its form is known.
+
+        The context is made anew, so nothing may be left to choose from the last evaluation. Raises ``ContextError``
+        when there is no memory for it: then all is as before, and when even that cannot be had any more, it is closed.
         """
-        values = api.llama_get_logits_ith(context.pointer, -1)
-        if self._fresh:
-            self._fresh = False
-            total = sum(memoryview(ctypes.cast(values, self._row).contents).cast("B").cast("f"))
-            if math.isnan(total) or total == math.inf:  # minus infinity only forbids a token
-                raise NotNumbersError
-        token = int(api.llama_sampler_sample(self.pointer, context.pointer, -1))
-        if token < 0 or not math.isfinite(values[token]):
-            raise NotNumbersError
-        return token
+        kept = self.sequences[:streams]
+        for sequence in self.sequences[streams:]:
+            sequence.forget()
+        states = [kv_state.take(self, sequence) for sequence in kept]
+        self.close()
+        before, wanted = self.shape, replace(self.shape, streams=streams)
+        try:
+            self._make(wanted)
+            self.sequences = kept + tuple(Sequence(self, number) for number in range(len(kept), streams))
+        except ContextError:
+            self._make(before)
+            raise
+        finally:
+            if self.pointer:
+                for sequence, state in zip(kept, states, strict=True):
+                    if not kv_state.give(self, sequence, state):
+                        sequence.forget()
 
-    def close(self) -> None:
-        """Free the chain and its parts."""
-        if self.pointer:
-            api.llama_sampler_free(self.pointer)
-            self.pointer = None
+    def _make(self, shape: ContextShape) -> None:
+        params = api.llama_context_default_params()
+        keys, values = (_TYPES[name] for name in _KV_TYPES[shape.kv_type])
+        room = max(shape.chunk, shape.streams)
+        set_fields(
+            params,
+            n_ctx=shape.size if shape.unified else -(-shape.size // 256) * 256 * shape.streams,
+            n_batch=room,
+            n_ubatch=room,
+            n_seq_max=shape.streams,
+            # each sequence may want an output; for more, room for the logits of a whole chunk would be reserved
+            n_outputs_max=shape.streams,
+            kv_unified=shape.unified,
+            n_threads=self.threads,
+            n_threads_batch=self._read_threads,
+            flash_attn_type=_FLASH[shape.flash],
+            type_k=keys,
+            type_v=values,
+            abort_callback=self.flag.callback,
+            abort_callback_data=self.flag.data,
+            no_perf=True,
+        )
+        self.flag.clear()
+        self.pointer = api.llama_init_from_model(self.model.pointer, params)
+        if not self.pointer:
+            raise ContextError
+        self.shape = shape
+        self._memory = api.llama_get_memory(self.pointer)
+        self._tokens = (api.llama_token * room)()
+        self._positions = (api.llama_pos * room)()
+        self._owners = (api.llama_seq_id * room)()
+        self._wanted = (ctypes.c_int8 * room)()
+        one = (ctypes.c_int32 * room)(*[1] * room)
+        kind = ctypes.POINTER(api.llama_seq_id)
+        first, width = ctypes.addressof(self._owners), ctypes.sizeof(api.llama_seq_id)
+        rows = (kind * room)(*(ctypes.cast(first + width * row, kind) for row in range(room)))
+        self._batch = api.llama_batch()
+        self._referenced = (one, rows)  # C keeps the pointers only
+        for name, array in (
+            ("token", self._tokens),
+            ("pos", self._positions),
+            ("n_seq_id", one),
+            ("seq_id", rows),
+            ("logits", self._wanted),
+        ):
+            field = dict(self._batch._fields_)[name]
+            set_fields(self._batch, **{name: ctypes.cast(array, field)})
+
+    def _undo(self, pieces: Items[Piece]) -> None:
+        """Micro-batches that were finished stay in llama.cpp's memory: take them out again."""
+        for sequence, _, _ in pieces:
+            before = len(sequence.tokens)
+            held = int(api.llama_memory_seq_pos_max(self._memory, sequence.number)) + 1
+            back = held == before or api.llama_memory_seq_rm(self._memory, sequence.number, before, -1)
+            if self.model.recurrent or not back:  # a recurrent state may be half-way
+                sequence.forget()

@@ -1,29 +1,42 @@
-"""One loaded model with its context: answers, counts, and uses its idle time. Worker side."""
+"""One loaded model with its contexts: begins answers, counts, and uses its idle time. Worker side."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Items
 
 import msgspec
 
-from qwen_desktop.core.engine import ChatMessage, Event, GenerateRequest, GenerateResult, ModelInfo, ThinkingMode
-from qwen_desktop.core.parts import Part, Role, TextPart, visible_text
-from qwen_desktop.engine import prompt, sampling_defaults
+from qwen_desktop.core.engine import (
+    ChatMessage,
+    Event,
+    GenerateRequest,
+    GenerateResult,
+    ModelInfo,
+    ThinkingMode,
+)
+from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.engine import kv_state, prompt, recipes, sampling_defaults
 from qwen_desktop.engine.autotune import Pace
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
+from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Sequence
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
+#: A common beginning of fewer tokens is sooner read than copied from another conversation.
+_WORTH_COPYING = 64
+
 
 class Session:
-    """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chose the threads itself;
-    ``base`` is what the process held before the model."""
+    """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chooses the threads itself;
+    ``base`` is what the process held before the model. ``streams`` says how many conversations the memory that is free
+    now has room for, ``batch_cells`` how many tokens it has room for beside them, in a batch of so many sequences;
+    ``batch_width`` is how many answers of a batch are written at once."""
 
     def __init__(
         self,
@@ -34,11 +47,13 @@ class Session:
         pace: Pace | None,
         *,
         base: Resident,
+        streams: Callable[[], int] = lambda: 1,
+        cells: Callable[[int], int] = lambda _sequences: 0,
     ) -> None:
         self.model = model
         self.context = context
         self.info = info
-        self._pace = pace
+        self.pace = pace
         self._renderer = prompt.Renderer(
             template,
             lambda text, special, begin: model.tokenize(text, special=special, begin=begin),
@@ -46,7 +61,11 @@ class Session:
             model.bos,
         )
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
-        self._ahead: Callable[[], None] | None = None
+        self._streams = streams
+        self.batch_cells = cells
+        self.batch_width = 16
+        self._ahead: dict[Sequence, Callable[[], None]] = {}
+        self._uses = 0
         self._base = base
         self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
         self._most = 0
@@ -60,47 +79,89 @@ class Session:
         """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
         return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
 
-    def generate(
-        self, request: GenerateRequest, emit: Callable[[tuple[Event, ...]], None], began: float
-    ) -> GenerateResult:
-        """One answer; ``emit`` gets events as they come; the context's flag ends it early.
+    # An answer -------------------------------------------------------------------------------------------------------
 
-        Raises ``UserFacing`` and ``DecodeError``.
-        """
-        self._ahead = None
+    def generation(
+        self, request: GenerateRequest, emit: Callable[[tuple[Event, ...]], None], began: float, size: int | None = None
+    ) -> Generation:
+        """An answer to be made, with the prompt that fits ``size`` tokens (the context's). Raises ``UserFacing``."""
+        request = recipes.as_then(request)
+        size = size or self.context.size
         mode = self._mode(request.thinking)
         made = prompt.build(
             self._renderer,
             request.messages,
             mode,
-            context=self.context.size,
+            context=size,
             max_tokens=request.max_tokens,
             cut_from=request.cut_from,
         )
         if made.cut is not None:
             emit((made.cut,))
         sampling = sampling_defaults.decide(self.model.header, request.sampling, thinking=self._will_think(mode, made))
-        answer = Generation(
-            self.model,
-            self.context,
-            made,
-            request,
-            sampling,
-            marks=self._marks,
-            pace=self._pace,
-            emit=emit,
-            began=began,
-        )
-        result = answer.make()
+        return Generation(self.model, made, request, sampling, size=size, marks=self._marks, emit=emit, began=began)
+
+    def place(self, generation: Generation, others: Collection[Generation]) -> bool:
+        """Give the answer a sequence of the conversations' context that none of ``others`` has; False when they have
+        all.
+
+        Its own conversation's comes first, then one that nobody would miss: an empty one, or a further one where the
+        memory has room; then the one that was used least recently.
+        """
+        tokens, key = generation.tokens, generation.request.cache_key
+        taken = {other.sequence for other in others}
+        free = [sequence for sequence in self.context.sequences if sequence not in taken]
+        own = max((s for s in free if s.key == key and s.tokens), key=lambda s: s.common(tokens), default=None)
+        if own is None:
+            whole = (s for s in free if s.tokens and s.common(tokens) == len(s.tokens))
+            own = next(whole, None) or next((s for s in free if not s.tokens), None) or self._further()
+        if own is None and free:
+            own = min(free, key=lambda s: s.used)
+        if own is None:
+            return False
+        if not own.tokens:
+            self._copy_beginning(tokens, own)
+        self._uses += 1
+        own.key, own.used, own.holder = key, self._uses, generation
+        self._ahead.pop(own, None)
+        generation.start(own, self.context)
+        return True
+
+    def _further(self) -> Sequence | None:
+        """One more sequence, where the memory has room for it."""
+        streams = len(self.context.sequences)
+        if self._streams() <= streams:
+            return None
+        try:
+            self.context.resize(streams + 1)
+        except ContextError:
+            log.info("streams.failed %d", streams + 1)
+            return None
+        return self.context.sequences[-1]
+
+    def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
+        """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
+        source = max(self.context.sequences, key=lambda s: s.common(tokens))
+        common = source.common(tokens)
+        if source is not to and _WORTH_COPYING <= common < len(source.tokens):
+            kv_state.copy(self.context, source, to, common)
+
+    def finish(self, generation: Generation) -> GenerateResult:
+        """How an answer ended, with what only the session knows."""
+        result = generation.result()
         self._held = max(self._held, self.model.resident_bytes(self._base))
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
             result.stats, load_s=self._load_s, resident_bytes=self._held, context_most=self._most
         )
-        result = msgspec.structs.replace(result, stats=stats)
-        parts = answer.parts
-        self._ahead = lambda: self._prepare(made.messages, mode, parts)
-        return result
+        recipe = recipes.of(generation, self.info, result)
+        again = generation.request.again
+        differs = recipes.differences(again, recipe) if again is not None else ()
+        sequence = generation.sequence
+        if sequence is not None and sequence in self.context.sequences:
+            mode = self._mode(generation.request.thinking)
+            self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)
+        return msgspec.structs.replace(result, stats=stats, recipe=recipe, differs=differs)
 
     def _mode(self, asked: ThinkingMode) -> ThinkingMode:
         return asked if asked in self.info.capabilities.thinking else ThinkingMode.AUTO
@@ -114,23 +175,27 @@ class Session:
         close = self._marks[1]
         return close is None or close not in made.tokens[-4:]  # a closed, empty block: the template said no
 
+    # Idle time -------------------------------------------------------------------------------------------------------
+
     def idle(self) -> None:
-        """After an answer: evaluate the conversation as the next prompt will render it, where that differs.
+        """After answers: evaluate the conversations as their next prompts will render them, where that differs.
 
         Templates drop the thinking of earlier turns, so the remembered tokens stop matching at the last answer.
         Returns early when the context's flag is set.
         """
-        work, self._ahead = self._ahead, None
-        if work is None:
-            return
-        try:
-            work()
-        except (AbortedError, DecodeError):
-            pass
-        except Exception as error:  # work ahead must never harm: the next request does it again, properly
-            log.info("idle.failed %s", type(error).__name__)
+        while self._ahead:
+            _, work = self._ahead.popitem()
+            try:
+                work()
+            except AbortedError:
+                return
+            except DecodeError:
+                pass
+            except Exception as error:  # work ahead must never harm: the next request does it again, properly
+                log.info("idle.failed %s", type(error).__name__)
 
-    def _prepare(self, messages: Sequence[ChatMessage], mode: ThinkingMode, parts: tuple[Part, ...]) -> None:
+    def _prepare(self, sequence: Sequence, generation: Generation, mode: ThinkingMode) -> None:
+        messages, parts = generation.prompt.messages, generation.parts
         if not visible_text(parts):
             return
         answer = ChatMessage(Role.ASSISTANT, parts)
@@ -140,10 +205,10 @@ class Session:
         )
         common = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
         tokens = self._renderer.tokens(first[:common])[:-1]
-        held = self.context.tokens
-        if not tokens or len(tokens) > self.context.size - 8:
+        held = sequence.tokens
+        if not tokens or len(tokens) > sequence.size - 8:
             return
         if tokens[: len(held)] == held or held[: len(tokens)] == tokens:
             return  # nothing was dropped: the next prompt goes on from here by itself
-        self.context.reuse(tokens)
-        self.context.read(tokens, lambda _done: None)
+        sequence.reuse(tokens)
+        self.context.read(sequence, tokens)

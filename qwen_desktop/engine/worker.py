@@ -11,26 +11,21 @@ import queue
 import sys
 import threading
 import time
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from qwen_desktop.core.engine import (
-    FinishReason,
-    GenerateRequest,
-    GenerateResult,
-    LoadProgress,
-    LoadRequest,
-    ModelInfo,
-    Stats,
-)
-from qwen_desktop.core.errors import Bug, Environment, Failure
+from qwen_desktop.core.engine import GenerateRequest, LoadProgress, LoadRequest, ModelInfo
+from qwen_desktop.core.errors import Bug, Failure
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.serve import Request, Server, unknown_job, worker_pipes
 
 if TYPE_CHECKING:
+    from qwen_desktop.engine.scheduler import Scheduler
     from qwen_desktop.engine.session import Session
     from qwen_desktop.engine.tuning import Tuner
     from qwen_desktop.hardware.memory import Resident
@@ -40,11 +35,6 @@ if TYPE_CHECKING:
 no_model = Failure(
     Bug, "engine.no_model", "", QT_TRANSLATE_NOOP("engine", "No model is loaded."),
     QT_TRANSLATE_NOOP("engine", "Choose a model first."), "model.choose",
-)
-_stuck = Failure(
-    Environment, "decode.failed", "",
-    QT_TRANSLATE_NOOP("engine", "The model engine could not go on computing."),
-    QT_TRANSLATE_NOOP("engine", "Send again; if it fails again, load the model anew."), "retry",
 )
 # fmt: on
 
@@ -68,37 +58,47 @@ class Worker:
     """Answers the calls that arrive on ``pipes``.
 
     ``load`` (``LoadRequest``) tells ``LoadProgress`` and returns ``ModelInfo``; ``generate`` (``GenerateRequest``)
-    tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``: these wait for one another.
-    ``tune`` (``TuneRequest``) tells ``TuneProgress`` and returns ``Tuning``, and ends when anything else comes.
-    ``count`` (``GenerateRequest``) returns the prompt's tokens, also while an answer runs.
+    tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``. Answers are made side by side; a load
+    waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
+    returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
+    tokens, also while answers are made.
     """
 
     def __init__(self, pipes: Pipes) -> None:
-        from qwen_desktop.engine.llama import Flag, LlamaLibrary  # noqa: PLC0415 - after the pipes are safe from prints
+        from qwen_desktop.engine.gate import Gate  # noqa: PLC0415 - after the pipes are safe from prints
+        from qwen_desktop.engine.llama import Flag, LlamaLibrary  # noqa: PLC0415 - as above
 
         self._server = Server(pipes, self._take, self._cancel)
         self._library = LlamaLibrary(lambda line: print(line, file=sys.stderr))
         self._base: Resident | None = None
-        self._flag = Flag()
+        self._gate = Gate(Flag())
         self._session: Session | None = None
         self._tuner: Tuner | None = None
+        self._scheduler: Scheduler | None = None
         #: Held while something uses the model beside the main thread, and while that frees or makes it.
         self._using = threading.Lock()
-        self._work: queue.SimpleQueue[tuple[Request, float]] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[tuple[Request, float]] = queue.SimpleQueue()
         self._counts: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        # which request computes, how many wait: read and written by the reader and the main thread
-        self._lock = threading.Lock()
-        self._current: Request | None = None
-        self._idle = False
-        self._waiting = 0
 
     def run(self) -> None:
         """Greet, then work. Never returns: the reader ends the process."""
         threading.Thread(target=self._count_all, name="count", daemon=True).start()
         self._server.start(About(self._library.version, self._library.devices(), self._library.cpu))
+        waiting: deque[tuple[Request, float]] = deque()
         while True:
-            self._use_idle_time()
-            self._do(*self._work.get())
+            while (arrived := self._next(rests=not waiting)) is not None:
+                waiting.append(arrived)
+            scheduler = self._scheduler
+            while waiting and (waiting[0][0].method != "load" or scheduler is None or not scheduler.busy):
+                request, since = waiting.popleft()
+                if request.method == "tune":
+                    busy = bool(waiting) or (scheduler is not None and scheduler.busy)
+                    request.do(partial(self._tune, request, gives_way=busy))
+                else:
+                    self._begin(request, since)
+                scheduler = self._scheduler
+            if scheduler is not None and scheduler.busy:
+                scheduler.step()
 
     # the reader's thread ---------------------------------------------------------------------------------------------
 
@@ -106,16 +106,11 @@ class Worker:
         if request.method == "count":
             self._counts.put(request)
             return
-        with self._lock:
-            self._waiting += 1
-            if self._idle:
-                self._flag.set()  # work ahead gives way at once
-        self._work.put((request, time.monotonic()))
+        self._gate.arrived()
+        self._arrived.put((request, time.monotonic()))
 
     def _cancel(self, request: Request) -> None:
-        with self._lock:
-            if request is self._current:
-                self._flag.set()
+        self._gate.cancelled(request)
 
     # the counter's thread --------------------------------------------------------------------------------------------
 
@@ -133,39 +128,46 @@ class Worker:
 
     # the main thread -------------------------------------------------------------------------------------------------
 
-    def _use_idle_time(self) -> None:
-        if self._session is None:
-            return
-        with self._lock:
-            if self._waiting:
-                return
-            self._idle = True
-            self._flag.clear()
+    def _next(self, *, rests: bool) -> tuple[Request, float] | None:
+        """A request that has arrived, None when there is none. With nothing else to do it is waited for."""
+        scheduler, session = self._scheduler, self._session
         try:
-            self._session.idle()
-        finally:
-            with self._lock:
-                self._idle = False
+            if not rests or (scheduler is not None and scheduler.busy):
+                found = self._arrived.get_nowait()
+            else:
+                if session is not None and self._gate.open((), gives_way=True):
+                    try:
+                        session.idle()
+                    finally:
+                        self._gate.close()
+                found = self._arrived.get(timeout=scheduler.linger_s if scheduler is not None else None)
+        except queue.Empty:
+            if rests and scheduler is not None and not scheduler.busy:
+                scheduler.rest()
+            return None
+        self._gate.taken()
+        return found
 
-    def _do(self, request: Request, arrived: float) -> None:
-        with self._lock:
-            self._waiting -= 1
-            self._current = request
-            self._flag.clear()
+    def _begin(self, request: Request, arrived: float) -> None:
+        """Begin with a request. Only answers go on after this."""
+        if request.method == "load":
+            request.do(lambda: self._load(request))
+            return
         try:
-            if request.method == "tune":
-                request.do(lambda: self._tune(request))
-                return
-            request.do(lambda: self._load(request) if request.method == "load" else self._generate(request, arrived))
-        finally:
-            with self._lock:
-                self._current = None
+            if request.method != "generate":
+                raise unknown_job(request.method)
+            if self._scheduler is None:
+                raise no_model()
+            self._scheduler.add(request.params(GenerateRequest), request, arrived)
+        except Exception as error:
+            request.fail(error)
 
     def _load(self, request: Request) -> ModelInfo:
         from qwen_desktop.hardware import memory  # noqa: PLC0415 - as above
 
         self._base = self._base or memory.resident()
         from qwen_desktop.engine.load import load  # noqa: PLC0415 - as above
+        from qwen_desktop.engine.scheduler import Scheduler  # noqa: PLC0415 - as above
 
         told = 0.0
 
@@ -182,41 +184,32 @@ class Worker:
             self._tuner.settle()  # what is left of a run still uses the model
         with self._using:
             before, self._session = self._session, None
-            self._session = load(self._library, wanted, self._flag, progress, before, base=self._base)
+            if self._scheduler is not None:
+                self._scheduler.rest()
+                self._scheduler = None
+            self._session = load(self._library, wanted, self._gate.flag, progress, before, base=self._base)
+            self._scheduler = Scheduler(self._session, self._gate)
             return self._session.info
 
-    def _tune(self, request: Request) -> Tuning:
+    def _tune(self, request: Request, *, gives_way: bool) -> Tuning:
+        from qwen_desktop.engine.llama import Flag  # noqa: PLC0415 - as above
         from qwen_desktop.engine.tuning import Tuner  # noqa: PLC0415 - as above
 
         if self._session is None:
             raise no_model()
         self._tuner = self._tuner or Tuner()
-        with self._lock:
-            self._idle = True  # whoever comes sets the flag
-            if self._waiting or request.cancelled:
-                self._flag.set()
+        stop, opened = self._gate.flag, not gives_way and self._gate.open((request,), gives_way=True)
+        if not opened:
+            stop = Flag()
+            stop.set()
         try:
             return self._tuner.run(
                 self._session.model,
                 request.params(TuneRequest),
                 gpu=self._library.gpu,
-                stop=self._flag,
+                stop=stop,
                 progress=lambda fraction: request.emit(TuneProgress(fraction)),
             )
         finally:
-            with self._lock:
-                self._idle = False
-
-    def _generate(self, request: Request, arrived: float) -> GenerateResult:
-        from qwen_desktop.engine.llama_context import DecodeError  # noqa: PLC0415 - as above
-
-        if request.method != "generate":
-            raise unknown_job(request.method)
-        if request.cancelled:
-            return GenerateResult(FinishReason.CANCELLED, Stats())
-        if self._session is None:
-            raise no_model()
-        try:
-            return self._session.generate(request.params(GenerateRequest), request.emit, arrived)
-        except DecodeError as error:
-            raise _stuck(details=f"llama_decode {error.code}") from error
+            if opened:
+                self._gate.close()

@@ -70,6 +70,14 @@ class Request:
         finally:
             self._server.forget(number)
 
+    def fail(self, error: Exception) -> None:
+        """Answer that it failed with ``error``."""
+
+        def work() -> None:
+            raise error
+
+        self.do(work)
+
 
 class Server:
     """Reads calls from ``pipes`` and hands each to ``take``, on the reader's thread. ``cancel`` is called there, too,

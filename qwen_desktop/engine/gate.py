@@ -1,0 +1,69 @@
+"""Between the thread that reads requests and the one that computes: ends a computation that somebody waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from typing import Protocol
+
+from qwen_desktop.engine.llama import Flag
+
+
+class Call(Protocol):
+    """A request, as far as computing for it goes."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for it any more."""
+
+
+class Gate:
+    """What computes, for whom, and whether it gives way to whoever comes.
+
+    ``flag`` ends the computation. A step belongs to its calls: when one of them is cancelled it ends, and the others
+    repeat it. One that gives way ends also when a call arrives.
+    """
+
+    def __init__(self, flag: Flag) -> None:
+        self.flag = flag
+        self._lock = threading.Lock()
+        self._calls: Collection[Call] = ()
+        self._gives_way = False
+        self._waiting = 0
+
+    # the reader's thread ---------------------------------------------------------------------------------------------
+
+    def arrived(self) -> None:
+        """A call has come that must be looked at."""
+        with self._lock:
+            self._waiting += 1
+            if self._gives_way:
+                self.flag.set()
+
+    def cancelled(self, call: Call) -> None:
+        """Nobody waits for ``call`` any more."""
+        with self._lock:
+            if call in self._calls:
+                self.flag.set()
+
+    # the computing thread --------------------------------------------------------------------------------------------
+
+    def taken(self) -> None:
+        """A call that had arrived is looked at."""
+        with self._lock:
+            self._waiting -= 1
+
+    def open(self, calls: Collection[Call], *, gives_way: bool = False) -> bool:
+        """Begin a step for ``calls``; False when one of them was cancelled, or when it gives way and somebody waits.
+        ``close`` it in any case."""
+        with self._lock:
+            self.flag.clear()
+            if any(call.cancelled for call in calls) or (gives_way and self._waiting):
+                return False
+            self._calls, self._gives_way = calls, gives_way
+            return True
+
+    def close(self) -> None:
+        """The step has ended."""
+        with self._lock:
+            self._calls, self._gives_way = (), False

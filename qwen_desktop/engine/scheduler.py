@@ -1,0 +1,202 @@
+"""Whose turn it is to compute: answers are made in steps, those that are ready together. Worker side.
+
+Conversations come first. Of those that read their prompt, the one with the least left reads a chunk; all that write
+write a token in one step; reading and writing get the same time. Batches are worked on while no conversation is
+(``batch.Batch``), and a step of theirs is given up when one comes: it has not happened then, and is repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, GenerateResult, Stats
+from qwen_desktop.core.errors import Environment, Failure
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.engine.batch import Batch, Step
+from qwen_desktop.engine.gate import Gate
+from qwen_desktop.engine.job import Call, Job
+from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
+
+if TYPE_CHECKING:
+    from qwen_desktop.engine.session import Session
+
+log = logging.getLogger(__name__)
+
+_WATCH_S = 0.25
+#: A batch that has nothing to do keeps its memory for so long, in seconds: its next request may be on its way.
+_LINGER_S = 2.0
+
+# fmt: off
+_stuck = Failure(
+    Environment, "decode.failed", "",
+    QT_TRANSLATE_NOOP("engine", "The model engine could not go on computing."),
+    QT_TRANSLATE_NOOP("engine", "Send again; if it fails again, load the model anew."), "retry",
+)
+# fmt: on
+
+
+class Scheduler:
+    """Makes the answers of one session. Everything here runs on the thread that computes."""
+
+    def __init__(self, session: Session, gate: Gate) -> None:
+        self._session = session
+        self._gate = gate
+        self._waiting: deque[Job] = deque()
+        self._jobs: list[Job] = []
+        self._batches: dict[str, Batch] = {}
+        # seconds that went into reading and into writing since both had something to do
+        self._spent = {True: 0.0, False: 0.0}
+        self._turn = 0
+        self._wrote, self._wrote_s = 0, 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._waiting or self._jobs or any(each.busy for each in self._batches.values()))
+
+    @property
+    def linger_s(self) -> float | None:
+        """After how many seconds without anything to do ``rest`` is to be called; None when never."""
+        return _LINGER_S if self._batches else None
+
+    def rest(self) -> None:
+        """Nothing came for a while: free what only batches need."""
+        for each in self._batches.values():
+            each.close()
+        self._batches.clear()
+
+    def add(self, request: GenerateRequest, call: Call, arrived: float) -> None:
+        """Have a request answered. ``arrived`` is when it came (``time.monotonic``)."""
+        job = Job(request, call, arrived)
+        if request.batch and request.again is None:
+            if request.batch not in self._batches:
+                self._batches[request.batch] = Batch(self._session)
+            self._batches[request.batch].waiting.append(job)
+        else:
+            self._waiting.append(job)
+
+    def step(self) -> None:
+        """Do one piece of work."""
+        self._admit()
+        self._end_cancelled(self._jobs)
+        if self._jobs:
+            context = self._session.context
+            talks: list[Step] = [(job, job.made.next_piece(context)) for job in self._next()]
+            self._work(context, talks, self._jobs, gives_way=False)
+            return
+        for each in self._batches.values():
+            self._end_cancelled(each.waiting)
+            self._end_cancelled(each.jobs)
+            if each.busy:
+                each.fill()
+                steps = each.next()
+                if steps:
+                    self._work(each.context, steps, each.jobs, gives_way=True)
+                return
+
+    # Conversations ---------------------------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        """Begin what can begin."""
+        self._end_cancelled(self._waiting)
+        while self._waiting:
+            job = self._waiting[0]
+            try:
+                if job.generation is None:
+                    job.generation = self._session.generation(job.request, job.call.emit, job.arrived)
+                if not self._session.place(job.generation, [other.made for other in self._jobs]):
+                    return
+            except Exception as error:
+                self._waiting.popleft()
+                job.fail(error)
+                continue
+            self._jobs.append(self._waiting.popleft())
+            self._spent = {True: 0.0, False: 0.0}
+
+    def _next(self) -> list[Job]:
+        """Who computes now: one that reads, or all that write and may do so together."""
+        readers = [job for job in self._jobs if job.made.reading]
+        writers = [job for job in self._jobs if not job.made.reading]
+        if readers and (not writers or self._spent[True] <= self._spent[False]):
+            return [min(readers, key=lambda job: job.made.missing)]
+        groups = [[job] for job in writers if job.request.again is not None]
+        if together := [job for job in writers if job.request.again is None]:
+            groups.append(together)
+        self._turn += 1
+        return groups[self._turn % len(groups)]
+
+    # A step ----------------------------------------------------------------------------------------------------------
+
+    def _work(self, context: Context, steps: Sequence[Step], among: list[Job], *, gives_way: bool) -> None:
+        calls = [job.call for job, _ in steps if job is not None]
+        if context.model.recurrent and (gives_way or len(calls) > 1):
+            # a recurrent state that is left half-way is lost, so one step of others is not ended for one call
+            calls, gives_way = [], False
+        if not self._gate.open(calls, gives_way=gives_way):
+            return
+        reading = any(job is None or job.made.reading for job, _ in steps)
+        began = time.monotonic()
+        try:
+            rows = context.evaluate([piece for _, piece in steps])
+        except AbortedError:
+            return  # it has not happened: who was cancelled ends, the others do it again
+        except DecodeError as error:
+            log.warning("decode.failed code=%d", error.code)
+            for job, _ in steps:
+                if job is not None:
+                    self._drop(job, among, _stuck(details=f"llama_decode {error.code}"))
+            return
+        finally:
+            self._gate.close()
+        seconds = time.monotonic() - began
+        self._spent[reading] += seconds
+        for (job, piece), row in zip(steps, rows, strict=True):
+            if job is None:
+                continue
+            try:
+                job.made.evaluated(context, piece, row, seconds / len(steps))
+            except Exception as error:  # of this answer alone
+                self._drop(job, among, error)
+                continue
+            if job.made.reason is not None:
+                self._finish(job, among)
+        self._watch(context, steps, seconds, reading=reading)
+
+    def _end_cancelled(self, among: list[Job] | deque[Job]) -> None:
+        for job in [job for job in among if job.call.cancelled]:
+            if job.generation is not None:
+                job.generation.cancel()
+                self._finish(job, among)
+            else:
+                among.remove(job)
+                job.call.do(lambda: GenerateResult(FinishReason.CANCELLED, Stats()))
+
+    def _finish(self, job: Job, among: list[Job] | deque[Job]) -> None:
+        among.remove(job)
+        job.call.do(lambda: self._session.finish(job.made))
+        job.close()
+
+    def _drop(self, job: Job, among: list[Job], error: Exception) -> None:
+        among.remove(job)
+        job.fail(error)
+
+    # Threads ---------------------------------------------------------------------------------------------------------
+
+    def _watch(self, context: Context, steps: Sequence[Step], seconds: float, *, reading: bool) -> None:
+        """Have the number of threads follow what the machine has free."""
+        pace = self._session.pace
+        if pace is None:
+            return
+        if reading:
+            tokens = sum(len(piece.tokens) for _, piece in steps)
+            if tokens >= context.shape.chunk:  # whole chunks compare
+                context.set_threads(read=pace.read.done(tokens, seconds))
+        elif len(steps) == 1:
+            self._wrote, self._wrote_s = self._wrote + 1, self._wrote_s + seconds
+            if self._wrote_s >= _WATCH_S:
+                context.set_threads(write=pace.write.done(self._wrote, self._wrote_s))
+                self._wrote, self._wrote_s = 0, 0.0
