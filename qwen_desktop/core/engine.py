@@ -301,7 +301,8 @@ class LoadRequest(Struct, frozen=True):
     "k_q8_0" (keys alone in 8 bits, which needs no flash attention), and "auto" until ``core.tuning.filled`` has
     decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
     be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
-    processor while the rest of the layer is on a card.
+    processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
+    proved best here, where the engine chooses: it takes fewer while other programs compute.
     """
 
     path: str
@@ -314,6 +315,8 @@ class LoadRequest(Struct, frozen=True):
     read_threads: int | None = None
     streams: int | None = None
     experts_on_cpu: int | None = None
+    most_threads: int | None = None
+    most_read_threads: int | None = None
 
 
 class LoadProgress(Struct, frozen=True):

@@ -29,6 +29,8 @@ ROWS = (4, 16)
 FLOOR = 0.97
 #: What replaces the engine's own way must be so many times faster; threads that leave no core free, so many times.
 _GAIN, _ALL_CORES_GAIN = 1.05, 1.1
+#: With less of the processors than this a run says nothing about how many threads are best.
+_QUIET = 0.85
 #: Of the best way's speed, what 8-bit keys may cost where memory is short.
 _SHORT = 0.9
 #: Tokens that a usual turn reads and writes: a speed counts by the time that it takes of that.
@@ -263,6 +265,8 @@ def filled(request: LoadRequest, tuning: Tuning | None) -> LoadRequest:
         changes["kv_type"] = tuning.kv_type
     if request.flash_attention == AUTOMATIC and changes["kv_type"] == tuning.kv_type:
         changes["flash_attention"] = on_off
+    if tuning.share >= _QUIET:
+        changes.update(most_threads=tuning.threads, most_read_threads=tuning.read_threads)
     return replace(request, **changes)
 
 

@@ -124,8 +124,8 @@ class Pace:
     """The watches over writing and reading, which collapse differently. On two cores an answer begins with one thread
     and takes the other one while that is faster."""
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, *, most_write: int | None = None, most_read: int | None = None) -> None:
         most = usual_threads(cores)
         start = most if cores > 2 else 1
-        self.write = ThreadWatch(most, start)
-        self.read = ThreadWatch(most, start)
+        self.write = ThreadWatch(most_write or most, most_write or start if cores > 2 else 1)
+        self.read = ThreadWatch(most_read or most, most_read or start if cores > 2 else 1)

@@ -91,7 +91,7 @@ def load(
             raise load_errors.cannot_chat(Path(request.path).name)
         template.set_tokens(bos=model.bos, eos=model.eos)
         cores = cpu.cores()
-        threads = request.threads or usual_threads(cores)
+        threads = request.threads or request.most_threads or usual_threads(cores)
         context = _context(
             model, shape, request, threads=threads, room=_room(model, shape, base.own), flag=flag, gpu=library.gpu
         )
@@ -101,7 +101,9 @@ def load(
         raise
     seconds, held = time.monotonic() - began, model.resident_bytes(base)
     info = _info(library, request, context, template, seconds=seconds, held=held)
-    pace = autotune.Pace(cores) if request.threads is None else None
+    pace = None
+    if request.threads is None:
+        pace = autotune.Pace(cores, most_write=request.most_threads, most_read=request.most_read_threads)
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
     return Session(model, context, template, info, pace, base=base)

@@ -158,7 +158,10 @@ def test_threads_to_try() -> None:
 def test_a_load_takes_what_was_measured_where_it_leaves_the_choice() -> None:
     request = LoadRequest("/m.gguf", kv_type="auto")
     assert filled(request, None) == LoadRequest("/m.gguf", kv_type="f16")
-    assert filled(request, result(ON)) == LoadRequest("/m.gguf", flash_attention="on", kv_type="f16")
+    quiet = LoadRequest("/m.gguf", flash_attention="on", kv_type="f16", most_threads=3, most_read_threads=2)
+    assert filled(request, result(ON, threads=3)) == quiet
+    crowded = filled(request, replace(result(ON, threads=3), share=0.5))  # the threads of others were in it
+    assert crowded == replace(quiet, most_threads=None, most_read_threads=None)
     both = filled(request, result(KEYS))
     assert (both.flash_attention, both.kv_type) == ("off", "k_q8_0")
 
