@@ -21,10 +21,9 @@ from qwen_desktop.cli.one_run import CommandRun, OneRunSettings
 from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
 from qwen_desktop.core.paths import absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
-from qwen_desktop.core.tuning import DEFAULT_WAY, Tuning, Way, shown, speed
+from qwen_desktop.core.tuning import CROWDED, DEFAULT_WAY, Tuning, Way, shown, speed
 from qwen_desktop.services.events import EngineChanged, ModelStatus, Notified
 from qwen_desktop.services.services import Services
-from qwen_desktop.services.tuning import CROWDED
 
 _ON, _OFF = QT_TRANSLATE_NOOP("tuning", "on"), QT_TRANSLATE_NOOP("tuning", "off")
 _TYPES = {
@@ -59,7 +58,9 @@ async def tune(run: CommandRun, model: str | None, *, seconds: float, depth: int
             console.line(line)
     if result.share < CROWDED:
         template = QT_TRANSLATE_NOOP(
-            "tuning", "Other programs took {percent} % of the processors meanwhile: measure again when they have ended."
+            "tuning",
+            "Other programs took {percent} % of the processors meanwhile, so nothing was changed: measure again when"
+            " they have ended.",
         )
         console.warn(fill(template, {"percent": round(100 * (1 - result.share))}))
     return 0
@@ -102,7 +103,8 @@ def lines(name: str, result: Tuning) -> Iterator[str]:
             "tuning", "After %n token(s): answers {times} times as fast as with llama.cpp's defaults."
         )
         yield fill(template, {"n": gain.depth, "times": f"{gain.write:.2f}"})
-    yield QT_TRANSLATE_NOOP("tuning", "It is used from the model's next load on, where the settings say Automatic.")
+    if result.share >= CROWDED:
+        yield QT_TRANSLATE_NOOP("tuning", "It is used from the model's next load on, where the settings say Automatic.")
 
 
 def _table(result: Tuning) -> Iterator[list[str]]:

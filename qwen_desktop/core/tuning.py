@@ -29,7 +29,9 @@ ROWS = (4, 16)
 FLOOR = 0.97
 #: What replaces the engine's own way must be so many times faster; threads that leave no core free, so many times.
 _GAIN, _ALL_CORES_GAIN = 1.05, 1.1
-#: With less of the processors than this a run says nothing about how many threads are best.
+#: With less of the processors than this a run says more about other programs: nothing is chosen by it.
+CROWDED = 0.7
+#: With less than this it says nothing about how many threads are best.
 _QUIET = 0.85
 #: Of the best way's speed, what 8-bit keys may cost where memory is short.
 _SHORT = 0.9

@@ -153,8 +153,10 @@ class Run:
 
     def result(self, *, whole: bool) -> Tuning:
         """What follows from what was measured so far."""
+        share = self._got / self._wanted if self._wanted else 1.0
+        trials = tuple(self._trials)
         way, threads, read_threads, rows = tuning.choose(
-            trials := tuple(self._trials),
+            trials if share >= tuning.CROWDED else (),
             own=self._own,
             own_threads=self._own_threads,
             cores=self._cores,
@@ -175,7 +177,7 @@ class Run:
             trials=trials,
             seconds=round(self.spent, 3),
             taken_at=time.time(),
-            share=round(self._got / self._wanted, 3) if self._wanted else 1.0,
+            share=round(share, 3),
             whole=whole,
         )
 

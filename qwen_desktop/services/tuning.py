@@ -15,7 +15,6 @@ import logging
 import statistics
 from collections.abc import Callable, Coroutine
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,6 @@ _LONGEST_FILE = 4 << 20
 IDLE_S = 8.0
 #: A battery with less than this is not used for it, in percent.
 _BATTERY = 100 / 3
-#: With less of the processors than this a result says more about other programs: it is done again another time.
-CROWDED = 0.7
 #: So often a run is begun by itself for a model before the app is started again.
 _ATTEMPTS = 3
 #: How much of the history tells the usual depth, in answers.
@@ -206,8 +203,9 @@ class Tuner:
         depth: int | None = None,
         on_progress: Callable[[float], None] = lambda _fraction: None,
     ) -> Tuning:
-        """Measure a model, loaded first where it must be, and keep the result. ``depth`` None is that of the user's
-        answers. One run at a time: a second one waits for nothing, it ends the first. Raises ``AppError``.
+        """Measure a model, loaded first where it must be, and keep the result, unless other programs took so much of
+        the processors that it says nothing (``core.tuning.CROWDED``). ``depth`` None is that of the user's answers. One
+        run at a time: a second one ends the first. Raises ``AppError``.
         """
         if isinstance(ref, GuideRef):
             raise _guide()
@@ -249,12 +247,9 @@ class Tuner:
         seconds: float = tuning.SECONDS,
         depth: int | None = None,
         on_progress: Callable[[float], None] = lambda _fraction: None,
-        *,
-        least: float = 0.0,
     ) -> Tuning:
-        """The result, kept unless the run got less than ``least`` of the processors."""
         plain = _plain(ref)
-        work = self._work(plain, seconds, depth, on_progress, least)
+        work = self._work(plain, seconds, depth, on_progress)
         task = asyncio.create_task(work, name="tuning.run")
         self._run = plain, 0.0, task
         self._tell(plain)
@@ -272,7 +267,7 @@ class Tuner:
             self._tell(plain)
 
     async def _work(
-        self, ref: ModelRef, seconds: float, depth: int | None, on_progress: Callable[[float], None], least: float
+        self, ref: ModelRef, seconds: float, depth: int | None, on_progress: Callable[[float], None]
     ) -> Tuning:
         machine = self._machines.known or await self._machines.machine()
         engine = self._engines.loaded(ref)
@@ -298,7 +293,7 @@ class Tuner:
             if result.seconds >= 0.9 * seconds:
                 raise _nothing(round(seconds))
             raise interrupted()
-        if result.share >= least:
+        if result.share >= tuning.CROWDED:
             await self.kept.add(info, machine, result)
         log.info("tuning.done seconds=%.1f share=%.2f", result.seconds, result.share)
         return result
@@ -362,7 +357,7 @@ class Tuner:
             return
         self._attempts[info.local.sha256] = self._attempts.get(info.local.sha256, 0) + 1
         try:
-            await self._measured(ref, least=CROWDED)
+            await self._measured(ref)
         except (AppError, OSError) as error:
             log.info("tuning.ended kind=%s", type(error).__name__)
 
@@ -380,6 +375,8 @@ def _plain(ref: ModelRef) -> ModelRef:
 @functools.cache
 def _engine() -> str:
     """The engine as a loaded model's ``ModelInfo`` names it (``engine.bindings``, which the app never imports)."""
+    from importlib import metadata  # noqa: PLC0415 - brings email along, and only a tuned model needs it
+
     try:
         return f"llama-cpp-python {metadata.version('llama-cpp-python')}"
     except metadata.PackageNotFoundError:

@@ -8,7 +8,7 @@ from qwen_desktop.core import settings as core
 from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.model_ref import AUTOMATIC, FileRef
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
-from qwen_desktop.core.tuning import Tuning
+from qwen_desktop.core.tuning import CROWDED, Tuning
 from qwen_desktop.services.events import MachineChanged, ModelChanged, ModelState, SettingsChanged, TuningChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.ui_context import UiContext
@@ -110,8 +110,17 @@ class TuningCard(Card):
             return isinstance(error, Cancelled)  # skipped, or an answer came first: nobody need be told
 
         self._ui.operations.run(
-            self._tuner.tune(FileRef(self._state.path)), owner=self, busy=self.measure, on_error=failed
+            self._tuner.tune(FileRef(self._state.path)),
+            owner=self,
+            busy=self.measure,
+            on_done=self._measured,
+            on_error=failed,
         )
+
+    def _measured(self, result: Tuning) -> None:
+        if result.share < CROWDED:
+            sentence = self.tr("Other programs keep this computer busy, so nothing was changed. Measure again later.")
+            self._ui.notify.toast(sentence)
 
     def _forget(self) -> None:
         self._ui.operations.run(self._tuner.forget(self._state.path), owner=self, busy=self.forget)
