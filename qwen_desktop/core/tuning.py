@@ -2,7 +2,8 @@
 
 Other programs only ever make a piece of work slower, so a way's speed is the best that was seen of it. What the engine
 does by itself stays unless something else is clearly better, since a difference within the noise is none; and nothing
-is chosen that writes slower than llama.cpp's own defaults would, at any depth that was measured.
+is chosen that writes slower than llama.cpp's own defaults would at the depth that is tuned for. A conversation passes
+all depths on its way there: what is slower at its beginning must make the whole way clearly faster.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ LEAST_DEPTH = 256
 #: What a number of rows in a batch can be: the kernels of K-quants have tiles of these.
 ROWS = (4, 16)
 
-#: Nothing that writes slower than this part of llama.cpp's defaults is chosen.
-FLOOR = 0.97
+#: Nothing that writes slower than this part of llama.cpp's defaults is chosen, but for the beginning of conversations
+#: where the whole way to the depth that is tuned for is so many times faster.
+FLOOR, OUTWEIGHED = 0.97, 1.2
 #: What replaces the engine's own way must be so many times faster; threads that leave no core free, so many times.
 _GAIN, _ALL_CORES_GAIN = 1.05, 1.1
 #: With less of the processors than this a run says more about other programs: nothing is chosen by it.
@@ -183,15 +185,20 @@ def threads_to_try(cores: int, own: int, performance: int | None) -> tuple[int, 
     return tuple(sorted((count for count in wanted if 1 <= count <= cores), reverse=True))
 
 
-def allowed(trials: Sequence[Trial], way: Way, threads: int, cores: int) -> bool:
-    """Whether a way writes at ``FLOOR`` of llama.cpp's defaults or more, at every depth where these were measured."""
+def allowed(trials: Sequence[Trial], way: Way, threads: int, *, cores: int, depth: int) -> bool:
+    """Whether a way writes at ``FLOOR`` of llama.cpp's defaults or more, wherever these were measured. At other depths
+    than ``depth`` it need not where it is ``OUTWEIGHED``: seconds a token grow evenly with depth, so those at both ends
+    say what the whole way takes."""
     if (way, threads) == (DEFAULT_WAY, cores):
         return True
     depths = {t.depth for t in trials if (t.work, t.way, t.threads) == ("write", DEFAULT_WAY, cores)}
-    return all(
-        speed(trials, "write", way, threads, depth) >= FLOOR * speed(trials, "write", DEFAULT_WAY, cores, depth)
-        for depth in depths
-    )
+    ours = {each: speed(trials, "write", way, threads, each) for each in depths}
+    theirs = {each: speed(trials, "write", DEFAULT_WAY, cores, each) for each in depths}
+    slower = [each for each in depths if ours[each] < FLOOR * theirs[each]]
+    if depth in slower or any(not ours[each] for each in slower):
+        return False
+    both = [sum(1 / reached[each] for each in depths) for reached in (theirs, ours)]
+    return not slower or both[0] >= OUTWEIGHED * both[1]
 
 
 def choose(
@@ -203,7 +210,7 @@ def choose(
     """
     here = [trial for trial in trials if trial.depth == depth and trial.tokens_per_s > 0]
     measured = {(trial.way, trial.threads) for trial in here if trial.work == "write"}
-    fit = [one for one in sorted(measured, key=_order) if allowed(trials, *one, cores)]
+    fit = [one for one in sorted(measured, key=_order) if allowed(trials, *one, cores=cores, depth=depth)]
     if not fit:
         return own, own_threads, own_threads, _rows(trials)
     slowest = min((trial.tokens_per_s for trial in here if trial.work == "read"), default=float("inf"))

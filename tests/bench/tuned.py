@@ -7,7 +7,9 @@ machine (it says how much of the processors it got)::
 
     python -m tests.bench.tuned
 
-The verdict is "ok" where answers are at least 1.5 times as fast at 4,096 tokens, and nowhere below 0.97.
+The verdict is "ok" where answers are at least 1.5 times as fast at 4,096 tokens, and nowhere below 0.97. Where the
+kernels of the processor make flash attention faster in short conversations and slower in long ones, no one way can be
+both; the figures then say what is gained and lost.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from qwen_desktop.core import settings as core
 from qwen_desktop.core.errors import Cancelled
 from qwen_desktop.core.model_ref import AUTOMATIC, FileRef
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
-from qwen_desktop.core.tuning import CROWDED, Tuning
+from qwen_desktop.core.tuning import CROWDED, FLOOR, Tuning
 from qwen_desktop.services.events import MachineChanged, ModelChanged, ModelState, SettingsChanged, TuningChanged
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.ui_context import UiContext
@@ -142,4 +142,9 @@ def _gained(result: Tuning) -> str:
         "TuningCard", "After %n token(s), answers are {times} times as fast as with llama.cpp's own defaults.",
         "", gain.depth,
     )  # fmt: skip
-    return texts.fill(sentence, times=texts.number(gain.write, 1))
+    told = texts.fill(sentence, times=texts.number(gain.write, 1))
+    first = next((gain.write for gain in result.gains if gain.depth == 0), 0.0)
+    if 0 < first < FLOOR:
+        begins = texts.translate("TuningCard", "At the beginning of a chat they are {times} times as fast.")
+        told += " " + texts.fill(begins, times=texts.number(first, 1))
+    return told

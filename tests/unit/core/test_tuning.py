@@ -12,6 +12,7 @@ from qwen_desktop.core.packed import from_json, pack, to_json, unpack
 from qwen_desktop.core.tuning import (
     DEFAULT_WAY,
     FLOOR,
+    OUTWEIGHED,
     ROWS,
     Trial,
     Tuning,
@@ -65,8 +66,14 @@ def test_noise_changes_nothing() -> None:
 
 
 def test_what_writes_slower_than_the_defaults_at_one_depth_is_not_chosen() -> None:
-    assert chosen([*written(OFF, 2, 30.0, 18.6), *written(ON, 2, 40.0, 12.2)])[0] == ON
+    assert chosen([*written(OFF, 2, 30.0, 14.0), *written(ON, 2, 40.0, 12.2)])[0] == ON
     assert chosen([*written(OFF, 2, 40.0, 11.0), *written(ON, 2, 40.0, 12.2)])[0] == ON
+
+
+def test_a_slower_beginning_is_outweighed_by_a_much_faster_rest() -> None:
+    """One thread of a Zen 4 core, seconds of the processor: without flash attention 0.7 at first, 1.9 at 4,096."""
+    assert chosen([*written(OFF, 1, 37.9, 9.3), *written(ON, 1, 51.8, 4.9)], threads=1, cores=1)[0] == OFF
+    assert chosen([*written(OFF, 1, 37.9, 28.7), *written(ON, 1, 51.8, 28.0)], threads=1, cores=1)[0] == ON
 
 
 def test_nothing_measured_leaves_all_as_it_is() -> None:
@@ -127,9 +134,12 @@ def test_never_slower_than_the_defaults_and_never_a_change_for_nothing(seed: int
     dice.shuffle(trials)
     way, write, read, _ = chosen(trials, own=own, threads=threads, cores=cores, short=dice.random() < 0.3)
     assert 1 <= write <= cores and 1 <= read <= cores
-    for depth in (0, DEPTH):
-        ours, theirs = speed(trials, "write", way, write, depth), speed(trials, "write", ON, cores, depth)
-        assert ours >= FLOOR * theirs
+    ours, theirs = (
+        [speed(trials, "write", *one, depth) for depth in (0, DEPTH)] for one in ((way, write), (ON, cores))
+    )
+    assert ours[1] >= FLOOR * theirs[1]
+    whole = sum(1 / each for each in theirs) / sum(1 / each for each in ours)
+    assert ours[0] >= FLOOR * theirs[0] or whole >= OUTWEIGHED
     again = chosen(sorted(trials, key=repr), own=own, threads=threads, cores=cores, short=False)
     assert again == chosen(trials, own=own, threads=threads, cores=cores, short=False)
 
