@@ -180,6 +180,7 @@ class ScriptedEngine:
     """``script`` is one answer for all requests or makes one for each. Everything asked of it is kept in lists.
 
     ``load_s`` is how long a load takes, in ten steps; ``load_error`` is raised at its end. ``crash`` ends its "worker".
+    ``parallel`` is how many answers it says it works on at once; ``most`` how many it had to, without those of batches.
     """
 
     def __init__(
@@ -190,6 +191,7 @@ class ScriptedEngine:
         load_error: AppError | None = None,
         context: int = 4096,
         guide: bool = False,
+        parallel: int = 1,
     ) -> None:
         self._script = script or Script()
         self._load_s = load_s
@@ -206,7 +208,9 @@ class ScriptedEngine:
         self.tuned: Tuning | None = None
         self.tune_gate = asyncio.Event()
         self.closed = False
-        self.running = 0
+        self.parallel = parallel
+        self.running = self.most = 0
+        self._answering: list[GenerateRequest] = []
 
     @property
     def info(self) -> ModelInfo | None:
@@ -243,6 +247,7 @@ class ScriptedEngine:
             memory_bytes=2_000_000,
             resident_bytes=self.resident_bytes,
             mapped_bytes=self.mapped_bytes,
+            parallel=self.parallel,
         )
         self._info = ModelInfo(
             name=request.path.rsplit("/", 1)[-1].removesuffix(".gguf"),
@@ -260,10 +265,13 @@ class ScriptedEngine:
             raise RuntimeError("no model is loaded")
         self.requests.append(request)
         self.running += 1
+        self._answering.append(request)
+        self.most = max(self.most, sum(not asked.batch for asked in self._answering))
         try:
             yield ScriptedRun(self._script(request) if callable(self._script) else self._script, request, self._check)
         finally:
             self.running -= 1
+            self._answering.remove(request)
 
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """A guess."""

@@ -24,7 +24,8 @@ def weight(path: str) -> int:
 
 class Computer:
     """Memory of ``total`` bytes, and the engines that were made. Of a model's bytes the share ``mapped`` are pages of
-    its file, which systems count as free. A load takes ``load_s``; ``refusals`` has names of files that do not load.
+    its file, which systems count as free. A load takes ``load_s``; ``refusals`` has names of files that do not load. An
+    engine works on ``parallel`` answers at once.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Computer:
         self.script = script
         self.made: list[Heavy] = []
         self.loading: Heavy | None = None
+        self.loads: list[LoadRequest] = []
         self.most = 0
         self.refusals: set[str] = set()
         self.cards = 0
+        self.parallel = 1
 
     def __call__(self) -> Heavy:
         engine = Heavy(self)
@@ -67,7 +70,7 @@ class Heavy(ScriptedEngine):
     """An engine that takes memory from when its load begins until it is closed or crashes."""
 
     def __init__(self, computer: Computer) -> None:
-        super().__init__(computer.script, load_s=computer.load_s)
+        super().__init__(computer.script, load_s=computer.load_s, parallel=computer.parallel)
         self._computer = computer
         self.path = ""
 
@@ -78,6 +81,7 @@ class Heavy(ScriptedEngine):
         assert not self.closed, "a closed engine is loaded"
         assert not self.running, "an engine is loaded while it answers"
         computer.loading = self
+        computer.loads.append(request)
         self.path, self.resident_bytes = request.path, weight(request.path)
         self.mapped_bytes = int(self.resident_bytes * computer.mapped)
         self.gpu_layers = computer.cards if request.gpu_layers != 0 else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from qwen_desktop.core.engine import FinishReason, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, Recipe, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Part, Role
@@ -40,6 +40,8 @@ class Provenance(Struct, frozen=True):
 
     ``model_sha256`` hashes the file's header, tensor table and size (see ``core.gguf.fingerprint``), not the whole
     file. ``settings`` are the load settings in force; ``seed`` is the one really used, also when it was drawn.
+    ``recipe`` is what a local model needs to say the same again, exactly; of an answer that it made in several
+    generations, for the last one.
     """
 
     model_path: str
@@ -52,6 +54,7 @@ class Provenance(Struct, frozen=True):
     engine: str
     settings: dict[str, Any] = field(default_factory=dict)
     guide: bool = False
+    recipe: Recipe | None = None
 
 
 class Status(StrEnum):

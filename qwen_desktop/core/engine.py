@@ -232,7 +232,7 @@ class LocalInfo(Struct, frozen=True):
     this computer alone. ``resident_bytes`` is what the model took of main memory by being loaded: the process's own
     and the touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in
     use, which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is
-    how many tokens of a prompt are evaluated at once.
+    how many tokens of a prompt are evaluated at once, ``parallel`` how many answers it works on at once.
     """
 
     path: str
@@ -255,6 +255,7 @@ class LocalInfo(Struct, frozen=True):
     resident_bytes: int = 0
     mapped_bytes: int = 0
     batch: int = 0
+    parallel: int = 1
 
 
 class ModelInfo(Struct, frozen=True):

@@ -134,8 +134,8 @@ class LocalWorkerEngine:
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[_Run, None]:
-        """Start an answer; several wait for one another in the worker. Raises ``AppError``, also when no model is
-        loaded; after a crash that says so.
+        """Start an answer; several are made at once, as far as the worker can. Raises ``AppError``, also when no model
+        is loaded; after a crash that says so.
 
         Leaving the context early (also by a cancelled task) stops the answer.
         """

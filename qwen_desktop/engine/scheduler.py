@@ -48,7 +48,7 @@ class Scheduler:
         self._waiting: deque[Job] = deque()
         self._jobs: list[Job] = []
         self._batches: dict[str, Batch] = {}
-        # seconds that went into reading and into writing since both had something to do
+        # seconds that went into reading and into writing since there were both to do
         self._spent = {True: 0.0, False: 0.0}
         self._turn = 0
         self._wrote, self._wrote_s = 0, 0.0
@@ -115,12 +115,13 @@ class Scheduler:
                 job.fail(error)
                 continue
             self._jobs.append(self._waiting.popleft())
-            self._spent = {True: 0.0, False: 0.0}
 
     def _next(self) -> list[Job]:
         """Who computes now: one that reads, or all that write and may do so together."""
         readers = [job for job in self._jobs if job.made.reading]
         writers = [job for job in self._jobs if not job.made.reading]
+        if not (readers and writers):
+            self._spent = {True: 0.0, False: 0.0}
         if readers and (not writers or self._spent[True] <= self._spent[False]):
             return [min(readers, key=lambda job: job.made.missing)]
         groups = [[job] for job in writers if job.request.again is not None]

@@ -1,8 +1,9 @@
 """Asking and answering: send, regenerate, stop; answers are saved while they come.
 
 Each answer is a task, made by the model that it was asked of: the conversation's own, else the one chosen at that
-moment. Answers of one model take turns, first come, first served; one conversation has one answer at a time. What is
-shown is on the disk at most a second later, or, when the disk refuses, in memory until it takes it.
+moment. A model answers as many conversations at once as its engine works on, the others wait, first come, first served;
+one conversation has one answer at a time. What is shown is on the disk at most a second later, or, when the disk
+refuses, in memory until it takes it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The engines: which models are in memory, whose turn it is, and who must leave when another one needs the room.
+"""The engines: which models are in memory, and who must leave when another one needs the room.
 
 Everybody who wants an answer leases the engine of a model by its ``ModelRef``. There is one record a file: two ways of
-loading it take turns in one engine, so that no weights lie in memory twice. Within a record turns go by priority, then
-first come, first served; so do loads, of which one runs at a time.
+loading it take turns in one engine, so that no weights lie in memory twice. Whose turn it is, and who shares an engine,
+``leases`` says. Loads go in the order of those who wait for them, one at a time.
 
 What fits into memory stays. When the next model does not fit, those that nobody uses leave, the one used least recently
 first; one that answers never leaves: the load waits for its end, and meanwhile nobody who came later gets a turn. The
@@ -17,14 +17,13 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from msgspec import structs
 
-from qwen_desktop.core.engine import LoadRequest, LocalEngine, LocalInfo
+from qwen_desktop.core.engine import LoadRequest, LocalEngine
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
 from qwen_desktop.core.model_ref import AUTOMATIC, FileRef, GuideRef, LoadOptions, ModelRef, merged
@@ -33,67 +32,14 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.tuning import filled
 from qwen_desktop.hardware import memory
 from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, ModelStatus, Notified, SettingsChanged
+from qwen_desktop.services.leases import IDLE, Ask, Leases, OnWait, Priority, Record, closing
 from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
 
-OnLoad: TypeAlias = Callable[[int], None]
-
-_IDLE = EngineState()
-
 
 def _untold(_ahead: int) -> None:
     """For those who need not know what they wait for."""
-
-
-class Priority(IntEnum):
-    """Who goes first: someone at the window, a program at the API, batches, titles of chats."""
-
-    WINDOW = 0
-    API = 1
-    BATCH = 2
-    TITLE = 3
-
-
-class _Record:
-    """What is known of one model."""
-
-    def __init__(self, ref: ModelRef, path: str) -> None:
-        self.ref = ref
-        self.path = path
-        self.state = _IDLE
-        self.engine: LocalEngine | None = None
-        #: what ``engine`` was loaded with
-        self.request: LoadRequest | None = None
-        self.load: asyncio.Task[None] | None = None
-        #: whose turn it is
-        self.holder: _Ask | None = None
-        self.used = 0.0
-        #: why the last load failed, or the engine ended
-        self.problem: Problem | None = None
-        #: the load that failed last: what was asked for, and a number that those who waited for it are below
-        self.failed: tuple[LoadRequest, int] | None = None
-        self.rest: asyncio.TimerHandle | None = None
-
-    @property
-    def local(self) -> LocalInfo | None:
-        """The model in memory, None when there is none."""
-        info = self.engine.info if self.engine is not None else None
-        return info.local if info is not None else None
-
-    @property
-    def busy(self) -> bool:
-        """Whether somebody works with the engine. Who only waits for a load of it does not need it kept."""
-        return self.local is not None and self.holder is not None and self.load is None
-
-
-class _Ask(NamedTuple):
-    """Somebody who wants a turn, to have a lease or only to load or unload. The smallest goes first."""
-
-    priority: Priority
-    number: int
-    record: _Record
-    leases: bool
 
 
 class Engines:
@@ -132,42 +78,40 @@ class Engines:
         self._free = free
         self._clock = clock
         self._minute_s = minute_s
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Record] = {}
         self._numbers = itertools.count()
-        self._asks: list[_Ask] = []
-        #: who waits for a load to begin; whose load runs; for whom there is not enough memory yet
-        self._loads: list[_Ask] = []
-        self._loading: _Ask | None = None
-        self._short: _Ask | None = None
-        self._sleepers: list[asyncio.Future[None]] = []
+        #: the guide is so small that it is in nobody's way
+        self._leases = Leases(lambda record: record.path == self._guide)
+        #: who waits for a load to begin; whose load runs
+        self._loads: list[Ask] = []
+        self._loading: Ask | None = None
         self._leaving: set[asyncio.Task[None]] = set()
-        self._closed = False
         bus.subscribe(SettingsChanged, self._on_settings)
 
     # Asking ------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnLoad = _untold
+        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnWait = _untold
     ) -> AsyncIterator[LocalEngine]:
-        """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left.
+        """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left; others
+        may have it at the same time.
 
         ``on_load`` is told 0 when a load must be waited for, of which ``EngineChanged`` has the progress, and how many
-        others must end before it, whenever that is another number: they have their turn of the model before, or there
-        is not enough memory for all. Raises ``AppError``. A caller that is
+        others must end before it, whenever that is another number: they have their turn of the model before and it
+        cannot be shared with them, or there is not enough memory for all. Raises ``AppError``. A caller that is
         cancelled does not end a load that runs: the next one finds it further on. Nobody may wait for a lease while
         holding one: there may not be memory for both.
         """
         async with self._turn(ref, priority, on_load) as ask:
-            yield await self._ready(ask, _wished(ref), on_load)
+            yield await self._ready(ask, on_load)
 
     async def load(self, ref: ModelRef) -> None:
         """Have the model in memory. Raises ``AppError``."""
         record = self._record(ref)
-        options = _wished(ref)
-        if record.request != self._request(record, options) or record.local is None or record.load is not None:
+        if not record.is_loaded_as(self._request(record, _wished(ref))):
             async with self._turn(ref, Priority.WINDOW, leases=False) as ask:
-                await self._ready(ask, options, _untold)
+                await self._ready(ask, _untold)
 
     def state(self, ref: ModelRef) -> EngineState:
         """What the model is doing."""
@@ -182,7 +126,7 @@ class Engines:
     @property
     def busy(self) -> bool:
         """Whether somebody has a turn or waits for one, with whatever model."""
-        return bool(self._asks)
+        return bool(self._leases.asks)
 
     def resident(self) -> tuple[str, ...]:
         """Paths of the models in memory, least recently used first."""
@@ -194,13 +138,13 @@ class Engines:
         it from there; what was loaded from the old place leaves memory as soon as nobody works with it."""
         for path, record in list(self._records.items()):
             there = self._records.get(new := where(path))
-            if new == path or (there is not None and (there.engine is not None or self._wanted(there))):
+            if new == path or (there is not None and (there.engine is not None or self._leases.wanted(there))):
                 continue
             self._records[new] = self._records.pop(path)
             state = record.state
-            self._tell(record, _IDLE)
+            self._tell(record, IDLE)
             record.ref, record.path = FileRef(new), new
-            if record.holder is None and record.load is None:
+            if not record.held and record.load is None:
                 self._take_out(record)
             else:
                 self._tell(record, state)
@@ -209,28 +153,28 @@ class Engines:
 
     async def unload(self, ref: ModelRef) -> None:
         """Free the memory of a model; its next lease loads it again. Waits for a running answer."""
-        async with self._turn(ref, Priority.WINDOW, leases=False) as ask:
+        async with self._turn(ref, Priority.WINDOW, leases=False, loads=False) as ask:
             await self._end_load(ask.record)
             await self._evict(ask.record)
 
     async def drop(self, ref: ModelRef) -> None:
         """Give up the load of a model that nobody waits for: it was chosen, and now another one is."""
         record = self._record(ref)
-        if not self._wanted(record):
+        if not self._leases.wanted(record):
             await self._end_load(record)
 
     async def free(self, path: str) -> None:
         """Have the model of a file leave memory unless somebody uses it or waits for it: the file is to be deleted."""
         record = self._records.get(path)
-        if record is not None and not self._wanted(record):
+        if record is not None and not self._leases.wanted(record):
             await self._end_load(record)
-            if record.local is not None and not self._wanted(record):
+            if record.local is not None and not self._leases.wanted(record):
                 await self._evict(record)
 
     def refuse(self) -> None:
         """Begin nothing any more, and send away who waits for a turn: each would begin the next load."""
-        self._closed = True
-        self._wake()
+        self._leases.closed = True
+        self._leases.wake()
 
     async def aclose(self) -> None:
         """End all engines at once, also one that is loading and hangs. Cancelled, it kills them. Safe to call twice."""
@@ -247,75 +191,45 @@ class Engines:
 
     # Turns -------------------------------------------------------------------------------------------------------
 
-    def _record(self, ref: ModelRef) -> _Record:
+    def _record(self, ref: ModelRef) -> Record:
         path = self._guide if isinstance(ref, GuideRef) else ref.path
         if path not in self._records:
-            self._records[path] = _Record(GuideRef() if path == self._guide else FileRef(path), path)
+            self._records[path] = Record(GuideRef() if path == self._guide else FileRef(path), path)
         return self._records[path]
 
     @contextlib.asynccontextmanager
     async def _turn(
-        self, ref: ModelRef, priority: Priority, on_wait: OnLoad = _untold, *, leases: bool = True
-    ) -> AsyncIterator[_Ask]:
-        record = self._record(ref)
-        ask = _Ask(priority, next(self._numbers), record, leases)
-
-        def is_next() -> bool:
-            if self._is_next(ask):
-                return True
-            on_wait(sum(o.leases and o.record is record and (o < ask or o is record.holder) for o in self._asks))
-            return False
-
-        self._asks.append(ask)
+        self,
+        ref: ModelRef,
+        priority: Priority,
+        on_wait: OnWait = _untold,
+        *,
+        leases: bool = True,
+        loads: bool = True,
+    ) -> AsyncIterator[Ask]:
+        record, began = self._record(ref), False
+        wanted = partial(self._request, record, _wished(ref)) if loads else None
+        ask = Ask(priority, next(self._numbers), record, leases, wanted)
         try:
-            await self._until(is_next)
-            record.holder = ask
-            yield ask
+            async with self._leases.turn(ask, on_wait):
+                began = True
+                yield ask
         finally:
-            self._asks.remove(ask)
-            if record.holder is ask:
-                record.holder = None
+            if began:
                 record.used = self._clock()
                 self._rest(record)
             self._give_up_unwanted()
-            self._wake()
+            self._leases.wake()
 
-    def _is_next(self, ask: _Ask) -> bool:
-        record = ask.record
-        if record.holder is not None or ask != min(other for other in self._asks if other.record is record):
-            return False
-        short = self._short
-        if short is None or ask < short or record is self._records.get(self._guide):  # the guide is in nobody's way
-            return True
-        return record is short.record or record.local is None
-
-    def _wanted(self, record: _Record) -> bool:
-        return any(ask.record is record for ask in self._asks)
-
-    async def _until(self, ready: Callable[[], object]) -> None:
-        """Wait for something that turns, loads and ends change. Raises ``Cancelled`` when all is being closed."""
-        while not ready():
-            if self._closed:
-                raise _closing()
-            sleeper = asyncio.get_running_loop().create_future()
-            self._sleepers.append(sleeper)
-            try:
-                await sleeper
-            finally:
-                self._sleepers.remove(sleeper)
-
-    def _wake(self) -> None:
-        for sleeper in self._sleepers:
-            if not sleeper.done():
-                sleeper.set_result(None)
-
-    async def _ready(self, ask: _Ask, options: LoadOptions, on_load: OnLoad) -> LocalEngine:
-        """The engine with the model in it, loaded first where it must be."""
-        record = ask.record
+    async def _ready(self, ask: Ask, on_load: OnWait) -> LocalEngine:
+        """The engine with the model in it, loaded first where it must be; from then on others may share it."""
+        record, wanted = ask.record, ask.wanted
         loaded: LoadRequest | None = None
-        while not self._closed:
-            request = self._request(record, options)
-            if record.load is None and record.engine is not None and record.local and record.request == request:
+        while not self._leases.closed and wanted is not None:
+            request = wanted()
+            shared = ask in record.sharing
+            if record.engine is not None and (shared or record.is_loaded_as(request)):
+                self._leases.share(ask)
                 return record.engine
             failed = record.failed is not None and record.failed[0] == request and ask.number < record.failed[1]
             if record.problem is not None and (failed or loaded == request):
@@ -326,11 +240,11 @@ class Engines:
                 record.load.add_done_callback(told_already)
                 loaded = request
             await asyncio.wait({record.load})
-        raise _closing()
+        raise closing()
 
     # Loading -----------------------------------------------------------------------------------------------------
 
-    def _request(self, record: _Record, options: LoadOptions) -> LoadRequest:
+    def _request(self, record: Record, options: LoadOptions) -> LoadRequest:
         settings, path = self._preferences.settings.engine, record.path
         if path == self._guide:
             # The guide is tiny and trained for one context: of the settings only the threads concern it.
@@ -339,14 +253,16 @@ class Engines:
         template = self._template(path) if self._template is not None else None
         return LoadRequest(path, **{"kv_type": AUTOMATIC, **merged(settings, kept, options)}, template=template)
 
-    async def _load(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
+    async def _load(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Wait for the loads before this one and for memory, then load."""
         record = ask.record
         self._loads.append(ask)
         self._give_up_unwanted()
-        self._wake()  # what is to be loaded anew may leave memory
+        self._leases.wake()  # what is to be loaded anew may leave memory
         try:
-            await self._until(lambda: self._loading is None and ask == min(self._loads))
+            await self._leases.until(
+                lambda: self._loading is None and ask is min(self._loads, key=self._leases.urgency)
+            )
             self._loading = ask
             record.problem = record.failed = None
             if request.path != self._guide:
@@ -355,7 +271,7 @@ class Engines:
             await self._read(record, request)
         except (Cancelled, asyncio.CancelledError):
             if record.state.status is ModelStatus.LOADING:
-                self._tell(record, _IDLE)
+                self._tell(record, IDLE)
             raise
         except Exception as error:
             record.problem = problem_of(error)
@@ -368,9 +284,9 @@ class Engines:
             if self._loading is ask:
                 self._loading = None
             record.load = None
-            self._wake()
+            self._leases.wake()
 
-    async def _read(self, record: _Record, request: LoadRequest) -> None:
+    async def _read(self, record: Record, request: LoadRequest) -> None:
         began = self._clock()
         state = EngineState(ModelStatus.LOADING)
         self._tell(record, state)
@@ -385,8 +301,8 @@ class Engines:
                 size, seconds = progress.total_bytes or state.size_bytes, self._clock() - began
                 state = EngineState(ModelStatus.LOADING, progress.fraction, size, seconds)
                 self._tell(record, state)
-            if self._closed:
-                raise _closing()
+            if self._leases.closed:
+                raise closing()
             info = engine.info
             if info is None:
                 raise error_of(record.problem) if record.problem is not None else RuntimeError("no model is loaded")
@@ -394,6 +310,7 @@ class Engines:
             await asyncio.shield(self._take_out(record))
             raise
         size = info.local.size_bytes if info.local is not None else state.size_bytes
+        record.parallel = max(1, info.local.parallel) if info.local is not None else 1
         seconds = self._clock() - began
         self._tell(record, EngineState(ModelStatus.READY, 1.0, size, seconds, info))
         self._rest(record)
@@ -403,29 +320,29 @@ class Engines:
     def _give_up_unwanted(self) -> None:
         """End the loads that nobody waits for any more: one that runs, only when another one waits for it."""
         for ask in self._loads:
-            runs = ask is self._loading and ask is not self._short
+            runs = ask is self._loading and ask is not self._leases.short
             others = any(other.record is not ask.record for other in self._loads)
-            if not self._wanted(ask.record) and (others or not runs):
+            if not self._leases.wanted(ask.record) and (others or not runs):
                 self._cancel(ask.record)
 
-    def _cancel(self, record: _Record) -> None:
+    def _cancel(self, record: Record) -> None:
         # once only: the second time it would be disturbed in ending its engine
         if record.load is not None and not record.load.cancelling():
             record.load.cancel()
 
-    async def _end_load(self, record: _Record) -> None:
+    async def _end_load(self, record: Record) -> None:
         self._cancel(record)
         if record.load is not None:
             await asyncio.wait({record.load})
 
     # Memory ------------------------------------------------------------------------------------------------------
 
-    async def _make_room(self, ask: _Ask, request: LoadRequest, on_load: OnLoad) -> None:
+    async def _make_room(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Have others leave until the model fits. Alone it is loaded anyway: the engine makes its context smaller."""
         needs: int | None = None
 
         def tell(ahead: int) -> None:
-            if ask in self._asks:  # else its caller has gone away
+            if ask in self._leases.asks:  # else its caller has gone away
                 on_load(ahead)
 
         try:
@@ -442,28 +359,34 @@ class Engines:
                 crowd = on_cards if request.gpu_layers != 0 else []
                 if not crowd and needs is not None and await self._fits(ask.record, needs):
                     return
-                self._short = ask
+                self._leases.short = ask
                 crowd = crowd or others
                 if not self._idle(ask, crowd):
-                    tell(len(crowd))
-                    await self._until(partial(self._idle, ask, crowd))
+                    await self._leases.until(partial(self._idle_or_told, ask, crowd, tell))
                     tell(0)
                 if idle := self._idle(ask, crowd):
                     await self._evict(min(idle, key=lambda record: record.used))
         finally:
-            self._short = None
-            self._wake()
+            self._leases.short = None
+            self._leases.wake()
 
-    def _idle(self, ask: _Ask, records: list[_Record]) -> list[_Record]:
+    def _idle(self, ask: Ask, records: list[Record]) -> list[Record]:
         """Those whose engine nobody uses, or is to use before ``ask``."""
-        before = [other.record for other in self._asks if other < ask and other.record.holder is None]
+        first, asks = self._leases.urgency(ask), self._leases.asks
+        before = [o.record for o in asks if o < first and not o.record.held and self._leases.is_next(o)]
         return [record for record in records if not record.busy and record not in before]
 
-    def _others(self, own: _Record) -> list[_Record]:
+    def _idle_or_told(self, ask: Ask, records: list[Record], tell: OnWait) -> list[Record]:
+        idle = self._idle(ask, records)
+        if not idle:
+            tell(sum(max(1, len(record.sharing)) for record in records))
+        return idle
+
+    def _others(self, own: Record) -> list[Record]:
         guide = self._records.get(self._guide)
         return [r for r in self._records.values() if r not in (own, guide) and r.local is not None]
 
-    async def _fits(self, own: _Record, needs: int) -> bool:
+    async def _fits(self, own: Record, needs: int) -> bool:
         """Whether a model that needs so many bytes fits beside all others. Systems count the pages of files as free
         which these answer from, and what ``own`` takes beside such pages will be free."""
         free = (await asyncio.to_thread(self._free)).free_bytes
@@ -474,57 +397,59 @@ class Engines:
         given = max(0, before.resident_bytes - before.mapped_bytes) if before is not None else 0
         return needs <= free - mapped + given
 
-    async def _evict(self, record: _Record) -> None:
+    async def _evict(self, record: Record) -> None:
         left = self._take_out(record)
-        self._tell(record, _IDLE)  # now: whoever waits here may be cancelled, and the engine goes all the same
+        self._tell(record, IDLE)  # now: whoever waits here may be cancelled, and the engine goes all the same
         await asyncio.shield(left)
 
-    def _take_out(self, record: _Record) -> asyncio.Future[list[None]]:
+    def _take_out(self, record: Record) -> asyncio.Future[list[None]]:
         """Take an engine from its model at once; the result is there when its memory is free."""
         engine, record.engine, record.request = record.engine, None, None
         leaving = [asyncio.create_task(engine.aclose(), name="engine.close")] if engine is not None else []
         for task in leaving:
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+        self._leases.wake()  # who was to let it go first need not any more
         return asyncio.gather(*leaving)
 
-    def _on_end(self, record: _Record, engine: LocalEngine, problem: Problem) -> None:
+    def _on_end(self, record: Record, engine: LocalEngine, problem: Problem) -> None:
         """The engine's process has ended unasked: the next lease loads the model again, for all to see."""
         if record.engine is engine:
             record.problem = problem
             if record.state.status is ModelStatus.READY:
-                self._tell(record, _IDLE)
-            self._wake()
+                self._tell(record, IDLE)
+            self._leases.wake()
 
     # Idle models -------------------------------------------------------------------------------------------------
 
-    def _rest(self, record: _Record) -> None:
+    def _rest(self, record: Record) -> None:
         """Begin to count the minutes after which a model leaves memory."""
         if record.rest is not None:
             record.rest.cancel()
             record.rest = None
-        if record.request is not None and record.request.path != record.path and not self._wanted(record):
+        if record.request is not None and record.request.path != record.path and not self._leases.wanted(record):
             self._leave(record)  # its file lies elsewhere now
         minutes = self._preferences.settings.engine.unload_minutes
-        if minutes is not None and record.local is not None and not self._closed:
+        if minutes is not None and record.local is not None and not self._leases.closed:
             loop = asyncio.get_running_loop()
             record.rest = loop.call_later(minutes * self._minute_s, self._rested, record)
 
-    def _rested(self, record: _Record) -> None:
-        if not self._wanted(record) and record.load is None and record.local is not None:
+    def _rested(self, record: Record) -> None:
+        if not self._leases.wanted(record) and record.load is None and record.local is not None:
             log.info("engine.rested")
             self._leave(record)
 
-    def _leave(self, record: _Record) -> None:
+    def _leave(self, record: Record) -> None:
         self._take_out(record)
-        self._tell(record, _IDLE)
+        self._tell(record, IDLE)
 
     def _on_settings(self, event: SettingsChanged) -> None:
         if "engine.unload_minutes" in event.keys:
             for record in self._records.values():
                 self._rest(record)
+        self._leases.wake()  # what is loaded may be just what somebody wants now
 
-    def _tell(self, record: _Record, state: EngineState) -> None:
+    def _tell(self, record: Record, state: EngineState) -> None:
         if state != record.state:
             record.state = state
             self._bus.publish(EngineChanged(record.ref, state))
@@ -549,7 +474,3 @@ def told_already(task: asyncio.Task[Any]) -> None:
     """For a task that has ended: whoever waited for it may have gone away, and need not hear that it failed."""
     if not task.cancelled():
         task.exception()
-
-
-def _closing() -> Cancelled:
-    return Cancelled(Text("chat.closing", QT_TRANSLATE_NOOP("chat", "Qwen Desktop is closing.")))

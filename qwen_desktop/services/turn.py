@@ -223,7 +223,7 @@ class Turn:
         """Add a generation's figures, and keep how its words were really chosen."""
         made, before = self._message.provenance, self._message.stats
         if made is not None:
-            made = structs.replace(made, sampling=result.sampling, seed=result.seed)
+            made = structs.replace(made, sampling=result.sampling, seed=result.seed, recipe=result.recipe)
         self._update(provenance=made, stats=result.stats if before is None else _added(before, result.stats))
 
     def _keep_context(self) -> None:

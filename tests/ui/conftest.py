@@ -140,8 +140,8 @@ class Ui:
 
 
 class Make:
-    """Opens a window: ``await make()``. ``script`` and ``load_s`` tell the engine what to do; ``engine`` makes another
-    kind of it."""
+    """Opens a window: ``await make()``. ``script``, ``load_s`` and ``parallel`` tell the engine what to do; ``engine``
+    makes another kind of it."""
 
     def __init__(self, qapp: QApplication) -> None:
         self._qapp = qapp
@@ -149,6 +149,7 @@ class Make:
         self.script: Script = Script()
         self.load_s = 0.0
         self.context = 4096
+        self.parallel = 1
         self.engine: Callable[[], LocalEngine] | None = None
 
     async def __call__(
@@ -167,7 +168,9 @@ class Make:
         engines: list[ScriptedEngine] = []
 
         def engine() -> ScriptedEngine:
-            made = ScriptedEngine(lambda _request: self.script, load_s=self.load_s, context=self.context)
+            made = ScriptedEngine(
+                lambda _request: self.script, load_s=self.load_s, context=self.context, parallel=self.parallel
+            )
             engines.append(made)
             return made
 

@@ -7,17 +7,20 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.engine import LoadProgress, LoadRequest
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import PartDelta
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from qwen_desktop.services.events import AnswerEvent, EngineChanged, ModelStatus
+from qwen_desktop.services.events import AnswerEvent, EngineChanged, ModelStatus, RunStage
 from tests import gguf_files, gguf_shapes
 from tests.app import App, run, running_app
 
@@ -31,6 +34,20 @@ class Workers:
     def __call__(self) -> LocalWorkerEngine:
         self.made.append(LocalWorkerEngine(worker_command("engine")))
         return self.made[-1]
+
+
+class Several(LocalWorkerEngine):
+    """Is given two answers at once, whether its worker has the memory to compute them side by side or not (``beside``:
+    it says it has)."""
+
+    beside = False
+
+    async def load(self, request: LoadRequest) -> AsyncGenerator[LoadProgress, None]:
+        async for step in super().load(request):
+            yield step
+        assert self.info is not None and self.info.local is not None
+        self.beside = self.info.local.parallel > 1
+        self.info = structs.replace(self.info, local=structs.replace(self.info.local, parallel=2))
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +115,42 @@ def test_two_models_answer_at_once_each_in_its_own_worker(endless: str, tmp_path
             paths = [answer.provenance.model_path for answer in answers if answer.provenance is not None]
             assert paths == [endless, str(other)]
             assert len({worker.pid for worker in workers.made}) == 2
+
+    run(main())
+
+
+def test_two_chats_of_one_model_are_answered_at_once_and_stopping_one_does_not_touch_the_other(endless: str) -> None:
+    async def main() -> None:
+        engine = Several(worker_command("engine"))
+        async with running_app(lambda: engine) as app:
+            await app.preferences.change({"sampling.temperature": 0.0, "sampling.max_tokens": 60})
+            await app.models.open_file(endless)
+            questions = [await app.send(text) for text in ("Go", "And what about this?", "The third")]
+            chats = [question.conversation_id for question in questions]
+            while not app.deltas():  # noqa: ASYNC110 - several events may be the first
+                await asyncio.sleep(0.001)
+            states = [app.chat.run(chat) for chat in chats]
+            stages = [state.stage for state in states if state is not None]
+            assert stages[2:] == [RunStage.QUEUED] and RunStage.QUEUED not in stages[:2]
+            await app.chat.idle()
+            answers = [await last(app, chat) for chat in chats]
+            assert [answer.status for answer in answers] == [Status.DONE] * 3
+            assert all(answer.stats is not None and answer.stats.completion_tokens == 60 for answer in answers)
+            assert all(answer.parts == app.shown(chat) for answer, chat in zip(answers, chats, strict=True))
+            await app.preferences.set("sampling.max_tokens", 3000)
+            app.seen.clear()
+            first, second = [await app.send("Go on", chat) for chat in chats[:2]]
+            speak = {*chats[:2]} if engine.beside else {chats[0]}
+            while not speak <= {told.conversation_id for told in app.deltas()}:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            await app.chat.stop(first.conversation_id)
+            assert app.chat.running() == {second.conversation_id}
+            count = len(app.deltas())
+            while len(app.deltas()) < count + 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            await app.chat.stop(second.conversation_id)
+            ends = [await last(app, chat) for chat in chats[:2]]
+            assert [answer.status for answer in ends] == [Status.STOPPED] * 2
 
     run(main())
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QDialog, QLabel
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, Status
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart
+from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, visible_text
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
+from qwen_desktop.ui.chat.conversations import RUNNING_ROLE
 from qwen_desktop.ui.chat.section_chrome import ProgressSection
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
@@ -64,6 +66,37 @@ async def test_a_chat_says_how_many_it_waits_for_whenever_it_is_looked_at(make: 
     assert "Waiting" not in note(ui)
 
 
+async def test_two_chats_are_answered_at_once_and_the_third_waits_for_one_of_them(make: Make) -> None:
+    make.script = Script(text="word " * 4000, rate=100)
+    make.parallel = 2
+    ui = await make()
+    chats = await ask(ui, 4)
+    await ui.until(lambda: len({told.conversation_id for told in ui.app.deltas()}) == 2)
+    tree = ui.chat.sidelist.model
+    marked = [chat for chat in chats if tree.index_of(chat).data(RUNNING_ROLE)]
+    assert marked == chats  # those who wait, too
+    for chat in chats[:2]:
+        await come_back(ui, chat)
+        await ui.until(lambda: "tok/s" in note(ui))
+        words = visible_text(ui.chat.pane.transcript.items[-1].message.parts)
+        await ui.until(lambda before=words: visible_text(ui.chat.pane.transcript.items[-1].message.parts) > before)
+    await come_back(ui, chats[2])
+    assert note(ui) == "Waiting for another answer to end"
+    await come_back(ui, chats[3])
+    assert note(ui) == "Waiting for 2 other answers to end"
+    await come_back(ui, chats[0])
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Escape)
+    await ui.until(lambda: chats[0] not in ui.app.chat.running())
+    assert ui.app.chat.running() == {*chats[1:]}
+    assert [bool(tree.index_of(chat).data(RUNNING_ROLE)) for chat in chats] == [False, True, True, True]
+    assert not ui.window.actions_["answer.stop"].isEnabled() and ui.window.actions_["answer.regenerate"].isEnabled()
+    await come_back(ui, chats[2])
+    await ui.until(lambda: "tok/s" in note(ui))
+    await come_back(ui, chats[3])
+    assert note(ui) == "Waiting for another answer to end"
+    assert (await ui.app.history.tail(chats[0], 1))[0].status is Status.STOPPED
+
+
 async def test_loading_reading_and_speed_are_said_to_who_comes_later(make: Make) -> None:
     make.load_s = 0.4
     make.script = Script(text="word " * 4000, rate=200, first_s=0.5, prompt_tokens=1500)
@@ -105,11 +138,16 @@ def dialogs(ui: Ui) -> list[QDialog]:
     return [child for child in ui.window.findChildren(QDialog) if child.isVisible()]
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "An answer is still running"), (5, "5 answers are still running")])
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "An answer is still running"), (2, "2 answers are still running"), (5, "5 answers are still running")],
+)
 async def test_closing_says_how_many_answers_run(make: Make, count: int, said: str) -> None:
     make.script = Script(text="word " * 4000, rate=50)
+    make.parallel = 2
     ui = await make()
-    await ask(ui, count)
+    chats = await ask(ui, count)
+    await ui.until(lambda: len({told.conversation_id for told in ui.app.deltas()}) == min(2, count))
     ui.window.close()
     (asked,) = dialogs(ui)
     assert said in [label.text() for label in asked.findChildren(QLabel)]
@@ -117,6 +155,30 @@ async def test_closing_says_how_many_answers_run(make: Make, count: int, said: s
     ui.window.finished.connect(lambda: ended.append(True))
     next(b for b in asked.findChildren(QAbstractButton) if b.text() == "Stop and close").click()
     await ui.until(lambda: ended)
+    await ui.app.chat.aclose()
+    answers = [(await ui.app.history.tail(chat, 1))[0] for chat in chats]
+    assert {answer.status for answer in answers} == {Status.STOPPED}
+    assert [bool(visible_text(answer.parts)) for answer in answers] == [number < 2 for number in range(count)]
+
+
+async def test_the_question_about_closing_stays_while_one_of_two_answers_ends(make: Make) -> None:
+    make.script = Script(text="word " * 4000, rate=50)
+    make.parallel = 2
+    ui = await make()
+    chats = await ask(ui, 2)
+    ui.window.close()
+    (asked,) = dialogs(ui)
+    await ui.app.chat.stop(chats[0])
+    ui.window.close()
+    assert dialogs(ui) == [asked]
+    next(b for b in asked.findChildren(QAbstractButton) if b.text() == "Go on").click()
+    await ui.until(lambda: not dialogs(ui))
+    assert ui.app.chat.running() == {chats[1]}
+    ui.window.close()
+    (asked,) = dialogs(ui)
+    assert "An answer is still running" in [label.text() for label in asked.findChildren(QLabel)]
+    asked.reject()
+    await ui.until(lambda: not dialogs(ui))
 
 
 class Stayer:
@@ -159,6 +221,7 @@ async def test_who_comes_back_sees_what_is_seen_by_who_stayed(
 ) -> None:
     chance = random.Random(seed)
     make.load_s = chance.choice((0.0, 0.05))
+    make.parallel = 1 + seed % 2
     ui = await make()
     await ui.app.models.open_file(ui.app.model_file("model.gguf"))
     chats = [await ui.app.ask(f"chat {number}") for number in range(3)]
