@@ -38,7 +38,7 @@ async def test_a_model_is_measured_skipped_and_forgotten(make: Make) -> None:
     await ui.until(lambda: not card.progress.isHidden())
     assert card.measure.isHidden() and "Measuring this computer with" in card.line.text()
     card.skip.click()
-    await ui.until(card.progress.isHidden)
+    await ui.until(lambda: card.progress.isHidden() and card.measure.isEnabled())
     assert card.measure.text() == "Measure now"
     engine.tuned = tuned()
     engine.tune_gate.set()
