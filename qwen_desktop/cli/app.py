@@ -142,6 +142,37 @@ def application(build: Build) -> typer.Typer:
         guarded(lambda run: show(run, refresh=refresh), as_json=as_json)
 
     @app.command()
+    def bench(  # noqa: PLR0917 - typer reads options from parameters
+        model: Annotated[
+            str, typer.Option(metavar="MODEL", help="A GGUF file, or the name or alias of an installed model.")
+        ],
+        depth: Annotated[
+            list[int] | None,
+            typer.Option(min=0, max=1_048_576, metavar="N", help="Tokens before the answer; may be given repeatedly."),
+        ] = None,
+        context: Annotated[
+            int | None, typer.Option(min=256, max=1_048_576, metavar="N", help="Tokens of context.")
+        ] = None,
+        rounds: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="Measurements; the best counts.")] = 3,
+        seconds: Annotated[
+            float | None,
+            typer.Option(
+                min=1,
+                max=86_400,
+                metavar="S",
+                help="Leave out what would take longer; else some 180, without a limit where --depth is given.",
+            ),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    ) -> None:
+        """Measure how fast a model answers here, beside llama.cpp's own defaults. Takes some minutes."""
+        from qwen_desktop.cli.bench import bench as work  # noqa: PLC0415 - only for this command
+        from qwen_desktop.services.bench import Wanted  # noqa: PLC0415
+
+        wanted = Wanted("", tuple(depth or ()), context, rounds, seconds)
+        guarded(lambda run: work(run, model, wanted), as_json=as_json)
+
+    @app.command()
     def offline(
         turn: Annotated[
             OnOff | None,

@@ -1,5 +1,7 @@
 """``qwen-desktop doctor``: what there is, what is wrong, what to do. Nothing is changed and nothing is sent anywhere.
 
+The JSON object of ``--json``: ``ok``, ``checks`` (rows as ``Check``) and ``speed`` (see ``doctor_speed``).
+
 Adding a check: a function that returns ``Check`` rows, and its name in ``_CHECKS``. A check never raises: what it
 cannot find out is a row too. What may crash (Qt, drivers, llama.cpp) is asked in a short-lived process.
 """
@@ -23,12 +25,14 @@ import msgspec
 from msgspec import Struct
 
 from qwen_desktop import __version__
+from qwen_desktop.cli import doctor_speed
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.slowness import Diagnosis
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.engine.worker import About
@@ -78,15 +82,26 @@ def _judged(name: str, value: str, good: object, hint: str, otherwise: Literal["
 async def examine(run: CommandRun) -> int:
     """Run all checks and print them. Returns 1 when one is bad, else 0."""
     rows = await asyncio.to_thread(lambda: [row for check in _CHECKS for row in check(run.paths)])
+    found = await asyncio.to_thread(doctor_speed.look, run.paths)
+    rows += _speed(found)
     bad = sum(row.state == "bad" for row in rows)
     if run.as_json:
-        run.console.object({"ok": not bad, "checks": [msgspec.structs.asdict(row) for row in rows]})
+        checks = [msgspec.structs.asdict(row) for row in rows]
+        run.console.object({"ok": not bad, "checks": checks, "speed": doctor_speed.as_object(found)})
     else:
         _print(rows, run.console)
     if bad:
         template = QT_TRANSLATE_NOOP("doctor", "Checks that failed: {count}.")
         run.console.warn(fill(template, {"count": bad}))
     return int(bool(bad))
+
+
+def _speed(found: Diagnosis) -> Iterator[Check]:
+    """Why answers are slow, one row a cause."""
+    if not found.causes:
+        yield Check("Speed", "ok", str(found.verdict))
+    for cause in found.causes:
+        yield Check("Speed", "warn", str(cause.what), str(cause.remedy.text))
 
 
 def _print(rows: list[Check], console: Console) -> None:

@@ -13,7 +13,7 @@ from qwen_desktop.core.text import clean
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As in the list.")]
-_KvType = Annotated[str | None, typer.Option(metavar="T", help="Type of the context's cache: f16 or q8_0.")]
+_KvType = Annotated[str | None, typer.Option(metavar="T", help="Type of the context's cache: f16, k_q8_0 or q8_0.")]
 _REFERENCE = "owner/name, owner/name:QUANT, a name of the catalogue, or the address of a page or file."
 
 
@@ -94,6 +94,10 @@ def models_app(guarded: Guard) -> typer.Typer:
         gpu_layers: Annotated[int | None, typer.Option(metavar="N", help="Layers on the graphics card.")] = None,
         flash_attention: Annotated[str | None, typer.Option(metavar="F", help="auto, on or off.")] = None,
         kv_type: _KvType = None,
+        streams: Annotated[int | None, typer.Option(metavar="N", help="Chats kept in memory.")] = None,
+        experts_on_cpu: Annotated[
+            int | None, typer.Option(metavar="N", help="Layers whose experts stay on the processor.")
+        ] = None,
         alias: Annotated[
             str | None,
             typer.Option(metavar="NAME", help="A name that commands know it by too; an empty one takes it away."),
@@ -105,7 +109,7 @@ def models_app(guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
         from qwen_desktop.core.model_ref import LoadOptions  # noqa: PLC0415
 
-        wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type)
+        wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type, streams, experts_on_cpu)
         guarded(lambda run: work(run, name, wanted=wanted, alias=alias, reset=reset), as_json=as_json)
 
     @app.command()

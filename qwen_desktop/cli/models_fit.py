@@ -4,13 +4,13 @@ only partly there), the address of a GGUF, or a repository with or without a qua
 The JSON object of ``--json``; bytes are bytes:
 
 - ``reference``, ``name``, ``quant``, ``architecture``, ``parameters``, ``active_parameters``, ``size_bytes`` (the file)
-- for ``context`` tokens (what was asked for, at most what the model was trained for) and ``kv_type``:
-  ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``, ``mmproj_bytes``, ``overhead_bytes``, together
-  ``total_bytes``
+- for ``context`` tokens (what was asked for, at most what the model can see), ``kv_type`` and ``streams`` (chats in
+  memory, each with that context): ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``,
+  ``mmproj_bytes``, ``overhead_bytes``, together ``total_bytes``
 - ``free_bytes``: what is free here now, graphics memory included; ``missing_bytes``: what lacks when nothing fits
 - ``verdict``: fits, tight (it leaves little memory to other programs), smaller_context, slow, too_large;
   ``fitting_context``: the context it is about; ``max_context``: the largest that fits (0 for none); ``gpu_layers``: how
-  many layers go to graphics cards
+  many layers go to graphics cards, of which ``experts_on_cpu`` leave their experts on the processor
 - ``decode_tokens_per_s``, ``prompt_tokens_per_s``: predicted, null when the machine's speed is unknown
 - ``fetched_bytes``: what came over the network for this; ``measured``: loads on this machine corrected it;
   ``inferred``: names of facts that are not from the file itself
@@ -26,14 +26,13 @@ from qwen_desktop.cli.console import exact_size, harmless
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.fit import FileFit
+from qwen_desktop.core.memory import CACHES
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.fit_words import sentence
 
-#: Types of the KV cache that the engine makes.
-KV_TYPES = ("f16", "q8_0")
 _VERDICT = (
-    "free_bytes", "missing_bytes", "verdict", "max_context", "gpu_layers", "decode_tokens_per_s", "prompt_tokens_per_s",
-    "measured", "inferred",
+    "free_bytes", "missing_bytes", "verdict", "max_context", "gpu_layers", "experts_on_cpu", "decode_tokens_per_s",
+    "prompt_tokens_per_s", "measured", "inferred",
 )  # fmt: skip
 
 # fmt: off
@@ -57,8 +56,8 @@ async def fit(
 
     Raises ``AppError`` when there is nothing to judge.
     """
-    if kv_type is not None and kv_type not in KV_TYPES:
-        raise _unknown_type(kv_type[:40], ", ".join(KV_TYPES))
+    if kv_type is not None and kv_type not in CACHES:
+        raise _unknown_type(kv_type[:40], ", ".join(CACHES))
     console = run.console
     async with run.services() as services:
         console.progress(QT_TRANSLATE_NOOP("fit", "Reading the header …"))
@@ -88,6 +87,7 @@ def as_object(found: FileFit) -> dict[str, Any]:
         "size_bytes": found.size_bytes,
         "context": found.context,
         "kv_type": found.use.kv_type,
+        "streams": found.use.streams,
         **memory,
         "fitting_context": verdict.context if verdict.max_context else 0,
         **{name: getattr(verdict, name) for name in _VERDICT},

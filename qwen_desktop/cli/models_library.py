@@ -10,7 +10,8 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 - ``problem``: null, or a sentence that says why it cannot be used now
 - ``template_fault``: null or a sentence; ``template_repaired``
 - ``alias``: the name that commands know it by too, "" for none; ``options``: ``context``, ``threads``, ``gpu_layers``,
-  ``flash_attention`` and ``kv_type`` that it is loaded with, each null where the settings decide
+  ``flash_attention``, ``kv_type``, ``streams`` (chats in memory) and ``experts_on_cpu`` that it is loaded with, each
+  null where the settings decide
 
 ``options --json`` prints ``id``, ``name``, ``alias`` and ``options`` of one model.
 """

@@ -15,6 +15,8 @@ otherwise. Bytes are bytes.
   memory, unknown)
 - ``battery``: null without one; ``percent``, ``plugged``
 - ``bandwidth_bytes_per_s``: main memory read by as many threads as answers use
+- ``backends``: what this build computes on beside the processor ("Vulkan", "CUDA", …), null when that is not known;
+  ``idle_backends``: what of it did not load, since its driver is missing
 - ``unknown``: names of what could not be read, see ``core.hardware.Machine``
 - ``taken_at``: seconds of the epoch
 """

@@ -54,6 +54,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("model.choose", QT_TRANSLATE_NOOP("commands", "Choose a model"), "Ctrl+M", mac=("Ctrl+Shift+M",)),
     Command("model.get", QT_TRANSLATE_NOOP("commands", "Get more models…"), "", "model"),
     Command("model.guide", QT_TRANSLATE_NOOP("commands", "Use the guide"), "", "model"),
+    Command("help.slow", QT_TRANSLATE_NOOP("commands", "Why is it slow?"), "", "model"),
     Command("view.chat", QT_TRANSLATE_NOOP("commands", "Chat"), "Ctrl+1", "app"),
     Command("view.models", QT_TRANSLATE_NOOP("commands", "Models"), "Ctrl+2", "app"),
     Command("view.settings", QT_TRANSLATE_NOOP("commands", "Settings"), "Ctrl+,", "app"),

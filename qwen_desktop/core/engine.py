@@ -136,7 +136,7 @@ class Stats(Struct, frozen=True):
 
     ``ttft_s`` is the time from the request to the first token of any kind. ``completion_tokens`` includes thinking.
     ``resident_bytes`` is the most that the model has taken since it was loaded (see ``ModelInfo``), while at most
-    ``context_most`` tokens of the context were ever used.
+    ``context_most`` tokens of a context were ever used; ``streams`` conversations have one each.
     """
 
     prompt_tokens: int = 0
@@ -153,6 +153,7 @@ class Stats(Struct, frozen=True):
     context_size: int = 0
     resident_bytes: int = field(default=0, name="held_bytes")
     context_most: int = 0
+    streams: int = 1
 
 
 class PromptProgress(Struct, frozen=True, tag="prompt"):
@@ -186,9 +187,9 @@ Event: TypeAlias = PartEvent | PromptProgress | ContextCut | LiveFigures
 class GenerateResult(Struct, frozen=True):
     """How a run ended; what it said came as events. Valid after the run's context was left, and after its last event.
 
-    ``sampling`` and ``seed`` are the values really used. ``budget_spent``: the thought was closed because its budget was
-    used up. ``stopped_loop``: a thought was closed, or the answer ended, because it repeated itself. ``recipe`` is what
-    made it; ``differs`` names, for an answer that was to be made again, what is not as it was then.
+    ``sampling`` and ``seed`` are the values really used. ``budget_spent``: the thought was closed because its budget
+    was used up. ``stopped_loop``: a thought was closed, or the answer ended, because it repeated itself. ``recipe`` is
+    what made it; ``differs`` names, for an answer that was to be made again, what is not as it was then.
     """
 
     finish_reason: FinishReason
@@ -225,6 +226,13 @@ class Capabilities(Struct, frozen=True):
     embeddings: bool = False
 
 
+class CardPart(Struct, frozen=True):
+    """What a graphics card holds of a model's weights, in bytes; ``name`` as ggml calls the card ("CUDA0")."""
+
+    name: str
+    weights_bytes: int
+
+
 class LocalInfo(Struct, frozen=True):
     """What only a model on this computer has: its file, how it was loaded, and what it takes.
 
@@ -232,7 +240,10 @@ class LocalInfo(Struct, frozen=True):
     this computer alone. ``resident_bytes`` is what the model took of main memory by being loaded: the process's own
     and the touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in
     use, which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is
-    how many tokens of a prompt are evaluated at once, ``parallel`` how many answers it works on at once.
+    how many tokens of a prompt are evaluated at once. ``parallel`` is for how many conversations there is memory beside
+    one another, and so how many answers it works on at once. ``experts_on_cpu`` layers on a card
+    are without their experts. ``yarn_factor`` is how far positions are stretched for a context beyond
+    ``context_train``, 1.0 for not at all. ``layers`` are all that the model has, the output counted as one.
     """
 
     path: str
@@ -256,6 +267,11 @@ class LocalInfo(Struct, frozen=True):
     mapped_bytes: int = 0
     batch: int = 0
     parallel: int = 1
+    read_threads: int = 0
+    experts_on_cpu: int = 0
+    yarn_factor: float = 1.0
+    layers: int = 0
+    cards: tuple[CardPart, ...] = ()
 
 
 class ModelInfo(Struct, frozen=True):
@@ -311,7 +327,7 @@ class LoadRequest(Struct, frozen=True):
     threads: int | None = None
     gpu_layers: int | None = None
     flash_attention: str = "auto"
-    kv_type: str = "f16"
+    kv_type: str = "auto"
     template: str | None = None
     read_threads: int | None = None
     streams: int | None = None

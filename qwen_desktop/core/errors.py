@@ -158,6 +158,8 @@ _BY_NUMBER = {
 # fmt: on
 
 
+#: What Python says where there is no memory for a thread.
+_NO_THREAD = "can't start new thread"
 _KINDS: dict[str, type[AppError]] = {kind.kind: kind for kind in (UserFacing, Environment, Bug, Cancelled)}
 
 
@@ -171,7 +173,7 @@ def problem_of(error: BaseException) -> Problem:
     else a bug."""
     if isinstance(error, AppError):
         return error.problem
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD):
         return memory_full().problem
     if isinstance(error, OSError):
         return os_problem(error)

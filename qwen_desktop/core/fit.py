@@ -1,8 +1,7 @@
 """Does a model fit a machine: one pure function over the arithmetic of ``core.memory`` and ``core.speed``.
 
-A promise is kept with a margin: what "fits" must load and answer with its context full. Main memory and each graphics
-device are held against what is free on them now. Layers go to the devices as llama.cpp places them: the output first,
-then the last layers, each with its part of the KV cache, the token embedding always stays in main memory.
+A promise is kept with a margin: what "fits" must load and answer with its context full, of every conversation that it
+shall hold. Main memory and each graphics device are held against what is free on them now (``core.placement``).
 
 What fits *now* is held against what is free now. What to *get* is a choice for months: it follows from the machine on
 a ``usual_day``, not from what happens to run while one looks.
@@ -10,27 +9,15 @@ a ``usual_day``, not from what happens to run while one looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core import speed
+from qwen_desktop.core import placement, speed
 from qwen_desktop.core.hardware import Gpu, Machine, Memory
-from qwen_desktop.core.memory import (
-    MARGIN,
-    SHARE,
-    UNCORRECTED,
-    Correction,
-    MemoryNeed,
-    Use,
-    chunk,
-    compute_bytes,
-    estimate,
-    flash,
-    needed,
-    work_bytes,
-)
+from qwen_desktop.core.memory import MARGIN, SHARE, UNCORRECTED, Correction, MemoryNeed, Use, estimate, needed
+from qwen_desktop.core.placement import Placement
 from qwen_desktop.core.shape import Shape
 
 #: Slower than this, in tokens per second, an answer comes slower than people read.
@@ -78,6 +65,7 @@ class Fit(Struct, frozen=True):
     asked: int = 0
     tight: bool = False
     gpu_layers: int = 0
+    experts_on_cpu: int = 0
     free_bytes: int = 0
     missing_bytes: int = 0
     decode_tokens_per_s: float | None = None
@@ -108,10 +96,9 @@ class FileFit(Struct, frozen=True):
 
 
 class _Placed(Struct, frozen=True):
-    """A model laid out over the machine: ``layers`` as llama.cpp counts them (the output is one), ``host`` and
-    ``device`` bytes, ``lacking`` what main memory lacks."""
+    """A model laid out over the machine: where its layers are, what that takes, and what memory lacks for it."""
 
-    layers: int
+    at: Placement
     memory: MemoryNeed
     lacking: int
 
@@ -125,9 +112,9 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
 
     MemoryNeed that could not be read counts as what the machine has in all, then ``inferred`` names it.
     """
-    asked = max(1, min(use.context, shape.context_train or use.context))  # never more than it was trained for
+    asked = max(1, min(use.context, shape.longest_context or use.context))  # never more than the model can see
     smallest = min(SMALLEST, asked)
-    most = shape.context_train or max(asked, use.context)
+    most = shape.longest_context or max(asked, use.context)
 
     def place(context: int, here: Machine = machine) -> _Placed:
         return _place(shape, structs.replace(use, context=context), here, correction)
@@ -143,17 +130,27 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
         tight = not place(context, _with_reserve(machine)).fits
     else:
         context, placed = asked, whole
-    share = placed.layers / (shape.layers + 1)
+    on_cards = placed.at.layers / (shape.layers + 1)
+    experts = placed.at.experts_on_cpu / max(1, shape.layers)
+    depth = min(1024, asked // 4)
     writing = speed.decode(
         shape,
         machine,
-        depth=min(1024, asked // 4),
+        depth=depth,
         kv_type=use.kv_type,
         threads=use.threads,
-        layers_on_cards=share,
+        layers_on_cards=on_cards,
+        experts_on_cpu=experts,
         correction=correction,
     )
-    reading = speed.prompt(shape, machine, threads=use.threads, layers_on_cards=share, correction=correction)
+    reading = speed.prompt(
+        shape,
+        machine,
+        threads=use.read_threads or use.threads,
+        layers_on_cards=on_cards,
+        experts_on_cpu=experts,
+        correction=correction,
+    )
     inferred = shape.inferred
     if machine.memory.free_bytes is None:
         inferred = (*inferred, "memory.free")
@@ -164,7 +161,8 @@ def fit(shape: Shape, use: Use, machine: Machine, correction: Correction = UNCOR
         max_context=largest,
         asked=asked,
         tight=tight,
-        gpu_layers=placed.layers,
+        gpu_layers=placed.at.layers,
+        experts_on_cpu=placed.at.experts_on_cpu,
         free_bytes=_free(machine) + sum(gpu.free_bytes or 0 for gpu in machine.gpus if not gpu.unified),
         missing_bytes=0 if largest else max(0, place(smallest).lacking),
         decode_tokens_per_s=None if writing is None else round(writing, 2),
@@ -208,76 +206,24 @@ def _largest(fitting: int, most: int, place: Callable[[int], _Placed]) -> int:
 
 def _place(shape: Shape, use: Use, machine: Machine, correction: Correction) -> _Placed:
     gpus = machine.gpus
+    nowhere = Placement()
     if not gpus or use.gpu_layers == 0:
         memory = estimate(shape, use, correction)
-        return _Placed(0, memory, needed(memory) - _free(machine))
+        return _Placed(nowhere, memory, needed(memory) - _free(machine))
     memory = estimate(shape, use, correction, gpu=True)
-    layers = use.gpu_layers if use.gpu_layers is not None else layers_on(shape, use, gpus)
-    layers = min(layers, shape.layers + 1)
-    if not layers:
+    placed = placement.choose(shape, use, gpus)
+    if not placed.layers:
         return _place(shape, structs.replace(use, gpu_layers=0), machine, correction)
-    device = _device_bytes(shape, use, memory, layers)
+    device = placement.device_bytes(shape, use, memory, placed)
     extra = shape.embedding_bytes if not shape.output_bytes else 0  # a tied output has a copy of its own there
-    host_weights, host_rest = _host_bytes(shape, use, memory, layers)
+    host_weights, host_rest = placement.host_bytes(shape, use, memory, placed)
     total = memory.total_bytes + extra
     memory = structs.replace(memory, weights_bytes=memory.weights_bytes + extra, total_bytes=total, device_bytes=device)
-    lack = _lack(device, gpus, each=memory.compute_bytes + int(_layer(shape)))
+    lack = placement.lacking(shape, memory, device, gpus)
     if all(gpu.unified for gpu in gpus):  # one memory for all of it; what the devices may have of it is a second limit
-        return _Placed(layers, memory, max(needed(memory) - _free(machine), lack))
+        return _Placed(placed, memory, max(needed(memory) - _free(machine), lack))
     host = host_weights + int((host_rest + MARGIN) / SHARE)
-    return _Placed(layers, memory, max(host - _free(machine), lack))
-
-
-def layers_on(shape: Shape, use: Use, gpus: Sequence[Gpu]) -> int:
-    """How many layers (the output counted as one) fit the free memory of ``gpus``; all when it is not known."""
-    known = [gpu for gpu in gpus if gpu.free_bytes is not None]
-    if not known:
-        return shape.layers + 1
-    memory = estimate(shape, use, gpu=True)
-    low, high = 0, shape.layers + 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        device = _device_bytes(shape, use, memory, middle)
-        if _lack(device, known, each=memory.compute_bytes + int(_layer(shape))) <= 0:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _layer(shape: Shape) -> float:
-    """Weights of one layer on average."""
-    return max(0, shape.weights_bytes - shape.embedding_bytes - shape.output_bytes) / max(1, shape.layers)
-
-
-def _device_bytes(shape: Shape, use: Use, memory: MemoryNeed, layers: int) -> int:
-    """What ``layers`` of the model take on the devices, in all."""
-    output = shape.output_bytes or shape.embedding_bytes
-    repeating = max(0, min(layers - 1, shape.layers))
-    cache = (memory.kv_bytes + memory.state_bytes) * repeating / max(1, shape.layers)
-    return int(output + repeating * _layer(shape) + cache + memory.compute_bytes + use.mmproj_bytes)
-
-
-def _host_bytes(shape: Shape, use: Use, memory: MemoryNeed, layers: int) -> tuple[int, int]:
-    """Main memory for the weights that stay there, and for everything else."""
-    staying = shape.layers - max(0, min(layers - 1, shape.layers))
-    weights = shape.embedding_bytes + int(staying * _layer(shape))
-    rest = memory.overhead_bytes + (memory.kv_bytes + memory.state_bytes) * staying // max(1, shape.layers)
-    if staying:
-        batch, with_flash = use.batch or chunk(shape.parameters, gpu=True), flash(use, gpu=True)
-        rest += compute_bytes(shape, use.context, batch=batch, flash=with_flash)
-        rest += work_bytes(shape, use.context, batch=batch, flash=with_flash)
-    return weights, rest
-
-
-def _lack(device: int, gpus: Sequence[Gpu], *, each: int) -> int:
-    """What the devices lack for ``device`` bytes. Each keeps a margin; on several of them, each further one has a
-    compute buffer of its own and part of a layer left over, ``each`` bytes."""
-    known = [gpu for gpu in gpus if gpu.free_bytes is not None]
-    if not known:
-        return 0
-    usable = sum(max(0, int((gpu.free_bytes or 0) * SHARE) - MARGIN) for gpu in known)
-    return device + (len(known) - 1) * each - usable
+    return _Placed(placed, memory, max(host - _free(machine), lack))
 
 
 def _free(machine: Machine) -> int:

@@ -100,7 +100,9 @@ class Machine(Struct, frozen=True):
     """Everything the probe found. ``bandwidth_bytes_per_s`` is measured reading of main memory.
 
     ``gpus`` are the devices that the engine gives layers to, ``unused_gpus`` what else is there: integrated graphics
-    beside a graphics card (llama.cpp leaves it out), or a card that this build has no backend for.
+    beside a graphics card (llama.cpp leaves it out), or a card that this build has no backend for. ``backends`` is what
+    this build can compute on beside the processor ("Vulkan", "CUDA", …), None when that is not known, and
+    ``idle_backends`` what lies beside it and did not load, since the driver that it is linked with is not there.
     ``unknown`` names what could not be read, so that a face can say so: "cpu.model", "cpu.cores", "cpu.kinds"
     (performance and efficiency), "cpu.features", "memory.total", "memory.free", "gpu", "disk", "disk.kind",
     "battery", "bandwidth". A battery or graphics card that is not there is not unknown. What was read at an earlier
@@ -117,3 +119,28 @@ class Machine(Struct, frozen=True):
     bandwidth_bytes_per_s: float | None = None
     unknown: tuple[str, ...] = ()
     taken_at: float = 0.0
+    backends: tuple[str, ...] | None = None
+    idle_backends: tuple[str, ...] = ()
+
+
+class Moment(Struct, frozen=True):
+    """What goes on on this machine, over the last ``seconds``. None where the system does not tell.
+
+    ``others`` and ``stolen`` are the time that other programs, and other virtual machines on the same host, took of the
+    processor, in logical processors (1.5: one and a half of them all the while). ``swapped_bytes`` is how much of our
+    own processes lies in swap, ``swap_in_bytes_per_s`` how much the whole system brings back from it, and
+    ``read_back_per_s`` how often a page had to be read from the disk. ``saver`` says that the system saves energy,
+    ``clock`` is the share of its highest clock that the processor may reach, ``hot`` that it was slowed down by its
+    heat. ``emulated``: this program is translated from another kind of processor.
+    """
+
+    seconds: float = 0.0
+    others: float | None = None
+    stolen: float | None = None
+    swapped_bytes: int | None = None
+    swap_in_bytes_per_s: float | None = None
+    read_back_per_s: float | None = None
+    saver: bool | None = None
+    clock: float | None = None
+    hot: bool | None = None
+    emulated: bool | None = None

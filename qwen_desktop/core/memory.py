@@ -47,6 +47,14 @@ KV_BYTES: dict[str, float] = {
     "iq4_nl": 18 / 32,
 }
 
+#: How the engine makes a KV cache, by the name of it in settings and requests: the types of keys and values. Only
+#: quantized values need flash attention.
+CACHES: dict[str, tuple[str, str]] = {
+    "f16": ("f16", "f16"),
+    "q8_0": ("q8_0", "q8_0"),
+    "k_q8_0": ("q8_0", "f16"),
+}
+
 #: Kept free beside what a model takes, whatever it is: the estimate's own error, and what other programs take next.
 MARGIN = 256 * 1024 * 1024
 #: Of the free memory that is left beside the weights, this much may be used.
@@ -65,9 +73,11 @@ _CELL = 900
 
 
 class Use(Struct, frozen=True):
-    """How a model shall be loaded: tokens of context, type of the KV cache, tokens evaluated at once (0: as the engine
-    chooses), flash attention ("auto", "on", "off"), layers on graphics cards (None: as many as fit), threads (None: as
-    the engine chooses), companions' bytes (mmproj)."""
+    """How a model shall be loaded: tokens of context of each conversation, type of the KV cache, tokens evaluated at
+    once (0: as the engine chooses), flash attention ("auto", "on", "off"), layers on graphics cards (None: as many as
+    fit), threads for answers (None: as the engine chooses), companions' bytes (mmproj), conversations in memory at once
+    (each has the whole context), layers whose experts stay on the processor (None: as many as do not fit), and threads
+    for prompts (None: as for answers)."""
 
     context: int = 8192
     kv_type: str = "f16"
@@ -76,6 +86,9 @@ class Use(Struct, frozen=True):
     gpu_layers: int | None = None
     threads: int | None = None
     mmproj_bytes: int = 0
+    streams: int = 1
+    experts_on_cpu: int | None = None
+    read_threads: int | None = None
 
 
 class MemoryNeed(Struct, frozen=True):
@@ -126,11 +139,22 @@ def padded(context: int) -> int:
 def flash(use: Use, *, gpu: bool = False) -> bool:
     """Whether flash attention is used: where it was asked for, by itself on graphics cards (it halves the speed of
     processors, see ``engine.load``), and always with a quantized cache."""
-    return (
-        use.kv_type not in ("f16", "f32", "bf16")
-        or use.flash_attention == "on"
-        or (gpu and use.flash_attention == "auto")
-    )
+    return needs_flash(use.kv_type) or use.flash_attention == "on" or (gpu and use.flash_attention == "auto")
+
+
+def chosen(kv_type: str) -> str:
+    """The cache that a model gets: where nobody and nothing chose one ("auto") the exact one."""
+    return "f16" if kv_type == "auto" else kv_type
+
+
+def cache_types(kv_type: str) -> tuple[str, str]:
+    """The types of keys and of values: those of a cache that the engine makes, else one type for both."""
+    return CACHES.get(chosen(kv_type), (kv_type, kv_type))
+
+
+def needs_flash(kv_type: str) -> bool:
+    """Whether a cache works with flash attention only."""
+    return cache_types(kv_type)[1] not in ("f16", "f32", "bf16")
 
 
 def kv_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
@@ -140,12 +164,18 @@ def kv_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
 
 def kv_bytes_per_token(shape: Shape, kv_type: str = "f16") -> float:
     """What one token of context adds to the KV cache."""
-    width = shape.kv_heads * (shape.key_length + shape.value_length)
-    return shape.attention_layers * width * KV_BYTES.get(kv_type, 2.0)
+    keys, values = (KV_BYTES.get(kind, 2.0) for kind in cache_types(kv_type))
+    return shape.attention_layers * shape.kv_heads * (shape.key_length * keys + shape.value_length * values)
 
 
-def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool) -> int:
-    """The compute buffer for chunks of ``batch`` tokens in a context of ``context`` tokens."""
+def stream_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
+    """What each further conversation in memory adds: its cache and state, a row of logits, twice, and bookkeeping."""
+    return kv_bytes(shape, context, kv_type) + shape.state_bytes + 2 * shape.vocab * _F32 + padded(context) * _CELL
+
+
+def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool, streams: int = 1) -> int:
+    """The compute buffer for chunks of ``batch`` tokens in a context of ``context`` tokens. That of several ``streams``
+    is no larger (read off the log like the rest), but for a row of logits and a recurrent state each."""
     tokens = padded(context)
     batch = min(batch, tokens)
     hybrid = shape.state_bytes > 0
@@ -160,8 +190,8 @@ def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool) -> int
     if not flash:
         attention += tokens * shape.heads * _F32
     forward = mask + _forward_bytes(shape) + (max(2 * key, query) if flash else 2 * key)
-    largest = max(attention, forward, mask + _delta_net_bytes(shape, batch)) + deepstack
-    return max(batch * (largest + _INPUTS), shape.vocab * _F32 + batch * (mask + embedding))
+    largest = max(attention, forward, mask + _delta_net_bytes(shape, batch, streams)) + deepstack
+    return max(batch * (largest + _INPUTS), streams * shape.vocab * _F32 + batch * (mask + embedding))
 
 
 def _queries(shape: Shape) -> int:
@@ -179,14 +209,14 @@ def _forward_bytes(shape: Shape) -> int:
     return max(routed, shared) + 2 * shape.experts * _F32
 
 
-def _delta_net_bytes(shape: Shape, batch: int) -> int:
+def _delta_net_bytes(shape: Shape, batch: int, streams: int) -> int:
     """A Gated DeltaNet layer's part for one token of a chunk of ``batch``."""
     layers = shape.layers - shape.attention_layers
     if not shape.state_bytes or layers <= 0:
         return 0
     state = shape.state_bytes // layers
     channels = shape.recurrent_channels or 4 * shape.hidden
-    return 3 * channels * _F32 + 2 * shape.hidden * _F32 + 2 * state // max(1, batch)
+    return 3 * channels * _F32 + 2 * shape.hidden * _F32 + 2 * state * streams // max(1, batch)
 
 
 def work_bytes(shape: Shape, context: int, *, batch: int, flash: bool) -> int:
@@ -216,22 +246,24 @@ def estimate(
     with_flash = flash(use, gpu=gpu)
     batch = use.batch or chunk(shape.parameters, gpu=gpu)
     touched = use.context if filled is None else min(filled, use.context)
-    kv = kv_bytes(shape, use.context, use.kv_type)
-    compute = compute_bytes(shape, touched, batch=batch, flash=with_flash)
+    streams = max(1, use.streams)
+    kv, state = kv_bytes(shape, use.context, use.kv_type) * streams, shape.state_bytes * streams
+    compute = compute_bytes(shape, touched, batch=batch, flash=with_flash, streams=streams)
     overhead = overhead_bytes(shape, touched)
+    overhead += (streams - 1) * (shape.vocab * _F32 + (padded(use.context) * _CELL if filled is None else 0))
     if not gpu:
         overhead += work_bytes(shape, touched, batch=batch, flash=with_flash)
-    beside = kv + shape.state_bytes + compute + overhead
+    beside = kv + state + compute + overhead
     # What was measured goes to the overhead: the other parts are what llama.cpp allocates.
     overhead = max(0, overhead + int(beside * (correction.memory_factor - 1)) + correction.extra_bytes)
     return MemoryNeed(
         weights_bytes=shape.weights_bytes,
         kv_bytes=kv,
-        state_bytes=shape.state_bytes,
+        state_bytes=state,
         compute_bytes=compute,
         mmproj_bytes=use.mmproj_bytes,
         overhead_bytes=overhead,
-        total_bytes=shape.weights_bytes + kv + shape.state_bytes + compute + use.mmproj_bytes + overhead,
+        total_bytes=shape.weights_bytes + kv + state + compute + use.mmproj_bytes + overhead,
     )
 
 

@@ -13,8 +13,9 @@ AUTOMATIC = "auto"
 class LoadOptions(Struct, frozen=True, omit_defaults=True):
     """How a file is to be loaded where that was asked for this one in particular; None is as the settings say.
 
-    ``context`` counts tokens, ``gpu_layers`` layers on graphics devices. ``flash_attention`` is "auto", "on" or "off",
-    ``kv_type`` a type for the cache ("auto", "f16", "q8_0", …).
+    ``context`` counts tokens, ``gpu_layers`` layers on graphics devices, ``experts_on_cpu`` those among them whose
+    experts stay on the processor, ``streams`` conversations in memory. ``flash_attention`` is "auto", "on" or "off",
+    ``kv_type`` a cache that the engine makes (``core.memory.CACHES``).
     """
 
     context: int | None = None
@@ -22,6 +23,8 @@ class LoadOptions(Struct, frozen=True, omit_defaults=True):
     gpu_layers: int | None = None
     flash_attention: str | None = None
     kv_type: str | None = None
+    streams: int | None = None
+    experts_on_cpu: int | None = None
 
 
 class GuideRef(Struct, frozen=True, tag="guide"):
@@ -40,13 +43,10 @@ ModelRef: TypeAlias = GuideRef | FileRef
 
 def merged(*sources: object) -> dict[str, Any]:
     """The load options that ``sources`` (settings, ``LoadOptions``) have, those of a later one in the place of an
-    earlier one's. A cache's type that is automatic is left out."""
-    found = {
+    earlier one's."""
+    return {
         name: value
         for source in sources
         for name in LoadOptions.__struct_fields__
         if (value := getattr(source, name)) is not None
     }
-    if found.get("kv_type") == AUTOMATIC:
-        del found["kv_type"]
-    return found

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qwen_desktop.core import yarn
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import LoadOptions
@@ -98,6 +99,12 @@ class CatalogModel(Struct, frozen=True):
     def parameters(self) -> int:
         """All parameters."""
         return self.shape.parameters
+
+    @property
+    def stretched(self) -> int:
+        """Tokens of context up to which the engine stretches it, as its model card says; 0 for not at all."""
+        shape = self.shape
+        return yarn.extended(self.name, shape.architecture, shape.context_train, shape.parameters)
 
     @property
     def usable(self) -> bool:

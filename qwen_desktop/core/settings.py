@@ -89,6 +89,18 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Model"),
         QT_TRANSLATE_NOOP("settings", "The GGUF file in use. Empty means the built-in guide."), hidden=True, path=True,
     )] = ""
+    profile: Annotated[Literal["auto", "usual", "low_memory"], Info(
+        QT_TRANSLATE_NOOP("settings", "Use of memory"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Little keeps chats short, and frees the memory soon. Automatic does so on computers with up to 8 GB.",
+        ),
+        applies="next load",
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "As usual"),
+            QT_TRANSLATE_NOOP("settings", "Little"),
+        ),
+    )] = "auto"
     context: Annotated[Annotated[int, Meta(ge=512, le=1_048_576)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Context size"),
         QT_TRANSLATE_NOOP(
@@ -116,22 +128,38 @@ class EngineSettings(Struct, frozen=True):
             QT_TRANSLATE_NOOP("settings", "Off"),
         ),
     )] = "auto"
-    kv_type: Annotated[Literal["auto", "f16", "q8_0"], Info(
+    experts_on_cpu: Annotated[Annotated[int, Meta(ge=0, le=999)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Layers with experts on the processor"),
+        QT_TRANSLATE_NOOP(
+            "settings", "For mixtures of experts that a graphics card does not hold whole: the rest stays on the card."
+        ),
+        applies="next load",
+    )] = None
+    kv_type: Annotated[Literal["auto", "f16", "k_q8_0", "q8_0"], Info(
         QT_TRANSLATE_NOOP("settings", "Precision of the context"),
-        QT_TRANSLATE_NOOP("settings", "8-bit halves its memory and costs a little speed on processors."),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "8-bit halves its memory and makes answers slower on processors; 8-bit keys save a quarter and cost less.",
+        ),
         applies="next load",
         labels=(
             QT_TRANSLATE_NOOP("settings", "Automatic"), QT_TRANSLATE_NOOP("settings", "16-bit"),
-            QT_TRANSLATE_NOOP("settings", "8-bit"),
+            QT_TRANSLATE_NOOP("settings", "8-bit keys"), QT_TRANSLATE_NOOP("settings", "8-bit"),
         ),
     )] = "auto"
+    streams: Annotated[Annotated[int, Meta(ge=1, le=8)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Chats kept in memory"),
+        QT_TRANSLATE_NOOP(
+            "settings", "Each takes the memory of a whole context, and goes on without being read again."
+        ),
+        applies="next load", offers=(1, 2, 3, 4, 6, 8),
+    )] = None
     unload_minutes: Annotated[Annotated[int, Meta(ge=1, le=1440)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Free the memory after"),
         QT_TRANSLATE_NOOP(
             "settings", "A model that nobody has used for so long leaves memory. The next message loads it again."
         ),
-        unit=QT_TRANSLATE_NOOP("settings", "%n minute(s)"), auto=QT_TRANSLATE_NOOP("settings", "Never"),
-        offers=(5, 15, 30, 60, 240),
+        unit=QT_TRANSLATE_NOOP("settings", "%n minute(s)"), offers=(5, 10, 15, 30, 60, 240, 1440),
     )] = None
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
+from qwen_desktop.core import yarn
+
 if TYPE_CHECKING:
     from qwen_desktop.core.gguf import GgufHeader, TensorInfo
 
@@ -73,6 +75,21 @@ class Shape(Struct, frozen=True):
     deepstack: int = 0
     #: merges of the tokenizer: they take memory beside the vocabulary
     merges: int = 0
+    #: tokens of context up to which the model's card names YaRN (``core.yarn``)
+    context_extended: int = 0
+
+    @property
+    def longest_context(self) -> int:
+        """The most tokens of context that the model may get; 0 when that is not known."""
+        return max(self.context_train, self.context_extended)
+
+    @property
+    def experts_bytes(self) -> int:
+        """Weights of all experts that are not read for every token: the rest is read, but for the embedding."""
+        if not 0 < self.experts_used < self.experts:
+            return 0
+        resting = self.weights_bytes - self.active_bytes - (self.embedding_bytes if self.output_bytes else 0)
+        return max(0, int(resting / (1 - self.experts_used / self.experts)))
 
 
 def shape_of(header: GgufHeader) -> Shape:
@@ -124,7 +141,14 @@ def shape_of(header: GgufHeader) -> Shape:
         recurrent_channels=channels if recurrent else 0,
         deepstack=number("n_deepstack_layers"),
         merges=merges.count if merges is not None else 0,
+        context_extended=_extended(header),
     )
+
+
+def _extended(header: GgufHeader) -> int:
+    if any(key.startswith(f"{header.architecture}.rope.scaling.") for key in header.metadata):
+        return 0  # the file itself says how its positions are stretched
+    return yarn.extended(header.name, header.architecture, header.context_length, header.parameters)
 
 
 def _recurrent(header: GgufHeader, layers: int) -> frozenset[int]:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import re
+from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.hardware import Gpu, GpuKind
+from qwen_desktop.engine import bindings
 from qwen_desktop.engine.llama import LlamaLibrary
 
 # ggml_backend_dev_type; accelerators (BLAS, AMX) work on main memory beside the processor and hold no layers.
 _GPU, _IGPU = 1, 2
 #: Backends whose own name says nothing to people. The one named None is another computer.
 _NAMES: dict[str, str | None] = {"MTL": "Metal", "RPC": None}
+_SHOWN = {"vulkan": "Vulkan", "metal": "Metal", "opencl": "OpenCL"}
+
+
+#: Parts of ggml that compute on the processor; and how the library of a part is called, "libggml-vulkan.so".
+_PROCESSOR = frozenset({"cpu", "base", "blas", "rpc"})
+_LIBRARY = re.compile(r"(?:lib)?ggml-([a-z0-9]+)(?:-[\w.]+)?\.(?:so|dll|dylib)")
 
 
 class _Properties(ctypes.Structure):
@@ -42,6 +51,22 @@ def list_devices(library: LlamaLibrary) -> tuple[Gpu, ...]:
         if kind is not None and (gpu := _gpu(library, device, kind)) is not None:
             found.append(gpu)
     return tuple(found)
+
+
+def list_backends(library: LlamaLibrary, folder: Path = bindings.LIBRARIES) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What this build computes on beside the processor, by the names people know; and what of it lies in ``folder`` but
+    was not loaded: its library is linked with a driver's that is not there. Raises ``AttributeError`` when this
+    llama.cpp does not tell."""
+    handle, text = ctypes.c_void_p, ctypes.c_char_p
+    count = library.symbol("ggml_backend_reg_count", ctypes.c_size_t)
+    get = library.symbol("ggml_backend_reg_get", handle, ctypes.c_size_t)
+    name_of = library.symbol("ggml_backend_reg_name", text, handle)
+    own = [_text(name_of(get(index))) for index in range(count())]
+    loaded = tuple(_NAMES.get(name, name) or "" for name in own if name.lower() not in _PROCESSOR)
+    known = {name.lower() for name in (*loaded, *own)}
+    lying = sorted(found[1] for path in folder.iterdir() if (found := _LIBRARY.fullmatch(path.name)))
+    idle = [name for name in dict.fromkeys(lying) if name not in known and name not in _PROCESSOR]
+    return loaded, tuple(_SHOWN.get(name, name.upper()) for name in idle)
 
 
 def _gpu(library: LlamaLibrary, device: Any, kind: GpuKind) -> Gpu | None:

@@ -12,11 +12,12 @@ import re
 import sys
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qwen_desktop.core.gguf import GgufHeader
+from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine import bindings, load_errors
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.hardware import memory
@@ -31,8 +32,8 @@ _BUFFER = re.compile(r"(\S+) model buffer size =\s+([\d.]+) MiB")
 _ON_CARD = re.compile(r"(?!CPU).*\d")
 #: What llama.cpp logs when a file does not say how its text is split before it becomes tokens.
 _DEGRADED = "GENERATION QUALITY WILL BE DEGRADED"
-#: More layers than any model has.
-ALL_LAYERS = 999
+#: More layers than any model has: those that predict a second token are among them.
+_ALL_LAYERS = 999
 #: GGUF's number for arrays of 32-bit numbers.
 _INT32 = 5
 
@@ -44,6 +45,12 @@ def set_fields(struct: Any, **values: Any) -> None:
         if name not in known:
             raise AttributeError(f"{type(struct).__name__} has no field {name}")
         setattr(struct, name, value)
+
+
+class _Override(ctypes.Structure):
+    """llama_model_tensor_buft_override: tensors whose names match go into buffers of a type. llama_cpp has no class."""
+
+    _fields_ = (("pattern", ctypes.c_char_p), ("type", ctypes.c_void_p))
 
 
 class Flag:
@@ -147,8 +154,17 @@ class LlamaLibrary:
         """
         return b"AMX_INT8 = 1" not in (api.llama_print_system_info() or b"")
 
-    def load(self, header: GgufHeader, gpu_layers: int, progress: Callable[[float], bool]) -> Model:
-        """Load the weights. ``progress`` gets 0..1 and returns False to stop.
+    def load(
+        self,
+        header: GgufHeader,
+        placed: Placement,
+        progress: Callable[[float], bool],
+        *,
+        kept: Sequence[int] = (),
+        split: Sequence[float] = (),
+    ) -> Model:
+        """Load the weights. ``progress`` gets 0..1 and returns False to stop. The experts of the layers in ``kept``
+        stay in main memory; ``split`` are the shares of several cards, else as llama.cpp sees fit.
 
         Raises ``Cancelled``, and ``UserFacing`` or ``Environment`` with the cause that llama.cpp logged.
         """
@@ -161,7 +177,19 @@ class LlamaLibrary:
             return not stopped
 
         params = api.llama_model_default_params()
-        set_fields(params, n_gpu_layers=gpu_layers, progress_callback=report, use_extra_bufts=self.repacks)
+        all_layers = header.number("block_count") - header.number("nextn_predict_layers") + 1
+        layers = placed.layers if placed.layers < all_layers else _ALL_LAYERS
+        set_fields(params, n_gpu_layers=layers, progress_callback=report, use_extra_bufts=self.repacks)
+        lists: list[Any] = []  # llama.cpp gets pointers to them
+        if kept:
+            lists.append(self._experts_in_main_memory(kept))
+            set_fields(params, tensor_buft_overrides=ctypes.addressof(lists[-1]))
+        if not placed.cards:
+            lists.append((ctypes.c_void_p * 1)())  # a list of no devices
+            set_fields(params, devices=ctypes.addressof(lists[-1]))
+        elif split:
+            shares = (ctypes.c_float * max(len(split), int(api.llama_max_devices())))(*split)
+            set_fields(params, tensor_split=shares)
         self.log.clear()
         self._degraded = False
         pointer = api.llama_model_load_from_file(header.path.encode("utf-8", "surrogateescape"), params)
@@ -169,22 +197,28 @@ class LlamaLibrary:
             if stopped:
                 raise load_errors.cancelled()
             raise load_errors.from_log(header, tuple(self.log))
-        copied = on_cards = 0  # of the weights, read off the log
+        copied, cards = 0, dict[str, int]()  # of the weights, read off the log
         for found in filter(None, map(_BUFFER.search, self.log)):
             size = int(float(found[2]) * 2**20)
             if _ON_CARD.fullmatch(found[1]):
-                on_cards += size
+                cards[found[1]] = cards.get(found[1], 0) + size
             elif not found[1].endswith("_Mapped"):
                 copied += size
-        return Model(pointer, header, gpu_layers, copied, on_cards, degraded=self._degraded)
+        return Model(pointer, header, placed, copied, cards, degraded=self._degraded, lists=lists)
+
+    def _experts_in_main_memory(self, layers: Sequence[int]) -> Any:
+        """llama.cpp's list of tensors that go elsewhere, with one entry and the empty one that ends it."""
+        pattern = rf"blk\.({'|'.join(map(str, layers))})\.ffn_(up|down|gate|gate_up)_(ch|)exps"
+        main = self.symbol("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
+        return (_Override * 2)(_Override(pattern.encode(), main))
 
 
 class Model:
     """Loaded weights and their vocabulary. ``close`` after the contexts on it are closed.
 
-    Of the weights ``card_bytes`` are on graphics cards and ``copied_bytes`` in main memory beside the file (rearranged
-    for the processor); of ``main_bytes`` in main memory the rest is used where the file is mapped. ``gpu_layers`` is
-    what was asked for. ``files`` tells the loaded files from later ones with the same names.
+    Of the weights ``card_bytes`` are on graphics cards (``cards``: by name) and ``copied_bytes`` in main memory beside
+    the file (rearranged for the processor); of ``main_bytes`` in main memory the rest is used where the file is mapped.
+    ``placed`` is what was asked for. ``files`` tells the loaded files from later ones with the same names.
     ``degraded``: the file does not say how text is split into words before it becomes tokens, so answers get worse.
     """
 
@@ -192,17 +226,20 @@ class Model:
         self,
         pointer: Any,
         header: GgufHeader,
-        gpu_layers: int,
-        copied_bytes: int = 0,
-        card_bytes: int = 0,
+        placed: Placement,
+        copied_bytes: int,
+        cards: Mapping[str, int],
         *,
         degraded: bool = False,
+        lists: Sequence[Any] = (),
     ) -> None:
         self.pointer = pointer
         self.header = header
-        self.gpu_layers = gpu_layers
+        self.placed = placed
         self.copied_bytes = copied_bytes
-        self.card_bytes = card_bytes
+        self.cards = cards
+        self.card_bytes = card_bytes = sum(cards.values())
+        self._lists = lists  # C may look at them for as long as it lives
         self.files: tuple[tuple[int, ...], ...] = ()
         self.main_bytes = max(0, sum(tensor.size for tensor in header.tensors) - card_bytes)
         self.degraded = degraded
@@ -223,6 +260,11 @@ class Model:
         if self.pointer:
             api.llama_model_free(self.pointer)
             self.pointer = None
+
+    @property
+    def gpu_layers(self) -> int:
+        """Layers on graphics cards, the output counted as one."""
+        return self.placed.layers
 
     @property
     def mapped_bytes(self) -> int:

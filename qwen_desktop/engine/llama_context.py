@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qwen_desktop.core import memory
+from qwen_desktop.core.yarn import Yarn
 from qwen_desktop.engine import kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
 
 _TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}
-#: The types of keys and values by the name of the pair. Only quantized values need flash attention.
-_KV_TYPES = {"f16": ("f16", "f16"), "k_q8_0": ("q8_0", "f16"), "q8_0": ("q8_0", "q8_0")}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
@@ -53,7 +53,7 @@ class ContextShape(Struct, frozen=True):
     """What a context is made with.
 
     ``size`` is how many tokens each of the ``streams`` sequences can have; where they are ``unified``, all together.
-    ``chunk`` is how many tokens are evaluated at once.
+    ``chunk`` is how many tokens are evaluated at once. ``kv_type`` is a name in ``core.memory.CACHES``.
     """
 
     size: int
@@ -63,6 +63,7 @@ class ContextShape(Struct, frozen=True):
     kv_type: str
     streams: int = 1
     unified: bool = False
+    yarn: Yarn | None = None
 
 
 class Piece(NamedTuple):
@@ -285,11 +286,11 @@ class Context:
 
     def _make(self, shape: ContextShape) -> None:
         params = api.llama_context_default_params()
-        keys, values = (_TYPES[name] for name in _KV_TYPES[shape.kv_type])
+        keys, values = (_TYPES[name] for name in memory.cache_types(shape.kv_type))
         room = max(shape.chunk, shape.streams)
         set_fields(
             params,
-            n_ctx=shape.size if shape.unified else -(-shape.size // 256) * 256 * shape.streams,
+            n_ctx=shape.size if shape.unified else memory.padded(shape.size) * shape.streams,
             n_batch=room,
             n_ubatch=room,
             n_seq_max=shape.streams,
@@ -305,6 +306,13 @@ class Context:
             abort_callback_data=self.flag.data,
             no_perf=True,
         )
+        if shape.yarn is not None:
+            set_fields(
+                params,
+                rope_scaling_type=api.LLAMA_ROPE_SCALING_TYPE_YARN,
+                rope_freq_scale=1 / shape.yarn.factor,
+                yarn_orig_ctx=shape.yarn.original,
+            )
         self.flag.clear()
         self.pointer = api.llama_init_from_model(self.model.pointer, params)
         if not self.pointer:

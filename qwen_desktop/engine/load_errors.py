@@ -10,7 +10,12 @@ from qwen_desktop.core.gguf import GgufHeader
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 _ARCHITECTURE = re.compile(r"unknown model architecture: '([^']*)'")
-_NO_MEMORY = re.compile(r"(?:failed|unable) to allocate|out of memory|bad_alloc|cannot allocate", re.IGNORECASE)
+#: As the C library, CUDA, ROCm, Metal, Vulkan and SYCL say it.
+_NO_MEMORY = re.compile(
+    r"(?:failed|unable) to allocate|out of memory|bad_alloc|can(?:no|')t allocate|allocation of size .* failed"
+    r"|OutOf(?:Device|Host)Memory|exceeds device memory",
+    re.IGNORECASE,
+)
 _CAUSE = re.compile(r"error loading model(?:[^:]*)?: (.*)")
 
 # fmt: off
@@ -40,6 +45,16 @@ _refused = Failure(
     QT_TRANSLATE_NOOP("engine", "Download it again or choose another file."), "model.open",
 )
 # fmt: on
+
+
+def is_memory(error: AppError) -> bool:
+    """Whether it failed for lack of memory, so that less of it may do."""
+    return error.problem.what.code == "load.memory"
+
+
+def is_refusal(error: AppError) -> bool:
+    """Whether llama.cpp gave a reason that may lie with the device as well as with the file."""
+    return error.problem.what.code == "load.refused"
 
 
 def from_log(header: GgufHeader, log: tuple[str, ...]) -> AppError:

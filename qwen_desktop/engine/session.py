@@ -149,10 +149,15 @@ class Session:
     def finish(self, generation: Generation) -> GenerateResult:
         """How an answer ended, with what only the session knows."""
         result = generation.result()
-        self._held = max(self._held, self.model.resident_bytes(self._base))
+        if not generation.request.batch:  # whose context does not stay
+            self._held = max(self._held, self.model.resident_bytes(self._base))
         self._most = max(self._most, result.stats.context_used)
         stats = msgspec.structs.replace(
-            result.stats, load_s=self._load_s, resident_bytes=self._held, context_most=self._most
+            result.stats,
+            load_s=self._load_s,
+            resident_bytes=self._held,
+            context_most=self._most,
+            streams=len(self.context.sequences),
         )
         recipe = recipes.of(generation, self.info, result)
         again = generation.request.again

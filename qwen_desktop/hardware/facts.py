@@ -14,10 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine, Memory
-from qwen_desktop.hardware import files
+from qwen_desktop.hardware import files, wire
 
 #: Changed when facts are found out in another way.
-_VERSION = 1
+_VERSION = 2
 #: How long "there is no graphics card" is believed, and "it cannot be found out", in seconds. Cards that are there are
 #: asked each time, since their free memory changes.
 _NONE_S = 86_400.0
@@ -49,6 +49,7 @@ class Facts(Struct, frozen=True):
     drivers: tuple[Gpu, ...] = ()
     computer: str = ""
     calm: bool = True
+    built: wire.Built | None = None
 
     def gpus_hold(self, now: float) -> bool:
         """Whether drivers need not be asked again."""

@@ -37,22 +37,32 @@ class GpusFound(NamedTuple):
     unused: tuple[Gpu, ...]
 
 
-def ask(command: Sequence[str], seconds: float = PATIENCE_S) -> dict[str, tuple[Gpu, ...]]:
-    """What the child said of its sources ("ggml", "nvml"); a source is missing when it crashed, hung or talked
-    rubbish. Blocks for ``seconds`` at most. Never raises."""
+class Asked(NamedTuple):
+    """What the child said: devices by source ("ggml", "nvml"), a source missing when it crashed, hung or talked
+    rubbish, and what the build has (None: likewise)."""
+
+    listed: dict[str, tuple[Gpu, ...]]
+    built: wire.Built | None = None
+
+
+def ask(command: Sequence[str], seconds: float = PATIENCE_S) -> Asked:
+    """Have the child look. Blocks for ``seconds`` at most. Never raises."""
     answers = one_shot.ask(command, seconds)
     found: dict[str, tuple[Gpu, ...]] = {}
+    built = None
     for payload in answers.payloads:
         try:
             finding = wire.decode(payload)
         except ValueError:
             log.warning("gpus.rubbish")
-            return {}
+            return Asked({})
         if isinstance(finding, wire.Listed):
             found[finding.source] = tuple(_plausible(gpu) for gpu in finding.gpus)
+        elif isinstance(finding, wire.Built):
+            built = wire.Built(_names(finding.backends), _names(finding.idle))
     if answers.how != "done":
         log.warning("gpus.child how=%s code=%s", answers.how.replace(" ", "_"), answers.code)
-    return found
+    return Asked(found, built)
 
 
 def join(
@@ -105,8 +115,15 @@ def _plausible(gpu: Gpu) -> Gpu:
     free = gpu.free_bytes if gpu.free_bytes is not None and 0 <= gpu.free_bytes < _MOST_BYTES else None
     if total is not None and free is not None:
         free = min(free, total)
-    name = " ".join(clean(gpu.name).split())[:_LONGEST_NAME]
-    return replace(gpu, name=name, total_bytes=total, free_bytes=free, id=place(gpu.id))
+    return replace(gpu, name=_name(gpu.name), total_bytes=total, free_bytes=free, id=place(gpu.id))
+
+
+def _name(name: str) -> str:
+    return " ".join(clean(name).split())[:_LONGEST_NAME]
+
+
+def _names(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_name(name) for name in names if name)
 
 
 def place(text: str) -> str:

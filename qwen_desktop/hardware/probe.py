@@ -74,13 +74,13 @@ def probe(
     chip = _cpu(None if refresh or known is None else known.cpu, root, system)
     now = time.time()
     if known is not None and not refresh and known.gpus_hold(now):
-        asked_at = known.gpus_at
+        asked_at, built = known.gpus_at, known.built
         listed: dict[str, tuple[Gpu, ...]] = {"nvml": known.drivers}
         if known.gpus is not None:
             listed["ggml"] = known.gpus
     else:
-        asked_at = now
-        listed = _part("gpus", lambda: gpus.ask(children.devices, children.patience_s), {}, children.patience_s + 5)
+        asked_at, patience = now, children.patience_s
+        listed, built = _part("gpus", lambda: gpus.ask(children.devices, patience), gpus.Asked({}), patience + 5)
     seen: tuple[Gpu, ...] = _part("seen", lambda: gpus.seen(root), ())
     apple = None if system == sys.platform else False
     devices = _part(
@@ -104,6 +104,8 @@ def probe(
         bandwidth_bytes_per_s=speed,
         unknown=tuple(sorted(unknown)),
         taken_at=now,
+        backends=None if built is None else built.backends,
+        idle_backends=() if built is None else built.idle,
     )
     ggml = listed.get("ggml")
     return machine, Facts(
@@ -116,6 +118,7 @@ def probe(
         drivers=tuple(without_free(gpu) for gpu in listed.get("nvml", ())),
         computer=here,
         calm=reading.calm,
+        built=built,
     )
 
 

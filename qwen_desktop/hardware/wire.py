@@ -25,7 +25,14 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="t"):
     calm: bool = True
 
 
-Finding: TypeAlias = Listed | Measured
+class Built(Struct, frozen=True, tag="built", tag_field="t"):
+    """What this build of llama.cpp computes on beside the processor, and what of it did not load (``Machine``)."""
+
+    backends: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+
+
+Finding: TypeAlias = Listed | Measured | Built
 
 #: A finding; raises ``ValueError`` for anything else.
 decode: Unpacker[Finding] = Unpacker(Finding)

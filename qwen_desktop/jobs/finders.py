@@ -6,14 +6,18 @@ Each finding is sent as soon as it is known, so that what was found before a cra
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from qwen_desktop.core.packed import pack
 from qwen_desktop.hardware import wire
 from qwen_desktop.process.serve import worker_pipes
+
+if TYPE_CHECKING:
+    from qwen_desktop.engine.llama import LlamaLibrary
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +42,21 @@ def _nvml() -> wire.Finding:
 
 def _ggml() -> wire.Finding:
     from qwen_desktop.engine.devices import list_devices  # noqa: PLC0415 - as above
-    from qwen_desktop.engine.llama import LlamaLibrary  # noqa: PLC0415
 
-    return wire.Listed("ggml", list_devices(LlamaLibrary(lambda line: print(line, file=sys.stderr))))
+    return wire.Listed("ggml", list_devices(_library()))
+
+
+def _built() -> wire.Finding:
+    from qwen_desktop.engine.devices import list_backends  # noqa: PLC0415 - as above
+
+    return wire.Built(*list_backends(_library()))
+
+
+@functools.cache
+def _library() -> LlamaLibrary:
+    from qwen_desktop.engine.llama import LlamaLibrary  # noqa: PLC0415 - as above
+
+    return LlamaLibrary(lambda line: print(line, file=sys.stderr))
 
 
 def _bandwidth() -> wire.Finding:
@@ -58,7 +74,7 @@ def _cpuinfo() -> object:
 
 #: NVIDIA's library before ggml's backends: of the two it is the one that does not crash.
 _FINDERS: dict[str, tuple[Callable[[], object], ...]] = {
-    "devices": (_nvml, _ggml),
+    "devices": (_nvml, _built, _ggml),
     "bandwidth": (_bandwidth,),
     "cpuinfo": (_cpuinfo,),
 }

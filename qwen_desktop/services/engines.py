@@ -26,8 +26,9 @@ from msgspec import structs
 from qwen_desktop.core.engine import LoadRequest, LocalEngine
 from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
-from qwen_desktop.core.model_ref import AUTOMATIC, FileRef, GuideRef, LoadOptions, ModelRef, merged
+from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.profile import USUAL, Profile, profiled
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.tuning import filled
 from qwen_desktop.hardware import memory
@@ -46,10 +47,11 @@ class Engines:
     """The engines of this computer by their models. All methods run on the event loop.
 
     ``factory`` makes an engine without a model. ``template`` gives the repaired chat template of a file, None for its
-    own; ``options`` how a file is to be loaded whatever the settings say. ``needs`` says how many bytes of main memory
-    must be free for a load, and ``free`` how many are; without them one model stays beside the guide. ``tuned`` fills
-    in what was measured where a load leaves the choice to the engine: at the load, so that a result that comes while
-    the model is in memory never has a conversation read anew. A minute has ``minute_s`` seconds.
+    own; ``options`` how a file is to be loaded whatever the settings say; ``profile`` what "automatic" means on this
+    computer. ``needs`` says how many bytes of main memory must be free for a load, and ``free`` how many are; without
+    them one model stays beside the guide. ``tuned`` fills in what was measured where a load leaves the choice to the
+    engine: at the load, so that a result that comes while the model is in memory never has a conversation read anew. A
+    minute has ``minute_s`` seconds.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engines:
         options: Callable[[str], LoadOptions] | None = None,
         needs: Callable[[LoadRequest], Awaitable[int]] | None = None,
         tuned: Callable[[LoadRequest], LoadRequest] | None = None,
+        profile: Callable[[], Profile] = lambda: USUAL,
         free: Callable[[], Memory] = memory.read,
         clock: Callable[[], float] = time.monotonic,
         minute_s: float = 60.0,
@@ -75,6 +78,7 @@ class Engines:
         self._options = options
         self._needs = needs
         self._tuned = tuned or partial(filled, tuning=None)
+        self._profile = profile
         self._free = free
         self._clock = clock
         self._minute_s = minute_s
@@ -251,7 +255,7 @@ class Engines:
             return LoadRequest(path, threads=settings.threads)
         kept = self._options(path) if self._options is not None else LoadOptions()
         template = self._template(path) if self._template is not None else None
-        return LoadRequest(path, **{"kv_type": AUTOMATIC, **merged(settings, kept, options)}, template=template)
+        return LoadRequest(path, **profiled(merged(settings, kept, options), self._profile()), template=template)
 
     async def _load(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Wait for the loads before this one and for memory, then load."""
@@ -429,7 +433,7 @@ class Engines:
             record.rest = None
         if record.request is not None and record.request.path != record.path and not self._leases.wanted(record):
             self._leave(record)  # its file lies elsewhere now
-        minutes = self._preferences.settings.engine.unload_minutes
+        minutes = self._preferences.settings.engine.unload_minutes or self._profile().unload_minutes
         if minutes is not None and record.local is not None and not self._leases.closed:
             loop = asyncio.get_running_loop()
             record.rest = loop.call_later(minutes * self._minute_s, self._rested, record)
@@ -444,7 +448,7 @@ class Engines:
         self._tell(record, IDLE)
 
     def _on_settings(self, event: SettingsChanged) -> None:
-        if "engine.unload_minutes" in event.keys:
+        if {"engine.unload_minutes", "engine.profile"} & set(event.keys):
             for record in self._records.values():
                 self._rest(record)
         self._leases.wake()  # what is loaded may be just what somebody wants now

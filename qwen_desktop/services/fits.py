@@ -33,9 +33,11 @@ from qwen_desktop.core.model_ref import LoadOptions, ModelRef, merged
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant, Recommendation
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.paths import Paths, absolute
+from qwen_desktop.core.profile import Profile, profile_of, profiled
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.shape import Shape, for_quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.hardware.memory import read as read_memory
 from qwen_desktop.hub import api
 from qwen_desktop.hub.access import Access
 from qwen_desktop.hub.names import is_gguf
@@ -129,6 +131,7 @@ class Fits:
         #: models in memory: since when (seconds of the epoch), and how many bytes of it the system counts as used
         self._resident: dict[ModelRef, tuple[float, int]] = {}
         self._emptied: tuple[Machine, Machine] | None = None
+        self._unprobed: Machine | None = None
         self._learning: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()
         self._leave = (
@@ -149,7 +152,19 @@ class Fits:
         but for what is given."""
         own = self._options(path) if path else LoadOptions()
         given = LoadOptions(context=context or None, kv_type=kv_type)
-        return Use(**merged(self._settings.engine, own, given), mmproj_bytes=mmproj_bytes)
+        options = profiled(merged(self._settings.engine, own, given), self.profile)
+        use = Use(**options, mmproj_bytes=mmproj_bytes)
+        return replace(use, kv_type=memory.chosen(use.kv_type))
+
+    @property
+    def profile(self) -> Profile:
+        """What "automatic" means on this machine, by the settings in force."""
+        machine = self._machines.known
+        if machine is None or machine.memory.total_bytes is None:
+            if self._unprobed is None:  # a first start, or a command: the memory alone is read at once
+                self._unprobed = Machine(memory=read_memory())
+            machine = self._unprobed
+        return profile_of(machine, self._settings.engine.profile)
 
     def of(self, model: CatalogModel, quant: Quant | None, context: int | None = None) -> Fit | None:
         """The verdict about a file of the catalogue now, an installed one as it is loaded: under a millisecond. None
@@ -193,7 +208,8 @@ class Fits:
             if header is not None:
                 shape, mmproj_bytes = header.found.shape, header.mmproj_bytes
             elif quant.size_bytes:
-                shape, mmproj_bytes = for_quant(model.shape, quant.size_bytes), _mmproj_bytes(model)
+                shape = replace(for_quant(model.shape, quant.size_bytes), context_extended=model.stretched)
+                mmproj_bytes = _mmproj_bytes(model)
             else:
                 return None
             here = usual_day(machine) if usual else self._without_models(machine)
@@ -293,6 +309,28 @@ class Fits:
             fetched_bytes=found.fetched_bytes,
         )
 
+    async def loaded(self, path: str) -> tuple[FileFit, Correction]:
+        """The verdict about a file of this computer, loaded as ``use`` says, and what measured loads say about it: once
+        read, quick for as long as the file stays as it is. Raises ``AppError``."""
+        header, name = await self._of_file(path)
+        found = header.found
+        machine = self._without_models(self._machines.known or await self._machines.machine())
+        use = self.use(mmproj_bytes=header.mmproj_bytes, path=path)
+        correction = self._correction(machine, header, name, use)
+        verdict = replace(fit(found.shape, use, machine, correction), exact=True)
+        judged = FileFit(
+            reference=path,
+            name=found.name,
+            quant=found.quant,
+            shape=found.shape,
+            fit=verdict,
+            asked=verdict.memory,
+            context=verdict.asked,
+            use=use,
+            size_bytes=found.size_bytes,
+        )
+        return judged, correction
+
     async def needs(self, request: LoadRequest) -> int:
         """How many bytes of main memory must be free for a file to be loaded so; 0 when its header cannot be read,
         which the load itself will say."""
@@ -303,10 +341,11 @@ class Fits:
         shape, machine = header.found.shape, self._machines.known
         context = request.context or Use().context
         use = Use(
-            context=min(context, shape.context_train) if shape.context_train else context,
+            context=min(context, shape.longest_context) if shape.longest_context else context,
             kv_type=request.kv_type,
             flash_attention=request.flash_attention,
             mmproj_bytes=header.mmproj_bytes,
+            streams=request.streams or 1,
         )
         known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
         return memory.needed(memory.estimate(shape, use, known))
@@ -448,15 +487,23 @@ def measurement(
     On graphics cards the memory is not ours to measure: only the speed is kept.
     """
     flash = "on" if info.flash_attention else "off"
-    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash)
+    use = Use(context=context, kv_type=info.kv_type, batch=info.batch, flash_attention=flash, streams=stats.streams)
     weighed = stats.resident_bytes if not info.gpu_layers else 0
     predicted = memory.estimate(shape, use, filled=stats.context_most).total_bytes
-    share = min(1.0, info.gpu_layers / (shape.layers + 1))
+    on_cards, experts = min(1.0, info.gpu_layers / (shape.layers + 1)), info.experts_on_cpu / max(1, shape.layers)
     written = stats.completion_tokens >= _FEWEST_WRITTEN
     read = stats.prompt_tokens - stats.cached_tokens >= _FEWEST_READ
     depth = max(0, stats.context_used - stats.completion_tokens // 2)
-    decode = speed.decode(shape, machine, depth=depth, kv_type=info.kv_type, threads=threads, layers_on_cards=share)
-    prompt = speed.prompt(shape, machine, threads=threads, layers_on_cards=share)
+    decode = speed.decode(
+        shape,
+        machine,
+        depth=depth,
+        kv_type=info.kv_type,
+        threads=threads,
+        layers_on_cards=on_cards,
+        experts_on_cpu=experts,
+    )
+    prompt = speed.prompt(shape, machine, threads=threads, layers_on_cards=on_cards, experts_on_cpu=experts)
     return Measurement(
         key=info.sha256,
         machine=corrections.machine_name(machine),

@@ -141,6 +141,12 @@ class Machines:
             self._kept = kept
 
 
+def kept_facts(paths: Paths) -> Facts | None:
+    """The facts that an earlier run found out, None without any."""
+    kept = _read(paths.cache / "machine.json")
+    return None if kept is None else kept.facts
+
+
 def _read(file: Path) -> _Kept | None:
     """What an earlier run kept; None when there is none or it is not to be understood."""
     try:

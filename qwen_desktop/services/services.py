@@ -31,6 +31,7 @@ from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
@@ -89,6 +90,7 @@ class Services:
             options=self.library.options,
             needs=self.fits.needs,
             tuned=tunings.filled,
+            profile=lambda: self.fits.profile,
         )
         self.library.before_delete(self.engines.free)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
@@ -99,6 +101,16 @@ class Services:
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
+        self.slowness = Slowness(
+            self.machines,
+            self.fits,
+            self.engines,
+            self.preferences,
+            self.bus,
+            history=self.history,
+            paths=paths,
+            options=self.library.options,
+        )
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
     async def open(self) -> None:
@@ -120,7 +132,8 @@ class Services:
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("downloads", self.downloads.aclose, 0.12),
             ("models", self.models.aclose, 0.02),
-            ("fits", self.fits.aclose, 0.02),
+            ("slowness", self.slowness.aclose, 0.01),
+            ("fits", self.fits.aclose, 0.01),
             ("library", self.library.aclose, 0.02),
             ("engines", self.engines.aclose, 0.22),
             ("transfers", self.transfers.aclose, 0.04),

@@ -56,7 +56,7 @@ EVERY_S = 0.4
 AGAIN_S = 2.0
 
 #: What of a local model's loading is kept with its answers.
-_LOADED_WITH = ("threads", "gpu_layers", "flash_attention", "kv_type")
+_LOADED_WITH = ("threads", "gpu_layers", "experts_on_cpu", "flash_attention", "kv_type", "yarn_factor")
 #: Gives an engine for one generation.
 Lease: TypeAlias = Callable[[], AbstractAsyncContextManager[LocalEngine]]
 #: Told the answer's parts after each generation that ended by itself; what it gives (results of tools) is added to

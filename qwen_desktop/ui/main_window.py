@@ -139,6 +139,7 @@ class MainWindow(FirstPaintWindow):
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
             "network.online": self._go_online,
+            "help.slow": self._show_slow,
             "help.shortcuts": self._show_shortcuts,
             "help.about": self._show_about,
             "app.quit": self.quitting.ask,
@@ -318,6 +319,13 @@ class MainWindow(FirstPaintWindow):
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
 
         dialogs.shortcuts(self._theme, self).open()
+
+    def _show_slow(self) -> None:
+        from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - not before the first paint
+
+        pane = self.chat.pane if self.pages.built(CHAT) is not None else None
+        ref = pane.model if pane is not None else None
+        SlowDialog(self.ui, self, ref or self._services.models.ref).open()
 
     def _show_about(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint

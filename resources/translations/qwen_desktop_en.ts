@@ -136,6 +136,13 @@
                 <numerusform>at most %n tokens of context fit</numerusform>
             </translation>
         </message>
+        <message numerus="yes">
+            <source>the experts of %n layer(s) on the processor</source>
+            <translation>
+                <numerusform>the experts of %n layer on the processor</numerusform>
+                <numerusform>the experts of %n layers on the processor</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>ModelTexts</name>
@@ -185,6 +192,37 @@
         </message>
     </context>
     <context>
+        <name>SlowDialog</name>
+        <message numerus="yes">
+            <source>%n token(s), of which {cached} were kept</source>
+            <translation>
+                <numerusform>%n token, of which {cached} were kept</numerusform>
+                <numerusform>%n tokens, of which {cached} were kept</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n layer(s)</source>
+            <translation>
+                <numerusform>{part} of %n layer</numerusform>
+                <numerusform>{part} of %n layers</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n processor(s)</source>
+            <translation>
+                <numerusform>{part} of %n processor</numerusform>
+                <numerusform>{part} of %n processors</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n token(s)</source>
+            <translation>
+                <numerusform>{part} of %n token</numerusform>
+                <numerusform>{part} of %n tokens</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>StatusLine</name>
         <message numerus="yes">
             <source>%n layer(s) on the graphics card</source>
@@ -205,6 +243,13 @@
             <translation>
                 <numerusform>Waiting for another answer to end</numerusform>
                 <numerusform>Waiting for %n other answers to end</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>the experts of %n layer(s) on the processor</source>
+            <translation>
+                <numerusform>the experts of %n layer on the processor</numerusform>
+                <numerusform>the experts of %n layers on the processor</numerusform>
             </translation>
         </message>
         <message numerus="yes">
@@ -302,6 +347,16 @@
         </message>
     </context>
     <context>
+        <name>bench</name>
+        <message numerus="yes">
+            <source>A depth of %n token(s) does not fit into the context, which holds {context}.</source>
+            <translation>
+                <numerusform>A depth of %n token does not fit into the context, which holds {context}.</numerusform>
+                <numerusform>A depth of %n tokens does not fit into the context, which holds {context}.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>chat</name>
         <message numerus="yes">
             <source>The message is longer than %n character(s).</source>
@@ -314,6 +369,20 @@
     <context>
         <name>engine</name>
         <message numerus="yes">
+            <source>%n of {all} layers (is|are) on the graphics card: its memory holds no more. The processor does the rest.</source>
+            <translation>
+                <numerusform>%n of {all} layers is on the graphics card: its memory holds no more. The processor does the rest.</numerusform>
+                <numerusform>%n of {all} layers are on the graphics card: its memory holds no more. The processor does the rest.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n of {all} layers (is|are) on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</source>
+            <translation>
+                <numerusform>%n of {all} layers is on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
+                <numerusform>%n of {all} layers are on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>The context is %n token(s) instead of {asked}: there is not enough free memory for more.</source>
             <translation>
                 <numerusform>The context is %n token instead of {asked}: there is not enough free memory for more.</numerusform>
@@ -325,6 +394,20 @@
             <translation>
                 <numerusform>The context is %n token instead of {asked}: this model was not trained for more.</numerusform>
                 <numerusform>The context is %n tokens instead of {asked}: this model was not trained for more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The context of %n token(s) is stretched with YaRN ×{factor}, since this model was trained with {train}: short texts may get slightly worse.</source>
+            <translation>
+                <numerusform>The context of %n token is stretched with YaRN ×{factor}, since this model was trained with {train}: short texts may get slightly worse.</numerusform>
+                <numerusform>The context of %n tokens is stretched with YaRN ×{factor}, since this model was trained with {train}: short texts may get slightly worse.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The experts of %n layer(s) stay on the processor: of the graphics card's memory {free} are free, and the whole model needs {needs}.</source>
+            <translation>
+                <numerusform>The experts of %n layer stay on the processor: of the graphics card's memory {free} are free, and the whole model needs {needs}.</numerusform>
+                <numerusform>The experts of %n layers stay on the processor: of the graphics card's memory {free} are free, and the whole model needs {needs}.</numerusform>
             </translation>
         </message>
         <message numerus="yes">
@@ -403,6 +486,128 @@
             <translation>
                 <numerusform>{key} is too long; it may have %n character.</numerusform>
                 <numerusform>{key} is too long; it may have %n characters.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>slow</name>
+        <message numerus="yes">
+            <source>%n thread(s) (was|were) set by hand; {usual} are usual on this computer.</source>
+            <translation>
+                <numerusform>%n thread was set by hand; {usual} are usual on this computer.</numerusform>
+                <numerusform>%n threads were set by hand; {usual} are usual on this computer.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>A container or a service lets this program use {part} of %n core(s).</source>
+            <translation>
+                <numerusform>A container or a service lets this program use {part} of %n core.</numerusform>
+                <numerusform>A container or a service lets this program use {part} of %n cores.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>A context of %n token(s) leaves more room.</source>
+            <translation>
+                <numerusform>A context of %n token leaves more room.</numerusform>
+                <numerusform>A context of %n tokens leaves more room.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Most of the time went into reading: %n token(s) in {seconds} s.</source>
+            <translation>
+                <numerusform>Most of the time went into reading: %n token in {seconds} s.</numerusform>
+                <numerusform>Most of the time went into reading: %n tokens in {seconds} s.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Other programs keep {part} of %n processor(s) busy.</source>
+            <translation>
+                <numerusform>Other programs keep {part} of %n processor busy.</numerusform>
+                <numerusform>Other programs keep {part} of %n processors busy.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Other virtual machines on the same host take {part} of %n processor(s) away.</source>
+            <translation>
+                <numerusform>Other virtual machines on the same host take {part} of %n processor away.</numerusform>
+                <numerusform>Other virtual machines on the same host take {part} of %n processors away.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The chat is long: each word looks back at %n token(s).</source>
+            <translation>
+                <numerusform>The chat is long: each word looks back at %n token.</numerusform>
+                <numerusform>The chat is long: each word looks back at %n tokens.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The context is nearly full, {part} of %n token(s): the chat is cut and read again from there.</source>
+            <translation>
+                <numerusform>The context is nearly full, {part} of %n token: the chat is cut and read again from there.</numerusform>
+                <numerusform>The context is nearly full, {part} of %n tokens: the chat is cut and read again from there.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The disk of the model is slow: {size} took %n second(s) to load.</source>
+            <translation>
+                <numerusform>The disk of the model is slow: {size} took %n second to load.</numerusform>
+                <numerusform>The disk of the model is slow: {size} took %n seconds to load.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The model lies on a hard disk: {size} took %n second(s) to load.</source>
+            <translation>
+                <numerusform>The model lies on a hard disk: {size} took %n second to load.</numerusform>
+                <numerusform>The model lies on a hard disk: {size} took %n seconds to load.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The model lies on a network drive: {size} took %n second(s) to load.</source>
+            <translation>
+                <numerusform>The model lies on a network drive: {size} took %n second to load.</numerusform>
+                <numerusform>The model lies on a network drive: {size} took %n seconds to load.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The model thought for {seconds} s, %n token(s), before it answered.</source>
+            <translation>
+                <numerusform>The model thought for {seconds} s, %n token, before it answered.</numerusform>
+                <numerusform>The model thought for {seconds} s, %n tokens, before it answered.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The whole chat was read again, %n token(s) in {seconds} s, since it was not in memory any more.</source>
+            <translation>
+                <numerusform>The whole chat was read again, %n token in {seconds} s, since it was not in memory any more.</numerusform>
+                <numerusform>The whole chat was read again, %n tokens in {seconds} s, since it was not in memory any more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{card} computes {part} of %n layer(s), the processor the others.</source>
+            <translation>
+                <numerusform>{card} computes {part} of %n layer, the processor the others.</numerusform>
+                <numerusform>{card} computes {part} of %n layers, the processor the others.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n layer(s) (is|are) on {card}, since that was set by hand.</source>
+            <translation>
+                <numerusform>{part} of %n layer is on {card}, since that was set by hand.</numerusform>
+                <numerusform>{part} of %n layers are on {card}, since that was set by hand.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n layer(s) (is|are) on {card}: not all of its {size} fit there.</source>
+            <translation>
+                <numerusform>{part} of %n layer is on {card}: not all of its {size} fit there.</numerusform>
+                <numerusform>{part} of %n layers are on {card}: not all of its {size} fit there.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{part} of %n layer(s) (is|are) on {card}: the model has {size}, and {free} are free there.</source>
+            <translation>
+                <numerusform>{part} of %n layer is on {card}: the model has {size}, and {free} are free there.</numerusform>
+                <numerusform>{part} of %n layers are on {card}: the model has {size}, and {free} are free there.</numerusform>
             </translation>
         </message>
     </context>

@@ -159,10 +159,10 @@ def report(name: str, old: list[float], new: list[float]) -> bool:
 def compare(old: Path, runs: int, names: list[str]) -> bool:
     """Measure both in turn and print; whether nothing was lost."""
     sys.path.insert(0, str(ROOT))
-    from tests.bench import decode  # noqa: PLC0415 - needs the path
+    from tests.bench import random_model  # noqa: PLC0415 - needs the path
     from tests.bench.download import Server, make_file  # noqa: PLC0415
 
-    model = str(decode.write_model(decode.cache_folder(), None)) if "engine" in names else ""
+    model = str(random_model.write_model(random_model.cache_folder(), None)) if "engine" in names else ""
     good = True
     with tempfile.TemporaryDirectory() as folder:
         sha256 = make_file(Path(folder) / "file", FILE_BYTES) if "download" in names else ""

@@ -19,8 +19,10 @@ from qwen_desktop.core.engine import ChatMessage, GenerateRequest, LoadRequest, 
 from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from tests.bench.decode import TARGET, cache_folder, write_model
+from tests.bench.random_model import cache_folder, write_model
 
+#: Of the prompt and of the answer.
+TARGET = 0.95
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

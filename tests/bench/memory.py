@@ -7,6 +7,7 @@ held against the plain estimate and against the one that has learned from the fi
 
     python -m tests.bench.memory                      # all cases; a long run (some hours on two cores)
     python -m tests.bench.memory --only 2048 --only 0.5B
+    python -m tests.bench.memory --only 2048 --chats 2   # as many conversations, each with its whole context
     python -m tests.bench.memory --list
 
 Results are kept after each case, so an interrupted run goes on where it was; ``--again`` measures anew.
@@ -45,6 +46,7 @@ MODELS = (
     ("small MoE", "Q8_0", "f16"),
     ("small hybrid", "Q8_0", "f16"),
     ("Qwen3-0.6B", "Q8_0", "q8_0"),
+    ("Qwen3-0.6B", "Q8_0", "k_q8_0"),
     ("Qwen3-1.7B", "Q8_0", "f16"),
 )
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -68,14 +70,15 @@ class Result(Struct, frozen=True):
     decode: float
     prompt: float
     seconds: float
+    chats: int = 1
 
     @property
     def name(self) -> str:
-        return case_name(self.model, self.kind, self.kv_type, self.context)
+        return case_name(self.model, self.kind, self.kv_type, self.context, self.chats)
 
 
-def case_name(model: str, kind: str, kv_type: str, context: int) -> str:
-    return f"{model} {kind} {kv_type} {context}"
+def case_name(model: str, kind: str, kv_type: str, context: int, chats: int = 1) -> str:
+    return f"{model} {kind} {kv_type} {context}{f' x{chats}' if chats > 1 else ''}"
 
 
 def folder_for(argument: str) -> Path:
@@ -102,13 +105,13 @@ def rss(pid: int) -> int:
     return sum(int(kib) for kib in re.findall(r"^Rss(?:Anon|File|Shmem):\s+(\d+)", text, re.MULTILINE)) * 1024
 
 
-def request(words: int) -> GenerateRequest:
-    text = " ".join(_WORDS[(i * i + i // 7) % 10] for i in range(words))
+def request(words: int, chat: int = 0) -> GenerateRequest:
+    text = " ".join(_WORDS[(i * i + i // 7 + chat) % 10] for i in range(words))
     message = ChatMessage(Role.USER, (TextPart(text),))
-    return GenerateRequest((message,), max_tokens=_ANSWER, sampling=Sampling(temperature=0.0))
+    return GenerateRequest((message,), max_tokens=_ANSWER, sampling=Sampling(temperature=0.0), cache_key=str(chat))
 
 
-async def filling(engine: LocalWorkerEngine, tokens: int) -> GenerateRequest:
+async def filling(engine: LocalWorkerEngine, tokens: int, chat: int = 0) -> GenerateRequest:
     """A request whose prompt has ``tokens`` tokens at most, and nearly that. Counting takes memory in the worker too,
     so it is done on short texts, and on the long one only to be sure."""
     few, more = 50, 150
@@ -116,10 +119,10 @@ async def filling(engine: LocalWorkerEngine, tokens: int) -> GenerateRequest:
     words = int(few + (tokens - first) / ((second - first) / (more - few)))
     while (await engine.count_tokens(request(words)))[0] > tokens:
         words -= max(1, words // 500)
-    return request(words)
+    return request(words, chat)
 
 
-async def measure(path: Path, model: str, kind: str, kv_type: str, context: int) -> Result:
+async def measure(path: Path, model: str, kind: str, kv_type: str, context: int, *, chats: int = 1) -> Result:
     """Load, fill the context, and hold the memory against the estimate."""
     began = time.monotonic()
     shape = shape_of(read_header(path))
@@ -131,21 +134,25 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         assert pid is not None
         await asyncio.sleep(0.5)
         before = rss(pid)
-        async for _ in engine.load(LoadRequest(str(path), context=context, kv_type=kv_type, gpu_layers=0)):
+        how = LoadRequest(str(path), context=context, kv_type=kv_type, gpu_layers=0, streams=chats)
+        async for _ in engine.load(how):
             pass
         info = engine.info
         assert info is not None and info.local is not None
         if info.context_size < context:
             raise SystemExit(f"only a context of {info.context_size} fits here: free some memory")
-        async with engine.generate(await filling(engine, context - _ANSWER - 2)) as run:
-            async for _ in run:
-                pass
+        for chat in range(chats):
+            async with engine.generate(await filling(engine, context - _ANSWER - 2, chat)) as run:
+                async for _ in run:
+                    pass
         measured = rss(pid) - before
         stats = run.result.stats
+        if stats.streams != chats:
+            raise SystemExit(f"only {stats.streams} contexts fit here: free some memory")
     finally:
         await engine.aclose()
     flash = "on" if info.local.flash_attention else "off"
-    use = Use(context=context, kv_type=kv_type, batch=info.local.batch, flash_attention=flash)
+    use = Use(context=context, kv_type=kv_type, batch=info.local.batch, flash_attention=flash, streams=chats)
     return Result(
         model=model,
         kind=kind,
@@ -160,6 +167,7 @@ async def measure(path: Path, model: str, kind: str, kv_type: str, context: int)
         decode=stats.decode_tokens_per_s,
         prompt=stats.prompt_tokens_per_s,
         seconds=round(time.monotonic() - began, 1),
+        chats=chats,
     )
 
 
@@ -168,7 +176,8 @@ def after_one_load(results: dict[str, Result], result: Result) -> float | None:
     same = [
         r
         for r in results.values()
-        if (r.model, r.kind, r.kv_type) == (result.model, result.kind, result.kv_type) and r.context != result.context
+        if (r.model, r.kind, r.kv_type, r.chats) == (result.model, result.kind, result.kv_type, result.chats)
+        and r.context != result.context
     ]
     if not same:
         return None
@@ -218,6 +227,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], metavar="WORD", help="cases whose name holds each WORD")
     parser.add_argument("--again", action="store_true", help="measure what was measured before, too")
+    parser.add_argument("--chats", type=int, default=1, help="conversations in memory")
     parser.add_argument("--list", action="store_true", help="the names of the cases")
     parser.add_argument("--folder", default="", help="for the files (some 4 GB) and the results")
     args = parser.parse_args()
@@ -232,14 +242,14 @@ def main() -> int:
     kept = folder / "results.json"
     results: dict[str, Result] = msgspec.json.decode(kept.read_bytes(), type=dict[str, Result]) if kept.exists() else {}
     for case in chosen:
-        name = case_name(*case)
+        name = case_name(*case, args.chats)
         if name in results and not args.again:
             continue
         print(f"{name} …", flush=True)
         path = write_model(folder, case[0], case[1])
-        results[name] = asyncio.run(measure(path, *case))
+        results[name] = asyncio.run(measure(path, *case, chats=args.chats))
         kept.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
-    good = table({name: results[name] for case in chosen if (name := case_name(*case)) in results})
+    good = table({name: results[name] for case in chosen if (name := case_name(*case, args.chats)) in results})
     print("\nverdict:", "ok" if good else "not within the targets")
     return 0 if good else 1
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.placement import Placement
 from qwen_desktop.core.tuning import DEFAULT_WAY, TuneRequest, Tuning, Way
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.timed import Timed
@@ -82,7 +83,7 @@ def main() -> int:
     parser.add_argument("--depth", type=int, nargs="*", default=[0, 512, DEEP])
     args = parser.parse_args()
     path = args.model or write_model(args.folder, None)
-    model = LlamaLibrary(lambda _line: None).load(read_header(str(path)), 0, lambda _part: True)
+    model = LlamaLibrary(lambda _line: None).load(read_header(str(path)), Placement(), lambda _part: True)
     result = tuned(model, args.seconds)
     size = memory.padded(max(args.depth) + 1024)
     theirs = Side(model, DEFAULT_WAY, result.cores, result.cores, size=size)

@@ -34,7 +34,7 @@ NAMES = re.compile(
     | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home|End|Ins|Up|Down|F\d+)\b
     | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|markdown-it-py|QwQ)\b
     | \bllama[.-]cpp(?:-python)?\b | \b(?:Python|Linux|Windows|macOS)[\w.-]*
-    | (?<![A-Za-z])(?:AMD|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
+    | (?<![A-Za-z])(?:AMD|NVIDIA|GeForce|RTX|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b
     | \b(?:AVX|AMX|NEON|CUDA|Vulkan|Metal|ROCm)[\w-]* | \b[0-9a-f]{8,}\b | \b\d[\w.+-]*
     """,
     re.VERBOSE,

@@ -1,4 +1,4 @@
-"""The model selector's menu: the guide, the files opened last, Open GGUF, the way to more."""
+"""The model selector's menu: the guide, the files opened last, Open GGUF, the way to more, and why it is slow."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ class ModelMenu(Menu):
         self.addSeparator()
         self.addAction(self._shared["model.open"])
         self.addAction(self._shared["model.get"])
+        self.addSeparator()
+        self.addAction(self._shared["help.slow"])
 
     def _add(self, words: str, path: str, state: ModelState) -> QAction:
         entry = QAction(words, self, checkable=True, checked=path == state.path)

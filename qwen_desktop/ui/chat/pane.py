@@ -99,6 +99,7 @@ class ConversationPane(QWidget):
         self._stack.currentChanged.connect(self._align)
         view.regenerate_requested.connect(self._regenerate)
         view.version_requested.connect(self._select_version)
+        view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.link_activated.connect(self._ui.notify.link)
 
@@ -222,6 +223,13 @@ class ConversationPane(QWidget):
     def choose_model(self) -> None:
         """Open the model menu."""
         self.model_menu.open_above(self.composer.model, self.model_state, self._ui.services.models.recent())
+
+    def _why_slow(self, message_id: str) -> None:
+        """Say why that answer came as slowly as it did."""
+        from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - rare
+
+        ref = self.model or self._ui.services.models.ref
+        SlowDialog(self._ui, self.window(), ref, message_id).open()
 
     def _warm(self) -> None:
         if self.model is None:

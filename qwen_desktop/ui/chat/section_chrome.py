@@ -257,7 +257,29 @@ class ActionsSection(Section):
         return found
 
     def targets(self) -> list[Target]:
-        return [] if self.item.streaming else [t for t in self._buttons() if t.action != "version" or t.value]
+        """What leads somewhere; last the figures, which lead to why they are what they are."""
+        if self.item.streaming:
+            return []
+        buttons = self._buttons()
+        figures = self._figures(buttons)
+        return [t for t in (*buttons, *([figures] if figures is not None else [])) if t.action != "version" or t.value]
+
+    def _figures(self, buttons: list[Target]) -> Target | None:
+        """The speed behind the buttons; None where there is none to show."""
+        if self._stats is None:
+            self._stats = self.stats_text()
+        end = self._end(buttons) + 4
+        wide = min(round(text_width(self._stats, self.style.font("small"))) + 16.0, self.width - end)
+        if not self._stats or wide < 60:
+            return None
+        tall = self.style.px(TARGET)
+        place = QRectF(end, (self.height - tall) / 2, wide, tall)
+        why = translate("transcript", "Why is it slow?")
+        label = f"{self._stats}. {why}"
+        return Target("slow", "slow", "", self.placed(place), label)
+
+    def _end(self, buttons: list[Target]) -> float:
+        return max(self.placed(target.rect).right() for target in buttons)
 
     def _count(self) -> tuple[str, float]:
         """Which version this is, and the pixels for that."""
@@ -269,19 +291,26 @@ class ActionsSection(Section):
         icons = ["copy", "refresh-cw", "chevron-left", "chevron-right"]
         icons[2:] = reversed(icons[2:]) if self.rtl else icons[2:]
         style, small = self.style, self.style.font("small")
-        end = 0.0
-        for target, icon in zip(self._buttons(), icons, strict=False):
+        buttons = self._buttons()
+        for target, icon in zip(buttons, icons, strict=False):
             enabled = target.action != "version" or bool(target.value)
             quiet_button(painter, context, at, target, icon, enabled=enabled)
             end = self.placed(target.rect).right()
             if target.key == "previous":
                 count, wide = self._count()
                 write(painter, style, self.box(at, end, 0, wide, self.height), count, small, align=CENTRED)
-        if self._stats is None:
-            self._stats = self.stats_text()
-        if text := self._stats:
-            room = self.width - end - 12
-            write(painter, style, self.box(at, end + 12, 0, room, self.height), elided(text, small, room), small)
+        if (figures := self._figures(buttons)) is None or not self._stats:
+            return
+        hot, start = figures.key in (context.hover, context.pressed), self._end(buttons) + 12
+        if hot:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(style.color("pressed" if figures.key == context.pressed else "hover"))
+            painter.drawRoundedRect(figures.rect.translated(at.x, at.y), 7, 7)
+        room = self.width - start
+        place, text = self.box(at, start, 0, room, self.height), elided(self._stats, small, room)
+        write(painter, style, place, text, small, role="text" if hot else "text_muted")
+        if context.focus == figures.key:
+            focus_ring(painter, context, figures.rect.translated(at.x, at.y).adjusted(2, 2, -2, -2), 6)
 
 
 class CopySection(Section):

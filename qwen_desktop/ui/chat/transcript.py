@@ -38,6 +38,7 @@ class TranscriptView(TranscriptCanvas):
 
     regenerate_requested = Signal(str)
     version_requested = Signal(str)
+    slow_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
 
@@ -230,6 +231,8 @@ class TranscriptView(TranscriptCanvas):
                 self.action_requested.emit(target.value)
             case "regenerate" | "problem":
                 self.regenerate_requested.emit(key)
+            case "slow":
+                self.slow_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
             case "link":

@@ -27,6 +27,8 @@ class MachineDialog(ScrollDialog):
         self.column.addWidget(self._holder)
         self.say(comfort, weight=600)
         self.column.addStretch(1)
+        why = ui.actions["help.slow"]
+        self.add_button(why.text(), why.trigger, closes=True)
         self.again = self.add_button(self.tr("Measure again"), self._measure, closes=False)
         self.add_button(self.tr("Copy"), self._copy, closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)

@@ -61,7 +61,7 @@ class MemoryTable(QWidget):
 
     def _offer(self, asked: int) -> None:
         """Offer contexts, chosen the one that it is loaded with; while that stays the same, so does the user's."""
-        most = self._model.shape.context_train or 8192
+        most = max(self._model.shape.context_train or 8192, self._model.stretched)
         asked = min(asked, most)
         if asked == self._asked:
             return
@@ -107,6 +107,8 @@ class MemoryTable(QWidget):
         said = [texts.about_speed(fit.decode_tokens_per_s).capitalize()]
         if fit.gpu_layers:
             said.append(self.tr("%n layer(s) on the graphics card", "", fit.gpu_layers))
+        if fit.experts_on_cpu:
+            said.append(self.tr("the experts of %n layer(s) on the processor", "", fit.experts_on_cpu))
         if fit.max_context:
             said.append(self.tr("at most %n token(s) of context fit", "", fit.max_context))
         basis = self.tr("estimated from the catalogue")

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QListWidget, QWidget
 
 from qwen_desktop.core.engine import LocalInfo, ModelInfo
 from qwen_desktop.core.errors import UserFacing
-from qwen_desktop.core.settings import SECTION_TITLES, declared, value
+from qwen_desktop.core.profile import Profile
+from qwen_desktop.core.settings import SECTION_TITLES, declared, setting, value
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -22,6 +23,7 @@ from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
+from qwen_desktop.ui.settings.speed import SpeedCard
 from qwen_desktop.ui.settings.storage import StorageCard
 from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
@@ -32,25 +34,37 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
-EXTRAS: dict[str, Callable[[UiContext, QWidget], QWidget]] = {
-    "engine": TuningCard,
-    "downloads": DownloadsCard,
-    "storage": StorageCard,
+EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
+    "engine": (SpeedCard, TuningCard),
+    "downloads": (DownloadsCard,),
+    "storage": (StorageCard,),
 }
 _ABOUT = "about"
-_KV = {
-    "f16": QT_TRANSLATE_NOOP("settings", "16-bit"),
-    "q8_0": QT_TRANSLATE_NOOP("settings", "8-bit"),
-    "k_q8_0": QT_TRANSLATE_NOOP("settings", "8-bit keys"),
-}
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
+_LITTLE, _USUAL = QT_TRANSLATE_NOOP("settings", "little"), QT_TRANSLATE_NOOP("settings", "as usual")
+_WITH_LITTLE, _NEVER = QT_TRANSLATE_NOOP("settings", "{n}, little memory"), QT_TRANSLATE_NOOP("settings", "never")
+_MINUTES = QT_TRANSLATE_NOOP("settings", "%n minute(s)")
 #: What an automatic value came to, by the setting's key.
 _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.context": lambda info, _: texts.number(info.context_size),
     "engine.threads": lambda _, local: texts.number(local.threads),
     "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
+    "engine.experts_on_cpu": lambda _, local: texts.number(local.experts_on_cpu),
+    "engine.kv_type": lambda _, local: texts.marked(dict(setting("engine.kv_type").choices)[local.kv_type]),
+    "engine.streams": lambda _, local: texts.number(local.parallel),
     "engine.flash_attention": lambda _, local: texts.marked(_ON if local.flash_attention else _OFF),
-    "engine.kv_type": lambda _, local: texts.marked(_KV.get(local.kv_type)),
+}
+#: What it means on this computer, by what it has of memory.
+_PROFILE: dict[str, Callable[[Profile], str]] = {
+    "engine.profile": lambda profile: texts.marked(_LITTLE if profile.low_memory else _USUAL),
+    "engine.context": lambda profile: (
+        texts.fill(texts.marked(_WITH_LITTLE), n=profile.context) if profile.context else ""
+    ),
+    "engine.unload_minutes": lambda profile: (
+        texts.marked(_MINUTES, profile.unload_minutes).replace("%n", texts.number(profile.unload_minutes))
+        if profile.unload_minutes
+        else texts.marked(_NEVER)
+    ),
 }
 
 
@@ -61,6 +75,8 @@ class SettingsPage(ListPage):
         super().__init__(ui)
         self._preferences = ui.services.preferences
         self._info: ModelInfo | None = None
+        #: automatic values that are another one with the next load
+        self._stale: set[str] = set()
         theme = ui.theme
         self.sections: dict[str, SettingsSection] = {}
         self._build_list()  # first, so that Tab goes from the list into the page
@@ -81,6 +97,7 @@ class SettingsPage(ListPage):
         bus = ui.services.bus
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         bus.subscribe(events.ModelChanged, self._model_changed, owner=self)
+        bus.subscribe(events.MachineChanged, lambda _event: self._show_automatic(), owner=self)
         self._model_changed(events.ModelChanged(ui.services.models.state))
         self.show_section(next(iter(self._pages)))
 
@@ -96,8 +113,8 @@ class SettingsPage(ListPage):
             section.reset_wanted.connect(self._reset)
             section.reset_all.connect(self._reset_section)
             section.show_settings(self._preferences.settings)
-            if name in EXTRAS:
-                section.add_extra(EXTRAS[name](self._ui, section))
+            for extra in EXTRAS.get(name, ()):
+                section.add_extra(extra(self._ui, section))
             self.sections[name] = section
         self._pages: dict[str, QWidget] = {**self.sections, _ABOUT: AboutSection(self._ui, self._column)}
 
@@ -189,17 +206,26 @@ class SettingsPage(ListPage):
     def _settings_changed(self, event: events.SettingsChanged) -> None:
         for section in self.sections.values():
             section.show_settings(event.after, event.keys)
-        for key in _ACTUAL.keys() & set(event.keys):
-            self.row(key).control.show_automatic("")  # known again when the model is loaded next
+        if changed := (_ACTUAL.keys() & set(event.keys)) | (set(_PROFILE) if "engine.profile" in event.keys else set()):
+            self._stale |= changed  # what it comes to is known again when the model is loaded next
+            self._show_automatic()
 
     def _model_changed(self, event: events.ModelChanged) -> None:
         """Say what "Automatic" came to for the loaded model."""
-        info = event.state.info
-        if info == self._info:
-            return
-        self._info = info
-        settings = self._preferences.settings
-        for key, tell in _ACTUAL.items():
-            automatic = value(settings, key) in (None, AUTOMATIC)
-            actual = tell(info, info.local) if automatic and info is not None and info.local is not None else ""
-            self.row(key).control.show_automatic(actual)
+        if event.state.info != self._info:
+            self._info = event.state.info
+            self._stale = set()
+            self._show_automatic()
+
+    def _show_automatic(self) -> None:
+        for key in {**_ACTUAL, **_PROFILE}:
+            self.row(key).control.show_automatic(self._actual(key))
+
+    def _actual(self, key: str) -> str:
+        """What an automatic value came to with the loaded model, else what it will by what this computer has."""
+        if value(self._preferences.settings, key) not in (None, AUTOMATIC):
+            return ""
+        info = self._info
+        if key in _ACTUAL and key not in self._stale and info is not None and info.local is not None:
+            return _ACTUAL[key](info, info.local)
+        return _PROFILE[key](self._ui.services.fits.profile) if key in _PROFILE else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.placement import Placement
 from qwen_desktop.core.tuning import DEFAULT_WAY, TuneProgress, TuneRequest, Way
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.timed import CannotError, Timed
@@ -66,7 +67,7 @@ def test_a_run_that_nobody_waits_for_ends(files: Files, with_engine: WithEngine)
 
 def loaded(path: str) -> Model:
     header = read_header(path)
-    return LlamaLibrary(lambda _line: None).load(header, 0, lambda _part: True)
+    return LlamaLibrary(lambda _line: None).load(header, Placement(), lambda _part: True)
 
 
 @pytest.mark.parametrize("way", [OFF, DEFAULT_WAY, Way(flash_attention=False, kv_type="k_q8_0")])

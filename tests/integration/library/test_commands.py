@@ -94,7 +94,7 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     installed(find_paths().models, quant="F16", seed=2)
     name = "Qwen3 0.6B:Q8_0"
     before = command(user, models_library.options, name)
-    assert before.code == 0 and before.out.count("as the settings say") == 5 and "Alias" in before.out
+    assert before.code == 0 and before.out.count("as the settings say") == 7 and "Alias" in before.out
     wanted = LoadOptions(context=4096, kv_type="q8_0")
     changed = command(user, models_library.options, name, wanted=wanted, alias=" Small.1 ")
     assert changed.code == 0 and "Context size" in changed.out and "4096" in changed.out and "Small.1" in changed.out
@@ -103,13 +103,14 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     assert told["alias"] == "Small.1" and told["name"] == "Qwen3 0.6B"
     assert told["options"] == {
         "context": 4096, "threads": 3, "gpu_layers": None, "flash_attention": None, "kv_type": "q8_0",
+        "streams": None, "experts_on_cpu": None,
     }  # fmt: skip
     listed = command(user, models_library.list_models)
     assert "    Alias: Small.1\n    Loaded with: Context size 4096, Threads 3, Precision" in listed.out
     (it,) = [m for m in json.loads(command(user, models_library.list_models, as_json=True).out)["models"] if m["alias"]]
     assert it["options"] == told["options"]
     forgotten = command(user, models_library.options, "SMALL.1", wanted=LoadOptions(gpu_layers=0), reset=True)
-    assert forgotten.out.count("as the settings say") == 4 and "Small.1" in forgotten.out
+    assert forgotten.out.count("as the settings say") == 6 and "Small.1" in forgotten.out
     assert command(user, models_library.options, "small.1", alias="").out.endswith("-\n")
     with pytest.raises(UserFacing, match=r"There is no model small\.1"):
         command(user, models_library.verify, "small.1")
@@ -119,7 +120,7 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     ("wanted", "alias", "sentence"),
     [
         (LoadOptions(context=100), None, "engine.context is 100; it must be a whole number from 512 to"),
-        (LoadOptions(kv_type="q3"), "fine", 'engine.kv_type is "q3"; it must be one of "auto", "f16", "q8_0"'),
+        (LoadOptions(kv_type="q3"), "fine", 'engine.kv_type is "q3"; it must be one of "auto", "f16", "k_q8_0"'),
         (LoadOptions(context=4096), "no spaces", "A model cannot be called no spaces"),
         (LoadOptions(context=4096), "-x", "A model cannot be called -x"),
         (LoadOptions(context=4096), "qwen3-0.6b-f16", "qwen3-0.6b-f16 is a name of Qwen3 0.6B already"),
@@ -135,7 +136,7 @@ def test_refused_options_change_nothing(
     with pytest.raises(UserFacing, match=re.escape(sentence)):
         command(user, models_library.options, "Qwen3 0.6B:Q8_0", wanted=wanted, alias=alias)
     after = command(user, models_library.options, "Qwen3 0.6B:Q8_0")
-    assert after.out.count("as the settings say") == 5 and after.out.endswith("-\n")
+    assert after.out.count("as the settings say") == 7 and after.out.endswith("-\n")
 
 
 def test_what_answers_nothing_is_said_by_each_command(user: Path, tmp_path: Path) -> None:

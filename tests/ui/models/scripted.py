@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
+from qwen_desktop.core.chat import Message
 from qwen_desktop.core.errors import Problem, UserFacing, error_of
 from qwen_desktop.core.fit import Fit, Verdict
 from qwen_desktop.core.hardware import Battery, Cpu, Disk, Gpu, Machine
 from qwen_desktop.core.hardware import Memory as MainMemory
 from qwen_desktop.core.memory import MemoryNeed, Use
+from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import (
     Advice,
     CatalogModel,
@@ -29,7 +31,9 @@ from qwen_desktop.core.models import (
     Recommendation,
     RemoteFile,
 )
+from qwen_desktop.core.profile import Profile, profile_of
 from qwen_desktop.core.shape import Shape
+from qwen_desktop.core.slowness import Diagnosis
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus
@@ -256,6 +260,10 @@ class ScriptedFits:
         if any(key.startswith("engine.") and key != "engine.model" for key in event.keys):
             self._bus.publish(events.FitsChanged())
 
+    @property
+    def profile(self) -> Profile:
+        return profile_of(self._machines.found, self._preferences.settings.engine.profile)
+
     def use(self) -> Use:
         return Use(context=self._preferences.settings.engine.context or 8192)
 
@@ -478,6 +486,21 @@ class ScriptedDownloads:
         return model
 
 
+class ScriptedSlowness:
+    """Answers what ``found`` says; ``asked`` has what it was asked about."""
+
+    def __init__(self) -> None:
+        self.found = Diagnosis(Text("slow.nothing", QT_TRANSLATE_NOOP("tests", "Nothing was found.")), None)
+        self.asked: list[tuple[ModelRef, Message | None]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def ask(self, ref: ModelRef, message: Message | None = None) -> Diagnosis:
+        self.asked.append((ref, message))
+        await self.gate.wait()
+        return self.found
+
+
 class ScriptedSecrets:
     """A keyring in memory."""
 
@@ -538,6 +561,7 @@ def attach(app: Any, machine: Machine | None = None) -> None:
     app.downloads = ScriptedDownloads(app.bus, app.library)
     app.secrets = ScriptedSecrets()
     app.tuner = Tuner(KeptTunings(app.machines, app.paths), app.engines, app.machines, app.history, app.bus)
+    app.slowness = ScriptedSlowness()
 
 
 def download(name: str, status: DownloadStatus, share: float, **more: Any) -> Download:

@@ -296,8 +296,15 @@ async def test_the_model_menu_lists_guide_recent_and_open(make: Make) -> None:
     await ui.app.models.open_file(ui.app.model_file("two.gguf"))
     ui.chat.pane.choose_model()
     entries = [a for a in ui.chat.pane.model_menu.actions() if not a.isSeparator()]
-    assert [a.text() for a in entries] == ["Use the guide", "two", "one", "Open GGUF…", "Get more models…"]
-    assert [a.isChecked() for a in entries] == [False, True, False, False, False]
+    assert [a.text() for a in entries] == [
+        "Use the guide",
+        "two",
+        "one",
+        "Open GGUF…",
+        "Get more models…",
+        "Why is it slow?",
+    ]
+    assert [a.isChecked() for a in entries] == [False, True, False, False, False, False]
     ui.chat.pane.model_menu.close()
     entries[0].trigger()
     await ui.rest()

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from qwen_desktop.core import memory, speed
+from qwen_desktop.core import memory, placement, speed
 from qwen_desktop.core.engine import LoadRequest
-from qwen_desktop.core.fit import SLOW, Verdict, fit, layers_on, usual_day
+from qwen_desktop.core.fit import SLOW, Verdict, fit, usual_day
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine, Memory
 from qwen_desktop.core.memory import Correction, Use
@@ -163,10 +163,15 @@ def test_a_small_card_takes_a_part_and_main_memory_the_rest(shapes: dict[str, Sh
 
 
 def test_two_cards_hold_more_than_one(shapes: dict[str, Shape]) -> None:
-    shape = shapes["Qwen3-30B-A3B"]
-    one, two = (fit(shape, Use(8192), machine(12, *[card(24)] * count)) for count in (1, 2))
-    assert one.gpu_layers < shape.layers + 1 == two.gpu_layers
-    assert two.verdict is Verdict.FITS
+    for name in ("Qwen3.5-27B", "Qwen3-30B-A3B"):
+        shape = shapes[name]
+        one, two = (fit(shape, Use(8192), machine(12, *[card(24)] * count)) for count in (1, 2))
+        if shape.experts:
+            assert two.experts_on_cpu == 0 < one.experts_on_cpu
+        else:
+            assert one.gpu_layers < shape.layers + 1
+        assert two.gpu_layers == shape.layers + 1
+        assert two.verdict is Verdict.FITS
 
 
 def test_shared_memory_is_counted_once(shapes: dict[str, Shape]) -> None:
@@ -181,8 +186,8 @@ def test_shared_memory_is_counted_once(shapes: dict[str, Shape]) -> None:
 
 def test_layers_when_a_driver_does_not_tell_its_memory(shapes: dict[str, Shape]) -> None:
     silent = Gpu("A Card", backend="Vulkan")
-    assert layers_on(shapes["Qwen3-8B"], Use(), [silent]) == shapes["Qwen3-8B"].layers + 1
-    assert layers_on(shapes["Qwen3-8B"], Use(), [card(0.3)]) == 0
+    assert placement.choose(shapes["Qwen3-8B"], Use(), [silent]).layers == shapes["Qwen3-8B"].layers + 1
+    assert placement.choose(shapes["Qwen3-8B"], Use(), [card(0.3)]).layers == 0
 
 
 # Speed ---------------------------------------------------------------------------------------------------------------
@@ -242,16 +247,20 @@ def test_more_memory_leaves_more_room_on_a_usual_day() -> None:
 
 def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None:
     """Another value of any option of a load is another memory or speed, on the processor or on a card."""
-    shape = shapes["Qwen3-8B"]
     others: dict[str, Any] = {
         "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
+        "streams": 2, "experts_on_cpu": 40, "read_threads": 1,
     }  # fmt: skip
     options = set(LoadRequest.__struct_fields__) - {"path", "template"}
     assert set(others) == options
     for name, value in others.items():
-        here = machine(40, card(7)) if name == "gpu_layers" else machine(40)
-        plain, other = fit(shape, Use(), here), fit(shape, Use(**{name: value}), here)
-        assert (plain.memory, plain.decode_tokens_per_s) != (other.memory, other.decode_tokens_per_s), name
+        shape = shapes["Qwen3-30B-A3B" if name == "experts_on_cpu" else "Qwen3-8B"]
+        here = machine(40, *{"gpu_layers": [card(7)], "experts_on_cpu": [card(24)]}.get(name, []))
+        plain, other = (
+            (found.memory, found.decode_tokens_per_s, found.prompt_tokens_per_s)
+            for found in (fit(shape, Use(), here), fit(shape, Use(**{name: value}), here))
+        )
+        assert plain != other, name
 
 
 def test_flash_attention_that_was_forbidden_costs_memory_on_a_card_too(shapes: dict[str, Shape]) -> None:

@@ -92,7 +92,7 @@ def test_sizes_to_try(asked: int | None, train: int, sizes: tuple[int, ...]) -> 
 
 
 @pytest.mark.parametrize("asked", [None, 2048, 100_000])
-@pytest.mark.parametrize("kv_type", ["f16", "q8_0"])
+@pytest.mark.parametrize("kv_type", ["auto", "q8_0", "k_q8_0"])
 def test_what_was_foretold_to_fit_beside_other_models_gets_just_the_context_asked_for(
     asked: int | None, kv_type: str
 ) -> None:

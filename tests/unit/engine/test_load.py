@@ -12,11 +12,14 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
+from qwen_desktop.core import placement
 from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.gguf import GgufHeader, read_header
 from qwen_desktop.core.hardware import Gpu, Memory
+from qwen_desktop.core.memory import Use
+from qwen_desktop.core.placement import Placement
 from qwen_desktop.core.shape import Shape, shape_of
-from qwen_desktop.engine import load
+from qwen_desktop.engine import attempts, load, pages
 from qwen_desktop.hardware import memory
 from tests import gguf_shapes
 from tests.unit.hardware import trees
@@ -41,7 +44,7 @@ def test_pages_given_back_cost_nothing_and_come_back(mixed: GgufHeader) -> None:
         content = bytes(mapped[:: mmap.PAGESIZE])
         full = memory.resident().files - before
         assert full > 0.9 * mixed.size_bytes
-        load.let_go(mixed.parts)
+        pages.let_go(mixed.parts)
         assert memory.resident().files - before < 0.1 * full
         assert bytes(mapped[:: mmap.PAGESIZE]) == content
 
@@ -52,28 +55,26 @@ def test_pages_given_back_cost_nothing_and_come_back(mixed: GgufHeader) -> None:
         ((Gpu("A", backend="CUDA", free_bytes=24_000_000_000),), 7, 7),
         ((Gpu("A", backend="CUDA", free_bytes=340_000_000),), 0, 6),
         ((Gpu("A", backend="CUDA", free_bytes=10_000_000),), 0, 0),
-        ((Gpu("A", backend="Vulkan"),), 999, 999),  # it does not tell: all
-        ((), 999, 999),
+        ((Gpu("A", backend="Vulkan"),), 7, 7),  # it does not tell: all
+        ((), 7, 7),
     ],
 )
 def test_layers_on_cards_follow_their_free_memory(
     mixed: GgufHeader, monkeypatch: pytest.MonkeyPatch, gpus: tuple[Gpu, ...], fewest: int, most: int
 ) -> None:
-    class Library:
-        gpu = True
+    assert fewest <= layers_on(mixed, monkeypatch, *gpus) <= most
 
-    monkeypatch.setattr(load, "list_devices", lambda _library: gpus)
-    found = load._gpu_layers(cast("Any", Library()), shape_of(mixed), LoadRequest("x"))
-    assert fewest <= found <= most
+
+def layers_on(header: GgufHeader, monkeypatch: pytest.MonkeyPatch, *gpus: Gpu, back: int = 0) -> int:
+    """How many layers a load gives to ``gpus``."""
+    library: Any = SimpleNamespace(gpu=True)
+    monkeypatch.setattr(attempts, "list_devices", lambda _library: gpus)
+    return placement.choose(shape_of(header), Use(), attempts.cards_of(library, back)).layers
 
 
 def test_a_card_that_two_backends_list_is_counted_once(mixed: GgufHeader, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Library:
-        gpu = True
-
     def layers(*gpus: Gpu, back: int = 0) -> int:
-        monkeypatch.setattr(load, "list_devices", lambda _library: gpus)
-        return load._gpu_layers(cast("Any", Library()), shape_of(mixed), LoadRequest("x"), back)
+        return layers_on(mixed, monkeypatch, *gpus, back=back)
 
     cuda = Gpu("RTX", backend="CUDA", free_bytes=400_000_000, id="0000:01:00.0")
     vulkan = Gpu("RTX", backend="Vulkan", free_bytes=400_000_000, id="0000:01:00.0")
@@ -146,7 +147,7 @@ def test_the_context_is_what_the_memory_holds_however_it_is_counted(
     ]:
         monkeypatch.setattr(memory, "read", lambda free=free: free)
         monkeypatch.setattr(memory, "resident", lambda held=held: held)
-        room = load._room(model, shape, base)
+        room = attempts.room_for(model, shape, base)
         load._context(model, shape, LoadRequest("x"), threads=1, room=room, flag=nothing, gpu=layers > 0)
         monkeypatch.undo()
         monkeypatch.setattr(load, "Context", make)
@@ -159,8 +160,9 @@ class FakeModel:
 
     can_generate, degraded, bos, eos, context_train, parameters, main_bytes = True, False, "", "", 4096, 10**8, 0
 
-    def __init__(self, header: GgufHeader, gpu_layers: int, card_bytes: int) -> None:
-        self.header, self.gpu_layers, self.card_bytes, self.copied_bytes = header, gpu_layers, card_bytes, 0
+    def __init__(self, header: GgufHeader, placed: Placement, card_bytes: int) -> None:
+        self.header, self.placed, self.gpu_layers = header, placed, placed.layers
+        self.card_bytes, self.copied_bytes, self.cards = card_bytes, 0, {"CUDA0": card_bytes} if card_bytes else {}
         self.files: object = ()
         self.closed = False
 
@@ -188,11 +190,11 @@ class FakeLibrary:
         self.free = free
         self.models: list[FakeModel] = []
 
-    def load(self, header: GgufHeader, gpu_layers: int, _progress: object) -> FakeModel:
+    def load(self, header: GgufHeader, placed: Placement, _progress: object, **_how: object) -> FakeModel:
         if self.models:
             assert self.models[-1].closed  # never two models at once
             self.free += self.models[-1].card_bytes
-        model = FakeModel(header, gpu_layers, min(gpu_layers, 7) * header.size_bytes // 7)
+        model = FakeModel(header, placed, placed.layers * header.size_bytes // 7)
         self.free -= model.card_bytes
         self.models.append(model)
         return model
@@ -219,10 +221,10 @@ def test_weights_on_a_card_stay_unless_other_layers_are_wanted(
     loads: int,
 ) -> None:
     library: Any = FakeLibrary(free)
-    monkeypatch.setattr(load, "list_devices", lambda lib: (Gpu("A", backend="CUDA", free_bytes=lib.free),))
+    monkeypatch.setattr(attempts, "list_devices", lambda lib: (Gpu("A", backend="CUDA", free_bytes=lib.free),))
 
     def made(model: Any, shape: Any, _flag: Any) -> SimpleNamespace:
-        return SimpleNamespace(model=model, size=shape.size, shape=shape, close=lambda: None)
+        return SimpleNamespace(model=model, size=shape.size, shape=shape, sequences=(), close=lambda: None)
 
     monkeypatch.setattr(load, "Context", made)
     steps: list[float] = []
@@ -250,11 +252,13 @@ def test_pages_of_the_file_are_told_only_where_the_system_counts_them_as_free(
     library: Any = FakeLibrary(4 * GIB)
     monkeypatch.setattr(FakeModel, "mapped_bytes", 7)
     monkeypatch.setattr(memory, "resident", lambda: held)
-    monkeypatch.setattr(load, "list_devices", lambda _library: ())
+    monkeypatch.setattr(attempts, "list_devices", lambda _library: ())
     monkeypatch.setattr(
         load,
         "Context",
-        lambda model, found, _flag: SimpleNamespace(model=model, size=found.size, shape=found, close=lambda: None),
+        lambda model, found, _flag: SimpleNamespace(
+            model=model, size=found.size, shape=found, sequences=(), close=lambda: None
+        ),
     )
     nothing: Any = None
     request = LoadRequest(mixed.path, threads=1)

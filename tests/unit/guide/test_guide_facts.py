@@ -30,6 +30,7 @@ CLI = {
     "chat",
     "doctor",
     "probe",
+    "bench",
     "offline",
     "models",
     "list",

@@ -30,7 +30,7 @@ NUMBER = 1_000_000
 
 
 def test_a_child_that_answers() -> None:
-    assert gpus.ask(devices(CARD)) == {"nvml": (), "ggml": (CARD,)}
+    assert gpus.ask(devices(CARD)).listed == {"nvml": (), "ggml": (CARD,)}
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,19 @@ def test_a_child_that_answers() -> None:
     ],
 )
 def test_a_child_that_crashes_or_talks_rubbish_leaves_the_cards_unknown(body: str) -> None:
-    assert gpus.join(gpus.ask(child(body), 3)).ours is None
+    assert gpus.join(gpus.ask(child(body), 3).listed).ours is None
 
 
 def test_what_was_said_before_a_crash_is_kept() -> None:
     told = gpus.ask(child(f"say({listed('nvml', CARD)!r})\n{CRASH}"))
-    assert gpus.join(told) == gpus.GpusFound(None, (CARD,))
+    assert gpus.join(told.listed) == gpus.GpusFound(None, (CARD,))
 
 
 def test_a_child_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     body = f"open({str(note)!r}, 'w').write(str(os.getpid()))\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{HANG}"
     before = time.monotonic()
-    assert gpus.ask(child(body), 0.5) == {}
+    assert gpus.ask(child(body), 0.5).listed == {}
     assert time.monotonic() - before < 5
     assert not psutil.pid_exists(int(note.read_text()))
 
@@ -76,20 +76,20 @@ def test_a_child_that_leaves_its_pipe_to_another_process_holds_nobody_up(tmp_pat
     )
     before = time.monotonic()
     try:
-        assert gpus.join(gpus.ask(child(body), 1)).ours is None
+        assert gpus.join(gpus.ask(child(body), 1).listed).ours is None
         assert time.monotonic() - before < 10
     finally:
         psutil.Process(int(note.read_text())).kill()
 
 
 def test_a_program_that_is_not_there() -> None:
-    assert gpus.ask(["/no/such/program"]) == {}
+    assert gpus.ask(["/no/such/program"]).listed == {}
 
 
 def test_numbers_and_names_that_cannot_be_are_not_believed() -> None:
     odd = Gpu("A\x00 card\n\x1b[31m", "gpu", "CUDA", 1 << 60, -5, id="nowhere")
     more = Gpu("B" * 5000, "gpu", "CUDA", GIB, 2 * GIB)
-    found = gpus.ask(devices(odd, more))["ggml"]
+    found = gpus.ask(devices(odd, more)).listed["ggml"]
     assert (found[0].total_bytes, found[0].free_bytes, found[0].id) == (None, None, "")
     assert "\n" not in found[0].name and "\x00" not in found[0].name
     assert (found[1].total_bytes, found[1].free_bytes, len(found[1].name)) == (GIB, GIB, 120)

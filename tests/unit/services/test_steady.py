@@ -132,7 +132,7 @@ def test_a_machine_that_really_changed_gets_its_own_recommendation(noisy: Noisy)
         after = await noisy.look()
         assert (after[1].size_bytes or 0) > 2 * (before[1].size_bytes or 0)
         assert noisy.measured == 2
-        noisy.become("A Processor", 4, 12e9)
+        noisy.become("A Processor", 2, 12e9)
         assert ((await noisy.look())[1].size_bytes or 0) < (before[1].size_bytes or 0)
 
     run(main())
