@@ -319,7 +319,8 @@ class LoadRequest(Struct, frozen=True):
     decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
     be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
     processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
-    proved best here, where the engine chooses: it takes fewer while other programs compute.
+    proved best here, where the engine chooses: it takes fewer while other programs compute. ``priority`` puts the
+    answers before other programs, where the system lets us.
     """
 
     path: str
@@ -334,6 +335,7 @@ class LoadRequest(Struct, frozen=True):
     experts_on_cpu: int | None = None
     most_threads: int | None = None
     most_read_threads: int | None = None
+    priority: bool = False
 
 
 class LoadProgress(Struct, frozen=True):

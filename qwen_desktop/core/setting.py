@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct
@@ -15,7 +16,8 @@ class Info(Struct, frozen=True):
 
     ``unit`` is the number with its unit, "{n} MB/s" or "%n minute(s)"; ``auto`` labels ``None``; ``labels`` are those
     of a ``Literal``'s words, in its order; ``offers`` are numbers to choose from, where any other in range is accepted
-    too. ``path`` says that it names a file or a folder, whose name need not be text (``core.paths``).
+    too. ``path`` says that it names a file or a folder, whose name need not be text (``core.paths``). ``systems`` are
+    those that it has an effect on (``sys.platform``), all when empty; elsewhere the page has no row for it.
     """
 
     title: Source
@@ -29,6 +31,7 @@ class Info(Struct, frozen=True):
     multiline: bool = False
     hidden: bool = False
     path: bool = False
+    systems: tuple[str, ...] = ()
 
 
 _Kind = Literal["bool", "int", "float", "choice", "text", "list"]
@@ -57,6 +60,11 @@ class Setting(Struct, frozen=True):
     def key(self) -> str:
         """``section.name``, as the file and the command line write it."""
         return f"{self.section}.{self.name}"
+
+    @property
+    def shown(self) -> bool:
+        """Whether the page has a row for it on this system."""
+        return not self.info.hidden and (not self.info.systems or sys.platform in self.info.systems)
 
 
 def describe(section: str, name: str, hint: Any, default: Any) -> Setting:

@@ -154,6 +154,14 @@ class EngineSettings(Struct, frozen=True):
         ),
         applies="next load", offers=(1, 2, 3, 4, 6, 8),
     )] = None
+    priority: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Answers before other programs"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "On Windows. Keeps answers fast while other programs compute; those may become slower meanwhile.",
+        ),
+        applies="next load", systems=("win32",),
+    )] = False
     unload_minutes: Annotated[Annotated[int, Meta(ge=1, le=1440)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Free the memory after"),
         QT_TRANSLATE_NOOP(

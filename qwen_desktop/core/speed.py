@@ -128,10 +128,15 @@ def prompt(
     return correction.prompt_factor / seconds if seconds > 0 else None
 
 
-def usual_threads(cores: int) -> int:
-    """How many threads an answer gets where nobody asked for a number. One core of more than two is left to the window
-    and other programs: with a thread on every core the speed collapses as soon as anything else runs (measured: 2
-    threads on 2 busy cores 0.3 tokens/s, 1 thread 26)."""
+def usual_threads(cores: int, performance: int | None = None) -> int:
+    """How many threads an answer gets at most where nobody asked for a number; fewer while other programs compute.
+
+    With two kinds of cores these are the ``performance`` cores, and the others are for the window and other programs.
+    Else one core of more than two is left to them: with a thread on every core the speed collapses as soon as anything
+    else runs (measured: 2 threads on 2 busy cores 0.3 tokens/s, 1 thread 26).
+    """
+    if performance and performance < cores:
+        return performance
     return cores - 1 if cores > 2 else cores
 
 
@@ -149,8 +154,8 @@ def _processor_gflops(cpu: Cpu, threads: int | None) -> float | None:
 
 def _cores(cpu: Cpu, threads: int | None) -> int | None:
     """The cores that compute: the usual ones, and no more than asked for."""
-    cores = cpu.performance or cpu.physical or cpu.usable
+    cores = cpu.physical or cpu.usable
     if not cores:
         return None
-    cores = usual_threads(min(cores, cpu.usable or cores))
+    cores = usual_threads(min(cores, cpu.usable or cores), cpu.performance if cpu.efficiency else None)
     return min(cores, threads) if threads else cores

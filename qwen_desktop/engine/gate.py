@@ -28,7 +28,7 @@ class Gate:
         self.flag = flag
         self._lock = threading.Lock()
         self._calls: Collection[Call] = ()
-        self._gives_way = False
+        self._gives_way = self._repeats = False
         self._waiting = 0
 
     # the reader's thread ---------------------------------------------------------------------------------------------
@@ -46,6 +46,12 @@ class Gate:
             if call in self._calls:
                 self.flag.set()
 
+    def interrupt(self) -> None:
+        """End the step that runs, if it can be repeated, since another way of computing it is faster."""
+        with self._lock:
+            if self._repeats:
+                self.flag.set()
+
     # the computing thread --------------------------------------------------------------------------------------------
 
     def taken(self) -> None:
@@ -53,17 +59,17 @@ class Gate:
         with self._lock:
             self._waiting -= 1
 
-    def open(self, calls: Collection[Call], *, gives_way: bool = False) -> bool:
+    def open(self, calls: Collection[Call], *, gives_way: bool = False, repeats: bool = False) -> bool:
         """Begin a step for ``calls``; False when one of them was cancelled, or when it gives way and somebody waits.
-        ``close`` it in any case."""
+        One that ``repeats`` may also be ended for its own good. ``close`` it in any case."""
         with self._lock:
             self.flag.clear()
             if any(call.cancelled for call in calls) or (gives_way and self._waiting):
                 return False
-            self._calls, self._gives_way = calls, gives_way
+            self._calls, self._gives_way, self._repeats = calls, gives_way, repeats
             return True
 
     def close(self) -> None:
         """The step has ended."""
         with self._lock:
-            self._calls, self._gives_way = (), False
+            self._calls, self._gives_way, self._repeats = (), False, False

@@ -13,17 +13,18 @@ from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalI
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
-from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import autotune, load_errors, pages, streams
 from qwen_desktop.engine.attempts import Attempts
 from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.llama_context import Context, ContextError, ContextShape
+from qwen_desktop.engine.pace import Pace
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware import cpu
 from qwen_desktop.hardware import memory as main_memory
+from qwen_desktop.process.priority import put_above_others
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,12 @@ def load(
     loaded. ``base`` is what this process held before any model. Raises ``AppError``.
     """
     began = time.monotonic()
+    places = cpu.places()
+    # first: it looks at other programs while this one loads
+    most_read = request.read_threads or request.most_read_threads
+    pace = Pace(places, most_write=request.most_threads, most_read=most_read) if request.threads is None else None
+    # with a thread on each processor the window could not even stop an answer
+    put_above_others(request.priority and (request.threads or places.usual) < places.logical)
     model = None
     if before is not None:
         model = before.release()
@@ -83,7 +90,6 @@ def load(
         if model is not None and not same:
             model.close()
             model = None
-        cores = cpu.cores()
         attempts = Attempts(library, request, header, shape, model, progress=progress, base=base.own)
         model = None  # theirs now, also when they fail
         context = attempts.run(
@@ -91,7 +97,7 @@ def load(
                 loaded,
                 shape,
                 request,
-                threads=request.threads or request.most_threads or usual_threads(cores),
+                threads=request.threads or request.most_threads or places.usual,
                 room=room,
                 flag=flag,
                 gpu=library.gpu,
@@ -108,11 +114,8 @@ def load(
     told = attempts.notice()
     parallel = streams.more(library, context, request.streams)
     info = _info(library, request, shape, context, template, seconds=seconds, held=held, told=told, parallel=parallel)
-    pace = None
-    if request.threads is None:
-        pace = autotune.Pace(cores, most_write=request.most_threads, most_read=request.most_read_threads)
     if pace is not None:
-        context.set_threads(write=pace.write.threads, read=request.read_threads or pace.read.threads)
+        context.set_threads(write=pace.write.threads, read=pace.read.threads)
     elif request.read_threads is not None:
         context.set_threads(read=request.read_threads)
     return Session(

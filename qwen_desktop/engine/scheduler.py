@@ -8,9 +8,11 @@ write a token in one step; reading and writing get the same time. Batches are wo
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, GenerateResult, Stats
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WATCH_S = 0.25
+#: Where nothing was computed for so long, in seconds, the next answer starts from rest.
+_REST_S = 0.5
 #: A batch that has nothing to do keeps its memory for so long, in seconds: its next request may be on its way.
 _LINGER_S = 2.0
 
@@ -52,6 +56,10 @@ class Scheduler:
         self._spent = {True: 0.0, False: 0.0}
         self._turn = 0
         self._wrote, self._wrote_s = 0, 0.0
+        self._unseen_s = 0.0
+        self._computed = -math.inf
+        if session.pace is not None:
+            session.pace.interrupt = gate.interrupt
 
     @property
     def busy(self) -> bool:
@@ -137,12 +145,14 @@ class Scheduler:
         if context.model.recurrent and (gives_way or len(calls) > 1):
             # a recurrent state that is left half-way is lost, so one step of others is not ended for one call
             calls, gives_way = [], False
-        if not self._gate.open(calls, gives_way=gives_way):
+        repeats = not context.model.recurrent and all(job is None or job.request.again is None for job, _ in steps)
+        if not self._gate.open(calls, gives_way=gives_way, repeats=repeats):
             return
         reading = any(job is None or job.made.reading for job, _ in steps)
         began = time.monotonic()
         try:
-            rows = context.evaluate([piece for _, piece in steps])
+            with self._paced(context, steps):
+                rows = context.evaluate([piece for _, piece in steps])
         except AbortedError:
             return  # it has not happened: who was cancelled ends, the others do it again
         except DecodeError as error:
@@ -187,6 +197,27 @@ class Scheduler:
 
     # Threads ---------------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _paced(self, context: Context, steps: Sequence[Step]) -> Iterator[None]:
+        """Compute with as many threads as the machine has free, from the first step on."""
+        pace = self._session.pace
+        if pace is None:
+            yield
+            return
+        if time.monotonic() - self._computed > _REST_S:
+            pace.begin()
+        context.set_threads(write=pace.write.threads, read=pace.read.threads)
+        alone = len(steps) == 1 and len(steps[0][1].tokens) == 1
+        pace.computes(pace.write.threads if alone else pace.read.threads)
+        try:
+            yield
+        except AbortedError:
+            pace.look()  # it may have been ended because others came
+            raise
+        finally:
+            pace.computes(0)
+            self._computed = time.monotonic()
+
     def _watch(self, context: Context, steps: Sequence[Step], seconds: float, *, reading: bool) -> None:
         """Have the number of threads follow what the machine has free."""
         pace = self._session.pace
@@ -195,9 +226,15 @@ class Scheduler:
         if reading:
             tokens = sum(len(piece.tokens) for _, piece in steps)
             if tokens >= context.shape.chunk:  # whole chunks compare
-                context.set_threads(read=pace.read.done(tokens, seconds))
+                pace.read.done(tokens, seconds)
+                return
         elif len(steps) == 1:
             self._wrote, self._wrote_s = self._wrote + 1, self._wrote_s + seconds
             if self._wrote_s >= _WATCH_S:
-                context.set_threads(write=pace.write.done(self._wrote, self._wrote_s))
+                pace.write.done(self._wrote, self._wrote_s)
                 self._wrote, self._wrote_s = 0, 0.0
+            return
+        self._unseen_s += seconds
+        if self._unseen_s >= _WATCH_S:  # what compares with nothing takes time too
+            self._unseen_s = 0.0
+            pace.look()

@@ -17,11 +17,11 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.parts import Role, TextPart, visible_text
-from qwen_desktop.engine import kv_state, prompt, recipes, sampling_defaults
-from qwen_desktop.engine.autotune import Pace
+from qwen_desktop.engine import kv_state, pages, prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Sequence
+from qwen_desktop.engine.pace import Pace
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
@@ -134,6 +134,7 @@ class Session:
             return None
         try:
             self.context.resize(streams + 1)
+            pages.trim()  # what was kept aside is free again
         except ContextError:
             log.info("streams.failed %d", streams + 1)
             return None

@@ -16,7 +16,6 @@ from functools import partial
 
 from qwen_desktop.core import memory, tuning
 from qwen_desktop.core.shape import Shape, shape_of
-from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.tuning import DEFAULT_WAY, Trial, TuneRequest, Tuning, Way, Work
 from qwen_desktop.engine.llama import Flag, Model
 from qwen_desktop.engine.timed import STEP, CannotError, StoppedError, Timed
@@ -63,14 +62,14 @@ class Tuner:
         self.settle()
         flag, free = Flag(), main_memory.read().free_bytes
         room = None if free is None else free - memory.MARGIN
-        cores, on_card = cpu.cores(), gpu and model.gpu_layers > 0
+        places, on_card = cpu.places(), gpu and model.gpu_layers > 0
         run = Run(
             model,
             shape_of(model.header),
             request,
             Way(flash_attention=on_card),
-            usual_threads(cores),
-            cores,
+            places.usual,
+            places.usable,
             chunk=memory.chunk(model.parameters, gpu=on_card),
             room=room,
             flag=flag,

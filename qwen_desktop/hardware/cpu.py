@@ -8,12 +8,13 @@ import platform as standard
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from qwen_desktop.core.hardware import Cpu
 from qwen_desktop.core.packed import unpack
+from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.core.text import clean
 from qwen_desktop.hardware import cpu_linux, files, limits
 from qwen_desktop.process import one_shot
@@ -102,14 +103,44 @@ def usable(root: Path, logical: int | None) -> int | None:
     return min((count for count in counts if count), default=None)
 
 
+class Places(NamedTuple):
+    """Where this process may compute; each number is at least 1.
+
+    ``usable`` cores it can keep busy: a container's share of time may be less than the ``physical`` cores that it runs
+    on, which have ``logical`` processors. ``performance`` of the physical ones are fast, all where there is one kind.
+    """
+
+    usable: int
+    physical: int
+    logical: int
+    performance: int
+
+    @property
+    def usual(self) -> int:
+        """How many threads an answer gets where nobody asked for a number."""
+        return usual_threads(self.usable, self.performance if self.performance < self.physical else None)
+
+
 def cores(root: Path = files.ROOT, platform: str = sys.platform) -> int:
     """Physical cores that this process may use, at least 1: those that it is bound to, and no more than a container's
     share of time keeps busy. Takes milliseconds."""
+    return places(root, platform).usable
+
+
+def places(root: Path = files.ROOT, platform: str = sys.platform) -> Places:
+    """Where this process may compute. Takes milliseconds."""
+    bound = limits.affinity()
     if platform.startswith("linux"):
-        physical = cpu_linux.cores(root, limits.affinity())
+        physical, performance = cpu_linux.cores(root, bound)
+        logical = len(bound) if bound else None
     else:
-        physical = _told(root, platform).physical
-    return min((count for count in (physical, usable(root, None)) if count), default=1)
+        found = _told(root, platform)
+        physical, performance, logical = found.physical, found.performance, found.logical
+    most = usable(root, None)
+    logical = logical or os.cpu_count()
+    few = min((count for count in (physical, most) if count), default=1)
+    physical = max(physical or logical or 1, few)
+    return Places(few, physical, max(logical or 1, physical), min(performance or physical, physical))
 
 
 def _name(model: str) -> str:

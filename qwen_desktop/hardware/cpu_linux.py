@@ -51,12 +51,16 @@ def read(root: Path) -> CpuFound:
     return found
 
 
-def cores(root: Path, allowed: frozenset[int] | None) -> int | None:
-    """How many physical cores the logical processors ``allowed`` (None: all) lie on; None when nothing says it."""
+def cores(root: Path, allowed: frozenset[int] | None) -> tuple[int | None, int | None]:
+    """How many physical cores the logical processors ``allowed`` (None: all) lie on, and how many of these are
+    performance cores; None what nothing says."""
     entries = _cpuinfo(root)
     online = _online(root, entries)
     found = _cores(root, online if allowed is None else online & allowed, entries)
-    return len(found) if found else None
+    if not found:
+        return None, None
+    weak = _weak(root, online)
+    return len(found), None if weak is None else sum(1 for core in found if not core <= weak)
 
 
 def _online(root: Path, entries: list[dict[str, str]]) -> frozenset[int]:

@@ -60,10 +60,9 @@ def _library() -> LlamaLibrary:
 
 
 def _bandwidth() -> wire.Finding:
-    from qwen_desktop.core.speed import usual_threads  # noqa: PLC0415 - as above
-    from qwen_desktop.hardware import bandwidth, cpu  # noqa: PLC0415
+    from qwen_desktop.hardware import bandwidth, cpu  # noqa: PLC0415 - as above
 
-    return bandwidth.measure(usual_threads(cpu.cores()))
+    return bandwidth.measure(cpu.places().usual)
 
 
 def _cpuinfo() -> object:

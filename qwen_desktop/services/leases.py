@@ -58,8 +58,8 @@ class Record:
         self.alone: Ask | None = None
         #: who answers with it
         self.sharing: list[Ask] = []
-        #: how many answers its engine works on at once, since it was loaded last
-        self.parallel = 1
+        #: how many answers its engine works on at once, since it was loaded last; 0 before that, when nobody knows
+        self.parallel = 0
         self.used = 0.0
         #: why the last load failed, or the engine ended
         self.problem: Problem | None = None
@@ -219,7 +219,7 @@ class Leases:
             request = record.request if other in record.sharing else other.wanted and other.wanted()
             beside = [*beside, other] if request == wanted else []
         batches, answers = _counted(beside)
-        more = answers - record.parallel
+        more = answers - (record.parallel or answers + 1)
         more = batches + max(0, more) if batch else max(0, more + 1)
         return sum(o.leases for o in before) - batches - answers + more
 

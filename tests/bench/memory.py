@@ -115,9 +115,9 @@ async def filling(engine: LocalWorkerEngine, tokens: int, chat: int = 0) -> Gene
     """A request whose prompt has ``tokens`` tokens at most, and nearly that. Counting takes memory in the worker too,
     so it is done on short texts, and on the long one only to be sure."""
     few, more = 50, 150
-    first, second = [(await engine.count_tokens(request(words)))[0] for words in (few, more)]
+    first, second = [(await engine.count_tokens(request(words, chat)))[0] for words in (few, more)]
     words = int(few + (tokens - first) / ((second - first) / (more - few)))
-    while (await engine.count_tokens(request(words)))[0] > tokens:
+    while (await engine.count_tokens(request(words, chat)))[0] > tokens:
         words -= max(1, words // 500)
     return request(words, chat)
 

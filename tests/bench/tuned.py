@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.bench.decode import cache_folder, write_model
+
 from qwen_desktop.core import memory
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.placement import Placement
@@ -26,7 +28,6 @@ from qwen_desktop.core.tuning import DEFAULT_WAY, TuneRequest, Tuning, Way
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.timed import Timed
 from qwen_desktop.engine.tuning import Tuner
-from tests.bench.decode import cache_folder, write_model
 
 DEEP, DEEP_TARGET, TARGET = 4096, 1.5, 0.97
 #: Tokens written, and read, in one turn.

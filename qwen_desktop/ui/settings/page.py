@@ -105,7 +105,7 @@ class SettingsPage(ListPage):
         self._column.setMaximumWidth(self._ui.theme.scaled("settings_column"))
 
     def _build_sections(self) -> None:
-        shown = [entry for entry in declared() if not entry.info.hidden]
+        shown = [entry for entry in declared() if entry.shown]
         for name in SECTION_TITLES:
             entries = [entry for entry in shown if entry.section == name]
             section = SettingsSection(self._ui.theme, name, entries, self._column)

@@ -304,7 +304,7 @@ def test_a_second_chat_gets_a_context_of_its_own_where_memory_has_one(files: Fil
             for most, streams in ((3, (1, 2, 3, 3)), (1, (1, 1))):
                 info = await load(engine.engine, path, context=700, kv_type="k_q8_0", streams=most, gpu_layers=0)
                 assert info.local is not None
-                assert (info.local.streams, info.local.most_streams, info.local.kv_type) == (1, most, "k_q8_0")
+                assert (info.local.parallel, info.local.kv_type) == (most, "k_q8_0")
                 assert not info.local.flash_attention
                 for number, expected in enumerate(streams):
                     question = ask(f"{number} one two three", lively=False, max_tokens=3)

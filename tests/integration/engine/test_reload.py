@@ -183,7 +183,7 @@ def test_a_share_of_one_processor_is_one_thread(files: Files) -> None:
         "limits.affinity = lambda: None\n"
         "limits.processors = lambda root: 1\n"
         "cpu.os.cpu_count = lambda: 32\n"
-        "cpu.cpu_linux.cores = lambda root, allowed: 32\n"
+        "cpu.cpu_linux.cores = lambda root, allowed: (32, 32)\n"
         "from qwen_desktop.engine.worker import main; main()"
     )
 

@@ -65,17 +65,21 @@ def test_as_many_have_it_as_it_can_work_for_and_the_next_is_told_how_many_must_e
     on(computer, test)
 
 
-def test_who_comes_while_it_loads_waits_for_the_load_alone() -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_who_comes_while_it_loads_waits_for_the_load_alone_as_far_as_is_known(*, known: bool) -> None:
     computer = several(2, load_s=0.02)
 
     async def test(app: App) -> None:
         ref = FileRef(app.model_file("a-1.gguf"))
-        await app.engines.load(ref)  # so much is known of it from then on
-        await app.engines.unload(ref)
+        if known:
+            await app.engines.load(ref)
+            await app.engines.unload(ref)
         holders = [Holder(app, ref) for _ in range(3)]
         await settle()
-        assert [holder.ahead for holder in holders] == [0, 0, 1]
+        assert [holder.ahead for holder in holders] == [0, 0, 1 if known else 0]
         await having(*holders[:2])
+        await settle()
+        assert holders[2].ahead == 1
         for holder in holders:
             await holder.end()
 

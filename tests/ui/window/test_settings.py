@@ -31,7 +31,7 @@ def control(page: SettingsPage, key: str) -> Any:
 async def test_every_declared_setting_has_a_row_and_hidden_ones_have_none(make: Make) -> None:
     page = opened(await make())
     rows = {key for section in page.sections.values() for key in section.rows}
-    assert rows == {entry.key for entry in declared() if not entry.info.hidden}
+    assert rows == {entry.key for entry in declared() if entry.shown}
 
 
 async def test_the_theme_changes_as_it_is_chosen_and_goes_back(make: Make) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 import pytest
 
@@ -61,3 +63,13 @@ def test_what_changed_is_named() -> None:
     after = replaced(replaced(Settings(), "engine.context", 4096), "chat.thinking", "think")
     assert list(changed_keys(Settings(), after)) == ["chat.thinking", "engine.context"]
     assert list(changed_keys(after, after)) == []
+
+
+@pytest.mark.parametrize(("platform", "shown"), [("win32", True), ("linux", False), ("darwin", False)])
+def test_what_only_one_system_can_do_is_shown_there_alone(
+    monkeypatch: pytest.MonkeyPatch, platform: str, shown: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    found = {entry.key: entry.shown for entry in declared()}
+    assert found["engine.priority"] is shown
+    assert found["engine.threads"] and not found["engine.model"]

@@ -251,7 +251,7 @@ def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None
         "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
         "streams": 2, "experts_on_cpu": 40, "read_threads": 1,
     }  # fmt: skip
-    options = set(LoadRequest.__struct_fields__) - {"path", "template"}
+    options = set(LoadRequest.__struct_fields__) - {"path", "template", "priority"}  # which counts beside others only
     assert set(others) == options
     for name, value in others.items():
         shape = shapes["Qwen3-30B-A3B" if name == "experts_on_cpu" else "Qwen3-8B"]

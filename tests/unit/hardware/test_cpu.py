@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from qwen_desktop.core.hardware import Cpu
+from qwen_desktop.core import speed
+from qwen_desktop.core.hardware import Cpu, Machine
+from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.speed import usual_threads
 from qwen_desktop.hardware import cpu, cpu_linux, cpu_macos, cpu_windows
 from tests.unit.hardware import trees
@@ -235,3 +237,35 @@ def test_windows_rubbish_ends_the_list(data: bytes) -> None:
 def test_windows_entries_before_rubbish_count_and_other_relations_do_not() -> None:
     other = struct.pack("<II", 3, 16) + b"\x00" * 8
     assert len(list(cpu_windows.cores(other + _entry(0, 0b1111) + b"\xff" * 9))) == 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [(range(12), (8, 8, 12, 4, 4)), (range(8, 12), (4, 4, 4, 4, 3)), ((0, 1, 2, 8, 9), (4, 4, 5, 2, 2))],
+)
+def test_threads_are_for_performance_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: Iterable[int], expected: tuple[int, ...]
+) -> None:
+    trees.processors(tmp_path, [(0, 1), (2, 3), (4, 5), (6, 7), (8,), (9,), (10,), (11,)])
+    trees.write(tmp_path, {"sys/devices/cpu_core/cpus": "0-7\n", "sys/devices/cpu_atom/cpus": "8-11\n"})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(bound), raising=False)
+    found = cpu.places(tmp_path, "linux")
+    assert (*found, found.usual) == expected
+
+
+@pytest.mark.parametrize("hybrid", [True, False])
+@pytest.mark.parametrize("quota", ["max", "200000", "500000", "1"])
+def test_estimates_count_with_the_threads_that_answers_get(tmp_path: Path, hybrid: bool, quota: str) -> None:
+    trees.processors(tmp_path, [(0, 1), (2, 3), (4, 5), (6, 7), (8,), (9,), (10,), (11,)])
+    trees.write(tmp_path, {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": f"{quota} 100000\n"})
+    strong, weak = ("0-7", "8-11") if hybrid else ("0-11", "")
+    trees.write(tmp_path, {"sys/devices/cpu_core/cpus": f"{strong}\n", "sys/devices/cpu_atom/cpus": f"{weak}\n"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _pid: set(range(12)), raising=False)
+        patch.setattr(os, "cpu_count", lambda: 12)
+        chip = read(tmp_path)
+        processors = cpu.places(tmp_path, "linux").usual
+    shape = Shape("qwen3", 4, 4, 4, 4, 64, 64, 256, 512, 1000, 4096, 10**9, 10**9, 10**9, 10**9)
+    automatic = speed.prompt(shape, Machine(cpu=chip))
+    assert automatic is not None and automatic == speed.prompt(shape, Machine(cpu=chip), threads=processors)
+    assert processors == 1 or automatic > (speed.prompt(shape, Machine(cpu=chip), threads=processors - 1) or 0)
