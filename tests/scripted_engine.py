@@ -40,6 +40,7 @@ from qwen_desktop.core.parts import (
     ThinkingPart,
     ToolCallPart,
 )
+from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 
 
 class Script(Struct, frozen=True):
@@ -207,6 +208,9 @@ class ScriptedEngine:
         self.resident_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
         self.loads: list[LoadRequest] = []
+        self.tunes: list[TuneRequest] = []
+        self.tuned: Tuning | None = None
+        self.tune_gate = asyncio.Event()
         self.closed = False
         self.parallel = parallel
         self.running = self.most = 0
@@ -290,6 +294,14 @@ class ScriptedEngine:
     def _check(self) -> None:
         if self._crashed is not None:
             raise error_of(self._crashed)
+
+    async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
+        """Find out what ``tuned`` says, once ``tune_gate`` is open."""
+        self.tunes.append(request)
+        progress(TuneProgress(0.5))
+        await self.tune_gate.wait()
+        assert self.tuned is not None
+        return self.tuned
 
     async def aclose(self) -> None:
         """Forget everything."""

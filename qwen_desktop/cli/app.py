@@ -205,6 +205,28 @@ def application(build: Build) -> typer.Typer:
 
         guarded(lambda run: work(run, None if turn is None else turn is OnOff.ON), as_json=as_json)
 
+    @app.command()
+    def tune(
+        model: Annotated[
+            str | None,
+            typer.Option(
+                metavar="MODEL", help="A GGUF file, or the name or alias of an installed model; else the chosen one."
+            ),
+        ] = None,
+        seconds: Annotated[
+            float, typer.Option(min=2, max=600, metavar="N", help="How long it may take, beside the load.")
+        ] = 20.0,
+        depth: Annotated[
+            int | None,
+            typer.Option(min=0, max=1_048_576, metavar="N", help="Tokens before an answer; else as in your chats."),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    ) -> None:
+        """Measure how a model runs best on this computer, and keep that for its next loads."""
+        from qwen_desktop.cli.tune import tune as work  # noqa: PLC0415 - only for this command
+
+        guarded(lambda run: work(run, model, seconds=seconds, depth=depth), as_json=as_json)
+
     app.add_typer(models_app(guarded), name="models")
     return app
 

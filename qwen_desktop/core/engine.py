@@ -14,13 +14,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import Part, PartEvent, Role
 from qwen_desktop.core.text import Text
+
+if TYPE_CHECKING:
+    from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 
 
 class ThinkingMode(StrEnum):
@@ -315,12 +318,13 @@ class Engine(Protocol):
 class LoadRequest(Struct, frozen=True):
     """Load a GGUF file. None values are chosen by the engine for this machine.
 
-    ``template`` is a chat template to use instead of the file's (a repaired one). ``kv_type`` is "f16", "q8_0",
-    "k_q8_0" (keys alone in 8 bits, which needs no flash attention) or "auto". ``read_threads`` is for prompts, as
-    ``threads`` is for answers. ``streams`` is how many conversations may be in memory at most, each with the whole
-    ``context``.
-    ``experts_on_cpu`` is how many layers' experts stay on the processor while the rest of the layer is on a card.
-    ``priority`` puts the answers before other programs, where the system lets us.
+    ``template`` is a chat template to use instead of the file's (a repaired one). ``kv_type`` is "f16", "q8_0" or
+    "k_q8_0" (keys alone in 8 bits, which needs no flash attention), and "auto" until ``core.tuning.filled`` has
+    decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
+    be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
+    processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
+    proved best here, where the engine chooses: it takes fewer while other programs compute. ``priority`` puts the
+    answers before other programs, where the system lets us.
     """
 
     path: str
@@ -333,6 +337,8 @@ class LoadRequest(Struct, frozen=True):
     read_threads: int | None = None
     streams: int | None = None
     experts_on_cpu: int | None = None
+    most_threads: int | None = None
+    most_read_threads: int | None = None
     priority: bool = False
 
 
@@ -352,6 +358,10 @@ class LocalEngine(Engine, Protocol):
         The same file with other options keeps the process, and the weights where these are not concerned.
         """
         yield LoadProgress(0.0, 0)  # pragma: no cover - shows type checkers that this is a generator
+
+    async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
+        """Measure how the loaded model runs best here; ends early (``whole`` False) when something else is wanted of
+        the engine. Raises ``AppError``."""
 
     def on_end(self, callback: Callable[[Problem], None]) -> None:
         """Have ``callback`` told, on the loop, whenever the worker has ended without having been asked to."""

@@ -6,6 +6,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+#: What the engine decides, where a value and not None says so.
+AUTOMATIC = "auto"
+
 
 class LoadOptions(Struct, frozen=True, omit_defaults=True):
     """How a file is to be loaded where that was asked for this one in particular; None is as the settings say.

@@ -69,7 +69,8 @@ def load(
     began = time.monotonic()
     places = cpu.places()
     # first: it looks at other programs while this one loads
-    pace = Pace(places, most_read=request.read_threads) if request.threads is None else None
+    most_read = request.read_threads or request.most_read_threads
+    pace = Pace(places, most_write=request.most_threads, most_read=most_read) if request.threads is None else None
     # with a thread on each processor the window could not even stop an answer
     put_above_others(request.priority and (request.threads or places.usual) < places.logical)
     model = None
@@ -96,7 +97,7 @@ def load(
                 loaded,
                 shape,
                 request,
-                threads=request.threads or places.usual,
+                threads=request.threads or request.most_threads or places.usual,
                 room=room,
                 flag=flag,
                 gpu=library.gpu,

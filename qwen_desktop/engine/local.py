@@ -24,6 +24,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem, error_of
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.rpc import Client, RunningCall
@@ -151,6 +152,13 @@ class LocalWorkerEngine:
         self._check(self.info)
         with self._client.open("count", request, object, int) as call:
             return await call.finish(), True
+
+    async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
+        """Measure how the loaded model runs best here; ends early (``whole`` False) when something else is wanted of
+        the worker. A caller that is cancelled ends the run. Raises ``AppError``."""
+        self._check(self.info)
+        with self._client.open("tune", request, TuneProgress, Tuning) as call:
+            return await call.finish(progress)
 
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""

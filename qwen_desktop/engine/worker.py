@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,12 +20,14 @@ from msgspec import Struct
 from qwen_desktop.core.engine import GenerateRequest, LoadProgress, LoadRequest, ModelInfo
 from qwen_desktop.core.errors import Bug, Failure
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 from qwen_desktop.process.child import Pipes
 from qwen_desktop.process.serve import Request, Server, unknown_job, worker_pipes
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.scheduler import Scheduler
     from qwen_desktop.engine.session import Session
+    from qwen_desktop.engine.tuning import Tuner
     from qwen_desktop.hardware.memory import Resident
 
 # fmt: off
@@ -56,7 +59,8 @@ class Worker:
 
     ``load`` (``LoadRequest``) tells ``LoadProgress`` and returns ``ModelInfo``; ``generate`` (``GenerateRequest``)
     tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``. Answers are made side by side; a load
-    waits for those before it, and those after it wait for it. ``count`` (``GenerateRequest``) returns the prompt's
+    waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
+    returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
     tokens, also while answers are made.
     """
 
@@ -69,6 +73,7 @@ class Worker:
         self._base: Resident | None = None
         self._gate = Gate(Flag())
         self._session: Session | None = None
+        self._tuner: Tuner | None = None
         self._scheduler: Scheduler | None = None
         #: Held while something uses the model beside the main thread, and while that frees or makes it.
         self._using = threading.Lock()
@@ -84,8 +89,13 @@ class Worker:
             while (arrived := self._next(rests=not waiting)) is not None:
                 waiting.append(arrived)
             scheduler = self._scheduler
-            while waiting and (waiting[0][0].method == "generate" or scheduler is None or not scheduler.busy):
-                self._begin(*waiting.popleft())
+            while waiting and (waiting[0][0].method != "load" or scheduler is None or not scheduler.busy):
+                request, since = waiting.popleft()
+                if request.method == "tune":
+                    busy = bool(waiting) or (scheduler is not None and scheduler.busy)
+                    request.do(partial(self._tune, request, gives_way=busy))
+                else:
+                    self._begin(request, since)
                 scheduler = self._scheduler
             if scheduler is not None and scheduler.busy:
                 scheduler.step()
@@ -170,6 +180,8 @@ class Worker:
             return not request.cancelled
 
         wanted = request.params(LoadRequest)
+        if self._tuner is not None:
+            self._tuner.settle()  # what is left of a run still uses the model
         with self._using:
             before, self._session = self._session, None
             if self._scheduler is not None:
@@ -178,3 +190,26 @@ class Worker:
             self._session = load(self._library, wanted, self._gate.flag, progress, before, base=self._base)
             self._scheduler = Scheduler(self._session, self._gate)
             return self._session.info
+
+    def _tune(self, request: Request, *, gives_way: bool) -> Tuning:
+        from qwen_desktop.engine.llama import Flag  # noqa: PLC0415 - as above
+        from qwen_desktop.engine.tuning import Tuner  # noqa: PLC0415 - as above
+
+        if self._session is None:
+            raise no_model()
+        self._tuner = self._tuner or Tuner()
+        stop, opened = self._gate.flag, not gives_way and self._gate.open((request,), gives_way=True)
+        if not opened:
+            stop = Flag()
+            stop.set()
+        try:
+            return self._tuner.run(
+                self._session.model,
+                request.params(TuneRequest),
+                gpu=self._library.gpu,
+                stop=stop,
+                progress=lambda fraction: request.emit(TuneProgress(fraction)),
+            )
+        finally:
+            if opened:
+                self._gate.close()

@@ -30,6 +30,7 @@ from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.profile import USUAL, Profile, profiled
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.core.tuning import filled
 from qwen_desktop.hardware import memory
 from qwen_desktop.services.events import EngineChanged, EngineState, EventBus, ModelStatus, Notified, SettingsChanged
 from qwen_desktop.services.leases import IDLE, Ask, Leases, OnWait, Priority, Record, closing
@@ -47,9 +48,10 @@ class Engines:
 
     ``factory`` makes an engine without a model. ``template`` gives the repaired chat template of a file, None for its
     own; ``options`` how a file is to be loaded whatever the settings say; ``profile`` what "automatic" means on this
-    computer. ``needs`` says how many bytes of main memory
-    must be free for a load, and ``free`` how many are; without them one model stays beside the guide. A minute has
-    ``minute_s`` seconds.
+    computer. ``needs`` says how many bytes of main memory must be free for a load, and ``free`` how many are; without
+    them one model stays beside the guide. ``tuned`` fills in what was measured where a load leaves the choice to the
+    engine: at the load, so that a result that comes while the model is in memory never has a conversation read anew. A
+    minute has ``minute_s`` seconds.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Engines:
         template: Callable[[str], str | None] | None = None,
         options: Callable[[str], LoadOptions] | None = None,
         needs: Callable[[LoadRequest], Awaitable[int]] | None = None,
+        tuned: Callable[[LoadRequest], LoadRequest] | None = None,
         profile: Callable[[], Profile] = lambda: USUAL,
         free: Callable[[], Memory] = memory.read,
         clock: Callable[[], float] = time.monotonic,
@@ -74,6 +77,7 @@ class Engines:
         self._template = template
         self._options = options
         self._needs = needs
+        self._tuned = tuned or partial(filled, tuning=None)
         self._profile = profile
         self._free = free
         self._clock = clock
@@ -116,6 +120,12 @@ class Engines:
     def state(self, ref: ModelRef) -> EngineState:
         """What the model is doing."""
         return self._record(ref).state
+
+    def loaded(self, ref: ModelRef) -> LocalEngine | None:
+        """The engine with the model in it, None when it is not in memory: for work that gives way to everybody, in the
+        worker itself, and may end with the engine at any time."""
+        record = self._record(ref)
+        return record.engine if record.local is not None and record.load is None else None
 
     @property
     def busy(self) -> bool:
@@ -292,7 +302,7 @@ class Engines:
                 engine = record.engine = self._factory()
                 engine.on_end(partial(self._on_end, record, engine))
             record.request = request
-            async for progress in engine.load(request):
+            async for progress in engine.load(self._tuned(request)):
                 size, seconds = progress.total_bytes or state.size_bytes, self._clock() - began
                 state = EngineState(ModelStatus.LOADING, progress.fraction, size, seconds)
                 self._tell(record, state)
@@ -348,7 +358,7 @@ class Engines:
                 if not others:
                     return
                 if needs is None and self._needs is not None:
-                    needs = await self._needs(request)
+                    needs = await self._needs(self._tuned(request))
                 # Of models on a graphics card there is one: what cards have free is not ours to foretell.
                 on_cards = [record for record in others if record.local is not None and record.local.gpu_layers]
                 crowd = on_cards if request.gpu_layers != 0 else []

@@ -187,6 +187,14 @@ class LibraryChanged(Struct, frozen=True):
     """A model was installed, removed, verified, or became unusable."""
 
 
+class TuningChanged(Struct, frozen=True):
+    """A model is being measured (``fraction`` 0..1), or is no longer (None): then there may be another result.
+    ``ref`` names it without options."""
+
+    ref: ModelRef
+    fraction: float | None = None
+
+
 class DownloadChanged(Struct, frozen=True):
     """A download moved on; at most four times a second for each."""
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from qwen_desktop.core.chat import Conversation, Message, Versions, new_id
-from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Role, visible_text
@@ -168,6 +168,10 @@ class History:
         """One message, or None."""
         found = await self._db.read(messages.get, message_id)
         return None if found is None else self._live((found,))[0]
+
+    async def recent_stats(self, count: int) -> tuple[Stats, ...]:
+        """The figures of the newest ``count`` answers of all conversations, newest first."""
+        return await self._db.read(messages.recent_stats, count)
 
     async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
         """For those of the messages that have other versions: their ids and the place among them."""

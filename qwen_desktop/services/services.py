@@ -32,6 +32,7 @@ from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.slowness import Slowness
+from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.secrets import Secrets
@@ -78,6 +79,7 @@ class Services:
             options=self.library.options,
         )
         self.awake = Awake(self.bus)
+        tunings = KeptTunings(self.machines, paths)
         self._restoring: asyncio.Task[None] | None = None
         self.engines = Engines(
             lambda: LocalWorkerEngine(worker_command("engine")),
@@ -87,6 +89,7 @@ class Services:
             template=self.library.template_override,
             options=self.library.options,
             needs=self.fits.needs,
+            tuned=tunings.filled,
             profile=lambda: self.fits.profile,
         )
         self.library.before_delete(self.engines.free)
@@ -97,6 +100,7 @@ class Services:
         self.blobs = Blobs(self.database, paths.blobs)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
+        self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
         self.slowness = Slowness(
             self.machines,
             self.fits,
@@ -115,6 +119,7 @@ class Services:
         await self.history.recover()
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
+        self.tuner.watch()
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
@@ -122,7 +127,8 @@ class Services:
         most."""
         self.engines.refuse()
         for name, step, share in (
-            ("restore", self._stop_restoring, 0.02),
+            ("restore", self._stop_restoring, 0.01),
+            ("tuning", self.tuner.aclose, 0.01),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("downloads", self.downloads.aclose, 0.12),
             ("models", self.models.aclose, 0.02),

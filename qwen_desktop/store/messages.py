@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Message, Status, Versions
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.engine import Stats
+from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.store import blobs, conversations, rows, search
 from qwen_desktop.store.connection import transaction
 
@@ -76,6 +77,15 @@ def get(connection: sqlite3.Connection, message_id: str) -> Message | None:
         message_id,
     )
     return found[0] if found else None
+
+
+def recent_stats(connection: sqlite3.Connection, count: int) -> tuple[Stats, ...]:
+    """The figures of the newest ``count`` answers of all conversations, newest first."""
+    found = connection.execute(
+        "SELECT stats FROM messages WHERE role = ? AND stats IS NOT NULL ORDER BY seq DESC LIMIT ?",
+        (str(Role.ASSISTANT), count),
+    )
+    return tuple(stats for (text,) in found if (stats := rows.stats(text)) is not None)
 
 
 def tail(connection: sqlite3.Connection, conversation_id: str, count: int) -> tuple[Message, ...]:

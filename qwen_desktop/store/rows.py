@@ -139,6 +139,14 @@ def message(row: tuple[Any, ...]) -> Message:
         )
 
 
+def stats(column: str) -> Stats | None:
+    """An answer's figures as stored; None where they are damaged."""
+    try:
+        return _optional(column, Stats)
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
 def _optional(data: str | None, kind: type[T]) -> T | None:
     return None if data is None else from_json(data.encode(), kind)
 

@@ -261,6 +261,23 @@
         </message>
     </context>
     <context>
+        <name>TuningCard</name>
+        <message numerus="yes">
+            <source>%n thread(s)</source>
+            <translation>
+                <numerusform>%n thread</numerusform>
+                <numerusform>%n threads</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>After %n token(s), answers are {times} times as fast as with llama.cpp's own defaults.</source>
+            <translation>
+                <numerusform>After %n token, answers are {times} times as fast as with llama.cpp's own defaults.</numerusform>
+                <numerusform>After %n tokens, answers are {times} times as fast as with llama.cpp's own defaults.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>_PasteChip</name>
         <message numerus="yes">
             <source>Pasted text, %n character(s)</source>

@@ -25,6 +25,7 @@ from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.speed import SpeedCard
 from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
 from qwen_desktop.ui.widgets.labels import Label
@@ -34,7 +35,7 @@ from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
-    "engine": (SpeedCard,),
+    "engine": (SpeedCard, TuningCard),
     "downloads": (DownloadsCard,),
     "storage": (StorageCard,),
 }

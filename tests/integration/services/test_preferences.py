@@ -76,7 +76,7 @@ def test_a_section_is_reset_but_for_what_the_app_remembers(home: Path) -> None:
         await one.preferences.change({"engine.threads": 2, "engine.model": "/m.gguf", "engine.kv_type": "q8_0"})
         await one.preferences.reset_section("engine")
         engine = Listener(home / "settings.toml").preferences.settings.engine
-        assert (engine.threads, engine.kv_type, engine.model) == (None, "f16", "/m.gguf")
+        assert (engine.threads, engine.kv_type, engine.model) == (None, "auto", "/m.gguf")
         assert one.changes[-1].keys == ("engine.threads", "engine.kv_type")
 
     run(main())

@@ -38,6 +38,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services import events
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.tuning import KeptTunings, Tuner
 
 DAY = 86400.0
 GB = 1_000_000_000
@@ -559,6 +560,7 @@ def attach(app: Any, machine: Machine | None = None) -> None:
     app.library = ScriptedLibrary(app.bus, app.paths.models)
     app.downloads = ScriptedDownloads(app.bus, app.library)
     app.secrets = ScriptedSecrets()
+    app.tuner = Tuner(KeptTunings(app.machines, app.paths), app.engines, app.machines, app.history, app.bus)
     app.slowness = ScriptedSlowness()
 
 
