@@ -323,8 +323,9 @@ class LoadRequest(Struct, frozen=True):
     decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
     be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
     processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
-    proved best here, where the engine chooses: it takes fewer while other programs compute. ``priority`` puts the
-    answers before other programs, where the system lets us.
+    proved best here, where the engine chooses: it takes fewer while other programs compute. ``batch_rows`` is how many
+    answers of a batch are written at once. ``priority`` puts the answers before other programs, where the system lets
+    us.
     """
 
     path: str
@@ -339,6 +340,7 @@ class LoadRequest(Struct, frozen=True):
     experts_on_cpu: int | None = None
     most_threads: int | None = None
     most_read_threads: int | None = None
+    batch_rows: int | None = None
     priority: bool = False
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from qwen_desktop.core import memory, placement, yarn
+from qwen_desktop.core import memory, placement, tuning, yarn
 from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalInfo, ModelInfo
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.shape import Shape as ModelShape
@@ -127,6 +127,7 @@ def load(
         base=base,
         streams=lambda: streams.more(library, context, request.streams),
         cells=lambda sequences: streams.cells(library, context, sequences),
+        batch_width=request.batch_rows or tuning.ROWS[-1],
     )
 
 

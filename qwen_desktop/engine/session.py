@@ -17,6 +17,7 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.core.tuning import ROWS
 from qwen_desktop.engine import kv_state, pages, prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
@@ -50,6 +51,7 @@ class Session:
         base: Resident,
         streams: Callable[[], int] = lambda: 1,
         cells: Callable[[int], int] = lambda _sequences: 0,
+        batch_width: int = ROWS[-1],
     ) -> None:
         self.model = model
         self.context = context
@@ -65,12 +67,14 @@ class Session:
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self._streams = streams
         self.batch_cells = cells
-        self.batch_width = 16
+        self.batch_width = batch_width
         self._ahead: dict[Sequence, Callable[[], None]] = {}
         self._uses = 0
         self._base = base
         self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
-        self._most = 0
+        self._filled = self._most = 0
+        #: contexts of batches, whose memory is none of what the model takes
+        self.beside = 0
 
     def release(self) -> Model:
         """End the session: free the context and hand its model on. Nobody may be counting with it."""
@@ -165,9 +169,11 @@ class Session:
     def finish(self, generation: Generation) -> GenerateResult:
         """How an answer ended, with what only the session knows."""
         result = generation.result()
-        if not generation.request.batch:  # whose context does not stay
-            self._held = max(self._held, self.model.resident_bytes(self._base))
-        self._most = max(self._most, result.stats.context_used)
+        sequence = generation.sequence
+        if sequence in self.context.sequences:
+            self._filled = max(self._filled, result.stats.context_used)
+        if not self.beside:
+            self._held, self._most = max(self._held, self.model.resident_bytes(self._base)), self._filled
         stats = msgspec.structs.replace(
             result.stats,
             load_s=self._load_s,
@@ -178,7 +184,6 @@ class Session:
         recipe = recipes.of(generation, self.info, result)
         again = generation.request.again
         differs = recipes.differences(again, recipe) if again is not None else ()
-        sequence = generation.sequence
         if sequence is not None and sequence in self.context.sequences:
             mode = self._mode(generation.request.thinking)
             self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)

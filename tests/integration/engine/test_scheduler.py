@@ -116,6 +116,27 @@ def test_a_batch_gives_way_and_shares_its_beginning(files: Files) -> None:
         steps.close()
 
 
+def test_the_memory_of_a_batch_is_none_of_what_the_model_takes(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates learn from it, with how many tokens of the context were used for it."""
+    steps = Steps(files.small(), cells=6000, size=600)
+    taken = 1000
+    monkeypatch.setattr(steps.session.model, "resident_bytes", lambda _base: taken)
+    try:
+        before = steps.answer(ask("hello", max_tokens=5)).stats
+        batch = [steps.ask(ask(f"{i}", max_tokens=40, batch="b")) for i in range(4)]
+        while not all(call.events for call in batch):
+            steps.scheduler.step()
+        taken = 5000
+        talk = steps.answer(ask("hello again", max_tokens=30)).stats  # the batch goes on behind it
+        steps.scheduler.rest()
+        taken = 1200
+        after = steps.answer(ask("hello", max_tokens=5)).stats
+        figures = [(stats.resident_bytes, stats.context_most) for stats in (before, talk, after)]
+        assert figures == [(1000, before.context_used), (1000, before.context_used), (1200, talk.context_used)]
+    finally:
+        steps.close()
+
+
 def test_a_step_of_a_batch_is_not_begun_while_somebody_waits(files: Files) -> None:
     steps = Steps(files.small(), cells=3000, size=400)
     try:
