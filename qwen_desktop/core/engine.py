@@ -78,8 +78,9 @@ class Recipe(Struct, frozen=True):
 
     ``model_sha256`` is the file's fingerprint, ``prompt_sha256`` hashes the prompt's tokens. ``read`` are the steps in
     which it was evaluated: how many tokens at once, how many of these were kept, how many times in a row; other
-    steps give slightly other logits. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was
-    written by itself, token by token, without a break. ``cut_from`` is where the context was cut.
+    steps give slightly other logits. Of the ``evaluated`` tokens of prompt and answer the first ``flash_tokens`` went
+    through flash attention. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was written by
+    itself, token by token, without a break. ``cut_from`` is where the context was cut.
     """
 
     model_sha256: str
@@ -87,7 +88,6 @@ class Recipe(Struct, frozen=True):
     prompt_sha256: str
     engine: str
     cpu: str
-    flash_attention: bool
     kv_type: str
     gpu_layers: int
     experts_on_cpu: int
@@ -101,6 +101,8 @@ class Recipe(Struct, frozen=True):
     stop: tuple[str, ...] = ()
     cut_from: str | None = None
     threads: int = 0
+    flash_tokens: int = 0
+    evaluated: int = 0
     read: tuple[tuple[int, int, int], ...] = ()
     alone: bool = True
 
