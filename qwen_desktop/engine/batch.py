@@ -137,6 +137,7 @@ class Batch:
         shape = replace(self._session.context.shape, size=size, streams=width + 1, unified=True)
         try:
             self._own = Context(self._session.model, shape, self._session.context.flag)
+            self._own.set_threads(read=self._session.context.read_threads)
         except ContextError:
             log.info("batch.memory cells=%d", size)
 
