@@ -47,7 +47,8 @@ async def tune(run: CommandRun, model: str | None, *, seconds: float, depth: int
             template = QT_TRANSLATE_NOOP("tuning", "Measuring … {percent} %")
             console.progress(fill(template, {"percent": round(100 * fraction)}))
 
-        await services.machines.machine()
+        if isinstance(ref, FileRef):  # the guide is refused at once
+            await services.machines.machine()
         result = await services.tuner.tune(ref, seconds=seconds, depth=depth, on_progress=progress)
         info = services.engines.state(ref).info
     name = info.name if info is not None else ""
@@ -96,7 +97,9 @@ def lines(name: str, result: Tuning) -> Iterator[str]:
         "Chosen: flash attention {flash}, context in {kv}, %n thread(s) for answers, {read} for prompts.",
     )
     kv = _TYPES.get(result.kv_type, result.kv_type)
-    flash = _ON if result.flash_attention else _OFF
+    flash: str = _ON if result.flash_attention else _OFF
+    if result.flash_until:
+        flash = fill(QT_TRANSLATE_NOOP("tuning", "for the first %n token(s)"), {"n": result.flash_until})
     yield fill(chosen, {"flash": flash, "kv": kv, "n": result.threads, "read": result.read_threads})
     for gain in result.gains:
         template = QT_TRANSLATE_NOOP(

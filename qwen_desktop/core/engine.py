@@ -247,8 +247,9 @@ class LocalInfo(Struct, frozen=True):
     and the touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in
     use, which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is
     how many tokens of a prompt are evaluated at once. ``parallel`` is for how many conversations there is memory beside
-    one another, and so how many answers it works on at once. ``experts_on_cpu`` layers on a card
-    are without their experts. ``yarn_factor`` is how far positions are stretched for a context beyond
+    one another, and so how many answers it works on at once. Without ``flash_attention`` the first ``flash_until``
+    tokens of a conversation are computed with it all the same. ``experts_on_cpu`` layers on a card are without their
+    experts. ``yarn_factor`` is how far positions are stretched for a context beyond
     ``context_train``, 1.0 for not at all. ``layers`` are all that the model has, the output counted as one.
     """
 
@@ -273,6 +274,7 @@ class LocalInfo(Struct, frozen=True):
     mapped_bytes: int = 0
     batch: int = 0
     parallel: int = 1
+    flash_until: int = 0
     read_threads: int = 0
     experts_on_cpu: int = 0
     yarn_factor: float = 1.0
@@ -325,9 +327,10 @@ class LoadRequest(Struct, frozen=True):
     decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
     be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
     processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
-    proved best here, where the engine chooses: it takes fewer while other programs compute. ``batch_rows`` is how many
-    answers of a batch are written at once. ``priority`` puts the answers before other programs, where the system lets
-    us.
+    proved best here, where the engine chooses: it takes fewer while other programs compute. For so many tokens of a
+    conversation, ``flash_until``, flash attention proved faster where ``flash_attention`` is "auto" and means off.
+    ``batch_rows`` is how many answers of a batch are written at once. ``priority`` puts the answers before other
+    programs, where the system lets us.
     """
 
     path: str
@@ -343,6 +346,7 @@ class LoadRequest(Struct, frozen=True):
     most_threads: int | None = None
     most_read_threads: int | None = None
     batch_rows: int | None = None
+    flash_until: int = 0
     priority: bool = False
 
 

@@ -139,6 +139,7 @@ class Batch:
         try:
             self._own = Context(self._session.model, shape, self._session.context.flag)
             self._session.beside += 1
+            self._own.set_threads(read=self._session.context.read_threads)
         except ContextError:
             log.info("batch.memory cells=%d", size)
 

@@ -173,7 +173,7 @@ class Context:
         self.model = model
         self.shape = shape
         self.flag = flag
-        self.threads = self._read_threads = shape.threads
+        self.threads = self.read_threads = shape.threads
         self.pointer: Any = None
         self._make(shape)
         self.size = min(shape.size, int(api.llama_n_ctx(self.pointer)) // (1 if shape.unified else shape.streams))
@@ -188,10 +188,10 @@ class Context:
     def set_threads(self, *, write: int | None = None, read: int | None = None) -> None:
         """Use other numbers of threads from now on: ``write`` for answers, ``read`` for prompts and for several
         answers at once."""
-        write, read = write or self.threads, read or self._read_threads
-        if (write, read) != (self.threads, self._read_threads):
+        write, read = write or self.threads, read or self.read_threads
+        if (write, read) != (self.threads, self.read_threads):
             api.llama_set_n_threads(self.pointer, write, read)
-            self.threads, self._read_threads = write, read
+            self.threads, self.read_threads = write, read
 
     def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
         """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
@@ -216,7 +216,7 @@ class Context:
             if code == 2 or self.flag.is_set:
                 raise AbortedError
             raise DecodeError(code)
-        alone, threads = len(pieces) == 1, self.threads if at == 1 else self._read_threads
+        alone, threads = len(pieces) == 1, self.threads if at == 1 else self.read_threads
         for sequence, tokens, _ in pieces:
             sequence.took(tokens, alone=alone, threads=threads, flash=self.flash)
         return tuple(rows)
@@ -296,7 +296,7 @@ class Context:
             n_outputs_max=shape.streams,
             kv_unified=shape.unified,
             n_threads=self.threads,
-            n_threads_batch=self._read_threads,
+            n_threads_batch=self.read_threads,
             flash_attn_type=_FLASH[shape.flash],
             type_k=keys,
             type_v=values,

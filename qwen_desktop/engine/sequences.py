@@ -125,6 +125,7 @@ class Sequences:
                 if self._cells(1) < shape.size:
                     raise ContextError
                 self._first = Context(self.context.model, shape, self.context.flag)
+                self._first.set_threads(write=self.context.threads, read=self.context.read_threads)
             except ContextError:
                 log.info("beginnings.memory tokens=%d", shape.size)
                 self._border = 0
