@@ -555,6 +555,13 @@
             </translation>
         </message>
         <message numerus="yes">
+            <source>The graphics cards compute {part} of %n layer(s), the processor the others.</source>
+            <translation>
+                <numerusform>The graphics cards compute {part} of %n layer, the processor the others.</numerusform>
+                <numerusform>The graphics cards compute {part} of %n layers, the processor the others.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>The model lies on a hard disk: {size} took %n second(s) to load.</source>
             <translation>
                 <numerusform>The model lies on a hard disk: {size} took %n second to load.</numerusform>

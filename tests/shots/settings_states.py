@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from PySide6.QtWidgets import QComboBox
 
 from qwen_desktop.core.errors import Problem
@@ -14,6 +15,7 @@ from qwen_desktop.core.tuning import DEFAULT_WAY, Trial, Tuning, Way
 from qwen_desktop.services import notices
 from qwen_desktop.services.events import TuningChanged
 from qwen_desktop.services.notices import Part
+from qwen_desktop.ui.settings.tuning import TuningCard
 from tests.shots.parts import settings
 from tests.shots.table import State, state
 from tests.ui.models import scripted
@@ -83,14 +85,13 @@ def tuned(gain: float = 1.6) -> Tuning:
     )  # fmt: skip
 
 
-async def _tuning(stage: Stage, result: Tuning | None, fraction: float | None = None) -> None:
+async def _tuning(stage: Stage, result: Tuning | None, fraction: float | None = None) -> Any:
     shown = await page(stage, "engine")
     tuner = stage.services.tuner
     tuner.kept.of = lambda _info: result
     tuner.progress = lambda _ref: fraction
     stage.services.bus.publish(TuningChanged(stage.services.models.ref, fraction))
-    await stage.still()
-    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+    return shown
 
 
 @state("settings-tuned")
@@ -101,6 +102,24 @@ async def settings_tuned(stage: Stage) -> None:
 @state("settings-tuning")
 async def settings_tuning(stage: Stage) -> None:
     await _tuning(stage, None, 0.4)
+
+
+@state("settings-tuning-again")
+async def settings_tuning_again(stage: Stage) -> None:
+    await _tuning(stage, tuned(), 0.7)
+
+
+@state("settings-tuning-crowded")
+async def settings_tuning_crowded(stage: Stage) -> None:
+    shown = await _tuning(stage, None)
+    shown.findChild(TuningCard)._measured(structs.replace(tuned(), share=0.3))
+
+
+@state("settings-engine-end")
+async def engine_end(stage: Stage) -> None:
+    shown = await page(stage, "engine")
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
 
 
 @state("settings-choice")

@@ -1,11 +1,13 @@
 """The Settings page: sections at the left with a search over all of them, one section or the matches at the right.
 
-Adding a section: declare it in ``core.settings``; it appears here. ``EXTRAS`` adds what is no setting below a section.
+Adding a section: declare it in ``core.settings``; it appears here. ``EXTRAS`` adds what is no setting below a section,
+``_ABOVE`` above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QListWidget, QWidget
@@ -35,10 +37,12 @@ from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
-    "engine": (SpeedCard, TuningCard),
+    "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
     "storage": (StorageCard,),
 }
+#: What stands above the rows of a section.
+_ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 _LITTLE, _USUAL = QT_TRANSLATE_NOOP("settings", "little"), QT_TRANSLATE_NOOP("settings", "as usual")
@@ -108,7 +112,8 @@ class SettingsPage(ListPage):
         shown = [entry for entry in declared() if entry.shown]
         for name in SECTION_TITLES:
             entries = [entry for entry in shown if entry.section == name]
-            section = SettingsSection(self._ui.theme, name, entries, self._column)
+            above = partial(_ABOVE[name], self._ui) if name in _ABOVE else None
+            section = SettingsSection(self._ui.theme, name, entries, self._column, above=above)
             section.changed.connect(self._change)
             section.reset_wanted.connect(self._reset)
             section.reset_all.connect(self._reset_section)
@@ -220,6 +225,7 @@ class SettingsPage(ListPage):
     def _show_automatic(self) -> None:
         for key in {**_ACTUAL, **_PROFILE}:
             self.row(key).control.show_automatic(self._actual(key))
+        self.sections["engine"].even_out()
 
     def _actual(self, key: str) -> str:
         """What an automatic value came to with the loaded model, else what it will by what this computer has."""
