@@ -43,7 +43,7 @@ class Control(QWidget):
 
     def _hold(self, field: QWidget) -> None:
         """Consist of ``field``."""
-        self._held = field
+        self.held = field
         row(field, on=self)
         self.setFocusProxy(field)
 
@@ -53,7 +53,7 @@ class Control(QWidget):
 
     def show_bad(self, bad: bool) -> None:
         """Mark the field as holding a value that was refused."""
-        mark(self._held, "bad", bad)
+        mark(self.held, "bad", bad)
 
     def show_automatic(self, actual: str) -> None:
         """Say beside "Automatic" what it came to; empty takes it back."""

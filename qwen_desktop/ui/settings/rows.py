@@ -38,7 +38,7 @@ class SettingRow(QWidget):
         self.help = texts.marked(setting.info.help)
         self.control = control_for(theme, setting, self)
         self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
-        field = self.control.focusProxy()
+        field = self.control.held
         field.setAccessibleDescription(self.help)
         reset = texts.fill(self.tr("Reset “{title}”"), title=self.title)
         self.reset = IconButton(theme, "rotate-ccw", reset, self, side=28, icon_size=16)
