@@ -11,6 +11,8 @@ from qwen_desktop.core.engine import Capabilities, CardPart, LocalInfo, ModelInf
 from qwen_desktop.core.hardware import Battery, Cpu, Gpu, Machine, Memory, Moment
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.slow_facts import Facts
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.services.events import Notified
 from tests.shots.settings_states import page
 from tests.shots.table import state
 from tests.ui.models import scripted
@@ -101,6 +103,16 @@ async def two_cards(stage: Stage) -> None:
 @state("slow-figures-below")
 async def figures_below(stage: Stage) -> None:
     (await _opened(stage, _ILL)).figures_link.click()
+
+
+@state("slow-notice")
+async def notice(stage: Stage) -> None:
+    await stage.open()
+    cause = slowness.fallback(_ILL)
+    assert cause is not None
+    source = QT_TRANSLATE_NOOP("slow", "The processor computes {model}. {why}")
+    text = Text("slow.fallback", source, {"model": "Qwen3 4B", "why": cause.what})
+    stage.services.bus.publish(Notified(text, action="help.slow"))
 
 
 @state("slow-waiting")
