@@ -368,7 +368,7 @@ async def speed_focus(stage: Stage) -> None:
 async def speed_hover(stage: Stage) -> None:
     await read(stage, _thought())
     await stage.still()
-    view = transcript(stage)
+    view: Any = transcript(stage)
     item = view.items[-1]
     speed = next(target for target in item.targets() if target.action == "slow")
     QTest.mouseMove(view.viewport(), view.rect_of(item, speed.rect).center())
