@@ -489,13 +489,6 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>for the first %n token(s)</source>
-            <translation>
-                <numerusform>for the first %n token</numerusform>
-                <numerusform>for the first %n tokens</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
             <source>{key} is too long; it may have %n character(s).</source>
             <translation>
                 <numerusform>{key} is too long; it may have %n character.</numerusform>

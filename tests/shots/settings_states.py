@@ -13,7 +13,7 @@ from qwen_desktop.core.settings import SECTION_TITLES
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.tuning import DEFAULT_WAY, Trial, Tuning, Way
 from qwen_desktop.services import notices
-from qwen_desktop.services.events import TuningChanged
+from qwen_desktop.services.events import ModelChanged, TuningChanged
 from qwen_desktop.services.notices import Part
 from qwen_desktop.ui.settings.tuning import TuningCard
 from tests.shots.parts import settings
@@ -97,6 +97,16 @@ async def _tuning(stage: Stage, result: Tuning | None, fraction: float | None = 
 @state("settings-tuned")
 async def settings_tuned(stage: Stage) -> None:
     await _tuning(stage, tuned())
+
+
+@state("settings-tuned-by-depth")
+async def settings_tuned_by_depth(stage: Stage) -> None:
+    await _tuning(stage, structs.replace(tuned(), flash_until=2048))
+    info = stage.services.models.state.info
+    assert info is not None and info.local is not None
+    local = structs.replace(info.local, flash_attention=False, flash_until=2048)
+    state = structs.replace(stage.services.models.state, info=structs.replace(info, local=local))
+    stage.services.bus.publish(ModelChanged(state))
 
 
 @state("settings-tuning")
