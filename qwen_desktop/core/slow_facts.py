@@ -163,12 +163,19 @@ class Look:
         if self.local is None:
             return None
         device = self.machine.gpus[0].name if self.machine.gpus else ""
+        several = len(self.local.cards) > 1
         if not self.on_cards:
-            return Text("slow.on_cpu", QT_TRANSLATE_NOOP("slow", "The processor computes it."))
+            return Text("slow.on_cpu", QT_TRANSLATE_NOOP("slow", "The processor computes the model."))
         if self.share >= 1 or not self.layers:
-            source = QT_TRANSLATE_NOOP("slow", "{card} computes it.")
+            source = QT_TRANSLATE_NOOP("slow", "{card} computes the model.")
+            if several:
+                source = QT_TRANSLATE_NOOP("slow", "The graphics cards compute the model.")
             return Text("slow.on_card", source, {"card": device}) if device else None
         source = QT_TRANSLATE_NOOP("slow", "{card} computes {part} of %n layer(s), the processor the others.")
+        if several:
+            source = QT_TRANSLATE_NOOP(
+                "slow", "The graphics cards compute {part} of %n layer(s), the processor the others."
+            )
         return Text("slow.on_both", source, {"card": device, "part": self.on_cards, "n": self.layers})
 
 

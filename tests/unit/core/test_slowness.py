@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from qwen_desktop.core import slowness
 from qwen_desktop.core.commands import COMMANDS
-from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Stats
+from qwen_desktop.core.engine import Capabilities, CardPart, LocalInfo, ModelInfo, Stats
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory, Moment
 from qwen_desktop.core.model_ref import LoadOptions
@@ -233,7 +233,7 @@ def test_a_healthy_computer_has_no_cause(computer: Computer) -> None:
     assert found.causes == () and not found.slow
     assert found.verdict.code == "slow.well"
     assert found.expected and f"{found.expected:.1f}" in str(found.verdict)
-    assert str(found.where) == "The processor computes it."
+    assert str(found.where) == "The processor computes the model."
 
 
 @pytest.mark.parametrize(("name", "layer", "inject"), INJECTED, ids=[name for name, _, _ in INJECTED])
@@ -247,13 +247,23 @@ def test_the_injected_cause_is_named_first(
     assert found.causes[0].gain >= 1.1
 
 
+def test_several_cards_are_not_called_by_the_first(computer: Computer) -> None:
+    computer.listed = {"nvml": (SEEN,), "ggml": (CARD, replace(CARD, id="0000:02:00.0"))}
+    computer.built = wire.Built(("CUDA",))
+    parts = (CardPart("CUDA0", 1 << 30), CardPart("CUDA1", 1 << 30))
+    computer.local = {"gpu_layers": 999, "mapped_bytes": 0, "flash_attention": True, "cards": parts}
+    assert str(slowness.diagnose(computer.facts()).where) == "The graphics cards compute the model."
+    computer.local["gpu_layers"] = 12
+    assert str(slowness.diagnose(computer.facts()).where).startswith("The graphics cards compute 12 of ")
+
+
 def test_a_card_that_computes_everything_is_no_cause(computer: Computer) -> None:
     computer.listed = {"nvml": (SEEN,), "ggml": (CARD,)}
     computer.built = wire.Built(("CUDA",))
     computer.local = {"gpu_layers": 999, "mapped_bytes": 0, "flash_attention": True}
     found = slowness.diagnose(computer.facts())
     assert found.causes == ()
-    assert str(found.where) == f"{CARD.name} computes it."
+    assert str(found.where) == f"{CARD.name} computes the model."
 
 
 @pytest.mark.parametrize(
