@@ -85,7 +85,7 @@ def test_json_has_every_key_even_where_nothing_could_be_read(refresh: bool) -> N
     assert code == 0 and asked == [refresh]
     assert set(found) == {
         "system", "cpu", "memory", "gpus", "unused_gpus", "disk", "battery", "bandwidth_bytes_per_s", "unknown",
-        "taken_at",
+        "backends", "idle_backends", "taken_at",
     }  # fmt: skip
     assert found["memory"] == {"total_bytes": None, "free_bytes": None, "limited": False}
     assert found["unknown"] == ["gpu"]

@@ -251,8 +251,8 @@ def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None
         "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
         "streams": 2, "experts_on_cpu": 40, "read_threads": 1,
     }  # fmt: skip
-    options = set(LoadRequest.__struct_fields__) - {"path", "template", "priority"}  # which counts beside others only
-    assert set(others) == options
+    beside_others = {"priority", "most_threads", "most_read_threads"}  # these count while other programs compute
+    assert set(others) == set(LoadRequest.__struct_fields__) - {"path", "template"} - beside_others
     for name, value in others.items():
         shape = shapes["Qwen3-30B-A3B" if name == "experts_on_cpu" else "Qwen3-8B"]
         here = machine(40, *{"gpu_layers": [card(7)], "experts_on_cpu": [card(24)]}.get(name, []))
