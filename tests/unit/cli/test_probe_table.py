@@ -38,6 +38,20 @@ def table(machine: Machine) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("backends", "idle", "said"),
+    [
+        (None, (), "this build of the engine has no part for it"),
+        ((), (), "this build of the engine has no part for it"),
+        (("Vulkan",), ("CUDA",), "CUDA does not start, its driver is missing"),
+        (("Vulkan",), (), "its driver offers nothing that models can use"),
+    ],
+)
+def test_why_a_card_is_not_used(backends: tuple[str, ...] | None, idle: tuple[str, ...], said: str) -> None:
+    machine = Machine(unused_gpus=(Gpu("AMD graphics"),), backends=backends, idle_backends=idle)
+    assert table(machine)["Graphics"].endswith(f"AMD graphics, not used: {said}")
+
+
 def test_a_machine_that_is_known() -> None:
     rows = table(FULL)
     assert rows["Processor"] == "Fast CPU (x86_64)"
