@@ -91,7 +91,7 @@ class Batch:
         """The next step: the common beginning, then full chunks of prompts, then a token of each answer."""
         context = self._own
         if context is None:
-            return [(job, job.made.next_piece(self.context)) for job in self.jobs]
+            return [(job, job.made.next_piece()) for job in self.jobs]
         base = context.sequences[-1]
         if self.jobs and len(base.tokens) < len(self._shared):
             begins = self._shared[len(base.tokens) :][: context.shape.chunk]
@@ -108,7 +108,7 @@ class Batch:
                 part = job.made.tokens[len(sequence.tokens) :][:room]
                 steps.append((job, Piece(sequence, part, len(part) == missing)))
                 room -= len(part)
-        return steps or [(job, job.made.next_piece(context)) for job in self.jobs]
+        return steps or [(job, job.made.next_piece()) for job in self.jobs]
 
     # Beginning -------------------------------------------------------------------------------------------------------
 
@@ -137,6 +137,7 @@ class Batch:
         shape = replace(self._session.context.shape, size=size, streams=width + 1, unified=True)
         try:
             self._own = Context(self._session.model, shape, self._session.context.flag)
+            self._own.set_threads(read=self._session.context.read_threads)
         except ContextError:
             log.info("batch.memory cells=%d", size)
 
@@ -150,7 +151,7 @@ class Batch:
         sequence = next(each for each in context.sequences[:-1] if each not in taken)
         sequence.forget()
         self._sharing.discard(sequence)
-        generation.start(sequence, context)
+        generation.start(sequence)
         return True
 
     def _share(self, context: Context, job: Job) -> None:
@@ -162,7 +163,7 @@ class Batch:
         if tuple(generation.tokens[:length]) == self._shared:
             context.share(context.sequences[-1], (sequence,))
             self._sharing.add(sequence)
-            generation.start(sequence, context)
+            generation.start(sequence)
 
     def _fill_one(self) -> None:
         """Have one request at a time in the conversations' context."""
