@@ -32,9 +32,18 @@ def on(computer: Computer, test: Callable[[App], Awaitable[None]], **more: objec
 
 
 class Holder:
-    """Holds a lease until it is let go; ``ahead`` is what it was told last of how many must end before it."""
+    """Holds a lease until it is let go; ``ahead`` is what it was told last of how many must end before it; ``heard`` is
+    called whenever there are any."""
 
-    def __init__(self, app: App, ref: ModelRef, priority: Priority = Priority.WINDOW) -> None:
+    def __init__(
+        self,
+        app: App,
+        ref: ModelRef,
+        priority: Priority = Priority.WINDOW,
+        *,
+        heard: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._heard = heard
         self.has = asyncio.Event()
         self.release = asyncio.Event()
         self.ahead: int | None = None
@@ -47,6 +56,8 @@ class Holder:
 
     def _wait(self, ahead: int) -> None:
         self.ahead = ahead
+        if ahead:
+            self._heard()
 
     async def end(self) -> None:
         """Let go."""

@@ -113,15 +113,18 @@ def _graphics(machine: Machine) -> Iterator[tuple[str, str]]:
         none = QT_TRANSLATE_NOOP("probe", "none that can be used, the processor computes")
         yield (name, _UNKNOWN if "gpu" in machine.unknown else none)
     for gpu in machine.unused_gpus:
-        template = (
-            QT_TRANSLATE_NOOP("probe", "{gpu}, not used beside the graphics card")
-            if gpu.backend
-            else QT_TRANSLATE_NOOP("probe", "{gpu}, not used: this build of the engine has no part for it")
-        )
-        if "gpu" in machine.unknown:
-            yield (name, _gpu(gpu))
-        else:
-            yield (name, fill(template, {"gpu": _gpu(gpu)}))
+        template = "{gpu}" if "gpu" in machine.unknown else _unused(gpu, machine)
+        yield (name, fill(template, {"gpu": _gpu(gpu), "part": "".join(machine.idle_backends[:1])}))
+
+
+def _unused(gpu: Gpu, machine: Machine) -> str:
+    if gpu.backend:
+        return QT_TRANSLATE_NOOP("probe", "{gpu}, not used beside the graphics card")
+    if machine.idle_backends:
+        return QT_TRANSLATE_NOOP("probe", "{gpu}, not used: {part} does not start, its driver is missing")
+    if machine.backends:
+        return QT_TRANSLATE_NOOP("probe", "{gpu}, not used: its driver offers nothing that models can use")
+    return QT_TRANSLATE_NOOP("probe", "{gpu}, not used: this build of the engine has no part for it")
 
 
 def _gpu(gpu: Gpu) -> str:

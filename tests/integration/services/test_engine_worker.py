@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -167,17 +166,19 @@ def test_the_size_of_the_context_changes_between_two_messages_and_the_weights_st
             await app.models.open_file(str(path))
             conversation = await app.ask("Hello")
             (worker,) = workers.made
-            pid, before = worker.pid, app.models.state
+            pid = worker.pid
             await app.preferences.set("engine.context", 2048)
             app.seen.clear()
-            began = time.monotonic()
+            assert pid is not None
+            process = psutil.Process(pid)
+            before = sum(process.cpu_times()[:2])
             await app.engines.load(app.models.ref)
-            took = time.monotonic() - began
+            took = sum(process.cpu_times()[:2]) - before
             info = app.models.state.info
             assert worker.pid == pid and info is not None and info.context_size == 2048
-            fractions = {event.state.fraction for event in app.events(EngineChanged)}
-            assert fractions == {0.0, 1.0}  # no weights were read
-            assert took <= 1.0, f"{took:.2f} s, the first load {before.seconds:.2f} s"
+            fractions = [event.state.fraction for event in app.events(EngineChanged)]
+            assert fractions == [0.0, 1.0]  # no weights were read: that is told as it goes on
+            assert took <= 1.0  # of the processor, whatever else this machine does
             await app.ask("And now?", conversation)
             assert (await last(app, conversation)).status is Status.DONE
 

@@ -180,11 +180,11 @@ def test_a_stream_of_leases_keeps_nobody_waiting_who_came_between(*, elsewhere: 
         ends, count = asyncio.Event(), [0]
         streaming = asyncio.create_task(stream(app, FileRef(path), Priority.WINDOW, ends, count))
         await until(lambda: count[0] > 5)
-        wants = Holder(app, other)
-        await until(lambda: wants.ahead or wants.has.is_set())  # before that it looks for memory, on a thread
-        asked = count[0]
+        told: list[int] = []  # how many there had been each time it heard whom it waits for
+        wants = Holder(app, other, heard=lambda: told.append(count[0]))
         await having(wants)
-        assert count[0] - asked < 20
+        assert told and count[0] - told[0] < 20
+        asked = count[0]
         await wants.end()
         await until(lambda: count[0] > asked + 20)  # and it keeps no stream waiting
         ends.set()

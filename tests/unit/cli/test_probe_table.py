@@ -38,6 +38,20 @@ def table(machine: Machine) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("backends", "idle", "said"),
+    [
+        (None, (), "this build of the engine has no part for it"),
+        ((), (), "this build of the engine has no part for it"),
+        (("Vulkan",), ("CUDA",), "CUDA does not start, its driver is missing"),
+        (("Vulkan",), (), "its driver offers nothing that models can use"),
+    ],
+)
+def test_why_a_card_is_not_used(backends: tuple[str, ...] | None, idle: tuple[str, ...], said: str) -> None:
+    machine = Machine(unused_gpus=(Gpu("AMD graphics"),), backends=backends, idle_backends=idle)
+    assert table(machine)["Graphics"].endswith(f"AMD graphics, not used: {said}")
+
+
 def test_a_machine_that_is_known() -> None:
     rows = table(FULL)
     assert rows["Processor"] == "Fast CPU (x86_64)"
@@ -85,7 +99,7 @@ def test_json_has_every_key_even_where_nothing_could_be_read(refresh: bool) -> N
     assert code == 0 and asked == [refresh]
     assert set(found) == {
         "system", "cpu", "memory", "gpus", "unused_gpus", "disk", "battery", "bandwidth_bytes_per_s", "unknown",
-        "taken_at",
+        "backends", "idle_backends", "taken_at",
     }  # fmt: skip
     assert found["memory"] == {"total_bytes": None, "free_bytes": None, "limited": False}
     assert found["unknown"] == ["gpu"]
