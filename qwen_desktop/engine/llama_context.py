@@ -183,14 +183,18 @@ class Context:
         answers at once."""
         write, read = write or self.threads, read or self._read_threads
         if (write, read) != (self.threads, self._read_threads):
-            api.llama_set_n_threads(self.pointer, write, read)
+            if self.pointer:
+                api.llama_set_n_threads(self.pointer, write, read)
             self.threads, self._read_threads = write, read
 
     def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
         """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
 
-        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``.
+        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``, and
+        ``ContextError`` when it has lost its memory (``resize``) and cannot have it again.
         """
+        if not self.pointer:
+            self._make(self.shape)
         at = 0
         rows: list[int] = []
         for sequence, tokens, wanted in pieces:
@@ -209,7 +213,8 @@ class Context:
             if code == 2 or self.flag.is_set:
                 raise AbortedError
             raise DecodeError(code)
-        alone, threads = len(pieces) == 1, self.threads if at == 1 else self._read_threads
+        # among the cells of others sums have another order
+        alone, threads = len(pieces) == 1 and not self.shape.unified, self.threads if at == 1 else self._read_threads
         for sequence, tokens, _ in pieces:
             sequence.took(tokens, alone=alone, threads=threads)
         return tuple(rows)
@@ -225,26 +230,43 @@ class Context:
         at, last, chunk = len(sequence.tokens), len(prompt) - 1, self.shape.chunk
         return prompt[at : min(last, (at // chunk + 1) * chunk)] if at < last else prompt[at:]
 
-    def replay(self, sequence: Sequence, prompt: Items[int], steps: Iterable[tuple[int, int, int]]) -> Iterable[Piece]:
+    def replay(self, sequence: Sequence, prompt: Items[int], steps: Items[tuple[int, int, int]]) -> Iterable[Piece]:
         """Pieces that evaluate ``prompt`` in the given steps (``Sequence.steps``), to be evaluated one by one. Of a
         step that was kept in part only, the rest is made up, since what follows a token does not change it, and is cut
-        off again before the next piece is asked for."""
+        off again before the next piece is asked for. Ends where the sequence has been lost meanwhile, and gives nothing
+        where this context cannot take such steps."""
+        if not self._takes(steps, len(prompt)):
+            return
         at = 0
         for size, kept, times in steps:
             for _ in range(times):
                 part = list(prompt[at : at + kept])
                 yield Piece(sequence, part + part[-1:] * (size - kept), at + kept == len(prompt))
+                if len(sequence.tokens) != at + size:
+                    return
                 at += kept
                 if kept < size:
                     self.cut(sequence, at)
                     sequence.steps[-1] = [size, kept, 1]
+
+    def _takes(self, steps: Items[tuple[int, int, int]], length: int) -> bool:
+        """Whether a prompt of ``length`` tokens can be evaluated in such steps, which may come from a context with
+        larger chunks, or of another size."""
+        at = 0
+        for size, kept, times in steps:
+            if not 0 < kept <= size <= self.shape.chunk or times < 1 or (kept < size and self.model.recurrent):
+                return False
+            at += kept * times
+            if at - kept + size > self.size:
+                return False
+        return at == length
 
     def cut(self, sequence: Sequence, length: int) -> bool:
         """Forget all but the first ``length`` tokens of a sequence; False where its model cannot do that, and then
         nothing has changed."""
         if length and self.model.recurrent:
             return False
-        if not api.llama_memory_seq_rm(self._memory, sequence.number, length, -1):
+        if self.pointer and not api.llama_memory_seq_rm(self._memory, sequence.number, length, -1):
             return False
         sequence.dropped(length)
         return True
@@ -264,7 +286,8 @@ class Context:
         """Have ``streams`` sequences; what they hold stays, where its form is known.
 
         The context is made anew, so nothing may be left to choose from the last evaluation. Raises ``ContextError``
-        when there is no memory for it: then all is as before, and when even that cannot be had any more, it is closed.
+        when there is no memory for it: then all is as before. When even that cannot be had any more, it is closed and
+        has forgotten everything, until ``evaluate`` makes it again.
         """
         kept = self.sequences[:streams]
         for sequence in self.sequences[streams:]:
@@ -279,10 +302,9 @@ class Context:
             self._make(before)
             raise
         finally:
-            if self.pointer:
-                for sequence, state in zip(kept, states, strict=True):
-                    if not kv_state.give(self, sequence, state):
-                        sequence.forget()
+            for sequence, state in zip(kept, states, strict=True):
+                if not (self.pointer and kv_state.give(self, sequence, state)):
+                    sequence.forget()
 
     def _make(self, shape: ContextShape) -> None:
         params = api.llama_context_default_params()

@@ -136,6 +136,8 @@ class Session:
             return False
         if not own.tokens:
             self._copy_beginning(tokens, own)
+        if isinstance(own.holder, Generation):
+            own.holder.sequence = None  # an answer of a batch, which goes on elsewhere
         self._uses += 1
         own.key, own.used, own.holder = key, self._uses, generation
         self._ahead.pop(own, None)

@@ -7,6 +7,7 @@ process ends as soon as its stdin closes.
 
 from __future__ import annotations
 
+import logging
 import queue
 import sys
 import threading
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from qwen_desktop.engine.tuning import Tuner
     from qwen_desktop.hardware.memory import Resident
 
+log = logging.getLogger(__name__)
+
 # fmt: off
 #: An answer was asked for before a model is loaded.
 no_model = Failure(
@@ -50,7 +53,12 @@ class About(Struct, frozen=True):
 
 def main() -> int:
     """Run until stdin closes."""
-    Worker(worker_pipes()).run()
+    pipes = worker_pipes()
+    try:
+        Worker(pipes).run()
+    except BaseException:
+        log.exception("worker.failed")
+        pipes.end(1)  # for the app to see: nobody would be answered any more
     return 0
 
 
@@ -88,6 +96,10 @@ class Worker:
         while True:
             while (arrived := self._next(rests=not waiting)) is not None:
                 waiting.append(arrived)
+            # behind a load that waits, who is not waited for any more need not wait for it
+            for each in [each for each in waiting if each[0].cancelled and each[0].method == "generate"]:
+                waiting.remove(each)
+                self._begin(*each)
             scheduler = self._scheduler
             while waiting and (waiting[0][0].method != "load" or scheduler is None or not scheduler.busy):
                 request, since = waiting.popleft()
@@ -179,6 +191,7 @@ class Worker:
                 request.emit(LoadProgress(fraction, total))
             return not request.cancelled
 
+        request.check()  # else what is loaded stays
         wanted = request.params(LoadRequest)
         if self._tuner is not None:
             self._tuner.settle()  # what is left of a run still uses the model

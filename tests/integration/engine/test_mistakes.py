@@ -1,0 +1,221 @@
+"""When the engine itself goes wrong: memory that is gone, a mistake of ours, a recipe that does not belong here."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.engine.bindings import api
+from qwen_desktop.engine.llama_context import ContextError
+from tests import gguf_shapes
+
+from .conftest import Files, loaded
+from .in_process import Steps, context
+from .talk import ask
+
+
+def long(word: str, count: int) -> str:
+    return f"{word} " * count
+
+
+# Memory --------------------------------------------------------------------------------------------------------------
+
+
+def test_no_memory_for_another_conversation_nor_for_the_old_ones(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context is lost while an answer is written. It fails with a sentence as long as there is no memory; as soon
+    as there is some, answers come again, the same as ever."""
+    steps = Steps(files.small(), streams=2, size=400)
+    try:
+        request = ask(long("first", 20), max_tokens=60, cache_key="a", lively=False)
+        call = steps.ask(request)
+        steps.run()
+        expected = call.text
+        again = steps.ask(request)
+        while not again.text:
+            steps.scheduler.step()
+        make = api.llama_init_from_model
+        monkeypatch.setattr(api, "llama_init_from_model", lambda *_: None)
+        other = steps.ask(ask("second", max_tokens=5, cache_key="b"))
+        steps.run()
+        assert isinstance(again.error, Environment) and isinstance(other.error, Environment)
+        assert "go on computing" in str(other.error)
+        steps.session.idle()
+        with pytest.raises(Environment):
+            steps.answer(request)
+        monkeypatch.setattr(api, "llama_init_from_model", make)
+        call = steps.ask(request)
+        steps.run()
+        assert call.text == expected
+        assert call.result is not None and call.result.stats.cached_tokens == 0
+    finally:
+        steps.close()
+
+
+def test_no_memory_for_another_conversation_while_one_is_answered(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old context is made again, and nobody notices."""
+    steps = Steps(files.small(), streams=2, size=400)
+    try:
+        call = steps.ask(ask(long("first", 20), max_tokens=60, cache_key="a", lively=False))
+        while not call.text:
+            steps.scheduler.step()
+        make, tried = api.llama_init_from_model, list[int]()
+
+        def once(*arguments: object) -> object:
+            tried.append(1)
+            return make(*arguments) if len(tried) > 1 else None
+
+        monkeypatch.setattr(api, "llama_init_from_model", once)
+        monkeypatch.setattr(steps.session, "_streams", lambda: 2 if not tried else 1)
+        other = steps.ask(ask("second", max_tokens=5, cache_key="b"))
+        steps.run()
+        assert len(tried) == 2 and len(steps.session.context.sequences) == 1
+        for each, count in ((call, 60), (other, 5)):
+            assert each.result is not None and each.result.stats.completion_tokens == count
+        assert call.result is not None and call.result.recipe is not None and call.result.recipe.alone
+    finally:
+        steps.close()
+
+
+def test_no_memory_in_the_middle_of_a_batch(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger context that cannot be had: the rest is answered one by one."""
+    steps = Steps(files.small(), cells=100_000, size=400)
+    steps.session.batch_width = 3
+    try:
+        calls = [steps.ask(ask(str(i), max_tokens=10, batch="b", lively=False)) for i in range(3)]
+        while not all(call.text for call in calls):
+            steps.scheduler.step()
+        monkeypatch.setattr(api, "llama_init_from_model", lambda *_: None)
+        calls += [steps.ask(ask(long("larger", 20), max_tokens=150, batch="b", lively=False)) for _ in range(3)]
+        steps.run()
+        assert [call.result and call.result.stats.completion_tokens for call in calls] == [10] * 3 + [150] * 3
+    finally:
+        steps.close()
+
+
+# Mistakes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["next_part", "evaluate", "share"])
+def test_a_mistake_of_ours_costs_the_answers_it_concerns_and_no_more(
+    files: Files, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    steps = Steps(files.small(), cells=100_000, streams=2, size=400)
+    try:
+        begin = long("the same beginning", 8)
+        calls = [steps.ask(ask(begin + str(i), max_tokens=30, batch="b", lively=False)) for i in range(6)]
+        while not all(call.text for call in calls):
+            steps.scheduler.step()
+        calls += [steps.ask(ask(begin + str(i), max_tokens=30, cache_key=str(i), lively=False)) for i in range(3)]
+        with monkeypatch.context() as broken:
+            broken.setattr(type(steps.session.context), where, lambda *_: 1 // 0)
+            if where == "share":
+                calls += [steps.ask(ask(begin + "more", max_tokens=30, batch="b")) for _ in range(3)]
+            steps.run()
+        assert all(call.over for call in calls)
+        assert any(isinstance(call.error, ZeroDivisionError) for call in calls)
+        good = steps.answer(ask(begin + "0", max_tokens=30, lively=False))
+        assert good.stats.completion_tokens == 30
+    finally:
+        steps.close()
+
+
+_BROKEN = """
+from qwen_desktop.engine import scheduler, worker
+def broken(self):
+    raise RuntimeError("broken")
+scheduler.Scheduler.busy = property(broken)
+raise SystemExit(worker.main())
+"""
+
+
+def test_a_worker_whose_loop_has_ended_is_no_worker(files: Files) -> None:
+    """The app hears of it at once, as of any crash: nobody waits for ever."""
+
+    async def test() -> None:
+        async with asyncio.timeout(30):
+            with pytest.raises(AppError, match="ended"):
+                async with loaded(files.small(), command=(sys.executable, "-c", _BROKEN)) as engine:
+                    await engine.answer(ask("hello", max_tokens=5))
+
+    asyncio.run(test())
+
+
+# Made again ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_from_another_chunk_size_is_made_again_as_far_as_that_goes(files: Files) -> None:
+    """The load options may have changed since: larger steps than the context takes would end the engine."""
+    large, small = Steps(files.small(), size=400, chunk=64), Steps(files.small(), size=400, chunk=16)
+    try:
+        words = long("tell me", 20)
+        recipe = large.answer(ask(words, max_tokens=10)).recipe
+        assert recipe is not None and max(size for size, _, _ in recipe.read) == 64
+        found = small.answer(ask(words, again=recipe))
+        assert found.stats.completion_tokens == 10
+        assert {text.code for text in found.differs} == {"again.read"}
+    finally:
+        large.close()
+        small.close()
+
+
+@pytest.mark.parametrize("size", [1, 33, 10**9, 0, -1])
+@pytest.mark.parametrize("kept", [1, 0, -1, 9])
+def test_no_recipe_ends_the_engine(files: Files, size: int, kept: int) -> None:
+    """A damaged one, say: it counts as far as it can be followed."""
+    steps = Steps(files.small(), size=400)
+    try:
+        request = ask(long("ab", 22), max_tokens=10, lively=False)
+        found = steps.answer(request)
+        assert found.recipe is not None
+        rest = found.stats.prompt_tokens - 3 * kept
+        for read in (((size, kept, 3), (1, 1, rest)), ((1, 1, rest), (size, kept, 3)), ((rest, rest, 1), (3, 3, kept))):
+            again = steps.answer(replace(request, again=replace(found.recipe, read=read)))
+            assert again.stats.completion_tokens == 10
+    finally:
+        steps.close()
+
+
+def test_a_context_that_grows_while_an_answer_is_made_again(tmp_path: Path) -> None:
+    """Models with a recurrent state lose what they had read, and read again: all of it."""
+    plan = gguf_shapes.Plan("qwen35", 4, 128, 4, 2, 32, 256, groups=2, ranks=4, state=32, vocab=600)
+    path = str(gguf_shapes.write(tmp_path / "hybrid.gguf", plan, weights=True))
+    steps = Steps(path, streams=2, size=400)
+    try:
+        assert steps.session.model.recurrent
+        request = ask(" ".join(map(str, range(40))), max_tokens=10, cache_key="a", lively=False)
+        call = steps.ask(request)
+        steps.run()
+        assert call.result is not None and call.result.recipe is not None
+        held = list(steps.session.context.sequences[0].tokens)
+        again = steps.ask(replace(request, again=call.result.recipe, cache_key="a"))
+        for _ in range(3):
+            steps.scheduler.step()
+        assert not again.over
+        steps.ask(ask("other", max_tokens=5, cache_key="b"))
+        steps.run()
+        assert len(steps.session.context.sequences) == 2
+        assert again.text == call.text and steps.session.context.sequences[0].tokens == held
+    finally:
+        steps.close()
+
+
+def test_a_context_that_is_lost_takes_other_numbers_of_threads(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = context(files.small())
+    try:
+        made.read(made.sequences[0], [300, 301, 302])
+        monkeypatch.setattr(api, "llama_init_from_model", lambda *_: None)
+        with pytest.raises(ContextError):
+            made.resize(2)
+        monkeypatch.undo()
+        made.set_threads(write=2, read=2)
+        made.read(made.sequences[0], [300, 301, 302])
+        assert int(api.llama_n_threads(made.pointer)) == 2
+    finally:
+        made.close()
