@@ -171,8 +171,8 @@ class Scheduler:
         except (DecodeError, ContextError) as error:
             log.warning("decode.failed %s", error or "memory")
             # what all begin with is nobody's alone
-            for job in [job for job, _ in steps if job is not None] or list(among):
-                self._drop(job, among, _stuck(details=str(error) or "memory"))
+            for each in [job for job, _ in steps if job is not None] or list(among):
+                self._drop(each, among, _stuck(details=str(error) or "memory"))
             return
         finally:
             self._gate.close()

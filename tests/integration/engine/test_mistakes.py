@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
+import random
+import re
 import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, Grammar, Sampling
 from qwen_desktop.core.errors import AppError, Environment
+from qwen_desktop.core.parts import thinking_text, visible_text
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import ContextError
-from tests import gguf_shapes
+from tests import gguf_files
 
 from .conftest import Files, loaded
 from .in_process import Steps, context
-from .talk import ask
+from .talk import ask, user
 
 
 def long(word: str, count: int) -> str:
@@ -182,11 +188,9 @@ def test_no_recipe_ends_the_engine(files: Files, size: int, kept: int) -> None:
         steps.close()
 
 
-def test_a_context_that_grows_while_an_answer_is_made_again(tmp_path: Path) -> None:
+def test_a_context_that_grows_while_an_answer_is_made_again(files: Files) -> None:
     """Models with a recurrent state lose what they had read, and read again: all of it."""
-    plan = gguf_shapes.Plan("qwen35", 4, 128, 4, 2, 32, 256, groups=2, ranks=4, state=32, vocab=600)
-    path = str(gguf_shapes.write(tmp_path / "hybrid.gguf", plan, weights=True))
-    steps = Steps(path, streams=2, size=400)
+    steps = Steps(files.hybrid(), streams=2, size=400)
     try:
         assert steps.session.model.recurrent
         request = ask(" ".join(map(str, range(40))), max_tokens=10, cache_key="a", lively=False)
@@ -219,3 +223,82 @@ def test_a_context_that_is_lost_takes_other_numbers_of_threads(files: Files, mon
         assert int(api.llama_n_threads(made.pointer)) == 2
     finally:
         made.close()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"max_tokens": -5}, {"max_tokens": 2**62}, {"thinking_budget": -(2**62), "max_tokens": 2**62},
+        {"thinking_budget": 2**62, "max_tokens": -1}, {"stop": ("", "x" * 1_000_000)}, {"batch": "\0" * 1000},
+        *({"sampling": Sampling(temperature=value)} for value in (math.nan, math.inf, -1.0, 1e-40)),
+        *({"sampling": Sampling(temperature=1.0, top_p=value, min_p=value)} for value in (math.nan, -1.0, 2.0)),
+        *({"sampling": Sampling(temperature=1.0, repeat_penalty=value)} for value in (math.nan, math.inf, -1.0, 0.0)),
+        *({"sampling": Sampling(presence_penalty=1.0, top_k=value)} for value in (-3, 2**31 - 1, 2**40)),
+        *({"sampling": Sampling(temperature=1.0, seed=value)} for value in (-5, 2**62)),
+    ],
+)  # fmt: skip
+def test_no_value_in_a_request_ends_the_engine(files: Files, how: dict[str, Any]) -> None:
+    steps = Steps(files.small(), size=200)
+    try:
+        found = steps.answer(GenerateRequest((user("hello"),), **{"max_tokens": 5, **how})).stats
+        assert found.completion_tokens in (0, 5) or found.context_used + 1 >= 200
+    finally:
+        steps.close()
+
+
+# Lost in the middle --------------------------------------------------------------------------------------------------
+
+#: Opens a thought by itself, as the templates of 2507-Thinking and QwQ do.
+_ASKS = "<|im_start|>assistant\n"
+_OPENED = gguf_files.THINKING_TEMPLATE.replace(f"{_ASKS}' }}}}", f"{_ASKS}<think>\n' }}}}")
+_FORM = Grammar("json_schema", '{"type": "array", "items": {"enum": ["yes", "no"]}, "minItems": 4, "maxItems": 4}')
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"</?think>|[^!-~]", "", text)
+
+
+@pytest.mark.parametrize("kind", ["budget", "guard", "form", "stop"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_lost_in_the_middle_of_an_answer_is_said_once(files: Files, kind: str, seed: int) -> None:
+    """Cells that are taken away at any moment: in a thought, in the sentence that closes it, in the answer."""
+    never = {**gguf_files.NEVER_ENDS, "</think>": 0.0}
+    path = files.get("thinks", vocab=600, tied=False, prefer=never, template=_OPENED)
+    how: dict[str, Any] = {
+        "budget": {"thinking_budget": 15, "max_tokens": 60},
+        "guard": {"thinking_budget": 40, "loop_guard": True, "max_tokens": 90},
+        "form": {"thinking_budget": 10, "grammar": _FORM, "max_tokens": 90},
+        "stop": {"thinking_budget": 5, "stop": ("a", "e", "i"), "max_tokens": 60},
+    }[kind]
+    request = ask("Why?", lively=kind != "guard", seed=seed, **how)
+    dice = random.Random(seed)
+    steps = Steps(path, size=500)
+    try:
+        for loses in (0.0, 0.1):
+            call = steps.ask(request)
+            steps.scheduler.step()
+            generation = steps.scheduler._jobs[0].made
+            while steps.scheduler.busy:
+                steps.scheduler.step()
+                if dice.random() < loses and generation.sequence is not None and generation.reason is None:
+                    generation.sequence.forget()
+            assert call.result is not None and generation.tokens[: len(generation.prompt.tokens)]
+            answer = generation.tokens[len(generation.prompt.tokens) :]
+            assert call.result.stats.completion_tokens == len(answer)
+            assert call.result.stats.thinking_tokens <= how["thinking_budget"] + 24 or kind == "guard"
+            pieces = b"".join(map(steps.session.model.piece, answer)).decode("utf-8", "replace")
+            left = _letters(pieces)
+            said = _letters(thinking_text(generation.parts) + visible_text(generation.parts))
+            assert said and left.startswith(said) and (kind == "stop" or said == left)
+            if kind == "form" and call.result.finish_reason is FinishReason.STOP:
+                assert set(json.loads(call.text)) <= {"yes", "no"} and len(json.loads(call.text)) == 4
+            recipe = call.result.recipe
+            assert recipe is not None and recipe.alone is (loses == 0)
+            again = steps.ask(replace(request, again=recipe))
+            steps.run()
+            assert again.result is not None
+            if recipe.alone:
+                assert again.text == call.text and again.result.differs == ()
+                assert again.result.stats.thinking_tokens == call.result.stats.thinking_tokens
+    finally:
+        steps.close()
