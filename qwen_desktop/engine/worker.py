@@ -96,10 +96,6 @@ class Worker:
         while True:
             while (arrived := self._next(rests=not waiting)) is not None:
                 waiting.append(arrived)
-            # behind a load that waits, who is not waited for any more need not wait for it
-            for each in [each for each in waiting if each[0].cancelled and each[0].method == "generate"]:
-                waiting.remove(each)
-                self._begin(*each)
             scheduler = self._scheduler
             while waiting and (waiting[0][0].method != "load" or scheduler is None or not scheduler.busy):
                 request, since = waiting.popleft()
@@ -191,7 +187,6 @@ class Worker:
                 request.emit(LoadProgress(fraction, total))
             return not request.cancelled
 
-        request.check()  # else what is loaded stays
         wanted = request.params(LoadRequest)
         if self._tuner is not None:
             self._tuner.settle()  # what is left of a run still uses the model
