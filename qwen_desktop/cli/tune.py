@@ -96,7 +96,9 @@ def lines(name: str, result: Tuning) -> Iterator[str]:
         "Chosen: flash attention {flash}, context in {kv}, %n thread(s) for answers, {read} for prompts.",
     )
     kv = _TYPES.get(result.kv_type, result.kv_type)
-    flash = _ON if result.flash_attention else _OFF
+    flash: str = _ON if result.flash_attention else _OFF
+    if result.flash_until:
+        flash = fill(QT_TRANSLATE_NOOP("tuning", "for the first %n token(s)"), {"n": result.flash_until})
     yield fill(chosen, {"flash": flash, "kv": kv, "n": result.threads, "read": result.read_threads})
     for gain in result.gains:
         template = QT_TRANSLATE_NOOP(

@@ -78,8 +78,9 @@ class Recipe(Struct, frozen=True):
 
     ``model_sha256`` is the file's fingerprint, ``prompt_sha256`` hashes the prompt's tokens. ``read`` are the steps in
     which it was evaluated: how many tokens at once, how many of these were kept, how many times in a row; other
-    steps give slightly other logits. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was
-    written by itself, token by token, without a break. ``cut_from`` is where the context was cut.
+    steps give slightly other logits. Of the ``evaluated`` tokens of prompt and answer the first ``flash_tokens`` went
+    through flash attention. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was written by
+    itself, token by token, without a break. ``cut_from`` is where the context was cut.
     """
 
     model_sha256: str
@@ -87,7 +88,6 @@ class Recipe(Struct, frozen=True):
     prompt_sha256: str
     engine: str
     cpu: str
-    flash_attention: bool
     kv_type: str
     gpu_layers: int
     experts_on_cpu: int
@@ -101,6 +101,8 @@ class Recipe(Struct, frozen=True):
     stop: tuple[str, ...] = ()
     cut_from: str | None = None
     threads: int = 0
+    flash_tokens: int = 0
+    evaluated: int = 0
     read: tuple[tuple[int, int, int], ...] = ()
     alone: bool = True
 
@@ -245,8 +247,9 @@ class LocalInfo(Struct, frozen=True):
     and the touched pages of the file, less what the worker held before. ``mapped_bytes`` are the pages of the file in
     use, which the system counts as free although answers would crawl without them; 0 where it does not. ``batch`` is
     how many tokens of a prompt are evaluated at once. ``parallel`` is for how many conversations there is memory beside
-    one another, and so how many answers it works on at once. ``experts_on_cpu`` layers on a card
-    are without their experts. ``yarn_factor`` is how far positions are stretched for a context beyond
+    one another, and so how many answers it works on at once. Without ``flash_attention`` the first ``flash_until``
+    tokens of a conversation are computed with it all the same. ``experts_on_cpu`` layers on a card are without their
+    experts. ``yarn_factor`` is how far positions are stretched for a context beyond
     ``context_train``, 1.0 for not at all. ``layers`` are all that the model has, the output counted as one.
     """
 
@@ -271,6 +274,7 @@ class LocalInfo(Struct, frozen=True):
     mapped_bytes: int = 0
     batch: int = 0
     parallel: int = 1
+    flash_until: int = 0
     read_threads: int = 0
     experts_on_cpu: int = 0
     yarn_factor: float = 1.0
@@ -323,8 +327,9 @@ class LoadRequest(Struct, frozen=True):
     decided. ``read_threads`` is for prompts, as ``threads`` is for answers. ``streams`` is how many conversations may
     be in memory at most, each with the whole ``context``. ``experts_on_cpu`` is how many layers' experts stay on the
     processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
-    proved best here, where the engine chooses: it takes fewer while other programs compute. ``priority`` puts the
-    answers before other programs, where the system lets us.
+    proved best here, where the engine chooses: it takes fewer while other programs compute. For so many tokens of a
+    conversation, ``flash_until``, flash attention proved faster where ``flash_attention`` is "auto" and means off.
+    ``priority`` puts the answers before other programs, where the system lets us.
     """
 
     path: str
@@ -339,6 +344,7 @@ class LoadRequest(Struct, frozen=True):
     experts_on_cpu: int | None = None
     most_threads: int | None = None
     most_read_threads: int | None = None
+    flash_until: int = 0
     priority: bool = False
 
 

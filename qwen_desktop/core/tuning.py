@@ -52,6 +52,9 @@ class Way(Struct, frozen=True):
 
 #: llama.cpp's own: flash attention wherever it can be had, on all cores.
 DEFAULT_WAY = Way(flash_attention=True)
+PLAIN_WAY = Way(flash_attention=False)
+#: Of a conversation's beginning, what is worth another way of computing, and what it may take of memory, in tokens.
+_SHORTEST_BEGINNING, _LONGEST_BEGINNING = 96, 1024
 
 
 class Trial(Struct, frozen=True):
@@ -97,7 +100,8 @@ class Tuning(Struct, frozen=True):
     """What was chosen for a model on a computer, and all that was measured.
 
     ``threads`` write answers, ``read_threads`` read prompts, ``batch_rows`` answers of a batch go together (None: not
-    measured). ``gpu_layers`` are those that it was measured with. ``depth`` is the one that was tuned for, less than
+    measured). Where ``flash_attention`` is off, the first ``flash_until`` tokens of a conversation are faster with it.
+    ``gpu_layers`` are those that it was measured with. ``depth`` is the one that was tuned for, less than
     asked for where memory was short. ``own`` is what the engine does by itself, llama.cpp takes all ``cores``.
     ``share`` 0..1 of the processor time that the run wanted it got: the rest went to other programs.
     ``whole``: the run came to its end; else something else was wanted of the model.
@@ -114,6 +118,7 @@ class Tuning(Struct, frozen=True):
     own_threads: int
     cores: int
     trials: tuple[Trial, ...]
+    flash_until: int = 0
     seconds: float = 0.0
     taken_at: float = 0.0
     share: float = 1.0
@@ -123,6 +128,10 @@ class Tuning(Struct, frozen=True):
     def way(self) -> Way:
         """How the context is made."""
         return Way(self.flash_attention, self.kv_type)
+
+    def way_at(self, depth: int) -> Way:
+        """How a conversation is computed after so many tokens."""
+        return DEFAULT_WAY if depth < self.flash_until else self.way
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -136,11 +145,11 @@ class Tuning(Struct, frozen=True):
             Gain(
                 depth,
                 _ratio(
-                    speed(self.trials, "write", self.way, self.threads, depth),
+                    speed(self.trials, "write", self.way_at(depth), self.threads, depth),
                     speed(self.trials, "write", DEFAULT_WAY, self.cores, depth),
                 ),
                 _ratio(
-                    speed(self.trials, "read", self.way, self.read_threads, depth),
+                    speed(self.trials, "read", self.way_at(depth), self.read_threads, depth),
                     speed(self.trials, "read", DEFAULT_WAY, self.cores, depth),
                 ),
             )
@@ -185,10 +194,26 @@ def threads_to_try(cores: int, own: int, performance: int | None) -> tuple[int, 
     return tuple(sorted((count for count in wanted if 1 <= count <= cores), reverse=True))
 
 
-def allowed(trials: Sequence[Trial], way: Way, threads: int, *, cores: int, depth: int) -> bool:
+def flash_until(trials: Sequence[Trial], threads: int, depth: int) -> int:
+    """For how many tokens of a conversation flash attention is the faster way although it is not at ``depth``; 0 where
+    it is not clearly faster at the beginning either. Seconds a token grow evenly with depth."""
+    on, off = (
+        [speed(trials, "write", Way(flash_attention=flash), threads, each) for each in (0, depth)]
+        for flash in (True, False)
+    )
+    if not (all(on) and all(off)) or off[0] >= FLOOR * on[0] or on[1] >= off[1]:
+        return 0
+    first, last = 1 / off[0] - 1 / on[0], 1 / on[1] - 1 / off[1]
+    crossing = int(depth * first / (first + last))
+    return min(crossing, _LONGEST_BEGINNING) if crossing >= _SHORTEST_BEGINNING else 0
+
+
+def allowed(trials: Sequence[Trial], way: Way, threads: int, *, cores: int, depth: int, begins: bool = False) -> bool:
     """Whether a way writes at ``FLOOR`` of llama.cpp's defaults or more, wherever these were measured. At other depths
     than ``depth`` it need not where it is ``OUTWEIGHED``: seconds a token grow evenly with depth, so those at both ends
-    say what the whole way takes."""
+    say what the whole way takes. ``begins``: conversations may begin with flash attention where that is faster."""
+    if begins and way == PLAIN_WAY and flash_until(trials, threads, depth):
+        return speed(trials, "write", way, threads, depth) >= FLOOR * speed(trials, "write", DEFAULT_WAY, cores, depth)
     if (way, threads) == (DEFAULT_WAY, cores):
         return True
     depths = {t.depth for t in trials if (t.work, t.way, t.threads) == ("write", DEFAULT_WAY, cores)}
@@ -202,15 +227,24 @@ def allowed(trials: Sequence[Trial], way: Way, threads: int, *, cores: int, dept
 
 
 def choose(
-    trials: Sequence[Trial], *, own: Way, own_threads: int, cores: int, depth: int, short: bool = False
+    trials: Sequence[Trial],
+    *,
+    own: Way,
+    own_threads: int,
+    cores: int,
+    depth: int,
+    short: bool = False,
+    begins: bool = False,
 ) -> tuple[Way, int, int, int | None]:
     """The way, threads for writing and for reading, and rows of a batch, from what was measured.
 
-    Without enough trials it is what the engine does by itself.
+    Without enough trials it is what the engine does by itself. ``begins`` as for ``allowed``.
     """
     here = [trial for trial in trials if trial.depth == depth and trial.tokens_per_s > 0]
     measured = {(trial.way, trial.threads) for trial in here if trial.work == "write"}
-    fit = [one for one in sorted(measured, key=_order) if allowed(trials, *one, cores=cores, depth=depth)]
+    fit = [
+        one for one in sorted(measured, key=_order) if allowed(trials, *one, cores=cores, depth=depth, begins=begins)
+    ]
     if not fit:
         return own, own_threads, own_threads, _rows(trials)
     slowest = min((trial.tokens_per_s for trial in here if trial.work == "read"), default=float("inf"))
@@ -273,7 +307,8 @@ def filled(request: LoadRequest, tuning: Tuning | None) -> LoadRequest:
     if request.kv_type == AUTOMATIC and request.flash_attention in (AUTOMATIC, on_off):
         changes["kv_type"] = tuning.kv_type
     if request.flash_attention == AUTOMATIC and changes["kv_type"] == tuning.kv_type:
-        changes["flash_attention"] = on_off
+        changes["flash_attention"] = AUTOMATIC if tuning.flash_until else on_off
+        changes["flash_until"] = tuning.flash_until
     if tuning.share >= _QUIET:
         changes.update(most_threads=tuning.threads, most_read_threads=tuning.read_threads)
     return replace(request, **changes)

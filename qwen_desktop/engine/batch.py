@@ -95,7 +95,7 @@ class Batch:
         """The next step: the common beginning, then full chunks of prompts, then a token of each answer."""
         context = self._own
         if context is None:
-            return [(job, job.made.next_piece(self.context)) for job in self.jobs]
+            return [(job, job.made.next_piece()) for job in self.jobs]
         base = context.sequences[-1]
         if self.jobs and len(base.tokens) < len(self._shared):
             begins = self._shared[len(base.tokens) :][: context.shape.chunk]
@@ -115,7 +115,7 @@ class Batch:
                 part = job.made.tokens[len(sequence.tokens) :][:room]
                 steps.append((job, Piece(sequence, part, len(part) == missing)))
                 room -= len(part)
-        return steps or [(job, job.made.next_piece(context)) for job in self.jobs]
+        return steps or [(job, job.made.next_piece()) for job in self.jobs]
 
     # Beginning -------------------------------------------------------------------------------------------------------
 
@@ -144,6 +144,7 @@ class Batch:
         shape = replace(self._session.context.shape, size=size, streams=width + 1, unified=True)
         try:
             self._own = Context(self._session.model, shape, self._session.context.flag)
+            self._own.set_threads(read=self._session.context.read_threads)
         except ContextError:
             log.info("batch.memory cells=%d", size)
 
@@ -156,7 +157,7 @@ class Batch:
         if self.jobs and self._free(context) < promised + self._wants(generation) + ahead:
             return False
         taken = {other.made.sequence for other in self.jobs}
-        generation.start(next(each for each in context.sequences[:-1] if each not in taken), context)
+        generation.start(next(each for each in context.sequences[:-1] if each not in taken))
         return True
 
     def _wants(self, generation: Generation) -> int:
@@ -177,7 +178,7 @@ class Batch:
         if self._shares(generation):
             context.share(context.sequences[-1], (sequence,))
             self._sharing.add(sequence)
-            generation.start(sequence, context)
+            generation.start(sequence)
 
     def _fill_one(self) -> None:
         """Have one request at a time in the conversations' context."""

@@ -24,7 +24,7 @@ from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import Context, Piece, Sequence
+from qwen_desktop.engine.llama_context import Context, Piece, Sequence, replay
 from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
 from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.steering import Steering
@@ -109,6 +109,11 @@ class Generation:
         return max(used) if len(used) == 1 else 0
 
     @property
+    def flash(self) -> tuple[int, int]:
+        """How many of its tokens were evaluated with flash attention, the first ones, and how many in all."""
+        return (self.sequence.flash, len(self.sequence.tokens)) if self.sequence is not None else (0, 0)
+
+    @property
     def missing(self) -> int:
         """How many tokens must be evaluated before the next one can be chosen."""
         return len(self.tokens) - (len(self.sequence.tokens) if self.sequence is not None else 0)
@@ -123,21 +128,27 @@ class Generation:
         """How many tokens it may have at most, prompt and answer."""
         return len(self.prompt.tokens) + self._steering.most
 
-    def start(self, sequence: Sequence, context: Context) -> None:
-        """Go on in ``sequence`` of ``context``, with what it remembers. What it remembers else is forgotten."""
+    def start(self, sequence: Sequence) -> None:
+        """Go on in ``sequence``, with what it remembers of this. What it remembers else is forgotten."""
         self.sequence = sequence
         again = self.request.again if not self._written else None
         if again is not None:
             sequence.forget()
-            self._replay = iter(context.replay(sequence, self.tokens, again.read))
+            self._replay = replay(self._in_sequence, self.tokens, again.read)
         at = sequence.reuse(self.tokens)
         if not self._written:
             self._cached = at
             self._told = time.monotonic()
-            if self.missing > context.shape.chunk:
+            if self.missing > sequence.context.shape.chunk:
                 self._emit((PromptProgress(at, len(self.tokens)),))
 
-    def next_piece(self, context: Context) -> Piece:
+    def moved(self, sequence: Sequence) -> None:
+        """What was evaluated lies in ``sequence`` now, or is lost."""
+        if self.sequence is None or not sequence.tokens:
+            self._replay = None
+        self.sequence = sequence
+
+    def next_piece(self) -> Piece:
         """What to evaluate next."""
         sequence = self._in_sequence()
         if self._replay is not None:
@@ -145,7 +156,7 @@ class Generation:
             if piece is not None:
                 return piece
             self._replay = None
-        part = context.next_part(sequence, self.tokens)
+        part = sequence.context.next_part(sequence, self.tokens)
         return Piece(sequence, part, len(part) == self.missing)
 
     def _in_sequence(self) -> Sequence:

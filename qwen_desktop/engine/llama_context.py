@@ -16,7 +16,7 @@ recurrent state, which cannot go back, have forgotten everything).
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Items
 from typing import Any, NamedTuple
 
@@ -80,11 +80,12 @@ class Sequence:
 
     ``steps`` are lists of how many tokens were evaluated at once, how many of these are still there, and how many
     times in a row. ``alone``: no step was shared with another sequence. ``threads`` are all the numbers of threads that
-    wrote or read them.
+    wrote or read them, ``flash`` is how many of the first ones were evaluated with flash attention: all others were
+    not, or it is no longer ``alone``.
     """
 
     def __init__(self, context: Context, number: int) -> None:
-        self._context = context
+        self.context = context
         self.number = number
         self.key = ""
         self.holder: object = None
@@ -93,11 +94,12 @@ class Sequence:
         self.steps: list[list[int]] = []
         self.alone = True
         self.threads: set[int] = set()
+        self.flash = 0
 
     @property
     def size(self) -> int:
         """How many tokens it can have."""
-        return self._context.size
+        return self.context.size
 
     def common(self, prompt: Items[int]) -> int:
         """How many tokens at the beginning of ``prompt`` are remembered."""
@@ -115,7 +117,7 @@ class Sequence:
         cannot go back a part of the way and start anew.
         """
         common = min(self.common(prompt), len(prompt) - 1)
-        if common < len(self.tokens) and (common == 0 or not self._context.cut(self, common)):
+        if common < len(self.tokens) and (common == 0 or not self.context.cut(self, common)):
             self.forget()
             return 0
         return common
@@ -123,18 +125,22 @@ class Sequence:
     def forget(self) -> None:
         """Forget everything."""
         if self.tokens:
-            self._context.cut(self, 0)
+            self.context.cut(self, 0)
         self.tokens.clear()
         self.steps.clear()
         self.alone = True
         self.threads.clear()
+        self.flash = 0
 
     def all_steps(self) -> tuple[tuple[int, int, int], ...]:
         """``steps`` as they are now."""
         return tuple((size, kept, times) for size, kept, times in self.steps)
 
-    def took(self, tokens: Items[int], *, alone: bool, threads: int) -> None:
+    def took(self, tokens: Items[int], *, alone: bool, threads: int, flash: bool) -> None:
         """These were evaluated at once."""
+        if flash:
+            alone = alone and self.flash == len(self.tokens)
+            self.flash += len(tokens)
         self.tokens.extend(tokens)
         self.alone = self.alone and alone
         self.threads.add(threads)
@@ -148,6 +154,7 @@ class Sequence:
         """All but the first ``length`` tokens are gone."""
         over = len(self.tokens) - length
         del self.tokens[length:]
+        self.flash = min(self.flash, length)
         while over > 0:
             size, kept, times = self.steps.pop()
             whole = min(times, over // kept)
@@ -166,7 +173,7 @@ class Context:
         self.model = model
         self.shape = shape
         self.flag = flag
-        self.threads = self._read_threads = shape.threads
+        self.threads = self.read_threads = shape.threads
         self.pointer: Any = None
         self._make(shape)
         self.size = min(shape.size, int(api.llama_n_ctx(self.pointer)) // (1 if shape.unified else shape.streams))
@@ -181,11 +188,11 @@ class Context:
     def set_threads(self, *, write: int | None = None, read: int | None = None) -> None:
         """Use other numbers of threads from now on: ``write`` for answers, ``read`` for prompts and for several
         answers at once."""
-        write, read = write or self.threads, read or self._read_threads
-        if (write, read) != (self.threads, self._read_threads):
+        write, read = write or self.threads, read or self.read_threads
+        if (write, read) != (self.threads, self.read_threads):
             if self.pointer:
                 api.llama_set_n_threads(self.pointer, write, read)
-            self.threads, self._read_threads = write, read
+            self.threads, self.read_threads = write, read
 
     def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
         """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
@@ -214,9 +221,9 @@ class Context:
                 raise AbortedError
             raise DecodeError(code)
         # among the cells of others sums have another order
-        alone, threads = len(pieces) == 1 and not self.shape.unified, self.threads if at == 1 else self._read_threads
+        alone, threads = len(pieces) == 1 and not self.shape.unified, self.threads if at == 1 else self.read_threads
         for sequence, tokens, _ in pieces:
-            sequence.took(tokens, alone=alone, threads=threads)
+            sequence.took(tokens, alone=alone, threads=threads, flash=self.flash)
         return tuple(rows)
 
     def read(self, sequence: Sequence, prompt: Items[int]) -> None:
@@ -229,37 +236,6 @@ class Context:
         """What of ``prompt`` is to be evaluated next: to the end of a chunk, and the last token by itself."""
         at, last, chunk = len(sequence.tokens), len(prompt) - 1, self.shape.chunk
         return prompt[at : min(last, (at // chunk + 1) * chunk)] if at < last else prompt[at:]
-
-    def replay(self, sequence: Sequence, prompt: Items[int], steps: Items[tuple[int, int, int]]) -> Iterable[Piece]:
-        """Pieces that evaluate ``prompt`` in the given steps (``Sequence.steps``), to be evaluated one by one. Of a
-        step that was kept in part only, the rest is made up, since what follows a token does not change it, and is cut
-        off again before the next piece is asked for. Ends where the sequence has been lost meanwhile, and gives nothing
-        where this context cannot take such steps."""
-        if not self._takes(steps, len(prompt)):
-            return
-        at = 0
-        for size, kept, times in steps:
-            for _ in range(times):
-                part = list(prompt[at : at + kept])
-                yield Piece(sequence, part + part[-1:] * (size - kept), at + kept == len(prompt))
-                if len(sequence.tokens) != at + size:
-                    return
-                at += kept
-                if kept < size:
-                    self.cut(sequence, at)
-                    sequence.steps[-1] = [size, kept, 1]
-
-    def _takes(self, steps: Items[tuple[int, int, int]], length: int) -> bool:
-        """Whether a prompt of ``length`` tokens can be evaluated in such steps, which may come from a context with
-        larger chunks, or of another size."""
-        at = 0
-        for size, kept, times in steps:
-            if not 0 < kept <= size <= self.shape.chunk or times < 1 or (kept < size and self.model.recurrent):
-                return False
-            at += kept * times
-            if at - kept + size > self.size:
-                return False
-        return at == length
 
     def cut(self, sequence: Sequence, length: int) -> bool:
         """Forget all but the first ``length`` tokens of a sequence; False where its model cannot do that, and then
@@ -280,7 +256,12 @@ class Context:
             api.llama_memory_seq_cp(self._memory, source.number, other.number, 0, -1)
             other.tokens = list(source.tokens)
             other.steps = [list(step) for step in source.steps]
-            other.alone, other.threads = source.alone, set(source.threads)
+            other.alone, other.threads, other.flash = source.alone, set(source.threads), source.flash
+
+    @property
+    def flash(self) -> bool:
+        """Whether it computes with flash attention (where llama.cpp chooses, it does on a graphics card)."""
+        return self.shape.flash != "off"
 
     def resize(self, streams: int) -> None:
         """Have ``streams`` sequences; what they hold stays, where its form is known.
@@ -292,7 +273,7 @@ class Context:
         kept = self.sequences[:streams]
         for sequence in self.sequences[streams:]:
             sequence.forget()
-        states = [kv_state.take(self, sequence) for sequence in kept]
+        states = [kv_state.take(sequence) for sequence in kept]
         self.close()
         before, wanted = self.shape, replace(self.shape, streams=streams)
         try:
@@ -303,7 +284,7 @@ class Context:
             raise
         finally:
             for sequence, state in zip(kept, states, strict=True):
-                if not (self.pointer and kv_state.give(self, sequence, state)):
+                if sequence.tokens and not (self.pointer and kv_state.give(sequence, state)):
                     sequence.forget()
 
     def _make(self, shape: ContextShape) -> None:
@@ -320,7 +301,7 @@ class Context:
             n_outputs_max=shape.streams,
             kv_unified=shape.unified,
             n_threads=self.threads,
-            n_threads_batch=self._read_threads,
+            n_threads_batch=self.read_threads,
             flash_attn_type=_FLASH[shape.flash],
             type_k=keys,
             type_v=values,
@@ -369,3 +350,28 @@ class Context:
             back = held == before or api.llama_memory_seq_rm(self._memory, sequence.number, before, -1)
             if self.model.recurrent or not back:  # a recurrent state may be half-way
                 sequence.forget()
+
+
+def replay(where: Callable[[], Sequence], prompt: Items[int], steps: Iterable[tuple[int, int, int]]) -> Iterator[Piece]:
+    """Pieces that evaluate ``prompt`` in the given steps (``Sequence.steps``), to be evaluated one by one in the
+    sequence that ``where`` gives. Of a step that was kept in part only, the rest is made up, since what follows a token
+    does not change it, and is cut off again before the next piece is asked for. Ends early where the sequence has been
+    lost meanwhile, or cannot take such a step: the recipe may come from a context with larger chunks."""
+    at = 0
+    for size, kept, times in steps:
+        for _ in range(times):
+            sequence, end = where(), at + kept
+            context, part = sequence.context, size > kept
+            if not 0 < kept <= size <= context.shape.chunk or at + size > context.size or end > len(prompt):
+                return
+            if part and (context.model.recurrent or end == len(prompt)):
+                return
+            tokens = list(prompt[at:end])
+            yield Piece(sequence, tokens + tokens[-1:] * (size - kept), end == len(prompt))
+            sequence = where()
+            if len(sequence.tokens) != at + size:
+                return
+            at = end
+            if part:
+                sequence.context.cut(sequence, at)
+                sequence.steps[-1] = [size, kept, 1]

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from qwen_desktop.core import memory, placement, yarn
 from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalInfo, ModelInfo
 from qwen_desktop.core.gguf import read_header
@@ -112,8 +114,10 @@ def load(
     template.set_tokens(bos=model.bos, eos=model.eos)
     seconds, held = time.monotonic() - began, model.resident_bytes(base)
     told = attempts.notice()
-    parallel = streams.more(library, context, request.streams)
-    info = _info(library, request, shape, context, template, seconds=seconds, held=held, told=told, parallel=parallel)
+    parallel, border = streams.more(library, context, request.streams), _border(request, context)
+    info = _info(library, request, shape, context, template, seconds=seconds, held=held, told=told)
+    local = info.local and replace(info.local, parallel=parallel, flash_until=border)
+    info = replace(info, local=local)
     if pace is not None:
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
     elif request.read_threads is not None:
@@ -127,7 +131,17 @@ def load(
         base=base,
         streams=lambda: streams.more(library, context, request.streams),
         cells=lambda sequences: streams.cells(library, context, sequences),
+        border=border,
     )
+
+
+def _border(request: LoadRequest, context: Context) -> int:
+    """How many tokens of a conversation are computed with flash attention where the context does without."""
+    made = context.shape
+    if not request.flash_until or made.flash != "off" or made.kv_type != "f16":
+        return 0
+    model = context.model
+    return 0 if model.recurrent or model.sliding else min(request.flash_until, context.size // 2)
 
 
 def _context(
@@ -181,7 +195,6 @@ def _info(
     seconds: float,
     held: int,
     told: Text | None,
-    parallel: int,
 ) -> ModelInfo:
     model, made = context.model, context.shape
     header = model.header
@@ -207,7 +220,6 @@ def _info(
         resident_bytes=held,
         mapped_bytes=model.mapped_bytes if main_memory.resident().files else 0,
         read_threads=request.read_threads or made.threads,
-        parallel=parallel,
         experts_on_cpu=len(placement.experts_kept(shape, model.placed)),
         yarn_factor=made.yarn.factor if made.yarn is not None else 1.0,
         layers=shape.layers + 1,

@@ -23,11 +23,11 @@ _SAME: tuple[tuple[str, Source], ...] = (
     ("gpu_layers", QT_TRANSLATE_NOOP("engine", "Another number of layers is on the graphics card.")),
     ("experts_on_cpu", QT_TRANSLATE_NOOP("engine", "The experts of other layers are on the graphics card.")),
     ("yarn_factor", QT_TRANSLATE_NOOP("engine", "The context is stretched differently.")),
-    ("flash_attention", QT_TRANSLATE_NOOP("engine", "Flash attention was set differently.")),
     ("kv_type", QT_TRANSLATE_NOOP("engine", "The context has another precision.")),
     ("read", QT_TRANSLATE_NOOP("engine", "The prompt was read in other steps.")),
 )
 _NOT_ALONE = QT_TRANSLATE_NOOP("engine", "One of the two was not written by itself, without a break.")
+_FLASH = QT_TRANSLATE_NOOP("engine", "Flash attention was set differently.")
 #: flash attention divides its work among the threads
 _THREADS = QT_TRANSLATE_NOOP("engine", "Another number of threads wrote it, which counts with flash attention.")
 # fmt: on
@@ -64,7 +64,6 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         prompt_sha256=hashlib.sha256(array("i", generation.prompt.tokens).tobytes()).hexdigest(),
         engine=info.engine,
         cpu=local.cpu,
-        flash_attention=local.flash_attention,
         kv_type=local.kv_type,
         gpu_layers=local.gpu_layers,
         experts_on_cpu=local.experts_on_cpu,
@@ -78,6 +77,8 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         stop=request.stop,
         cut_from=cut.first_kept_id if cut is not None else None,
         threads=generation.threads,
+        flash_tokens=generation.flash[0],
+        evaluated=generation.flash[1],
         read=generation.steps,
         alone=generation.exact,
     )
@@ -92,7 +93,11 @@ def _differences(then: Recipe, now: Recipe) -> Iterator[Text]:
     for name, sentence in _SAME:
         if getattr(then, name) != getattr(now, name):
             yield Text(f"again.{name}", sentence)
+    both = min(then.evaluated, now.evaluated)
+    flash = min(then.flash_tokens, both)
+    if flash != min(now.flash_tokens, both):
+        yield Text("again.flash_tokens", _FLASH)
     if not (then.alone and now.alone):
         yield Text("again.alone", _NOT_ALONE)
-    elif now.flash_attention and then.flash_attention and (then.threads != now.threads or not now.threads):
+    elif flash and (then.threads != now.threads or not now.threads):
         yield Text("again.threads", _THREADS)

@@ -106,10 +106,11 @@ class Scheduler:
         self._admit()
         for jobs in (self._jobs, *(jobs for each in self._batches.values() for jobs in (each.waiting, each.jobs))):
             self._end_cancelled(jobs)
+        ready = self._placed(self._next()) if self._jobs else []
+        if ready and ready[0].made.sequence is not None:
+            talks: list[Step] = [(job, job.made.next_piece()) for job in ready]
+            self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
-            context = self._session.context
-            talks: list[Step] = [(job, job.made.next_piece(context)) for job in self._next()]
-            self._work(context, talks, self._jobs, gives_way=False)
             return
         for each in self._batches.values():
             if each.busy:
@@ -146,10 +147,25 @@ class Scheduler:
         if readers and (not writers or self._spent[True] <= self._spent[False]):
             return [min(readers, key=lambda job: job.made.missing)]
         groups = [[job] for job in writers if job.request.again is not None]
-        if together := [job for job in writers if job.request.again is None]:
-            groups.append(together)
+        together: dict[object, list[Job]] = {}
+        for job in writers:
+            if job.request.again is None and job.made.sequence is not None:
+                together.setdefault(job.made.sequence.context, []).append(job)
+        groups.extend(together.values())
         self._turn += 1
         return groups[self._turn % len(groups)]
+
+    def _placed(self, jobs: list[Job]) -> list[Job]:
+        """Those of ``jobs`` that are where they are computed best, all in one context; the others come later."""
+        for job in jobs:
+            before = job.made.sequence
+            if not self._session.move(job.made, [other.made for other in self._jobs if other is not job]):
+                self._jobs.remove(job)
+                self._waiting.appendleft(job)
+                return []
+            if job.made.sequence is not before and len(jobs) > 1:
+                return [job]
+        return jobs
 
     # A step ----------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from collections.abc import Sequence as Items
 
 import msgspec
 
@@ -17,26 +16,23 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.parts import Role, TextPart, visible_text
-from qwen_desktop.engine import kv_state, pages, prompt, recipes, sampling_defaults
+from qwen_desktop.engine import prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
 from qwen_desktop.engine.llama import Model
-from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Sequence
+from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError, Sequence
 from qwen_desktop.engine.pace import Pace
+from qwen_desktop.engine.sequences import Sequences
 from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
-#: A common beginning of fewer tokens is sooner read than copied from another conversation.
-_WORTH_COPYING = 64
-
 
 class Session:
     """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chooses the threads itself;
-    ``base`` is what the process held before the model. ``streams`` says how many conversations the memory that is free
-    now has room for, ``batch_cells`` how many tokens it has room for beside them, in a batch of so many sequences;
+    ``base`` is what the process held before the model. ``streams``, ``cells`` and ``border`` are for ``Sequences``, and
     ``batch_width`` is how many answers of a batch are written at once."""
 
     def __init__(
@@ -50,9 +46,10 @@ class Session:
         base: Resident,
         streams: Callable[[], int] = lambda: 1,
         cells: Callable[[int], int] = lambda _sequences: 0,
+        border: int = 0,
     ) -> None:
         self.model = model
-        self.context = context
+        self.sequences = Sequences(context, streams, cells, border=border)
         self.info = info
         self.pace = pace
         self._renderer = prompt.Renderer(
@@ -63,18 +60,21 @@ class Session:
         )
         self._grammars = Grammars(model)
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
-        self._streams = streams
         self.batch_cells = cells
         self.batch_width = 16
         self._ahead: dict[Sequence, Callable[[], None]] = {}
-        self._uses = 0
         self._base = base
         self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
         self._most = 0
 
+    @property
+    def context(self) -> Context:
+        """The conversations' context."""
+        return self.sequences.context
+
     def release(self) -> Model:
         """End the session: free the context and hand its model on. Nobody may be counting with it."""
-        self.context.close()
+        self.sequences.close()
         return self.model
 
     def count(self, request: GenerateRequest) -> int:
@@ -117,52 +117,21 @@ class Session:
         )
 
     def place(self, generation: Generation, others: Collection[Generation]) -> bool:
-        """Give the answer a sequence of the conversations' context that none of ``others`` has; False when they have
-        all.
-
-        Its own conversation's comes first, then one that nobody would miss: an empty one, or a further one where the
-        memory has room; then the one that was used least recently.
-        """
-        tokens, key = generation.tokens, generation.request.cache_key
-        taken = {other.sequence for other in others}
-        free = [sequence for sequence in self.context.sequences if sequence not in taken]
-        own = max((s for s in free if s.key == key and s.tokens), key=lambda s: s.common(tokens), default=None)
-        if own is None:
-            whole = (s for s in free if s.tokens and s.common(tokens) == len(s.tokens))
-            own = next(whole, None) or next((s for s in free if not s.tokens), None) or self._further()
-        if own is None and free:
-            own = min(free, key=lambda s: s.used)
-        if own is None:
+        """Give the answer a sequence that none of ``others`` has; False when they have all."""
+        if not self.sequences.place(generation, others):
             return False
-        if not own.tokens:
-            self._copy_beginning(tokens, own)
-        if isinstance(own.holder, Generation):
-            own.holder.sequence = None  # an answer of a batch, which goes on elsewhere
-        self._uses += 1
-        own.key, own.used, own.holder = key, self._uses, generation
-        self._ahead.pop(own, None)
-        generation.start(own, self.context)
+        if generation.sequence is not None:
+            self._ahead.pop(generation.sequence, None)
         return True
 
-    def _further(self) -> Sequence | None:
-        """One more sequence, where the memory has room for it."""
-        streams = len(self.context.sequences)
-        if self._streams() <= streams:
-            return None
-        try:
-            self.context.resize(streams + 1)
-            pages.trim()  # what was kept aside is free again
-        except ContextError:
-            log.info("streams.failed %d", streams + 1)
-            return None
-        return self.context.sequences[-1]
-
-    def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
-        """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
-        source = max(self.context.sequences, key=lambda s: s.common(tokens))
-        common = source.common(tokens)
-        if source is not to and _WORTH_COPYING <= common < len(source.tokens):
-            kv_state.copy(self.context, source, to, common)
+    def move(self, generation: Generation, others: Collection[Generation]) -> bool:
+        """Before a step: see that the answer is where it is computed best; False when it must wait to be placed."""
+        before = generation.sequence
+        if not self.sequences.move(generation, others):
+            return False
+        if generation.sequence is not before and generation.sequence is not None:
+            self._ahead.pop(generation.sequence, None)
+        return True
 
     def finish(self, generation: Generation) -> GenerateResult:
         """How an answer ended, with what only the session knows."""
@@ -181,7 +150,7 @@ class Session:
         again = generation.request.again
         differs = recipes.differences(again, recipe) if again is not None else ()
         sequence = generation.sequence
-        if sequence is not None and sequence in self.context.sequences:
+        if sequence is not None and sequence in self.sequences:
             mode = self._mode(generation.request.thinking)
             self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)
         return msgspec.structs.replace(result, stats=stats, recipe=recipe, differs=differs)
@@ -234,4 +203,4 @@ class Session:
         if tokens[: len(held)] == held or held[: len(tokens)] == tokens:
             return  # nothing was dropped: the next prompt goes on from here by itself
         sequence.reuse(tokens)
-        self.context.read(sequence, tokens)
+        sequence.context.read(sequence, tokens)

@@ -122,6 +122,8 @@ class Run:
         self._own_threads = own_threads
         self._threads = tuning.threads_to_try(self._cores, own_threads, request.performance)
         self._chunk = chunk
+        #: whether conversations could begin in another way (``engine.sequences``)
+        self._begins = own == tuning.PLAIN_WAY and not (model.recurrent or model.sliding)
         self._room = room
         self._flag = flag
         self._began = time.perf_counter()
@@ -161,13 +163,16 @@ class Run:
             cores=self._cores,
             depth=self._depth,
             short=self._request.short,
+            begins=self._begins,
         )
+        until = tuning.flash_until(trials, threads, self._depth) if self._begins and way == tuning.PLAIN_WAY else 0
         return Tuning(
             flash_attention=way.flash_attention,
             kv_type=way.kv_type,
             threads=threads,
             read_threads=read_threads,
             batch_rows=rows,
+            flash_until=until,
             gpu_layers=self._model.gpu_layers,
             depth=self._depth,
             own=self._own,
@@ -306,7 +311,7 @@ class Run:
     def _small_keys(self) -> None:
         """Keys in 8 bits save a quarter of the cache, where flash attention is not the better way."""
         way = Way(flash_attention=False, kv_type="k_q8_0")
-        plain = Way(flash_attention=False)
+        plain = tuning.PLAIN_WAY
         found = [
             tuning.speed(self._trials, "write", one, self._own_threads, self._depth) for one in (plain, DEFAULT_WAY)
         ]

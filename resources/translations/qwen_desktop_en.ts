@@ -276,6 +276,13 @@
                 <numerusform>After %n tokens, answers are {times} times as fast as with llama.cpp's own defaults.</numerusform>
             </translation>
         </message>
+        <message numerus="yes">
+            <source>Flash attention for the first %n token(s)</source>
+            <translation>
+                <numerusform>Flash attention for the first %n token</numerusform>
+                <numerusform>Flash attention for the first %n tokens</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>_PasteChip</name>
@@ -479,6 +486,13 @@
             <translation>
                 <numerusform>%n token</numerusform>
                 <numerusform>%n tokens</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>for the first %n token(s)</source>
+            <translation>
+                <numerusform>for the first %n token</numerusform>
+                <numerusform>for the first %n tokens</numerusform>
             </translation>
         </message>
         <message numerus="yes">

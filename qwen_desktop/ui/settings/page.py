@@ -44,6 +44,15 @@ _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "
 _LITTLE, _USUAL = QT_TRANSLATE_NOOP("settings", "little"), QT_TRANSLATE_NOOP("settings", "as usual")
 _WITH_LITTLE, _NEVER = QT_TRANSLATE_NOOP("settings", "{n}, little memory"), QT_TRANSLATE_NOOP("settings", "never")
 _MINUTES = QT_TRANSLATE_NOOP("settings", "%n minute(s)")
+_FIRST = QT_TRANSLATE_NOOP("settings", "for the first %n token(s)")
+
+
+def _flash(local: LocalInfo) -> str:
+    if local.flash_until:
+        return texts.marked(_FIRST, local.flash_until).replace("%n", texts.number(local.flash_until))
+    return texts.marked(_ON if local.flash_attention else _OFF)
+
+
 #: What an automatic value came to, by the setting's key.
 _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.context": lambda info, _: texts.number(info.context_size),
@@ -52,7 +61,7 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.experts_on_cpu": lambda _, local: texts.number(local.experts_on_cpu),
     "engine.kv_type": lambda _, local: texts.marked(dict(setting("engine.kv_type").choices)[local.kv_type]),
     "engine.streams": lambda _, local: texts.number(local.parallel),
-    "engine.flash_attention": lambda _, local: texts.marked(_ON if local.flash_attention else _OFF),
+    "engine.flash_attention": lambda _, local: _flash(local),
 }
 #: What it means on this computer, by what it has of memory.
 _PROFILE: dict[str, Callable[[Profile], str]] = {

@@ -128,7 +128,9 @@ class TuningCard(Card):
 
 def _chosen(result: Tuning) -> str:
     on, off = texts.translate("TuningCard", "Flash attention on"), texts.translate("TuningCard", "Flash attention off")
-    parts = [on if result.flash_attention else off, texts.marked(_KV.get(result.kv_type, _KV["f16"]))]
+    first = texts.translate("TuningCard", "Flash attention for the first %n token(s)", "", result.flash_until)
+    flash = on if result.flash_attention else first if result.flash_until else off
+    parts = [flash, texts.marked(_KV.get(result.kv_type, _KV["f16"]))]
     parts.append(texts.translate("TuningCard", "%n thread(s)", "", result.threads))
     return " · ".join(parts)
 

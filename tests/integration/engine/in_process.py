@@ -90,7 +90,7 @@ class Call:
 class Steps:
     """A session that is stepped by the test."""
 
-    def __init__(self, path: str, *, streams: int = 1, cells: int = 0, **shape: Any) -> None:
+    def __init__(self, path: str, *, streams: int = 1, cells: int = 0, border: int = 0, **shape: Any) -> None:
         held = context(path, **shape)
         header = held.model.header
         template = Template(header.chat_template)
@@ -109,7 +109,8 @@ class Steps:
             None,
             base=memory.resident(),
             streams=lambda: streams,
-            cells=lambda _: cells,
+            cells=lambda _sequences: cells,
+            border=border,
         )
         self.gate = Gate(held.flag)
         self.scheduler = Scheduler(self.session, self.gate)
@@ -136,4 +137,4 @@ class Steps:
 
     def close(self) -> None:
         self.scheduler.rest()
-        self.session.context.close()
+        self.session.sequences.close()

@@ -133,11 +133,11 @@ def test_a_sequence_that_was_taken_away_is_not_the_batchs_any_more(files: Files)
             steps.scheduler.step()
         request = ask(long("talk", 30), max_tokens=5, cache_key="talk")
         talk = steps.ask(request)
-        while not talk.over:
+        while not talk.text:
             steps.scheduler.step()
-        assert talk.result is not None
         single.cancelled = True
         steps.run()
+        assert talk.result is not None
         assert single.result is not None and single.result.recipe is not None
         assert not single.result.recipe.alone and single.result.stats.context_used == 0
         steps.session.idle()

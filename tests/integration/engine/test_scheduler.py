@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, PromptProgress, Recipe
+from qwen_desktop.engine import kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import DecodeError
 
 from .conftest import Engine, Files, WithEngine
-from .in_process import Call, Steps, gap, logits, model
+from .in_process import Call, Steps, context, gap, logits, model
 from .talk import ask, assistant, user
 
 
@@ -24,12 +26,9 @@ def long(word: str, count: int = 60) -> str:
 def test_any_schedule_ends_and_answers_all(files: Files, seed: int) -> None:
     """Conversations and batches arrive and are cancelled at random steps, with plenty of memory and with little."""
     dice = random.Random(seed)
-    steps = Steps(
-        files.hybrid() if seed >= 12 else files.small(),
-        streams=dice.choice((1, 2, 4)),
-        cells=dice.choice((0, 300, 700, 5000)),
-        size=400,
-    )
+    memory = {"streams": dice.choice((1, 2, 4)), "cells": dice.choice((0, 300, 700, 5000))}
+    path = files.hybrid() if seed >= 12 else files.small()
+    steps = Steps(path, **memory, border=dice.choice((0, 60)), size=400)
     steps.session.batch_width = dice.choice((2, 4, 16))
     try:
         calls: list[tuple[GenerateRequest, Call]] = []
@@ -209,20 +208,64 @@ def test_a_new_conversation_takes_the_beginning_that_another_one_has_read(files:
         steps.close()
 
 
+def test_conversations_begin_with_flash_attention_and_go_over_where_it_gets_slower(files: Files) -> None:
+    """What was read and written before the border is still there behind it, and a short talk keeps the long one's."""
+    steps = Steps(files.small(), cells=1000, border=90, streams=2, size=500)
+    try:
+        told = [user("hello")]
+        short = steps.answer(ask(*told, max_tokens=20, cache_key="a", lively=False))
+        assert short.recipe is not None and short.recipe.flash_tokens == short.recipe.evaluated > 30
+        assert steps.session.context.sequences[0].tokens == []
+        call = steps.ask(ask(*told, max_tokens=150, cache_key="a", lively=False))
+        steps.run()
+        assert call.result is not None and call.result.recipe is not None
+        assert call.result.recipe.flash_tokens == 90 < call.result.recipe.evaluated
+        assert call.result.recipe.alone
+        told += [assistant(call.text), user("and on")]
+        steps.session.idle()
+        other = steps.answer(ask("a short one", max_tokens=5, cache_key="b"))
+        assert other.recipe is not None and other.recipe.flash_tokens == other.recipe.evaluated
+        after = steps.answer(ask(*told, max_tokens=5, cache_key="a"))
+        assert after.stats.prompt_tokens - after.stats.cached_tokens < 40
+    finally:
+        steps.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_turned_over_are_the_same_ones(files: Files, seed: int) -> None:
+    """Turned twice, a state is the same; turned once, it is what the other kind of context takes and gives."""
+    dice = random.Random(seed)
+    tokens = [dice.randrange(300, 600) for _ in range(dice.randrange(1, 70))]
+    rows, columns = context(files.small(), flash="on"), context(files.small(), streams=3)
+    try:
+        rows.read(rows.sequences[0], tokens)
+        state = kv_state.take(rows.sequences[0])
+        assert state and kv_state.turned(kv_state.turned(state)) == state
+        assert kv_state.copy(rows.sequences[0], columns.sequences[0])
+        assert kv_state.take(columns.sequences[0])[12:] == kv_state.turned(state)[12:]
+        for cut in (0, 11, 12, 20, len(state) // 2, len(state) - 1):  # not a state: refused, nothing happens
+            assert kv_state.turned(state[:cut]) == b""
+            assert not kv_state.give(columns.sequences[2], state[:cut])
+    finally:
+        rows.close()
+        columns.close()
+
+
 # Made again ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kv_type", "flash"), [("f16", "off"), ("q8_0", "on")])
+@pytest.mark.parametrize(("kv_type", "flash", "border"), [("f16", "off", 0), ("q8_0", "on", 0), ("f16", "off", 90)])
 @pytest.mark.parametrize("seed", range(3))
-def test_an_answer_is_made_again_exactly(files: Files, kv_type: str, flash: str, seed: int) -> None:
+def test_an_answer_is_made_again_exactly(files: Files, kv_type: str, flash: str, border: int, seed: int) -> None:
     """After any history, and in another process's context: the same tokens, and nothing differs."""
     dice = random.Random(seed)
-    steps = Steps(files.small(), streams=2, size=500, kv_type=kv_type, flash=flash)
-    other = Steps(files.small(), streams=1, size=500, kv_type=kv_type, flash=flash)
+    shape: dict[str, Any] = {"size": 500, "kv_type": kv_type, "flash": flash, "cells": 1000, "border": border}
+    steps = Steps(files.small(), streams=2, **shape)
+    other = Steps(files.small(), streams=1, **shape)
     try:
         told = []
         for number in range(4):
-            told.append(user(long(str(dice.random()), dice.randrange(1, 20))))
+            told.append(user(long(str(dice.random())[:5], dice.randrange(1, 12))))
             request = ask(*told, max_tokens=dice.randrange(1, 40), cache_key="a", seed=number)
             call = steps.ask(request)
             steps.run()
@@ -250,7 +293,7 @@ def test_what_differs_is_named(files: Files) -> None:
         recipe = steps.answer(ask("tell me", max_tokens=10)).recipe
         assert recipe is not None
         found = other.answer(ask("tell me", again=recipe)).differs
-        assert {text.code for text in found} == {"again.flash_attention", "again.kv_type"}
+        assert {text.code for text in found} == {"again.flash_tokens", "again.kv_type"}
         found = steps.answer(ask("tell me more", again=recipe)).differs
         assert {text.code for text in found} == {"again.prompt_sha256", "again.read"}
         assert all(str(text).endswith(".") for text in found)

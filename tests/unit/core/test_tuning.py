@@ -19,6 +19,7 @@ from qwen_desktop.core.tuning import (
     Way,
     choose,
     filled,
+    flash_until,
     noted,
     speed,
     threads_to_try,
@@ -74,6 +75,39 @@ def test_a_slower_beginning_is_outweighed_by_a_much_faster_rest() -> None:
     """One thread of a Zen 4 core, seconds of the processor: without flash attention 0.7 at first, 1.9 at 4,096."""
     assert chosen([*written(OFF, 1, 37.9, 9.3), *written(ON, 1, 51.8, 4.9)], threads=1, cores=1)[0] == OFF
     assert chosen([*written(OFF, 1, 37.9, 28.7), *written(ON, 1, 51.8, 28.0)], threads=1, cores=1)[0] == ON
+
+
+def test_a_slower_beginning_goes_the_other_way() -> None:
+    """Where conversations can begin with flash attention nothing is slower than the defaults, and the border lies where
+    both ways take the same time for a token."""
+    trials = [*written(OFF, 2, 30.0, 18.0), *written(ON, 2, 40.0, 9.0)]
+    way = choose(trials, own=OFF, own_threads=2, cores=2, depth=DEPTH, begins=True)[0]
+    until = flash_until(trials, 2, DEPTH)
+    assert way == OFF and 400 < until < 700
+
+    def seconds(way: Way) -> float:
+        first, last = (1 / speed(trials, "write", way, 2, depth) for depth in (0, DEPTH))
+        return first + (last - first) * until / DEPTH
+
+    assert seconds(ON) == pytest.approx(seconds(OFF), rel=0.01)
+    tuned = replace(result(OFF, trials), flash_until=until)
+    assert [gain.write for gain in tuned.gains] == [1.0, 2.0]
+    request = filled(LoadRequest("m"), tuned)
+    assert (request.flash_attention, request.flash_until) == ("auto", until)
+    assert filled(LoadRequest("m", flash_attention="off"), tuned).flash_until == 0
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [
+        ((30.0, 18.0), (30.5, 9.0)),  # no difference at the beginning
+        ((30.0, 18.0), (40.0, 20.0)),  # faster everywhere
+        ((30.0, 29.0), (31.0, 10.0)),  # for a few tokens only
+        ((30.0, 18.0), (40.0, 0.0)),  # not measured
+    ],
+)
+def test_where_it_is_not_worth_it_nothing_changes_over(off: tuple[float, float], on: tuple[float, float]) -> None:
+    assert flash_until([*written(OFF, 2, *off), *written(ON, 2, *on)], 2, DEPTH) == 0
 
 
 def test_nothing_measured_leaves_all_as_it_is() -> None:

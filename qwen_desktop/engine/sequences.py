@@ -1,0 +1,176 @@
+"""Where a conversation's tokens lie: which sequence of which context an answer gets. Worker side.
+
+Conversations have the streams of one context. On processors flash attention writes the first few hundred tokens of a
+conversation faster and all later ones slower (measured with a 0.6B: 27 against 21 ms a token after 30, 54 against 101
+after 4,096), and a context computes in one way only. So where a measured run has found such a ``border``, conversations
+begin in a small context of their own with flash attention, and go over into the large one when they have come there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Items
+
+from msgspec.structs import replace
+
+from qwen_desktop.engine import kv_state, pages
+from qwen_desktop.engine.generation import Generation
+from qwen_desktop.engine.llama_context import Context, ContextError, Sequence
+
+log = logging.getLogger(__name__)
+
+#: A common beginning of fewer tokens is sooner read than copied from another conversation.
+_WORTH_COPYING = 64
+#: A conversation whose prompt leaves fewer tokens before the border does not begin in the small context.
+_WORTH_BEGINNING = 32
+
+
+class Sequences:
+    """The sequences of a model's conversations. ``streams`` says how many the memory that is free now has room for,
+    ``cells`` for how many tokens it has room in one further context of so many sequences."""
+
+    def __init__(
+        self, context: Context, streams: Callable[[], int], cells: Callable[[int], int], *, border: int = 0
+    ) -> None:
+        self.context = context
+        self._streams = streams
+        self._cells = cells
+        self._border = border
+        self._first: Context | None = None
+        self._uses = 0
+
+    def close(self) -> None:
+        """Free all contexts."""
+        for context in (self.context, self._first):
+            if context is not None:
+                context.close()
+        self._first = None
+
+    def __contains__(self, sequence: Sequence) -> bool:
+        return sequence.context in (self.context, self._first)
+
+    def place(self, generation: Generation, others: Collection[Generation]) -> bool:
+        """Give the answer a sequence that none of ``others`` has; False when they have all.
+
+        Its own conversation's comes first, then one that nobody would miss: an empty one, or a further one where the
+        memory has room; then the one that was used least recently.
+        """
+        tokens, key = generation.tokens, generation.request.cache_key
+        taken = {other.sequence for other in others}
+        first = self._first.sequences if self._first is not None else ()
+        free = [each for each in (*self.context.sequences, *first) if each not in taken and each.tokens]
+        own = max((each for each in free if each.key == key), key=lambda each: each.common(tokens), default=None)
+        if own is None:
+            own = next((each for each in free if each.common(tokens) == len(each.tokens)), None)
+        if own is None or generation.request.again is not None:
+            own = self._beginning(generation, taken) or self._unmissed(taken) or own
+        if own is None:
+            return False
+        if not own.tokens:
+            self._copy_beginning(tokens, own)
+        self._take(own, generation)
+        generation.start(own)
+        return True
+
+    def move(self, generation: Generation, others: Collection[Generation]) -> bool:
+        """Before a step: take an answer that has passed the border over into the large context. False when others have
+        all sequences there; then the answer has none any more."""
+        sequence = generation.sequence
+        if sequence is None or sequence.context is not self._first or not self._passed(generation, sequence):
+            return True
+        to = self._unmissed({other.sequence for other in others})
+        if to is None:
+            generation.sequence = None
+            return False
+        self._go_over(sequence, to)
+        self._take(to, generation)
+        generation.moved(to)
+        return True
+
+    def _passed(self, generation: Generation, sequence: Sequence) -> bool:
+        again = generation.request.again
+        if again is not None and again.flash_tokens < again.evaluated:
+            return len(sequence.tokens) >= again.flash_tokens
+        return len(generation.tokens) > self._border
+
+    def _take(self, sequence: Sequence, generation: Generation) -> None:
+        _release(sequence)
+        self._uses += 1
+        sequence.key, sequence.used, sequence.holder = generation.request.cache_key, self._uses, generation
+
+    def _beginning(self, generation: Generation, taken: Collection[Sequence | None]) -> Sequence | None:
+        """The small context's sequence for a conversation that begins, emptied; what it holds is kept where nobody
+        else has to go for it."""
+        again = generation.request.again
+        if again is not None and not 0 < again.flash_tokens <= self._border:
+            return None
+        if again is None and len(generation.tokens) + _WORTH_BEGINNING > self._border:
+            return None
+        context = self._small()
+        if context is None or context.sequences[0] in taken:
+            return None
+        sequence = context.sequences[0]
+        if sequence.tokens:
+            to = self._empty(taken)
+            if to is not None:
+                self._go_over(sequence, to)
+        sequence.forget()
+        return sequence
+
+    def _small(self) -> Context | None:
+        """The small context, made when it is needed first and there is memory."""
+        if self._first is None and self._border:
+            shape = replace(self.context.shape, size=self._border + 1, streams=1, flash="on")
+            try:
+                if self._cells(1) < shape.size:
+                    raise ContextError
+                self._first = Context(self.context.model, shape, self.context.flag)
+                self._first.set_threads(write=self.context.threads, read=self.context.read_threads)
+            except ContextError:
+                log.info("beginnings.memory tokens=%d", shape.size)
+                self._border = 0
+        return self._first
+
+    def _go_over(self, sequence: Sequence, to: Sequence) -> None:
+        """Have ``to`` hold what ``sequence`` does, which is empty then."""
+        _release(to)
+        to.forget()
+        if kv_state.copy(sequence, to):
+            to.key, to.used, to.holder = sequence.key, sequence.used, sequence.holder
+        sequence.forget()
+
+    def _unmissed(self, taken: Collection[Sequence | None]) -> Sequence | None:
+        """A sequence of the large context that nobody has: an empty one, or the one that was used least recently."""
+        free = [each for each in self.context.sequences if each not in taken]
+        return self._empty(taken) or min(free, key=lambda each: each.used, default=None)
+
+    def _empty(self, taken: Collection[Sequence | None]) -> Sequence | None:
+        """An empty sequence of the large context, a further one where the memory has room for it."""
+        found = next((each for each in self.context.sequences if each not in taken and not each.tokens), None)
+        if found is not None:
+            return found
+        streams = len(self.context.sequences)
+        if self._streams() <= streams:
+            return None
+        try:
+            self.context.resize(streams + 1)
+            pages.trim()  # what was kept aside is free again
+        except ContextError:
+            log.info("streams.failed %d", streams + 1)
+            return None
+        return self.context.sequences[-1]
+
+    def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
+        """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
+        source = max(to.context.sequences, key=lambda each: each.common(tokens))
+        common = source.common(tokens)
+        if source is not to and _WORTH_COPYING <= common < len(source.tokens):
+            kv_state.copy(source, to, common)
+
+
+def _release(sequence: Sequence) -> None:
+    """Another one takes it: of an answer to a batch, say, which goes on elsewhere."""
+    holder = sequence.holder
+    if isinstance(holder, Generation) and holder.sequence is sequence:
+        holder.sequence = None
