@@ -97,9 +97,9 @@ class Scheduler:
             jobs = [*self._jobs, *(job for each in self._batches.values() for job in (*each.jobs, *each.waiting))]
             self._jobs.clear()
             self.rest()
-            for sequence in self._session.context.sequences:
-                sequence.forget()
             for job in jobs:
+                if job.generation is not None and job.generation.sequence is not None:
+                    job.generation.sequence.forget()
                 job.fail(error)
 
     def _step(self) -> None:
@@ -194,11 +194,12 @@ class Scheduler:
             self._gate.close()
         seconds = time.monotonic() - began
         self._spent[reading] += seconds
+        tokens = sum(len(piece.tokens) for _, piece in steps)
         for (job, piece), row in zip(steps, rows, strict=True):
             if job is None:
                 continue
             try:
-                job.made.evaluated(context, piece, row, seconds / len(steps))
+                job.made.evaluated(context, piece, row, seconds * len(piece.tokens) / tokens)
             except Exception as error:  # of this answer alone
                 self._drop(job, among, error)
                 continue

@@ -89,6 +89,24 @@ def test_no_memory_for_another_conversation_while_one_is_answered(
         steps.close()
 
 
+def test_no_memory_where_a_conversation_that_has_begun_goes_over(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The large context is lost while an answer still has the small one."""
+    steps = Steps(files.small(), streams=2, cells=1000, border=80, size=400)
+    try:
+        steps.answer(ask(long("a", 90), max_tokens=5, cache_key="a"))
+        call = steps.ask(ask("first", max_tokens=150, cache_key="b", lively=False))
+        while not call.text:
+            steps.scheduler.step()
+        with monkeypatch.context() as short:
+            short.setattr(api, "llama_init_from_model", lambda *_: None)
+            with pytest.raises(ContextError):
+                steps.session.context.resize(2)
+        steps.run()
+        assert call.error is None and call.result is not None and call.result.stats.completion_tokens == 150
+    finally:
+        steps.close()
+
+
 def test_no_memory_in_the_middle_of_a_batch(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """A larger context that cannot be had: the rest is answered one by one."""
     steps = Steps(files.small(), cells=100_000, size=400)
