@@ -60,7 +60,9 @@ class Batch:
 
     @property
     def context(self) -> Context:
-        """Where it is computed."""
+        """Where it is computed next."""
+        if self._own is None and self.jobs and self.jobs[0].made.sequence is not None:
+            return self.jobs[0].made.sequence.context
         return self._own or self._session.context
 
     def close(self) -> None:
@@ -187,6 +189,7 @@ class Batch:
         for job in self.jobs:
             if job.made.sequence is None:
                 self._session.place(job.made, ())
+            self._session.move(job.made, ())
 
     # Cells -----------------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Sequences:
             own = self._beginning(generation, taken) or self._unmissed(taken) or own
         if own is None:
             return False
+        if own.context is self._first and self._passed(generation, own) and self._unmissed(taken) is None:
+            return False  # else it would be sent away from there with each step
         if not own.tokens:
             self._copy_beginning(tokens, own)
         self._take(own, generation)

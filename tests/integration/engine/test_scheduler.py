@@ -10,11 +10,10 @@ import pytest
 
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, PromptProgress, Recipe
 from qwen_desktop.engine import kv_state
-from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import DecodeError
 
 from .conftest import Engine, Files, WithEngine
-from .in_process import Call, Steps, context, gap, logits, model
+from .in_process import Call, Steps, context, gap, logits
 from .talk import ask, assistant, user
 
 
@@ -355,21 +354,6 @@ def test_what_llama_cpp_refuses_fails_alone_and_the_next_answer_works(
 
 def _refuse(_pieces: object) -> tuple[int, ...]:
     raise DecodeError(-1)
-
-
-def test_the_batch_never_asks_for_more_than_llama_cpp_has(files: Files) -> None:
-    """More outputs than a context was made for, or a batch that is too large, would end the process."""
-    made = model(files.small())
-    steps = Steps(files.small(), cells=2000, size=400, chunk=8)
-    try:
-        for width in (2, 4, 16):
-            steps.session.batch_width = width
-            calls = [steps.ask(ask(f"{i}", max_tokens=6, batch=f"b{width}")) for i in range(40)]
-            steps.run()
-            assert all(call.result is not None for call in calls)
-        assert made.vocab_size == api.llama_vocab_n_tokens(made.vocab)
-    finally:
-        steps.close()
 
 
 def test_a_real_worker_answers_side_by_side(files: Files, with_engine: WithEngine) -> None:
