@@ -18,7 +18,7 @@ from qwen_desktop.cli import models_fit, models_recommend
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Recipe, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory
 from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Purpose, Quant
@@ -106,7 +106,8 @@ def answered(bus: EventBus, chance: random.Random, path: str, context: int, *, d
         resident_bytes=int(chance.uniform(0.5, 12) * GB),
     )  # fmt: skip
     bus.publish(EngineChanged(FileRef(path), EngineState(ModelStatus.READY, info=info)))
-    provenance = Provenance(path, "x", path, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
+    recipe = Recipe(path, "", "", "", "", False, "f16", 0, 0, 1.0, Sampling())
+    provenance = Provenance(path, "x", path, "", Sampling(), 0, ThinkingMode.AUTO, "", {}, recipe=recipe)
     bus.publish(MessageChanged(Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)))
 
 

@@ -47,7 +47,8 @@ async def tune(run: CommandRun, model: str | None, *, seconds: float, depth: int
             template = QT_TRANSLATE_NOOP("tuning", "Measuring … {percent} %")
             console.progress(fill(template, {"percent": round(100 * fraction)}))
 
-        await services.machines.machine()
+        if isinstance(ref, FileRef):  # the guide is refused at once
+            await services.machines.machine()
         result = await services.tuner.tune(ref, seconds=seconds, depth=depth, on_progress=progress)
         info = services.engines.state(ref).info
     name = info.name if info is not None else ""

@@ -329,7 +329,8 @@ class LoadRequest(Struct, frozen=True):
     processor while the rest of the layer is on a card. ``most_threads`` and ``most_read_threads`` are the numbers that
     proved best here, where the engine chooses: it takes fewer while other programs compute. For so many tokens of a
     conversation, ``flash_until``, flash attention proved faster where ``flash_attention`` is "auto" and means off.
-    ``priority`` puts the answers before other programs, where the system lets us.
+    ``batch_rows`` is how many answers of a batch are written at once. ``priority`` puts the answers before other
+    programs, where the system lets us.
     """
 
     path: str
@@ -344,6 +345,7 @@ class LoadRequest(Struct, frozen=True):
     experts_on_cpu: int | None = None
     most_threads: int | None = None
     most_read_threads: int | None = None
+    batch_rows: int | None = None
     flash_until: int = 0
     priority: bool = False
 

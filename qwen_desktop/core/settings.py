@@ -143,9 +143,7 @@ class EngineSettings(Struct, frozen=True):
     )] = "auto"
     experts_on_cpu: Annotated[Annotated[int, Meta(ge=0, le=999)] | None, Info(
         QT_TRANSLATE_NOOP("settings", "Layers with experts on the processor"),
-        QT_TRANSLATE_NOOP(
-            "settings", "For mixtures of experts that a graphics card does not hold whole: the rest stays on the card."
-        ),
+        QT_TRANSLATE_NOOP("settings", "For mixtures of experts that do not fit on the graphics card as a whole."),
         applies="next load",
     )] = None
     kv_type: Annotated[Literal["auto", "f16", "k_q8_0", "q8_0"], Info(

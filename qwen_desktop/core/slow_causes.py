@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from qwen_desktop.core import speed
 from qwen_desktop.core.amounts import size
 from qwen_desktop.core.engine import Stats
 from qwen_desktop.core.slow_facts import MOST, Cause, Layer, Look, Remedy
@@ -173,7 +172,7 @@ def _programs(look: Look) -> Iterator[Cause]:
     others, logical = look.moment.others, look.cpu.logical or look.cpu.usable
     if not others or not logical or look.share >= 1:
         return
-    threads = look.local.threads if look.local is not None else speed.usual_threads(look.cores)
+    threads = look.local.threads if look.local is not None else look.usual
     # A logical processor in use costs the core below it; those of a container see the whole host.
     left = look.cores - max(0.0, others - max(0, logical - (look.cpu.usable or logical))) * min(
         1.0, 2 * look.cores / logical
@@ -262,7 +261,7 @@ def _disk(look: Look) -> Iterator[Cause]:
 
 def _settings(look: Look) -> Iterator[Cause]:
     """What was set by hand and costs speed."""
-    local, threads, usual = look.local, look.asked.threads, speed.usual_threads(look.cores)
+    local, threads, usual = look.local, look.asked.threads, look.usual
     if threads is not None and look.share < 1 and (look.cpu.physical or look.cpu.usable):
         text = Text(
             "slow.settings.threads",

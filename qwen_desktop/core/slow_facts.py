@@ -108,7 +108,9 @@ class Look:
         self.local: LocalInfo | None = facts.info.local if facts.info is not None else None
         self.cpu = facts.machine.cpu
         self.cores = max(1, min(filter(None, (self.cpu.physical, self.cpu.usable)), default=1))
-        self.layers = facts.shape.layers + 1 if facts.shape is not None else 0
+        self.usual = speed.threads_used(self.cpu) or 1
+        known = self.local.layers if self.local is not None else 0
+        self.layers = known or (facts.shape.layers + 1 if facts.shape is not None else 0)
         on_cards = self.local.gpu_layers if self.local is not None else 0
         self.on_cards = min(on_cards, self.layers) if self.layers else on_cards
         self.share = self.on_cards / self.layers if self.layers else float(on_cards > 0)
@@ -129,9 +131,10 @@ class Look:
             shape,
             self.machine,
             depth=self.depth if depth is None else depth,
-            kv_type="q8_0" if local is not None and local.kv_type == "q8_0" else "f16",
+            kv_type=local.kv_type if local is not None else "f16",
             threads=self.threads if threads == -1 else threads,
             layers_on_cards=self.share if share is None else share,
+            experts_on_cpu=local.experts_on_cpu / max(1, shape.layers) if local is not None and share is None else 0.0,
             correction=UNCORRECTED if plain else self.facts.correction,
         )
 
@@ -160,12 +163,19 @@ class Look:
         if self.local is None:
             return None
         device = self.machine.gpus[0].name if self.machine.gpus else ""
+        several = len(self.local.cards) > 1
         if not self.on_cards:
-            return Text("slow.on_cpu", QT_TRANSLATE_NOOP("slow", "The processor computes it."))
+            return Text("slow.on_cpu", QT_TRANSLATE_NOOP("slow", "The processor computes the model."))
         if self.share >= 1 or not self.layers:
-            source = QT_TRANSLATE_NOOP("slow", "{card} computes it.")
+            source = QT_TRANSLATE_NOOP("slow", "{card} computes the model.")
+            if several:
+                source = QT_TRANSLATE_NOOP("slow", "The graphics cards compute the model.")
             return Text("slow.on_card", source, {"card": device}) if device else None
         source = QT_TRANSLATE_NOOP("slow", "{card} computes {part} of %n layer(s), the processor the others.")
+        if several:
+            source = QT_TRANSLATE_NOOP(
+                "slow", "The graphics cards compute {part} of %n layer(s), the processor the others."
+            )
         return Text("slow.on_both", source, {"card": device, "part": self.on_cards, "n": self.layers})
 
 

@@ -83,7 +83,7 @@ def _look_back(shape: Shape, machine: Machine, depth: int, kv_type: str, threads
     """Seconds of a processor for the attention of one token to ``depth`` tokens before it."""
     bandwidth = machine.bandwidth_bytes_per_s or 1.0
     each = next((rate for name, rate in _CORE_LOOK if name in machine.cpu.features), _PLAIN_LOOK)
-    rate = each * (_cores(machine.cpu, threads) or 1)
+    rate = each * (threads_used(machine.cpu, threads) or 1)
     if needs_flash(kv_type):
         rate *= _FLASH_LOOK
     elif cache_types(kv_type)[0] == "q8_0":
@@ -140,22 +140,22 @@ def usual_threads(cores: int, performance: int | None = None) -> int:
     return cores - 1 if cores > 2 else cores
 
 
+def threads_used(cpu: Cpu, asked: int | None = None) -> int | None:
+    """The threads that compute on a processor: the usual ones, and no more than asked for. None where it is unknown."""
+    cores = cpu.physical or cpu.usable
+    if not cores:
+        return None
+    usual = usual_threads(min(cores, cpu.usable or cores), cpu.performance if cpu.efficiency else None)
+    return min(usual, asked) if asked else usual
+
+
 def _computed(shape: Shape) -> int:
     """Parameters that are computed with for each token: the embedding is looked up."""
     return max(1, shape.active_parameters - shape.vocab * shape.hidden)
 
 
 def _processor_gflops(cpu: Cpu, threads: int | None) -> float | None:
-    cores = _cores(cpu, threads)
+    cores = threads_used(cpu, threads)
     if not cores:
         return None
     return cores * next((speed for name, speed in _CORE_GFLOPS if name in cpu.features), _PLAIN_GFLOPS)
-
-
-def _cores(cpu: Cpu, threads: int | None) -> int | None:
-    """The cores that compute: the usual ones, and no more than asked for."""
-    cores = cpu.physical or cpu.usable
-    if not cores:
-        return None
-    cores = usual_threads(min(cores, cpu.usable or cores), cpu.performance if cpu.efficiency else None)
-    return min(cores, threads) if threads else cores

@@ -302,7 +302,7 @@ def filled(request: LoadRequest, tuning: Tuning | None) -> LoadRequest:
     kv_type = "f16" if request.kv_type == AUTOMATIC else request.kv_type
     if tuning is None:
         return replace(request, kv_type=kv_type)
-    changes: dict[str, Any] = {"kv_type": kv_type}
+    changes: dict[str, Any] = {"kv_type": kv_type, "batch_rows": request.batch_rows or tuning.batch_rows}
     on_off = "on" if tuning.flash_attention else "off"
     if request.kv_type == AUTOMATIC and request.flash_attention in (AUTOMATIC, on_off):
         changes["kv_type"] = tuning.kv_type

@@ -69,6 +69,7 @@ class Batch:
         """Free its memory; nothing may be running."""
         if self._own is not None:
             self._own.close()
+            self._session.beside -= 1
         self._own, self._made = None, False
         self._sharing.clear()
 
@@ -146,6 +147,7 @@ class Batch:
         shape = replace(self._session.context.shape, size=size, streams=width + 1, unified=True)
         try:
             self._own = Context(self._session.model, shape, self._session.context.flag)
+            self._session.beside += 1
             self._own.set_threads(read=self._session.context.read_threads)
         except ContextError:
             log.info("batch.memory cells=%d", size)

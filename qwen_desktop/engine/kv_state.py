@@ -1,12 +1,21 @@
 """What a sequence of a context holds, taken out and given to another context of the same model. Worker side only.
 
 llama.cpp refuses a state from a context with another number of streams, though what a stream holds does not depend on
-it. The state is plain (``llama_kv_cache::state_write``, read in the source of the bindings' version): two words of
-header, the number of streams, then for each stream how many cells it has and, where that is not zero, the cells: their
-places, whether values are transposed, the number of layers, for each layer the keys, for each layer the values. So it
-is rewritten for the other number, and for a context that computes attention in the other way, whose values lie the
-other way round. Models with a recurrent state or a sliding window keep more than that: theirs is not taken, and they
-read again.
+it, and one from a context that computes attention in the other way, whose values lie the other way round. So it is
+rewritten. Models with a recurrent state or a sliding window keep more than what is said here: theirs is not taken, and
+they read again.
+
+The layout is that of ``llama_state_seq_get_data`` (read in ``llama-kv-cache.cpp`` of the bindings' version), all
+numbers little-endian here:
+
+- 4 bytes of magic, the sequence, the number of streams, then for each stream how many cells it has and, where that is
+  not zero, the cells:
+- for each cell its position, how many sequences have it (one) and which; models with several positions a token (M-RoPE)
+  have three more numbers before that, two places and the token;
+- whether values are transposed, the number of layers;
+- for each layer the keys: their type, the bytes of a token's row (64 bits), the rows;
+- for each layer the values: the same, or where they are transposed their type, the bytes of one element, the elements
+  of a row, and then for each element those of all tokens.
 """
 
 from __future__ import annotations
@@ -23,9 +32,9 @@ if TYPE_CHECKING:
 _WORD = 4
 _HEADER = 2 * _WORD
 #: Whether values are transposed, and layers; what stands before keys and rows of values; before transposed values.
-_NUMBERS, _ROWS, _COLUMNS = struct.Struct("<II"), struct.Struct("<iQ"), struct.Struct("<iII")
+NUMBERS, ROWS, COLUMNS = struct.Struct("<II"), struct.Struct("<iQ"), struct.Struct("<iII")
 #: Bytes of a cell's place, without and with the three numbers of M-RoPE.
-_PLACES = (12, 24)
+PLACES = (12, 24)
 
 
 def take(sequence: Sequence) -> bytes:
@@ -56,7 +65,7 @@ def give(sequence: Sequence, state: bytes) -> bool:
     at = _values_at(state) if state else 0
     if not at or not context.pointer:  # it has lost its memory
         return False
-    if bool(_NUMBERS.unpack_from(state, at)[0]) == context.flash:
+    if bool(NUMBERS.unpack_from(state, at)[0]) == context.flash:
         state = turned(state)
         if not state:
             return False
@@ -76,20 +85,20 @@ def turned(state: bytes) -> bytes:
     if not at:
         return b""
     tokens = int.from_bytes(view[_HEADER + _WORD : _HEADER + 2 * _WORD], "little")
-    transposed, layers = _NUMBERS.unpack_from(state, at)
-    found: list[bytes | memoryview] = [view[:at], _NUMBERS.pack(1 - transposed, layers)]
-    at += _NUMBERS.size
+    transposed, layers = NUMBERS.unpack_from(state, at)
+    found: list[bytes | memoryview] = [view[:at], NUMBERS.pack(1 - transposed, layers)]
+    at += NUMBERS.size
     for _ in range(layers):
-        end = at + _ROWS.size + tokens * int(_ROWS.unpack_from(state, at)[1])
+        end = at + ROWS.size + tokens * int(ROWS.unpack_from(state, at)[1])
         found.append(view[at:end])
         at = end
     for _ in range(layers):
         if transposed:
-            kind, element, width = _COLUMNS.unpack_from(state, at)
-            begin = at + _COLUMNS.size
+            kind, element, width = COLUMNS.unpack_from(state, at)
+            begin = at + COLUMNS.size
         else:
-            kind, size = _ROWS.unpack_from(state, at)
-            element, width, begin = 2, size // 2, at + _ROWS.size
+            kind, size = ROWS.unpack_from(state, at)
+            element, width, begin = 2, size // 2, at + ROWS.size
         if kind != api.GGML_TYPE_F16 or element != 2:
             return b""
         at = begin + 2 * width * tokens
@@ -100,7 +109,7 @@ def turned(state: bytes) -> bytes:
                 columns[index::width] = values[index * tokens : (index + 1) * tokens]
             else:
                 columns[index * tokens : (index + 1) * tokens] = values[index::width]
-        found.append(_ROWS.pack(kind, 2 * width) if transposed else _COLUMNS.pack(kind, element, width))
+        found.append(ROWS.pack(kind, 2 * width) if transposed else COLUMNS.pack(kind, element, width))
         found.append(memoryview(other))
     return b"".join(found)
 
@@ -108,12 +117,12 @@ def turned(state: bytes) -> bytes:
 def _values_at(state: bytes) -> int:
     """Where the cells' places end; 0 where that is not known."""
     tokens = int.from_bytes(state[_HEADER + _WORD : _HEADER + 2 * _WORD], "little")
-    for place in _PLACES:
+    for place in PLACES:
         at = _HEADER + 2 * _WORD + tokens * place
-        if at + _NUMBERS.size > len(state):
+        if at + NUMBERS.size > len(state):
             continue
-        transposed, layers = _NUMBERS.unpack_from(state, at)
-        if transposed <= 1 and layers > 0 and _ends(state, at + _NUMBERS.size, tokens, layers, transposed):
+        transposed, layers = NUMBERS.unpack_from(state, at)
+        if transposed <= 1 and layers > 0 and _ends(state, at + NUMBERS.size, tokens, layers, transposed):
             return at
     return 0
 
@@ -121,13 +130,13 @@ def _values_at(state: bytes) -> int:
 def _ends(state: bytes, at: int, tokens: int, layers: int, transposed: int) -> bool:
     """Whether so many layers end where the state does."""
     for number in range(2 * layers):
-        if at + _ROWS.size > len(state):
+        if at + ROWS.size > len(state):
             return False
         if number < layers or not transposed:
-            row, head = int(_ROWS.unpack_from(state, at)[1]), _ROWS.size
+            row, head = int(ROWS.unpack_from(state, at)[1]), ROWS.size
         else:
-            _, element, width = _COLUMNS.unpack_from(state, at)
-            row, head = element * width, _COLUMNS.size
+            _, element, width = COLUMNS.unpack_from(state, at)
+            row, head = element * width, COLUMNS.size
         at += head + row * tokens
     return at == len(state)
 

@@ -29,7 +29,8 @@ from qwen_desktop.engine import kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
 
-_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}
+#: What a cache holds, by the names of ``core.memory.cache_types``.
+TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
@@ -289,7 +290,7 @@ class Context:
 
     def _make(self, shape: ContextShape) -> None:
         params = api.llama_context_default_params()
-        keys, values = (_TYPES[name] for name in memory.cache_types(shape.kv_type))
+        keys, values = (TYPES[name] for name in memory.cache_types(shape.kv_type))
         room = max(shape.chunk, shape.streams)
         set_fields(
             params,

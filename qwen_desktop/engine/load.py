@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from qwen_desktop.core import memory, placement, yarn
+from qwen_desktop.core import memory, placement, tuning, yarn
 from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalInfo, ModelInfo
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.shape import Shape as ModelShape
@@ -132,6 +132,7 @@ def load(
         streams=lambda: streams.more(library, context, request.streams),
         cells=lambda sequences: streams.cells(library, context, sequences),
         border=border,
+        batch_width=request.batch_rows or tuning.ROWS[-1],
     )
 
 

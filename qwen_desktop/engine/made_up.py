@@ -1,17 +1,9 @@
 """A context that is deep without having read: a state of one real token, repeated. Worker side only.
 
 How fast a token is written depends on how much stands before it, not on what. llama.cpp restores 4,096 tokens in a
-second or two that would take a minute to be read. The state's layout is that of ``llama_state_seq_get_data`` (the
-sources are ``llama-kv-cache.cpp`` and ``llama-memory-recurrent.cpp``), all numbers little-endian here:
-
-- 4 bytes of magic, the sequence, the number of streams (one), the number of tokens;
-- for each token its position, how many sequences have it (one) and which; models with several positions a token
-  (M-RoPE) have three more numbers before that, two places and the token;
-- whether values are transposed, the number of layers;
-- for each layer the keys: their type, the bytes of a token's row (64 bits), the rows;
-- for each layer the values: the same, or where they are transposed their type, the bytes of one element, the elements
-  of a row, and then for each element those of all tokens;
-- in hybrids the recurrent state: of fixed size, and it begins with the number of cells (one) and its position.
+second or two that would take a minute to be read. ``kv_state`` has the layout of a state; in hybrids the recurrent
+state follows (``llama-memory-recurrent.cpp``): of fixed size, and it begins with the number of cells (one) and its
+position.
 """
 
 from __future__ import annotations
@@ -22,13 +14,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from qwen_desktop.engine.kv_state import COLUMNS, NUMBERS, PLACES, ROWS
+
 #: Magic, sequence, streams, tokens.
 _HEAD = struct.Struct("<IiII")
-_NUMBERS = struct.Struct("<II")
-_KEYS, _VALUES = struct.Struct("<iQ"), struct.Struct("<iII")
 _CELL = struct.Struct("<II")
-#: Bytes of a token's place, without and with M-RoPE's three numbers.
-_PLACES = (12, 24)
 
 
 class UnknownLayoutError(Exception):
@@ -53,7 +43,7 @@ class OneToken(Struct, frozen=True):
 
 def parse(state: bytes, *, recurrent: bool) -> OneToken:
     """Read the state of a sequence of exactly one token. Raises ``UnknownLayoutError``."""
-    for length in _PLACES:
+    for length in PLACES:
         try:
             found = _parse(state, length)
         except (struct.error, UnknownLayoutError):
@@ -68,21 +58,21 @@ def _parse(state: bytes, place: int) -> OneToken:
         raise UnknownLayoutError
     _, _, streams, tokens = _HEAD.unpack_from(state)
     at = _HEAD.size + place
-    transposed, layers = _NUMBERS.unpack_from(state, at)
+    transposed, layers = NUMBERS.unpack_from(state, at)
     position, sequences = _CELL.unpack_from(state, _HEAD.size)
     if (streams, tokens, position, sequences) != (1, 1, 0, 1) or transposed > 1 or not 0 < layers < 10_000:
         raise UnknownLayoutError
-    middle = state[at : at + _NUMBERS.size]
-    at += _NUMBERS.size
+    middle = state[at : at + NUMBERS.size]
+    at += NUMBERS.size
     parts: list[tuple[bytes, bytes, int]] = []
     for number in range(2 * layers):
         element = 0
         if number < layers or not transposed:
-            _, size = _KEYS.unpack_from(state, at)
-            begin = at + _KEYS.size
+            _, size = ROWS.unpack_from(state, at)
+            begin = at + ROWS.size
         else:
-            _, element, count = _VALUES.unpack_from(state, at)
-            size, begin = element * count, at + _VALUES.size
+            _, element, count = COLUMNS.unpack_from(state, at)
+            size, begin = element * count, at + COLUMNS.size
             if not element:
                 raise UnknownLayoutError
         if not 0 < size <= len(state) - begin:

@@ -16,6 +16,7 @@ from qwen_desktop.core.engine import (
     ThinkingMode,
 )
 from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.core.tuning import ROWS
 from qwen_desktop.engine import prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
@@ -47,6 +48,7 @@ class Session:
         streams: Callable[[], int] = lambda: 1,
         cells: Callable[[int], int] = lambda _sequences: 0,
         border: int = 0,
+        batch_width: int = ROWS[-1],
     ) -> None:
         self.model = model
         self.sequences = Sequences(context, streams, cells, border=border)
@@ -61,11 +63,13 @@ class Session:
         self._grammars = Grammars(model)
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         self.batch_cells = cells
-        self.batch_width = 16
+        self.batch_width = batch_width
         self._ahead: dict[Sequence, Callable[[], None]] = {}
         self._base = base
         self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
-        self._most = 0
+        self._filled = self._most = 0
+        #: contexts of batches, whose memory is none of what the model takes
+        self.beside = 0
 
     @property
     def context(self) -> Context:
@@ -136,9 +140,11 @@ class Session:
     def finish(self, generation: Generation) -> GenerateResult:
         """How an answer ended, with what only the session knows."""
         result = generation.result()
-        if not generation.request.batch:  # whose context does not stay
-            self._held = max(self._held, self.model.resident_bytes(self._base))
-        self._most = max(self._most, result.stats.context_used)
+        sequence = generation.sequence
+        if sequence is not None and sequence in self.sequences:
+            self._filled = max(self._filled, result.stats.context_used)
+        if not self.beside:
+            self._held, self._most = max(self._held, self.model.resident_bytes(self._base)), self._filled
         stats = msgspec.structs.replace(
             result.stats,
             load_s=self._load_s,
@@ -149,7 +155,6 @@ class Session:
         recipe = recipes.of(generation, self.info, result)
         again = generation.request.again
         differs = recipes.differences(again, recipe) if again is not None else ()
-        sequence = generation.sequence
         if sequence is not None and sequence in self.sequences:
             mode = self._mode(generation.request.thinking)
             self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)

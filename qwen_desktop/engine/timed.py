@@ -6,16 +6,13 @@ import ctypes
 import time
 from collections.abc import Callable
 
+from qwen_desktop.core.memory import cache_types
 from qwen_desktop.core.tuning import Way
 from qwen_desktop.engine import made_up
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
+from qwen_desktop.engine.llama_context import TYPES
 
-_TYPES = {
-    "f16": (api.GGML_TYPE_F16, api.GGML_TYPE_F16),
-    "q8_0": (api.GGML_TYPE_Q8_0, api.GGML_TYPE_Q8_0),
-    "k_q8_0": (api.GGML_TYPE_Q8_0, api.GGML_TYPE_F16),
-}
 #: Tokens of a context are counted in steps of so many.
 STEP = 256
 #: A state is put together in pieces of so many bytes, between which the flag is looked at.
@@ -41,7 +38,7 @@ class Timed:
         self._model = model
         self._flag = flag
         self._threads = threads
-        keys, values = _TYPES[way.kv_type]
+        keys, values = (TYPES[name] for name in cache_types(way.kv_type))
         params = api.llama_context_default_params()
         set_fields(
             params,

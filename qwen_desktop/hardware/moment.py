@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qwen_desktop.core.hardware import Moment
-from qwen_desktop.hardware import files
+from qwen_desktop.hardware import cpu_use, files
 
 _CPUS = "sys/devices/system/cpu"
-#: Fields of the first line of /proc/stat: user nice system idle iowait irq softirq steal (guests are in user).
-_IDLE, _WAITING, _STEAL = 3, 4, 7
-#: The kernel counts processor time in hundredths of a second, for every program that asks.
-_TICK_S = 0.01
 _PAGE = mmap.PAGESIZE
 #: Of its highest clock less than this is a limit that somebody has set: favoured cores differ by a tenth.
 _LIMITED = 0.9
@@ -72,12 +68,18 @@ def look(root: Path = files.ROOT, system: str = sys.platform, *, own: Callable[[
     ours = None
     with contextlib.suppress(Exception):  # whatever a system does wrong: then that is not known
         ours = own()
-    at = time.monotonic()
-    if system.startswith("linux"):
-        return _linux(root, at, ours)
+    counters = Counters(time.monotonic(), own=ours)
     with contextlib.suppress(Exception):
-        return _elsewhere(system, at, ours)
-    return Counters(at)
+        if (use := cpu_use.read(None, root, system)) is not None:
+            counters = Counters(use.at, use.busy, use.stolen, ours)
+    if system.startswith("linux"):
+        return _linux(root, counters)
+    with contextlib.suppress(Exception):
+        return counters._replace(
+            saver=_windows_saver() if system == "win32" else None,
+            emulated=_emulated(system),
+        )
+    return counters
 
 
 def between(before: Counters, after: Counters) -> Moment:
@@ -110,14 +112,7 @@ def between(before: Counters, after: Counters) -> Moment:
     )
 
 
-def _linux(root: Path, at: float, ours: Own | None) -> Counters:
-    busy = stolen = None
-    words = (files.text(root / "proc/stat") or "").split("\n", 1)[0].split()
-    ticks = [files.whole(word) or 0 for word in words[1:9]] if words[:1] == ["cpu"] else []
-    if len(ticks) > _IDLE:
-        steal = ticks[_STEAL] if len(ticks) > _STEAL else 0
-        idle = ticks[_IDLE] + (ticks[_WAITING] if len(ticks) > _WAITING else 0)
-        busy, stolen = (sum(ticks) - idle - steal) * _TICK_S, steal * _TICK_S
+def _linux(root: Path, counters: Counters) -> Counters:
     pages: dict[str, int] = {}
     for line in (files.text(root / "proc/vmstat") or "").splitlines():
         name, _, value = line.partition(" ")
@@ -125,16 +120,12 @@ def _linux(root: Path, at: float, ours: Own | None) -> Counters:
             pages[name] = count
     swapped = pages.get("pswpin")
     profile = files.text(root / "sys/firmware/acpi/platform_profile")
-    return Counters(
-        at,
-        busy,
-        stolen,
-        ours,
-        None if swapped is None else swapped * _PAGE,
-        pages.get("pgmajfault"),
-        _throttled(root),
-        None if profile is None else profile == "low-power",
-        _clock(root),
+    return counters._replace(
+        swap_in_bytes=None if swapped is None else swapped * _PAGE,
+        read_back=pages.get("pgmajfault"),
+        hot=_throttled(root),
+        saver=None if profile is None else profile == "low-power",
+        clock=_clock(root),
     )
 
 
@@ -157,20 +148,6 @@ def _clock(root: Path) -> float | None:
         return None
     share = allowed / highest
     return share if share < _LIMITED else 1.0
-
-
-def _elsewhere(system: str, at: float, ours: Own | None) -> Counters:
-    import psutil  # noqa: PLC0415 - Linux does without
-
-    times = psutil.cpu_times()
-    busy = sum(getattr(times, name, 0.0) for name in ("user", "system", "nice", "interrupt", "dpc"))
-    return Counters(
-        at,
-        float(busy),
-        own=ours,
-        saver=_windows_saver() if system == "win32" else None,
-        emulated=_emulated(system),
-    )
 
 
 def _windows_saver() -> bool | None:

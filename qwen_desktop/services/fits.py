@@ -436,11 +436,13 @@ class Fits:
             self._resident.pop(event.ref, None)
 
     def _on_message(self, message: Message) -> None:
-        made = message.provenance
+        made, stats = message.provenance, message.stats
         info = self._loaded.get(made.model_sha256) if made is not None else None
-        if info is None or message.stats is None or not message.stats.resident_bytes:
+        if made is None or info is None or stats is None or not stats.resident_bytes:
             return
-        task = asyncio.get_running_loop().create_task(self.learn(info, message.stats), name="fits.learn")
+        if made.recipe is None or not made.recipe.alone:  # beside others it was slower than the model is
+            stats = replace(stats, decode_tokens_per_s=0.0, prompt_tokens_per_s=0.0)
+        task = asyncio.get_running_loop().create_task(self.learn(info, stats), name="fits.learn")
         self._learning.add(task)
         task.add_done_callback(self._learning.discard)
 

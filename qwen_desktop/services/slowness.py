@@ -22,7 +22,7 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.slow_facts import Facts, Layer
 from qwen_desktop.core.slowness import Diagnosis
-from qwen_desktop.core.speed import usual_threads
+from qwen_desktop.core.speed import threads_used
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hardware import moment
 from qwen_desktop.hardware.moment import Counters
@@ -199,8 +199,7 @@ class Slowness:
 
 def foretold(found: FileFit, path: str, machine: Machine, *, guide: bool = False) -> ModelInfo:
     """How a model that is not loaded would be: by its verdict."""
-    use, fit, cpu = found.use, found.fit, machine.cpu
-    cores = min(filter(None, (cpu.physical, cpu.usable)), default=1)
+    use, fit = found.use, found.fit
     on_cards = fit.gpu_layers > 0
     local = LocalInfo(
         path=path,
@@ -209,7 +208,7 @@ def foretold(found: FileFit, path: str, machine: Machine, *, guide: bool = False
         size_bytes=found.size_bytes,
         parameters=found.shape.parameters,
         context_train=found.shape.context_train,
-        threads=use.threads or usual_threads(cores),
+        threads=use.threads or threads_used(machine.cpu) or 1,
         gpu_layers=fit.gpu_layers,
         flash_attention=flash(use, gpu=on_cards),
         kv_type=use.kv_type,

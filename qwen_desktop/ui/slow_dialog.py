@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.engine import LocalInfo
+from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.slow_facts import LAYERS, Cause, Remedy
@@ -44,7 +46,7 @@ class SlowDialog(ScrollDialog):
         self._head.hide()
         self.rows: list[CauseRow] = []
         self._causes = column(gap=10)
-        self.figures_link = TextButton(theme, self.tr("Figures"), body, kind="link")
+        self.figures_link = TextButton(theme, self.tr("Show figures"), body, kind="link")
         self.figures_link.setProperty("flush", True)
         self.figures_link.clicked.connect(self._fold)
         self.figures_link.hide()
@@ -113,7 +115,11 @@ class SlowDialog(ScrollDialog):
         self._show_figures(found)
 
     def _fold(self) -> None:
-        self.figures.setVisible(self.figures.isHidden())
+        shown = self.figures.isHidden()
+        self.figures.setVisible(shown)
+        self.figures_link.setText(self.tr("Hide figures") if shown else self.tr("Show figures"))
+        if shown:  # below many causes they would open out of sight
+            QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(self.figures, 0, 4))
 
     def _show_figures(self, found: Diagnosis) -> None:
         known = [(name, value) for name, value in self._figures(found) if value]
@@ -155,6 +161,7 @@ class SlowDialog(ScrollDialog):
                 texts.fill(of, part=stats.context_used) if stats is not None and stats.context_size else "",
             ),
             (self.tr("On the graphics card"), texts.fill(part, part=on_cards) if layers and machine.gpus else ""),
+            *_by_card(local, machine),
             (self.tr("Threads"), texts.number(local.threads) if local is not None else ""),
             (self.tr("Free memory"), texts.size(machine.memory.free_bytes) if machine.memory.free_bytes else ""),
             (self.tr("In swap"), texts.size(moment.swapped_bytes) if moment.swapped_bytes else ""),
@@ -165,6 +172,20 @@ class SlowDialog(ScrollDialog):
                 else "",
             ),
         ]
+
+
+def _by_card(local: LocalInfo | None, machine: Machine) -> list[tuple[str, str]]:
+    """What each of several graphics cards holds of the weights, by the names that their drivers give."""
+    if local is None or len(local.cards) < 2:
+        return []
+    rows = []
+    for part in local.cards:  # "CUDA1" is the second of those that CUDA computes on
+        backend = part.name.rstrip("0123456789")
+        place = int(part.name.removeprefix(backend) or 0)
+        names = [gpu.name for gpu in machine.gpus if gpu.backend == backend]
+        name = names[place] if place < len(names) else part.name
+        rows.append((texts.isolated(name), texts.size(part.weights_bytes)))
+    return rows
 
 
 class CauseRow(Card):
@@ -193,15 +214,16 @@ class CauseRow(Card):
         self.remedy.setText(texts.text(cause.remedy.text))
         label = self._label(cause.remedy)
         self.button.setText(label)
+        self.button.setAccessibleDescription(self.remedy.text())  # "Use 4,096": of what?
         self.button.setVisible(bool(label))
 
     def _label(self, remedy: Remedy) -> str:
         if remedy.setting:
             value = remedy.value
-            return self.tr("Automatic") if value is None else texts.fill(self.tr("Use {value}"), value=value)
+            return self.tr("Reset") if value is None else texts.fill(self.tr("Use {value}"), value=value)
         return {
-            "view.models": self.tr("Models"),
-            "view.settings": self.tr("Settings"),
+            "view.models": self.tr("Open models"),
+            "view.settings": self.tr("Open settings"),
             "chat.new": self.tr("New chat"),
             "thinking.cycle": self.tr("Switch thinking"),
         }.get(remedy.command, "")

@@ -489,13 +489,6 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>for the first %n token(s)</source>
-            <translation>
-                <numerusform>for the first %n token</numerusform>
-                <numerusform>for the first %n tokens</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
             <source>{key} is too long; it may have %n character(s).</source>
             <translation>
                 <numerusform>{key} is too long; it may have %n character.</numerusform>
@@ -566,6 +559,13 @@
             <translation>
                 <numerusform>The disk of the model is slow: {size} took %n second to load.</numerusform>
                 <numerusform>The disk of the model is slow: {size} took %n seconds to load.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The graphics cards compute {part} of %n layer(s), the processor the others.</source>
+            <translation>
+                <numerusform>The graphics cards compute {part} of %n layer, the processor the others.</numerusform>
+                <numerusform>The graphics cards compute {part} of %n layers, the processor the others.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

@@ -211,14 +211,20 @@ async def long_question(stage: Stage) -> None:
     await read(stage, seeds.LONG_QUESTION)
 
 
-def _thought() -> Chat:
-    made = assistant(ThinkingPart(words.THOUGHT, 6.4, 118), words.SKY)
+def _thought(**more: Any) -> Chat:
+    made = assistant(ThinkingPart(words.THOUGHT, 6.4, 118), words.SKY, **more)
     return Chat("thought", "Why is the sky blue?", said=(user("Why is the sky blue?"), made))
 
 
 @state("chat-thinking-closed")
 async def thinking_closed(stage: Stage) -> None:
     await read(stage, _thought())
+
+
+@state("chat-thinking-budget")
+async def thinking_budget(stage: Stage) -> None:
+    made = structs.replace(MADE, budget_spent=True, stopped_loop=True)
+    await read(stage, _thought(provenance=made), chat__open_thinking=True)
 
 
 @state("chat-thinking-open")
@@ -347,6 +353,25 @@ async def focus(stage: Stage) -> None:
     view.setFocus(Qt.FocusReason.OtherFocusReason)
     stage.key(view, Qt.Key.Key_Tab)
     stage.key(view, Qt.Key.Key_Tab)
+
+
+@state("chat-speed-focus")
+async def speed_focus(stage: Stage) -> None:
+    await read(stage, _thought())
+    await stage.still()
+    view = transcript(stage)
+    view.setFocus(Qt.FocusReason.OtherFocusReason)
+    stage.key(view, Qt.Key.Key_Backtab)  # the last thing that leads somewhere
+
+
+@state("chat-speed-hover")
+async def speed_hover(stage: Stage) -> None:
+    await read(stage, _thought())
+    await stage.still()
+    view: Any = transcript(stage)
+    item = view.items[-1]
+    speed = next(target for target in item.targets() if target.action == "slow")
+    QTest.mouseMove(view.viewport(), view.rect_of(item, speed.rect).center())
 
 
 @state("chat-jump")

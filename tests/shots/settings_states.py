@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from PySide6.QtWidgets import QComboBox
 
 from qwen_desktop.core.errors import Problem
@@ -12,8 +13,9 @@ from qwen_desktop.core.settings import SECTION_TITLES
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.core.tuning import DEFAULT_WAY, Trial, Tuning, Way
 from qwen_desktop.services import notices
-from qwen_desktop.services.events import TuningChanged
+from qwen_desktop.services.events import ModelChanged, TuningChanged
 from qwen_desktop.services.notices import Part
+from qwen_desktop.ui.settings.tuning import TuningCard
 from tests.shots.parts import settings
 from tests.shots.table import State, state
 from tests.ui.models import scripted
@@ -83,14 +85,13 @@ def tuned(gain: float = 1.6) -> Tuning:
     )  # fmt: skip
 
 
-async def _tuning(stage: Stage, result: Tuning | None, fraction: float | None = None) -> None:
+async def _tuning(stage: Stage, result: Tuning | None, fraction: float | None = None) -> Any:
     shown = await page(stage, "engine")
     tuner = stage.services.tuner
     tuner.kept.of = lambda _info: result
     tuner.progress = lambda _ref: fraction
     stage.services.bus.publish(TuningChanged(stage.services.models.ref, fraction))
-    await stage.still()
-    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
+    return shown
 
 
 @state("settings-tuned")
@@ -98,9 +99,37 @@ async def settings_tuned(stage: Stage) -> None:
     await _tuning(stage, tuned())
 
 
+@state("settings-tuned-by-depth")
+async def settings_tuned_by_depth(stage: Stage) -> None:
+    await _tuning(stage, structs.replace(tuned(), flash_until=2048))
+    info = stage.services.models.state.info
+    assert info is not None and info.local is not None
+    local = structs.replace(info.local, flash_attention=False, flash_until=2048)
+    state = structs.replace(stage.services.models.state, info=structs.replace(info, local=local))
+    stage.services.bus.publish(ModelChanged(state))
+
+
 @state("settings-tuning")
 async def settings_tuning(stage: Stage) -> None:
     await _tuning(stage, None, 0.4)
+
+
+@state("settings-tuning-again")
+async def settings_tuning_again(stage: Stage) -> None:
+    await _tuning(stage, tuned(), 0.7)
+
+
+@state("settings-tuning-crowded")
+async def settings_tuning_crowded(stage: Stage) -> None:
+    shown = await _tuning(stage, None)
+    shown.findChild(TuningCard)._measured(structs.replace(tuned(), share=0.3))
+
+
+@state("settings-engine-end")
+async def engine_end(stage: Stage) -> None:
+    shown = await page(stage, "engine")
+    await stage.still()
+    shown.area.verticalScrollBar().setValue(shown.area.verticalScrollBar().maximum())
 
 
 @state("settings-choice")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from qwen_desktop.core import slowness
-from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Stats
+from qwen_desktop.core.engine import Capabilities, CardPart, LocalInfo, ModelInfo, Stats
 from qwen_desktop.core.hardware import Battery, Cpu, Gpu, Machine, Memory, Moment
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.slow_facts import Facts
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.services.events import Notified
 from tests.shots.settings_states import page
 from tests.shots.table import state
 from tests.ui.models import scripted
@@ -74,6 +76,43 @@ async def well(stage: Stage) -> None:
 @state("slow-figures")
 async def figures(stage: Stage) -> None:
     (await _opened(stage, _WELL)).figures_link.click()
+
+
+_CARDS = tuple(
+    Gpu(f"NVIDIA GeForce RTX {name}", backend="CUDA", total_bytes=12 * _GB, id=f"0000:0{place}:00.0")
+    for place, name in enumerate(("3060", "3090"), 1)
+)
+SPLIT = replace(
+    _WELL,
+    machine=replace(_WELL.machine, gpus=_CARDS),
+    info=ModelInfo(
+        "Qwen3 4B", 8192, Capabilities(), "x",
+        local=replace(
+            _LOCAL, gpu_layers=37, cards=(CardPart("CUDA0", 1_100_000_000), CardPart("CUDA1", 1_400_000_000))
+        ),
+    ),
+    stats=replace(_STATS, decode_tokens_per_s=84.0),
+)  # fmt: skip
+
+
+@state("slow-two-cards")
+async def two_cards(stage: Stage) -> None:
+    (await _opened(stage, SPLIT)).figures_link.click()
+
+
+@state("slow-figures-below")
+async def figures_below(stage: Stage) -> None:
+    (await _opened(stage, _ILL)).figures_link.click()
+
+
+@state("slow-notice")
+async def notice(stage: Stage) -> None:
+    await stage.open()
+    cause = slowness.fallback(_ILL)
+    assert cause is not None
+    source = QT_TRANSLATE_NOOP("slow", "The processor computes {model}. {why}")
+    text = Text("slow.fallback", source, {"model": "Qwen3 4B", "why": cause.what})
+    stage.services.bus.publish(Notified(text, action="help.slow"))
 
 
 @state("slow-waiting")

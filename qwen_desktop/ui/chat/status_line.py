@@ -111,7 +111,9 @@ class StatusLine(QWidget):
 
     def _describe(self, info: LocalInfo) -> list[str]:
         facts = [texts.isolated(info.quant), self.tr("%n thread(s)", "", info.threads)] if info.quant else []
-        facts.append(self.tr("flash attention on") if info.flash_attention else self.tr("flash attention off"))
+        on, off = self.tr("flash attention on"), self.tr("flash attention off")
+        first = self.tr("flash attention at first")
+        facts.append(on if info.flash_attention else first if info.flash_until else off)
         if info.gpu_layers:
             facts.append(self.tr("%n layer(s) on the graphics card", "", info.gpu_layers))
         if info.experts_on_cpu:

@@ -249,7 +249,7 @@ class MessageItem(Directed):
         if made is not None and made.budget_spent:
             yield NoteSection(self, "brain", translate("transcript", "The thought was closed: it was long enough"))
         if made is not None and made.stopped_loop:
-            yield NoteSection(self, "info", translate("transcript", "Stopped: it began to repeat itself"))
+            yield NoteSection(self, "info", translate("transcript", "It began to repeat itself and was stopped"))
         if message.status is Status.STOPPED:
             yield NoteSection(self, "square", translate("transcript", "Stopped"))
         elif message.status is Status.INTERRUPTED:

@@ -18,7 +18,8 @@ from qwen_desktop.ui.widgets.labels import start_edge
 from qwen_desktop.ui.widgets.select import Select
 from qwen_desktop.ui.widgets.switch import Switch
 
-_WIDTH = 176
+#: The least width of a field, in px.
+FIELD_WIDTH = 176
 #: A number without choices of its own offers its whole range when it has at most so many steps.
 _MOST_CHOICES = 25
 #: Numbers that need each form of a unit's word in any language.
@@ -42,7 +43,7 @@ class Control(QWidget):
 
     def _hold(self, field: QWidget) -> None:
         """Consist of ``field``."""
-        self._held = field
+        self.held = field
         row(field, on=self)
         self.setFocusProxy(field)
 
@@ -52,7 +53,7 @@ class Control(QWidget):
 
     def show_bad(self, bad: bool) -> None:
         """Mark the field as holding a value that was refused."""
-        mark(self._held, "bad", bad)
+        mark(self.held, "bad", bad)
 
     def show_automatic(self, actual: str) -> None:
         """Say beside "Automatic" what it came to; empty takes it back."""
@@ -77,7 +78,7 @@ class ChoiceControl(Control):
     def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None) -> None:
         super().__init__(setting, parent)
         self.field = Select(theme, self._title, self)
-        self.field.setMinimumWidth(_WIDTH)
+        self.field.setMinimumWidth(FIELD_WIDTH)
         for value, label in setting.choices:
             self.field.addItem(with_native_keys(texts.marked(label)), value)
         self.field.activated.connect(lambda place: self.changed.emit(self.field.itemData(place)))
@@ -104,7 +105,7 @@ class NumberControl(Control):
         self.field.setLineEdit(self._edit)
         self.field.setInsertPolicy(Select.InsertPolicy.NoInsert)
         self.field.setCompleter(None)  # type: ignore[arg-type] # Qt takes a null pointer: no completion
-        self.field.setMinimumWidth(_WIDTH)
+        self.field.setMinimumWidth(FIELD_WIDTH)
         if setting.optional:
             self.field.addItem(self._auto, None)
         for choice in self._choices():
@@ -240,7 +241,7 @@ class TextControl(Control):
             self.field.setFixedHeight(112)
         else:
             self.field = QLineEdit(self)
-            self.field.setMinimumWidth(_WIDTH)
+            self.field.setMinimumWidth(FIELD_WIDTH)
             self.field.editingFinished.connect(self._take)
         self.field.setAccessibleName(self._title)
         self.field.textChanged.connect(lambda *_: self._timer.start())

@@ -1,11 +1,13 @@
 """The Settings page: sections at the left with a search over all of them, one section or the matches at the right.
 
-Adding a section: declare it in ``core.settings``; it appears here. ``EXTRAS`` adds what is no setting below a section.
+Adding a section: declare it in ``core.settings``; it appears here. ``EXTRAS`` adds what is no setting below a section,
+``_ABOVE`` above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QListWidget, QWidget
@@ -35,24 +37,18 @@ from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
-    "engine": (SpeedCard, TuningCard),
+    "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
     "storage": (StorageCard,),
 }
+#: What stands above the rows of a section.
+_ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}
 _ABOUT = "about"
 _ON, _OFF = QT_TRANSLATE_NOOP("settings", "on"), QT_TRANSLATE_NOOP("settings", "off")
 _LITTLE, _USUAL = QT_TRANSLATE_NOOP("settings", "little"), QT_TRANSLATE_NOOP("settings", "as usual")
 _WITH_LITTLE, _NEVER = QT_TRANSLATE_NOOP("settings", "{n}, little memory"), QT_TRANSLATE_NOOP("settings", "never")
 _MINUTES = QT_TRANSLATE_NOOP("settings", "%n minute(s)")
-_FIRST = QT_TRANSLATE_NOOP("settings", "for the first %n token(s)")
-
-
-def _flash(local: LocalInfo) -> str:
-    if local.flash_until:
-        return texts.marked(_FIRST, local.flash_until).replace("%n", texts.number(local.flash_until))
-    return texts.marked(_ON if local.flash_attention else _OFF)
-
-
+_FIRST = QT_TRANSLATE_NOOP("settings", "at first")
 #: What an automatic value came to, by the setting's key.
 _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.context": lambda info, _: texts.number(info.context_size),
@@ -61,7 +57,9 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.experts_on_cpu": lambda _, local: texts.number(local.experts_on_cpu),
     "engine.kv_type": lambda _, local: texts.marked(dict(setting("engine.kv_type").choices)[local.kv_type]),
     "engine.streams": lambda _, local: texts.number(local.parallel),
-    "engine.flash_attention": lambda _, local: _flash(local),
+    "engine.flash_attention": lambda _, local: texts.marked(
+        _ON if local.flash_attention else _FIRST if local.flash_until else _OFF  # how long is on the card above
+    ),
 }
 #: What it means on this computer, by what it has of memory.
 _PROFILE: dict[str, Callable[[Profile], str]] = {
@@ -117,7 +115,8 @@ class SettingsPage(ListPage):
         shown = [entry for entry in declared() if entry.shown]
         for name in SECTION_TITLES:
             entries = [entry for entry in shown if entry.section == name]
-            section = SettingsSection(self._ui.theme, name, entries, self._column)
+            above = partial(_ABOVE[name], self._ui) if name in _ABOVE else None
+            section = SettingsSection(self._ui.theme, name, entries, self._column, above=above)
             section.changed.connect(self._change)
             section.reset_wanted.connect(self._reset)
             section.reset_all.connect(self._reset_section)
@@ -229,6 +228,7 @@ class SettingsPage(ListPage):
     def _show_automatic(self) -> None:
         for key in {**_ACTUAL, **_PROFILE}:
             self.row(key).control.show_automatic(self._actual(key))
+        self.sections["engine"].even_out()
 
     def _actual(self, key: str) -> str:
         """What an automatic value came to with the loaded model, else what it will by what this computer has."""

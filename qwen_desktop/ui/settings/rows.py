@@ -24,12 +24,13 @@ _LEAST = 120
 
 
 class SettingRow(QWidget):
-    """``changed`` carries the key and the value that the user chose, ``reset_wanted`` the key."""
+    """``changed`` carries the key and the value that the user chose, ``reset_wanted`` the key. ``common`` is when
+    changes of its section apply, where that is said above the rows."""
 
     changed = Signal(str, object)
     reset_wanted = Signal(str)
 
-    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None, *, say_when: bool = True) -> None:
+    def __init__(self, theme: Theme, setting: Setting, parent: QWidget | None = None, *, common: str = "") -> None:
         super().__init__(parent)
         self._theme = theme
         self.setting = setting
@@ -37,7 +38,8 @@ class SettingRow(QWidget):
         self.help = texts.marked(setting.info.help)
         self.control = control_for(theme, setting, self)
         self.control.changed.connect(lambda value: self.changed.emit(setting.key, value))
-        self.control.setAccessibleDescription(self.help)
+        field = self.control.held
+        field.setAccessibleDescription(self.help)
         reset = texts.fill(self.tr("Reset “{title}”"), title=self.title)
         self.reset = IconButton(theme, "rotate-ccw", reset, self, side=28, icon_size=16)
         policy = self.reset.sizePolicy()
@@ -47,12 +49,14 @@ class SettingRow(QWidget):
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.problem.hide()
         later = {
+            "now": self.tr("Applies at once.") if common else "",
             "next load": self.tr("Applies when the model is loaded next."),
             "next download": self.tr("Applies to the next download."),
         }
-        when = later.get(setting.info.applies, "") if say_when else ""
+        when = later.get(setting.info.applies, "") if setting.info.applies != common else ""
         note = f"{self.help} {when}".strip()
         heading = Paragraph(theme, self.title, self, weight=500)
+        heading.setBuddy(field)  # by which Linux knows the name of a choice
         words = said(theme, self, heading, *([note] if note else []), self.problem)
         self._tail = row(None, (self.reset, MIDDLE))
         self._top = row((words, 1), self._tail)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
@@ -11,6 +12,7 @@ from qwen_desktop.core import settings as core
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import SECTION_TITLES, Settings
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.settings.controls import FIELD_WIDTH
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
@@ -27,25 +29,36 @@ class SettingsSection(QWidget):
     reset_wanted = Signal(str)
     reset_all = Signal(str)
 
-    def __init__(self, theme: Theme, name: str, declared: Sequence[Setting], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        name: str,
+        declared: Sequence[Setting],
+        parent: QWidget | None = None,
+        *,
+        above: Callable[[QWidget], QWidget] | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._extras: list[QWidget] = []
+        if above is not None:  # made first, so that Tab comes to it first
+            self._extras.append(above(self))
         self.rows: dict[str, SettingRow] = {}
         self._lines: dict[str, Line] = {}
         self.title = Label(theme, texts.marked(SECTION_TITLES[name]), self, role="heading", weight=700)
         self._card = Card(self)
-        common = self._common(declared)
-        self._note = Paragraph(theme, common, self, role="small", color="text_muted")
-        self._note.setVisible(bool(common))
+        common, words = self._common(declared)
+        self._note = Paragraph(theme, words, self, role="small", color="text_muted")
+        self._note.setVisible(bool(words))
         inner = column(on=self._card, margins=(18, 3, 18, 3))
         for setting in declared:
-            entry = SettingRow(theme, setting, self._card, say_when=not common)
+            entry = SettingRow(theme, setting, self._card, common=common)
             entry.changed.connect(self.changed)
             entry.reset_wanted.connect(self.reset_wanted)
             self._lines[setting.key] = line = Line(self._card)
             self.rows[setting.key] = entry
             inner.addWidget(line)
             inner.addWidget(entry)
-        self._even_out()
+        theme.follow(self.even_out)
         self._foot = QWidget(self)
         # Wraps where the page is narrow for its text size, and is no wider than its words where it is not.
         self._differ = Paragraph(theme, "", self._foot, role="small", color="text_muted")
@@ -54,27 +67,27 @@ class SettingsSection(QWidget):
         sign = IconLabel(theme, "rotate-ccw", self._foot, size=15)
         row(sign, self._differ, self.reset_button, None, on=self._foot, margins=(0, 4, 0, 0))
         self.extra = column(gap=16)
-        self._extras: list[QWidget] = []
-        column(self.title, self._note, self._card, self.extra, self._foot, on=self, gap=16)
+        column(self.title, *self._extras, self._note, self._card, self.extra, self._foot, on=self, gap=16)
         self.filter("")
 
-    def _even_out(self) -> None:
-        """Give the fields of a section one width."""
+    def even_out(self) -> None:
+        """Give the fields of a section one width, that of the longest words in any of them."""
         fields = [field for entry in self.rows.values() for field in entry.control.findChildren(Select)]
         for field in fields:
             field.ensurePolished()
         widest = max((field.sizeHint().width() for field in fields), default=0)
         for field in fields:
-            field.setMinimumWidth(max(widest, field.minimumWidth()))
+            field.setMinimumWidth(max(widest, FIELD_WIDTH))
 
-    def _common(self, declared: Sequence[Setting]) -> str:
-        """When changes apply, where that is the same for the whole section and not at once."""
-        applies = {setting.info.applies for setting in declared}
+    def _common(self, declared: Sequence[Setting]) -> tuple[str, str]:
+        """When changes apply, and that in words, where it is the same for nearly all of the section and not at once."""
+        applies, count = Counter(setting.info.applies for setting in declared).most_common(1)[0]
         later = {
             "next load": self.tr("Changes apply when the model is loaded next: with your next message."),
             "next message": self.tr("Changes apply from your next message on."),
         }
-        return later.get(applies.pop(), "") if len(applies) == 1 else ""
+        words = later.get(applies, "") if count >= len(declared) - 1 else ""
+        return (applies if words else ""), words
 
     def add_extra(self, extra: QWidget) -> None:
         """Put what is no setting below the rows; its ``matches``, where it has one, takes part in the search."""

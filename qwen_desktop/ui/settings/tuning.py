@@ -1,4 +1,4 @@
-"""Below the engine settings: how the chosen model was found to run best here, and the measurement itself."""
+"""Above the engine settings: how the chosen model was found to run best here, and the measurement itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import Label, Paragraph, said
+from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph, said
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.surface import Card
 
@@ -38,7 +38,7 @@ class TuningCard(Card):
         self._tuner = ui.services.tuner
         self._state: ModelState = ui.services.models.state
         theme = ui.theme
-        self.title = Label(theme, self.tr("Tuned for this computer"), self, weight=500)
+        self.title = Paragraph(theme, "", self, weight=600)
         self.chosen = Paragraph(theme, "", self, role="small")
         self.note = Paragraph(theme, "", self, role="small", color="text_muted")
         self.measure = TextButton(theme, "", self)
@@ -52,8 +52,10 @@ class TuningCard(Card):
         self.skip.clicked.connect(self._tuner.skip)
         column(row((self.line, 1), self.skip), self.meter, on=self.progress, gap=4)
         words = said(theme, self, self.title, self.chosen, self.note)
-        top = row((words, 1), (self.forget, MIDDLE), (self.measure, MIDDLE))
-        column(top, self.progress, on=self, gap=8, margins=(18, 13, 18, 13))
+        text = column(words, self.progress, gap=8)
+        sign = IconLabel(theme, "gauge", self, color="text", size=22)
+        buttons = row((self.forget, MIDDLE), (self.measure, MIDDLE))
+        row((sign, MIDDLE), (text, 1), buttons, on=self, gap=14, margins=(18, 15, 18, 15))
         bus = ui.services.bus
         bus.subscribe(ModelChanged, self._on_model, owner=self)
         bus.subscribe(TuningChanged, self._show, owner=self)
@@ -80,6 +82,8 @@ class TuningCard(Card):
             sentence = self.tr("Measuring this computer with {model} …")
             self.line.setText(texts.fill(sentence, model=texts.isolated(state.name)))
             self.meter.show_share(fraction)
+        title = self.tr("Tuned for {model} on this computer") if result is not None else self.tr("Tuning")
+        self.title.setText(texts.fill(title, model=texts.isolated(state.name)))
         self.chosen.setText(_chosen(result) if result is not None else "")
         self.chosen.setVisible(result is not None)
         self.note.setText(self._note(result))
@@ -102,7 +106,7 @@ class TuningCard(Card):
         parts = [_gained(result), texts.fill(self.tr("Measured {when}."), when=texts.ago(result.taken_at))]
         settings = self._ui.services.preferences.settings
         if any(core.value(settings, key) != AUTOMATIC for key in _TUNED):
-            parts.append(self.tr("What you have set above comes first."))
+            parts.append(self.tr("What you have set below comes first."))
         return " ".join(parts)
 
     def _measure(self) -> None:

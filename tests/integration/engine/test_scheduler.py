@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import pytest
 
-from qwen_desktop.core.engine import FinishReason, GenerateRequest, PromptProgress, Recipe
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, LoadRequest, PromptProgress, Recipe
 from qwen_desktop.engine import kv_state
-from qwen_desktop.engine.llama_context import DecodeError
+from qwen_desktop.engine.gate import Gate
+from qwen_desktop.engine.llama import Flag
+from qwen_desktop.engine.llama_context import Context, DecodeError
+from qwen_desktop.engine.load import load
+from qwen_desktop.engine.scheduler import Scheduler
+from qwen_desktop.hardware import memory
 
 from .conftest import Engine, Files, WithEngine
-from .in_process import Call, Steps, context, gap, logits
+from .in_process import Call, Steps, context, gap, library, logits
 from .talk import ask, assistant, user
 
 
@@ -119,6 +125,51 @@ def test_a_batch_gives_way_and_shares_its_beginning(files: Files) -> None:
         assert read < 15 * prompt / 5  # the others read only what is theirs
     finally:
         steps.close()
+
+
+def test_the_memory_of_a_batch_is_none_of_what_the_model_takes(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates learn from it, with how many tokens of the context were used for it."""
+    steps = Steps(files.small(), cells=6000, size=600)
+    taken = 1000
+    monkeypatch.setattr(steps.session.model, "resident_bytes", lambda _base: taken)
+    try:
+        before = steps.answer(ask("hello", max_tokens=5)).stats
+        batch = [steps.ask(ask(f"{i}", max_tokens=40, batch="b")) for i in range(4)]
+        while not all(call.events for call in batch):
+            steps.scheduler.step()
+        taken = 5000
+        talk = steps.answer(ask("hello again", max_tokens=30)).stats  # the batch goes on behind it
+        steps.scheduler.rest()
+        taken = 1200
+        after = steps.answer(ask("hello", max_tokens=5)).stats
+        figures = [(stats.resident_bytes, stats.context_most) for stats in (before, talk, after)]
+        assert figures == [(1000, before.context_used), (1000, before.context_used), (1200, talk.context_used)]
+    finally:
+        steps.close()
+
+
+@pytest.mark.parametrize(("given", "rows"), [(4, 4), (None, 16)])
+def test_a_batch_is_as_wide_as_the_load_says(files: Files, given: int | None, rows: int) -> None:
+    request = LoadRequest(files.small(), context=300, batch_rows=given)
+    session = load(library(), request, Flag(), lambda _part, _total: True, base=memory.resident())
+    scheduler = Scheduler(session, Gate(session.context.flag))
+    steps, evaluate = [], Context.evaluate
+
+    def counted(context: Context, pieces: Any) -> tuple[int, ...]:
+        steps.append(len(pieces))
+        return evaluate(context, pieces)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Context, "evaluate", counted)
+        calls = [Call() for _ in range(20)]
+        for number, call in enumerate(calls):
+            scheduler.add(ask(f"{number}", max_tokens=6, batch="b"), call, time.monotonic())
+        while scheduler.busy:
+            scheduler.step()
+    assert all(call.result is not None for call in calls)
+    assert max(steps) == rows
+    scheduler.rest()
+    session.release().close()
 
 
 def test_a_step_of_a_batch_is_not_begun_while_somebody_waits(files: Files) -> None:

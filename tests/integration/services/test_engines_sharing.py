@@ -180,8 +180,9 @@ def test_a_stream_of_leases_keeps_nobody_waiting_who_came_between(*, elsewhere: 
         ends, count = asyncio.Event(), [0]
         streaming = asyncio.create_task(stream(app, FileRef(path), Priority.WINDOW, ends, count))
         await until(lambda: count[0] > 5)
-        asked = count[0]
         wants = Holder(app, other)
+        await until(lambda: wants.ahead or wants.has.is_set())  # before that it looks for memory, on a thread
+        asked = count[0]
         await having(wants)
         assert count[0] - asked < 20
         await wants.end()

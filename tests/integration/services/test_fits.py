@@ -16,7 +16,16 @@ from qwen_desktop.cli import models_fit
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.chat import Message, Provenance
-from qwen_desktop.core.engine import Capabilities, LoadRequest, LocalInfo, ModelInfo, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import (
+    Capabilities,
+    LoadRequest,
+    LocalInfo,
+    ModelInfo,
+    Recipe,
+    Sampling,
+    Stats,
+    ThinkingMode,
+)
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.gguf import read_header
@@ -243,6 +252,9 @@ def test_lists_wait_for_the_machine(paths: Paths, model: Path) -> None:
     run(work)
 
 
+RECIPE = Recipe("", "", "", "", "", False, "f16", 0, 0, 1.0, Sampling())
+
+
 def info_of(path: Path, **other: Any) -> ModelInfo:
     figures: dict[str, Any] = {
         "path": str(path), "architecture": "qwen3", "quant": "Q8_0", "size_bytes": 1, "parameters": 1,
@@ -253,11 +265,14 @@ def info_of(path: Path, **other: Any) -> ModelInfo:
     return ModelInfo("x", 8192, Capabilities(), "", local=LocalInfo(**figures))
 
 
-def answered(services: Joined, info: ModelInfo, stats: Stats) -> None:
-    """What is published when a model got ready and has answered."""
+def answered(services: Joined, info: ModelInfo, stats: Stats, *, alone: bool | None = True) -> None:
+    """What is published when a model got ready and has answered, by itself or beside others (None: not known)."""
     assert info.local is not None
     services.bus.publish(EngineChanged(FileRef(info.local.path), EngineState(ModelStatus.READY, info=info)))
-    provenance = Provenance(info.local.path, "x", info.local.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {})
+    recipe = None if alone is None else structs.replace(RECIPE, alone=alone)
+    provenance = Provenance(
+        info.local.path, "x", info.local.sha256, "", Sampling(), 0, ThinkingMode.AUTO, "", {}, recipe=recipe
+    )
     message = Message("m", "c", None, Role.ASSISTANT, (), 0.0, provenance=provenance, stats=stats)
     services.bus.publish(MessageChanged(message))
 
@@ -384,12 +399,31 @@ def test_a_damaged_file_is_begun_anew(paths: Paths, model: Path, content: bytes)
     assert kept["predicted_decode"] == pytest.approx(decode(shape, HERE, depth=150))
 
 
+@pytest.mark.parametrize("alone", [False, None])
+def test_an_answer_beside_others_teaches_the_memory_and_not_the_speed(
+    paths: Paths, model: Path, alone: bool | None
+) -> None:
+    stats = Stats(
+        prompt_tokens=500, completion_tokens=100, context_used=600, context_most=600, resident_bytes=5 * GB,
+        decode_tokens_per_s=5.0, prompt_tokens_per_s=50.0,
+    )  # fmt: skip
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            answered(services, info_of(model), stats, alone=alone)
+
+    run(work)
+    (kept,) = json.loads((paths.data / "measurements.json").read_text())
+    assert kept["held_bytes"] == 5 * GB
+    assert not any(kept.get(name) for name in ("decode", "prompt", "speeds", "prompts"))
+
+
 def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(paths: Paths) -> None:
     values: dict[str, Any] = {
         "context": 4096, "threads": 2, "gpu_layers": 7, "flash_attention": "off", "kv_type": "q8_0", "streams": 3,
         "experts_on_cpu": 5,
     }  # fmt: skip
-    assert set(values) | {"path", "template", "read_threads"} == set(LoadRequest.__struct_fields__)
+    assert set(values) == set(LoadOptions.__struct_fields__)
 
     async def work() -> None:
         async with Joined(paths) as services:

@@ -184,7 +184,7 @@ def test_thinking_can_be_open_by_default(seen, say):
             {"provenance": structs.replace(layouts.MADE, budget_spent=True)},
             "The thought was closed: it was long enough",
         ),
-        ({"provenance": structs.replace(layouts.MADE, stopped_loop=True)}, "Stopped: it began to repeat itself"),
+        ({"provenance": structs.replace(layouts.MADE, stopped_loop=True)}, "It began to repeat itself and was stopped"),
     ],
 )
 def test_an_answer_that_did_not_simply_end_says_so(seen, say, more, expected):

@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 from qwen_desktop.core.settings import declared
+from qwen_desktop.ui.settings.controls import SwitchControl
 from qwen_desktop.ui.settings.page import SettingsPage
 from qwen_desktop.ui.widgets.labels import Paragraph
 
@@ -32,6 +34,35 @@ async def test_every_declared_setting_has_a_row_and_hidden_ones_have_none(make: 
     page = opened(await make())
     rows = {key for section in page.sections.values() for key in section.rows}
     assert rows == {entry.key for entry in declared() if entry.shown}
+
+
+async def test_the_fields_of_a_section_are_as_wide_as_each_other_and_have_their_words(make: Make) -> None:
+    ui = await make()
+    page = opened(ui)
+    await ui.app.models.open_file(ui.app.model_file("m.gguf"))
+    page.show_section("engine")
+    await ui.rest()
+    rows = page.sections["engine"].rows
+    assert (
+        len({row.control.focusProxy().width() for row in rows.values() if not isinstance(row.control, SwitchControl)})
+        == 1
+    )
+    for row in rows.values():
+        field = QAccessible.queryAccessibleInterface(row.control.focusProxy())
+        named = {shown.text(QAccessible.Text.Name) for shown, _ in field.relations(QAccessible.RelationFlag.Label)}
+        assert row.title in {*named, field.text(QAccessible.Text.Name)}
+        assert row.help == field.text(QAccessible.Text.Description)
+
+
+async def test_when_changes_apply_is_said_once_and_where_it_differs(make: Make) -> None:
+    page = opened(await make())
+    page.show_section("engine")
+    engine = page.sections["engine"]
+    said = [label.text() for label in engine.findChildren(QLabel)]
+    assert sum("loaded next" in text for text in said) == 1
+    assert [text for text in said if "Applies at once" in text] == [
+        label.text() for label in engine.rows["engine.unload_minutes"].findChildren(QLabel) if "Applies" in label.text()
+    ]
 
 
 async def test_the_theme_changes_as_it_is_chosen_and_goes_back(make: Make) -> None:

@@ -14,6 +14,7 @@ from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.slow_facts import Facts
 from qwen_desktop.ui.slow_dialog import SlowDialog
 from tests.scripted_engine import Script
+from tests.shots.slow_states import SPLIT
 from tests.ui.conftest import Make, Ui
 
 CPU = Cpu("A Processor", "x86_64", 8, 8, 8, features=("AVX2",))
@@ -74,9 +75,9 @@ async def test_the_figures_are_one_click_away(make: Make) -> None:
     services(ui).slowness.found = slowness.diagnose(facts(moment=BUSY))
     ui.window.actions_.trigger("help.slow")
     dialog = await opened(ui)
-    assert dialog.figures.isHidden()
+    assert dialog.figures.isHidden() and dialog.figures_link.text() == "Show figures"
     dialog.figures_link.click()
-    assert dialog.figures.isVisible()
+    assert dialog.figures.isVisible() and dialog.figures_link.text() == "Hide figures"
     said = " ".join(value for _, value in dialog._known)
     assert "4.2" in said and "6.2 of 8 processors" in said
     # what changes is shown, and it stays open
@@ -84,6 +85,15 @@ async def test_the_figures_are_one_click_away(make: Make) -> None:
     dialog._timer.timeout.emit()
     await ui.until(lambda: any("7.5" in value for _, value in dialog._known))
     assert dialog.figures.isVisible()
+
+
+async def test_what_each_of_several_cards_holds_is_in_the_figures(make: Make) -> None:
+    ui = await make()
+    services(ui).slowness.found = slowness.diagnose(SPLIT)
+    ui.window.actions_.trigger("help.slow")
+    dialog = await opened(ui)
+    shown = [(name.strip("\u2068\u2069"), size) for name, size in dialog._known if "RTX" in name]
+    assert shown == [("NVIDIA GeForce RTX 3060", "1.1 GB"), ("NVIDIA GeForce RTX 3090", "1.4 GB")]
 
 
 async def test_the_speed_under_an_answer_leads_to_why(make: Make) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from qwen_desktop.core import slowness
 from qwen_desktop.core.commands import COMMANDS
-from qwen_desktop.core.engine import Capabilities, LocalInfo, ModelInfo, Stats
+from qwen_desktop.core.engine import Capabilities, CardPart, LocalInfo, ModelInfo, Stats
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Disk, Gpu, Machine, Memory, Moment
 from qwen_desktop.core.model_ref import LoadOptions
@@ -90,7 +90,7 @@ class Computer:
     def stat(self, *, others: float = 0.0, stolen: float = 0.0, seconds: float = 0.0) -> dict[str, str | bytes]:
         """/proc/stat ``seconds`` later, with so many processors' time used."""
         used, lost = (int(100_000 + 100 * seconds * share) for share in (others, stolen))
-        return {"proc/stat": f"cpu {used} 0 0 900000 0 0 0 {lost} 0 0\ncpu0 1 2 3 4\n"}
+        return {"proc/stat": f"cpu 1 2 3 4\ncpu0 {used} 0 0 900000 0 0 0 {lost} 0 0\n"}
 
     def facts(self) -> Facts:
         folder = self.root / "models"
@@ -233,7 +233,7 @@ def test_a_healthy_computer_has_no_cause(computer: Computer) -> None:
     assert found.causes == () and not found.slow
     assert found.verdict.code == "slow.well"
     assert found.expected and f"{found.expected:.1f}" in str(found.verdict)
-    assert str(found.where) == "The processor computes it."
+    assert str(found.where) == "The processor computes the model."
 
 
 @pytest.mark.parametrize(("name", "layer", "inject"), INJECTED, ids=[name for name, _, _ in INJECTED])
@@ -247,13 +247,23 @@ def test_the_injected_cause_is_named_first(
     assert found.causes[0].gain >= 1.1
 
 
+def test_several_cards_are_not_called_by_the_first(computer: Computer) -> None:
+    computer.listed = {"nvml": (SEEN,), "ggml": (CARD, replace(CARD, id="0000:02:00.0"))}
+    computer.built = wire.Built(("CUDA",))
+    parts = (CardPart("CUDA0", 1 << 30), CardPart("CUDA1", 1 << 30))
+    computer.local = {"gpu_layers": 999, "mapped_bytes": 0, "flash_attention": True, "cards": parts}
+    assert str(slowness.diagnose(computer.facts()).where) == "The graphics cards compute the model."
+    computer.local["gpu_layers"] = 12
+    assert str(slowness.diagnose(computer.facts()).where).startswith("The graphics cards compute 12 of ")
+
+
 def test_a_card_that_computes_everything_is_no_cause(computer: Computer) -> None:
     computer.listed = {"nvml": (SEEN,), "ggml": (CARD,)}
     computer.built = wire.Built(("CUDA",))
     computer.local = {"gpu_layers": 999, "mapped_bytes": 0, "flash_attention": True}
     found = slowness.diagnose(computer.facts())
     assert found.causes == ()
-    assert str(found.where) == f"{CARD.name} computes it."
+    assert str(found.where) == f"{CARD.name} computes the model."
 
 
 @pytest.mark.parametrize(
@@ -268,6 +278,24 @@ def test_graphics_inside_the_processor_is_not_blamed(computer: Computer, seen: G
     facts = computer.facts()
     machine = replace(facts.machine, unused_gpus=(seen,))
     assert slowness.diagnose(replace(facts, machine=machine)).causes == ()
+
+
+def test_what_is_expected_follows_from_how_the_model_is_loaded(
+    computer: Computer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def expected(**local: Any) -> float:
+        computer.local = local
+        return slowness.diagnose(computer.facts()).expected or 0.0
+
+    computer.stats = replace(FINE, context_used=6000)
+    assert expected(kv_type="q8_0") < expected(kv_type="k_q8_0") < expected(kv_type="f16")
+    path = tmp_path_factory.mktemp("experts") / "a.gguf"
+    computer.shape = shape_of(read_header(gguf_shapes.write(path, gguf_shapes.PLANS["Qwen3-30B-A3B"], vocab=2000)))
+    computer.listed, layers = {"nvml": (), "ggml": (CARD,)}, computer.shape.layers + 1
+    whole, some, all_ = (expected(gpu_layers=layers, experts_on_cpu=kept) for kept in (0, 20, layers - 1))
+    assert whole > 1.5 * some > 1.5 * all_
+    # a file may count its layers differently than the catalogue does
+    assert expected(gpu_layers=layers - 1, layers=layers - 1) == whole
 
 
 def test_what_nothing_explains_is_said_so(computer: Computer) -> None:

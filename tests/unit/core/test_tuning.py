@@ -206,6 +206,9 @@ def test_a_load_takes_what_was_measured_where_it_leaves_the_choice() -> None:
     assert filled(request, result(ON, threads=3)) == quiet
     crowded = filled(request, replace(result(ON, threads=3), share=0.5))  # the threads of others were in it
     assert crowded == replace(quiet, most_threads=None, most_read_threads=None)
+    for rows, asked, given in ((4, None, 4), (None, None, None), (4, 16, 16)):
+        found = replace(result(ON), batch_rows=rows)
+        assert filled(replace(request, batch_rows=asked), found).batch_rows == given
     both = filled(request, result(KEYS))
     assert (both.flash_attention, both.kv_type) == ("off", "k_q8_0")
 

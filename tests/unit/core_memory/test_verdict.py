@@ -9,11 +9,11 @@ import pytest
 from msgspec import structs
 
 from qwen_desktop.core import memory, placement, speed
-from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.fit import SLOW, Verdict, fit, usual_day
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Gpu, Machine, Memory
 from qwen_desktop.core.memory import Correction, Use
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.shape import Shape, shape_of
 from tests import gguf_shapes
 
@@ -251,8 +251,7 @@ def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None
         "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
         "streams": 2, "experts_on_cpu": 40, "read_threads": 1,
     }  # fmt: skip
-    options = set(LoadRequest.__struct_fields__) - {"path", "template", "priority"}  # which counts beside others only
-    assert set(others) == options
+    assert set(others) == {*LoadOptions.__struct_fields__, "read_threads"}
     for name, value in others.items():
         shape = shapes["Qwen3-30B-A3B" if name == "experts_on_cpu" else "Qwen3-8B"]
         here = machine(40, *{"gpu_layers": [card(7)], "experts_on_cpu": [card(24)]}.get(name, []))

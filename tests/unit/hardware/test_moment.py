@@ -23,8 +23,8 @@ def at(root: Path, stat: str, used: float = 0.0) -> Counters:
 
 
 def test_others_are_what_we_did_not_use(tmp_path: Path) -> None:
-    first = at(tmp_path, "cpu 1000 0 500 9000 100 10 10 50 0 0\n", used=4.0)
-    second = at(tmp_path, "cpu 1250 50 600 9500 150 10 10 80 0 0\n", used=6.5)._replace(at=first.at + 2.0)
+    first = at(tmp_path, "cpu\ncpu0 1000 0 500 9000 100 10 10 50 0 0\n", used=4.0)
+    second = at(tmp_path, "cpu\ncpu0 1250 50 600 9500 150 10 10 80 0 0\n", used=6.5)._replace(at=first.at + 2.0)
     found = moment.between(first, second)
     assert found.others == pytest.approx((2.5 + 0.5 + 1.0 - 2.5) / 2)
     assert found.stolen == pytest.approx(0.15)
@@ -32,8 +32,8 @@ def test_others_are_what_we_did_not_use(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_has_ended_is_not_counted_against_others(tmp_path: Path) -> None:
-    first = at(tmp_path, "cpu 1000 0 0 9000 0 0 0 0\n", used=50.0)
-    second = at(tmp_path, "cpu 1100 0 0 9000 0 0 0 0\n", used=2.0)._replace(at=first.at + 1.0)
+    first = at(tmp_path, "cpu\ncpu0 1000 0 0 9000 0 0 0 0\n", used=50.0)
+    second = at(tmp_path, "cpu\ncpu0 1100 0 0 9000 0 0 0 0\n", used=2.0)._replace(at=first.at + 1.0)
     assert moment.between(first, second).others == pytest.approx(1.0)
 
 
@@ -61,7 +61,7 @@ def test_nothing_to_read_is_nothing_known(tmp_path: Path) -> None:
 
 def test_rubbish_never_raises(tmp_path: Path) -> None:
     dice = random.Random(5)
-    words = ("cpu", "-1", "9" * 40, "x", "", "\x00", "cpu cpu", "1.5", "pswpin", "low-power", "4", "\n")
+    words = ("cpu", "cpu0", "cpu1 5", "-1", "9" * 40, "x", "", "\x00", "cpu cpu", "1.5", "pswpin", "low-power", "\n")
     places = (
         "proc/stat", "proc/vmstat", "sys/firmware/acpi/platform_profile", "sys/devices/system/cpu/online",
         "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq",
