@@ -22,6 +22,7 @@ from qwen_desktop.engine.job import Job
 from qwen_desktop.engine.llama_context import Context, ContextError, Piece, Sequence
 
 if TYPE_CHECKING:
+    from qwen_desktop.engine.generation import Generation
     from qwen_desktop.engine.session import Session
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Batch:
         self._began = time.monotonic()
         self._own: Context | None = None
         self._made = False
+        self._lone = False  # there was one request only
         self._shared: tuple[int, ...] = ()  # what all prompts begin with: in the last sequence
         self._sharing: set[Sequence] = set()
         self.waiting: deque[Job] = deque()
@@ -58,7 +60,9 @@ class Batch:
 
     @property
     def context(self) -> Context:
-        """Where it is computed."""
+        """Where it is computed next."""
+        if self._own is None and self.jobs and self.jobs[0].made.sequence is not None:
+            return self.jobs[0].made.sequence.context
         return self._own or self._session.context
 
     def close(self) -> None:
@@ -76,11 +80,13 @@ class Batch:
             time.sleep(0.002)
             return
         self._build(width)
-        if self.waiting and self._own is not None and self.waiting[0].made.needs > self._own.size:
-            if self.jobs:
-                return
-            self.close()  # it is larger than any that was known: a larger context
-        if not self._made:
+        if self._own is not None:
+            self._let_go(self._own)
+            if self.waiting and self.waiting[0].made.needs > self._own.size:
+                if self.jobs:
+                    return
+                self.close()  # it is larger than any that was known: a larger context
+        if not self._made or (self._lone and not self.jobs and len(self.waiting) > 1):
             self._make(width)
         if self._own is None:
             self._fill_one()
@@ -100,7 +106,10 @@ class Batch:
         for job in self.jobs:
             self._share(context, job)
         while self._free(context) < len(self.jobs) and len(self.jobs) > 1:
-            self._send_back(self.jobs[-1])
+            self._send_back(context, self.jobs[-1])
+        if self._free(context) < 1 and not self._sharing:  # the last one began differently
+            base.forget()
+            self._shared = ()
         room = min(context.shape.chunk, self._free(context))
         steps: list[Step] = []
         for job in self.jobs:
@@ -128,7 +137,7 @@ class Batch:
         made = [job.made for job in self.waiting if job.generation is not None]
         if not made:
             return
-        self._made = True
+        self._made, self._lone = True, len(made) < 2
         self._shared = _beginning([generation.tokens for generation in made])
         own = sorted((each.needs - len(self._shared) for each in made), reverse=True)
         least = len(self._shared) + sum(own[:2])
@@ -147,14 +156,22 @@ class Batch:
         """Give a request a sequence, if there are cells for it."""
         generation = job.made
         ahead = min(generation.needs - len(generation.prompt.tokens), _AHEAD)
-        if self.jobs and self._free(context) < len(generation.tokens) + ahead:
+        base = len(self._shared) - len(context.sequences[-1].tokens)
+        promised = base + sum(self._wants(other.made) for other in self.jobs)
+        if self.jobs and self._free(context) < promised + self._wants(generation) + ahead:
             return False
         taken = {other.made.sequence for other in self.jobs}
-        sequence = next(each for each in context.sequences[:-1] if each not in taken)
-        sequence.forget()
-        self._sharing.discard(sequence)
-        generation.start(sequence)
+        generation.start(next(each for each in context.sequences[:-1] if each not in taken))
         return True
+
+    def _wants(self, generation: Generation) -> int:
+        """How many cells its tokens still take."""
+        held = len(generation.sequence.tokens) if generation.sequence is not None else 0
+        return len(generation.tokens) - (held or (len(self._shared) if self._shares(generation) else 0))
+
+    def _shares(self, generation: Generation) -> bool:
+        """Whether it begins with what all begin with."""
+        return tuple(generation.tokens[: len(self._shared)]) == self._shared
 
     def _share(self, context: Context, job: Job) -> None:
         """Give a request that has not begun to read what all begin with."""
@@ -162,7 +179,7 @@ class Batch:
         sequence = generation.sequence
         if not length or sequence is None or sequence.tokens:
             return
-        if tuple(generation.tokens[:length]) == self._shared:
+        if self._shares(generation):
             context.share(context.sequences[-1], (sequence,))
             self._sharing.add(sequence)
             generation.start(sequence)
@@ -172,9 +189,9 @@ class Batch:
         if not self.jobs and self.waiting:
             self.jobs.append(self.waiting.popleft())
         for job in self.jobs:
-            sequence = job.made.sequence
-            if sequence is None or sequence.holder is not job.made:
+            if job.made.sequence is None:
                 self._session.place(job.made, ())
+            self._session.move(job.made, ())
 
     # Cells -----------------------------------------------------------------------------------------------------------
 
@@ -184,13 +201,19 @@ class Batch:
         used = sum(len(sequence.tokens) for sequence in context.sequences) - shared * len(self._sharing)
         return context.size - used
 
-    def _send_back(self, job: Job) -> None:
+    def _let_go(self, context: Context) -> None:
+        """Free the cells of those whose answers have ended."""
+        held = {job.made.sequence for job in self.jobs}
+        for sequence in context.sequences[:-1]:
+            if sequence not in held:
+                sequence.forget()
+                self._sharing.discard(sequence)
+
+    def _send_back(self, context: Context, job: Job) -> None:
         """Take a request's cells away; what it has said stays, and is read again later."""
         self.jobs.remove(job)
-        sequence, job.made.sequence = job.made.sequence, None
-        if sequence is not None:
-            sequence.forget()
-            self._sharing.discard(sequence)
+        job.made.sequence = None
+        self._let_go(context)
         self.waiting.appendleft(job)
 
 

@@ -132,7 +132,7 @@ class Generation:
         """Go on in ``sequence``, with what it remembers of this. What it remembers else is forgotten."""
         self.sequence = sequence
         again = self.request.again if not self._written else None
-        if again is not None and sum(kept * times for _, kept, times in again.read) == len(self.tokens):
+        if again is not None:
             sequence.forget()
             self._replay = replay(self._in_sequence, self.tokens, again.read)
         at = sequence.reuse(self.tokens)
@@ -252,8 +252,8 @@ class Generation:
         if self.reason is not None:
             return
         self.reason = reason
-        if self.sequence is not None and self._written:
-            self.exact = self.sequence.alone and self._single_steps()
+        if self._written:
+            self.exact = self.sequence is not None and self.sequence.alone and self._single_steps()
         self._stream.finish()
         self._flush()
 

@@ -63,7 +63,7 @@ def give(sequence: Sequence, state: bytes) -> bool:
     """Give a taken state to a sequence, which is empty; False when its context does not take it."""
     context = sequence.context
     at = _values_at(state) if state else 0
-    if not at:
+    if not at or not context.pointer:  # it has lost its memory
         return False
     if bool(NUMBERS.unpack_from(state, at)[0]) == context.flash:
         state = turned(state)

@@ -191,14 +191,18 @@ class Context:
         answers at once."""
         write, read = write or self.threads, read or self.read_threads
         if (write, read) != (self.threads, self.read_threads):
-            api.llama_set_n_threads(self.pointer, write, read)
+            if self.pointer:
+                api.llama_set_n_threads(self.pointer, write, read)
             self.threads, self.read_threads = write, read
 
     def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
         """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
 
-        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``.
+        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``, and
+        ``ContextError`` when it has lost its memory (``resize``) and cannot have it again.
         """
+        if not self.pointer:
+            self._make(self.shape)
         at = 0
         rows: list[int] = []
         for sequence, tokens, wanted in pieces:
@@ -217,7 +221,8 @@ class Context:
             if code == 2 or self.flag.is_set:
                 raise AbortedError
             raise DecodeError(code)
-        alone, threads = len(pieces) == 1, self.threads if at == 1 else self.read_threads
+        # among the cells of others sums have another order
+        alone, threads = len(pieces) == 1 and not self.shape.unified, self.threads if at == 1 else self.read_threads
         for sequence, tokens, _ in pieces:
             sequence.took(tokens, alone=alone, threads=threads, flash=self.flash)
         return tuple(rows)
@@ -238,7 +243,7 @@ class Context:
         nothing has changed."""
         if length and self.model.recurrent:
             return False
-        if not api.llama_memory_seq_rm(self._memory, sequence.number, length, -1):
+        if self.pointer and not api.llama_memory_seq_rm(self._memory, sequence.number, length, -1):
             return False
         sequence.dropped(length)
         return True
@@ -263,7 +268,8 @@ class Context:
         """Have ``streams`` sequences; what they hold stays, where its form is known.
 
         The context is made anew, so nothing may be left to choose from the last evaluation. Raises ``ContextError``
-        when there is no memory for it: then all is as before, and when even that cannot be had any more, it is closed.
+        when there is no memory for it: then all is as before. When even that cannot be had any more, it is closed and
+        has forgotten everything, until ``evaluate`` makes it again.
         """
         kept = self.sequences[:streams]
         for sequence in self.sequences[streams:]:
@@ -278,10 +284,9 @@ class Context:
             self._make(before)
             raise
         finally:
-            if self.pointer:
-                for sequence, state in zip(kept, states, strict=True):
-                    if sequence.tokens and not kv_state.give(sequence, state):
-                        sequence.forget()
+            for sequence, state in zip(kept, states, strict=True):
+                if sequence.tokens and not (self.pointer and kv_state.give(sequence, state)):
+                    sequence.forget()
 
     def _make(self, shape: ContextShape) -> None:
         params = api.llama_context_default_params()
@@ -351,14 +356,23 @@ class Context:
 def replay(where: Callable[[], Sequence], prompt: Items[int], steps: Iterable[tuple[int, int, int]]) -> Iterator[Piece]:
     """Pieces that evaluate ``prompt`` in the given steps (``Sequence.steps``), to be evaluated one by one in the
     sequence that ``where`` gives. Of a step that was kept in part only, the rest is made up, since what follows a token
-    does not change it, and is cut off again before the next piece is asked for."""
+    does not change it, and is cut off again before the next piece is asked for. Ends early where the sequence has been
+    lost meanwhile, or cannot take such a step: the recipe may come from a context with larger chunks."""
     at = 0
     for size, kept, times in steps:
         for _ in range(times):
-            part = list(prompt[at : at + kept])
-            yield Piece(where(), part + part[-1:] * (size - kept), at + kept == len(prompt))
-            at += kept
-            if kept < size:
-                sequence = where()
+            sequence, end = where(), at + kept
+            context, part = sequence.context, size > kept
+            if not 0 < kept <= size <= context.shape.chunk or at + size > context.size or end > len(prompt):
+                return
+            if part and (context.model.recurrent or end == len(prompt)):
+                return
+            tokens = list(prompt[at:end])
+            yield Piece(sequence, tokens + tokens[-1:] * (size - kept), end == len(prompt))
+            sequence = where()
+            if len(sequence.tokens) != at + size:
+                return
+            at = end
+            if part:
                 sequence.context.cut(sequence, at)
                 sequence.steps[-1] = [size, kept, 1]

@@ -21,7 +21,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.batch import Batch, Step
 from qwen_desktop.engine.gate import Gate
 from qwen_desktop.engine.job import Call, Job
-from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError
+from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
@@ -82,24 +82,37 @@ class Scheduler:
         job = Job(request, call, arrived)
         if request.batch and request.again is None:
             if request.batch not in self._batches:
+                for name in [name for name, each in self._batches.items() if not each.busy]:
+                    self._batches.pop(name).close()  # the new one may want its memory
                 self._batches[request.batch] = Batch(self._session)
             self._batches[request.batch].waiting.append(job)
         else:
             self._waiting.append(job)
 
     def step(self) -> None:
-        """Do one piece of work."""
+        """Do one piece of work. Does not raise: a mistake of ours costs the answers that were being made, no more."""
+        try:
+            self._step()
+        except Exception as error:
+            jobs = [*self._jobs, *(job for each in self._batches.values() for job in (*each.jobs, *each.waiting))]
+            self._jobs.clear()
+            self.rest()
+            for job in jobs:
+                if job.generation is not None and job.generation.sequence is not None:
+                    job.generation.sequence.forget()
+                job.fail(error)
+
+    def _step(self) -> None:
         self._admit()
-        self._end_cancelled(self._jobs)
-        jobs = self._placed(self._next()) if self._jobs else []
-        if jobs and jobs[0].made.sequence is not None:
-            talks: list[Step] = [(job, job.made.next_piece()) for job in jobs]
-            self._work(jobs[0].made.sequence.context, talks, self._jobs, gives_way=False)
+        for jobs in (self._jobs, *(jobs for each in self._batches.values() for jobs in (each.waiting, each.jobs))):
+            self._end_cancelled(jobs)
+        ready = self._placed(self._next()) if self._jobs else []
+        if ready and ready[0].made.sequence is not None:
+            talks: list[Step] = [(job, job.made.next_piece()) for job in ready]
+            self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
             return
         for each in self._batches.values():
-            self._end_cancelled(each.waiting)
-            self._end_cancelled(each.jobs)
             if each.busy:
                 each.fill()
                 steps = each.next()
@@ -171,21 +184,22 @@ class Scheduler:
                 rows = context.evaluate([piece for _, piece in steps])
         except AbortedError:
             return  # it has not happened: who was cancelled ends, the others do it again
-        except DecodeError as error:
-            log.warning("decode.failed code=%d", error.code)
-            for job, _ in steps:
-                if job is not None:
-                    self._drop(job, among, _stuck(details=f"llama_decode {error.code}"))
+        except (DecodeError, ContextError) as error:
+            log.warning("decode.failed %s", error or "memory")
+            # what all begin with is nobody's alone
+            for each in [job for job, _ in steps if job is not None] or list(among):
+                self._drop(each, among, _stuck(details=str(error) or "memory"))
             return
         finally:
             self._gate.close()
         seconds = time.monotonic() - began
         self._spent[reading] += seconds
+        tokens = sum(len(piece.tokens) for _, piece in steps)
         for (job, piece), row in zip(steps, rows, strict=True):
             if job is None:
                 continue
             try:
-                job.made.evaluated(context, piece, row, seconds / len(steps))
+                job.made.evaluated(context, piece, row, seconds * len(piece.tokens) / tokens)
             except Exception as error:  # of this answer alone
                 self._drop(job, among, error)
                 continue

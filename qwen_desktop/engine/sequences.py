@@ -67,6 +67,8 @@ class Sequences:
             own = self._beginning(generation, taken) or self._unmissed(taken) or own
         if own is None:
             return False
+        if own.context is self._first and self._passed(generation, own) and self._unmissed(taken) is None:
+            return False  # else it would be sent away from there with each step
         if not own.tokens:
             self._copy_beginning(tokens, own)
         self._take(own, generation)
@@ -95,6 +97,7 @@ class Sequences:
         return len(generation.tokens) > self._border
 
     def _take(self, sequence: Sequence, generation: Generation) -> None:
+        _release(sequence)
         self._uses += 1
         sequence.key, sequence.used, sequence.holder = generation.request.cache_key, self._uses, generation
 
@@ -133,6 +136,7 @@ class Sequences:
 
     def _go_over(self, sequence: Sequence, to: Sequence) -> None:
         """Have ``to`` hold what ``sequence`` does, which is empty then."""
+        _release(to)
         to.forget()
         if kv_state.copy(sequence, to):
             to.key, to.used, to.holder = sequence.key, sequence.used, sequence.holder
@@ -165,3 +169,10 @@ class Sequences:
         common = source.common(tokens)
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
+
+
+def _release(sequence: Sequence) -> None:
+    """Another one takes it: of an answer to a batch, say, which goes on elsewhere."""
+    holder = sequence.holder
+    if isinstance(holder, Generation) and holder.sequence is sequence:
+        holder.sequence = None

@@ -7,6 +7,7 @@ process ends as soon as its stdin closes.
 
 from __future__ import annotations
 
+import logging
 import queue
 import sys
 import threading
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from qwen_desktop.engine.tuning import Tuner
     from qwen_desktop.hardware.memory import Resident
 
+log = logging.getLogger(__name__)
+
 # fmt: off
 #: An answer was asked for before a model is loaded.
 no_model = Failure(
@@ -50,7 +53,12 @@ class About(Struct, frozen=True):
 
 def main() -> int:
     """Run until stdin closes."""
-    Worker(worker_pipes()).run()
+    pipes = worker_pipes()
+    try:
+        Worker(pipes).run()
+    except BaseException:
+        log.exception("worker.failed")
+        pipes.end(1)  # for the app to see: nobody would be answered any more
     return 0
 
 

@@ -15,7 +15,7 @@ from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, Loa
 from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, thinking_text, visible_text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from tests import gguf_files
+from tests import gguf_files, gguf_shapes
 
 
 class Files:
@@ -38,6 +38,14 @@ class Files:
     def small(self) -> str:
         """Qwen3 with 600 tokens: loads in a moment; its greedy answers never end by themselves."""
         return self.get("qwen3-small", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS)
+
+    def hybrid(self) -> str:
+        """Qwen3.5 with 600 tokens: most layers have a recurrent state, which cannot go back a part of the way."""
+        path = self.folder / "qwen35-small.gguf"
+        if not path.exists():
+            sizes = {"groups": 2, "ranks": 4, "state": 32, "vocab": 600, "tied": False}
+            gguf_shapes.write(path, gguf_shapes.Plan("qwen35", 4, 128, 4, 2, 32, 256, **sizes), weights=True)
+        return str(path)
 
     def long(self) -> str:
         """The full vocabulary and a long context; its greedy answers never end by themselves."""

@@ -1,0 +1,146 @@
+"""What ends the process or corrupts silently in llama.cpp's interface, and that nothing of it is ever reached."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qwen_desktop
+from qwen_desktop.engine import generation, kv_state
+from qwen_desktop.engine.bindings import api
+from qwen_desktop.engine.llama import set_fields
+from qwen_desktop.engine.llama_context import AbortedError, Piece
+from qwen_desktop.engine.llama_sampler import Sampler
+
+from .conftest import Files
+from .in_process import Call, Steps, context, logits
+from .talk import ask
+
+
+class Watched:
+    """Looks at all that llama.cpp is asked for, before it is."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._decode, self._share = api.llama_decode, api.llama_memory_seq_cp
+        self.decoded = 0
+        self.samplers: list[Sampler] = []
+        patch.setattr(api, "llama_decode", self.decode)
+        patch.setattr(api, "llama_memory_seq_cp", self.share)
+        patch.setattr(generation, "Sampler", self.sampler)
+
+    def decode(self, pointer: Any, batch: Any) -> int:
+        """Neither more tokens than a batch has, nor more outputs than there are sequences, and none of a sequence twice
+        apart: each of these ends the process."""
+        count = batch.n_tokens
+        assert 0 < count <= min(api.llama_n_batch(pointer), api.llama_n_ubatch(pointer))
+        owners = [batch.seq_id[row][0] for row in range(count)]
+        assert all(0 <= owner < api.llama_n_seq_max(pointer) for owner in owners)
+        assert all(batch.n_seq_id[row] == 1 for row in range(count))
+        runs = [owner for row, owner in enumerate(owners) if not row or owners[row - 1] != owner]
+        assert len(runs) == len(set(runs))
+        assert sum(bool(batch.logits[row]) for row in range(count)) <= len(runs)
+        for row in range(1, count):
+            assert owners[row] != owners[row - 1] or batch.pos[row] == batch.pos[row - 1] + 1
+        self.decoded += 1
+        return int(self._decode(pointer, batch))
+
+    def share(self, memory: Any, source: int, to: int, begin: int, end: int) -> None:
+        assert (begin, end) == (0, -1)  # partial copies between streams end the process
+        self._share(memory, source, to, begin, end)
+
+    def sampler(self, *how: Any) -> Sampler:
+        self.samplers.append(Sampler(*how))
+        return self.samplers[-1]
+
+
+@pytest.mark.parametrize("seed", (0, 1, 2, 6, 14, 37, 45))
+def test_no_schedule_asks_llama_cpp_for_what_ends_the_process(
+    files: Files, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Conversations, batches, stops and answers that are made again; every sampler is freed in the end."""
+    dice = random.Random(seed)
+    watched = Watched(monkeypatch)
+    memory = {"streams": dice.choice((1, 3)), "cells": dice.choice((300, 5000)), "border": dice.choice((0, 80))}
+    path = files.hybrid() if seed % 3 == 2 else files.small()
+    steps = Steps(path, **memory, size=400, chunk=dice.choice((8, 32)))
+    steps.session.batch_width = dice.choice((2, 4, 16))
+    try:
+        recipes = [None, steps.answer(ask("before " * 9, max_tokens=5)).recipe]
+        calls: list[Call] = []
+        for _ in range(30):
+            words = "same words " * dice.choice((0, 20)) + "x " * dice.randrange(60)
+            batch, again = dice.choice(("", "a", "a", "b")), dice.choice((*recipes, None, None))
+            calls.append(steps.ask(ask(words, max_tokens=dice.randrange(1, 30), batch=batch, again=again)))
+            for _ in range(dice.randrange(4)):
+                steps.scheduler.step()
+            if dice.random() < 0.2:
+                dice.choice(calls).cancelled = True
+            if dice.random() < 0.1:
+                steps.session.idle()
+        steps.run()
+        assert all(call.result is not None or "is empty" in str(call.error) for call in calls)
+        assert watched.decoded > 30 and len(watched.samplers) > 20
+        assert not any(sampler.pointer for sampler in watched.samplers)
+    finally:
+        steps.close()
+
+
+def test_more_tokens_than_a_batch_has_do_not_reach_llama_cpp(files: Files) -> None:
+    made = context(files.small(), chunk=8)
+    try:
+        with pytest.raises(ValueError):
+            made.evaluate((Piece(made.sequences[0], [300] * 9),))
+        assert not made.sequences[0].tokens
+        made.evaluate((Piece(made.sequences[0], [300] * 8),))
+    finally:
+        made.close()
+
+
+def test_a_recurrent_state_goes_back_to_nothing_or_not_at_all(files: Files) -> None:
+    """llama.cpp says that it went back a part of the way, and computes something else."""
+    made = context(files.hybrid(), streams=2, chunk=16)
+    try:
+        first, second = made.sequences
+        prompt = [300 + index for index in range(50)]
+        made.read(first, prompt)
+        wanted = logits(made)
+        assert not made.cut(first, 20) and len(first.tokens) == 50
+        assert not kv_state.copy(first, second, 20) and not second.tokens
+        assert first.reuse([*prompt[:20], 1, 2, 3]) == 0 and not first.tokens
+        made.read(first, prompt[:40])
+        made.flag.set()
+        with pytest.raises(AbortedError):
+            made.evaluate((Piece(first, prompt[40:48]),))
+        made.flag.clear()
+        assert not first.tokens  # it may have been half-way
+        made.read(first, prompt)
+        assert logits(made) == wanted
+    finally:
+        made.close()
+
+
+def test_a_field_that_is_not_there_is_not_set() -> None:
+    """ctypes takes any name and does nothing with it."""
+    with pytest.raises((AttributeError, ValueError)):
+        set_fields(api.llama_context_default_params(), n_contexts=1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "llama_sampler_init_grammar",  # dies of any token that it does not allow
+        "json_schema_to_gbnf",  # ignores half of the schema
+        "STATE_SEQ_FLAGS",  # throws outside of the library's own try; takes a recurrent state without its attention
+        "state_seq_load_file",  # takes damaged files
+        "n_rs_seq",  # says that it went back, wrongly
+        "load_mtp",  # a context for it aborts where there is none
+        "threadpool",  # does nothing in this build
+    ],
+)
+def test_what_cannot_be_trusted_is_not_used(name: str) -> None:
+    folder = Path(qwen_desktop.__file__).parent / "engine"
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
+    assert len(texts) > 30 and not any(name in text for text in texts)
