@@ -102,8 +102,8 @@ class Sequences:
         sequence.key, sequence.used, sequence.holder = generation.request.cache_key, self._uses, generation
 
     def _beginning(self, generation: Generation, taken: Collection[Sequence | None]) -> Sequence | None:
-        """The small context's sequence for a conversation that begins, emptied; what it holds is kept where nobody
-        else has to go for it."""
+        """The small context's sequence for a conversation that begins, emptied; what it holds is kept where there is a
+        place for it: it is sooner read again than another stream is made."""
         again = generation.request.again
         if again is not None and not 0 < again.flash_tokens <= self._border:
             return None
@@ -143,15 +143,17 @@ class Sequences:
         sequence.forget()
 
     def _unmissed(self, taken: Collection[Sequence | None]) -> Sequence | None:
-        """A sequence of the large context that nobody has: an empty one, or the one that was used least recently."""
+        """A sequence of the large context that nobody has: an empty one, a further one where the memory has room, or the
+        one that was used least recently."""
         free = [each for each in self.context.sequences if each not in taken]
-        return self._empty(taken) or min(free, key=lambda each: each.used, default=None)
+        return self._empty(taken) or self._further() or min(free, key=lambda each: each.used, default=None)
 
     def _empty(self, taken: Collection[Sequence | None]) -> Sequence | None:
-        """An empty sequence of the large context, a further one where the memory has room for it."""
-        found = next((each for each in self.context.sequences if each not in taken and not each.tokens), None)
-        if found is not None:
-            return found
+        """An empty sequence of the large context."""
+        return next((each for each in self.context.sequences if each not in taken and not each.tokens), None)
+
+    def _further(self) -> Sequence | None:
+        """One more sequence of the large context, where the memory has room for it."""
         streams = len(self.context.sequences)
         if self._streams() <= streams:
             return None

@@ -282,7 +282,7 @@ def _letters(text: str) -> str:
 def test_what_is_lost_in_the_middle_of_an_answer_is_said_once(files: Files, kind: str, seed: int) -> None:
     """Cells that are taken away at any moment: in a thought, in the sentence that closes it, in the answer."""
     never = {**gguf_files.NEVER_ENDS, "</think>": 0.0}
-    path = files.get("thinks", vocab=600, tied=False, prefer=never, template=_OPENED)
+    path = files.get("thinks-opened", vocab=600, tied=False, prefer=never, template=_OPENED)
     how: dict[str, Any] = {
         "budget": {"thinking_budget": 15, "max_tokens": 60},
         "guard": {"thinking_budget": 40, "loop_guard": True, "max_tokens": 90},
