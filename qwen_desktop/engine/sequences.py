@@ -143,7 +143,7 @@ class Sequences:
         sequence.forget()
 
     def _unmissed(self, taken: Collection[Sequence | None]) -> Sequence | None:
-        """A sequence of the large context that nobody has: an empty one, a further one where the memory has room, or the
+        """A sequence of the large context that nobody has: an empty one, a further one where there is memory, or the
         one that was used least recently."""
         free = [each for each in self.context.sequences if each not in taken]
         return self._empty(taken) or self._further() or min(free, key=lambda each: each.used, default=None)
