@@ -245,6 +245,9 @@ def choose(
     fit = [
         one for one in sorted(measured, key=_order) if allowed(trials, *one, cores=cores, depth=depth, begins=begins)
     ]
+    if begins and not short:  # 8-bit keys cannot begin another way, and memory is no reason for them
+        plain = [one for one in fit if one[0] == PLAIN_WAY and flash_until(trials, one[1], depth)]
+        fit = [one for one in fit if one[0].kv_type == "f16"] if plain else fit
     if not fit:
         return own, own_threads, own_threads, _rows(trials)
     slowest = min((trial.tokens_per_s for trial in here if trial.work == "read"), default=float("inf"))

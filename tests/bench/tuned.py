@@ -1,6 +1,6 @@
 """What tuning gains: the tuned settings against llama.cpp's defaults, at several depths, writing and reading.
 
-Writes the random-weight model of ``tests.bench.decode`` (or takes ``--model``), tunes it as the app does, then times
+Writes the random-weight model of ``random_model`` (or takes ``--model``), tunes it as the app does, then times
 both ways on the same weights in turns: llama.cpp's defaults (flash attention, all cores, a 16-bit cache) and what was
 chosen. Depths are made up, so that a run takes a minute or two. The best of all turns counts. Run it on a quiet
 machine (it says how much of the processors it got)::
@@ -19,8 +19,6 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench.decode import cache_folder, write_model
-
 from qwen_desktop.core import memory
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.placement import Placement
@@ -28,6 +26,7 @@ from qwen_desktop.core.tuning import DEFAULT_WAY, TuneRequest, Tuning, Way
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.timed import Timed
 from qwen_desktop.engine.tuning import Tuner
+from tests.bench.random_model import cache_folder, write_model
 
 DEEP, DEEP_TARGET, TARGET = 4096, 1.5, 0.97
 #: Tokens written, and read, in one turn.
@@ -66,7 +65,7 @@ def tuned(model: Model, seconds: float) -> Tuning:
     result = Tuner().run(
         model, TuneRequest(depth=DEEP, seconds=seconds), gpu=False, stop=Flag(), progress=lambda _part: None
     )
-    on_off = "on" if result.flash_attention else "off"
+    on_off = "on" if result.flash_attention else f"for the first {result.flash_until} tokens"
     print(
         f"tuned in {result.seconds:.1f} s: flash attention {on_off}, {result.kv_type}, {result.threads} threads to "
         f"write, {result.read_threads} to read, batches of {result.batch_rows}; {result.share:.0%} of the processors, "
@@ -90,18 +89,20 @@ def main() -> int:
     theirs = Side(model, DEFAULT_WAY, result.cores, result.cores, size=size)
     ours = Side(model, result.way, result.threads, result.read_threads, size=size)
     busy, began = time.process_time(), time.perf_counter()
-    for depth in args.depth:
-        for side in (theirs, ours):
+    begins = Side(model, DEFAULT_WAY, result.threads, result.read_threads, size=size)
+    sides = {depth: begins if depth < result.flash_until else ours for depth in args.depth}
+    for depth, mine in sides.items():
+        for side in (theirs, mine):
             side.fill(depth)
         for turn in range(args.turns):
-            for side in (theirs, ours) if turn % 2 else (ours, theirs):
+            for side in (theirs, mine) if turn % 2 else (mine, theirs):
                 side.turn(depth)
     share = (time.process_time() - busy) / ((time.perf_counter() - began) * result.cores)
     print(f"{'':24}{'llama.cpp':>12}{'tuned':>12}{'ratio':>8}")
     ok = True
     for work in ("write", "read"):
         for depth in args.depth:
-            a, b = theirs.best[work, depth], ours.best[work, depth]
+            a, b = theirs.best[work, depth], sides[depth].best[work, depth]
             ok = ok and (work == "read" or b / a >= (DEEP_TARGET if depth >= DEEP else TARGET))
             print(f"{work + ' at ' + str(depth):24}{a:>12.2f}{b:>12.2f}{b / a:>8.2f}")
     print(f"got {share:.0%} of {result.cores} cores; verdict (writing): {'ok' if ok else 'too slow'}")

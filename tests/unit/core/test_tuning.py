@@ -97,6 +97,14 @@ def test_a_slower_beginning_goes_the_other_way() -> None:
     assert filled(LoadRequest("m", flash_attention="off"), tuned).flash_until == 0
 
 
+def test_keys_in_eight_bits_do_not_cost_the_faster_beginning() -> None:
+    trials = [*written(OFF, 2, 30.0, 18.0), *written(ON, 2, 40.0, 9.0), *written(KEYS, 2, 30.0, 20.0)]
+    common = {"own": OFF, "own_threads": 2, "cores": 2, "depth": DEPTH}
+    assert choose(trials, **common, begins=True)[0] == OFF  # type: ignore[arg-type]
+    assert choose(trials, **common, begins=True, short=True)[0] == KEYS  # type: ignore[arg-type]
+    assert choose(trials, **common)[0] == KEYS  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("off", "on"),
     [
