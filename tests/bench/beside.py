@@ -28,7 +28,7 @@ from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.hardware import cpu
 from qwen_desktop.process.spawn import worker_command
-from tests.bench import decode
+from tests.bench import random_model
 
 NEAR = 0.95
 DOWN_S, UP_S = 1.0, 5.0
@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--words", type=int, default=400, help="of the prompts that are read")
     parser.add_argument("--tokens", type=int, default=96, help="of the answers that are written")
     args = parser.parse_args()
-    model = args.model or decode.write_model(decode.cache_folder(), None)
+    model = args.model or random_model.write_model(random_model.cache_folder(), None)
     use = cpu.places()
     print(f"cores {use.usable} of {use.physical}, processors {use.logical}, loops {args.loops}")
     good = asyncio.run(beside(model, args))
