@@ -9,8 +9,8 @@ The JSON object of ``--json``; speeds are tokens per second, the best of the rou
   one of the conversation), ``restart`` (the one after it, when the model was unloaded in between; without the load);
   ``ttft_prompt_tokens`` is how long the first question was, ``load_s`` how long that last load took
 - ``memory_bytes``: what the engine's process held at most
-- ``settings``: what the model was loaded with: ``context``, ``threads``, ``flash_attention``, ``kv_type``,
-  ``gpu_layers``, ``batch`` (tokens of a prompt at once)
+- ``settings``: what the model was loaded with: ``context``, ``threads``, ``flash_attention``, ``flash_until`` (so many
+  tokens of a conversation have it all the same), ``kv_type``, ``gpu_layers``, ``batch`` (tokens of a prompt at once)
 - ``llama_cpp_defaults``: ``results``, ``memory_bytes`` and ``settings`` with llama.cpp's defaults, measured in turns
   with the others
 - ``ratio``: for each depth the chosen settings' speed divided by the defaults': ``depth``, ``prompt``, ``decode``
@@ -150,7 +150,9 @@ def _rows(report: measuring.Report) -> Iterator[tuple[str, ...]]:
 
 def _settings(template: str, side: measuring.Side) -> str:
     used = side.settings
-    flash = QT_TRANSLATE_NOOP("bench", "on") if used.flash_attention else QT_TRANSLATE_NOOP("bench", "off")
+    flash: str = QT_TRANSLATE_NOOP("bench", "on") if used.flash_attention else QT_TRANSLATE_NOOP("bench", "off")
+    if used.flash_until:
+        flash = fill(QT_TRANSLATE_NOOP("bench", "for the first %n token(s)"), {"n": used.flash_until})
     words = fill(
         QT_TRANSLATE_NOOP(
             "bench",

@@ -66,11 +66,13 @@ class Speeds(Struct, frozen=True):
 
 
 class Used(Struct, frozen=True):
-    """What a side was really loaded with."""
+    """What a side was really loaded with. Without ``flash_attention`` the first ``flash_until`` tokens of a chat are
+    computed with it all the same."""
 
     context: int
     threads: int
     flash_attention: bool
+    flash_until: int
     kv_type: str
     gpu_layers: int
     batch: int
@@ -254,9 +256,8 @@ class Bench:
         async with self._engines.lease(ref, priority=Priority.BATCH) as engine:
             info = _local(engine)
             size = engine.info.context_size if engine.info is not None else 0
-            self._used[chosen] = Used(
-                size, info.threads, info.flash_attention, info.kv_type, info.gpu_layers, info.batch
-            )
+            flash = info.flash_attention, info.flash_until
+            self._used[chosen] = Used(size, info.threads, *flash, info.kv_type, info.gpu_layers, info.batch)
             yield engine
 
     async def _measure(self, engine: LocalEngine, depth: int, *, chosen: bool) -> Speeds:
