@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+#: So long each side computes in a race, in seconds. Each change costs both some milliseconds.
+_SLICE_S = 1.0
 
 
 class Measured(NamedTuple):
@@ -34,26 +41,73 @@ def build(sdist: Path, folder: Path) -> Path:
     return program
 
 
-def speeds(
-    program: Path,
-    model: Path,
-    *,
-    prompts: Sequence[int] = (),
-    written: Sequence[int] = (),
-    depths: Sequence[int] = (0,),
-    how: Sequence[str] = (),
-) -> dict[Measured, float]:
-    """Tokens per second for each prompt and for each written number at each depth; ``how`` are further options.
+class Stopped:
+    """A process that is stopped and goes on; ``seconds`` is how long it stood still."""
 
-    A long prompt is not read once before for nothing, as the program does by itself.
-    """
-    command = [str(program), "-m", str(model), "-r", "1", "-o", "json", *how]
-    command += ["-p", ",".join(map(str, prompts or (0,))), "-n", ",".join(map(str, written or (0,)))]
-    command += ["-d", ",".join(map(str, depths))]
-    if max((*prompts, 0)) > 512:
-        command.append("--no-warmup")
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {
-        Measured(entry["n_prompt"], entry["n_gen"], entry["n_depth"]): float(entry["avg_ts"])
-        for entry in json.loads(output)
-    }
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._since: float | None = None
+        self.seconds = 0.0
+
+    def stop(self) -> None:
+        if self._since is None:
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._pid, signal.SIGSTOP)
+            self._since = time.perf_counter()
+
+    def go_on(self) -> None:
+        if self._since is not None:
+            self.seconds += time.perf_counter() - self._since
+            self._since = None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGCONT)
+
+
+class Bench:
+    """One measure by ``llama-bench``; ``how`` are further options. Its context has room for just what is measured, in
+    steps of 256. A long prompt is not read once before for nothing, as the program does by itself."""
+
+    def __init__(self, program: Path, model: Path, what: Measured, how: Sequence[str] = ()) -> None:
+        self._what = what
+        self._command = [str(program), "-m", str(model), "-r", "1", "-o", "json", "--progress", *how]
+        self._command += ["-p", str(what.prompt), "-n", str(what.written), "-d", str(what.depth)]
+        if what.prompt > 512:
+            self._command.append("--no-warmup")
+
+    async def begin(self) -> None:
+        """Come to where the clock runs, and stand still there."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._process = process = await asyncio.create_subprocess_exec(*self._command, **pipes)
+        assert process.stderr is not None
+        async for line in process.stderr:
+            if b" run 1/1" in line and (b": prompt run" in line or b": generation run" in line):
+                break
+        self.stopped = Stopped(process.pid)
+        self.stopped.stop()
+        self.ended = asyncio.create_task(self._end())
+
+    async def _end(self) -> float:
+        """Tokens per second, of the time that it was let run."""
+        output, _ = await self._process.communicate()
+        (entry,) = json.loads(output)
+        tokens = self._what.prompt or self._what.written
+        return tokens / (entry["avg_ns"] / 1e9 - self.stopped.seconds)
+
+
+async def race(mine: asyncio.Task[float], ours: Stopped, bench: Bench) -> None:
+    """Let our process and theirs compute in slices, one stopped while the other runs: what the machine is just able to
+    do, both have alike. Ends when both have; what is left then of one runs alone."""
+    theirs = bench.stopped
+    try:
+        while not (mine.done() or bench.ended.done()):
+            await asyncio.wait((mine,), timeout=_SLICE_S)
+            ours.stop()
+            theirs.go_on()
+            if not mine.done():
+                await asyncio.wait((bench.ended,), timeout=_SLICE_S)
+                theirs.stop()
+                ours.go_on()
+        await (bench.ended if mine.done() else mine)
+    finally:
+        ours.go_on()
+        theirs.go_on()
