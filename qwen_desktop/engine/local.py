@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,7 @@ from qwen_desktop.core.errors import AppError, Bug, Cancelled, Failure, Problem,
 from qwen_desktop.core.packed import unpack
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
+from qwen_desktop.engine.pages import huge_pages
 from qwen_desktop.engine.worker import About, no_model
 from qwen_desktop.process.endings import End, Ending, problem
 from qwen_desktop.process.rpc import Client, RunningCall
@@ -86,7 +88,7 @@ class LocalWorkerEngine:
     """A ``core.engine.LocalEngine`` whose model lives in a worker process. ``command`` starts the worker."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._client = Client(command, _unloaded().problem, model=True)
+        self._client = Client(command, _unloaded().problem, model=True, variables=huge_pages(os.environ))
         self._client.on_end(self._ended)
         self._listeners: list[Callable[[Problem], None]] = []
         #: The loaded model, or None: none was loaded, or its worker has ended.

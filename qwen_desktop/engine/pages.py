@@ -1,4 +1,5 @@
-"""Pages of model files and freed memory: given back to the system, so that nobody counts them twice. Worker side."""
+"""Pages of memory: large ones for what is computed with, and model files' and freed ones given back to the system, so
+that nobody counts them twice. Worker side."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import logging
 import mmap
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from qwen_desktop.core.gguf import GgufHeader
@@ -16,6 +18,21 @@ log = logging.getLogger(__name__)
 
 _MAPS = Path("/proc/self/maps")
 _MADV_DONTNEED = 4
+_TUNABLES = "GLIBC_TUNABLES"
+
+
+def huge_pages(environment: Mapping[str, str]) -> dict[str, str]:
+    """What to add to a worker's ``environment`` so that its large blocks come in pages of 2 MB where the system has
+    some for who asks ("madvise", the usual setting of Linux distributions).
+
+    The weights that llama.cpp rearranges and the caches are read whole for each token; with pages of 4 kB the
+    processor looks 100,000 of them up meanwhile. Linux with glibc 2.35 or later; elsewhere it does nothing. What the
+    user has set stays.
+    """
+    before = environment.get(_TUNABLES, "")
+    if not sys.platform.startswith("linux") or "glibc.malloc.hugetlb" in before:
+        return {}
+    return {_TUNABLES: ":".join(filter(None, (before, "glibc.malloc.hugetlb=1")))}
 
 
 def files_of(header: GgufHeader) -> tuple[tuple[int, ...], ...]:

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -140,16 +140,17 @@ class _Process:
     """One process of a worker: ``ready`` is its greeting, ``ended`` is set when it is gone, ``asked`` says whether
     that was wished."""
 
-    def __init__(self, command: Sequence[str], client: Client) -> None:
+    def __init__(self, client: Client) -> None:
         self.loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[envelope.Hello] = self.loop.create_future()
         self.ended = asyncio.Event()
         self.asked = False
         self.oom_before = oom_kills()
         self.transport = ChildProcess(
-            command,
+            client.command,
             lambda payload: client.receive(self, payload),
             lambda code: self.post(lambda: client.gone(self, code)),
+            client.variables,
         )
 
     def post(self, act: Callable[[], None]) -> None:
@@ -171,12 +172,19 @@ class _Process:
 class Client:
     """A worker as the app sees it: one process at a time, and the calls that it answers.
 
-    ``command`` starts it. ``asked`` is what calls are told that were cut off by an end that was wished; ``model`` says
-    that it runs one, for the sentence about an end that was not.
+    ``command`` starts it, with ``variables`` in its environment. ``asked`` is what calls are told that were cut off by
+    an end that was wished; ``model`` says that it runs one, for the sentence about an end that was not.
     """
 
-    def __init__(self, command: Sequence[str], asked: Problem, *, model: bool = False) -> None:
-        self._command = tuple(command)
+    def __init__(
+        self,
+        command: Sequence[str],
+        asked: Problem,
+        *,
+        model: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command, self.variables = tuple(command), variables
         self._asked = asked
         self._model = model
         self._process: _Process | None = None
@@ -213,7 +221,7 @@ class Client:
                 raise error_of(self._asked)
             if self._process is not None:  # it has greeted: else whoever starts it would still hold the lock
                 return self._process.ready.result()
-            process = self._process = _Process(self._command, self)
+            process = self._process = _Process(self)
             try:
                 await asyncio.to_thread(process.transport.launch)
                 async with asyncio.timeout(HELLO_S):

@@ -111,3 +111,16 @@ def test_a_worker_takes_what_was_predicted_and_says_so(tmp_path: Path, kind: str
     predicted = memory.estimate(shape, Use(1024, batch=batch), filled=used).total_bytes
     assert predicted == pytest.approx(measured, rel=0.08)
     assert told == pytest.approx(measured, rel=0.03)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc has such a setting")
+def test_a_worker_asks_for_large_pages() -> None:
+    async def environment() -> bytes:
+        engine = LocalWorkerEngine(worker_command("engine"))
+        try:
+            await engine.about()
+            return await asyncio.to_thread(Path(f"/proc/{engine.pid}/environ").read_bytes)
+        finally:
+            await engine.aclose()
+
+    assert b"glibc.malloc.hugetlb=1" in asyncio.run(environment())

@@ -28,6 +28,13 @@ CHANGES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pages of 2 MB the heap grows in such steps, some of them after the first load: too coarse to see by how
+    little the memory differs."""
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
+
+
 async def again(engine: LocalWorkerEngine, path: str, **how: object) -> tuple[ModelInfo, int]:
     """Load once more: what is loaded then, and how many steps of progress there were."""
     steps = [step async for step in engine.load(LoadRequest(path, **how))]  # type: ignore[arg-type]
