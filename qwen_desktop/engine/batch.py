@@ -7,6 +7,9 @@ two cores: 4 rows 1.4 to 1.7 times one, 8 rows 1.4, 16 rows up to 2.1). Prompts 
 An answer may become longer than anybody knows, so cells are not set aside for its whole length: when they run out,
 the youngest answer gives its own back and reads what it has later. Where there is no memory for a context of its own,
 a batch is answered one by one in the conversations' context, and leaves its sequence to them when they want it.
+
+A large context takes seconds to make, since llama.cpp clears it, and that cannot be ended for a conversation that
+comes: it is made on a thread of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
@@ -29,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: The first request waits so long for those that come with it, in seconds.
 _GATHER_S = 0.05
+#: Between two looks at what is waited for, in seconds.
+_LOOK_S = 0.002
 #: An answer begins when there are cells for its prompt and so many tokens.
 _AHEAD = 256
 #: A shorter common beginning is not worth a sequence of its own.
@@ -46,6 +52,7 @@ class Batch:
         self._session = session
         self._began = time.monotonic()
         self._own: Context | None = None
+        self._making: Future[Context] | None = None
         self._made = False
         self._lone = False  # there was one request only
         self._shared: tuple[int, ...] = ()  # what all prompts begin with: in the last sequence
@@ -67,6 +74,7 @@ class Batch:
 
     def close(self) -> None:
         """Free its memory; nothing may be running."""
+        self._take_made(wait=True)
         if self._own is not None:
             self._own.close()
             self._session.beside -= 1
@@ -77,7 +85,10 @@ class Batch:
         """Begin what can begin now."""
         width = self._session.batch_width
         if not self._made and len(self.waiting) < width and time.monotonic() < self._began + _GATHER_S:
-            time.sleep(0.002)
+            time.sleep(_LOOK_S)
+            return
+        if not self._take_made():
+            time.sleep(_LOOK_S)
             return
         self._build(width)
         if self._own is not None:
@@ -88,6 +99,8 @@ class Batch:
                 self.close()  # it is larger than any that was known: a larger context
         if not self._made or (self._lone and not self.jobs and len(self.waiting) > 1):
             self._make(width)
+        if self._making is not None:
+            return
         if self._own is None:
             self._fill_one()
             return
@@ -144,13 +157,30 @@ class Batch:
         size = min(len(self._shared) + sum(own[:width]), self._session.batch_cells(width + 1))
         if len(own) < 2 or size < least:
             return  # one by one
-        shape = replace(self._session.context.shape, size=size, streams=width + 1, unified=True)
+        session = self._session
+        shape = replace(session.context.shape, size=size, streams=width + 1, unified=True)
+        session.beside += 1
+        session.sequences.fixed = True
+        maker = ThreadPoolExecutor(1, "context")
+        self._making = maker.submit(Context, session.model, shape, session.context.flag)
+        maker.shutdown(wait=False)
+
+    def _take_made(self, *, wait: bool = False) -> bool:
+        """Have the context that is being made; False while it is not ready."""
+        making, session = self._making, self._session
+        if making is None:
+            return True
+        if not (wait or making.done()):
+            return False
+        self._making = None
+        session.sequences.fixed = False
         try:
-            self._own = Context(self._session.model, shape, self._session.context.flag)
-            self._session.beside += 1
-            self._own.set_threads(read=self._session.context.read_threads)
+            self._own = making.result()
+            self._own.set_threads(read=session.context.read_threads)
         except ContextError:
-            log.info("batch.memory cells=%d", size)
+            session.beside -= 1
+            log.info("batch.memory")
+        return True
 
     def _begin(self, context: Context, job: Job) -> bool:
         """Give a request a sequence, if there are cells for it."""

@@ -317,7 +317,6 @@ class Context:
                 rope_freq_scale=1 / shape.yarn.factor,
                 yarn_orig_ctx=shape.yarn.original,
             )
-        self.flag.clear()
         self.pointer = api.llama_init_from_model(self.model.pointer, params)
         if not self.pointer:
             raise ContextError

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _WATCH_S = 0.25
 #: Where nothing was computed for so long, in seconds, the next answer starts from rest.
 _REST_S = 0.5
+#: Conversations have rested for so long, in seconds, when a sequence is made for one that may come beside a batch.
+_SPARE_S = 5.0
 #: A batch that has nothing to do keeps its memory for so long, in seconds: its next request may be on its way.
 _LINGER_S = 2.0
 
@@ -58,6 +60,7 @@ class Scheduler:
         self._wrote, self._wrote_s = 0, 0.0
         self._unseen_s = 0.0
         self._computed = -math.inf
+        self._talked, self._spare = -math.inf, False
         if session.pace is not None:
             session.pace.interrupt = gate.interrupt
 
@@ -87,6 +90,7 @@ class Scheduler:
                 self._batches[request.batch] = Batch(self._session)
             self._batches[request.batch].waiting.append(job)
         else:
+            self._spare = False
             self._waiting.append(job)
 
     def step(self) -> None:
@@ -111,9 +115,13 @@ class Scheduler:
             talks: list[Step] = [(job, job.made.next_piece()) for job in ready]
             self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
+            self._talked = time.monotonic()
             return
         for each in self._batches.values():
             if each.busy:
+                if not self._spare and time.monotonic() - self._talked > _SPARE_S:
+                    self._spare = True
+                    self._session.sequences.spare()
                 each.fill()
                 steps = each.next()
                 if steps:

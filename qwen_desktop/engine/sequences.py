@@ -39,6 +39,8 @@ class Sequences:
         self._border = border
         self._first: Context | None = None
         self._uses = 0
+        #: No further sequences for now: memory is being taken that is not seen yet.
+        self.fixed = False
 
     def close(self) -> None:
         """Free all contexts."""
@@ -89,6 +91,12 @@ class Sequences:
         self._take(to, generation)
         generation.moved(to)
         return True
+
+    def spare(self) -> None:
+        """Have an empty sequence in the large context, where the memory has room for it: for a conversation that comes
+        later, which would wait for it up to a second, since its memory is cleared first."""
+        if self._empty(()) is None:
+            self._further()
 
     def _passed(self, generation: Generation, sequence: Sequence) -> bool:
         again = generation.request.again
@@ -155,7 +163,7 @@ class Sequences:
     def _further(self) -> Sequence | None:
         """One more sequence of the large context, where the memory has room for it."""
         streams = len(self.context.sequences)
-        if self._streams() <= streams:
+        if self.fixed or self._streams() <= streams:
             return None
         try:
             self.context.resize(streams + 1)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from qwen_desktop.core.engine import FinishReason
+from qwen_desktop.engine import batch, scheduler
+from qwen_desktop.engine.llama_context import Context, ContextError
 
 from .conftest import Files
 from .in_process import Steps
@@ -157,5 +163,122 @@ def test_an_answer_among_others_cells_does_not_claim_that_it_can_be_made_again(f
         steps.run()
         result = calls[0].result
         assert result is not None and result.recipe is not None and not result.recipe.alone
+    finally:
+        steps.close()
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A batch's context is not ready before this is set: a large one takes seconds."""
+    ready = threading.Event()
+
+    def made(*how: Any) -> Context:
+        assert ready.wait(60)
+        return Context(*how)
+
+    monkeypatch.setattr(batch, "Context", made)
+    yield ready
+    ready.set()
+
+
+def making(steps: Steps) -> None:
+    """Step until the batch's context is being made."""
+    while not steps.session.beside:
+        steps.scheduler.step()
+
+
+def test_a_conversation_does_not_wait_for_a_batchs_context(files: Files, slowly: threading.Event) -> None:
+    """Nor does it take memory for a further sequence meanwhile."""
+    steps = Steps(files.small(), streams=4, cells=100_000, size=400)
+    try:
+        steps.scheduler._spare = True
+        calls = [steps.ask(ask(str(i), max_tokens=20, batch="b", lively=False)) for i in range(4)]
+        making(steps)
+        talks = [steps.ask(ask("hello", max_tokens=20, cache_key=key, lively=False)) for key in "xy"]
+        while not all(talk.over for talk in talks):
+            steps.scheduler.step()
+        assert all(talk.result is not None and talk.result.stats.completion_tokens == 20 for talk in talks)
+        assert len(steps.session.context.sequences) == 1
+        assert not any(call.events for call in calls)
+        slowly.set()
+        steps.run()
+        assert [call.result.stats.completion_tokens for call in calls if call.result] == [20] * 4
+        assert steps.scheduler._batches["b"].context is not steps.session.context
+        again = [steps.ask(ask("hello", max_tokens=2, cache_key=key, lively=False)) for key in "xy"]
+        steps.run()
+        assert all(talk.result is not None for talk in again)
+        assert len(steps.session.context.sequences) == 2
+    finally:
+        slowly.set()
+        steps.close()
+
+
+def test_a_batch_can_be_stopped_and_closed_while_its_context_is_being_made(
+    files: Files, slowly: threading.Event
+) -> None:
+    steps = Steps(files.small(), cells=100_000, size=400)
+    try:
+        calls = [steps.ask(ask(str(i), max_tokens=20, batch="b")) for i in range(4)]
+        making(steps)
+        for call in calls:
+            call.cancelled = True
+        steps.run()
+        assert [call.result.finish_reason for call in calls if call.result] == [FinishReason.CANCELLED] * 4
+        slowly.set()
+        steps.scheduler.rest()
+        assert not steps.session.beside and not steps.session.sequences.fixed
+        later = steps.ask(ask("0", max_tokens=5, batch="b", lively=False))
+        steps.run()
+        assert later.result is not None and later.result.stats.completion_tokens == 5
+    finally:
+        slowly.set()
+        steps.close()
+
+
+def test_a_batch_whose_context_cannot_be_made_is_answered_one_by_one(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_how: Any) -> Context:
+        raise ContextError
+
+    monkeypatch.setattr(batch, "Context", none)
+    steps = Steps(files.small(), cells=100_000, size=400)
+    try:
+        calls = [steps.ask(ask(str(i), max_tokens=9, batch="b", lively=False)) for i in range(4)]
+        steps.run()
+        assert [call.result.stats.completion_tokens for call in calls if call.result] == [9] * 4
+        assert not steps.session.beside and not steps.session.sequences.fixed
+    finally:
+        steps.close()
+
+
+def test_a_conversation_beside_a_batch_finds_a_sequence_ready(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made when conversations have rested, not when one is waited for; none more than that, and none alone."""
+    monkeypatch.setattr(scheduler, "_SPARE_S", 0.2)
+    steps = Steps(files.small(), streams=3, cells=100_000, size=400)
+    try:
+        first = ask("hello", max_tokens=5, cache_key="x", lively=False)
+        steps.answer(first)
+        steps.answer(first)
+        assert len(steps.session.context.sequences) == 1
+        calls = [steps.ask(ask(str(i), max_tokens=300, batch="b", lively=False)) for i in range(4)]
+        making(steps)
+        assert len(steps.session.context.sequences) == 1
+        while not steps.scheduler._spare:
+            steps.scheduler.step()
+        assert len(steps.session.context.sequences) == 2
+        monkeypatch.setattr(steps.session.sequences, "_further", lambda: pytest.fail("it is waited for"))
+        talk = steps.ask(ask("good day", max_tokens=5, cache_key="y", lively=False))
+        while not talk.over:
+            steps.scheduler.step()
+        assert talk.result is not None and talk.result.stats.completion_tokens == 5
+        assert not steps.scheduler._spare
+        again = steps.ask(first)
+        while not again.over:
+            steps.scheduler.step()
+        assert again.result is not None and again.result.stats.cached_tokens > 0
+        for call in calls:
+            call.cancelled = True
+        steps.run()
     finally:
         steps.close()
