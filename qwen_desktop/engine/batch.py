@@ -178,8 +178,9 @@ class Batch:
             self._own = making.result()
             self._own.set_threads(read=session.context.read_threads)
         except ContextError:
-            session.beside -= 1
             log.info("batch.memory")
+        finally:
+            session.beside -= self._own is None
         return True
 
     def _begin(self, context: Context, job: Job) -> bool:
