@@ -76,8 +76,9 @@ class Bench:
 
     async def begin(self) -> None:
         """Come to where the clock runs, and stand still there."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self._process = process = await asyncio.create_subprocess_exec(*self._command, **pipes)
+        self._process = process = await asyncio.create_subprocess_exec(
+            *self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         assert process.stderr is not None
         async for line in process.stderr:
             if b" run 1/1" in line and (b": prompt run" in line or b": generation run" in line):
@@ -91,7 +92,7 @@ class Bench:
         output, _ = await self._process.communicate()
         (entry,) = json.loads(output)
         tokens = self._what.prompt or self._what.written
-        return tokens / (entry["avg_ns"] / 1e9 - self.stopped.seconds)
+        return float(tokens / (entry["avg_ns"] / 1e9 - self.stopped.seconds))
 
 
 async def race(mine: asyncio.Task[float], ours: Stopped, bench: Bench) -> None:
@@ -107,6 +108,8 @@ async def race(mine: asyncio.Task[float], ours: Stopped, bench: Bench) -> None:
                 await asyncio.wait((bench.ended,), timeout=_SLICE_S)
                 theirs.stop()
                 ours.go_on()
+        if mine.done():
+            theirs.go_on()
         await (bench.ended if mine.done() else mine)
     finally:
         ours.go_on()

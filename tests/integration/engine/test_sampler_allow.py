@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
 from array import array
 from collections import Counter
 
 import pytest
 
 from qwen_desktop.core.engine import Sampling
+from qwen_desktop.engine import llama_sampler
 from qwen_desktop.engine.llama_sampler import Sampler
 from tests.integration.engine import in_process
 from tests.integration.engine.conftest import Files
@@ -57,4 +59,28 @@ def test_what_was_forbidden_may_come_again(files: Files) -> None:
     assert greedy.next(context, -1) == best
     for sampler in (greedy, other):
         sampler.close()
+    context.close()
+
+
+@pytest.mark.parametrize("top_k", [1, 20, 32, 60])
+def test_penalties_choose_as_among_all_tokens(files: Files, monkeypatch: pytest.MonkeyPatch, top_k: int) -> None:
+    """Only the likeliest ones are looked at: with up to 90 of them used already, the choice is the same."""
+    context = in_process.context(files.small())
+    context.read(context.sequences[0], context.model.tokenize("Hello", special=False, begin=False))
+    values = array("f", in_process.logits(context))
+    likeliest = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+    dice = random.Random(top_k)
+    for seed in range(60):
+        used = dice.sample(likeliest[: dice.choice((90, 300, len(values)))], dice.randrange(91))
+        sampling = Sampling(temperature=dice.choice((0.0, 0.8)), top_k=top_k, presence_penalty=2.0, repeat_penalty=1.3)
+        chosen = []
+        for few in (llama_sampler._FEW, 4 * len(values)):
+            monkeypatch.setattr(llama_sampler, "_FEW", few)
+            sampler = Sampler(context.model, sampling, seed)
+            for token in used:
+                sampler.accept(token)
+            chosen.append(sampler.next(context, -1))
+            sampler.close()
+            monkeypatch.undo()
+        assert chosen[0] == chosen[1]
     context.close()

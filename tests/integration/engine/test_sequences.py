@@ -188,3 +188,16 @@ def test_each_conversation_has_the_whole_context_and_one_costs_what_it_did(files
                 made.read(sequence, [300 + i % 200 for i in range(300)])
         finally:
             made.close()
+
+
+def test_a_context_that_is_made_does_not_take_back_a_set_flag(files: Files) -> None:
+    """It may be made on another thread, while a computation is just being ended."""
+    made = context(files.small())
+    try:
+        made.flag.set()
+        Context(made.model, made.shape, made.flag).close()
+        with pytest.raises(AbortedError):
+            made.evaluate((Piece(made.sequences[0], [1, 2, 3]),))
+        assert not made.sequences[0].tokens
+    finally:
+        made.close()
