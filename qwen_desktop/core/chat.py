@@ -16,6 +16,8 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 
 #: Longest message, in characters; a frame to the worker has room for 64 MiB.
 LONGEST_MESSAGE = 8_000_000
+#: The budget of a conversation whose thoughts may be as long as they like, whatever the settings say.
+NO_BUDGET = -1
 
 
 def new_id() -> str:
@@ -35,6 +37,15 @@ def message_too_long() -> UserFacing:
     )
 
 
+class Again(Struct, frozen=True):
+    """What came of making the answer ``of`` again, exactly: whether it is ``equal``, letter for letter (None while it is
+    not known), and what ``differs`` from how it was made then."""
+
+    of: str
+    equal: bool | None = None
+    differs: tuple[Text, ...] = ()
+
+
 class Provenance(Struct, frozen=True):
     """What made an answer, so that it can be run again.
 
@@ -42,7 +53,8 @@ class Provenance(Struct, frozen=True):
     file. ``settings`` are the load settings in force; ``seed`` is the one really used, also when it was drawn.
     ``recipe`` is what a local model needs to say the same again, exactly; of an answer that it made in several
     generations, for the last one.
-    ``budget_spent`` and ``stopped_loop`` say how the engine stepped in, as in ``GenerateResult``.
+    ``budget_spent`` and ``stopped_loop`` say how the engine stepped in, as in ``GenerateResult``. ``edited``: a person
+    changed the words. ``again`` is set where another answer was to be made again.
     """
 
     model_path: str
@@ -58,6 +70,8 @@ class Provenance(Struct, frozen=True):
     recipe: Recipe | None = None
     budget_spent: bool = False
     stopped_loop: bool = False
+    edited: bool = False
+    again: Again | None = None
 
 
 class Status(StrEnum):
@@ -92,7 +106,8 @@ class Conversation(Struct, frozen=True):
     """A conversation as the side list shows it. ``leaf_id`` is the last message of the branch on show.
 
     ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here, where
-    it is None the one that is chosen for the app.
+    it is None the one that is chosen for the app. ``thinking_budget`` is how many tokens a thought may have here, None
+    as the settings say, ``NO_BUDGET`` for as many as it likes.
     """
 
     id: str
@@ -105,6 +120,7 @@ class Conversation(Struct, frozen=True):
     system_prompt: str = ""
     pinned: bool = False
     model: ModelRef | None = None
+    thinking_budget: int | None = None
 
 
 class Versions(Struct, frozen=True):
@@ -112,3 +128,14 @@ class Versions(Struct, frozen=True):
 
     ids: tuple[str, ...]
     index: int
+
+
+class Node(Struct, frozen=True):
+    """A message in the tree of a conversation's versions, with the beginning of its ``text`` on one line."""
+
+    id: str
+    parent_id: str | None
+    role: Role
+    text: str
+    created: float
+    status: Status = Status.DONE

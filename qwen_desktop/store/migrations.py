@@ -90,7 +90,19 @@ def _models_blobs_and_search(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages, _models_blobs_and_search)
+def _branches_and_drafts(connection: sqlite3.Connection) -> None:
+    """Version 3. A conversation's own longest thought; messages that were deleted with all below them (only the topmost
+    one is marked, and goes for good at the next start); what was being written where (JSON, "" for a new chat)."""
+    for statement in (
+        "ALTER TABLE conversations ADD COLUMN thinking_budget INTEGER",
+        "ALTER TABLE messages ADD COLUMN deleted_at REAL",
+        "CREATE INDEX messages_deleted ON messages (deleted_at) WHERE deleted_at IS NOT NULL",
+        "CREATE TABLE drafts (conversation_id TEXT PRIMARY KEY, draft TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages, _models_blobs_and_search, _branches_and_drafts)
 
 
 def version(connection: sqlite3.Connection) -> int:

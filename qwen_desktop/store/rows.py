@@ -25,7 +25,9 @@ _parts: msgspec.json.Decoder[tuple[Part, ...]] = msgspec.json.Decoder(tuple[Part
 #: The parts of a message as stored. Raises ``ValueError``.
 parts_of = _parts.decode
 
-CONVERSATION_COLUMNS = "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model"
+CONVERSATION_COLUMNS = (
+    "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model, thinking_budget"
+)
 MESSAGE_COLUMNS = (
     "m.id, m.conversation_id, m.parent_id, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, "
     "m.stats, m.problem, m.context_cut"
@@ -57,7 +59,7 @@ def _clean(value: Any) -> Any:
 
 def conversation(row: tuple[Any, ...]) -> Conversation:
     """A row of ``CONVERSATION_COLUMNS``."""
-    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model = row
+    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model, budget = row
     return Conversation(
         id=identity,
         title=title,
@@ -69,6 +71,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         system_prompt=system_prompt,
         pinned=bool(pinned),
         model=None if model is None else model_ref(model),
+        thinking_budget=budget,
     )
 
 
@@ -85,6 +88,7 @@ def conversation_values(entry: Conversation) -> tuple[Any, ...]:
         entry.system_prompt,
         entry.pinned,
         model_column(entry.model),
+        entry.thinking_budget,
     )
 
 
