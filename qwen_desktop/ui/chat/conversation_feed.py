@@ -103,6 +103,11 @@ class ConversationFeed(QObject):
         self._task = self._older = None
         self._unasked = []
 
+    async def settled(self) -> None:
+        """Wait until what is known of the conversation is on show."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
     @property
     def _loading(self) -> bool:
         return self._task is not None and not self._task.done()
