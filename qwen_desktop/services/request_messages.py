@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
+
+from msgspec import Struct, structs
 
 from qwen_desktop.core import settings
-from qwen_desktop.core.chat import Message, Status
-from qwen_desktop.core.engine import ChatMessage, Sampling
+from qwen_desktop.core.chat import NO_BUDGET, Message, Status
+from qwen_desktop.core.engine import ChatMessage, GenerateRequest, Sampling
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResultPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
 SYSTEM_ID = "system"
 
 
-def asked_sampling(chosen: settings.SamplingSettings) -> Sampling:
-    """What the settings ask for. What a model makes of it is the engine's to decide, for all faces alike."""
-    return Sampling(**{name: getattr(chosen, name) for name in Sampling.__struct_fields__})
+def asked_sampling(chosen: settings.SamplingSettings, own: Sampling | None = None) -> Sampling:
+    """What the settings ask for, except what an answer's ``own`` values say. What a model makes of it is the engine's
+    to decide, for all faces alike."""
+    values = {name: getattr(chosen, name) for name in Sampling.__struct_fields__}
+    return Sampling(**values | {name: value for name, value in _values(own) if value is not None})
+
+
+def thought_budget(*asked: int | None) -> int | None:
+    """How many tokens a thought may have: what the first one says that says anything; None for as many as it likes."""
+    tokens = next((tokens for tokens in asked if tokens is not None), NO_BUDGET)
+    return None if tokens < 0 else tokens
+
+
+def as_then(request: GenerateRequest, original: Message) -> GenerateRequest:
+    """The request with what made ``original``, which has a recipe, so that it is made again."""
+    recipe = original.provenance.recipe if original.provenance is not None else None
+    then = {name: value for name, value in _values(recipe) if name in GenerateRequest.__struct_fields__}
+    return structs.replace(request, **then, again=recipe)
+
+
+def _values(struct: Struct | None) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(struct, name)) for name in (struct.__struct_fields__ if struct is not None else ()))
 
 
 def usable(entry: Message) -> bool:

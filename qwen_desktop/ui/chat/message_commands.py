@@ -19,6 +19,8 @@ from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.services.changes import Change, ChangeKind
+from qwen_desktop.services.history import fork_title
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.edit_section import Editing
 from qwen_desktop.ui.chat.message_menu import fill_menu
@@ -220,8 +222,14 @@ class MessageCommands(QObject):
             past = self._keep(change, (origin, conversation.id), spot)
             self._tell(fill(self.tr("“{title}” is a new chat from here on."), title=conversation.title), past)
 
+        async def work() -> tuple[Conversation, Change]:
+            history = self.services.history
+            source = await history.get(origin)
+            title = source.title if source is not None else ""
+            return await history.fork(message_id, texts.text(fork_title(title)) if title else "")
+
         spot = self._view.place()
-        self._ui.operations.run(self.services.history.fork(message_id), owner=self, on_done=done)
+        self._ui.operations.run(work(), owner=self, on_done=done)
 
     def _change(
         self,

@@ -28,11 +28,12 @@ _EARLY = (Status.STOPPED, Status.INTERRUPTED, Status.FAILED)
 
 
 def can_continue(message: Message) -> bool:
-    """Whether an answer ended before it was at its end, so that it can go on."""
+    """Whether an answer ended before it was at its end, or has another one now, so that it can go on."""
     if message.role is not Role.ASSISTANT or message.status is Status.STREAMING:
         return False
-    looped = message.provenance is not None and message.provenance.stopped_loop
-    return message.status in _EARLY or message.finish_reason is FinishReason.LENGTH or looped
+    made = message.provenance
+    stepped_in = made is not None and (made.stopped_loop or made.edited)
+    return message.status in _EARLY or message.finish_reason is FinishReason.LENGTH or stepped_in
 
 
 class NoteSection(Section):

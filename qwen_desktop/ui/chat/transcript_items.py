@@ -38,6 +38,8 @@ _BUBBLE_PAD_Y = 10.0
 _BUBBLE_GAP = 18.0
 #: Between the bubble and its actions.
 _UNDER = 2.0
+#: Below the box in which the user's words are edited.
+_BELOW_EDIT = 14.0
 #: What is painted beside its own rectangle: a focus ring.
 _AROUND = 8.0
 
@@ -264,7 +266,7 @@ class MessageItem(Directed):
         self._outline, self._bubble = None, QRectF()
         if texts or not self.edited:
             y = self._surround(texts, y) + _UNDER
-        self.height = _stack(below, 0.0, y)
+        self.height = _stack(below, 0.0, y) + (_BELOW_EDIT if self.edited else 0.0)
 
     def _surround(self, texts: list[Section], y: float) -> float:
         """Put sections into the bubble; the y below it."""

@@ -6,7 +6,7 @@ A stretch without versions is not indented, however long it is: a row moves in o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
@@ -106,15 +106,15 @@ class VersionsModel(QAbstractListModel):
         if not index.isValid() or index.row() >= len(self.rows):
             return None
         row = self.rows[index.row()]
-        said = {
+        said: dict[int, Callable[[], object]] = {
             int(Qt.ItemDataRole.DisplayRole): lambda: row.node.text or "…",
             int(Qt.ItemDataRole.ToolTipRole): lambda: row.node.text,
             int(Qt.ItemDataRole.AccessibleTextRole): lambda: self._spoken(row),
             ID_ROLE: lambda: row.node.id,
             DEPTH_ROLE: lambda: row.depth,
             SHOWN_ROLE: lambda: row.shown,
-        }.get(int(role))
-        return None if said is None else said()
+        }
+        return said[int(role)]() if int(role) in said else None
 
     def _spoken(self, row: Row) -> str:
         text = row.node.text or "…"
