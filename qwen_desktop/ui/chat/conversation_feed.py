@@ -158,7 +158,7 @@ class ConversationFeed(QObject):
         while True:
             if self._unasked:
                 ids = tuple(self._unasked)
-                self._transcript.set_versions(await self._history.versions(ids))
+                self._transcript.set_versions(await self._history.versions(ids), ids)
                 del self._unasked[: len(ids)]
             elif shown.more_above:
                 await asyncio.sleep(_BREATH_S)
@@ -200,6 +200,8 @@ class ConversationFeed(QObject):
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         if self._now(event.conversation_id):
+            items = self._transcript.items
+            self._unasked += [item.message.id for item in items if item.versions is not None]  # some may be gone
             self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:

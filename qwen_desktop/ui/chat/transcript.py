@@ -114,8 +114,9 @@ class TranscriptView(TranscriptCanvas):
         sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
         self._take_anchor()
         held = None if first is None else self._place_of(first)
-        if sticks and first is not None and held == (0.0, self.top_of(first)):
-            sticks = messages[0].status is not Status.STREAMING  # it grows down from where the other one began
+        begins = first is not None and held == (0.0, self.top_of(first)) and len(messages) > 0
+        # Another answer grows down from where this one began, and is followed from there.
+        follows = sticks and begins and messages[0].status is Status.STREAMING
         lost = self._anchor is not None and self._anchor[0].index >= place
         gone = self.items[place:]
         self._drop(gone)
@@ -130,10 +131,13 @@ class TranscriptView(TranscriptCanvas):
             self._stick = self._stick or self._anchor is None  # nothing is left of what was read
         if self._goes_back():
             return
-        if sticks or self._anchor is None:
+        if (sticks and not follows) or self._anchor is None:
             self.arrange()
             return
         self.hold(*self._anchor, room=True)
+        if follows and not self._stick:
+            self._stick = True
+            self.arrange()
         if place < len(self.items) and self.items[place].streaming:  # it grows down
             self._take_anchor()
 
@@ -231,9 +235,9 @@ class TranscriptView(TranscriptCanvas):
 
     # Facts around messages -------------------------------------------------------------------------------------------
 
-    def set_versions(self, versions: Mapping[str, Versions]) -> None:
-        """Tell which messages have other versions, by message id."""
-        for item in self.shown.set_versions(versions):
+    def set_versions(self, versions: Mapping[str, Versions], asked: Sequence[str] = ()) -> None:
+        """Tell which messages, of those ``asked`` for, have other versions, by message id."""
+        for item in self.shown.set_versions(versions, asked):
             item.refresh()
         self.viewport().update()
 

@@ -182,7 +182,7 @@ def test_thinking_can_be_open_by_default(seen, say):
         ),
         (
             {"provenance": structs.replace(layouts.MADE, stopped_loop=True), "stats": Stats(completion_tokens=210)},
-            "The model repeated itself and was stopped after 210 token(s).",
+            "The model repeated itself and was stopped after 210 tokens.",
         ),
         ({"provenance": structs.replace(layouts.MADE, edited=True)}, "Edited by you"),
     ],
