@@ -220,23 +220,17 @@ class Chat(Answers):
     async def _run_again(self, message_id: str) -> Change:
         chosen = self._models.ref
         entry = await self._message(message_id, Role.ASSISTANT)
-        made, question_id = entry.provenance, entry.parent_id
-        if (
-            made is None
-            or made.recipe is None
-            or made.recipe.go_on
-            or question_id is None
-            or any(isinstance(part, ToolResultPart) for part in entry.parts)
-        ):
-            raise _no_recipe()
         where = entry.conversation_id
         with self._reservation(where):
             conversation = await self._conversation(where)
-            ref = _made_by(made, conversation.model, chosen)
-            placeholder = self._placeholder(where, question_id, ref)
+            made, question_id = entry.provenance, entry.parent_id
+            several = any(isinstance(part, ToolResultPart) for part in entry.parts)
+            if made is None or made.recipe is None or made.recipe.go_on or several or question_id is None:
+                raise _no_recipe()
+            asked = Asked(_made_by(made, conversation.model, chosen), made.recipe.thinking, original=entry)
+            placeholder = self._placeholder(where, question_id, asked.ref)
             expected = structs.replace(placeholder.provenance or made, again=Again(entry.id))
             placeholder = structs.replace(placeholder, provenance=expected)
-            asked = Asked(ref, made.recipe.thinking, original=entry)
             return await self._version(ChangeKind.AGAIN, conversation, (placeholder,), asked)
 
     async def _version(
