@@ -220,23 +220,17 @@ class Chat(Answers):
     async def _run_again(self, message_id: str) -> Change:
         chosen = self._models.ref
         entry = await self._message(message_id, Role.ASSISTANT)
-        made, question_id = entry.provenance, entry.parent_id
-        if (
-            made is None
-            or made.recipe is None
-            or made.recipe.go_on
-            or question_id is None
-            or any(isinstance(part, ToolResultPart) for part in entry.parts)
-        ):
-            raise _no_recipe()
         where = entry.conversation_id
         with self._reservation(where):
             conversation = await self._conversation(where)
-            ref = _made_by(made, conversation.model, chosen)
-            placeholder = self._placeholder(where, question_id, ref)
+            made, question_id = entry.provenance, entry.parent_id
+            several = any(isinstance(part, ToolResultPart) for part in entry.parts)
+            if made is None or made.recipe is None or made.recipe.go_on or several or question_id is None:
+                raise _no_recipe()
+            asked = Asked(_made_by(made, conversation.model, chosen), made.recipe.thinking, original=entry)
+            placeholder = self._placeholder(where, question_id, asked.ref)
             expected = structs.replace(placeholder.provenance or made, again=Again(entry.id))
             placeholder = structs.replace(placeholder, provenance=expected)
-            asked = Asked(ref, made.recipe.thinking, original=entry)
             return await self._version(ChangeKind.AGAIN, conversation, (placeholder,), asked)
 
     async def _version(
@@ -251,8 +245,9 @@ class Chat(Answers):
         self._bus.publish(ConversationChanged(changed))
 
         async def undo() -> None:
-            await self._stop_one_of(where, made)
             await self._history.withdraw(made, conversation.leaf_id)
+            if (turn := self._answers.get(where)) is not None and turn.id in made:
+                await self.stop(where)
 
         return change(kind, where, made[0], undo)
 
@@ -276,20 +271,17 @@ class Chat(Answers):
         self._bus.publish(MessageChanged(begun))
 
         async def undo() -> None:
-            await self._stop_one_of(where, [message_id])
-            now = await self._message(message_id)
-            if now.parts != turn.parts:
+            if (running := self._answers.get(where)) is turn:
+                await self.stop(where)
+            elif running is not None and running.id == message_id:
+                raise _changed_since()
+            if (await self._message(message_id)).parts != turn.parts:
                 raise _changed_since()
             if not await self._saver.put(before):
                 raise message_gone()
             self._bus.publish(MessageChanged(before))
 
         return change(ChangeKind.CONTINUE, where, message_id, undo)
-
-    async def _stop_one_of(self, conversation_id: str, ids: Sequence[str]) -> None:
-        turn = self._answers.get(conversation_id)
-        if turn is not None and turn.id in ids:
-            await self.stop(conversation_id)
 
     async def _message(self, message_id: str, role: Role | None = None) -> Message:
         entry = await self._history.message(message_id)

@@ -52,7 +52,8 @@ def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[Cha
     """The messages of a request, oldest first; the last one of ``branch`` is the user's.
 
     Roles alternate, since some templates refuse anything else: questions whose answer failed are joined to the next
-    one (under the first one's id), and an answer that stands first, its question being left out, is dropped.
+    one (under the first one's id), and an answer that stands first, its question being left out, is dropped. What was
+    thought for an earlier answer is left out, as Qwen asks for all of its models, whatever the template would do.
     """
     found: list[ChatMessage] = []
     for entry in branch:
@@ -60,8 +61,9 @@ def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[Cha
             continue
         if not found and entry.role is Role.ASSISTANT:
             continue
-        told = (ChatMessage(entry.role, entry.parts, entry.id),)
-        for message in answer_messages(entry.parts, entry.id) if entry.role is Role.ASSISTANT else told:
+        parts = tuple(part for part in entry.parts if not isinstance(part, ThinkingPart))
+        told = (ChatMessage(entry.role, parts, entry.id),)
+        for message in answer_messages(parts, entry.id) if entry.role is Role.ASSISTANT else told:
             if found and found[-1].role is message.role:
                 last = found.pop()
                 found.append(ChatMessage(last.role, _joined(last.parts, message.parts), last.id))
@@ -81,11 +83,9 @@ def answer_messages(parts: Sequence[Part], message_id: str) -> tuple[ChatMessage
 
 
 def _joined(first: tuple[Part, ...], second: tuple[Part, ...]) -> tuple[Part, ...]:
-    before = [part for part in first if not isinstance(part, ThinkingPart)]
-    after = [part for part in second if not isinstance(part, ThinkingPart)]
-    if before and after and isinstance(before[-1], TextPart) and isinstance(after[0], TextPart):
-        return (*before[:-1], TextPart(f"{before[-1].text}\n\n{after[0].text}"), *after[1:])
-    return (*before, *after)
+    if first and second and isinstance(first[-1], TextPart) and isinstance(second[0], TextPart):
+        return (*first[:-1], TextPart(f"{first[-1].text}\n\n{second[0].text}"), *second[1:])
+    return (*first, *second)
 
 
 def cut_of(branch: Sequence[Message], messages: Sequence[ChatMessage]) -> str | None:
