@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QTextOption
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message
@@ -23,6 +24,8 @@ from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel
 
 #: The share of the transcript's height that the words may take, and the least of it in pixels.
 _SHARE, _LEAST = 0.5, 90
+#: A word of so many letters is no word.
+_ENDLESS = re.compile("[!-~]{4000}")
 
 
 def edited_parts(message: Message, text: str) -> tuple[Part, ...]:
@@ -56,6 +59,10 @@ class EditBox(QWidget):
         self.edit.setAccessibleName(self.tr("Edit message"))
         self.edit.send_wanted.connect(self._save)
         self.edit.long_paste.connect(self.edit.insertPlainText)
+        if _ENDLESS.search(self._before):
+            self.edit.setWordWrapMode(
+                QTextOption.WrapMode.WrapAnywhere
+            )  # else Qt looks for a place to break for seconds
         self.edit.set_text(self._before)
         if kept is not None:
             self._bring_back(kept)

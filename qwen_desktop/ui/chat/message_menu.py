@@ -113,7 +113,7 @@ def _models(commands: MessageCommands) -> list[tuple[str, ModelRef]]:
     paths = list(dict.fromkeys((*services.models.recent(), *installed)))[:_MODELS]
     stems = [installed.get(path) or shown(Path(path).stem) for path in paths]
     names = [
-        stem if stems.count(stem) == 1 else f"{stem} ({shown(Path(path).name)})"
+        stem if stems.count(stem) == 1 else f"{stem} ({shown(Path(path).parent.name)})"
         for stem, path in zip(stems, paths, strict=True)
     ]
     files: list[tuple[str, ModelRef]] = [(name, FileRef(path)) for name, path in zip(names, paths, strict=True)]

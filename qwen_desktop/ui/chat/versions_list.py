@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView
 
 from qwen_desktop.core.chat import Node
 from qwen_desktop.core.parts import Role
@@ -64,6 +64,12 @@ async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
     return rows
 
 
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many at the beginning are the same."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
 class VersionsModel(QAbstractListModel):
     """The rows, from top to bottom."""
 
@@ -73,15 +79,23 @@ class VersionsModel(QAbstractListModel):
         self._places: dict[str, int] = {}
 
     def set_rows(self, rows: list[Row]) -> None:
-        """Show these; only what they say may be new where they are the same messages."""
-        if [row.node.id for row in rows] == [row.node.id for row in self.rows]:
-            self.rows = rows
-            self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
-            return
-        self.beginResetModel()
+        """Show these. Messages that were there before and stay are the same rows, but for what is said of them."""
+        before, after = [row.node.id for row in self.rows], [row.node.id for row in rows]
+        same = _common(before, after)
+        below = _common(before[same:][::-1], after[same:][::-1])
+        last, end = len(before) - below, len(after) - below
+        if last > same:
+            self.beginRemoveRows(_NOWHERE, same, last - 1)
+            del self.rows[same:last]
+            self.endRemoveRows()
+        if end > same:
+            self.beginInsertRows(_NOWHERE, same, end - 1)
+            self.rows[same:same] = rows[same:end]
+            self.endInsertRows()
         self.rows = rows
-        self._places = {row.node.id: place for place, row in enumerate(rows)}
-        self.endResetModel()
+        self._places = {key: place for place, key in enumerate(after)}
+        if rows:
+            self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
 
     def place(self, message_id: str) -> QModelIndex:
         """Where a message stands; invalid when it is not there."""
@@ -128,7 +142,7 @@ class VersionsModel(QAbstractListModel):
 class VersionsDelegate(QStyledItemDelegate):
     """A dot and one line: filled, bold and tinted on the branch on show."""
 
-    def __init__(self, theme: Theme, view: QListView) -> None:
+    def __init__(self, theme: Theme, view: QTreeView) -> None:
         super().__init__(view)
         self._theme = theme
         self._view = view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QListView, QWidget
+from PySide6.QtWidgets import QTreeView, QWidget
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.commands import command
@@ -25,7 +25,7 @@ from qwen_desktop.ui.widgets.select import Menu
 _WIDTH, _SHARE, _BESIDE = 248, 0.4, 380
 
 
-class _View(QListView):
+class _View(QTreeView):
     """The rows: Enter and click show a branch, Delete deletes a message, the menu key opens the menu."""
 
     chosen = Signal(str)
@@ -33,15 +33,21 @@ class _View(QListView):
     menu_wanted = Signal(str, QPoint)
 
     def __init__(self, theme: Theme, model: VersionsModel, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(
+            parent,
+            headerHidden=True,
+            rootIsDecorated=False,
+            indentation=0,
+            itemsExpandable=False,
+            uniformRowHeights=True,
+        )
         self.setModel(model)
         self.setItemDelegate(VersionsDelegate(theme, self))
-        self.setUniformItemSizes(True)
         self.setMouseTracking(True)
         self.setProperty("ownFocus", True)
-        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollMode(QTreeView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
 
     @property
     def current(self) -> str:
@@ -104,9 +110,9 @@ class VersionsPanel(QWidget):
         self.view.menu_wanted.connect(self._open_menu)
         hint = self.tr("There is one version so far. Edit a message or regenerate an answer, and both stay here.")
         self.hint = Paragraph(theme, hint, self, role="small", color="text_muted")
-        head = row((self.title, 1), self.close_button, margins=(10, 0, 2, 0))
+        head = row((self.title, 1), self.close_button, margins=(0, 0, 2, 0))
         column(head, 6, self.hint, (self.view, 1), on=self, gap=4, margins=(13, 12, 12, 12))
-        self.hint.setContentsMargins(10, 0, 6, 6)
+        self.hint.setContentsMargins(0, 0, 6, 6)
         self.hint.hide()
         self.hide()
         bus = ui.services.bus

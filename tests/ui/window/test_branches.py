@@ -256,9 +256,10 @@ async def test_up_in_the_empty_box_edits_the_last_question(make: Make) -> None:
     assert edit.y() >= 0 and edit.y() + edit.height() <= view(ui).viewport().height()
 
 
-async def test_a_very_long_question_opens_at_once(make: Make) -> None:
+@pytest.mark.parametrize("word", ["some words to read ", "endless"])
+async def test_a_very_long_question_opens_at_once(make: Make, word: str) -> None:
     ui = await make()
-    long = "some words to read " * 10_500
+    long = (word * 200_000)[:199_999] + "."
     chat = (await ui.app.history.create("a chat")).id
     question = Message(new_id(), chat, None, Role.USER, (TextPart(long),), 1.0)
     await ui.app.history.add((question,))
@@ -565,6 +566,32 @@ async def test_the_panel_leads_to_a_message_far_up(make: Make) -> None:
     assert {depth for depth, *_ in rows(ui)} == {0}
     ui.chat.pane.versions.chosen.emit(ids[40])
     await ui.until(lambda: 0 <= top(ui, ids[40]) < 40)
+
+
+async def test_ten_thousand_messages_are_shown_without_a_break(make: Make) -> None:
+    ui = await make()
+    chat = (await ui.app.history.create("long")).id
+    ids = await branch(ui, chat, None, "x", 4500)
+    for number in range(0, 1000, 50):
+        await branch(ui, chat, ids[number], f"other {number}", 25)
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui))
+    longest, stop = 0.0, asyncio.Event()
+
+    async def beat() -> None:
+        nonlocal longest
+        while not stop.is_set():
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - before)
+
+    ui.window.actions_.trigger("chat.versions")
+    beating = asyncio.create_task(beat())
+    await ui.until(lambda: len(rows(ui)) == 10_000)
+    stop.set()
+    await beating
+    assert max(row.depth for row in ui.chat.pane.versions.model.rows) <= 8
+    assert longest < 0.1
 
 
 @pytest.mark.parametrize("width", [1280, 1040, 900])
