@@ -81,6 +81,7 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         evaluated=generation.flash[1],
         read=generation.steps,
         alone=generation.exact,
+        go_on=bool(generation.prompt.parts),
     )
 
 
