@@ -189,8 +189,8 @@ class Session:
     # Idle time -------------------------------------------------------------------------------------------------------
 
     def idle(self) -> None:
-        """After answers: evaluate the conversations as their next prompts will render them, where that differs. One that
-        was too long most likely goes on, thought and all.
+        """After answers: evaluate the conversations as their next prompts will render them, where that differs. An
+        answer that was too long most likely goes on, thought and all.
 
         Templates drop the thinking of earlier turns, so the remembered tokens stop matching at the last answer.
         Returns early when the context's flag is set.
