@@ -216,9 +216,9 @@ class MainWindow(FirstPaintWindow):
         if self.pages.shows(WELCOME):
             cast("WelcomePage", self.pages.page(WELCOME)).box.edit.set_text(typed)
         elif typed:
-            from qwen_desktop.ui.chat.composer import Draft  # noqa: PLC0415 - not before the first paint
+            from qwen_desktop.core.drafts import Draft  # noqa: PLC0415 - not before the first paint
 
-            self.chat.pane.composer.restore(Draft.of(typed))
+            self._services.drafts.come_back(self.chat.current, Draft.of(typed))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
