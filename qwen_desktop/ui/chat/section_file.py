@@ -58,7 +58,7 @@ class FileSection(Section):
         return QRectF(self.width - self.wide, 0, self.wide, self.height)
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        style, place, size = self.style, self._card, float(self.style.px(16))
+        style, place, size = self.style, self._card, self.style.px(16)
         frame = self.box(at, place.x(), 0, place.width(), place.height())
         hot = "file" in (context.hover, context.pressed)
         card(painter, frame, style.color("hover" if hot else "surface"), style.color("border"), 10)
