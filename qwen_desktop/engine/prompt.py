@@ -142,7 +142,7 @@ def _text(part: object) -> str:
     if isinstance(part, TextPart | ToolResultPart):
         return part.text
     if isinstance(part, FilePart) and part.text:
-        return f"{part.name}:\n\n{part.text}"
+        return f"{part.name}:\n\n{part.text}" if part.name else part.text
     return ""
 
 

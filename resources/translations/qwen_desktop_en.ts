@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
+        <name>AttachedText</name>
+        <message numerus="yes">
+            <source>The first %n character(s) are shown; all can be copied.</source>
+            <translation>
+                <numerusform>The first %n character are shown; all can be copied.</numerusform>
+                <numerusform>The first %n characters are shown; all can be copied.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>
@@ -172,6 +182,16 @@
         </message>
     </context>
     <context>
+        <name>PromptChip</name>
+        <message numerus="yes">
+            <source>%n attachment(s)</source>
+            <translation>
+                <numerusform>%n attachment</numerusform>
+                <numerusform>%n attachments</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
@@ -285,16 +305,6 @@
         </message>
     </context>
     <context>
-        <name>_PasteChip</name>
-        <message numerus="yes">
-            <source>Pasted text, %n character(s)</source>
-            <translation>
-                <numerusform>Pasted text, %n character</numerusform>
-                <numerusform>Pasted text, %n characters</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
         <name>advice</name>
         <message numerus="yes">
             <source>Better answers, but it thinks for a while first, at about %n token(s) per second.</source>
@@ -370,6 +380,16 @@
             <translation>
                 <numerusform>The message is longer than %n character.</numerusform>
                 <numerusform>The message is longer than %n characters.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>chips</name>
+        <message numerus="yes">
+            <source>%n character(s)</source>
+            <translation>
+                <numerusform>%n character</numerusform>
+                <numerusform>%n characters</numerusform>
             </translation>
         </message>
     </context>

@@ -41,6 +41,8 @@ class TranscriptView(TranscriptCanvas):
     slow_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
+    #: A part that is to be read.
+    file_requested = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -235,6 +237,8 @@ class TranscriptView(TranscriptCanvas):
                 self.slow_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
+            case "file":
+                self.file_requested.emit(item.message.parts[int(target.value.removeprefix("part").rstrip("."))])
             case "link":
                 self.link_activated.emit(target.value)
             case _:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.engine import FinishReason
-from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
+from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, Target
@@ -34,6 +34,7 @@ from qwen_desktop.ui.chat.section_chrome import (
     ProgressSection,
     ThinkingSection,
 )  # fmt: skip
+from qwen_desktop.ui.chat.section_file import FileSection
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.selection import END
@@ -44,6 +45,8 @@ _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
 _BUBBLE_PAD_Y = 10.0
 _BUBBLE_GAP = 18.0
+#: Between what is attached and the bubble.
+_FILE_GAP = 8.0
 #: What is painted beside its own rectangle: a focus ring.
 _AROUND = 8.0
 
@@ -129,6 +132,7 @@ class MessageItem(Directed):
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
         cut = CUT_LINE if self.cut_above else 0.0
         if self.user:
+            cut += sum(style.px(36) + 8 for part in self.message.parts if isinstance(part, FilePart))
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
         extra = 16 + style.px(24) + 4 + 8 + style.px(32)
         extra += sum(style.px(40) + 10 for part in self.message.parts if isinstance(part, ThinkingPart))
@@ -212,7 +216,7 @@ class MessageItem(Directed):
         if not self.user:
             yield HeaderSection(self)
         parts = [self._of_part(number, part, known) for number, part in enumerate(message.parts)]
-        yield from filter(None, parts)
+        yield from sorted(filter(None, parts), key=lambda section: not section.heading)
         yield from (section for name, section in self.extra.items() if not name.startswith("part"))
         if self.user:
             yield CopySection(self, "actions.")
@@ -228,6 +232,9 @@ class MessageItem(Directed):
         name = f"part{number}."
         if name in self.extra:
             return self.extra[name]
+        if isinstance(part, FilePart):
+            file = known.get(name)
+            return file if isinstance(file, FileSection) and file.take(part) else FileSection(self, name, part)
         if isinstance(part, ThinkingPart):
             shown = bool(part.text or part.seconds)
         elif isinstance(part, TextPart):
@@ -276,7 +283,13 @@ class MessageItem(Directed):
         *inside, copy = self.sections
         heads = [section for section in inside if section.heading]
         texts = inside[len(heads) :]
-        y = _stack(heads, 0.0, 0.0) + _BUBBLE_GAP
+        last = heads[-1] if heads else None
+        y = _stack(heads, 0.0, 0.0) + (_FILE_GAP if isinstance(last, FileSection) else _BUBBLE_GAP)
+        if not texts and isinstance(last, FileSection):
+            copy.x = self.placed(QRectF(self.width - last.wide - TARGET - 6, 0, TARGET, TARGET)).left()
+            copy.y = last.y + (last.height - TARGET) / 2
+            self._bubble, self._outline, self.height = QRectF(), None, last.y + last.height + 2
+            return
         most = self._text_width(self.width)
         wide = min(most, max(24.0, math.ceil(max((section.natural for section in texts), default=0.0)) + 1))
         start = self.width - wide - 2 * _BUBBLE_PAD
@@ -341,7 +354,7 @@ class MessageItem(Directed):
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """Draw at ``at`` what can be seen there."""
-        if self.user and self.sections:
+        if self.user and not self._bubble.isEmpty():
             self._paint_bubble(painter, at)
         for section in self.sections:
             y = at.y + section.y
