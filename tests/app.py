@@ -16,11 +16,13 @@ from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, Te
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.chat import Chat
+from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import AnswerEvent, EventBus, RunChanged, RunStage
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -51,6 +53,8 @@ class App:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.history = History(db, self.bus)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
+        self.drafts = Drafts(db, self.bus)
+        self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     def events(self, kind: type[E]) -> list[E]:
         """The published events of one type."""
@@ -139,10 +143,13 @@ async def running_app(
     await db.open()
     app = App(paths, db, factory, check, **engines)
     await app.history.recover()
+    await app.drafts.load()
     try:
         yield app
     finally:
+        await app.queue.aclose()
         await app.chat.aclose()
+        await app.drafts.aclose()
         await app.models.aclose()
         await app.engines.aclose()
         await db.aclose()

@@ -114,6 +114,11 @@ def visible_text(parts: Sequence[Part]) -> str:
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart))
 
 
+def length(parts: Sequence[Part]) -> int:
+    """How many characters a model gets to read of a message: what is said, and the texts of its files."""
+    return sum(len(part.text) for part in parts if isinstance(part, TextPart | FilePart))
+
+
 def thinking_text(parts: Sequence[Part]) -> str:
     """The thinking of a message, empty when there is none."""
     return "\n\n".join(part.text for part in parts if isinstance(part, ThinkingPart))

@@ -93,6 +93,15 @@ class ChatSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Show speed under answers"),
         QT_TRANSLATE_NOOP("settings", "Tokens per second and time to the first word."),
     )] = True
+    notify: Annotated[Literal["away", "never"], Info(
+        QT_TRANSLATE_NOOP("settings", "Tell that an answer has ended"),
+        QT_TRANSLATE_NOOP(
+            "settings", "By a notification of your desktop, which names the model and the chat and holds no answer."
+        ),
+        labels=(
+            QT_TRANSLATE_NOOP("settings", "When I am elsewhere"), QT_TRANSLATE_NOOP("settings", "Never"),
+        ),
+    )] = "away"
 
 
 class EngineSettings(Struct, frozen=True):

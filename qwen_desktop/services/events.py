@@ -102,6 +102,18 @@ class RunChanged(Struct, frozen=True):
     run: RunState | None = None
 
 
+class DraftChanged(Struct, frozen=True):
+    """What stands in the box of this conversation ("" for a new chat) is another thing, and not because of the box."""
+
+    conversation_id: str
+
+
+class QueueChanged(Struct, frozen=True):
+    """Other prompts wait in line in this conversation, or they wait for something else than before."""
+
+    conversation_id: str
+
+
 class ModelStatus(StrEnum):
     """What a model is doing. ``IDLE`` is not loaded."""
 

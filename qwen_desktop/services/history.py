@@ -17,7 +17,7 @@ from qwen_desktop.core.chat import Conversation, Message, Node, Versions, new_id
 from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import Role, search_text, thinking_text, visible_text
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
@@ -326,7 +326,7 @@ class History:
         first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
-        title = title_of(visible_text(first.parts)) if first.role is Role.USER else ""
+        title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
         changed = await self._db.call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()
@@ -365,6 +365,13 @@ class History:
         if conversation is None:
             raise gone()
         self._bus.publish(ConversationChanged(conversation))
+
+
+def _attached(parts: Sequence[Part]) -> str:
+    """What a message without words is called by: the name of what is attached, else how that begins."""
+    attached = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
+    names = (part.name or (part.text[:1000] if isinstance(part, FilePart) else "") for part in attached)
+    return next(filter(None, names), "")
 
 
 def gone() -> UserFacing:

@@ -22,6 +22,7 @@ from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
+from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus, Notified
 from qwen_desktop.services.fits import Fits
@@ -31,6 +32,7 @@ from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
@@ -112,11 +114,14 @@ class Services:
             options=self.library.options,
         )
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
+        self.drafts = Drafts(self.database, self.bus)
+        self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     async def open(self) -> None:
         """Open the history, repair what a killed run left, and tell what is wrong with it."""
         await self.database.open()
         await self.history.recover()
+        await self.drafts.load()
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self.tuner.watch()
@@ -129,16 +134,18 @@ class Services:
         for name, step, share in (
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
+            ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
-            ("downloads", self.downloads.aclose, 0.12),
+            ("drafts", self.drafts.aclose, 0.05),
+            ("downloads", self.downloads.aclose, 0.1),
             ("models", self.models.aclose, 0.02),
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
             ("library", self.library.aclose, 0.02),
-            ("engines", self.engines.aclose, 0.22),
+            ("engines", self.engines.aclose, 0.19),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
-            ("database", self.database.aclose, 0.1),
+            ("database", self.database.aclose, 0.08),
         ):
             try:
                 async with asyncio.timeout(seconds * share):

@@ -216,6 +216,10 @@ class Turn:
             if not isinstance(event, PartDelta):
                 thinks = isinstance(event, PartBegun) and isinstance(event.part, ThinkingPart)
                 self._stands(stage=RunStage.SPEAKING, thinking_since=time.monotonic() if thinks else None)
+            elif self.state.stage is not RunStage.SPEAKING:  # it goes on in a part that has begun before
+                part = self._parts.part(event.index)
+                since = time.monotonic() - (part.seconds or 0.0) if isinstance(part, ThinkingPart) else None
+                self._stands(stage=RunStage.SPEAKING, thinking_since=since)
         elif isinstance(event, ContextCut):
             event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
             self._update(context_cut=event.first_kept_id)

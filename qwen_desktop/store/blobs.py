@@ -1,8 +1,8 @@
 """What is attached to messages (pictures, sound, documents): files named by their SHA-256, each content once.
 
 Messages name them by their hash; ``message_blobs`` holds who names what and is written together with the message. A
-file goes only when nothing names it, also no deleted conversation that can still be brought back, and when it was not
-asked for in the last day: what is attached to a message that is not sent yet is named by nothing.
+file goes only when nothing names it, also no draft and no deleted conversation that can still be brought back, and when
+it was not asked for in the last day: what is attached to a draft just now is named by nothing yet.
 
 Whatever is killed when, and however many processes do this: a row that is ``whole`` has its file, and only those can
 be named; a file without a row is never touched (it may belong to a history that was set aside). So a row comes before
@@ -38,7 +38,10 @@ GRACE_S = 24 * 3600.0
 #: Adding is begun so often at most.
 ATTEMPTS = 3
 
-_UNUSED = "wanted_until < ? AND NOT EXISTS (SELECT 1 FROM message_blobs u WHERE u.sha256 = blobs.sha256)"
+_UNUSED = (
+    "wanted_until < ? AND NOT EXISTS (SELECT 1 FROM message_blobs u WHERE u.sha256 = blobs.sha256) "
+    "AND NOT EXISTS (SELECT 1 FROM drafts d WHERE instr(d.draft, blobs.sha256) > 0)"
+)
 
 
 class Blobs:

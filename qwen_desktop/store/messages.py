@@ -13,7 +13,7 @@ from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Message, Status
 from qwen_desktop.core.engine import Stats
-from qwen_desktop.core.parts import Role, visible_text
+from qwen_desktop.core.parts import Role, length
 from qwen_desktop.store import blobs, branches, conversations, rows, search
 from qwen_desktop.store.connection import transaction
 
@@ -136,7 +136,7 @@ def recent_text(
     blocks = [upwards(connection, message_id, page)]
     total = 0
     while blocks[-1]:
-        total += sum(len(visible_text(entry.parts)) for entry in blocks[-1])
+        total += sum(length(entry.parts) for entry in blocks[-1])
         if total > characters:
             break
         blocks.append(before(connection, blocks[-1][0].id, page))

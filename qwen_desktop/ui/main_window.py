@@ -27,6 +27,7 @@ from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
 if TYPE_CHECKING:
     from qwen_desktop.services import events
     from qwen_desktop.services.services import Services
+    from qwen_desktop.ui.answer_notices import AnswerNotices
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
@@ -48,6 +49,7 @@ class MainWindow(FirstPaintWindow):
     def __init__(self, paths: Paths) -> None:
         super().__init__(paths.config / "window.json")
         self.setWindowTitle(APP)
+        self.notices: AnswerNotices | None = None
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""
@@ -220,6 +222,13 @@ class MainWindow(FirstPaintWindow):
         write = self.keep_conversation(conversation_id)
         if write is not None:
             self.operations.run(asyncio.to_thread(write), owner=self)
+        if self.notices is not None:
+            self.notices.shown(conversation_id)
+
+    def show_chat(self, conversation_id: str) -> None:
+        """Show a chat, whatever page is on show."""
+        self.show_page(CHAT)
+        self.chat.open(conversation_id)
 
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
@@ -233,9 +242,9 @@ class MainWindow(FirstPaintWindow):
         if self.pages.shows(WELCOME):
             cast("WelcomePage", self.pages.page(WELCOME)).box.edit.set_text(typed)
         elif typed:
-            from qwen_desktop.ui.chat.composer import Draft  # noqa: PLC0415 - not before the first paint
+            from qwen_desktop.core.drafts import Draft  # noqa: PLC0415 - not before the first paint
 
-            self.chat.pane.composer.restore(Draft.of(typed))
+            self._services.drafts.come_back(self.chat.current, Draft.of(typed))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
@@ -259,6 +268,9 @@ class MainWindow(FirstPaintWindow):
         for problem in self._services.preferences.problems:
             self.notify.toast(texts.problem(problem))
         self.notify.toasts.arrange()  # those of before stood where the page was not laid out yet
+        from qwen_desktop.ui.answer_notices import AnswerNotices  # noqa: PLC0415 - not before the first paint
+
+        self.notices = AnswerNotices(self)
         self.gc_timer.start()
 
     async def _show_first(self) -> None:

@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
+        <name>AttachedText</name>
+        <message numerus="yes">
+            <source>The first %n character(s) are shown; all can be copied.</source>
+            <translation>
+                <numerusform>The first %n character are shown; all can be copied.</numerusform>
+                <numerusform>The first %n characters are shown; all can be copied.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>
@@ -172,6 +182,16 @@
         </message>
     </context>
     <context>
+        <name>PromptChip</name>
+        <message numerus="yes">
+            <source>%n attachment(s)</source>
+            <translation>
+                <numerusform>%n attachment</numerusform>
+                <numerusform>%n attachments</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
@@ -285,16 +305,6 @@
         </message>
     </context>
     <context>
-        <name>_PasteChip</name>
-        <message numerus="yes">
-            <source>Pasted text, %n character(s)</source>
-            <translation>
-                <numerusform>Pasted text, %n character</numerusform>
-                <numerusform>Pasted text, %n characters</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
         <name>advice</name>
         <message numerus="yes">
             <source>Better answers, but it thinks for a while first, at about %n token(s) per second.</source>
@@ -374,6 +384,16 @@
         </message>
     </context>
     <context>
+        <name>chips</name>
+        <message numerus="yes">
+            <source>%n character(s)</source>
+            <translation>
+                <numerusform>%n character</numerusform>
+                <numerusform>%n characters</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>engine</name>
         <message numerus="yes">
             <source>%n of {all} layers (is|are) on the graphics card: its memory holds no more. The processor does the rest.</source>
@@ -387,6 +407,13 @@
             <translation>
                 <numerusform>%n of {all} layers is on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
                 <numerusform>%n of {all} layers are on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The answer cannot go on: it has %n token(s) with its question; the context holds {context}.</source>
+            <translation>
+                <numerusform>The answer cannot go on: it has %n token with its question; the context holds {context}.</numerusform>
+                <numerusform>The answer cannot go on: it has %n tokens with its question; the context holds {context}.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

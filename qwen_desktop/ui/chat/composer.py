@@ -1,25 +1,28 @@
-"""The composer: message box, long pastes, thinking switch, model button, send or stop; loading in its place."""
+"""The composer: message box, what is attached, prompts in line, thinking switch, model button, send or stop; loading in
+its place."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
 
+from qwen_desktop.core.drafts import Draft, QueuedPrompt, pasted
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.parts import Part, TextPart
-from qwen_desktop.core.text import clean
+from qwen_desktop.core.parts import FilePart, Part
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import icons, texts
-from qwen_desktop.ui.chat.message_edit import MessageEdit, is_long
+from qwen_desktop.ui.actions import native_keys
+from qwen_desktop.ui.chat.chips import Attachments, PromptLine
+from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
-from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 from qwen_desktop.ui.widgets.switch import SegmentedControl
 
@@ -30,48 +33,30 @@ _MODEL_WIDTH = 230
 _SHORT_NAME = 40
 
 
-class Draft(NamedTuple):
-    """What stands in the composer: typed text, and the long pastes and the attachments beside it."""
-
-    text: str = ""
-    pastes: tuple[str, ...] = ()
-    attachments: tuple[Part, ...] = ()
-
-    @classmethod
-    def of(cls, text: str) -> Draft:
-        """A text that was said once; a long one stands beside what is typed."""
-        return cls("", (text,)) if is_long(text) else cls(text)
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The message that it is; none where there is nothing to send."""
-        text = clean("\n\n".join(filter(None, (self.text.strip(), *self.pastes))))
-        return (*self.attachments, TextPart(text)) if text.strip() else self.attachments
-
-    def before(self, later: Draft) -> Draft:
-        """Both as one, this one first."""
-        text = "\n\n".join(filter(None, (self.text, later.text)))
-        return Draft(text, self.pastes + later.pastes, self.attachments + later.attachments)
-
-
 class Composer(FloatingFrame):
-    """Writes a message. ``begun`` comes with its first letter; ``sent`` carries the draft and leaves the box empty, and
-    ``restore`` brings it back."""
+    """Writes a message. ``begun`` comes with its first letter, ``edited`` with each change that is made in it; ``sent``
+    carries the draft and leaves the box empty, and ``go_on_wanted`` comes where Enter finds nothing to send."""
 
     sent = Signal(object)
     begun = Signal()
+    edited = Signal()
     stop_wanted = Signal()
+    go_on_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._pastes: list[str] = []
         self._attachments: tuple[Part, ...] = ()
-        self._running = False
+        self._running = self._setting = False
         self._was_empty = True
+        self.line = PromptLine(theme, self)
+        self.line.go_on_wanted.connect(self.go_on_wanted)
+        self.attached = Attachments(theme, self)
+        self.attached.insert_wanted.connect(self._insert)
+        self.attached.remove_wanted.connect(self._detach)
         self.edit = MessageEdit(theme, self)
         self.edit.setAccessibleName(self.tr("Message"))
         self.edit.send_wanted.connect(self._send)
-        self.edit.long_paste.connect(self._keep_paste)
+        self.edit.long_paste.connect(lambda text: self._attach((*self._attachments, pasted(text))))
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
         modes = (
@@ -85,18 +70,22 @@ class Composer(FloatingFrame):
         self.model = ModelButton(theme, self)
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
+        self.queue_button = IconButton(theme, "list-plus", self.tr("Send when the answer has ended"), self)
+        self.queue_button.setToolTip(self._with_key(self.queue_button.toolTip(), "Enter"))
+        self.queue_button.clicked.connect(self._meant)
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.clicked.connect(self._pressed)
-        self._chips = column(gap=6)
         self._late = QTimer(self, singleShot=True, interval=_SHOW_LOADING_MS)
         self._late.timeout.connect(lambda: self._show_loading(True))
         right = QWidget(self)
-        row((self.loading, 1), (None, 0), self.model, self.button, on=right)
+        row((self.loading, 1), (None, 0), self.model, self.queue_button, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(self.thinking)
         tools.add(right, wide=True)
-        column(self._chips, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
+        self._above = column(self.line, self.attached, gap=8)
+        column(self._above, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
         self._update_button()
+        self._order()
         self.setFocusProxy(self.edit)
 
     # Content ----------------------------------------------------------------------------------------------------------
@@ -104,20 +93,32 @@ class Composer(FloatingFrame):
     @property
     def draft(self) -> Draft:
         """What stands in the composer now."""
-        return Draft(self.edit.toPlainText(), tuple(self._pastes), self._attachments)
+        return Draft(self.edit.toPlainText(), self._attachments)
 
     def set_draft(self, draft: Draft) -> None:
-        """Show another draft."""
+        """Show another draft, which is no editing."""
+        self._setting = True
         self.edit.set_text(draft.text)
-        self._pastes = list(draft.pastes)
-        self._attachments = draft.attachments
-        self._show_pastes()
+        self._attach(draft.attachments)
+        self._setting = False
 
-    def restore(self, draft: Draft) -> None:
-        """Put what could not be sent back, before what was written since."""
-        self.set_draft(draft.before(self.draft))
+    def take(self, draft: Draft) -> None:
+        """Put this into the box, as if it had been written there."""
+        self.set_draft(draft)
+        self.edited.emit()
+        self.edit.setFocus()
+
+    def show_queue(self, queue: Sequence[QueuedPrompt], *, waits: bool) -> None:
+        """Show the prompts that wait in line; ``waits``: for the user, not for an answer."""
+        self.line.show_queue(queue, waits=waits)
+        self._show_above()
 
     # State ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer runs or is about to."""
+        return self._running
 
     def set_running(self, running: bool) -> None:
         """Turn the send button into a stop button and back."""
@@ -159,61 +160,77 @@ class Composer(FloatingFrame):
         if self._was_empty and not empty:
             self.begun.emit()
         self._was_empty = empty
+        if not self._setting:
+            self.edited.emit()
 
     def _update_button(self) -> None:
-        stop, send = ("stop", self.tr("Stop")), ("arrow-up", self.tr("Send"))
-        self.button.set_icon(*(stop if self._running else send))
-        beside = bool(self._pastes or self._attachments)
-        self.button.setEnabled(self._running or beside or not self.edit.document().isEmpty())
+        something = bool(self._attachments) or not self.edit.document().isEmpty()
+        icon, name, key = ("stop", self.tr("Stop"), "Esc") if self._running else ("arrow-up", self.tr("Send"), "")
+        self.button.set_icon(icon, name)
+        self.button.setToolTip(self._with_key(name, key or self._send_key()))
+        self.button.setEnabled(self._running or something)
+        self.queue_button.setVisible(self._running and something)
+
+    def _send_key(self) -> str:
+        return "Enter" if self.edit.send_with == "enter" else "Ctrl+Enter"
+
+    def _with_key(self, name: str, key: str) -> str:
+        return f"{name} ({texts.isolated(native_keys(key))})"
 
     def _pressed(self) -> None:
         if self._running:
             self.stop_wanted.emit()
-            return
+        else:
+            self._meant()
+
+    def _meant(self) -> None:
+        """A button was meant: take what an input method shows, too."""
         if self.edit.composing():
-            QGuiApplication.inputMethod().commit()  # the button was meant: take what stands there
+            QGuiApplication.inputMethod().commit()
         self._send()
 
     def _send(self) -> None:
-        if self._running or self.edit.composing():
+        if self.edit.composing():
             return
         draft = self.draft
         if draft.parts:
-            self.set_draft(Draft())
+            self.take(Draft())
             self.sent.emit(draft)
+        elif not draft:
+            self.go_on_wanted.emit()
 
-    def _keep_paste(self, text: str) -> None:
-        self._pastes.append(text)
-        self._show_pastes()
+    # Attachments ------------------------------------------------------------------------------------------------------
 
-    def _show_pastes(self) -> None:
-        while (item := self._chips.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
-        for place, text in enumerate(self._pastes):
-            chip = _PasteChip(self._theme, text, self)
-            chip.remove.clicked.connect(lambda _checked=False, n=place: self._drop_paste(n))
-            self._chips.addWidget(chip)
-        self._chips.setContentsMargins(0, 0, 0, 8 if self._pastes else 0)
+    def _attach(self, parts: tuple[Part, ...]) -> None:
+        self._attachments = parts
+        self.attached.show_parts(parts)
+        self._show_above()
         self._update_button()
+        if not self._setting:
+            self.edited.emit()
 
-    def _drop_paste(self, place: int) -> None:
-        del self._pastes[place]
-        self._show_pastes()
+    def _detach(self, place: int) -> None:
+        self._attach(self._attachments[:place] + self._attachments[place + 1 :])
         self.edit.setFocus()
 
+    def _insert(self, place: int) -> None:
+        """Put a paste into the text, where the cursor stands."""
+        part = self._attachments[place]
+        if isinstance(part, FilePart):
+            self._detach(place)
+            self.edit.textCursor().insertText(part.text)
+            self.edit.ensureCursorVisible()
 
-class _PasteChip(QWidget):
-    """A long paste: how much it is, how it begins, and a way to remove it."""
+    def _show_above(self) -> None:
+        shown = not (self.line.isHidden() and self.attached.isHidden())
+        self._above.setContentsMargins(0, 0, 0, 12 if shown else 0)
+        self._order()
 
-    def __init__(self, theme: Theme, text: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        amount = self.tr("Pasted text, %n character(s)", "", len(text))
-        label = Label(theme, amount, self, role="small", weight=600)
-        begin = ElidedLabel(theme, " ".join(text[:200].split()), self, role="small", color="text_muted")
-        begin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.remove = IconButton(theme, "x", self.tr("Remove the pasted text"), self, side=28, icon_size=16)
-        row(IconLabel(theme, "file-up", self, size=16), label, (begin, 1), self.remove, on=self)
+    def _order(self) -> None:
+        """Let Tab go from top to bottom."""
+        stops = [*self.line.stops, *self.attached.stops, self.edit]
+        for first, then in itertools.pairwise(stops):
+            QWidget.setTabOrder(first, then)
 
 
 class ModelButton(TextButton):

@@ -74,7 +74,8 @@ class EditBox(QWidget):
         self.save = TextButton(theme, save, self, kind="primary")
         self.save.setToolTip(self.tr("Ctrl+Enter"))
         self.save.clicked.connect(self._save)
-        files = [self._file(part) for part in self._attached]
+        # A file is a card of its own above the box.
+        files = [self._file(part) for part in self._attached if not isinstance(part, FilePart)]
         column(
             *files, 4 if files else 0, self.edit, 8, row(None, self.cancel, self.save, gap=8),
             on=self, margins=(16, 13, 16, 12),
@@ -101,7 +102,7 @@ class EditBox(QWidget):
         cursor.setPosition(min(kept.cursor, self.edit.document().characterCount() - 1))
         self.edit.setTextCursor(cursor)
 
-    def _file(self, part: FilePart | ImagePart | AudioPart) -> QWidget:
+    def _file(self, part: ImagePart | AudioPart) -> QWidget:
         line = QWidget(self)
         row(IconLabel(self._theme, "file-up", line, size=16), (ElidedLabel(self._theme, part.name, line), 1), on=line)
         return line
@@ -158,7 +159,7 @@ class EditSection(HostedSection):
     """The box in place of the message's words, as wide as the column."""
 
     gap = 10.0
-    wide = edits = True
+    full = edits = True
 
     widget: EditBox
 

@@ -8,12 +8,9 @@ from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
+from qwen_desktop.core.drafts import fits_box, is_long
 from qwen_desktop.core.text import clean
 from qwen_desktop.ui.theme import Theme
-
-#: From so many characters on, or with a line so long, a paste is kept beside the box: laying it out would block.
-LONG_PASTE = 20_000
-LONG_LINE = 5_000
 
 #: Between the text and the scroll bar, where lines may begin, in px.
 _AIR = 4
@@ -124,7 +121,7 @@ class MessageEdit(QPlainTextEdit):
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         text = clean(source.text()).replace("\r\n", "\n").replace("\r", "\n")
-        if is_long(text):
+        if is_long(text) or not fits_box(text):
             self.long_paste.emit(text)
         elif text:
             self.textCursor().insertText(text)
@@ -166,8 +163,3 @@ class MessageEdit(QPlainTextEdit):
             margins[side] = _AIR if scrolls else 0
             self.setViewportMargins(*margins)
         self.setFixedHeight(height)
-
-
-def is_long(text: str) -> bool:
-    """Whether a text is too long for the box."""
-    return len(text) > LONG_PASTE or (len(text) > LONG_LINE and max(map(len, text.split("\n"))) > LONG_LINE)

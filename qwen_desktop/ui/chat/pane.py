@@ -13,13 +13,19 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.chat import Conversation, new_id
+from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import Role
+from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
-from qwen_desktop.ui.chat.composer import Composer, Draft
+from qwen_desktop.services.drafts import Drafts
+from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.attached_text import AttachedText
+from qwen_desktop.ui.chat.chips import words_of
+from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
 from qwen_desktop.ui.chat.message_commands import MessageCommands
@@ -48,7 +54,8 @@ class ConversationPane(QWidget):
         super().__init__(parent)
         self._ui = ui
         self._conversation: Conversation | None = None
-        self._drafts: dict[str, Draft] = {}
+        #: where a prompt stood that was taken back into the box
+        self._place: int | None = None
         #: of a new chat, until it is stored
         self._new_thinking = ThinkingMode.AUTO
         self._new_model: ModelRef | None = None
@@ -92,7 +99,17 @@ class ConversationPane(QWidget):
         bus.subscribe(events.EngineChanged, self._show_model, owner=self)
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
         bus.subscribe(events.RunChanged, self._show_running, owner=self)
-        self.composer.sent.connect(self.send)
+        bus.subscribe(events.DraftChanged, self._draft_changed, owner=self)
+        bus.subscribe(events.QueueChanged, self._show_queue, owner=self)
+        self.composer.sent.connect(self._send)
+        self.composer.edited.connect(self._keep_draft)
+        self.composer.go_on_wanted.connect(self._go_on)
+        self.composer.attached.read_wanted.connect(self._read)
+        line = self.composer.line
+        line.edit_wanted.connect(self._edit_queued)
+        line.remove_wanted.connect(self._remove_queued)
+        line.send_wanted.connect(self._send_queued)
+        line.move_wanted.connect(lambda prompt_id, place: self._queue.move(self._id, prompt_id, place))
         self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
         self.composer.edit.recall_wanted.connect(self.messages.edit_last)
@@ -112,6 +129,7 @@ class ConversationPane(QWidget):
         self.versions.closed.connect(self.setFocus)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
+        view.file_requested.connect(self._read)
         view.link_activated.connect(self._ui.notify.link)
 
     def _align(self) -> None:
@@ -141,19 +159,85 @@ class ConversationPane(QWidget):
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
         task, if there is one, ends when the end of the conversation is on show."""
         self._ui.operations.withdraw(self._thinking_wish)
-        self._drafts[self.current] = self.composer.draft
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         opening = self.feed.open(where)
-        self.composer.set_draft(self._drafts.get(where, Draft()))
+        self.composer.set_draft(self._drafts.of(where))
+        self._place = None
+        self._show_queue()
         self.status.set_run(self.feed.run)
         self._show_model()
         self._show_running()
         self.shown.emit(where)
         return opening
+
+    # What is written --------------------------------------------------------------------------------------------------
+
+    @property
+    def _drafts(self) -> Drafts:
+        return self._ui.services.drafts
+
+    @property
+    def _queue(self) -> PromptQueue:
+        return self._ui.services.queue
+
+    def _keep_draft(self) -> None:
+        self._drafts.put(self.current, self.composer.draft)
+
+    def _draft_changed(self, event: events.DraftChanged) -> None:
+        if event.conversation_id == self.current:
+            self.composer.set_draft(self._drafts.of(self.current))
+
+    def _send(self, draft: Draft) -> None:
+        """Send what was written, after what is said and waits already."""
+        if self.composer.running:
+            self._queue.add(self._id, draft, self._place)
+        else:
+            self.send(draft)
+        self._place = None
+
+    def _show_queue(self, event: events.QueueChanged | None = None) -> None:
+        if event is None or event.conversation_id == self._id:
+            waits = self._queue.waits(self._id)
+            self.composer.show_queue(self._queue.of(self._id), waits=waits)
+            self.status.set_waits(waits)
+
+    def _go_on(self) -> None:
+        if self._queue.waits(self._id):
+            self._queue.go_on(self._id)
+
+    def _edit_queued(self, prompt_id: str) -> None:
+        """Take a prompt back into the box; what stood there waits in its place."""
+        queued = next((queued for queued in self._queue.of(self._id) if queued.id == prompt_id), None)
+        place = self._queue.remove(self._id, prompt_id)
+        if queued is None or place is None:
+            return
+        before, self._place = self.composer.draft, place
+        if before.parts:
+            self._queue.insert(self._id, QueuedPrompt(new_id(), before), place)
+            self._place = None
+        self.composer.take(queued.draft)
+
+    def _remove_queued(self, prompt_id: str) -> None:
+        where = self._id
+        queued = next((queued for queued in self._queue.of(where) if queued.id == prompt_id), None)
+        place = self._queue.remove(where, prompt_id)
+        if queued is None or place is None:
+            return
+        if not self.composer.line.focus_chip(place):
+            self.composer.setFocus()
+        told = texts.fill(self.tr("“{words}” is not sent."), words=words_of(queued.draft))
+        self._ui.notify.undoable(told, lambda: self._queue.insert(where, queued, place))
+
+    def _send_queued(self, prompt_id: str) -> None:
+        self._ui.operations.run(self._queue.send_now(self._id, prompt_id), owner=self)
+        self.composer.setFocus()
+
+    def _read(self, part: FilePart) -> None:
+        AttachedText(self._ui.theme, part, self.window()).open()
 
     # Answers ----------------------------------------------------------------------------------------------------------
 
@@ -163,22 +247,26 @@ class ConversationPane(QWidget):
 
     def send(self, draft: Draft) -> None:
         """Send a message; what cannot be sent comes back into the box."""
-        where = self.current
-
-        def failed(_error: BaseException) -> None:
-            self._show_running()
-            if self.current == where:
-                self.composer.restore(draft)
-            else:
-                self._drafts[where] = draft.before(self._drafts.get(where, Draft()))
-
-        self._drafts.pop(where, None)
-        self.composer.set_running(True)  # from now on Enter keeps what is typed
+        where, here = self.current, self._id
+        self.composer.set_running(True)  # from now on Enter puts what is typed in line
         self.status.set_running(True)
-        sent = self._ui.services.chat.send(
-            draft.parts, conversation_id=self._id, new=not where, thinking=self._thinking(), model=self.model
-        )
-        self._ui.operations.run(sent, owner=self, on_error=failed)
+        leaving = self._drafts.leaving(where, draft)
+
+        async def sent() -> None:
+            async with leaving:
+                try:
+                    await self._ui.services.chat.send(
+                        draft.parts, conversation_id=here, new=not where, thinking=thinking, model=model
+                    )
+                except BaseException:
+                    self._queue.hold(here)
+                    for queued in reversed(self._queue.of(here)) if not where else ():
+                        self._queue.remove(here, queued.id)  # it has not become a conversation
+                        self._drafts.come_back(where, queued.draft)
+                    raise
+
+        thinking, model = self._thinking(), self.model
+        self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
         """Stop the answer that runs here."""
@@ -238,7 +326,8 @@ class ConversationPane(QWidget):
             self._show_model()
 
     def _adopted(self, conversation_id: str) -> None:
-        self._drafts.pop("", None)
+        self._drafts.put("", Draft())
+        self._keep_draft()  # what was written since is the new conversation's
         self.changed.emit()
         self.shown.emit(conversation_id)
 

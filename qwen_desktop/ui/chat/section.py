@@ -48,7 +48,7 @@ class Section(Directed, ABC):
     #: What follows it belongs to it: a name line, for one.
     heading = False
     #: It takes the width of the column, whoever speaks.
-    wide = False
+    full = False
     #: It edits the words of its message.
     edits = False
     #: Where its message has put it, and where its text begins in the message's.

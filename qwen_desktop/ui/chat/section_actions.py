@@ -53,7 +53,7 @@ class ActionsSection(Section):
     """The row under a message. Under an answer it keeps its room while there are no actions."""
 
     gap = top_gap = 8.0
-    wide = True
+    full = True
 
     _stats: str | None = None
 

@@ -29,7 +29,7 @@ class StatusLine(QWidget):
         self._size = 0
         self._run: RunState | None = None
         self._failed = False
-        self._running = False
+        self._running = self._waits = False
         self._send_with = "enter"
         self._theme = theme
         self.ring = ContextRing(theme, self)
@@ -69,15 +69,26 @@ class StatusLine(QWidget):
         self._show_keys()
 
     def set_running(self, running: bool) -> None:
-        """Say which key stops the answer while one runs: until it ends nothing is sent."""
+        """Say which keys stop the answer and put a prompt in line while one runs."""
         if running is not self._running:
             self._running = running
             self._show_keys()
 
+    def set_waits(self, waits: bool) -> None:
+        """Say which key lets the prompts go on that wait for the user."""
+        if waits is not self._waits:
+            self._waits = waits
+            self._show_keys()
+
     def _show_keys(self) -> None:
-        if self._running:
-            words = self.tr("Esc to stop the answer")
-        elif self._send_with == "enter":
+        enter = self._send_with == "enter"
+        if self._running and enter:
+            words = self.tr("Enter to send it next · Esc to stop the answer")
+        elif self._running:
+            words = self.tr("Ctrl+Enter to send it next · Esc to stop the answer")
+        elif self._waits:
+            words = self.tr("Enter to go on") if enter else self.tr("Ctrl+Enter to go on")
+        elif enter:
             words = self.tr("Enter to send · Shift+Enter for a new line")
         else:
             words = self.tr("Ctrl+Enter to send · Enter for a new line")

@@ -52,6 +52,8 @@ class TranscriptView(TranscriptCanvas):
     message_wanted = Signal(str, str)
     #: A menu that opens about a message takes entries of others, too.
     menu_opens = Signal(object, str)
+    #: A part that is to be read.
+    file_requested = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -280,6 +282,8 @@ class TranscriptView(TranscriptCanvas):
                 self.slow_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
+            case "file":
+                self.file_requested.emit(item.message.parts[int(target.value.removeprefix("part").rstrip("."))])
             case "link":
                 self.link_activated.emit(target.value)
             case "edit" | "fork" | "versions" | "continue" | "go_on":

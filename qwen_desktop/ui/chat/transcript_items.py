@@ -16,7 +16,7 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, code_text, markdown_text
+from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, Target
@@ -25,6 +25,7 @@ from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.section_actions import ActionsSection
 from qwen_desktop.ui.chat.section_chrome import CUT_LINE, CutSection, HeaderSection, ProgressSection, ThinkingSection
+from qwen_desktop.ui.chat.section_file import FileSection
 from qwen_desktop.ui.chat.section_notes import notes_of
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
@@ -40,6 +41,8 @@ _BUBBLE_GAP = 18.0
 _UNDER = 2.0
 #: Below the box in which the user's words are edited.
 _BELOW_EDIT = 14.0
+#: Between what is attached and the bubble.
+_FILE_GAP = 8.0
 #: What is painted beside its own rectangle: a focus ring.
 _AROUND = 8.0
 
@@ -130,6 +133,7 @@ class MessageItem(Directed):
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
         cut = CUT_LINE if self.cut_above else 0.0
         if self.user:
+            cut += sum(style.px(36) + 8 for part in self.message.parts if isinstance(part, FilePart))
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + _UNDER + style.px(TARGET) + cut
         extra = HeaderSection.top_gap + style.px(24) + 4 + 8 + style.px(32)
         extra += sum(style.px(40) + 10 for part in self.message.parts if isinstance(part, ThinkingPart))
@@ -199,7 +203,7 @@ class MessageItem(Directed):
         known = {section.name: section for section in (*self.sections, *fresh)}
         self.sections = list(self._stacked(known))
         for section in self.sections:
-            section.lay(width if section.heading or section.wide else self._text_width(width))
+            section.lay(width if section.heading or section.full else self._text_width(width))
         self.place()
         self.ready = True
 
@@ -213,7 +217,7 @@ class MessageItem(Directed):
         if not self.user:
             yield HeaderSection(self)
         parts = [self._of_part(number, part, known) for number, part in enumerate(message.parts)]
-        yield from filter(None, parts)
+        yield from sorted(filter(None, parts), key=lambda section: not section.heading)
         yield from (section for name, section in self.extra.items() if not name.startswith("part"))
         if not self.user and self.streaming and not any(parts):
             yield ProgressSection(self)
@@ -230,6 +234,9 @@ class MessageItem(Directed):
             return self.extra[name]
         if self.edited and isinstance(part, TextPart):
             return None  # its words stand in the widget that edits them
+        if isinstance(part, FilePart):
+            file = known.get(name)
+            return file if isinstance(file, FileSection) and file.take(part) else FileSection(self, name, part)
         if isinstance(part, ThinkingPart):
             shown = bool(part.text or part.seconds)
         elif isinstance(part, TextPart):
@@ -260,13 +267,16 @@ class MessageItem(Directed):
 
     def _place_bubble(self) -> None:
         heads = [section for section in self.sections if section.heading]
-        texts = [section for section in self.sections if not section.heading and not section.wide]
-        below = [section for section in self.sections if section.wide]
-        y = _stack(heads, 0.0, 0.0) + _BUBBLE_GAP
+        texts = [section for section in self.sections if not section.heading and not section.full]
+        below = [section for section in self.sections if section.full]
+        filed = bool(heads) and isinstance(heads[-1], FileSection)
+        y = _stack(heads, 0.0, 0.0)
         self._outline, self._bubble = None, QRectF()
-        if texts or not self.edited:
-            y = self._surround(texts, y) + _UNDER
-        self.height = _stack(below, 0.0, y) + (_BELOW_EDIT if self.edited else 0.0)
+        if texts or not (filed or self.edited):
+            y = self._surround(texts, y + (_FILE_GAP if filed else _BUBBLE_GAP))
+        elif self.edited:
+            y += (_FILE_GAP if filed else _BUBBLE_GAP) - _UNDER
+        self.height = _stack(below, 0.0, y + _UNDER) + (_BELOW_EDIT if self.edited else 0.0)
 
     def _surround(self, texts: list[Section], y: float) -> float:
         """Put sections into the bubble; the y below it."""

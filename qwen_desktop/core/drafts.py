@@ -1,0 +1,80 @@
+"""What somebody has written and not sent yet: the draft in a message box, and the prompts that wait in line."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from qwen_desktop.core.parts import FilePart, Part, TextPart
+from qwen_desktop.core.text import clean
+
+#: A paste with more characters or more lines than this stands beside the box: it would hide the question in it.
+LONG_PASTE = 4_000
+LONG_LINES = 50
+#: A text with more characters, or with a line so long, is never in the box: laying it out would hold everything up.
+LARGEST_TEXT = 20_000
+LONGEST_LINE = 5_000
+
+
+def is_long(text: str) -> bool:
+    """Whether a paste is to stand beside the box."""
+    return len(text) > LONG_PASTE or text.count("\n") >= LONG_LINES
+
+
+def fits_box(text: str) -> bool:
+    """Whether a text can stand in the box."""
+    return len(text) <= LARGEST_TEXT and all(len(line) <= LONGEST_LINE for line in text.split("\n"))
+
+
+def pasted(text: str) -> FilePart:
+    """A long paste as an attachment: text without a name and without a file of its own."""
+    text = clean(text)
+    return FilePart("", "text/plain", "", len(text.encode()), text)
+
+
+def is_pasted(part: Part) -> bool:
+    """Whether a part is a long paste."""
+    return isinstance(part, FilePart) and not part.sha256 and not part.name
+
+
+class Draft(Struct, frozen=True):
+    """What stands in a message box: typed text, and what is attached (long pastes, pictures, files)."""
+
+    text: str = ""
+    attachments: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> Draft:
+        """A text that was said once; one that is too long for the box stands beside it."""
+        return cls(text) if fits_box(text) else cls("", (pasted(text),))
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.attachments)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The message that it is; none where there is nothing to send."""
+        text = clean(self.text).strip()
+        return (*self.attachments, TextPart(text)) if text else self.attachments
+
+    def before(self, later: Draft) -> Draft:
+        """Both as one, this one first."""
+        text = "\n\n".join(filter(None, (self.text, later.text)))
+        attachments = self.attachments + later.attachments
+        return Draft(text, attachments) if fits_box(text) else Draft(later.text, (pasted(self.text), *attachments))
+
+
+class QueuedPrompt(Struct, frozen=True):
+    """A prompt that is sent when the answers before it have ended."""
+
+    id: str
+    draft: Draft
+
+
+class Unsent(Struct, frozen=True):
+    """All that is written and not sent in one conversation: the draft in its box, and what waits in line, in order."""
+
+    draft: Draft = Draft()
+    queue: tuple[QueuedPrompt, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.draft or self.queue)
