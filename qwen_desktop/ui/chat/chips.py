@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
 from qwen_desktop.ui import icons, texts
+from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -250,17 +251,13 @@ class _PromptBody(ChipBody):
         self._drags = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if held == Qt.KeyboardModifier.AltModifier and event.key() in steps:
-            self.stepped.emit(steps[Qt.Key(event.key())])
-        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        if pressed(event, "queue.up") or pressed(event, "queue.down"):
+            self.stepped.emit(-1 if pressed(event, "queue.up") else 1)
+        elif pressed(event, "queue.remove"):
             self.removed.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if held == Qt.KeyboardModifier.ControlModifier:
-                self.sent.emit()
-            elif not held:
-                self.clicked.emit()
+            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            (self.sent if ctrl else self.clicked).emit()
         else:
             super().keyPressEvent(event)
 
