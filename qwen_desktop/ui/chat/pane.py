@@ -17,7 +17,7 @@ from qwen_desktop.core.chat import Conversation, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import FilePart, Role, visible_text
+from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.services.drafts import Drafts
@@ -290,8 +290,8 @@ class ConversationPane(QWidget):
 
     def _recall(self) -> None:
         last = self.transcript.shown.newest(Role.USER)
-        if last is not None and (text := visible_text(last.message.parts)):
-            self.composer.take(Draft.of(text))
+        if last is not None:
+            self.composer.take(Draft.of_message(last.message.parts).before(self.composer.draft))
 
     # The model --------------------------------------------------------------------------------------------------------
 
