@@ -78,7 +78,7 @@ WIDGET_KEYS: tuple[Command, ...] = (
     Command("composer.newline", QT_TRANSLATE_NOOP("commands", "New line"), "Shift+Enter"),
     Command("composer.edit_last", QT_TRANSLATE_NOOP("commands", "Bring back the last message"), "Up"),
     Command("queue.add", QT_TRANSLATE_NOOP("commands", "While an answer runs: put the prompt in line"), "Enter"),
-    Command("queue.go_on", QT_TRANSLATE_NOOP("commands", "In an empty box: go on with the prompts in line"), "Enter"),
+    Command("queue.go_on", QT_TRANSLATE_NOOP("commands", "In an empty box: go on with the line"), "Enter"),
     Command("queue.edit", QT_TRANSLATE_NOOP("commands", "Take the prompt back into the box"), "Enter"),
     Command("queue.send", QT_TRANSLATE_NOOP("commands", "Stop the answer and send the prompt"), "Ctrl+Enter"),
     Command("queue.up", QT_TRANSLATE_NOOP("commands", "Send the prompt sooner"), "Alt+Up"),

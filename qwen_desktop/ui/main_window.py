@@ -229,7 +229,8 @@ class MainWindow(FirstPaintWindow):
         elif typed:
             from qwen_desktop.core.drafts import Draft  # noqa: PLC0415 - not before the first paint
 
-            self._services.drafts.come_back(self.chat.current, Draft.of(typed))
+            composer = self.chat.pane.composer
+            composer.take(composer.draft.before(Draft.of(typed)))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 

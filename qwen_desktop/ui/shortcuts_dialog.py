@@ -49,7 +49,7 @@ class ShortcutsDialog(Dialog):
             label.ensurePolished()  # the style sheet's padding counts
         size = self._area.body.sizeHint()
         self._area.setMinimumHeight(min(size.height() + 8, max(240, parent.height() - 220)))
-        self._area.setMinimumWidth(size.width() + 20)
+        self._area.setMinimumWidth(min(size.width() + 20, max(480, parent.width() - 96)))
         self.body.addLayout(between_lines(self._area))
         self.add_button(self.tr("Close"), kind="primary")
         self.field.setFocus()

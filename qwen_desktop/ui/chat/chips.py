@@ -69,11 +69,13 @@ class ChipBody(QAbstractButton):
         self._icon = icon
         self._wide = wide
         self._before = self._facts = ""
+        #: What stands before others' names: all begin at one place.
+        self.before_like = ""
         self.setProperty("ownFocus", True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Fixed
+        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Preferred
         self.setSizePolicy(across, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
@@ -117,10 +119,11 @@ class ChipBody(QAbstractButton):
             painter.setFont(self._theme.font("small", tabular=True))
             painter.setPen(self._theme.color("text_muted"))
             if take:
-                width = max(width, self._theme.grown(30))
+                width = max(width, facts.horizontalAdvance(self.before_like) + 1)
                 draw_line(painter, QRectF(place(left, width)), words)
                 left += width + _GAP
             else:
+                width = min(width, (right - left) * 3 // 5)
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + _GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))
@@ -293,6 +296,7 @@ class PromptChip(ChipFrame):
         self.prompt = _PromptBody(theme, parent)
         super().__init__(theme, self.prompt, parent)
         self.queued = queued
+        self.prompt.before_like = self.tr("Next")
         self.prompt.setToolTip(self.tr("Take it back into the box to edit it"))
         self.prompt.setAccessibleDescription(
             self.tr("Enter takes it back into the box, Delete removes it, Alt+Up and Alt+Down move it.")
