@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
 from qwen_desktop.ui import icons, texts
+from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -68,11 +69,13 @@ class ChipBody(QAbstractButton):
         self._icon = icon
         self._wide = wide
         self._before = self._facts = ""
+        #: What stands before others' names: all begin at one place.
+        self.before_like = ""
         self.setProperty("ownFocus", True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Fixed
+        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Preferred
         self.setSizePolicy(across, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
@@ -116,10 +119,11 @@ class ChipBody(QAbstractButton):
             painter.setFont(self._theme.font("small", tabular=True))
             painter.setPen(self._theme.color("text_muted"))
             if take:
-                width = max(width, self._theme.grown(30))
+                width = max(width, facts.horizontalAdvance(self.before_like) + 1)
                 draw_line(painter, QRectF(place(left, width)), words)
                 left += width + _GAP
             else:
+                width = min(width, (right - left) * 3 // 5)
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + _GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))
@@ -250,17 +254,13 @@ class _PromptBody(ChipBody):
         self._drags = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if held == Qt.KeyboardModifier.AltModifier and event.key() in steps:
-            self.stepped.emit(steps[Qt.Key(event.key())])
-        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        if pressed(event, "queue.up") or pressed(event, "queue.down"):
+            self.stepped.emit(-1 if pressed(event, "queue.up") else 1)
+        elif pressed(event, "queue.remove"):
             self.removed.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if held == Qt.KeyboardModifier.ControlModifier:
-                self.sent.emit()
-            elif not held:
-                self.clicked.emit()
+            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            (self.sent if ctrl else self.clicked).emit()
         else:
             super().keyPressEvent(event)
 
@@ -296,6 +296,7 @@ class PromptChip(ChipFrame):
         self.prompt = _PromptBody(theme, parent)
         super().__init__(theme, self.prompt, parent)
         self.queued = queued
+        self.prompt.before_like = self.tr("Next")
         self.prompt.setToolTip(self.tr("Take it back into the box to edit it"))
         self.prompt.setAccessibleDescription(
             self.tr("Enter takes it back into the box, Delete removes it, Alt+Up and Alt+Down move it.")

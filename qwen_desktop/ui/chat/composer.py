@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
 
+from qwen_desktop.core.commands import command
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, pasted
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import FilePart, Part
@@ -71,7 +73,6 @@ class Composer(FloatingFrame):
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.queue_button = IconButton(theme, "list-plus", self.tr("Send when the answer has ended"), self)
-        self.queue_button.setToolTip(self._with_key(self.queue_button.toolTip(), "Enter"))
         self.queue_button.clicked.connect(self._meant)
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.clicked.connect(self._pressed)
@@ -84,7 +85,7 @@ class Composer(FloatingFrame):
         tools.add(right, wide=True)
         self._above = column(self.line, self.attached, gap=8)
         column(self._above, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
-        self._update_button()
+        self.set_send_with("enter")
         self._order()
         self.setFocusProxy(self.edit)
 
@@ -123,6 +124,12 @@ class Composer(FloatingFrame):
     def set_running(self, running: bool) -> None:
         """Turn the send button into a stop button and back."""
         self._running = running
+        self._update_button()
+
+    def set_send_with(self, send_with: Literal["enter", "ctrl_enter"]) -> None:
+        """Let this key send."""
+        self.edit.send_with = send_with
+        self.queue_button.setToolTip(self._with_key(self.queue_button.accessibleName(), self._send_key()))
         self._update_button()
 
     def set_thinking(self, modes: Sequence[ThinkingMode], mode: ThinkingMode) -> None:
@@ -249,7 +256,9 @@ class ModelButton(TextButton):
         """Show a model's name; long ones are cut and whole in the tooltip."""
         self.name = name
         self.setAccessibleName(texts.fill(self.tr("Model: {name}"), name=name))
-        self.setToolTip(texts.fill(self.tr("Choose a model ({name})"), name=name))
+        keys = texts.isolated(native_keys(command("model.choose").keys_on()[0]))
+        said = texts.fill(self.tr("Choose a model: {name}"), name=name)
+        self.setToolTip(f"{said} ({keys})")
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(texts.isolated(shown.replace("&", "&&")))

@@ -146,6 +146,11 @@ class ConversationPane(QWidget):
         return self.feed.id
 
     @property
+    def areas(self) -> list[QWidget]:
+        """Its parts, in the order in which F6 goes through them."""
+        return [self.transcript if self.transcript.isVisible() else self.empty, self.composer.edit]
+
+    @property
     def _id(self) -> str:
         """What it is called, or will be with its first message."""
         return self.current or self.feed.next_id
@@ -338,7 +343,7 @@ class ConversationPane(QWidget):
             self._show_thinking()
 
     def _take_settings(self, settings: Settings) -> None:
-        self.composer.edit.send_with = settings.chat.send_with
+        self.composer.set_send_with(settings.chat.send_with)
         self.status.set_send_with(settings.chat.send_with)
         self.transcript.set_options(show_speed=settings.chat.show_speed, open_thinking=settings.chat.open_thinking)
         self.transcript.set_text_scale(settings.appearance.text_size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -29,8 +30,8 @@ from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.select import Menu
 
-#: Characters of an answer that are announced when it ends.
-_ANNOUNCED: Final = 2000
+#: Characters of an answer that are announced when it ends; what is longer ends with a sentence.
+_ANNOUNCED: Final = 800
 
 
 class Spot(NamedTuple):
@@ -203,10 +204,20 @@ class TranscriptView(TranscriptCanvas):
             self.hold(*self._anchor, room=True)  # what stood below its words is gone
         self.arrange()
         if ended and QAccessible.isActive():
-            self.texts.gather([item], self._announce)
+            self.texts.gather([item], partial(self._announce, item))
 
-    def _announce(self, texts: Sequence[str]) -> None:
-        text = fill(self.tr("Answer: {text}"), text=texts[0][:_ANNOUNCED])
+    def _announce(self, item: MessageItem, texts: Sequence[str]) -> None:
+        """Have an answer said that has ended, if it is still on show."""
+        if self.item(item.message.id) is not item or not self.isVisible():
+            return
+        text, whole = texts[0][:_ANNOUNCED], texts[0]
+        if len(whole) > len(text):
+            end = max(map(text.rfind, (". ", ".\n", "? ", "! ", "\n", "。")))
+            text = text[: end + 1] if end > len(text) // 2 else text
+            said = self.tr("Answer: {text} The answer goes on; it can be read in the list of messages.")
+        else:
+            said = self.tr("Answer: {text}")
+        text = fill(said, text=text.strip())
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:
