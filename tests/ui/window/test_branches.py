@@ -278,7 +278,7 @@ async def test_a_very_long_question_opens_at_once(make: Make, word: str) -> None
 # The reader's place ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", [20, 38, 39])
+@pytest.mark.parametrize("where", [20, 39])
 @pytest.mark.parametrize("what", ["edit", "regenerate", "delete", "switch", "continue"])
 async def test_the_message_acted_on_stays_where_it_is(make: Make, what: str, where: int) -> None:
     make.script = Script(text="another answer " * 4, rate=400)
