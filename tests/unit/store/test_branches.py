@@ -77,6 +77,20 @@ def test_what_is_not_on_show_goes_unseen(connection: Connection) -> None:
     assert branches.versions(connection, ["m101"])["m101"].ids == ("m1", "m101")
 
 
+def test_what_is_shown_again_is_the_branch_as_it_is_by_now(connection: Connection) -> None:
+    long_branch(connection, 4)
+    messages.add(connection, (message(101, 0),))
+    for number in (5, 7):
+        messages.add(connection, (message(number, 2),))  # versions of m3
+    assert branches.show_again(connection, "m101").leaf_id == "m101"
+    assert branches.show_again(connection, "m2").leaf_id == "m7"  # the newest below it
+    branches.select_version(connection, "m3")
+    assert branches.show_again(connection, "m2").leaf_id == "m3"  # it is on show
+    branches.delete(connection, "m101", 1.0)
+    with pytest.raises(UserFacing, match="shown before was deleted"):
+        branches.show_again(connection, "m101")
+
+
 def test_nothing_goes_on_from_a_deleted_message(connection: Connection) -> None:
     long_branch(connection, 4)
     conversations.create(connection, Conversation("d", "Other", 1.0, 1.0))
