@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -558,6 +561,36 @@ def test_an_answer_that_is_being_written_is_stopped_where_it_is_deleted() -> Non
             assert await last(app, chat) == late
         async with running_app(ScriptedEngine) as app:
             assert len(await app.history.tree(chat)) == 2
+
+    run(main())
+
+
+def test_what_is_sent_while_it_is_deleted_goes_with_it_or_is_refused() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine(Script("long " * 1000, rate=100))
+        async with running_app(lambda: engine) as app:
+            chance, refused = random.Random(5), 0
+
+            async def late(seconds: float, work: Coroutine[Any, Any, object]) -> object:
+                await asyncio.sleep(seconds)
+                return await work
+
+            for number in range(30):
+                asked = await app.send("One")
+                chat = asked.conversation_id
+                await app.chat.stop(chat)
+                answer = await last(app, chat)
+                sent, deleted = await asyncio.gather(
+                    late(0.0, app.send("Two", chat, parent_id=answer.id)),
+                    late(chance.uniform(0.0, 0.0005 * number), app.history.delete_message(answer.id)),
+                    return_exceptions=True,
+                )
+                refused += isinstance(sent, UserFacing)
+                assert isinstance(sent, UserFacing | Message) and not isinstance(deleted, BaseException)
+                await app.history.get(chat)
+                assert await told(app, chat) == ["One"] and not app.chat.running()
+                assert len(await app.history.tree(chat)) == 1
+            assert 0 < refused < 30
 
     run(main())
 
