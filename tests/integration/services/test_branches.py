@@ -582,7 +582,7 @@ def test_what_is_sent_while_it_is_deleted_goes_with_it_or_is_refused() -> None:
                 answer = await last(app, chat)
                 sent, deleted = await asyncio.gather(
                     late(0.0, app.send("Two", chat, parent_id=answer.id)),
-                    late(chance.uniform(0.0, 0.0005 * number), app.history.delete_message(answer.id)),
+                    late(chance.uniform(0.0, 0.001 * number), app.history.delete_message(answer.id)),
                     return_exceptions=True,
                 )
                 refused += isinstance(sent, UserFacing)
