@@ -396,4 +396,4 @@ class ConversationPane(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.composer.edit.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+        self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
