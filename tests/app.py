@@ -81,6 +81,22 @@ class App:
         new = conversation_id is None
         return await self.chat.send((TextPart(text),), conversation_id=where, new=new, thinking=thinking, **more)
 
+    async def until_shown(self, characters: int) -> None:
+        """Wait until somebody who follows the events has seen so much text of an answer, thinking included."""
+        enough, seen = asyncio.Event(), 0
+
+        def more(told: AnswerEvent) -> None:
+            nonlocal seen
+            seen += len(told.event.text) if isinstance(told.event, PartDelta) else 0
+            if seen >= characters:
+                enough.set()
+
+        for told in self.deltas():
+            more(told)
+        forget = self.bus.subscribe(AnswerEvent, more)
+        await enough.wait()
+        forget()
+
     async def stop_all(self) -> None:
         """End all answers."""
         await asyncio.gather(*map(self.chat.stop, self.chat.running()))

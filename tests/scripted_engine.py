@@ -25,6 +25,7 @@ from qwen_desktop.core.engine import (
     LocalInfo,
     ModelInfo,
     PromptProgress,
+    Recipe,
     Sampling,
     Stats,
     ThinkingMode,
@@ -40,6 +41,7 @@ from qwen_desktop.core.parts import (
     ThinkingPart,
     ToolCallPart,
 )
+from qwen_desktop.core.text import Text
 from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 
 
@@ -48,7 +50,9 @@ class Script(Struct, frozen=True):
     as the loop turns), ``piece`` characters a delta.
 
     ``unopened``: the thinking comes as text, and only then it shows that it was none. ``error`` is raised after
-    ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before the first delta.
+    ``fail_after`` deltas. A ``deaf`` run never obeys ``stop``. ``first_s`` passes before the first delta. Where
+    the answer goes on, the first part continues its last one of that kind. ``reason`` is why it ends by itself;
+    ``recipe`` makes it again, ``differs`` is said then.
     """
 
     text: str = "Hello."
@@ -65,6 +69,9 @@ class Script(Struct, frozen=True):
     deaf: bool = False
     budget_spent: bool = False
     stopped_loop: bool = False
+    reason: FinishReason = FinishReason.STOP
+    recipe: Recipe | None = None
+    differs: tuple[Text, ...] = ()
 
 
 class ScriptedRun:
@@ -99,15 +106,20 @@ class ScriptedRun:
         if script.first_s:
             await self._pause(script.first_s)
         parts = script.parts or tuple(p for p in (ThinkingPart(script.thinking), TextPart(script.text)) if p.text)
+        so_far = self._request.messages[-1].parts if self._request.go_on else ()
+        if so_far and isinstance(so_far[-1], ThinkingPart) and not isinstance(parts[0], ThinkingPart):
+            yield PartDone(len(so_far) - 1, 1.0, 1)
+        first = len(so_far) - bool(so_far and type(so_far[-1]) is type(parts[0]))
         pieces = [(number, piece) for number, part in enumerate(parts) for piece in _split(_said(part), script.piece)]
         started = time.monotonic()
         thought = tokens = 0
-        begun = -1
+        begun = -1 if first == len(so_far) else 0
 
         def ended() -> Event:
             if not isinstance(parts[begun], ThinkingPart):
-                return PartDone(begun)
-            return (PartWasThinking if script.unopened else PartDone)(begun, time.monotonic() - started, thought)
+                return PartDone(first + begun)
+            done = PartWasThinking if script.unopened else PartDone
+            return done(first + begun, time.monotonic() - started, thought)
 
         for count, (number, piece) in enumerate(pieces):
             if script.error is not None and count >= script.fail_after:
@@ -120,10 +132,10 @@ class ScriptedRun:
                 if begun >= 0:
                     yield ended()
                 begun = number
-                yield PartBegun(number, TextPart("") if script.unopened else _empty(parts[number]))
+                yield PartBegun(first + number, TextPart("") if script.unopened else _empty(parts[number]))
             tokens += 1
             thought += isinstance(parts[number], ThinkingPart)
-            yield PartDelta(number, piece)
+            yield PartDelta(first + number, piece)
             if tokens % 20 == 0:
                 yield self._figures(tokens, time.monotonic() - started)
         else:
@@ -134,7 +146,7 @@ class ScriptedRun:
         seconds = max(time.monotonic() - started, 1e-6)
         yield self._figures(tokens, seconds)
         self._result = GenerateResult(
-            FinishReason.CANCELLED if self._stopped.is_set() else FinishReason.STOP,
+            FinishReason.CANCELLED if self._stopped.is_set() else script.reason,
             Stats(
                 prompt_tokens=script.prompt_tokens,
                 completion_tokens=tokens,
@@ -147,6 +159,8 @@ class ScriptedRun:
             seed=self._request.sampling.seed or 7,
             budget_spent=script.budget_spent,
             stopped_loop=script.stopped_loop,
+            recipe=structs.replace(script.recipe, go_on=self._request.go_on) if script.recipe is not None else None,
+            differs=script.differs if self._request.again is not None else (),
         )
 
     def _figures(self, tokens: int, seconds: float) -> LiveFigures:

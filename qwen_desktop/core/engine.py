@@ -80,7 +80,8 @@ class Recipe(Struct, frozen=True):
     which it was evaluated: how many tokens at once, how many of these were kept, how many times in a row; other
     steps give slightly other logits. Of the ``evaluated`` tokens of prompt and answer the first ``flash_tokens`` went
     through flash attention. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was written by
-    itself, token by token, without a break. ``cut_from`` is where the context was cut.
+    itself, token by token, without a break. ``cut_from`` is where the context was cut. ``go_on``: it went on from what
+    an answer had said already, so this makes the rest of that answer only.
     """
 
     model_sha256: str
@@ -105,10 +106,11 @@ class Recipe(Struct, frozen=True):
     evaluated: int = 0
     read: tuple[tuple[int, int, int], ...] = ()
     alone: bool = True
+    go_on: bool = False
 
 
 class GenerateRequest(Struct, frozen=True):
-    """Ask for one answer to ``messages`` (the last one is the user's).
+    """Ask for one answer to ``messages`` (the last one is the user's, or, to ``go_on``, the answer's).
 
     ``max_tokens`` counts thinking too; None means to the end of the context. ``cache_key`` names the conversation whose
     evaluated tokens may be reused. ``cut_from`` is the message id that an earlier answer's cut kept from (the
@@ -121,6 +123,13 @@ class GenerateRequest(Struct, frozen=True):
     ``grammar`` is what the visible answer must look like. ``batch`` names a batch that this request belongs to: its
     requests share their steps and their prompts' common beginning, and give way to every other request.
     ``again`` is what made an earlier answer, which is to be made again: its values count instead of this request's.
+
+    ``go_on``: the last message is what the answer has said so far, and the model goes on right behind its last word:
+    inside its thought where the last part is one, else in its text. Events count parts from that message's own: the
+    first delta is for its last part, which is not begun again, a part that is new begins behind it, and the end of a
+    thought tells the seconds and tokens of all of it. So ``PartsBuilder(messages[-1].parts)`` puts the whole answer
+    together. Figures count what is new; a budget counts all of the thought, and a form holds for all of the text. Where
+    nothing was said yet this is the same as asking without that message.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -135,6 +144,7 @@ class GenerateRequest(Struct, frozen=True):
     grammar: Grammar | None = None
     batch: str = ""
     again: Recipe | None = None
+    go_on: bool = False
 
 
 class Stats(Struct, frozen=True):
@@ -222,7 +232,12 @@ class Run(Protocol):
 
 
 class Capabilities(Struct, frozen=True):
-    """What an engine can do."""
+    """What an engine can do.
+
+    ``soft_switches``: the model was trained to obey ``/think`` and ``/no_think`` in a user's message, the last one
+    counts (the hybrid Qwen3 models of April 2025). They are words to it: nothing is done with them here, and in
+    ``ThinkingMode.DIRECT`` they have no effect.
+    """
 
     thinking: tuple[ThinkingMode, ...] = ()
     images: bool = False
@@ -230,6 +245,7 @@ class Capabilities(Struct, frozen=True):
     tools: bool = False
     grammar: bool = False
     embeddings: bool = False
+    soft_switches: bool = False
 
 
 class CardPart(Struct, frozen=True):

@@ -212,7 +212,7 @@ class PartsBuilder:
             if not isinstance(self._parts[index], ImagePart | AudioPart):
                 self._chunks.setdefault(index, []).append(event.text)
         elif isinstance(event, PartWasThinking):
-            self._parts[index] = ThinkingPart(_text_of(self.part(index)).strip(), event.seconds, event.tokens)
+            self._parts[index] = ThinkingPart(text_of(self.part(index)).strip(), event.seconds, event.tokens)
         elif isinstance(part := self._parts[index], ThinkingPart):
             self._parts[index] = ThinkingPart(part.text, event.seconds, event.tokens)
 
@@ -220,7 +220,7 @@ class PartsBuilder:
         """One of them, with all its text."""
         part = self._parts[index]
         if chunks := self._chunks.pop(index, None):
-            text = _text_of(part) + "".join(chunks)
+            text = text_of(part) + "".join(chunks)
             changes = {"arguments": text} if isinstance(part, ToolCallPart) else {"text": text}
             part = self._parts[index] = structs.replace(part, **changes)
         return part
@@ -232,7 +232,7 @@ class PartsBuilder:
         return tuple(self._parts)
 
 
-def _text_of(part: Part) -> str:
+def text_of(part: Part) -> str:
     """The text that deltas add to."""
     if isinstance(part, ToolCallPart):
         return part.arguments

@@ -22,10 +22,13 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.engine.call_text import CALL, CALLED
+from qwen_desktop.engine.going_on import Written
 from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context, Piece, Sequence, replay
-from qwen_desktop.engine.llama_sampler import NotNumbersError, Sampler
+from qwen_desktop.engine.llama_sampler import PENALTY_WINDOW, NotNumbersError, Sampler
+from qwen_desktop.engine.marks import CLOSE, OPEN
 from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.steering import Steering
 from qwen_desktop.engine.stream import AnswerStream
@@ -73,8 +76,21 @@ class Generation:
         self._size = size
         self._open, self._close = marks
         self._sampling = sampling
-        self._stream = AnswerStream(thinking=prompt.thinking, stop=request.stop, clock=time.monotonic)
+        self._stream = AnswerStream(
+            thinking=prompt.thinking,
+            stop=request.stop,
+            clock=time.monotonic,
+            parts=prompt.parts,
+            pending=prompt.pending,
+            calls=constraint is None,
+        )
+        self._constrained = False
+        if constraint is not None and not prompt.thinking and (said := visible_text(prompt.parts)):
+            constraint.take(model.tokenize(said, special=False, begin=False))
+            self._constrained = True
         self._sampler = Sampler(model, sampling, sampling.seed or 0)
+        for token in self.tokens[len(prompt.question) :][-PENALTY_WINDOW:]:
+            self._sampler.accept(token)
         self._steering = Steering(
             model,
             self._stream,
@@ -87,7 +103,6 @@ class Generation:
             question=next((visible_text(m.parts) for m in reversed(request.messages) if m.role is Role.USER), ""),
         )
         self._constraint = constraint
-        self._constrained = False
         self._replay: Iterator[Piece] | None = None
         self._cached = self._read = self._written = 0
         self._read_s = self._told = self._flushed = self._lived = 0.0
@@ -101,6 +116,21 @@ class Generation:
     def parts(self) -> tuple[Part, ...]:
         """What was said so far."""
         return self._stream.parts
+
+    @property
+    def written(self) -> Written | None:
+        """How an answer that ended before its end was written, None where it cannot go on."""
+        question = self.prompt.question
+        tokens = tuple(self.tokens[len(question) :])
+        if self.reason is None or self._complete or not tokens or self._model.is_end(tokens[-1]):
+            return None
+        return Written(question, tokens, self.parts, self._stream.thinking, self._stream.pending)
+
+    @property
+    def _complete(self) -> bool:
+        """Whether the answer is said."""
+        formed = self._constraint is not None and self._constrained and self._constraint.done
+        return formed or self._stream.stopped
 
     @property
     def threads(self) -> int:
@@ -197,8 +227,8 @@ class Generation:
             self._emit((PromptProgress(total - missing, total, round(left, 1)),))
 
     def _choose(self, context: Context, row: int) -> None:
-        if self._steering.limit <= 0:
-            self._end(FinishReason.LENGTH)
+        if self._complete or self._steering.limit <= 0:
+            self._end(FinishReason.STOP if self._complete else FinishReason.LENGTH)
             return
         token = self._steering.next(lambda refused: self._sampled(context, row, refused))
         if token is None:
@@ -233,8 +263,7 @@ class Generation:
             (token == self._open and stream.mark(True)) or (token == self._close and stream.mark(False))
         ):
             stream.piece(self._model.piece(token) or self._mark_as_text(token))
-        complete = self._constraint is not None and self._constrained and self._constraint.done
-        if ends or stream.stopped or complete:
+        if ends or self._complete:
             self._end(FinishReason.STOP)
         elif self._written >= self._steering.limit:
             self._end(FinishReason.LENGTH)
@@ -245,8 +274,9 @@ class Generation:
             self._flush(live=live)
 
     def _mark_as_text(self, token: int) -> bytes:
-        """A thinking mark in the middle of an answer is text; other control tokens have none."""
-        return self._model.special_text(token).encode() if token in (self._open, self._close) else b""
+        """A mark of thinking or of a tool's call in the middle of an answer is text; other control tokens have none."""
+        text = self._model.special_text(token)
+        return text.encode() if text in (OPEN, CLOSE, CALL, CALLED) else b""
 
     def _end(self, reason: FinishReason) -> None:
         if self.reason is not None:
@@ -254,7 +284,7 @@ class Generation:
         self.reason = reason
         if self._written:
             self.exact = self.sequence is not None and self.sequence.alone and self._single_steps()
-        self._stream.finish()
+        self._stream.finish(cut=reason is not FinishReason.STOP)
         self._flush()
 
     def _single_steps(self) -> bool:

@@ -11,7 +11,8 @@ from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import Context
 
-_PENALTY_WINDOW = 256
+#: So many of the last tokens are looked at for penalties.
+PENALTY_WINDOW = 256
 #: llama.cpp finds so many of the likeliest tokens twice as fast as more (0.4 against 1.0 ms of 152,000).
 _FEW = 128
 #: Makes of zeros the two bytes of minus infinity that are not zero (its last ones), and zeros of all else.
@@ -40,8 +41,8 @@ class Sampler:
             # wanted, a text in whose last 256 tokens stand all but them of the likeliest 128 is not met.
             kept = 1 if sampling.temperature == 0 else sampling.top_k or 0
             if kept:
-                add(chain, api.llama_sampler_init_top_k(_FEW if kept <= _FEW // 4 else kept + _PENALTY_WINDOW))
-            add(chain, api.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, repeat, 0.0, presence))
+                add(chain, api.llama_sampler_init_top_k(_FEW if kept <= _FEW // 4 else kept + PENALTY_WINDOW))
+            add(chain, api.llama_sampler_init_penalties(model.vocab_size, PENALTY_WINDOW, repeat, 0.0, presence))
         temperature = 1.0 if sampling.temperature is None else sampling.temperature
         if temperature <= 0:
             add(chain, api.llama_sampler_init_greedy())

@@ -16,7 +16,7 @@ from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine import autotune, load_errors, pages, streams
+from qwen_desktop.engine import autotune, load_errors, pages, soft_switches, streams
 from qwen_desktop.engine.attempts import Attempts
 from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
@@ -229,7 +229,9 @@ def _info(
     return ModelInfo(
         name=header.name,
         context_size=context.size,
-        capabilities=Capabilities(thinking=template.thinking, grammar=True),
+        capabilities=Capabilities(
+            thinking=template.thinking, grammar=True, soft_switches=soft_switches.obeyed(header, template)
+        ),
         engine=library.version,
         local=local,
         notices=tuple(_notices(request, shape, context, template, told)),

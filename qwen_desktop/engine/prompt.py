@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
 from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
-from qwen_desktop.core.parts import FilePart, Role, TextPart, ThinkingPart, ToolResultPart
+from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, ToolResultPart
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
+from qwen_desktop.engine import going_on
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
 _KEEP = 0.6
@@ -32,17 +34,42 @@ _too_long = Failure(
     QT_TRANSLATE_NOOP("engine", "Your message has %n token(s); the context holds {context}."),
     QT_TRANSLATE_NOOP("engine", "Shorten it or raise the context size in Settings."), "view.settings",
 )
+_full = Failure(
+    UserFacing, "prompt.full", "n context",
+    QT_TRANSLATE_NOOP(
+        "engine", "The answer cannot go on: it has %n token(s) with its question; the context holds {context}."
+    ),
+    QT_TRANSLATE_NOOP("engine", "Raise the context size in Settings, or ask for the rest with a new message."),
+    "view.settings",
+)
 # fmt: on
 
 
 class Prompt(Struct, frozen=True):
-    """A rendered prompt. ``cut`` says what was left out, ``thinking`` whether it ends inside ``<think>``."""
+    """A rendered prompt. ``cut`` says what was left out, ``thinking`` whether it ends inside ``<think>``.
+
+    That of an answer that goes on ends with what it has said, ``parts``, of which ``pending`` is not said yet;
+    ``asked`` are the tokens before that.
+    """
 
     tokens: tuple[int, ...]
     thinking: bool
     cut: ContextCut | None = None
-    #: the messages that were sent
+    #: the messages that were sent, without the answer
     messages: tuple[ChatMessage, ...] = ()
+    parts: tuple[Part, ...] = ()
+    pending: bytes = b""
+    asked: tuple[int, ...] = ()
+
+    @property
+    def question(self) -> tuple[int, ...]:
+        """The tokens before the answer's first one."""
+        return self.asked or self.tokens
+
+    def written(self, written: going_on.Written) -> Prompt:
+        """The same with the answer as it was written."""
+        tokens = (*written.prompt, *written.tokens)
+        return replace(self, tokens=tokens, thinking=written.thinking, pending=written.pending)
 
 
 class Renderer:
@@ -67,6 +94,20 @@ class Renderer:
     def text(self, messages: Sequence[ChatMessage], thinking: ThinkingMode, *, answer: bool = True) -> str:
         """The prompt as text, typed control tokens hidden. Raises ``UserFacing``."""
         return self.template.render([self._plain(message) for message in messages], thinking, answer=answer)
+
+    def prompt(self, messages: Sequence[ChatMessage], thinking: ThinkingMode, parts: Sequence[Part] = ()) -> Prompt:
+        """The prompt of an answer to ``messages`` that has said ``parts``. Raises ``UserFacing``."""
+        text = self.text(messages, thinking)
+        opened = ends_in_thinking(text)
+        tokens = tuple(self.tokens(text))
+        if not parts:
+            return Prompt(tokens, opened, messages=tuple(messages))
+        thinks = bool(self.template.thinking)
+        text, opened = going_on.behind(text, parts, opened=opened, thinks=thinks, hide=self._hide)
+        last = parts[-1]
+        if isinstance(last, ThinkingPart) and last.tokens is None:  # it was broken off without a word
+            parts = (*parts[:-1], replace(last, tokens=len(self.tokens(self._hide(last.text)))))
+        return Prompt(tuple(self.tokens(text)), opened, messages=tuple(messages), parts=tuple(parts), asked=tokens)
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered prompt."""
@@ -113,8 +154,13 @@ def build(
     context: int,
     max_tokens: int | None,
     cut_from: str | None,
+    go_on: bool = False,
 ) -> Prompt:
-    """Render what fits into ``context`` tokens with room for the answer. Raises ``UserFacing``."""
+    """Render what fits into ``context`` tokens with room for the answer. Raises ``UserFacing``.
+
+    To ``go_on`` the last message is what the answer has said so far.
+    """
+    messages, parts = (messages[:-1], messages[-1].parts) if go_on else (messages, ())
     if not messages or not any(_text(part).strip() for part in messages[-1].parts):
         raise prompt_empty()
     reserve = min(max_tokens or context, context // 4)
@@ -124,11 +170,11 @@ def build(
     def render(start: int) -> Prompt:
         chosen = (*messages[:head], *messages[start:])
         cut = ContextCut(messages[start].id, start - head) if start > head else None
-        if context and sum(_size(m) for m in chosen) > context * _LONGEST_TOKEN and start < len(messages) - 1:
+        size = sum(len(_text(part)) for part in (*parts, *(part for m in chosen for part in m.parts)))
+        if context and size > context * _LONGEST_TOKEN and start < len(messages) - 1:
             # certainly too long: do not spend seconds to learn by how much
             return Prompt((0,) * (context + 1), thinking=False, cut=cut, messages=chosen)
-        text = renderer.text(chosen, thinking)
-        return Prompt(tuple(renderer.tokens(text)), ends_in_thinking(text), cut, chosen)
+        return replace(renderer.prompt(chosen, thinking, parts), cut=cut)
 
     start = next((i for i, m in enumerate(messages) if cut_from and m.id == cut_from and i >= head), head)
     made = render(start)
@@ -151,9 +197,5 @@ def build(
     if found is None:  # the last message alone is more than 60 %: it may use the room, and the reserve if it must
         found = render(len(messages) - 1)
         if len(found.tokens) > max(room, context - 64):
-            raise _too_long(len(found.tokens), context)
+            raise (_full if parts else _too_long)(len(found.tokens), context)
     return found
-
-
-def _size(message: ChatMessage) -> int:
-    return sum(len(_text(part)) for part in message.parts)

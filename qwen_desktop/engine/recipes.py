@@ -26,7 +26,7 @@ _SAME: tuple[tuple[str, Source], ...] = (
     ("kv_type", QT_TRANSLATE_NOOP("engine", "The context has another precision.")),
     ("read", QT_TRANSLATE_NOOP("engine", "The prompt was read in other steps.")),
 )
-_NOT_ALONE = QT_TRANSLATE_NOOP("engine", "One of the two was not written by itself, without a break.")
+_NOT_ALONE = QT_TRANSLATE_NOOP("engine", "One of the two was written beside other answers, or with a break.")
 _FLASH = QT_TRANSLATE_NOOP("engine", "Flash attention was set differently.")
 #: flash attention divides its work among the threads
 _THREADS = QT_TRANSLATE_NOOP("engine", "Another number of threads wrote it, which counts with flash attention.")
@@ -81,6 +81,7 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         evaluated=generation.flash[1],
         read=generation.steps,
         alone=generation.exact,
+        go_on=bool(generation.prompt.parts),
     )
 
 

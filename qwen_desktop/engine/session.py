@@ -10,21 +10,22 @@ import msgspec
 from qwen_desktop.core.engine import (
     ChatMessage,
     Event,
+    FinishReason,
     GenerateRequest,
     GenerateResult,
     ModelInfo,
     ThinkingMode,
 )
-from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.core.parts import Part, Role, TextPart, thinking_text, visible_text
 from qwen_desktop.core.tuning import ROWS
-from qwen_desktop.engine import prompt, recipes, sampling_defaults
+from qwen_desktop.engine import going_on, prompt, recipes, sampling_defaults
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
 from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError, Sequence
+from qwen_desktop.engine.marks import CLOSE, OPEN
 from qwen_desktop.engine.pace import Pace
 from qwen_desktop.engine.sequences import Sequences
-from qwen_desktop.engine.stream import CLOSE, OPEN
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
 
@@ -65,6 +66,7 @@ class Session:
         self.batch_cells = cells
         self.batch_width = batch_width
         self._ahead: dict[Sequence, Callable[[], None]] = {}
+        self._writings = going_on.Writings()
         self._base = base
         self._load_s, self._held = (info.local.load_s, info.local.resident_bytes) if info.local else (0.0, 0)
         self._filled = self._most = 0
@@ -83,7 +85,10 @@ class Session:
 
     def count(self, request: GenerateRequest) -> int:
         """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
-        return len(self._renderer.tokens(self._renderer.text(request.messages, self._mode(request.thinking))))
+        messages, parts = request.messages, tuple[Part, ...]()
+        if request.go_on:
+            messages, parts = messages[:-1], messages[-1].parts
+        return len(self._renderer.prompt(messages, self._mode(request.thinking), parts).tokens)
 
     # An answer -------------------------------------------------------------------------------------------------------
 
@@ -101,11 +106,17 @@ class Session:
             context=size,
             max_tokens=request.max_tokens,
             cut_from=request.cut_from,
+            go_on=request.go_on,
         )
+        written = self._writings.find(request.cache_key, made.asked, made.parts) if made.parts else None
+        if written is not None and request.grammar is None:
+            made = made.written(written)
         thinks = self._will_think(mode, made)
         constraint = None
         if request.grammar is not None:  # what is wrong with it is said before anything is read
-            constraint = self._grammars.constraint(request.grammar, self._marks[0] if thinks else None)
+            constraint = self._grammars.constraint(
+                request.grammar, self._marks[0] if thinks and not made.parts else None
+            )
         if made.cut is not None:
             emit((made.cut,))
         return Generation(
@@ -155,7 +166,10 @@ class Session:
         recipe = recipes.of(generation, self.info, result)
         again = generation.request.again
         differs = recipes.differences(again, recipe) if again is not None else ()
-        if sequence is not None and sequence in self.sequences:
+        if not generation.request.batch:
+            self._writings.keep(generation.request.cache_key, generation.written)
+        goes_on = result.finish_reason is FinishReason.LENGTH and bool(thinking_text(generation.parts))
+        if sequence is not None and sequence in self.sequences and not goes_on:
             mode = self._mode(generation.request.thinking)
             self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)
         return msgspec.structs.replace(result, stats=stats, recipe=recipe, differs=differs)
@@ -170,12 +184,13 @@ class Session:
         if mode is ThinkingMode.THINK or made.thinking:
             return True
         close = self._marks[1]
-        return close is None or close not in made.tokens[-4:]  # a closed, empty block: the template said no
+        return close is None or close not in made.question[-4:]  # a closed, empty block: the template said no
 
     # Idle time -------------------------------------------------------------------------------------------------------
 
     def idle(self) -> None:
-        """After answers: evaluate the conversations as their next prompts will render them, where that differs.
+        """After answers: evaluate the conversations as their next prompts will render them, where that differs. An
+        answer that was too long most likely goes on, thought and all.
 
         Templates drop the thinking of earlier turns, so the remembered tokens stop matching at the last answer.
         Returns early when the context's flag is set.

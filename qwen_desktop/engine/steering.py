@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qwen_desktop.engine.loop_guard import LoopGuard, wished_times
-from qwen_desktop.engine.stream import CLOSE, AnswerStream
+from qwen_desktop.engine.marks import CLOSE
+from qwen_desktop.engine.stream import AnswerStream
 
 #: What closes a thought whose budget is spent. The words are those of Qwen's own report (Qwen3 technical report,
 #: section on the thinking budget), which its models know how to go on from.

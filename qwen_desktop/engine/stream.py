@@ -24,8 +24,9 @@ from qwen_desktop.core.parts import (
     visible_text,
 )
 from qwen_desktop.core.text import clean
+from qwen_desktop.engine.call_text import CALL, FENCE, CallText, is_call
+from qwen_desktop.engine.marks import CLOSE, OPEN, beginning
 
-OPEN, CLOSE = "<think>", "</think>"
 _LINES = re.compile(r"\s*\n")
 
 
@@ -35,16 +36,28 @@ class AnswerStream:
     ``thinking`` tells whether the prompt ended inside an open ``<think>``. Where the vocabulary has single tokens for
     the marks, call ``mark``; written marks are recognised too: the opening one only at the very beginning of an
     answer, since later it is text about thinking. A closing one without its opening, at the border of a line, makes
-    all text before it a thought: some models leave the opening out, some templates too. ``clock`` gives seconds.
+    all text before it a thought: some models leave the opening out, some templates too. ``clock`` gives seconds. A call
+    of a tool ends the thought that it stands in, and is text in a block of code; not where ``calls`` is False.
+
+    ``parts`` are what the answer has said already, with ``pending`` for the end of it, and it goes on in the last one.
     """
 
-    def __init__(self, *, thinking: bool, stop: Sequence[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        thinking: bool,
+        stop: Sequence[str],
+        clock: Callable[[], float],
+        parts: Sequence[Part] = (),
+        pending: bytes = b"",
+        calls: bool = True,
+    ) -> None:
         self._clock = clock
         self._stop = tuple(s for s in stop if s)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._events: list[PartEvent] = []
-        self._builder = PartsBuilder()
+        self._builder = PartsBuilder(parts)
         self._part: type[TextPart | ThinkingPart] | None = None  # what the open part is
         self._thinking = thinking
         self._began: float | None = None  # with the first token: before it the prompt was read
@@ -52,9 +65,30 @@ class AnswerStream:
         self._thought_words = False  # and it is not empty
         self._at_start = True  # nothing but white space of the answer has come
         self._tokens = 0
+        self._calls = calls
+        self._call_text: CallText | None = None  # since a call has ended the thought
+        self._before = (0.0, 0)  # what the thought that goes on took before, in seconds and tokens
         self.thinking_tokens = 0
         self.thinking_s = 0.0
         self.stopped = False
+        #: what of a cut answer's bytes is not in its parts: a character, or a mark, that is not whole
+        self.pending = b""
+        if parts:
+            self._go_on(parts)
+        if pending:
+            self._take(self._decoder.decode(pending))
+
+    def _go_on(self, parts: Sequence[Part]) -> None:
+        """Be where these parts have come to."""
+        last, thoughts = parts[-1], [part for part in parts if isinstance(part, ThinkingPart)]
+        self._thought = self._thinking or bool(thoughts)
+        self._thought_words = bool(thinking_text(thoughts))
+        if isinstance(last, ThinkingPart) and self._thinking:
+            self._part, self._before = ThinkingPart, (last.seconds or 0.0, last.tokens or 0)
+        elif isinstance(last, TextPart) and not self._thinking:
+            self._part, self._at_start = TextPart, not last.text.strip()
+            if last.text.startswith(f"{FENCE}\n{CALL}"):
+                self._call_text = CallText(last.text)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -79,7 +113,7 @@ class AnswerStream:
     @property
     def thought(self) -> int:
         """Tokens of the thought that goes on, its opening mark among them; 0 outside one."""
-        return self._tokens if self._thinking else 0
+        return self._before[1] + self._tokens if self._thinking else 0
 
     @property
     def in_words(self) -> bool:
@@ -125,12 +159,23 @@ class AnswerStream:
             return True
         return False
 
-    def finish(self) -> None:
-        """The answer has ended: give what was held back."""
-        self._take(self._decoder.decode(b"", final=True))
+    def finish(self, *, cut: bool = False) -> None:
+        """The answer has ended: give what was held back. Of one that was ``cut``, and may go on, what is not whole is
+        left out (``pending``), and white space at the end of a thought stays."""
+        if not cut:
+            self._take(self._decoder.decode(b"", final=True))
+            if self._call_text is not None:
+                self._take_display(self._call_text.take("", final=True))
         held, self._held = self._held, ""
+        if cut:
+            white = len(held) - len(held.lstrip()) if self._thinking else 0
+            if not (self._thinking or self._at_start or (not self._thought and held.startswith(CLOSE[:2]))):
+                white = len(held)  # a "<" alone is not taken for a mark
+            calls = self._call_text.held if self._call_text is not None else ""
+            self.pending = f"{held[white:]}{calls}".encode() + self._decoder.getstate()[0]
+            held = held[:white]
         if self._thinking:
-            self._emit_thinking(held, final=True)
+            self._emit_thinking(held, final=not cut)
             self._end_thinking()
         elif not self.stopped:
             self._held = held
@@ -163,15 +208,23 @@ class AnswerStream:
     def _end_thinking(self) -> None:
         self._measure()
         self._end_part()
+        self._before = (0.0, 0)
 
     def _measure(self) -> None:
         now = self._clock()
         self.thinking_tokens, self.thinking_s = self._tokens, now - (now if self._began is None else self._began)
 
     def _take(self, text: str) -> None:
+        text = clean(text)
+        if self._call_text is not None:
+            text = self._call_text.take(text)
+        self._take_display(text)
+
+    def _take_display(self, text: str) -> None:
+        """Some more of what is shown, marks among it."""
         if not text or self.stopped:
             return
-        self._held += clean(text)
+        self._held += text
         if self._thinking:
             self._take_thinking()
         if not self._thinking and self._held:
@@ -179,15 +232,40 @@ class AnswerStream:
 
     def _take_thinking(self) -> None:
         thought, mark, rest = self._held.partition(CLOSE)
-        if mark:
+        called = self._call(thought, whole=bool(mark))
+        if called is None:
+            return
+        if called:
+            thought, rest = called
+            self._emit_thinking(thought, final=True)
+            self._close()
+            self._call_text = CallText()
+            self._held = self._call_text.take(rest)
+        elif mark:
             self._emit_thinking(thought, final=True)
             self._close()
             self._held = rest
-            return
-        keep = _beginning(self._held, (CLOSE,))
-        white = len(self._held[: len(self._held) - keep].rstrip())  # white space at the end belongs to the mark
-        self._emit_thinking(self._held[:white])
-        self._held = self._held[white:]
+        else:
+            keep = beginning(self._held, (CLOSE, CALL) if self._calls else (CLOSE,))
+            white = len(self._held[: len(self._held) - keep].rstrip())  # white space at the end belongs to the mark
+            self._emit_thinking(self._held[:white])
+            self._held = self._held[white:]
+
+    def _call(self, thought: str, *, whole: bool) -> tuple[str, str] | tuple[()] | None:
+        """What stands before and from the first call in a thought; nothing where there is none, and None where it is
+        not known yet: then what stands before its mark is held no longer."""
+        at = thought.find(CALL) if self._calls else -1
+        while at >= 0:
+            begun = is_call(self._held[at + len(CALL) :])
+            if begun:
+                return thought[:at], self._held[at:]
+            if begun is None and not whole:
+                white = len(thought[:at].rstrip())
+                self._emit_thinking(thought[:white])
+                self._held = self._held[white:]
+                return None
+            at = thought.find(CALL, at + 1)
+        return ()
 
     def _emit_thinking(self, text: str, *, final: bool = False) -> None:
         if self._part is None:
@@ -213,7 +291,7 @@ class AnswerStream:
             return
         if final:
             return
-        keep = _beginning(self._held, self._stop if self._thought else (*self._stop, CLOSE))
+        keep = beginning(self._held, self._stop if self._thought else (*self._stop, CLOSE))
         cut = len(self._held) - keep
         self._emit_text(self._held[:cut])
         self._held = self._held[cut:]
@@ -226,7 +304,7 @@ class AnswerStream:
         begun = held.lstrip()
         if begun.startswith(OPEN) and not self._thought_words:
             self._open()
-            self._take(begun[len(OPEN) :])
+            self._take_display(begun[len(OPEN) :])
             return False
         if begun.startswith(CLOSE):  # the end of a thought that is empty
             self._held = begun[len(CLOSE) :]
@@ -277,7 +355,10 @@ class AnswerStream:
 
     def _end_part(self) -> None:
         if self._part is not None:
-            took = (round(self.thinking_s, 3), self.thinking_tokens) if self._part is ThinkingPart else (None, None)
+            took: tuple[float, int] | tuple[None, None] = (None, None)
+            if self._part is ThinkingPart:
+                seconds, tokens = self._before
+                took = round(seconds + self.thinking_s, 3), tokens + self.thinking_tokens
             self._tell(PartDone(len(self._builder) - 1, *took))
             self._part = None
 
@@ -289,14 +370,3 @@ class AnswerStream:
 def _in_code(text: str) -> bool:
     """Whether what comes after ``text`` stands in code."""
     return text.count("```") % 2 == 1 or text[text.rfind("\n") + 1 :].count("`") % 2 == 1
-
-
-def _beginning(text: str, marks: Sequence[str]) -> int:
-    """How many characters at the end of ``text`` could be the beginning of one of ``marks``."""
-    longest = 0
-    for mark in marks:
-        for length in range(min(len(mark) - 1, len(text)), longest, -1):
-            if text.endswith(mark[:length]):
-                longest = length
-                break
-    return longest

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar
+
+from qwen_desktop.services.engines import told_already
+
+T = TypeVar("T")
 
 
 class ChangeKind(StrEnum):
@@ -32,3 +38,27 @@ class Change:
     conversation_id: str
     message_id: str
     undo: Callable[[], Awaitable[None]]
+
+
+def change(
+    kind: ChangeKind, conversation_id: str, message_id: str, undo: Callable[[], Coroutine[Any, Any, None]]
+) -> Change:
+    """A change whose ``undo`` is carried out once; where that fails, nothing has changed and it can be tried again."""
+    lock = asyncio.Lock()
+    undone = False
+
+    async def once() -> None:
+        nonlocal undone
+        async with lock:
+            if not undone:
+                await undo()
+                undone = True
+
+    return Change(kind, conversation_id, message_id, lambda: to_its_end(once(), f"undo.{kind}"))
+
+
+async def to_its_end(work: Coroutine[Any, Any, T], name: str) -> T:
+    """Do it whole: a caller that goes away must not leave a message without its answer, and hears of no failure."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(told_already)
+    return await asyncio.shield(task)

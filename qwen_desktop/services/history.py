@@ -11,15 +11,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from qwen_desktop.core.chat import Conversation, Message, Versions, new_id
+from msgspec import structs
+
+from qwen_desktop.core.chat import Conversation, Message, Node, Versions, new_id
 from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, visible_text
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
-from qwen_desktop.store import conversations, messages, search
+from qwen_desktop.store import branches, conversations, forks, messages, search
 from qwen_desktop.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,11 @@ def title_of(text: str) -> str:
     if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
         head = head[: head.rindex(" ")]
     return head.rstrip(" ,;:.-") + "…"
+
+
+def fork_title(title: str) -> Text:
+    """What a fork of a conversation with this title is called where nobody chooses another title."""
+    return Text("fork.title", QT_TRANSLATE_NOOP("history", "{title} (fork)"), {"title": title})
 
 
 class History:
@@ -86,6 +94,7 @@ class History:
         system_prompt: str = "",
         conversation_id: str = "",
         model: ModelRef | None = None,
+        thinking_budget: int | None = None,
     ) -> Conversation:
         """A conversation that is not stored yet (``add`` stores it with its first message)."""
         now = self._clock()
@@ -99,6 +108,7 @@ class History:
             thinking=thinking,
             system_prompt=clean(system_prompt),
             model=model,
+            thinking_budget=thinking_budget,
         )
 
     async def rename(self, conversation_id: str, title: str) -> None:
@@ -114,6 +124,11 @@ class History:
     async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
         """Set the mode of its next answers."""
         self._changed(await self._db.call(conversations.set_thinking, conversation_id, mode))
+
+    async def set_thinking_budget(self, conversation_id: str, tokens: int | None) -> None:
+        """Set how many tokens a thought of its next answers may have: None as the settings say, ``NO_BUDGET`` for as
+        many as it likes."""
+        self._changed(await self._db.call(conversations.set_thinking_budget, conversation_id, tokens))
 
     async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
         """Set what makes its next answers; None is the model that is chosen for the app."""
@@ -145,8 +160,9 @@ class History:
         they were; remove what was deleted in the last session for good. Not for commands: a window may be running."""
         interrupted = await self._db.call(messages.recover)
         purged = await self._db.call(conversations.purge)
-        if interrupted or purged:
-            log.info("history.recovered interrupted=%d purged=%d", len(interrupted), purged)
+        pruned = await self._db.call(branches.purge)
+        if interrupted or purged or pruned:
+            log.info("history.recovered interrupted=%d purged=%d pruned=%d", len(interrupted), purged, pruned)
         return len(interrupted)
 
     async def prepare_search(self) -> None:
@@ -166,7 +182,7 @@ class History:
         return self._live(await self._db.read(messages.before, message_id, count))
 
     async def message(self, message_id: str) -> Message | None:
-        """One message, or None."""
+        """One message, None when it is unknown or deleted."""
         found = await self._db.read(messages.get, message_id)
         return None if found is None else self._live((found,))[0]
 
@@ -174,19 +190,11 @@ class History:
         """The figures of the newest ``count`` answers of all conversations, newest first."""
         return await self._db.read(messages.recent_stats, count)
 
-    async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
-        """For those of the messages that have other versions: their ids and the place among them."""
-        return await self._db.read(messages.versions, tuple(ids))
-
-    async def select_version(self, message_id: str) -> None:
-        """Show the branch of this version: its newest descendant becomes the end of the conversation."""
-        changed = await self._db.call(messages.select_version, message_id)
-        if changed is not None:
-            self._bus.publish(BranchChanged(changed.id))
-            self._bus.publish(ConversationChanged(changed))
-
-    async def plain_text(self, conversation_id: str, *, you: str = "You", assistant: str = "Assistant") -> str:
-        """The branch on show as text, for copying: speakers' names and what they said, without the thinking.
+    async def plain_text(
+        self, conversation_id: str, *, you: str = "You", assistant: str = "Assistant", thoughts: str = ""
+    ) -> str:
+        """The branch on show as text, for copying: speakers' names and what they said. Thoughts are left out where
+        there is no name for them.
 
         ``assistant`` names answers of which no model is known.
         """
@@ -197,10 +205,110 @@ class History:
         for page in reversed(pages):
             for entry in page:
                 text = "\n\n".join((*pasted_texts(entry.parts), visible_text(entry.parts))).strip("\n").rstrip()
+                if thoughts and (thought := thinking_text(entry.parts).strip()):
+                    text = "\n\n".join(filter(None, (f"{thoughts}\n{thought}", text)))
                 if text:
                     made_by = entry.provenance.model_name if entry.provenance is not None else assistant
                     blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")
         return "\n\n".join(blocks)
+
+    # Branches ----------------------------------------------------------------------------------------------------
+
+    async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
+        """For those of the messages that have other versions: their ids and the place among them."""
+        return await self._db.read(branches.versions, tuple(ids))
+
+    async def tree(self, conversation_id: str) -> tuple[Node, ...]:
+        """All messages of a conversation, whatever branch they are on, oldest first."""
+        return tuple(map(self._live_node, await self._db.read(branches.tree, conversation_id)))
+
+    async def select_version(self, message_id: str) -> Change:
+        """Show the branch of this version: its newest descendant becomes the end of the conversation."""
+        return await to_its_end(self._select_version(message_id), "history.select")
+
+    async def delete_message(self, message_id: str) -> Change:
+        """Delete a message with all below it; it can be brought back until the app starts again. An answer that runs
+        in it is stopped first. Where it was on show, another version of it is now, else the branch ends above it."""
+        return await to_its_end(self._delete_message(message_id), "history.delete")
+
+    async def fork(self, message_id: str, title: str = "") -> tuple[Conversation, Change]:
+        """Copy the way down to this message as a conversation of its own, called ``title`` or as ``fork_title`` says in
+        English. An answer that runs is copied as it is now."""
+        return await to_its_end(self._fork(message_id, " ".join(clean(title).split())), "history.fork")
+
+    async def withdraw(self, made: Sequence[str], leaf: str | None) -> None:
+        """Take the version back that consists of the messages ``made``, the topmost one first, and have the branch on
+        show that ended at ``leaf``. Raises ``UserFacing`` where more than them would go, or ``leaf`` is gone."""
+        self._switched(await self._db.call(branches.withdraw, tuple(made), leaf, self._clock()))
+
+    async def _select_version(self, message_id: str) -> Change:
+        found = await self._db.call(branches.select_version, message_id)
+        if found is None:
+            raise branches.message_gone()
+        changed, leaf = found
+        self._switched(changed)
+
+        async def undo() -> None:
+            self._switched(await self._db.call(branches.show_again, leaf or ""))
+
+        return change(ChangeKind.SWITCH, changed.id, message_id, undo)
+
+    async def _delete_message(self, message_id: str) -> Change:
+        entry = await self.message(message_id)
+        if entry is None:
+            raise branches.message_gone()
+        await self._end_answer(entry)
+        found = await self._db.call(branches.delete, message_id, self._clock())
+        if found is None:
+            raise branches.message_gone()
+        await self._end_answer(entry)  # one that began meanwhile
+        changed, leaf = found
+        self._switched(changed)
+
+        async def undo() -> None:
+            self._switched(await self._db.call(branches.restore, message_id, leaf))
+
+        return change(ChangeKind.DELETE, changed.id, "", undo)
+
+    async def _end_answer(self, top: Message) -> None:
+        """Stop the answer that is being written at or below a message."""
+        if await self._db.call(branches.answering, top.id):
+            for stop in tuple(self._before_delete):
+                await stop(top.conversation_id)
+
+    async def _fork(self, message_id: str, title: str) -> tuple[Conversation, Change]:
+        entry = await self.message(message_id)
+        source = None if entry is None else await self.get(entry.conversation_id)
+        if source is None:
+            raise branches.message_gone()
+        now = self._clock()
+        fork = structs.replace(
+            source,
+            id=new_id(),
+            title=title or (str(fork_title(source.title)) if source.title else ""),
+            titled=bool(title),
+            created=now,
+            updated=now,
+            leaf_id=None,
+            pinned=False,
+        )
+        current = {identity: message() for identity, message in self._held.items()}
+        made = await self._db.call(forks.fork, message_id, fork, current)
+        if made is None:
+            raise branches.message_gone()
+        self._bus.publish(ConversationChanged(made))
+        size = len(await self.tree(made.id))
+
+        async def undo() -> None:
+            if len(await self.tree(made.id)) != size:
+                raise _went_on()
+            await self.delete(made.id)
+
+        return made, change(ChangeKind.FORK, made.id, made.leaf_id or "", undo)
+
+    def _switched(self, conversation: Conversation) -> None:
+        self._bus.publish(BranchChanged(conversation.id))
+        self._bus.publish(ConversationChanged(conversation))
 
     # For the services that answer --------------------------------------------------------------------------------
 
@@ -216,7 +324,7 @@ class History:
         """Add messages to the end of the branch on show, all or none, and on the disk when this returns.
 
         ``new`` is their conversation when it is not stored yet. An untitled conversation gets its title from the
-        first of them. Raises ``UserFacing`` when the conversation is gone.
+        first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
         title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
@@ -248,6 +356,12 @@ class History:
             return found
         return tuple(self._held[entry.id]() if entry.id in self._held else entry for entry in found)
 
+    def _live_node(self, node: Node) -> Node:
+        if node.id not in self._held:
+            return node
+        entry = self._held[node.id]()
+        return structs.replace(node, text=branches.node_text(search_text(entry.parts)), status=entry.status)
+
     def _changed(self, conversation: Conversation | None) -> None:
         if conversation is None:
             raise gone()
@@ -266,4 +380,11 @@ def gone() -> UserFacing:
     return UserFacing(
         Text("chat.gone", QT_TRANSLATE_NOOP("history", "This chat does not exist any more.")),
         Text("chat.gone.hint", QT_TRANSLATE_NOOP("history", "Start a new chat.")),
+    )
+
+
+def _went_on() -> UserFacing:
+    return UserFacing(
+        Text("fork.went_on", QT_TRANSLATE_NOOP("history", "The new chat has gone on since it was made.")),
+        Text("fork.went_on.hint", QT_TRANSLATE_NOOP("history", "Delete the chat if you do not want it any more.")),
     )

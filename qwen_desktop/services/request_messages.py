@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
+
+from msgspec import Struct, structs
 
 from qwen_desktop.core import settings
-from qwen_desktop.core.chat import Message, Status
-from qwen_desktop.core.engine import ChatMessage, Sampling
+from qwen_desktop.core.chat import NO_BUDGET, Message, Status
+from qwen_desktop.core.engine import ChatMessage, GenerateRequest, Sampling
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResultPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
 SYSTEM_ID = "system"
 
 
-def asked_sampling(chosen: settings.SamplingSettings) -> Sampling:
-    """What the settings ask for. What a model makes of it is the engine's to decide, for all faces alike."""
-    return Sampling(**{name: getattr(chosen, name) for name in Sampling.__struct_fields__})
+def asked_sampling(chosen: settings.SamplingSettings, own: Sampling | None = None) -> Sampling:
+    """What the settings ask for, except what an answer's ``own`` values say. What a model makes of it is the engine's
+    to decide, for all faces alike."""
+    values = {name: getattr(chosen, name) for name in Sampling.__struct_fields__}
+    return Sampling(**values | {name: value for name, value in _values(own) if value is not None})
+
+
+def thought_budget(*asked: int | None) -> int | None:
+    """How many tokens a thought may have: what the first one says that says anything; None for as many as it likes."""
+    tokens = next((tokens for tokens in asked if tokens is not None), NO_BUDGET)
+    return None if tokens < 0 else tokens
+
+
+def as_then(request: GenerateRequest, original: Message) -> GenerateRequest:
+    """The request with what made ``original``, which has a recipe, so that it is made again."""
+    recipe = original.provenance.recipe if original.provenance is not None else None
+    then = {name: value for name, value in _values(recipe) if name in GenerateRequest.__struct_fields__}
+    return structs.replace(request, **then, again=recipe)
+
+
+def _values(struct: Struct | None) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(struct, name)) for name in (struct.__struct_fields__ if struct is not None else ()))
 
 
 def usable(entry: Message) -> bool:
@@ -30,7 +52,8 @@ def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[Cha
     """The messages of a request, oldest first; the last one of ``branch`` is the user's.
 
     Roles alternate, since some templates refuse anything else: questions whose answer failed are joined to the next
-    one (under the first one's id), and an answer that stands first, its question being left out, is dropped.
+    one (under the first one's id), and an answer that stands first, its question being left out, is dropped. What was
+    thought for an earlier answer is left out, as Qwen asks for all of its models, whatever the template would do.
     """
     found: list[ChatMessage] = []
     for entry in branch:
@@ -38,8 +61,9 @@ def request_messages(branch: Sequence[Message], system_prompt: str) -> tuple[Cha
             continue
         if not found and entry.role is Role.ASSISTANT:
             continue
-        told = (ChatMessage(entry.role, entry.parts, entry.id),)
-        for message in answer_messages(entry.parts, entry.id) if entry.role is Role.ASSISTANT else told:
+        parts = tuple(part for part in entry.parts if not isinstance(part, ThinkingPart))
+        told = (ChatMessage(entry.role, parts, entry.id),)
+        for message in answer_messages(parts, entry.id) if entry.role is Role.ASSISTANT else told:
             if found and found[-1].role is message.role:
                 last = found.pop()
                 found.append(ChatMessage(last.role, _joined(last.parts, message.parts), last.id))
@@ -59,11 +83,9 @@ def answer_messages(parts: Sequence[Part], message_id: str) -> tuple[ChatMessage
 
 
 def _joined(first: tuple[Part, ...], second: tuple[Part, ...]) -> tuple[Part, ...]:
-    before = [part for part in first if not isinstance(part, ThinkingPart)]
-    after = [part for part in second if not isinstance(part, ThinkingPart)]
-    if before and after and isinstance(before[-1], TextPart) and isinstance(after[0], TextPart):
-        return (*before[:-1], TextPart(f"{before[-1].text}\n\n{after[0].text}"), *after[1:])
-    return (*before, *after)
+    if first and second and isinstance(first[-1], TextPart) and isinstance(second[0], TextPart):
+        return (*first[:-1], TextPart(f"{first[-1].text}\n\n{second[0].text}"), *second[1:])
+    return (*first, *second)
 
 
 def cut_of(branch: Sequence[Message], messages: Sequence[ChatMessage]) -> str | None:

@@ -16,14 +16,13 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Message, Provenance, Status
+from qwen_desktop.core.chat import Again, Message, Provenance, Status
 from qwen_desktop.core.engine import (
     ContextCut,
     Event,
     FinishReason,
     GenerateRequest,
     GenerateResult,
-    Grammar,
     LocalEngine,
     ModelInfo,
     PromptProgress,
@@ -41,6 +40,7 @@ from qwen_desktop.core.parts import (
     Role,
     ThinkingPart,
     cleaned,
+    text_of,
 )
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.events import AnswerEvent, EventBus, Notified, RunChanged, RunStage, RunState
@@ -66,12 +66,15 @@ GoOn: TypeAlias = Callable[[tuple[Part, ...]], Awaitable[tuple[Part, ...]]]
 
 
 class Turn:
-    """One answer in the making. ``placeholder`` is its stored, still empty message.
+    """One answer in the making. ``placeholder`` is its stored message: empty, or what it goes on from. ``original`` is
+    the answer that it makes again.
 
     Everything here runs on the loop's thread.
     """
 
-    def __init__(self, placeholder: Message, bus: EventBus, go_on: GoOn | None = None) -> None:
+    def __init__(
+        self, placeholder: Message, bus: EventBus, go_on: GoOn | None = None, original: Message | None = None
+    ) -> None:
         self.id = placeholder.id
         self.conversation_id = placeholder.conversation_id
         self.question_id = placeholder.parent_id or ""
@@ -84,8 +87,6 @@ class Turn:
         self.unwanted = False
         #: it has ended; only its saving may still go on
         self.over = False
-        #: what its answer must look like
-        self.grammar: Grammar | None = None
         #: messages that were not even given to the engine, see ``Chat``
         self.left_out = 0
         #: set when there is something new to save
@@ -95,8 +96,9 @@ class Turn:
         self._bus = bus
         self._go_on = go_on
         self._run: Run | None = None
+        self._original = original
         self._message = placeholder
-        self._parts = PartsBuilder()
+        self._parts = PartsBuilder(placeholder.parts)
         self._first = 0  # of this generation's parts
 
     @property
@@ -132,8 +134,11 @@ class Turn:
                 engine=info.engine,
                 settings=settings,
                 guide=local is not None and local.guide,
-                budget_spent=before is not None and before.budget_spent,  # by an earlier generation
+                # what is true of what was said before this generation
+                budget_spent=before is not None and before.budget_spent,
                 stopped_loop=before is not None and before.stopped_loop,
+                edited=before is not None and before.edited,
+                again=before.again if before is not None else None,
             )
         )
 
@@ -143,6 +148,7 @@ class Turn:
         while True:
             async with lease() as engine:
                 asked = await request(engine)
+                self._first = len(self._parts) - (len(asked.messages[-1].parts) if asked.go_on else 0)
                 async with engine.generate(asked) as run:
                     self._run = run
                     async for event in run:
@@ -161,7 +167,6 @@ class Turn:
             for number, part in enumerate(more):
                 self._take(PartBegun(number, part))
                 self._take(PartDone(number))
-            self._first = len(self._parts)
 
     def at(self, stage: RunStage, ahead: int = 0) -> None:
         """It has come so far; ``ahead`` others come first."""
@@ -211,6 +216,10 @@ class Turn:
             if not isinstance(event, PartDelta):
                 thinks = isinstance(event, PartBegun) and isinstance(event.part, ThinkingPart)
                 self._stands(stage=RunStage.SPEAKING, thinking_since=time.monotonic() if thinks else None)
+            elif self.state.stage is not RunStage.SPEAKING:  # it goes on in a part that has begun before
+                part = self._parts.part(event.index)
+                since = time.monotonic() - (part.seconds or 0.0) if isinstance(part, ThinkingPart) else None
+                self._stands(stage=RunStage.SPEAKING, thinking_since=since)
         elif isinstance(event, ContextCut):
             event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
             self._update(context_cut=event.first_kept_id)
@@ -233,11 +242,19 @@ class Turn:
                 made,
                 sampling=result.sampling,
                 seed=result.seed,
-                recipe=result.recipe,
+                # One that went on makes the rest only: nothing makes all of it again.
+                recipe=None if result.recipe is not None and result.recipe.go_on else result.recipe,
+                again=self._again(result),
                 budget_spent=made.budget_spent or result.budget_spent,
                 stopped_loop=made.stopped_loop or result.stopped_loop,
             )
         self._update(provenance=made, stats=result.stats if before is None else _added(before, result.stats))
+
+    def _again(self, result: GenerateResult) -> Again | None:
+        if self._original is None:
+            return None
+        equal = None if result.finish_reason is FinishReason.CANCELLED else same_words(self._original, self.parts)
+        return Again(self._original.id, equal, result.differs)
 
     def _keep_context(self) -> None:
         """Keep how full the context was when a generation broke off, which then has no figures of its own. Its speed
@@ -253,6 +270,15 @@ class Turn:
     def _update(self, **changes: object) -> None:
         self._message = structs.replace(self._message, **changes)
         self.changed.set()
+
+
+def same_words(original: Message, parts: tuple[Part, ...]) -> bool:
+    """Whether an answer was made again letter for letter; see ``Again``."""
+    then, now = ([(type(part), text_of(part)) for part in found] for found in (original.parts, parts))
+    if original.status is Status.STOPPED and then and len(then) <= len(now):
+        (kind, text), (kind_now, text_now) = then[-1], now[len(then) - 1]
+        return then[:-1] == now[: len(then) - 1] and kind is kind_now and text_now.startswith(text)
+    return then == now
 
 
 def _added(first: Stats, then: Stats) -> Stats:
@@ -311,6 +337,14 @@ class Saver:
             self._history.release(message.id)
             self._works()
 
+    async def put(self, message: Message) -> bool:
+        """Write an answer that is not being made, for good, in the place of what could not be saved of it. False when
+        it is no longer there. Raises ``AppError``, and nothing has changed."""
+        found = await self._history.save(message, durable=True)
+        if self._kept.pop(message.id, None) is not None:
+            self._history.release(message.id)
+        return found
+
     async def aclose(self, seconds: float) -> None:
         """Try once more what could not be saved, in ``seconds`` at most."""
         if self._again is not None:
@@ -328,13 +362,16 @@ class Saver:
 
     async def _save_kept(self) -> None:
         for message in tuple(self._kept.values()):
+            if self._kept.get(message.id) is not message:
+                continue  # something else was put in its place
             try:
                 await self._history.save(message, durable=True)
             except AppError as error:
                 self._tell(error)
                 return
-            self._kept.pop(message.id, None)
-            self._history.release(message.id)
+            if self._kept.get(message.id) is message:
+                del self._kept[message.id]
+                self._history.release(message.id)
         self._works()
 
     def _tell(self, error: AppError) -> None:

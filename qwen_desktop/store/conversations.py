@@ -78,9 +78,11 @@ def move_models(connection: sqlite3.Connection, moved: Callable[[str], str]) -> 
     return tuple(entry for identity in changed if (entry := get(connection, identity)) is not None)
 
 
-def set_leaf(connection: sqlite3.Connection, conversation_id: str, leaf_id: str) -> Conversation | None:
-    """Show another branch."""
-    return _change(connection, "leaf_id = ?", conversation_id, leaf_id)
+def set_thinking_budget(
+    connection: sqlite3.Connection, conversation_id: str, tokens: int | None
+) -> Conversation | None:
+    """Set how many tokens a thought of its next answers may have; see ``Conversation``."""
+    return _change(connection, "thinking_budget = ?", conversation_id, tokens)
 
 
 def delete(connection: sqlite3.Connection, conversation_id: str, now: float) -> bool:
@@ -118,7 +120,7 @@ def touch(connection: sqlite3.Connection, conversation_id: str, now: float, leaf
 
 
 def _change(
-    connection: sqlite3.Connection, assignment: str, conversation_id: str, value: str | None
+    connection: sqlite3.Connection, assignment: str, conversation_id: str, value: str | int | None
 ) -> Conversation | None:
     with transaction(connection, durable=True):
         connection.execute(

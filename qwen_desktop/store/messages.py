@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Status, Versions
+from qwen_desktop.core.chat import Conversation, Message, Status
 from qwen_desktop.core.engine import Stats
 from qwen_desktop.core.parts import Role, length
-from qwen_desktop.store import blobs, conversations, rows, search
+from qwen_desktop.store import blobs, branches, conversations, rows, search
 from qwen_desktop.store.connection import transaction
-
-#: At most so many ids in one query (old builds of SQLite take 999 parameters).
-CHUNK = 400
 
 
 def insert(connection: sqlite3.Connection, entry: Message) -> None:
@@ -40,15 +36,17 @@ def add(
     """Add messages to the end of a branch, for good: all of them or none, with their conversation when it is ``new``.
 
     The last one becomes the leaf. ``title`` is given to a conversation that has none. Returns the conversation as it
-    is now, or None when it does not exist (nothing is added then). Raises ``UserFacing`` for an attachment that is not
-    there.
+    is now, or None when it does not exist (nothing is added then). Raises ``UserFacing`` for an attachment, and for a
+    message to go on from, that is not there.
     """
-    last = entries[-1]
+    parent, last = entries[0].parent_id, entries[-1]
     with transaction(connection, durable=True):
         if new is not None:
             conversations.insert(connection, new)
         elif conversations.get(connection, last.conversation_id) is None:
             return None
+        if parent is not None and branches.living(connection, parent) != last.conversation_id:
+            raise branches.no_parent()
         for entry in entries:
             insert(connection, entry)
         conversations.touch(connection, last.conversation_id, last.created, last.id, title)
@@ -58,22 +56,27 @@ def add(
 def save(connection: sqlite3.Connection, entry: Message, *, durable: bool) -> bool:
     """Write an answer as it is now. False when the message is no longer there."""
     with transaction(connection, durable=durable):
-        cursor = connection.execute(
-            "UPDATE messages SET parts = ?, status = ?, finish_reason = ?, provenance = ?, stats = ?, problem = ?, "
-            "context_cut = ? WHERE id = ?",
-            (*rows.column_values(entry), entry.id),
-        )
-        if cursor.rowcount > 0:
-            blobs.refer(connection, entry)
-            search.note(connection, entry)
+        return write(connection, entry)
+
+
+def write(connection: sqlite3.Connection, entry: Message) -> bool:
+    """``save``, inside the caller's transaction."""
+    cursor = connection.execute(
+        "UPDATE messages SET parts = ?, status = ?, finish_reason = ?, provenance = ?, stats = ?, problem = ?, "
+        "context_cut = ? WHERE id = ?",
+        (*rows.column_values(entry), entry.id),
+    )
+    if cursor.rowcount > 0:
+        blobs.refer(connection, entry)
+        search.note(connection, entry)
     return cursor.rowcount > 0
 
 
 def get(connection: sqlite3.Connection, message_id: str) -> Message | None:
-    """One message, or None."""
+    """One message, or None when it is unknown or deleted."""
     found = rows.fetch_messages(
         connection,
-        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.id = ?",  # noqa: S608 - constants
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.id = ? AND m.seq NOT IN {branches.DEAD}",  # noqa: S608
         message_id,
     )
     return found[0] if found else None
@@ -82,7 +85,8 @@ def get(connection: sqlite3.Connection, message_id: str) -> Message | None:
 def recent_stats(connection: sqlite3.Connection, count: int) -> tuple[Stats, ...]:
     """The figures of the newest ``count`` answers of all conversations, newest first."""
     found = connection.execute(
-        "SELECT stats FROM messages WHERE role = ? AND stats IS NOT NULL ORDER BY seq DESC LIMIT ?",
+        f"SELECT stats FROM messages WHERE role = ? AND stats IS NOT NULL AND seq NOT IN {branches.DEAD} "  # noqa: S608
+        "ORDER BY seq DESC LIMIT ?",
         (str(Role.ASSISTANT), count),
     )
     return tuple(stats for (text,) in found if (stats := rows.stats(text)) is not None)
@@ -151,38 +155,6 @@ def _depth(connection: sqlite3.Connection, message_id: str) -> int:
             (message_id,),
         ).fetchone()[0]
     )
-
-
-def versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Versions]:
-    """For each of the messages that has siblings: all their ids in the order they came, and its place among them."""
-    found: dict[str, Versions] = {}
-    for start in range(0, len(ids), CHUNK):
-        chunk = tuple(ids[start : start + CHUNK])
-        siblings: dict[str, list[str]] = {}
-        places = ", ".join("?" * len(chunk))
-        query = f"""SELECT m.id, s.id FROM messages m JOIN messages s
-            ON s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id AND s.role = m.role
-            WHERE m.id IN ({places}) ORDER BY m.seq, s.seq"""  # noqa: S608 - only question marks are put in
-        for message_id, sibling in connection.execute(query, chunk):
-            siblings.setdefault(message_id, []).append(sibling)
-        for message_id, same in siblings.items():
-            if len(same) > 1:
-                found[message_id] = Versions(tuple(same), same.index(message_id))
-    return found
-
-
-def select_version(connection: sqlite3.Connection, message_id: str) -> Conversation | None:
-    """Show the branch of this message: the leaf becomes its newest descendant. None when there is no such message."""
-    row: tuple[Any, ...] | None = connection.execute(
-        """WITH RECURSIVE below (seq, id) AS (
-            SELECT seq, id FROM messages WHERE id = ?
-            UNION ALL
-            SELECT c.seq, c.id FROM below b JOIN messages c ON c.parent_id = b.id AND c.seq > b.seq
-        )
-        SELECT b.id, m.conversation_id FROM below b JOIN messages m ON m.seq = b.seq ORDER BY b.seq DESC LIMIT 1""",
-        (message_id,),
-    ).fetchone()
-    return None if row is None else conversations.set_leaf(connection, row[1], row[0])
 
 
 def recover(connection: sqlite3.Connection) -> tuple[str, ...]:

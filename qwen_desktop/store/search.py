@@ -2,7 +2,8 @@
 
 It is written in the transaction in which a message becomes final; one that is still being answered has none. Messages
 of before this existed get theirs bit by bit, from the newest down: ``search_unread`` has a row, the number below which
-they have none, until that is done.
+they have none, until that is done. Deleted messages keep theirs until they go for good: who searches leaves out
+``branches.DEAD``.
 """
 
 from __future__ import annotations

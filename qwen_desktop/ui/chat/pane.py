@@ -28,9 +28,11 @@ from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
+from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.chat.versions_panel import SidePanel, VersionsPanel
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
@@ -71,6 +73,8 @@ class ConversationPane(QWidget):
         self.status = StatusLine(ui.theme, self)
         self.model_menu = ModelMenu(ui.actions, self)
         self.feed = ConversationFeed(ui, self.transcript, self)
+        self.messages = MessageCommands(ui, self.transcript, self.feed, self)
+        self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
@@ -79,7 +83,10 @@ class ConversationPane(QWidget):
         self._column.setMinimumWidth(320)
         column(self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
-        column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
+        talk = QWidget(self)
+        column((self._stack, 1), self._foot, on=talk)
+        beside = SidePanel(ui.theme, talk, self.versions, self)
+        column(*([header] if header is not None else []), (beside, 1), on=self)
         self._connect()
         self._align()
         self._take_settings(ui.services.preferences.settings)
@@ -105,7 +112,7 @@ class ConversationPane(QWidget):
         line.move_wanted.connect(lambda prompt_id, place: self._queue.move(self._id, prompt_id, place))
         self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
-        self.composer.edit.recall_wanted.connect(self._recall)
+        self.composer.edit.recall_wanted.connect(self.messages.edit_last)
         self.composer.model.clicked.connect(self.choose_model)
         self.composer.thinking.chosen.connect(self._thinking_chosen)
         self.model_menu.chosen.connect(self.model_chosen)
@@ -114,8 +121,12 @@ class ConversationPane(QWidget):
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
-        view.regenerate_requested.connect(self._regenerate)
-        view.version_requested.connect(self._select_version)
+        self.messages.versions_wanted.connect(self.versions.open_at)
+        self.messages.editing.left.connect(self.setFocus)
+        self.versions.chosen.connect(self.messages.show)
+        self.versions.delete_wanted.connect(self.messages.delete)
+        self.versions.fork_wanted.connect(self.messages.fork)
+        self.versions.closed.connect(self.setFocus)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
@@ -272,26 +283,10 @@ class ConversationPane(QWidget):
             told = partial(self._ui.notify.toast, self.tr("The answer is copied."))
             self.transcript.copying.message(last, told=told)
 
-    def regenerate(self) -> None:
-        """Answer the last question again."""
-        if (last := self.transcript.shown.newest(Role.ASSISTANT)) is not None:
-            self._regenerate(last.message.id)
-
     def cycle_thinking(self) -> None:
         """Switch Auto, Think, Direct, where the model can."""
         if self.composer.thinking.isVisible():
             self.composer.thinking.cycle()
-
-    def _regenerate(self, message_id: str) -> None:
-        self._ui.operations.run(self._ui.services.chat.regenerate(message_id), owner=self)
-
-    def _select_version(self, message_id: str) -> None:
-        self._ui.operations.run(self._ui.services.history.select_version(message_id), owner=self)
-
-    def _recall(self) -> None:
-        last = self.transcript.shown.newest(Role.USER)
-        if last is not None:
-            self.composer.take(Draft.of_message(last.message.parts).before(self.composer.draft))
 
     # The model --------------------------------------------------------------------------------------------------------
 
@@ -371,7 +366,9 @@ class ConversationPane(QWidget):
             return  # the switch says already what is being stored
         info = self.model_state.info
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
-        self.composer.set_thinking(info.capabilities.thinking if info is not None else (), mode)
+        modes = info.capabilities.thinking if info is not None else ()
+        self.composer.set_thinking(modes, mode)
+        self.messages.thinking_modes = tuple(modes)
 
     def _show_model(self, _event: object = None) -> None:
         state = self.model_state

@@ -90,9 +90,9 @@ class Engine:
         return self.engine.info.capabilities.thinking if self.engine.info else ()
 
     async def answer(self, request: GenerateRequest) -> Answered:
-        """The whole answer; its events are kept in ``events``."""
+        """The whole answer, with what it had said where it goes on; its events are kept in ``events``."""
         self.events = []
-        said = PartsBuilder()
+        said = PartsBuilder(request.messages[-1].parts if request.go_on else ())
         async with self.engine.generate(request) as run:
             async for event in run:
                 self.events.append(event)

@@ -19,7 +19,7 @@ def answer(number: int, status: Status = Status.DONE, *parts: Part, cut: str | N
     return Message(f"a{number}", "c", None, Role.ASSISTANT, parts, 0.0, status, context_cut=cut)
 
 
-def test_a_plain_chat_goes_as_it_is_thinking_included() -> None:
+def test_a_plain_chat_goes_as_it_is_without_what_was_thought() -> None:
     thought = answer(1, Status.DONE, ThinkingPart("hm"), TextPart("a1"))
     found = request_messages([user(1), thought, user(2)], "Be brief.")
     assert [(m.role, m.id) for m in found] == [
@@ -28,7 +28,7 @@ def test_a_plain_chat_goes_as_it_is_thinking_included() -> None:
         (Role.ASSISTANT, "a1"),
         (Role.USER, "u2"),
     ]
-    assert found[0].parts == (TextPart("Be brief."),) and found[2].parts == thought.parts
+    assert found[0].parts == (TextPart("Be brief."),) and found[2].parts == thought.parts[1:]
 
 
 def test_stopped_and_interrupted_answers_are_sent_failed_and_empty_ones_not() -> None:
@@ -58,7 +58,7 @@ def test_what_tools_gave_back_is_told_and_not_said() -> None:
         (Role.ASSISTANT, "a1"),
         (Role.USER, "u2"),
     ]
-    assert found[1].parts == asked.parts[:3] and found[2].parts == (result, result)
+    assert found[1].parts == asked.parts[1:3] and found[2].parts == (result, result)
 
 
 def test_roles_alternate_whatever_has_happened() -> None:

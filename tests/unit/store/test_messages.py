@@ -26,7 +26,7 @@ from qwen_desktop.core.parts import (
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History, title_of
-from qwen_desktop.store import blobs, conversations, messages
+from qwen_desktop.store import blobs, branches, conversations, messages
 from qwen_desktop.store.connection import Connection, connect, transaction
 
 LONG = 10_000
@@ -122,23 +122,23 @@ def test_versions_at_every_depth(connection: Connection) -> None:
     messages.add(connection, (message(101, 0),))
     messages.add(connection, (message(103, 0), message(104, 103), message(105, 104)))
     messages.add(connection, (message(200, None),))
-    found = messages.versions(connection, ["m0", "m1", "m101", "m103", "m2", "m105", "m200", "unknown"])
+    found = branches.versions(connection, ["m0", "m1", "m101", "m103", "m2", "m105", "m200", "unknown"])
     assert found["m1"].ids == ("m1", "m101", "m103") and found["m103"].index == 2
     assert found["m0"].ids == ("m0", "m200") and found["m200"].index == 1  # first messages are versions too
     assert set(found) == {"m0", "m1", "m101", "m103", "m200"}
-    chosen = messages.select_version(connection, "m1")
-    assert chosen is not None and chosen.leaf_id == "m3"
+    chosen = branches.select_version(connection, "m1")
+    assert chosen is not None and chosen[0].leaf_id == "m3"
     assert ids(messages.tail(connection, "c", 9)) == ["m0", "m1", "m2", "m3"]
-    chosen = messages.select_version(connection, "m0")  # the newest of all below it
-    assert chosen is not None and chosen.leaf_id == "m105"
-    assert messages.select_version(connection, "unknown") is None
+    chosen = branches.select_version(connection, "m0")  # the newest of all below it
+    assert chosen is not None and chosen[0].leaf_id == "m105"
+    assert branches.select_version(connection, "unknown") is None
 
 
 def test_versions_of_more_messages_than_one_query_takes(connection: Connection) -> None:
     long_branch(connection, 2000)
     messages.add(connection, (message(5001, 0),))
     messages.add(connection, (message(5003, 1998),))
-    found = messages.versions(connection, [f"m{number}" for number in range(2000)])
+    found = branches.versions(connection, [f"m{number}" for number in range(2000)])
     assert set(found) == {"m1", "m1999"}
 
 
@@ -146,7 +146,7 @@ def test_a_tree_that_bites_its_tail_is_read_to_an_end(connection: Connection) ->
     long_branch(connection, 4)
     connection.execute("UPDATE messages SET parent_id = 'm3' WHERE id = 'm0'")
     assert ids(messages.tail(connection, "c", 100)) == ["m0", "m1", "m2", "m3"]
-    assert messages.select_version(connection, "m0") is not None
+    assert branches.select_version(connection, "m0") is not None
     assert ids(messages.recent_text(connection, "m3", 10**6, page=2)[0]) == ["m0", "m1", "m2", "m3"]
 
 

@@ -7,6 +7,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from qwen_desktop.core.chat import Status
 from qwen_desktop.core.engine import FinishReason, ThinkingMode
 from qwen_desktop.core.parts import TextPart, ThinkingPart
@@ -16,10 +18,17 @@ from qwen_desktop.store import migrations
 from qwen_desktop.store.database import Database
 
 
-def test_version_1(tmp_path: Path) -> None:
-    path = tmp_path / "history.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+def old_file(path: Path, version: int) -> None:
+    """The same history as each version has stored it."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript((Path(__file__).parent / "history_v1.sql").read_text(encoding="utf-8"))
+        migrations.migrate(connection, None, backups=0, migrations=migrations.MIGRATIONS[:version])
+
+
+@pytest.mark.parametrize("version", range(1, len(migrations.MIGRATIONS)))
+def test_an_older_version(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    old_file(path, version)
 
     async def main() -> None:
         db = Database(path)
@@ -30,7 +39,7 @@ def test_version_1(tmp_path: Path) -> None:
         (conversation,) = await history.list()
         assert (conversation.id, conversation.title, conversation.thinking) == ("c1", "Water", ThinkingMode.THINK)
         assert (conversation.system_prompt, conversation.titled) == ("Be brief.", True)
-        assert conversation.model is None
+        assert conversation.model is None and conversation.thinking_budget is None
         branch = await history.tail("c1", 10)
         assert [m.id for m in branch] == ["m1", "m3", "m4", "m6"]
         assert branch[0].parts == (TextPart("What is water? 水"),)
@@ -46,11 +55,22 @@ def test_version_1(tmp_path: Path) -> None:
         await history.prepare_search()
         found = await db.read(lambda c: c.execute("SELECT text FROM search_texts ORDER BY seq").fetchall())
         assert [row[0] for row in found] == ["What is water? 水", "H2O", "A liquid.", "More", "It", "It is we"]
+        tree = await history.tree("c1")
+        assert [(node.id, node.text) for node in tree] == [
+            ("m1", "What is water? 水"), ("m2", "H2O"), ("m3", "A liquid."), ("m4", "More"), ("m5", "It"),
+            ("m6", "It is we"),
+        ]  # fmt: skip
+        assert tree[2].parent_id == "m1" and tree[4].status is Status.FAILED
+        taken = await history.delete_message("m4")
+        assert [m.id for m in await history.tail("c1", 10)] == ["m1", "m3"]
+        await taken.undo()
+        fork, _ = await history.fork("m6")
+        assert [m.parts for m in await history.tail(fork.id, 10)] == [m.parts for m in branch]
         await db.aclose()
 
     asyncio.run(main())
-    (copy,) = (tmp_path / "backups").iterdir()
-    assert copy.name.startswith("history.v1.")
+    copies = sorted((tmp_path / "backups").iterdir())
+    assert [copy.name.split(".")[1] for copy in copies] == ["v1", "v2"][version - 1 :]
 
 
 def test_a_fresh_file_has_the_same_form_as_a_migrated_one(tmp_path: Path) -> None:
