@@ -106,7 +106,7 @@ WIDGET_KEYS: tuple[Command, ...] = (
     # The key that a Mac's keyboard calls Delete is Backspace.
     Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete",
             mac=("Backspace", "Delete")),
-    Command("edit.save", QT_TRANSLATE_NOOP("commands", "Send the edited message"), "Ctrl+Enter"),
+    Command("message.save", QT_TRANSLATE_NOOP("commands", "Send the edited message"), "Ctrl+Enter"),
     Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo"), "Ctrl+Z"),
 )
 # fmt: on

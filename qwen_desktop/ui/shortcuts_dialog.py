@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QBoxLayout, QGridLayout, QLabel, QWidget
 
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
 from qwen_desktop.ui import texts
@@ -47,6 +47,8 @@ class ShortcutsDialog(Dialog):
         column(nothing, both, None, on=self._area.body, margins=(0, 4, 14, 4))
         for label in self._area.body.findChildren(QLabel):
             label.ensurePolished()  # the style sheet's padding counts
+        if self._area.body.minimumSizeHint().width() + 20 > parent.width() - 96:
+            both.setDirection(QBoxLayout.Direction.TopToBottom)  # no room for two columns
         size = self._area.body.sizeHint()
         self._area.setMinimumHeight(min(size.height() + 8, max(240, parent.height() - 220)))
         self._area.setMinimumWidth(min(size.width() + 20, max(480, parent.width() - 96)))

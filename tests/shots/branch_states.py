@@ -90,39 +90,39 @@ def _edit(stage: Stage, number: int) -> Any:
     return stage.window.chat.pane.transcript.findChild(type(stage.window.chat.pane.composer.edit))
 
 
-@state("branches")
+@state("chat-branches")
 async def branches(stage: Stage) -> None:
     await lease(stage)
     stage.command("chat.versions")
     _edit(stage, 2)
 
 
-@state("branches-edit-answer")
+@state("chat-branches-edit-answer")
 async def edit_answer(stage: Stage) -> None:
     await lease(stage)
     _edit(stage, 3)
 
 
-@state("branches-edit-long")
+@state("chat-branches-edit-long")
 async def edit_long(stage: Stage) -> None:
     await read(stage, seeds.LONG_QUESTION)
     await stage.still()
     _edit(stage, 0)
 
 
-@state("branches-versions")
+@state("chat-branches-versions")
 async def versions(stage: Stage) -> None:
     await lease(stage)
     stage.command("chat.versions")
 
 
-@state("branches-versions-none")
+@state("chat-branches-versions-none")
 async def versions_none(stage: Stage) -> None:
     await read(stage, seeds.SHORT)
     stage.command("chat.versions")
 
 
-@state("branches-versions-menu")
+@state("chat-branches-versions-menu")
 async def versions_menu(stage: Stage) -> None:
     await lease(stage)
     stage.command("chat.versions")
@@ -132,13 +132,13 @@ async def versions_menu(stage: Stage) -> None:
     panel.view.menu_wanted.emit(message_id(LEASE, 3), panel.view.viewport().mapToGlobal(place))
 
 
-@state("branches-question-hover")
+@state("chat-branches-question-hover")
 async def question_hover(stage: Stage) -> None:
     await lease(stage)
     hover(stage, 2, "edit")
 
 
-@state("branches-answer-menu")
+@state("chat-branches-answer-menu")
 async def answer_menu(stage: Stage) -> None:
     recent = ("/models/Qwen3-8B-Q4_K_M.gguf", stage_model())
     await lease(stage, storage__recent_models=recent)
@@ -147,7 +147,7 @@ async def answer_menu(stage: Stage) -> None:
     view.activated.emit(found, next(target for target in found.targets() if target.action == "menu"))
 
 
-@state("branches-regenerate-with")
+@state("chat-branches-regenerate-with")
 async def regenerate_with(stage: Stage) -> None:
     await answer_menu(stage)
     await stage.still()
@@ -169,7 +169,7 @@ _OTHER_ENGINE = Text("again.engine", QT_TRANSLATE_NOOP("tests", "It was made wit
 _OTHER_THREADS = Text("again.threads", QT_TRANSLATE_NOOP("tests", "It was computed with another number of threads."))
 
 
-@state("branches-again")
+@state("chat-branches-again")
 async def again(stage: Stage) -> None:
     equal = structs.replace(MADE, again=Again("again-0001", equal=True))
     other = structs.replace(MADE, again=Again("again-0003", equal=False, differs=(_OTHER_ENGINE,)))
@@ -186,7 +186,7 @@ async def again(stage: Stage) -> None:
     view.activated.emit(item(stage, 5), next(t for t in item(stage, 5).targets() if t.action == "differs"))
 
 
-@state("branches-notes")
+@state("chat-branches-notes")
 async def notes(stage: Stage) -> None:
     question = user("Go on.")
     full = Stats(context_used=4096, context_size=4096)
@@ -200,7 +200,7 @@ async def notes(stage: Stage) -> None:
     await read(stage, Chat("notes", "Answers that ended early", said=said))
 
 
-@state("branches-deleted")
+@state("chat-branches-deleted")
 async def deleted(stage: Stage) -> None:
     await lease(stage)
     stage.command("message.delete")

@@ -322,6 +322,8 @@ class TranscriptView(TranscriptCanvas):
             self.menu_opens.emit(menu, item.message.id)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.open_at(at)
+        if self.hasFocus() and self.interaction.focus[1]:  # by the keyboard, which goes on in it
+            menu.setActiveAction(menu.actions()[0])
 
     # Input -----------------------------------------------------------------------------------------------------------
 
