@@ -57,19 +57,20 @@ class ShortcutsDialog(Dialog):
         self.field.setFocus()
 
     def _groups(self) -> Sequence[tuple[str, tuple[str, ...]]]:
-        """Headings, each with what the ids of its commands begin with."""
+        """Headings, each with what the ids of its commands begin with; the last one has all others."""
         return (
             (self.tr("Message box"), ("composer", "thinking", "model")),
             (self.tr("Prompts in line"), ("queue",)),
-            (self.tr("Answers"), ("answer", "message")),
+            (self.tr("Answers"), ("answer", "message", "edit")),
             (self.tr("Reading messages"), ("transcript",)),
             (self.tr("Chats"), ("chat", "list", "toast")),
-            (self.tr("Window"), ("view", "area", "network", "help", "app")),
+            (self.tr("Window"), ()),  # all others
         )
 
     def _made(self, group: tuple[str, tuple[str, ...]]) -> _Group:
         title, starts = group
-        rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and c.id.partition(".")[0] in starts]
+        others = {start for _, named in self._groups() for start in named}
+        rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and _start(c) in (starts or {_start(c)} - others)]
         keys = [self._changed.get(c.id) or c.keys_on() for c in rows]
         return _Group(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
 
@@ -77,6 +78,10 @@ class ShortcutsDialog(Dialog):
         words = text.casefold().split()
         found = [group.narrow(words) for group in self.groups]
         self._nothing.setVisible(not any(found))
+
+
+def _start(command: Command) -> str:
+    return command.id.partition(".")[0]
 
 
 class _Group(QWidget):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
@@ -28,8 +28,8 @@ _BYTES_A_TOKEN = 4
 _BEGIN = 200
 #: Width of a chip's name at most, and height of a chip, in px at normal text size.
 _NAME, _TALL = 180, 34
-#: So many prompts are on show at once; the others are scrolled to.
-_ROWS = 4
+#: So many rows of prompts and of attachments are on show at once; the others are scrolled to.
+_ROWS = 3
 _PAD, _GAP = 10, 8
 
 
@@ -100,7 +100,7 @@ class ChipBody(QAbstractButton):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         way, room = self.layoutDirection(), self.rect()
-        facts = self._metrics()[1]
+        name, facts = self._metrics()
         left, right = _PAD, self.width() - _GAP
 
         def place(x: int, width: int) -> QRect:
@@ -123,7 +123,8 @@ class ChipBody(QAbstractButton):
                 draw_line(painter, QRectF(place(left, width)), words)
                 left += width + _GAP
             else:
-                width = min(width, (right - left) * 3 // 5)
+                name_width = min(name.horizontalAdvance(self.text()) + 1, self._theme.grown(_NAME)) + _GAP
+                width = min(width, max((right - left) // 2, right - left - name_width))
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + _GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))
@@ -193,7 +194,25 @@ class AttachmentChip(ChipFrame):
         row(body, self.insert, self.remove, on=self, gap=0, margins=(0, 0, 3, 0))
 
 
-class Attachments(QWidget):
+class _Scrolled(ScrollArea):
+    """Rows of chips on the ground that is there, as high as they are up to so many."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.body.setObjectName("chips")
+
+    def fit(self, height: int, gap: int, room: int) -> None:
+        """Take the height of what is in it, in whole rows and where there is room for more than one not more than
+        ``room``."""
+        row = self._theme.grown(_TALL) + gap
+        most = max(1, min(_ROWS, (room + gap) // row)) * row - gap
+        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if height <= most else Qt.ScrollBarPolicy.ScrollBarAlwaysOn
+        self.setVerticalScrollBarPolicy(bar)
+        self.setFixedHeight(min(height, most))
+
+
+class Attachments(_Scrolled):
     """The chips of what is attached to the draft."""
 
     read_wanted = Signal(object)  # a part
@@ -201,10 +220,11 @@ class Attachments(QWidget):
     remove_wanted = Signal(int)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._flow = FlowLayout(self)
+        super().__init__(theme, parent)
+        self._room = 200
+        self._flow = FlowLayout(self.body)
         self.hide()
+        theme.changed.connect(self._fit)
 
     @property
     def chips(self) -> list[AttachmentChip]:
@@ -226,14 +246,26 @@ class Attachments(QWidget):
                 old.hide()
                 old.deleteLater()
         for number, part in enumerate(parts):
-            chip = AttachmentChip(self._theme, part, self)
+            chip = AttachmentChip(self._theme, part, self.body)
             chip.body.clicked.connect(lambda _checked=False, chip=chip: self._read(chip))
             chip.insert.clicked.connect(lambda _checked=False, n=number: self.insert_wanted.emit(n))
             chip.remove.clicked.connect(lambda _checked=False, n=number: self.remove_wanted.emit(n))
             self._flow.addWidget(chip)
             chip.show()
         self.setVisible(bool(parts))
-        self.updateGeometry()
+        self._fit()
+
+    def set_room(self, pixels: int) -> None:
+        """Let it be so high; then it scrolls."""
+        self._room = pixels
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.fit(self._flow.heightForWidth(self.width()), _GAP, self._room)
 
     def _read(self, chip: AttachmentChip) -> None:
         if chip.readable:
@@ -332,6 +364,7 @@ class PromptLine(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._chips: list[PromptChip] = []
+        self._room = 200
         self.said = ElidedLabel(theme, self.tr("These wait until you go on."), self, role="small", color="warn")
         self.said.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.go_on = TextButton(theme, self.tr("Go on"), self, kind="chip")
@@ -345,8 +378,7 @@ class PromptLine(QWidget):
             on=self._waits,
             margins=(2, 0, 0, 0),
         )
-        self._area = ScrollArea(self)
-        self._area.body.setObjectName("promptLine")
+        self._area = _Scrolled(theme, self)
         self._rows = column(gap=6, on=self._area.body)
         column(self._waits, self._area, on=self, gap=6)
         self.hide()
@@ -421,10 +453,15 @@ class PromptLine(QWidget):
     def _pitch(self) -> int:
         return self._theme.grown(_TALL) + self._rows.spacing()
 
+    def set_room(self, pixels: int) -> None:
+        """Let it be so high; then it scrolls."""
+        self._room = pixels
+        self._fit()
+
     def _fit(self) -> None:
-        shown = min(_ROWS, len(self._chips))
-        self._area.setFixedHeight(max(0, shown * self._pitch() - self._rows.spacing()))
-        self.updateGeometry()
+        gap = self._rows.spacing()
+        above = 0 if self._waits.isHidden() else self._waits.sizeHint().height() + gap
+        self._area.fit(max(0, len(self._chips) * self._pitch() - gap), gap, self._room - above)
 
 
 def words_of(draft: Draft) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from PySide6.QtCore import QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.commands import command
@@ -31,6 +31,8 @@ from qwen_desktop.ui.widgets.switch import SegmentedControl
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
 _SHOW_LOADING_MS = 250
 _MODEL_WIDTH = 230
+#: The text may always have so much of the height, in px.
+_LINES = 80
 #: A longer name does not stand in the empty box, in characters.
 _SHORT_NAME = 40
 
@@ -50,6 +52,7 @@ class Composer(FloatingFrame):
         self._attachments: tuple[Part, ...] = ()
         self._running = self._setting = False
         self._was_empty = True
+        self._limit = 300
         self.line = PromptLine(theme, self)
         self.line.go_on_wanted.connect(self.go_on_wanted)
         self.attached = Attachments(theme, self)
@@ -228,9 +231,29 @@ class Composer(FloatingFrame):
             self.edit.textCursor().insertText(part.text)
             self.edit.ensureCursorVisible()
 
+    def set_limit(self, pixels: int) -> None:
+        """Let the text and what stands above it be so high; then each scrolls."""
+        self._limit = pixels
+        self._share_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        room = self._limit - _LINES
+        if not self.attached.isHidden():
+            self.attached.set_room(room if self.line.isHidden() else room // 3)
+            room -= self.attached.height()
+        if not self.line.isHidden():
+            self.line.set_room(room)
+            room -= self.line.sizeHint().height()
+        self.edit.set_limit(_LINES + max(0, room))
+
     def _show_above(self) -> None:
         shown = not (self.line.isHidden() and self.attached.isHidden())
         self._above.setContentsMargins(0, 0, 0, 12 if shown else 0)
+        self._share_room()
         self._order()
 
     def _order(self) -> None:

@@ -263,7 +263,7 @@ class ConversationPane(QWidget):
                     await self._ui.services.chat.send(
                         draft.parts, conversation_id=here, new=not where, thinking=thinking, model=model
                     )
-                except BaseException:
+                except (Exception, asyncio.CancelledError):
                     self._queue.hold(here)
                     for queued in reversed(self._queue.of(here)) if not where else ():
                         self._queue.remove(here, queued.id)  # it has not become a conversation
@@ -393,4 +393,4 @@ class ConversationPane(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.composer.edit.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+        self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
