@@ -410,6 +410,13 @@
             </translation>
         </message>
         <message numerus="yes">
+            <source>The answer cannot go on: it has %n token(s) with its question; the context holds {context}.</source>
+            <translation>
+                <numerusform>The answer cannot go on: it has %n token with its question; the context holds {context}.</numerusform>
+                <numerusform>The answer cannot go on: it has %n tokens with its question; the context holds {context}.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>The context is %n token(s) instead of {asked}: there is not enough free memory for more.</source>
             <translation>
                 <numerusform>The context is %n token instead of {asked}: there is not enough free memory for more.</numerusform>
