@@ -139,7 +139,7 @@ async def test_it_is_there_where_the_model_thinks(make: Make) -> None:
 async def test_it_folds_and_can_be_reached(make: Make, width: int, percent: int) -> None:
     ui = await opened(make, size=(width, 820), appearance__text_size=percent)
     composer = ui.chat.pane.composer
-    await ui.until(lambda: control(ui).budget.isVisible())
+    await ui.until(control(ui).budget.isVisible)
     parts: list[QWidget] = [control(ui).switch, control(ui).budget, composer.model, composer.button]
     places = [part.rect().translated(part.mapTo(composer, part.rect().topLeft())) for part in parts]
     for number, place in enumerate(places):
