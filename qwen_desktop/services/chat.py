@@ -245,8 +245,9 @@ class Chat(Answers):
         self._bus.publish(ConversationChanged(changed))
 
         async def undo() -> None:
-            await self._stop_one_of(where, made)
             await self._history.withdraw(made, conversation.leaf_id)
+            if (turn := self._answers.get(where)) is not None and turn.id in made:
+                await self.stop(where)
 
         return change(kind, where, made[0], undo)
 
@@ -270,20 +271,17 @@ class Chat(Answers):
         self._bus.publish(MessageChanged(begun))
 
         async def undo() -> None:
-            await self._stop_one_of(where, [message_id])
-            now = await self._message(message_id)
-            if now.parts != turn.parts:
+            if (running := self._answers.get(where)) is turn:
+                await self.stop(where)
+            elif running is not None and running.id == message_id:
+                raise _changed_since()
+            if (await self._message(message_id)).parts != turn.parts:
                 raise _changed_since()
             if not await self._saver.put(before):
                 raise message_gone()
             self._bus.publish(MessageChanged(before))
 
         return change(ChangeKind.CONTINUE, where, message_id, undo)
-
-    async def _stop_one_of(self, conversation_id: str, ids: Sequence[str]) -> None:
-        turn = self._answers.get(conversation_id)
-        if turn is not None and turn.id in ids:
-            await self.stop(conversation_id)
 
     async def _message(self, message_id: str, role: Role | None = None) -> Message:
         entry = await self._history.message(message_id)

@@ -246,8 +246,8 @@ def withdraw(connection: sqlite3.Connection, made: Sequence[str], leaf: str | No
         conversation_id = living(connection, top)
         if conversation_id is None:
             raise message_gone()
-        below = connection.execute(f"{_BELOW} SELECT id FROM below", (top,))
-        if any(identity not in made for (identity,) in below):
+        below = connection.execute(f"{_BELOW} SELECT id FROM below", (top,)).fetchall()
+        if {identity for (identity,) in below} - set(made):
             raise _went_on()
         on_show = _at_or_below(connection, _leaf(connection, conversation_id), top)
         _mark(connection, top, now)

@@ -25,16 +25,16 @@ def fork(
         if branches.living(connection, message_id) is None:
             return None
         conversations.insert(connection, new)
-        try:
-            leaf = _copy(connection, message_id, new.id, current)
-        finally:
-            connection.execute("DROP TABLE IF EXISTS temp.way")
+        leaf = _copy(connection, message_id, new.id, current)
         conversations.touch(connection, new.id, new.updated, leaf, None)
     return conversations.get(connection, new.id)
 
 
 def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str, current: Mapping[str, Message]) -> str:
-    connection.execute("CREATE TEMP TABLE way (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, parent_id TEXT, copy TEXT)")
+    connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS way (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, parent_id TEXT, copy TEXT)"
+    )
+    connection.execute("DELETE FROM way")
     connection.execute(
         f"INSERT INTO way {branches.UP} SELECT seq, id, parent_id, lower(hex(randomblob(16))) FROM up",  # noqa: S608
         (message_id,),
@@ -78,4 +78,5 @@ def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str,
             finish_reason=FinishReason.CANCELLED if writing else entry.finish_reason,
         )
         messages.write(connection, ended)
+    connection.execute("DELETE FROM way")
     return copies[message_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dev_cache
 import pytest
 
 from qwen_desktop.core.chat import Message, Status
@@ -13,7 +14,6 @@ from qwen_desktop.engine.prompt import Renderer
 from qwen_desktop.engine.template_families import FAMILIES, reference
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.services.request_messages import answer_messages, request_messages
-from tools import dev_cache
 
 #: The templates of llama.cpp's sources, read where they lie.
 REAL = sorted(dev_cache.folder().glob("installers/source/*/vendor/llama.cpp/models/templates/Qwen*.jinja"))
