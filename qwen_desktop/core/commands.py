@@ -59,6 +59,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.models", QT_TRANSLATE_NOOP("commands", "Models"), "Ctrl+2", "app"),
     Command("view.settings", QT_TRANSLATE_NOOP("commands", "Settings"), "Ctrl+,", "app"),
     Command("view.sidelist", QT_TRANSLATE_NOOP("commands", "Show or hide the list"), "Ctrl+B", "app"),
+    Command("view.next_area", QT_TRANSLATE_NOOP("commands", "Next part of the window"), "F6"),
+    Command("view.previous_area", QT_TRANSLATE_NOOP("commands", "Previous part of the window"), "Shift+F6"),
     Command("view.larger", QT_TRANSLATE_NOOP("commands", "Larger text"), "Ctrl++", "app", also=("Ctrl+=",)),
     Command("view.smaller", QT_TRANSLATE_NOOP("commands", "Smaller text"), "Ctrl+-", "app"),
     Command("view.normal", QT_TRANSLATE_NOOP("commands", "Normal text size"), "Ctrl+0", "app"),
@@ -70,17 +72,29 @@ COMMANDS: tuple[Command, ...] = (
     Command("app.quit", QT_TRANSLATE_NOOP("commands", "Quit"), "Ctrl+Q", "app"),
 )
 
-#: Keys inside the message box and the transcript; not commands, since the focused widget handles them.
+#: Keys inside the message box, the prompts in line and the transcript; not commands: the focused widget handles them.
 WIDGET_KEYS: tuple[Command, ...] = (
     Command("composer.send", QT_TRANSLATE_NOOP("commands", "Send the message"), "Enter"),
     Command("composer.newline", QT_TRANSLATE_NOOP("commands", "New line"), "Shift+Enter"),
     Command("composer.edit_last", QT_TRANSLATE_NOOP("commands", "Bring back the last message"), "Up"),
+    Command("queue.add", QT_TRANSLATE_NOOP("commands", "While an answer runs: put the prompt in line"), "Enter"),
+    Command("queue.go_on", QT_TRANSLATE_NOOP("commands", "In an empty box: go on with the line"), "Enter"),
+    Command("queue.edit", QT_TRANSLATE_NOOP("commands", "Take the prompt back into the box"), "Enter"),
+    Command("queue.send", QT_TRANSLATE_NOOP("commands", "Stop the answer and send the prompt"), "Ctrl+Enter"),
+    Command("queue.up", QT_TRANSLATE_NOOP("commands", "Send the prompt sooner"), "Alt+Up"),
+    Command("queue.down", QT_TRANSLATE_NOOP("commands", "Send the prompt later"), "Alt+Down"),
+    Command("queue.remove", QT_TRANSLATE_NOOP("commands", "Take the prompt out of the line"), "Delete",
+            mac=("Backspace", "Delete")),
+    Command("transcript.next", QT_TRANSLATE_NOOP("commands", "Next button or link"), "Tab"),
+    Command("transcript.press", QT_TRANSLATE_NOOP("commands", "Press the button or link"), "Enter"),
+    Command("transcript.page", QT_TRANSLATE_NOOP("commands", "Scroll by a page"), "PgUp", also=("PgDown",)),
+    Command("transcript.ends", QT_TRANSLATE_NOOP("commands", "Go to the first or last message"), "Home", also=("End",)),
     Command("transcript.copy", QT_TRANSLATE_NOOP("commands", "Copy the selection"), "Ctrl+C"),
     Command("transcript.select_all", QT_TRANSLATE_NOOP("commands", "Select the whole chat"), "Ctrl+A"),
     # The key that a Mac's keyboard calls Delete is Backspace.
     Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete",
             mac=("Backspace", "Delete")),
-    Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo a deletion"), "Ctrl+Z"),
+    Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo what was just done"), "Ctrl+Z"),
 )
 # fmt: on
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
-from qwen_desktop.core.parts import FilePart, Part, TextPart
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, TextPart, visible_text
 from qwen_desktop.core.text import clean
 
 #: A paste with more characters or more lines than this stands beside the box: it would hide the question in it.
@@ -36,6 +38,11 @@ def is_pasted(part: Part) -> bool:
     return isinstance(part, FilePart) and not part.sha256 and not part.name
 
 
+def pasted_texts(parts: Sequence[Part]) -> tuple[str, ...]:
+    """The long pastes of a message, which are said as much as what was typed."""
+    return tuple(part.text for part in parts if isinstance(part, FilePart) and is_pasted(part))
+
+
 class Draft(Struct, frozen=True):
     """What stands in a message box: typed text, and what is attached (long pastes, pictures, files)."""
 
@@ -46,6 +53,13 @@ class Draft(Struct, frozen=True):
     def of(cls, text: str) -> Draft:
         """A text that was said once; one that is too long for the box stands beside it."""
         return cls(text) if fits_box(text) else cls("", (pasted(text),))
+
+    @classmethod
+    def of_message(cls, parts: Sequence[Part]) -> Draft:
+        """A message that was sent, to be written once more, with what was attached to it."""
+        said = cls.of(visible_text(parts))
+        beside = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
+        return cls(said.text, (*beside, *said.attachments))
 
     def __bool__(self) -> bool:
         return bool(self.text or self.attachments)

@@ -266,7 +266,9 @@ class Chat(Answers):
             begun = structs.replace(before, status=Status.STREAMING, finish_reason=None, problem=None, provenance=made)
             if not await self._saver.put(begun):
                 raise message_gone()
-            asked = Asked(conversation.model or chosen, conversation.thinking, loop_guard=loop_guard)
+            # As it was asked for, whatever the switch says by now: its prompt is the one that it had.
+            thinking = made.thinking if made is not None and made.settings else conversation.thinking
+            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard)
             turn = self._start(begun, conversation, asked)
         self._bus.publish(MessageChanged(begun))
 

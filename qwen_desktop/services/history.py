@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Message, Node, Versions, new_id
+from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
@@ -200,7 +201,7 @@ class History:
         blocks: list[str] = []
         for page in reversed(pages):
             for entry in page:
-                text = visible_text(entry.parts).strip("\n").rstrip()
+                text = "\n\n".join((*pasted_texts(entry.parts), visible_text(entry.parts))).strip("\n").rstrip()
                 if text:
                     made_by = entry.provenance.model_name if entry.provenance is not None else assistant
                     blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")

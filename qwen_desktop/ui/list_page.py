@@ -27,7 +27,7 @@ class ListPage(QWidget):
 
     def split(self, sidelist: QWidget, main: QWidget, width: int) -> None:
         """Put the list, ``width`` px wide, beside what takes the rest."""
-        self._list = sidelist
+        self._list, self._main = sidelist, main
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
@@ -36,6 +36,11 @@ class ListPage(QWidget):
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([width, 800])
         row(self.splitter, on=self)
+
+    @property
+    def areas(self) -> list[QWidget]:
+        """Its parts, in the order in which F6 goes through them."""
+        return [self._list, self._main]
 
     @property
     def list_hidden(self) -> bool:

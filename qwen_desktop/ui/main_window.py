@@ -136,6 +136,8 @@ class MainWindow(FirstPaintWindow):
             "model.guide": lambda: self._in_chat().use_guide(),
             **{row.command: partial(self.show_page, row.command) for row in PAGES},
             "view.sidelist": self._toggle_list,
+            "view.next_area": lambda: self._step_area(1),
+            "view.previous_area": lambda: self._step_area(-1),
             "view.larger": lambda: self._scale(_STEP),
             "view.smaller": lambda: self._scale(-_STEP),
             "view.normal": lambda: self._scale(0),
@@ -227,7 +229,8 @@ class MainWindow(FirstPaintWindow):
         elif typed:
             from qwen_desktop.core.drafts import Draft  # noqa: PLC0415 - not before the first paint
 
-            self._services.drafts.come_back(self.chat.current, Draft.of(typed))
+            composer = self.chat.pane.composer
+            composer.take(composer.draft.before(Draft.of(typed)))
 
     # What the start and other starts ask ------------------------------------------------------------------------------
 
@@ -314,6 +317,14 @@ class MainWindow(FirstPaintWindow):
         if isinstance(page, ListPage):
             page.keep_list(page.list_hidden)
 
+    def _step_area(self, way: int) -> None:
+        from qwen_desktop.ui import areas  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415
+
+        page = self.pages.currentWidget()
+        parts = page.areas if isinstance(page, ListPage) else [page]
+        areas.step([self.rail, *parts], self.focusWidget(), way)
+
     def _scale(self, step: int) -> None:
         now = self._services.preferences.settings.appearance.text_size
         wanted = max(_SMALLEST, min(_LARGEST, now + step)) if step else 100
@@ -328,9 +339,10 @@ class MainWindow(FirstPaintWindow):
         self._show_network()
 
     def _show_shortcuts(self) -> None:
-        from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.shortcuts_dialog import ShortcutsDialog  # noqa: PLC0415 - not before the first paint
 
-        dialogs.shortcuts(self._theme, self).open()
+        send_with = self._services.preferences.settings.chat.send_with
+        ShortcutsDialog(self._theme, self, send_with=send_with).open()
 
     def _show_slow(self) -> None:
         from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - not before the first paint

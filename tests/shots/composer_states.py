@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 
-from qwen_desktop.core.drafts import Draft, pasted
+from qwen_desktop.core.drafts import Draft, QueuedPrompt, pasted
 from qwen_desktop.core.engine import LiveFigures
 from qwen_desktop.core.parts import FilePart, ImagePart
 from tests.shots import seeds, words
@@ -48,6 +48,14 @@ async def queue(stage: Stage) -> None:
     ):
         stage.services.queue.add(stage.window.chat.current, draft)
     composer(stage).setPlainText("One more thing")
+
+
+@state("chat-queue-large-text")
+async def queue_large(stage: Stage) -> None:
+    await stage.open(seeds.SHORT, appearance__text_size=200)
+    await show_chat(stage, "short")
+    stage.services.drafts.put_queue("short", tuple(QueuedPrompt(str(n), Draft(f"Question {n}")) for n in range(1, 4)))
+    _take(stage, Draft("What does this say?", (pasted(words.PASTED),)))
 
 
 @state("chat-queue-long")

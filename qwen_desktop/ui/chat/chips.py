@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
 from qwen_desktop.ui import icons, texts
+from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -27,8 +28,8 @@ _BYTES_A_TOKEN = 4
 _BEGIN = 200
 #: Width of a chip's name at most, and height of a chip, in px at normal text size.
 _NAME, _TALL = 180, 34
-#: So many prompts are on show at once; the others are scrolled to.
-_ROWS = 4
+#: So many rows of prompts and of attachments are on show at once; the others are scrolled to.
+_ROWS = 3
 _PAD, _GAP = 10, 8
 
 
@@ -68,11 +69,13 @@ class ChipBody(QAbstractButton):
         self._icon = icon
         self._wide = wide
         self._before = self._facts = ""
+        #: What stands before others' names: all begin at one place.
+        self.before_like = ""
         self.setProperty("ownFocus", True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Fixed
+        across = QSizePolicy.Policy.Ignored if wide else QSizePolicy.Policy.Preferred
         self.setSizePolicy(across, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
@@ -97,7 +100,7 @@ class ChipBody(QAbstractButton):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         way, room = self.layoutDirection(), self.rect()
-        facts = self._metrics()[1]
+        name, facts = self._metrics()
         left, right = _PAD, self.width() - _GAP
 
         def place(x: int, width: int) -> QRect:
@@ -116,10 +119,12 @@ class ChipBody(QAbstractButton):
             painter.setFont(self._theme.font("small", tabular=True))
             painter.setPen(self._theme.color("text_muted"))
             if take:
-                width = max(width, self._theme.grown(30))
+                width = max(width, facts.horizontalAdvance(self.before_like) + 1)
                 draw_line(painter, QRectF(place(left, width)), words)
                 left += width + _GAP
             else:
+                name_width = min(name.horizontalAdvance(self.text()) + 1, self._theme.grown(_NAME)) + _GAP
+                width = min(width, max((right - left) // 2, right - left - name_width))
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + _GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))
@@ -189,7 +194,25 @@ class AttachmentChip(ChipFrame):
         row(body, self.insert, self.remove, on=self, gap=0, margins=(0, 0, 3, 0))
 
 
-class Attachments(QWidget):
+class _Scrolled(ScrollArea):
+    """Rows of chips on the ground that is there, as high as they are up to so many."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.body.setObjectName("chips")
+
+    def fit(self, height: int, gap: int, room: int) -> None:
+        """Take the height of what is in it, in whole rows and where there is room for more than one not more than
+        ``room``."""
+        row = self._theme.grown(_TALL) + gap
+        most = max(1, min(_ROWS, (room + gap) // row)) * row - gap
+        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if height <= most else Qt.ScrollBarPolicy.ScrollBarAlwaysOn
+        self.setVerticalScrollBarPolicy(bar)
+        self.setFixedHeight(min(height, most))
+
+
+class Attachments(_Scrolled):
     """The chips of what is attached to the draft."""
 
     read_wanted = Signal(object)  # a part
@@ -197,10 +220,11 @@ class Attachments(QWidget):
     remove_wanted = Signal(int)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._flow = FlowLayout(self)
+        super().__init__(theme, parent)
+        self._room = 200
+        self._flow = FlowLayout(self.body)
         self.hide()
+        theme.changed.connect(self._fit)
 
     @property
     def chips(self) -> list[AttachmentChip]:
@@ -222,14 +246,26 @@ class Attachments(QWidget):
                 old.hide()
                 old.deleteLater()
         for number, part in enumerate(parts):
-            chip = AttachmentChip(self._theme, part, self)
+            chip = AttachmentChip(self._theme, part, self.body)
             chip.body.clicked.connect(lambda _checked=False, chip=chip: self._read(chip))
             chip.insert.clicked.connect(lambda _checked=False, n=number: self.insert_wanted.emit(n))
             chip.remove.clicked.connect(lambda _checked=False, n=number: self.remove_wanted.emit(n))
             self._flow.addWidget(chip)
             chip.show()
         self.setVisible(bool(parts))
-        self.updateGeometry()
+        self._fit()
+
+    def set_room(self, pixels: int) -> None:
+        """Let it be so high; then it scrolls."""
+        self._room = pixels
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.fit(self._flow.heightForWidth(self.width()), _GAP, self._room)
 
     def _read(self, chip: AttachmentChip) -> None:
         if chip.readable:
@@ -250,17 +286,13 @@ class _PromptBody(ChipBody):
         self._drags = False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if held == Qt.KeyboardModifier.AltModifier and event.key() in steps:
-            self.stepped.emit(steps[Qt.Key(event.key())])
-        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        if pressed(event, "queue.up") or pressed(event, "queue.down"):
+            self.stepped.emit(-1 if pressed(event, "queue.up") else 1)
+        elif pressed(event, "queue.remove"):
             self.removed.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if held == Qt.KeyboardModifier.ControlModifier:
-                self.sent.emit()
-            elif not held:
-                self.clicked.emit()
+            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            (self.sent if ctrl else self.clicked).emit()
         else:
             super().keyPressEvent(event)
 
@@ -296,6 +328,7 @@ class PromptChip(ChipFrame):
         self.prompt = _PromptBody(theme, parent)
         super().__init__(theme, self.prompt, parent)
         self.queued = queued
+        self.prompt.before_like = self.tr("Next")
         self.prompt.setToolTip(self.tr("Take it back into the box to edit it"))
         self.prompt.setAccessibleDescription(
             self.tr("Enter takes it back into the box, Delete removes it, Alt+Up and Alt+Down move it.")
@@ -331,6 +364,7 @@ class PromptLine(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._chips: list[PromptChip] = []
+        self._room = 200
         self.said = ElidedLabel(theme, self.tr("These wait until you go on."), self, role="small", color="warn")
         self.said.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.go_on = TextButton(theme, self.tr("Go on"), self, kind="chip")
@@ -344,8 +378,7 @@ class PromptLine(QWidget):
             on=self._waits,
             margins=(2, 0, 0, 0),
         )
-        self._area = ScrollArea(self)
-        self._area.body.setObjectName("promptLine")
+        self._area = _Scrolled(theme, self)
         self._rows = column(gap=6, on=self._area.body)
         column(self._waits, self._area, on=self, gap=6)
         self.hide()
@@ -420,10 +453,15 @@ class PromptLine(QWidget):
     def _pitch(self) -> int:
         return self._theme.grown(_TALL) + self._rows.spacing()
 
+    def set_room(self, pixels: int) -> None:
+        """Let it be so high; then it scrolls."""
+        self._room = pixels
+        self._fit()
+
     def _fit(self) -> None:
-        shown = min(_ROWS, len(self._chips))
-        self._area.setFixedHeight(max(0, shown * self._pitch() - self._rows.spacing()))
-        self.updateGeometry()
+        gap = self._rows.spacing()
+        above = 0 if self._waits.isHidden() else self._waits.sizeHint().height() + gap
+        self._area.fit(max(0, len(self._chips) * self._pitch() - gap), gap, self._room - above)
 
 
 def words_of(draft: Draft) -> str:

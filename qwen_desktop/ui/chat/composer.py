@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
+from qwen_desktop.core.commands import command
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, pasted
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.parts import FilePart, Part
@@ -30,6 +32,8 @@ from qwen_desktop.ui.widgets.surface import FloatingFrame
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
 _SHOW_LOADING_MS = 250
 _MODEL_WIDTH = 230
+#: The text may always have so much of the height, in px.
+_LINES = 80
 #: A longer name does not stand in the empty box, in characters.
 _SHORT_NAME = 40
 
@@ -49,6 +53,7 @@ class Composer(FloatingFrame):
         self._attachments: tuple[Part, ...] = ()
         self._running = self._setting = False
         self._was_empty = True
+        self._limit = 300
         self.line = PromptLine(theme, self)
         self.line.go_on_wanted.connect(self.go_on_wanted)
         self.attached = Attachments(theme, self)
@@ -67,7 +72,6 @@ class Composer(FloatingFrame):
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
         self.queue_button = IconButton(theme, "list-plus", self.tr("Send when the answer has ended"), self)
-        self.queue_button.setToolTip(self._with_key(self.queue_button.toolTip(), "Enter"))
         self.queue_button.clicked.connect(self._meant)
         self.button = RoundButton(theme, "arrow-up", self.tr("Send"), self)
         self.button.clicked.connect(self._pressed)
@@ -80,7 +84,7 @@ class Composer(FloatingFrame):
         tools.add(right, wide=True)
         self._above = column(self.line, self.attached, gap=8)
         column(self._above, self.edit, self.switches, 22, tools, on=self, margins=(17, 13, 12, 10))
-        self._update_button()
+        self.set_send_with("enter")
         self._order()
         self.setFocusProxy(self.edit)
 
@@ -119,6 +123,12 @@ class Composer(FloatingFrame):
     def set_running(self, running: bool) -> None:
         """Turn the send button into a stop button and back."""
         self._running = running
+        self._update_button()
+
+    def set_send_with(self, send_with: Literal["enter", "ctrl_enter"]) -> None:
+        """Let this key send."""
+        self.edit.send_with = send_with
+        self.queue_button.setToolTip(self._with_key(self.queue_button.accessibleName(), self._send_key()))
         self._update_button()
 
     def set_thinking(self, can: Capabilities, mode: ThinkingMode) -> None:
@@ -217,9 +227,29 @@ class Composer(FloatingFrame):
             self.edit.textCursor().insertText(part.text)
             self.edit.ensureCursorVisible()
 
+    def set_limit(self, pixels: int) -> None:
+        """Let the text and what stands above it be so high; then each scrolls."""
+        self._limit = pixels
+        self._share_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        room = self._limit - _LINES
+        if not self.attached.isHidden():
+            self.attached.set_room(room if self.line.isHidden() else room // 3)
+            room -= self.attached.height()
+        if not self.line.isHidden():
+            self.line.set_room(room)
+            room -= self.line.sizeHint().height()
+        self.edit.set_limit(_LINES + max(0, room))
+
     def _show_above(self) -> None:
         shown = not (self.line.isHidden() and self.attached.isHidden())
         self._above.setContentsMargins(0, 0, 0, 12 if shown else 0)
+        self._share_room()
         self._order()
 
     def _order(self) -> None:
@@ -245,7 +275,9 @@ class ModelButton(MenuButton):
         """Show a model's name; long ones are cut and whole in the tooltip."""
         self.name = name
         self.setAccessibleName(texts.fill(self.tr("Model: {name}"), name=name))
-        self.setToolTip(texts.fill(self.tr("Choose a model ({name})"), name=name))
+        keys = texts.isolated(native_keys(command("model.choose").keys_on()[0]))
+        said = texts.fill(self.tr("Choose a model: {name}"), name=name)
+        self.setToolTip(f"{said} ({keys})")
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(texts.isolated(shown.replace("&", "&&")))

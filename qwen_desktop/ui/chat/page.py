@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
@@ -60,6 +60,10 @@ class ChatPage(ListPage):
         await self._ui.services.models.start()
         if self._ui.services.models.state.guide:
             self._ui.operations.run(self._ui.services.models.warm(), owner=self)
+
+    @property
+    def areas(self) -> list[QWidget]:
+        return [self.sidelist.view, *self.pane.areas]
 
     # Chats ------------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from qwen_desktop.core.chat import Conversation, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import FilePart, Role, visible_text
+from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
 from qwen_desktop.services.drafts import Drafts
@@ -136,6 +136,11 @@ class ConversationPane(QWidget):
     def current(self) -> str:
         """The id of the conversation on show, "" for a new one."""
         return self.feed.id
+
+    @property
+    def areas(self) -> list[QWidget]:
+        """Its parts, in the order in which F6 goes through them."""
+        return [self.transcript if self.transcript.isVisible() else self.empty, self.composer.edit]
 
     @property
     def _id(self) -> str:
@@ -295,8 +300,8 @@ class ConversationPane(QWidget):
 
     def _recall(self) -> None:
         last = self.transcript.shown.newest(Role.USER)
-        if last is not None and (text := visible_text(last.message.parts)):
-            self.composer.take(Draft.of(text))
+        if last is not None:
+            self.composer.take(Draft.of_message(last.message.parts).before(self.composer.draft))
 
     # The model --------------------------------------------------------------------------------------------------------
 
@@ -353,7 +358,7 @@ class ConversationPane(QWidget):
         self._show_thinking()
 
     def _take_settings(self, settings: Settings) -> None:
-        self.composer.edit.send_with = settings.chat.send_with
+        self.composer.set_send_with(settings.chat.send_with)
         self.status.set_send_with(settings.chat.send_with)
         self.transcript.set_options(show_speed=settings.chat.show_speed, open_thinking=settings.chat.open_thinking)
         self.transcript.set_text_scale(settings.appearance.text_size)
@@ -417,4 +422,4 @@ class ConversationPane(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.composer.edit.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+        self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))

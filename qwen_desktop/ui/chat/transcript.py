@@ -29,8 +29,8 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
 
-#: Characters of an answer that are announced when it ends.
-_ANNOUNCED: Final = 2000
+#: Characters of an answer that are announced when it ends; what is longer ends with a sentence.
+_ANNOUNCED: Final = 800
 
 
 class TranscriptView(TranscriptCanvas):
@@ -158,10 +158,20 @@ class TranscriptView(TranscriptCanvas):
         self._came(changed, item.index, item.index)
         self.arrange()
         if ended and QAccessible.isActive():
-            self.texts.gather([item], self._announce)
+            self.texts.gather([item], partial(self._announce, item))
 
-    def _announce(self, texts: Sequence[str]) -> None:
-        text = fill(self.tr("Answer: {text}"), text=texts[0][:_ANNOUNCED])
+    def _announce(self, item: MessageItem, texts: Sequence[str]) -> None:
+        """Have an answer said that has ended, if it is still on show."""
+        if self.item(item.message.id) is not item or not self.isVisible():
+            return
+        text, whole = texts[0][:_ANNOUNCED], texts[0]
+        if len(whole) > len(text):
+            end = max(map(text.rfind, (". ", ".\n", "? ", "! ", "\n", "。")))
+            text = text[: end + 1] if end > len(text) // 2 else text
+            said = self.tr("Answer: {text} The answer goes on; it can be read in the list of messages.")
+        else:
+            said = self.tr("Answer: {text}")
+        text = fill(said, text=text.strip())
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _came(self, changed: Sequence[MessageItem], first: int, last: int) -> None:

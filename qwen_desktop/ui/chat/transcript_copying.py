@@ -12,6 +12,7 @@ from typing import Final
 from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
+from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.parts import TextPart
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
@@ -67,7 +68,7 @@ class Copying(QObject):
         """Copy the clean text of a message; ``told`` is called when that is done."""
 
         def put(texts: Sequence[str]) -> None:
-            self.text(texts[0], feedback)
+            self.text("\n\n".join(filter(None, (*pasted_texts(item.message.parts), texts[0]))), feedback)
             if told is not None:
                 told()
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from qwen_desktop.core.drafts import fits_box
 from qwen_desktop.core.models import Purpose
 from qwen_desktop.services.events import MachineChanged
 from qwen_desktop.ui import texts
@@ -162,7 +163,7 @@ class _AskBox(FloatingFrame):
         self.button = RoundButton(theme, "arrow-up", self.tr("Ask the guide"), self)
         self.button.setEnabled(False)
         self.edit.textChanged.connect(lambda: self.button.setEnabled(not self.edit.document().isEmpty()))
-        self.edit.long_paste.connect(lambda text: self.edit.insertPlainText(text[:2000]))
+        self.edit.long_paste.connect(self._insert)
         self.edit.send_wanted.connect(self._send)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
         self.button.clicked.connect(self._send)
@@ -170,6 +171,10 @@ class _AskBox(FloatingFrame):
         line.addWidget(self.edit, 1, MIDDLE)
         line.addWidget(self.button, 0, Qt.AlignmentFlag.AlignBottom)
         self.setFocusProxy(self.edit)
+
+    def _insert(self, text: str) -> None:
+        """A long paste: whole where the box can hold it. The guide could not read a longer one anyway."""
+        self.edit.insertPlainText(text if fits_box(text) else text[:2000])
 
     def _send(self) -> None:
         text = self.edit.toPlainText().strip()

@@ -51,6 +51,11 @@ class FlowLayout(QLayout):
         super().setGeometry(rect)
         self._arrange(rect, place=True)
 
+    def _size(self, item: QLayoutItem, room: int) -> QSize:
+        """As large as it likes; one that is wider than a whole line gets narrower, if it can."""
+        size = item.sizeHint()
+        return QSize(min(size.width(), max(room, item.minimumSize().width())), size.height())
+
     def _arrange(self, rect: QRect, *, place: bool) -> int:
         left, top, line = rect.left(), rect.top(), 0
         row: list[tuple[QLayoutItem, int]] = []
@@ -59,14 +64,14 @@ class FlowLayout(QLayout):
 
         def settle() -> None:
             for item, x in row if place else ():
-                size = item.sizeHint()
+                size = self._size(item, rect.width())
                 spot = QRect(QPoint(x, top + (line - size.height()) // 2), size)
                 item.setGeometry(QStyle.visualRect(direction, rect, spot))
 
         for item in self._items:
             if item.isEmpty():
                 continue
-            size = item.sizeHint()
+            size = self._size(item, rect.width())
             if left + size.width() > rect.right() + 1 and row:
                 settle()
                 left, top, line, row = rect.left(), top + line + self._gap, 0, []

@@ -32,8 +32,9 @@ from qwen_desktop.core.parts import TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.services.services import Services
-from qwen_desktop.ui import dialogs, startup
+from qwen_desktop.ui import startup
 from qwen_desktop.ui.main_window import MainWindow
+from qwen_desktop.ui.shortcuts_dialog import ShortcutsDialog
 
 
 class App:
@@ -132,7 +133,7 @@ async def dialog(app: App) -> None:
     """A dialog, one over it, a menu and a file dialog, while an answer runs."""
     await app.answering()
     window = app.window
-    dialogs.shortcuts(window._theme, window).open()
+    ShortcutsDialog(window._theme, window).open()
     window.notify.ask("Sure?", "It cannot be taken back.", "Yes", lambda: print("agreed", flush=True))
     window.chat.ask_for_model()
     window.chat.sidelist._menu.popup(window.pos())

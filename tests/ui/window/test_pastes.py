@@ -9,9 +9,9 @@ from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from qwen_desktop.core.drafts import LARGEST_TEXT, LONG_LINES, LONG_PASTE, fits_box, is_pasted
+from qwen_desktop.core.drafts import LARGEST_TEXT, LONG_LINES, LONG_PASTE, Draft, fits_box, is_pasted, pasted
 from qwen_desktop.core.engine import GenerateRequest
-from qwen_desktop.core.parts import FilePart, TextPart
+from qwen_desktop.core.parts import FilePart, ImagePart, TextPart
 from qwen_desktop.ui.chat.attached_text import AttachedText
 
 if TYPE_CHECKING:
@@ -126,6 +126,29 @@ async def test_a_message_that_is_only_a_paste_names_its_chat(make: Make) -> None
     ui.press(ENTER)
     await ui.rest()
     assert ui.chat.pane.title == "The minutes of the meeting"
+
+
+async def test_what_was_pasted_is_copied_and_comes_back_with_its_message(make: Make) -> None:
+    ui = await make()
+    log = "line of a log\n" * 400 + "end"
+    paste(ui, log)
+    ui.type("Why?")
+    ui.press(ENTER)
+    await ui.rest()
+    ui.window.actions_.trigger("chat.copy")
+    await ui.rest()
+    assert QGuiApplication.clipboard().text().startswith(f"You:\n{log}\n\nWhy?\n\n")
+    view = ui.chat.pane.transcript
+    view.copying.message(view.items[0])
+    assert QGuiApplication.clipboard().text() == f"{log}\n\nWhy?"
+
+
+def test_a_message_is_written_once_more_with_what_was_attached() -> None:
+    parts = (pasted("x" * 9000), ImagePart("ab" * 32, "image/png"), TextPart("Why?"))
+    assert Draft.of_message(parts) == Draft("Why?", parts[:2])
+    long = Draft.of_message((TextPart("y" * (LARGEST_TEXT + 1)),))
+    assert long.text == ""
+    assert is_pasted(long.attachments[0])
 
 
 def test_what_fits_the_box() -> None:

@@ -116,3 +116,5 @@ def test_parts_of_a_message() -> None:
     renderer = Renderer(Template("{{ messages[0].content }}|{{ messages[0].reasoning_content }}"), Words(), (), "")
     parts = (ThinkingPart("thought"), TextPart("one"), FilePart("0", "text/plain", "a.txt", text="inside"))
     assert renderer.text([ChatMessage(Role.ASSISTANT, parts)], ThinkingMode.AUTO) == "one\n\na.txt:\n\ninside|thought"
+    paste = (FilePart("", "text/plain", "", text="pasted"), TextPart("What is it?"))
+    assert renderer.text([ChatMessage(Role.USER, paste)], ThinkingMode.AUTO) == "pasted\n\nWhat is it?|"

@@ -110,6 +110,9 @@ def test_reading_stops_where_the_text_is_enough(connection: Connection) -> None:
     long_branch(connection, 1000)
     found, left_out = messages.recent_text(connection, "m999", 10, page=100)
     assert ids(found)[0] == "m900" and left_out == 900
+    pasted = Message("long", "c", "m999", Role.USER, (FilePart("", "text/plain", "", text="x" * 5000),), 1.0)
+    messages.add(connection, (pasted,))
+    assert messages.recent_text(connection, "long", 4000, page=100)[1] == 901  # what is attached is read, too
     found, left_out = messages.recent_text(connection, "m999", 10**9, page=100)
     assert ids(found)[0] == "m0" and len(found) == 1000 and left_out == 0
 

@@ -1,0 +1,115 @@
+"""All keys of the app, by what they are for, with a field that finds one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import native_keys
+from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import column, row
+from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
+from qwen_desktop.ui.widgets.search_field import SearchField
+
+#: Where Ctrl+Enter sends.
+_CTRL_ENTER = {"composer.send": ("Ctrl+Enter",), "composer.newline": ("Enter",), "queue.add": ("Ctrl+Enter",)}
+
+
+class ShortcutsDialog(Dialog):
+    """``send_with`` is the setting that says which key sends."""
+
+    def __init__(self, theme: Theme, parent: QWidget, *, send_with: str = "enter") -> None:
+        super().__init__(theme, texts.translate("dialogs", "Keyboard shortcuts"), "", parent, width=720)
+        self._changed = _CTRL_ENTER if send_with == "ctrl_enter" else {}
+        self.field = SearchField(theme, self.tr("Find a key or what it does"), self)
+        self.field.textChanged.connect(self._find)
+        self.body.addWidget(self.field)
+        self._area = ScrollArea(self)
+        self._area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # nothing in it takes the keys that scroll
+        self._area.setAccessibleName(self.windowTitle())
+        self.groups = [made for made in map(self._made, self._groups()) if made.rows]
+        nothing = Paragraph(theme, self.tr("No key does that."), self._area.body, color="text_muted")
+        nothing.hide()
+        self._nothing = nothing
+        total = sum(len(group.rows) + 2 for group in self.groups)
+        first: list[QWidget] = []
+        while self.groups[len(first) :] and sum(len(g.rows) + 2 for g in self.groups[: len(first)]) < total / 2 - 2:
+            first.append(self.groups[len(first)])
+        second = self.groups[len(first) :]
+        sides = [column(*side, None, gap=14) for side in (first, second)]
+        both = row((sides[0], 1), (sides[1], 1), gap=36)
+        column(nothing, both, None, on=self._area.body, margins=(0, 4, 14, 4))
+        for label in self._area.body.findChildren(QLabel):
+            label.ensurePolished()  # the style sheet's padding counts
+        size = self._area.body.sizeHint()
+        self._area.setMinimumHeight(min(size.height() + 8, max(240, parent.height() - 220)))
+        self._area.setMinimumWidth(min(size.width() + 20, max(480, parent.width() - 96)))
+        self.body.addLayout(between_lines(self._area))
+        self.add_button(self.tr("Close"), kind="primary")
+        self.field.setFocus()
+
+    def _groups(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Headings, each with what the ids of its commands begin with."""
+        return (
+            (self.tr("Message box"), ("composer", "thinking", "model")),
+            (self.tr("Prompts in line"), ("queue",)),
+            (self.tr("Answers"), ("answer", "message")),
+            (self.tr("Reading messages"), ("transcript",)),
+            (self.tr("Chats"), ("chat", "list", "toast")),
+            (self.tr("Window"), ("view", "area", "network", "help", "app")),
+        )
+
+    def _made(self, group: tuple[str, tuple[str, ...]]) -> _Group:
+        title, starts = group
+        rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and c.id.partition(".")[0] in starts]
+        keys = [self._changed.get(c.id) or c.keys_on() for c in rows]
+        return _Group(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
+
+    def _find(self, text: str) -> None:
+        words = text.casefold().split()
+        found = [group.narrow(words) for group in self.groups]
+        self._nothing.setVisible(not any(found))
+
+
+class _Group(QWidget):
+    """A heading and its keys."""
+
+    def __init__(
+        self, theme: Theme, title: str, commands: list[tuple[Command, tuple[str, ...]]], parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self.rows: list[tuple[str, tuple[QWidget, ...]]] = []
+        grid = QGridLayout()
+        grid.setVerticalSpacing(6)
+        grid.setHorizontalSpacing(16)
+        for number, (command, keys) in enumerate(commands):
+            name = Paragraph(theme, texts.marked(command.title), self, role="small")
+            caps = QWidget(self)
+            shown = [QLabel(native_keys(key), caps) for key in keys]
+            for cap in shown:
+                cap.setObjectName("keycap")
+            row(*shown, on=caps, gap=4)
+            said = " / ".join(cap.text() for cap in shown)
+            name.setAccessibleName(f"{name.text()}: {said}")
+            grid.addWidget(name, number, 0)
+            grid.addWidget(caps, number, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.rows.append((f"{title} {name.text()} {said}".casefold(), (name, caps)))
+        grid.setColumnStretch(0, 1)
+        column(Label(theme, title, self, role="small", weight=600, color="text_muted"), grid, on=self, gap=6)
+
+    def narrow(self, words: list[str]) -> bool:
+        """Show what has all these words in it; whether there is any."""
+        some = False
+        for said, widgets in self.rows:
+            found = all(word in said for word in words)
+            some |= found
+            for widget in widgets:
+                widget.setVisible(found)
+        self.setVisible(some)
+        return some
