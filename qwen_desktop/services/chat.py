@@ -34,6 +34,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.answers import Answers, Asked
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, MessageAdded, MessageChanged, RunChanged
+from qwen_desktop.services.turn import reopened
 from qwen_desktop.store.branches import message_gone
 
 #: The parent of a message that goes to the end of the branch on show.
@@ -270,7 +271,7 @@ class Chat(Answers):
             thinking = made.thinking if made is not None and made.settings else conversation.thinking
             asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard)
             turn = self._start(begun, conversation, asked)
-        self._bus.publish(MessageChanged(begun))
+        self._bus.publish(MessageChanged(structs.replace(begun, parts=reopened(begun.parts))))
 
         async def undo() -> None:
             if (running := self._answers.get(where)) is turn:
