@@ -84,6 +84,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("app.quit", QT_TRANSLATE_NOOP("commands", "Quit"), "Ctrl+Q", "app"),
 )
 
+#: What is done with one message of a chat.
+ABOUT_MESSAGES = (
+    "answer.regenerate",
+    "answer.continue",
+    "answer.again",
+    "message.edit",
+    "message.fork",
+    "message.delete",
+)
+
 #: Keys inside the message box, the prompts in line and the transcript; not commands: the focused widget handles them.
 WIDGET_KEYS: tuple[Command, ...] = (
     Command("composer.send", QT_TRANSLATE_NOOP("commands", "Send the message"), "Enter"),

@@ -90,3 +90,8 @@ def pressed(event: QKeyEvent, command_id: str) -> bool:
     modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     keys = QKeySequence(QKeyCombination(modifiers, Qt.Key(event.key())))
     return any(keys == QKeySequence(key) for key in find(command_id).keys_on())
+
+
+def is_escape(event: QKeyEvent) -> bool:
+    """Whether this is Esc alone."""
+    return event.key() == Qt.Key.Key_Escape and not event.modifiers()

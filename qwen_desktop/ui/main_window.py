@@ -18,6 +18,7 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.first_paint import FirstPaintWindow
@@ -128,14 +129,9 @@ class MainWindow(FirstPaintWindow):
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
             "answer.copy": lambda: self.chat.pane.copy_answer(),
-            "answer.regenerate": lambda: self._in_chat().pane.messages.regenerate_chosen(),
-            "answer.continue": lambda: self._in_chat().pane.messages.continue_chosen(),
-            "answer.again": lambda: self._in_chat().pane.messages.again_chosen(),
-            "message.edit": lambda: self._in_chat().pane.messages.edit_chosen(),
+            **{name: partial(self._about_message, name) for name in ABOUT_MESSAGES},
             "message.previous": lambda: self._in_chat().pane.messages.step(-1),
             "message.next": lambda: self._in_chat().pane.messages.step(1),
-            "message.fork": lambda: self._in_chat().pane.messages.fork_chosen(),
-            "message.delete": lambda: self._in_chat().pane.messages.delete_chosen(),
             "answer.stop": lambda: self.chat.pane.stop(),
             "composer.focus": lambda: self._in_chat().pane.setFocus(),
             "thinking.cycle": lambda: self._in_chat().pane.cycle_thinking(),
@@ -169,6 +165,9 @@ class MainWindow(FirstPaintWindow):
         self.models.use_wanted.connect(self.use_model)
         self.models.shown_wanted.connect(partial(self.show_page, MODELS))
         self._show_network()
+
+    def _about_message(self, name: str) -> None:
+        self._in_chat().pane.messages.do(name)
 
     def _undo(self) -> None:
         """Take back what was done last: to a message of the chat on show, or what a toast still offers to undo."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, visible_text
 from qwen_desktop.core.text import clean
+from qwen_desktop.ui.actions import is_escape
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.section import HostedSection
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -122,13 +123,13 @@ class EditBox(QWidget):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_escape(event):
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
             event.accept()  # else it would stop an answer
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if _is_escape(event) and not self.edit.composing():
+        if is_escape(event) and not self.edit.composing():
             self.left.emit(False)
         else:
             super().keyPressEvent(event)
@@ -149,10 +150,6 @@ class EditBox(QWidget):
         painter.setPen(QPen(self._theme.color("focus"), 2))
         radius = self._theme.radius("card")
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), radius, radius)
-
-
-def _is_escape(event: QKeyEvent) -> bool:
-    return event.key() == Qt.Key.Key_Escape and not event.modifiers()
 
 
 class Kept(NamedTuple):

@@ -87,55 +87,39 @@ class MessageCommands(QObject):
 
     # Which message ----------------------------------------------------------------------------------------------------
 
-    def _chosen(self, right: Callable[[MessageItem], bool] = lambda _: True) -> MessageItem | None:
-        """The message that has the keyboard, else the last one, if it is one of the ``right`` ones."""
+    def meant(self, command: str) -> MessageItem | None:
+        """The message that a command of the window is about: the one that has the keyboard, else the last one. Some are
+        about answers, and editing begins with what the user has said last."""
+        answers = command.startswith("answer.")
         focused = self._view.item(self._view.interaction.focus[0]) if self._view.hasFocus() else None
-        if focused is not None and right(focused):
+        if focused is not None and not (answers and focused.user):
             return focused
-        return next((item for item in reversed(self._view.items) if right(item)), None)
+        role = Role.ASSISTANT if answers else Role.USER
+        if answers or command == "message.edit":
+            return self._view.shown.newest(role)
+        return self._view.items[-1] if self._view.items else None
 
-    def _on(self, do: Callable[[str], object], right: Callable[[MessageItem], bool] = lambda _: True) -> None:
-        if (item := self._chosen(right)) is not None:
-            do(item.message.id)
-
-    def edit_chosen(self) -> None:
-        """Edit the message that has the keyboard, else the user's last one."""
-        focused = self._view.hasFocus() and self._view.item(self._view.interaction.focus[0]) is not None
-        self._on(self.edit, lambda item: focused or item.user)
-
-    def regenerate_chosen(self) -> None:
-        """Answer again: the answer that has the keyboard, else the last one."""
-        self._on(self.regenerate, lambda item: not item.user)
-
-    def continue_chosen(self) -> None:
-        """Let the answer that has the keyboard go on, else the last one."""
-        self._on(self.go_on, lambda item: not item.user)
-
-    def again_chosen(self) -> None:
-        """Make the answer that has the keyboard again, else the last one."""
-        self._on(self.run_again, lambda item: not item.user)
-
-    def fork_chosen(self) -> None:
-        """A new chat with all up to the message that has the keyboard, else to the last one."""
-        self._on(self.fork)
-
-    def delete_chosen(self) -> None:
-        """Delete the message that has the keyboard, else the last one."""
-        self._on(self.delete)
-
-    def versions_chosen(self) -> None:
-        """Show the versions, at the message that has the keyboard."""
-        item = self._chosen()
-        self.versions_wanted.emit("" if item is None else item.message.id)
+    def do(self, command: str) -> None:
+        """Give a command of the window about a message."""
+        does: dict[str, Callable[[str], object]] = {
+            "answer.regenerate": self.regenerate,
+            "answer.continue": self.go_on,
+            "answer.again": self.run_again,
+            "message.edit": self.edit,
+            "message.fork": self.fork,
+            "message.delete": self.delete,
+        }
+        if (item := self.meant(command)) is not None:
+            does[command](item.message.id)
 
     def step(self, step: int) -> None:
         """Go to the next (1) or previous (-1) version of the message that has the keyboard, else of the last one that
         has any."""
-        item = self._chosen(lambda item: item.versions is not None and len(item.versions.ids) > 1)
-        if item is not None and item.versions is not None:
-            place = item.versions.index + step
-            if 0 <= place < len(item.versions.ids):
-                self.select(item.versions.ids[place])
+        focused = self._view.item(self._view.interaction.focus[0]) if self._view.hasFocus() else None
+        items = [focused] if focused is not None else self._view.items[::-1]
+        versions = next((item.versions for item in items if item.versions is not None), None)
+        if versions is not None and 0 <= versions.index + step < len(versions.ids):
+            self.select(versions.ids[versions.index + step])
 
     def _wanted(self, action: str, message_id: str) -> None:
         does: dict[str, Callable[[str], object]] = {

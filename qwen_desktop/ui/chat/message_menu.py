@@ -35,7 +35,7 @@ def fill_menu(menu: Menu, item: MessageItem, commands: MessageCommands) -> None:
     message, free, key = item.message, not commands.running, item.message.id
 
     def add(name: str, act: Callable[[], object], *, on: bool = True) -> None:
-        keys = command(name).keys_on()
+        keys = command(name).keys_on() if commands.meant(name) is item else ()  # else they mean another message
         title = texts.marked(command(name).title)
         menu.addAction(f"{title}\t{native_keys(keys[0])}" if keys else title, act).setEnabled(on)
 

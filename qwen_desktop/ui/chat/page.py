@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -192,7 +193,5 @@ class ChatPage(ListPage):
         stored, running = bool(self.current), self.pane.feed.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in ("answer.regenerate", "answer.continue", "answer.again"):
-            self._ui.actions[name].setEnabled(stored and not running)
-        for name in ("message.edit", "message.fork", "message.delete", "chat.versions"):
-            self._ui.actions[name].setEnabled(stored)
+        for name in (*ABOUT_MESSAGES, "chat.versions"):
+            self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -151,7 +151,8 @@ class ConversationPane(QWidget):
     @property
     def areas(self) -> list[QWidget]:
         """Its parts, in the order in which F6 goes through them."""
-        return [self.transcript if self.transcript.isVisible() else self.empty, self.composer.edit]
+        messages = self.transcript if self.transcript.isVisible() else self.empty
+        return [messages, self.composer.edit, self.versions.view]
 
     @property
     def _id(self) -> str:

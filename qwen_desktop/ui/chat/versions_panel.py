@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QTreeView, QWidget
 
@@ -10,7 +10,7 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.commands import command
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.actions import pressed
+from qwen_desktop.ui.actions import is_escape, pressed
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_list import ID_ROLE, VersionsDelegate, VersionsModel, arranged
@@ -200,8 +200,14 @@ class VersionsPanel(QWidget):
         menu.aboutToHide.connect(menu.deleteLater)
         menu.open_at(at)
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
+            event.accept()  # else it would stop an answer
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and not event.modifiers():
+        if is_escape(event):
             self.leave()
         else:
             super().keyPressEvent(event)

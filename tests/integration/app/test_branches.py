@@ -25,7 +25,7 @@ def test_an_answer_of_the_guide_is_edited_made_again_and_taken_back(qtbot: QtBot
             await app.services.chat.idle()
             await app.window.operations.settle(10)
 
-        commands.continue_chosen()
+        commands.do("answer.continue")
         await app.until(lambda: view.items[-1].streaming)
         await rest()
         longer = await app.last_answer()
@@ -36,7 +36,7 @@ def test_an_answer_of_the_guide_is_edited_made_again_and_taken_back(qtbot: QtBot
         await app.until(lambda: view.items[-1].message.parts == first.parts)
         await rest()
 
-        commands.again_chosen()
+        commands.do("answer.again")
         await app.until(lambda: view.items[-1].message.id != first.id)
         await rest()
         again = await app.last_answer()

@@ -604,8 +604,15 @@ async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> Non
     await ui.until(lambda: len(rows(ui)) == 4 and on_show(ui) == ids)
     ui.key(ui.window, Qt.Key.Key_Z, CTRL)
     await ui.until(lambda: len(rows(ui)) == 8)
+    make.script = Script(text="word " * 4000, rate=200)
+    await ui.app.send("runs", chat)
+    await ui.until(lambda: view(ui).items[-1].streaming)
+    ui.chat.pane.setFocus()
+    ui.key(ui.window, Qt.Key.Key_F6)
+    while not panel.view.hasFocus():
+        ui.key(ui.window, Qt.Key.Key_F6)
     ui.key(panel.view, Qt.Key.Key_Escape)
-    assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus()
+    assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus() and ui.app.chat.running()
     click(ui, on_show(ui)[2], "versions")
     await ui.rest()
     assert panel.isVisible() and panel.view.current == on_show(ui)[2]
