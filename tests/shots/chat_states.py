@@ -280,7 +280,7 @@ async def failed_details(stage: Stage) -> None:
     await stage.still()
     view = transcript(stage)
     view.setFocus(Qt.FocusReason.OtherFocusReason)
-    for _ in range(3):  # copy of the question, the card's button, its details
+    for _ in range(5):  # three actions of the question, the card's button, its details
         stage.key(view, Qt.Key.Key_Tab)
     stage.key(view, Qt.Key.Key_Space)
 
@@ -351,8 +351,8 @@ async def focus(stage: Stage) -> None:
     await stage.still()
     view = transcript(stage)
     view.setFocus(Qt.FocusReason.OtherFocusReason)
-    stage.key(view, Qt.Key.Key_Tab)
-    stage.key(view, Qt.Key.Key_Tab)
+    for _ in range(4):  # three actions of the question, the thought
+        stage.key(view, Qt.Key.Key_Tab)
 
 
 @state("chat-speed-focus")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, visible_text
 from qwen_desktop.core.text import Text
 from tests.scripted_engine import Script
-from tests.ui.branching import branch, on_show, read, settle
+from tests.ui.branching import all_of, branch, on_show, read, settle
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.edit_section import EditBox
@@ -472,6 +473,62 @@ async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
     await ui.until(lambda: ui.chat.current == chat and on_show(ui) == ids)
     await ui.rest()
     assert [entry.id for entry in await ui.app.history.list()] == [chat]
+
+
+async def do_something(ui: Ui, chance: random.Random, chat: str, words: str) -> None:
+    """One of all that can be done with the messages on show."""
+    items, commands, panel = view(ui).items, ui.chat.pane.messages, ui.chat.pane.versions
+    some = chance.choice(items).message.id if items else ""
+    others = [key for item in items if item.versions is not None for key in item.versions.ids]
+    what = chance.choice(("edit", "regenerate", "delete", "switch", "undo", "twice", "panel", "away", "say"))
+    if what == "edit" and some:
+        commands.edit(some)
+        box(ui, some).edit.setPlainText(words)
+        box(ui, some).save.click()
+    elif what == "regenerate" and some:
+        commands.regenerate(some)
+    elif what == "delete" and len(items) > 3:
+        commands.delete(some)
+    elif what == "switch" and others:
+        commands.select(chance.choice(others))
+    elif what in ("undo", "twice"):
+        commands.undo()
+        if what == "twice":
+            commands.undo()
+    elif what == "panel":
+        panel.toggle()
+        if panel.isVisible() and panel.model.rows:
+            panel.chosen.emit(chance.choice(panel.model.rows).node.id)
+    elif what == "away":
+        ui.chat.open("")
+        ui.chat.open(chat)
+    elif what == "say":
+        await ui.app.send(words, chat)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_is_done_the_window_shows_the_branch_that_is_stored(make: Make, seed: int) -> None:
+    chance = random.Random(seed)
+    make.script = Script(text="an answer with some words", rate=2000)
+    ui = await make()
+    chat, _ = await talk(ui, 3)
+    panel = ui.chat.pane.versions
+    for step in range(30):
+        await do_something(ui, chance, chat, f"words {step}")
+        if chance.random() < 0.2:
+            await asyncio.sleep(0.005)
+            await ui.app.stop_all()
+        await ui.rest()
+        await ui.until(lambda: not ui.chat.pane.feed._loading)
+        await settle(ui)
+        stored = await all_of(ui, chat)
+        assert on_show(ui) == stored, step
+        versions = await ui.app.history.versions(stored)
+        assert {item.message.id: item.versions for item in view(ui).items if item.versions} == versions, step
+        if panel.isVisible():
+            assert {row.node.id for row in panel.model.rows if row.shown} == set(stored), step
+            listed = sorted(row.node.id for row in panel.model.rows)
+            assert listed == sorted(node.id for node in await ui.app.history.tree(chat)), step
 
 
 # Continuing, and what is noted ----------------------------------------------------------------------------------------
