@@ -227,6 +227,8 @@ class ScriptedEngine:
         self.tune_gate = asyncio.Event()
         self.closed = False
         self.parallel = parallel
+        #: what the next model that it loads can do
+        self.can = Capabilities(thinking=tuple(ThinkingMode))
         self.running = self.most = 0
         self._answering: list[GenerateRequest] = []
 
@@ -270,7 +272,7 @@ class ScriptedEngine:
         self._info = ModelInfo(
             name=request.path.rsplit("/", 1)[-1].removesuffix(".gguf"),
             context_size=request.context or self._context,
-            capabilities=Capabilities(thinking=tuple(ThinkingMode)),
+            capabilities=self.can,
             engine="scripted 1",
             local=local,
         )

@@ -413,7 +413,7 @@ class Walk:
         kind = self._chance.choice(["whole", "whole", "cut", "failed", "long", "long"])
         text = self._words()
         if kind == "long":
-            return Script(text + " word" * 5000, rate=self._chance.choice([200, 1000]), piece=7, recipe=RECIPE)
+            return Script(text + " word" * 5000, rate=self._chance.choice([100, 400]), piece=3, recipe=RECIPE)
         if kind == "failed":
             return Script(text, piece=5, error=BROKE, fail_after=self._chance.choice([0, 2]))
         reason = FinishReason.LENGTH if kind == "cut" else FinishReason.STOP
@@ -447,6 +447,10 @@ class Walk:
         }
         makes = ask in ("send", "edit", "regenerate", "again", "go_on")
         return ask, values.get(ask, (key, script)), script if makes else None
+
+    def pause(self) -> float:
+        """How long somebody looks before the next step, in seconds."""
+        return self._chance.choices([0, 0.01, 0.1, 1.2], [8, 8, 2, 1])[0]
 
     async def step(self) -> None:
         """Ask for something, and compare."""

@@ -34,6 +34,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.answers import Answers, Asked
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, MessageAdded, MessageChanged, RunChanged
+from qwen_desktop.services.turn import reopened
 from qwen_desktop.store.branches import message_gone
 
 #: The parent of a message that goes to the end of the branch on show.
@@ -266,9 +267,11 @@ class Chat(Answers):
             begun = structs.replace(before, status=Status.STREAMING, finish_reason=None, problem=None, provenance=made)
             if not await self._saver.put(begun):
                 raise message_gone()
-            asked = Asked(conversation.model or chosen, conversation.thinking, loop_guard=loop_guard)
+            # As it was asked for, whatever the switch says by now: its prompt is the one that it had.
+            thinking = made.thinking if made is not None and made.settings else conversation.thinking
+            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard)
             turn = self._start(begun, conversation, asked)
-        self._bus.publish(MessageChanged(begun))
+        self._bus.publish(MessageChanged(structs.replace(begun, parts=reopened(begun.parts))))
 
         async def undo() -> None:
             if (running := self._answers.get(where)) is turn:

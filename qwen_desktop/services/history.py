@@ -220,7 +220,8 @@ class History:
 
     async def tree(self, conversation_id: str) -> tuple[Node, ...]:
         """All messages of a conversation, whatever branch they are on, oldest first."""
-        return tuple(map(self._live_node, await self._db.read(branches.tree, conversation_id)))
+        found = await self._db.read(branches.tree, conversation_id)
+        return tuple(map(self._live_node, found)) if self._held else found
 
     async def select_version(self, message_id: str) -> Change:
         """Show the branch of this version: its newest descendant becomes the end of the conversation."""
@@ -228,7 +229,7 @@ class History:
 
     async def delete_message(self, message_id: str) -> Change:
         """Delete a message with all below it; it can be brought back until the app starts again. An answer that runs
-        in it is stopped first. Where it was on show, another version of it is now, else the branch ends above it."""
+        in it is stopped. Where it was on show, another version of it is now, else the branch ends above it."""
         return await to_its_end(self._delete_message(message_id), "history.delete")
 
     async def fork(self, message_id: str, title: str = "") -> tuple[Conversation, Change]:
@@ -254,27 +255,19 @@ class History:
         return change(ChangeKind.SWITCH, changed.id, message_id, undo)
 
     async def _delete_message(self, message_id: str) -> Change:
-        entry = await self.message(message_id)
-        if entry is None:
-            raise branches.message_gone()
-        await self._end_answer(entry)
         found = await self._db.call(branches.delete, message_id, self._clock())
         if found is None:
             raise branches.message_gone()
-        await self._end_answer(entry)  # one that began meanwhile
         changed, leaf = found
         self._switched(changed)
+        if await self._db.call(branches.answering, message_id):
+            for stop in tuple(self._before_delete):
+                await stop(changed.id)
 
         async def undo() -> None:
             self._switched(await self._db.call(branches.restore, message_id, leaf))
 
         return change(ChangeKind.DELETE, changed.id, "", undo)
-
-    async def _end_answer(self, top: Message) -> None:
-        """Stop the answer that is being written at or below a message."""
-        if await self._db.call(branches.answering, top.id):
-            for stop in tuple(self._before_delete):
-                await stop(top.conversation_id)
 
     async def _fork(self, message_id: str, title: str) -> tuple[Conversation, Change]:
         entry = await self.message(message_id)

@@ -149,6 +149,7 @@ class Turn:
             async with lease() as engine:
                 asked = await request(engine)
                 self._first = len(self._parts) - (len(asked.messages[-1].parts) if asked.go_on else 0)
+                self._parts = PartsBuilder(reopened(self.parts))
                 async with engine.generate(asked) as run:
                     self._run = run
                     async for event in run:
@@ -217,8 +218,8 @@ class Turn:
                 thinks = isinstance(event, PartBegun) and isinstance(event.part, ThinkingPart)
                 self._stands(stage=RunStage.SPEAKING, thinking_since=time.monotonic() if thinks else None)
             elif self.state.stage is not RunStage.SPEAKING:  # it goes on in a part that has begun before
-                part = self._parts.part(event.index)
-                since = time.monotonic() - (part.seconds or 0.0) if isinstance(part, ThinkingPart) else None
+                before = self._message.parts[event.index] if event.index < len(self._message.parts) else None
+                since = time.monotonic() - (before.seconds or 0.0) if isinstance(before, ThinkingPart) else None
                 self._stands(stage=RunStage.SPEAKING, thinking_since=since)
         elif isinstance(event, ContextCut):
             event = ContextCut(event.first_kept_id, event.dropped + self.left_out)
@@ -270,6 +271,12 @@ class Turn:
     def _update(self, **changes: object) -> None:
         self._message = structs.replace(self._message, **changes)
         self.changed.set()
+
+
+def reopened(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts of an answer that goes on: a thought at their end has not come to its own yet."""
+    last = parts[-1] if parts else None
+    return (*parts[:-1], structs.replace(last, seconds=None)) if isinstance(last, ThinkingPart) else parts
 
 
 def same_words(original: Message, parts: tuple[Part, ...]) -> bool:

@@ -205,3 +205,12 @@ async def deleted(stage: Stage) -> None:
     await lease(stage)
     stage.command("message.delete")
     await stage.rest()
+
+
+@state("chat-branches-large-text")
+async def large_text(stage: Stage) -> None:
+    await lease(stage)
+    await stage.services.preferences.set("appearance.text_size", 200)
+    await stage.still()
+    stage.command("chat.versions")
+    _edit(stage, 2)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from msgspec import Struct, structs
 
 from qwen_desktop.core.engine import (
+    Capabilities,
     Event,
     FinishReason,
     GenerateRequest,
@@ -18,6 +19,7 @@ from qwen_desktop.core.engine import (
     LoadRequest,
     Sampling,
     Stats,
+    ThinkingMode,
 )
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.parts import PartBegun, PartDelta, PartDone, TextPart, ThinkingPart
@@ -68,6 +70,7 @@ class Scene:
         self.load_s = 3.0
         self.load_error: AppError | None = None
         self.name = "Qwen3 4B"
+        self.can = Capabilities(thinking=tuple(ThinkingMode))
 
 
 class SceneEngine(ScriptedEngine):
@@ -76,6 +79,7 @@ class SceneEngine(ScriptedEngine):
     def __init__(self, scene: Scene) -> None:
         super().__init__(context=CONTEXT)
         self._scene = scene
+        self.can = scene.can
 
     async def load(self, request: LoadRequest) -> AsyncIterator[LoadProgress]:
         """Load, as far as the scene says."""

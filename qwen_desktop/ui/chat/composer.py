@@ -7,26 +7,27 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
-from PySide6.QtCore import QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QProgressBar, QSizePolicy, QStyle, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from qwen_desktop.core.commands import command
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, pasted
-from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.parts import FilePart, Part
 from qwen_desktop.services.events import ModelState, ModelStatus
-from qwen_desktop.ui import icons, texts
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.chat.chips import Attachments, PromptLine
 from qwen_desktop.ui.chat.message_edit import MessageEdit
+from qwen_desktop.ui.chat.switch_hint import SwitchHint
+from qwen_desktop.ui.chat.thinking_control import ThinkingControl
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.buttons import IconButton, RoundButton, TextButton
+from qwen_desktop.ui.widgets.buttons import IconButton, MenuButton, RoundButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
 from qwen_desktop.ui.widgets.surface import FloatingFrame
-from qwen_desktop.ui.widgets.switch import SegmentedControl
 
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
 _SHOW_LOADING_MS = 250
@@ -64,14 +65,9 @@ class Composer(FloatingFrame):
         self.edit.long_paste.connect(lambda text: self._attach((*self._attachments, pasted(text))))
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
-        modes = (
-            (ThinkingMode.AUTO.value, self.tr("Auto"), "brain"),
-            (ThinkingMode.THINK.value, self.tr("Think"), ""),
-            (ThinkingMode.DIRECT.value, self.tr("Direct"), ""),
-        )
-        self.thinking = SegmentedControl(theme, self.tr("Thinking"), modes, self)
-        self.thinking.setToolTip(self.tr("Whether the model thinks before it answers"))
-        self.thinking.hide()
+        self.switches = SwitchHint(theme, self.edit, self)
+        self.thinking = ThinkingControl(theme, self)
+        self.thinking.chosen.connect(self.switches.set_mode)
         self.model = ModelButton(theme, self)
         self.loading = LoadingRow(theme, self)
         self.loading.hide()
@@ -87,7 +83,7 @@ class Composer(FloatingFrame):
         tools.add(self.thinking)
         tools.add(right, wide=True)
         self._above = column(self.line, self.attached, gap=8)
-        column(self._above, self.edit, 22, tools, on=self, margins=(17, 13, 12, 10))
+        column(self._above, self.edit, self.switches, 22, tools, on=self, margins=(17, 13, 12, 10))
         self.set_send_with("enter")
         self._order()
         self.setFocusProxy(self.edit)
@@ -135,11 +131,11 @@ class Composer(FloatingFrame):
         self.queue_button.setToolTip(self._with_key(self.queue_button.accessibleName(), self._send_key()))
         self._update_button()
 
-    def set_thinking(self, modes: Sequence[ThinkingMode], mode: ThinkingMode) -> None:
-        """Show the switch where the model has modes, at ``mode``."""
-        self.thinking.setVisible(len(modes) > 1 and self.loading.isHidden())
-        self.thinking.setProperty("possible", len(modes) > 1)
-        self.thinking.set_value(mode.value)
+    def set_thinking(self, can: Capabilities, mode: ThinkingMode) -> None:
+        """Show what the model offers, at ``mode``."""
+        self.thinking.set_modes(can.thinking, mode)
+        self.switches.set_obeyed(can.soft_switches)
+        self.switches.set_mode(mode.value)
 
     def set_model(self, state: ModelState) -> None:
         """Name the model, and show its loading when that takes a while."""
@@ -160,7 +156,7 @@ class Composer(FloatingFrame):
             self.edit.setFocus()  # else the focus would leave the composer with the widget that has it
         self.loading.setVisible(on)
         self.model.setVisible(not on)
-        self.thinking.setVisible(not on and bool(self.thinking.property("possible")))
+        self.thinking.set_on(not on)
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -263,7 +259,7 @@ class Composer(FloatingFrame):
             QWidget.setTabOrder(first, then)
 
 
-class ModelButton(TextButton):
+class ModelButton(MenuButton):
     """The name of the model with a chevron; opens the model menu."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -285,13 +281,6 @@ class ModelButton(TextButton):
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(texts.isolated(shown.replace("&", "&&")))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        side = self._theme.grown(16)
-        sign = icons.pixmap("chevron-down", self._theme.color("text"), side, self.devicePixelRatioF())
-        place = QRect(self.width() - side - 9, (self.height() - side) // 2, side, side)
-        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)
 
 
 class LoadingRow(QWidget):

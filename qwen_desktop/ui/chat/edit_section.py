@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QTextOption
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QTextOption
+from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, visible_text
@@ -76,10 +76,8 @@ class EditBox(QWidget):
         self.save.clicked.connect(self._save)
         # A file is a card of its own above the box.
         files = [self._file(part) for part in self._attached if not isinstance(part, FilePart)]
-        column(
-            *files, 4 if files else 0, self.edit, 8, row(None, self.cancel, self.save, gap=8),
-            on=self, margins=(16, 13, 16, 12),
-        )  # fmt: skip
+        self._buttons = row(None, self.cancel, self.save, gap=8)
+        column(*files, 4 if files else 0, self.edit, 8, self._buttons, on=self, margins=(16, 13, 16, 12))
         theme.changed.connect(self.update)
         self._show()
 
@@ -134,6 +132,15 @@ class EditBox(QWidget):
             self.left.emit(False)
         else:
             super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The buttons stand one below the other where they have no room side by side."""
+        super().resizeEvent(event)
+        wide = self.cancel.sizeHint().width() + self.save.sizeHint().width() + self._buttons.spacing()
+        folds = wide > self.contentsRect().width() - 32
+        way = QBoxLayout.Direction.BottomToTop if folds else QBoxLayout.Direction.LeftToRight
+        if way is not self._buttons.direction():
+            self._buttons.setDirection(way)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -196,6 +203,7 @@ class Editing(QObject):
         section = self._open[message_id]
         self._canvas.make_visible(item, QRectF(section.x, section.y, section.width, section.height))
         section.widget.edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._canvas.stay()
         return True
 
     def close(self, message_id: str, *, forget: bool = False) -> None:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from qwen_desktop.core.chat import Conversation, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
-from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
@@ -58,8 +58,10 @@ class ConversationPane(QWidget):
         self._place: int | None = None
         #: of a new chat, until it is stored
         self._new_thinking = ThinkingMode.AUTO
+        self._new_budget: int | None = None
         self._new_model: ModelRef | None = None
         self._thinking_wish = f"chat.thinking.{id(self)}"
+        self._budget_wish = f"chat.budget.{id(self)}"
         self.transcript = TranscriptView(ui.theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
@@ -115,6 +117,7 @@ class ConversationPane(QWidget):
         self.composer.edit.recall_wanted.connect(self.messages.edit_last)
         self.composer.model.clicked.connect(self.choose_model)
         self.composer.thinking.chosen.connect(self._thinking_chosen)
+        self.composer.thinking.budget_chosen.connect(self._budget_chosen)
         self.model_menu.chosen.connect(self.model_chosen)
         self.feed.adopted.connect(self._adopted)
         self.feed.changed.connect(self._show_feed)
@@ -164,11 +167,13 @@ class ConversationPane(QWidget):
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
         task, if there is one, ends when the end of the conversation is on show."""
         self._ui.operations.withdraw(self._thinking_wish)
+        self._ui.operations.withdraw(self._budget_wish)
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
+        self._new_budget = None
         opening = self.feed.open(where)
         self.composer.set_draft(self._drafts.of(where))
         self._place = None
@@ -262,7 +267,12 @@ class ConversationPane(QWidget):
             async with leaving:
                 try:
                     await self._ui.services.chat.send(
-                        draft.parts, conversation_id=here, new=not where, thinking=thinking, model=model
+                        draft.parts,
+                        conversation_id=here,
+                        new=not where,
+                        thinking=thinking,
+                        model=model,
+                        thinking_budget=budget,
                     )
                 except (Exception, asyncio.CancelledError):
                     self._queue.hold(here)
@@ -271,7 +281,7 @@ class ConversationPane(QWidget):
                         self._drafts.come_back(where, queued.draft)
                     raise
 
-        thinking, model = self._thinking(), self.model
+        thinking, model, budget = self._thinking(), self.model, self._new_budget
         self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
@@ -341,7 +351,7 @@ class ConversationPane(QWidget):
         self._take_settings(event.after)
         if not self.current:
             self._new_thinking = ThinkingMode(event.after.chat.thinking)
-            self._show_thinking()
+        self._show_thinking()
 
     def _take_settings(self, settings: Settings) -> None:
         self.composer.set_send_with(settings.chat.send_with)
@@ -359,17 +369,32 @@ class ConversationPane(QWidget):
         else:
             self._new_thinking = mode
 
+    def _budget_chosen(self, tokens: int | None) -> None:
+        if self.current:
+            stored, show = self._ui.services.history.set_thinking_budget(self.current, tokens), self._show_budget
+            self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._budget_wish)
+        else:
+            self._new_budget = tokens
+
     def _thinking(self) -> ThinkingMode:
         return ThinkingMode(self.composer.thinking.value) if self.current else self._new_thinking
 
     def _show_thinking(self, _end: object = None) -> None:
+        self._show_budget()
         if self._ui.operations.pending(self._thinking_wish):
             return  # the switch says already what is being stored
         info = self.model_state.info
+        can = info.capabilities if info is not None else Capabilities()
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
-        modes = info.capabilities.thinking if info is not None else ()
-        self.composer.set_thinking(modes, mode)
-        self.messages.thinking_modes = tuple(modes)
+        self.composer.set_thinking(can, mode)
+        self.messages.thinking_modes = tuple(can.thinking)
+        if info is not None:
+            self.transcript.set_soft_switches(can.soft_switches)
+
+    def _show_budget(self, _end: object = None) -> None:
+        if not self._ui.operations.pending(self._budget_wish):
+            own = self._conversation.thinking_budget if self._conversation is not None else self._new_budget
+            self.composer.thinking.budget.set_budget(own, self._ui.services.preferences.settings.chat.thinking_budget)
 
     def _show_model(self, _event: object = None) -> None:
         state = self.model_state

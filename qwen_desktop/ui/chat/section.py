@@ -32,6 +32,8 @@ class Options:
 
     show_speed: bool = True
     open_thinking: bool = False
+    #: the model obeys ``/think`` and ``/no_think``, which are marked in questions then
+    soft_switches: bool = False
     changed: Callable[[MessageItem, Section], object] | None = None
     #: Told of each message that comes on show, before it is laid out.
     came: Callable[[MessageItem], object] | None = None

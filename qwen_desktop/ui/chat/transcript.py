@@ -263,6 +263,12 @@ class TranscriptView(TranscriptCanvas):
                 self.mark(item)
         self.arrange()
 
+    def set_soft_switches(self, on: bool) -> None:
+        """Whether the model obeys ``/think`` and ``/no_think``, so that they are marked in the user's messages."""
+        if on != self.options.soft_switches:
+            self.options.soft_switches = on
+            self.restyle()
+
     def set_text_scale(self, percent: int) -> None:
         """Size of the text in percent. The theme's own text size is part of it, not multiplied by it."""
         if percent != (self._scale_percent or self.theme.text_size):

@@ -226,6 +226,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.arrange()
         self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
 
+    def stay(self) -> None:
+        """Do not follow an end that is in view: something else is looked at."""
+        self._stick = False
+        self._take_anchor()
+
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
 

@@ -6,6 +6,7 @@ the worker gave is kept for a while, so that scrolling back does not ask again.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,9 +15,10 @@ from typing import Final
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
+from qwen_desktop.core import soft_switches
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import TextPart
-from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, from_builtins, verbatim
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span, TextBlock, TextRun, from_builtins, verbatim
 from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource, Recent
 from qwen_desktop.ui.chat.slices import Work
@@ -71,7 +73,7 @@ class RenderQueue(Work):
 
     def _blocks(self, item: MessageItem, text: str) -> Iterable[Block | None]:
         if item.user:
-            return verbatim(text)
+            return map(_switched, verbatim(text)) if item.options.soft_switches else verbatim(text)
         return self._kept[text] if text in self._kept else self._own(text)
 
     def _own(self, text: str) -> Iterator[Block | None]:
@@ -128,6 +130,14 @@ class RenderQueue(Work):
         fence = "`" * max(3, longest + 1)
         blocks = await self._markdown.ask("render", f"{fence}{language}\n{code}\n{fence}\n", read=from_builtins)
         done((blocks[0].spans or ()) if blocks and isinstance(blocks[0], CodeBlock) else ())
+
+
+def _switched(block: TextBlock) -> TextBlock:
+    """What the user wrote, with the soft switches in it as code."""
+    text = block.text
+    borders = [0, *(at for place in soft_switches.found(text) for at in place), len(text)]
+    pieces = [TextRun(text[a:b], code=n % 2 == 1) for n, (a, b) in enumerate(itertools.pairwise(borders)) if a < b]
+    return msgspec.structs.replace(block, runs=tuple(pieces))
 
 
 def texts_of(message: Message) -> dict[int, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QStyle, QToolButton, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme
@@ -147,3 +147,14 @@ class TextButton(QPushButton):
     def _fit_icon(self) -> None:
         side = self._theme.grown(18 if self.property("kind") != "segment" else 16)
         self.setIconSize(QSize(side + _GAP, side))
+
+
+class MenuButton(TextButton):
+    """A button with words and a chevron, which opens a menu."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        side = self._theme.grown(16)
+        sign = icons.pixmap("chevron-down", self._theme.color("text"), side, self.devicePixelRatioF())
+        place = QRect(self.width() - side - 9, (self.height() - side) // 2, side, side)
+        QPainter(self).drawPixmap(QStyle.visualRect(self.layoutDirection(), self.rect(), place).topLeft(), sign)

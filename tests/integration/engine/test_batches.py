@@ -261,7 +261,7 @@ def test_a_conversation_beside_a_batch_finds_a_sequence_ready(files: Files, monk
         steps.answer(first)
         steps.answer(first)
         assert len(steps.session.context.sequences) == 1
-        calls = [steps.ask(ask(str(i), max_tokens=300, batch="b", lively=False)) for i in range(4)]
+        calls = [steps.ask(ask(str(i), max_tokens=300, batch="b", lively=False)) for i in range(60)]
         making(steps)
         assert len(steps.session.context.sequences) == 1
         while not steps.scheduler._spare:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.chat import NO_BUDGET, Message, Status
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, Recipe, Sampling, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.model_ref import FileRef
-from qwen_desktop.core.parts import Role, TextPart, ThinkingPart, thinking_text, visible_text
+from qwen_desktop.core.parts import (
+    Part,
+    Role,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    thinking_text,
+    visible_text,
+)
 from qwen_desktop.core.text import Text
 from qwen_desktop.services.changes import ChangeKind
 from qwen_desktop.services.events import (
@@ -375,6 +388,58 @@ def test_stopped_failed_and_edited_answers_go_on() -> None:
     run(main())
 
 
+def test_an_undo_leaves_a_later_change_alone_that_still_runs() -> None:
+    async def main() -> None:
+        script = Script("One", reason=FinishReason.LENGTH)
+        engine = ScriptedEngine(lambda _: script)
+        async with running_app(lambda: engine) as app:
+            chat = await app.ask("One")
+            answer = await last(app, chat)
+            first = await app.chat.continue_answer(answer.id)
+            await app.chat.idle()
+            script = Script(" more" * 1000, rate=20, first_s=0.1)
+            second = await app.chat.continue_answer(answer.id)
+            for _ in range(2):  # before its first word, and behind it
+                with pytest.raises(UserFacing, match="has changed since"):
+                    await first.undo()
+                assert app.chat.running()
+                await app.until_shown(8)
+            await second.undo()
+            await first.undo()
+            assert await last(app, chat) == answer
+
+    run(main())
+
+
+def test_what_tools_gave_back_stays_where_it_was_when_an_answer_goes_on() -> None:
+    call, result = ToolCallPart("1", "look_up", "{}"), ToolResultPart("1", "Water.")
+    scripts = [
+        Script(parts=(TextPart("Wait."), call), recipe=RECIPE),
+        Script("Water", reason=FinishReason.LENGTH, recipe=RECIPE),
+        Script(" it is.", recipe=RECIPE),
+    ]
+
+    async def look_up(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        return (result,) if parts[-1] == call else ()
+
+    async def main() -> None:
+        engine = ScriptedEngine(lambda _: scripts[len(engine.requests) - 1])
+        async with running_app(lambda: engine) as app:
+            app.chat._go_on = look_up
+            chat = await app.ask("What is it?")
+            answer = await last(app, chat)
+            assert answer.parts == (TextPart("Wait."), call, result, TextPart("Water"))
+            with pytest.raises(UserFacing, match="not known well enough"):
+                await app.chat.run_again(answer.id)
+            await app.chat.continue_answer(answer.id)
+            await app.chat.idle()
+            assert [request.go_on for request in engine.requests] == [False, False, True]
+            assert engine.requests[-1].messages[-1].parts == (TextPart("Water"),)
+            assert (await last(app, chat)).parts == (TextPart("Wait."), call, result, TextPart("Water it is."))
+
+    run(main())
+
+
 def test_an_answer_that_failed_before_its_first_word_is_asked_for_in_place() -> None:
     scripts = [Script(error=BROKE), Script("Fine.")]
 
@@ -489,13 +554,43 @@ def test_an_answer_that_is_being_written_is_stopped_where_it_is_deleted() -> Non
             assert await told(app, other[0].id) == ["One"] and app.chat.running()
             change = await app.history.delete_message(asked.id)
             assert not app.chat.running() and await told(app, chat) == []
-            late = writing.parts
-            await app.history.save(writing, durable=True)
+            late = structs.replace(writing, parts=(TextPart("late"),), status=Status.STOPPED)
+            await app.history.save(late, durable=True)
             assert await app.history.tree(chat) == () and await app.history.message(writing.id) is None
             await change.undo()
-            assert (await last(app, chat)).parts == late
+            assert await last(app, chat) == late
         async with running_app(ScriptedEngine) as app:
             assert len(await app.history.tree(chat)) == 2
+
+    run(main())
+
+
+def test_what_is_sent_while_it_is_deleted_goes_with_it_or_is_refused() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine(Script("long " * 1000, rate=100))
+        async with running_app(lambda: engine) as app:
+            chance, refused = random.Random(5), 0
+
+            async def late(seconds: float, work: Coroutine[Any, Any, object]) -> object:
+                await asyncio.sleep(seconds)
+                return await work
+
+            for number in range(30):
+                asked = await app.send("One")
+                chat = asked.conversation_id
+                await app.chat.stop(chat)
+                answer = await last(app, chat)
+                sent, deleted = await asyncio.gather(
+                    late(0.0, app.send("Two", chat, parent_id=answer.id)),
+                    late(chance.uniform(0.0, 0.001 * number), app.history.delete_message(answer.id)),
+                    return_exceptions=True,
+                )
+                refused += isinstance(sent, UserFacing)
+                assert isinstance(sent, UserFacing | Message) and not isinstance(deleted, BaseException)
+                await app.history.get(chat)
+                assert await told(app, chat) == ["One"] and not app.chat.running()
+                assert len(await app.history.tree(chat)) == 1
+            assert 0 < refused < 30
 
     run(main())
 

@@ -11,6 +11,7 @@ import sqlite3
 import pytest
 
 from qwen_desktop.core.chat import Status
+from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.parts import visible_text
 from qwen_desktop.services import turn
@@ -112,5 +113,29 @@ def test_a_message_that_cannot_be_stored_is_not_sent() -> None:
             assert await app.history.list() == () and engine.requests == []
             await app.db.call(free)
             await app.ask("x" * 100_000)
+
+    run(main())
+
+
+def test_what_could_not_be_saved_of_an_answer_never_comes_back_over_its_undo() -> None:
+    scripts = [Script("Half", reason=FinishReason.LENGTH), Script("x" * 40_000, piece=4000)]
+
+    async def main() -> None:
+        engine = ScriptedEngine(lambda _: scripts[len(engine.requests) - 1])
+        async with running_app(lambda: engine) as app:
+            chat = await app.ask("Go")
+            before = (await app.history.tail(chat, 1))[0]
+            change = await app.chat.continue_answer(before.id)
+            await app.db.call(fill)
+            await app.chat.idle()
+            assert len(visible_text((await app.history.tail(chat, 1))[0].parts)) == 40_004
+            assert "kept in memory" in told(app)[-1]
+            await change.undo()
+            assert (await app.history.tail(chat, 1))[0] == before
+            await app.db.call(free)
+            await asyncio.sleep(0.4)
+            assert (await app.history.tail(chat, 1))[0] == before
+        async with running_app(ScriptedEngine) as app:
+            assert (await app.history.tail(chat, 1))[0] == before
 
     run(main())
