@@ -8,10 +8,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from qwen_desktop.core.drafts import Unsent
+from qwen_desktop.core.drafts import Draft, Unsent
+from qwen_desktop.core.parts import Part
+from qwen_desktop.core.text import clean
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
 
@@ -43,7 +47,23 @@ def save(connection: sqlite3.Connection, changed: Mapping[str, Unsent], *, durab
             if unsent:
                 connection.execute(
                     "INSERT OR REPLACE INTO drafts (conversation_id, draft) VALUES (?, ?)",
-                    (conversation_id, rows.encode(unsent)),
+                    (conversation_id, _encode(unsent)),
                 )
             else:
                 connection.execute("DELETE FROM drafts WHERE conversation_id = ?", (conversation_id,))
+
+
+def _encode(unsent: Unsent) -> str:
+    """JSON, in which what is attached is written once, however often the words beside it change: to write millions of
+    characters holds the interpreter."""
+    queue = [{"id": queued.id, "draft": _plain(queued.draft)} for queued in unsent.queue]
+    return rows.encode({"draft": _plain(unsent.draft), "queue": queue})
+
+
+def _plain(draft: Draft) -> dict[str, Any]:
+    return {"text": clean(draft.text), "attachments": [_raw(part) for part in draft.attachments]}
+
+
+@lru_cache(maxsize=8)
+def _raw(part: Part) -> msgspec.Raw:
+    return msgspec.Raw(rows.encode(part).encode())

@@ -67,12 +67,12 @@ class ShortcutsDialog(Dialog):
             (self.tr("Window"), ()),  # all others
         )
 
-    def _made(self, group: tuple[str, tuple[str, ...]]) -> _Group:
+    def _made(self, group: tuple[str, tuple[str, ...]]) -> _KeyGroup:
         title, starts = group
         others = {start for _, named in self._groups() for start in named}
         rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and _start(c) in (starts or {_start(c)} - others)]
         keys = [self._changed.get(c.id) or c.keys_on() for c in rows]
-        return _Group(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
+        return _KeyGroup(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
 
     def _find(self, text: str) -> None:
         words = text.casefold().split()
@@ -84,7 +84,7 @@ def _start(command: Command) -> str:
     return command.id.partition(".")[0]
 
 
-class _Group(QWidget):
+class _KeyGroup(QWidget):
     """A heading and its keys."""
 
     def __init__(

@@ -206,6 +206,7 @@ class ConversationPane(QWidget):
         """Send what was written, after what is said and waits already."""
         if self.composer.running:
             self._queue.add(self._id, draft, self._place)
+            self.composer.line.tell(draft)
         else:
             self.send(draft)
         self._place = None

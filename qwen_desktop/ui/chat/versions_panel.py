@@ -25,7 +25,7 @@ from qwen_desktop.ui.widgets.select import Menu
 _WIDTH, _SHARE, _BESIDE = 248, 0.4, 380
 
 
-class _View(QTreeView):
+class _VersionsView(QTreeView):
     """The rows: Enter and click show a branch, Delete deletes a message, the menu key opens the menu."""
 
     chosen = Signal(str)
@@ -103,7 +103,7 @@ class VersionsPanel(QWidget):
         self.close_button = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
         self.close_button.clicked.connect(self.leave)
         self.model = VersionsModel(self)
-        self.view = _View(theme, self.model, self)
+        self.view = _VersionsView(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Versions"))
         self.view.chosen.connect(self.chosen)
         self.view.delete_wanted.connect(self.delete_wanted)
