@@ -215,7 +215,8 @@ class History:
 
     async def tree(self, conversation_id: str) -> tuple[Node, ...]:
         """All messages of a conversation, whatever branch they are on, oldest first."""
-        return tuple(map(self._live_node, await self._db.read(branches.tree, conversation_id)))
+        found = await self._db.read(branches.tree, conversation_id)
+        return tuple(map(self._live_node, found)) if self._held else found
 
     async def select_version(self, message_id: str) -> Change:
         """Show the branch of this version: its newest descendant becomes the end of the conversation."""

@@ -39,10 +39,12 @@ def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str,
         f"INSERT INTO way {branches.UP} SELECT seq, id, parent_id, lower(hex(randomblob(16))) FROM up",  # noqa: S608
         (message_id,),
     )
+    # Where the context was cut stands in an answer's recipe, too.
     connection.execute(
         """INSERT INTO messages (id, conversation_id, parent_id, role, parts, created, status, finish_reason,
             provenance, stats, problem, context_cut)
-        SELECT w.copy, ?, p.copy, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, m.stats,
+        SELECT w.copy, ?, p.copy, m.role, m.parts, m.created, m.status, m.finish_reason,
+            CASE WHEN c.copy IS NULL THEN m.provenance ELSE replace(m.provenance, c.id, c.copy) END, m.stats,
             m.problem, c.copy
         FROM way w JOIN messages m ON m.seq = w.seq LEFT JOIN way p ON p.id = w.parent_id
             LEFT JOIN way c ON c.id = m.context_cut ORDER BY w.seq""",

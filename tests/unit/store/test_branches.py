@@ -6,9 +6,10 @@ import sqlite3
 import time
 
 import pytest
+from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Status
-from qwen_desktop.core.engine import FinishReason, Stats
+from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
+from qwen_desktop.core.engine import FinishReason, Recipe, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import ImagePart, Role, TextPart
 from qwen_desktop.store import branches, conversations, forks, messages
@@ -149,6 +150,18 @@ def test_a_long_branch_is_copied(connection: Connection) -> None:
     assert len({entry.id for entry in copies}) == LONG - 1
     texts = "SELECT count(*) FROM search_texts t JOIN messages m ON m.seq = t.seq WHERE m.conversation_id = 'f'"
     assert connection.execute(texts).fetchone()[0] == LONG - 1
+
+
+def test_a_copied_answer_can_be_made_again_where_the_context_was_cut(connection: Connection) -> None:
+    long_branch(connection, 3)
+    recipe = Recipe("a", "b", "c", "engine", "cpu", "f16", 0, 0, 1.0, Sampling(), cut_from="m2")
+    made = Provenance("/model", "Model", "", "", Sampling(), 0, ThinkingMode.AUTO, "", recipe=recipe)
+    cut = Message("m3", "c", "m2", Role.ASSISTANT, (TextPart("x"),), 1.0, provenance=made, context_cut="m2")
+    messages.add(connection, (cut,))
+    forks.fork(connection, "m3", Conversation("f", "Copy", 2.0, 2.0), {})
+    *_, question, answer = messages.tail(connection, "f", 9)
+    assert answer.provenance == structs.replace(made, recipe=structs.replace(recipe, cut_from=question.id))
+    assert answer.context_cut == question.id
 
 
 def test_a_fork_keeps_what_is_attached_and_what_became_of_each(connection: Connection) -> None:
