@@ -237,7 +237,7 @@ class Restless:
         chat.pane.ask("How?")
         await self.pause()
         pane, notify = chat.pane, self.window.notify
-        self.rng.choice((pane.regenerate, pane.stop, chat.copy_chat, chat.delete, notify.undo_last))()
+        self.rng.choice((pane.messages.regenerate_chosen, pane.stop, chat.copy_chat, chat.delete, notify.undo_last))()
 
     async def open_rename(self) -> None:
         self._chat().rename()

@@ -41,12 +41,24 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
+    Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat"),
+    Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "chat"),
     Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
     Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",
             also=("Ctrl+Shift+Tab",), mac=("Meta+Shift+Tab", "Ctrl+PgUp")),
     Command("answer.copy", QT_TRANSLATE_NOOP("commands", "Copy answer"), "Ctrl+Shift+C", "message"),
     Command("answer.regenerate", QT_TRANSLATE_NOOP("commands", "Regenerate answer"), "Ctrl+R", "message"),
+    Command("answer.continue", QT_TRANSLATE_NOOP("commands", "Continue answer"), "Ctrl+J", "message"),
+    Command("answer.again", QT_TRANSLATE_NOOP("commands", "Run again exactly"), "", "message"),
+    Command("message.edit", QT_TRANSLATE_NOOP("commands", "Edit message"), "Ctrl+Shift+E", "message"),
+    Command("message.previous", QT_TRANSLATE_NOOP("commands", "Previous version"), "Alt+Left", "message",
+            mac=("Ctrl+Alt+Left",)),
+    Command("message.next", QT_TRANSLATE_NOOP("commands", "Next version"), "Alt+Right", "message",
+            mac=("Ctrl+Alt+Right",)),
+    Command("message.fork", QT_TRANSLATE_NOOP("commands", "Fork from here"), "Ctrl+Shift+N", "message"),
+    Command("message.delete", QT_TRANSLATE_NOOP("commands", "Delete message"), "Ctrl+Shift+Delete", "message",
+            mac=("Ctrl+Alt+Backspace",)),
     Command("answer.stop", QT_TRANSLATE_NOOP("commands", "Stop the answer"), "Esc"),
     Command("composer.focus", QT_TRANSLATE_NOOP("commands", "Go to the message box"), "Ctrl+L"),
     Command("thinking.cycle", QT_TRANSLATE_NOOP("commands", "Switch Auto, Think, Direct"), "Ctrl+T"),
@@ -76,7 +88,7 @@ COMMANDS: tuple[Command, ...] = (
 WIDGET_KEYS: tuple[Command, ...] = (
     Command("composer.send", QT_TRANSLATE_NOOP("commands", "Send the message"), "Enter"),
     Command("composer.newline", QT_TRANSLATE_NOOP("commands", "New line"), "Shift+Enter"),
-    Command("composer.edit_last", QT_TRANSLATE_NOOP("commands", "Bring back the last message"), "Up"),
+    Command("composer.edit_last", QT_TRANSLATE_NOOP("commands", "Edit the last message"), "Up"),
     Command("queue.add", QT_TRANSLATE_NOOP("commands", "While an answer runs: put the prompt in line"), "Enter"),
     Command("queue.go_on", QT_TRANSLATE_NOOP("commands", "In an empty box: go on with the line"), "Enter"),
     Command("queue.edit", QT_TRANSLATE_NOOP("commands", "Take the prompt back into the box"), "Enter"),
@@ -94,7 +106,8 @@ WIDGET_KEYS: tuple[Command, ...] = (
     # The key that a Mac's keyboard calls Delete is Backspace.
     Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete",
             mac=("Backspace", "Delete")),
-    Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo what was just done"), "Ctrl+Z"),
+    Command("message.save", QT_TRANSLATE_NOOP("commands", "Send the edited message"), "Ctrl+Enter"),
+    Command("toast.undo", QT_TRANSLATE_NOOP("commands", "Undo"), "Ctrl+Z"),
 )
 # fmt: on
 

@@ -80,7 +80,7 @@ class Drafts:
         leaving = self._leaving[conversation_id]
         try:
             yield
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             leaving.remove(draft)
             self.come_back(conversation_id, draft)
             raise

@@ -18,7 +18,7 @@ from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, visible_text
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
@@ -190,8 +190,11 @@ class History:
         """The figures of the newest ``count`` answers of all conversations, newest first."""
         return await self._db.read(messages.recent_stats, count)
 
-    async def plain_text(self, conversation_id: str, *, you: str = "You", assistant: str = "Assistant") -> str:
-        """The branch on show as text, for copying: speakers' names and what they said, without the thinking.
+    async def plain_text(
+        self, conversation_id: str, *, you: str = "You", assistant: str = "Assistant", thoughts: str = ""
+    ) -> str:
+        """The branch on show as text, for copying: speakers' names and what they said. Thoughts are left out where
+        there is no name for them.
 
         ``assistant`` names answers of which no model is known.
         """
@@ -202,6 +205,8 @@ class History:
         for page in reversed(pages):
             for entry in page:
                 text = "\n\n".join((*pasted_texts(entry.parts), visible_text(entry.parts))).strip("\n").rstrip()
+                if thoughts and (thought := thinking_text(entry.parts).strip()):
+                    text = "\n\n".join(filter(None, (f"{thoughts}\n{thought}", text)))
                 if text:
                     made_by = entry.provenance.model_name if entry.provenance is not None else assistant
                     blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")

@@ -33,7 +33,10 @@ class PromptQueue:
         self._going: set[str] = set()
         #: how the last answer of a conversation ended
         self._ended: dict[str, Status] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: what is being sent, by the conversation
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        #: where the answer to what is being sent has ended already
+        self._at_once: set[str] = set()
         self._closed = False
         bus.subscribe(MessageChanged, self._message_changed)
         bus.subscribe(RunChanged, self._run_changed)
@@ -106,8 +109,8 @@ class PromptQueue:
     async def aclose(self) -> None:
         """Send nothing any more."""
         self._closed = True
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._sending:
+            await asyncio.wait(self._sending.values())
 
     # Inside -----------------------------------------------------------------------------------------------------------
 
@@ -130,10 +133,19 @@ class PromptQueue:
     def _start(self, conversation_id: str) -> None:
         if not self.of(conversation_id):
             self._going.discard(conversation_id)
+        elif conversation_id in self._sending:
+            self._at_once.add(conversation_id)
         elif not self._closed:
             task = asyncio.get_running_loop().create_task(self._send(conversation_id), name="queue.send")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._sending[conversation_id] = task
+            task.add_done_callback(lambda _: self._sent(conversation_id))
+
+    def _sent(self, conversation_id: str) -> None:
+        del self._sending[conversation_id]
+        if conversation_id in self._at_once:
+            self._at_once.discard(conversation_id)
+            if conversation_id in self._going:
+                self._start(conversation_id)
 
     async def _send(self, conversation_id: str) -> None:
         """Send the first one; it leaves the line when it is on the disk."""
@@ -147,6 +159,8 @@ class PromptQueue:
             first = queue[0]
             await self._chat.send(first.draft.parts, conversation_id=conversation_id, thinking=conversation.thinking)
         except AppError as error:
+            if conversation_id in self._chat.running():
+                return  # faster than this
             self.hold(conversation_id)
             if not self._closed:
                 log.warning("queue.unsent code=%s", error.problem.what.code)

@@ -1,6 +1,7 @@
 """Notifications of a Linux desktop: org.freedesktop.Notifications, spoken over the session bus in threads of its own.
 
 Nothing here waits and nothing is raised: where there is no bus or nobody who shows notifications, ``failed`` hears it.
+Qt's own D-Bus cannot write from Python the unsigned numbers that the protocol has.
 """
 
 from __future__ import annotations

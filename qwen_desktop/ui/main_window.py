@@ -123,10 +123,19 @@ class MainWindow(FirstPaintWindow):
             "chat.rename": lambda: self._in_chat().rename(),
             "chat.delete": lambda: self._in_chat().delete(),
             "chat.copy": lambda: self.chat.copy_chat(),
+            "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
+            "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
             "answer.copy": lambda: self.chat.pane.copy_answer(),
-            "answer.regenerate": lambda: self._in_chat().pane.regenerate(),
+            "answer.regenerate": lambda: self._in_chat().pane.messages.regenerate_chosen(),
+            "answer.continue": lambda: self._in_chat().pane.messages.continue_chosen(),
+            "answer.again": lambda: self._in_chat().pane.messages.again_chosen(),
+            "message.edit": lambda: self._in_chat().pane.messages.edit_chosen(),
+            "message.previous": lambda: self._in_chat().pane.messages.step(-1),
+            "message.next": lambda: self._in_chat().pane.messages.step(1),
+            "message.fork": lambda: self._in_chat().pane.messages.fork_chosen(),
+            "message.delete": lambda: self._in_chat().pane.messages.delete_chosen(),
             "answer.stop": lambda: self.chat.pane.stop(),
             "composer.focus": lambda: self._in_chat().pane.setFocus(),
             "thinking.cycle": lambda: self._in_chat().pane.cycle_thinking(),
@@ -150,7 +159,7 @@ class MainWindow(FirstPaintWindow):
         }
         self.actions_.connect_all(slots)
         undo = QShortcut(QKeySequence(QKeySequence.StandardKey.Undo), self)
-        undo.activated.connect(self.notify.undo_last)
+        undo.activated.connect(self._undo)
         self.notify.action_requested.connect(self.actions_.trigger)
         from qwen_desktop.services import events  # noqa: PLC0415 - not before the first paint
 
@@ -160,6 +169,14 @@ class MainWindow(FirstPaintWindow):
         self.models.use_wanted.connect(self.use_model)
         self.models.shown_wanted.connect(partial(self.show_page, MODELS))
         self._show_network()
+
+    def _undo(self) -> None:
+        """Take back what was done last: to a message of the chat on show, or what a toast still offers to undo."""
+        messages = self.chat.pane.messages if self.pages.shows(CHAT) else None
+        if messages is not None and messages.changed_at > self.notify.undoable_since:
+            messages.undo()
+        else:
+            self.notify.undo_last()
 
     def _go_online(self) -> None:
         self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)

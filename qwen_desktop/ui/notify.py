@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Notify(QObject):
         #: Shows a text; see ``ToastStack.add``.
         self.toast = self.toasts.add
         self._undo: Toast | None = None
+        self._undo_came = 0.0
 
     def _dialog(self, title: str, text: str, *, width: int = 440) -> Dialog:
         return Dialog(self._theme, title, text, self._window, width=width)
@@ -40,7 +42,13 @@ class Notify(QObject):
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
         """Show ``text`` with an Undo button; ``undo_last`` (Ctrl+Z) does the same while it is on show."""
         self._undo = toast = self.toast(text, action=self.tr("Undo"), act=undo)
+        self._undo_came = time.monotonic()
         return toast
+
+    @property
+    def undoable_since(self) -> float:
+        """When the newest undo toast came, by the monotonic clock; 0 when none is on show."""
+        return self._undo_came if self._undo is not None and self._undo in self.toasts.shown else 0.0
 
     def undo_last(self) -> None:
         """Undo what the newest undo toast offers, if one is on show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QBoxLayout, QGridLayout, QLabel, QWidget
 
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, Command
 from qwen_desktop.ui import texts
@@ -47,6 +47,8 @@ class ShortcutsDialog(Dialog):
         column(nothing, both, None, on=self._area.body, margins=(0, 4, 14, 4))
         for label in self._area.body.findChildren(QLabel):
             label.ensurePolished()  # the style sheet's padding counts
+        if self._area.body.minimumSizeHint().width() + 20 > parent.width() - 96:
+            both.setDirection(QBoxLayout.Direction.TopToBottom)  # no room for two columns
         size = self._area.body.sizeHint()
         self._area.setMinimumHeight(min(size.height() + 8, max(240, parent.height() - 220)))
         self._area.setMinimumWidth(min(size.width() + 20, max(480, parent.width() - 96)))
@@ -55,21 +57,22 @@ class ShortcutsDialog(Dialog):
         self.field.setFocus()
 
     def _groups(self) -> Sequence[tuple[str, tuple[str, ...]]]:
-        """Headings, each with what the ids of its commands begin with."""
+        """Headings, each with what the ids of its commands begin with; the last one has all others."""
         return (
             (self.tr("Message box"), ("composer", "thinking", "model")),
             (self.tr("Prompts in line"), ("queue",)),
-            (self.tr("Answers"), ("answer", "message")),
+            (self.tr("Answers"), ("answer", "message", "edit")),
             (self.tr("Reading messages"), ("transcript",)),
             (self.tr("Chats"), ("chat", "list", "toast")),
-            (self.tr("Window"), ("view", "area", "network", "help", "app")),
+            (self.tr("Window"), ()),  # all others
         )
 
-    def _made(self, group: tuple[str, tuple[str, ...]]) -> _Group:
+    def _made(self, group: tuple[str, tuple[str, ...]]) -> _KeyGroup:
         title, starts = group
-        rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and c.id.partition(".")[0] in starts]
+        others = {start for _, named in self._groups() for start in named}
+        rows = [c for c in COMMANDS + WIDGET_KEYS if c.shortcut and _start(c) in (starts or {_start(c)} - others)]
         keys = [self._changed.get(c.id) or c.keys_on() for c in rows]
-        return _Group(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
+        return _KeyGroup(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
 
     def _find(self, text: str) -> None:
         words = text.casefold().split()
@@ -77,7 +80,11 @@ class ShortcutsDialog(Dialog):
         self._nothing.setVisible(not any(found))
 
 
-class _Group(QWidget):
+def _start(command: Command) -> str:
+    return command.id.partition(".")[0]
+
+
+class _KeyGroup(QWidget):
     """A heading and its keys."""
 
     def __init__(

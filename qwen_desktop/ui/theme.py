@@ -214,7 +214,8 @@ class Theme(QObject):
         for state, factor in (("hover", 108), ("pressed", 118)):
             places[f"accent_{state}"] = _css(self.color("accent").darker(factor))
         places["control"] = f"{self.scaled('control_height') - 2}px"
-        places["end"] = "right" if QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight else "left"
+        ltr = QGuiApplication.layoutDirection() is Qt.LayoutDirection.LeftToRight
+        places["start"], places["end"] = ("left", "right") if ltr else ("right", "left")
         places["with_chevron"] = f"{self.grown(16) + 14}px"
         places["icons"] = self._icons.as_posix()
         return self._template.substitute(places)

@@ -653,6 +653,16 @@
         </message>
     </context>
     <context>
+        <name>transcript</name>
+        <message numerus="yes">
+            <source>The model repeated itself and was stopped after %n token(s).</source>
+            <translation>
+                <numerusform>The model repeated itself and was stopped after %n token.</numerusform>
+                <numerusform>The model repeated itself and was stopped after %n tokens.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>units</name>
         <message numerus="yes">
             <source>%n byte(s)</source>

@@ -535,8 +535,8 @@ async def composer_paste(stage: Stage) -> None:
     edit.setPlainText("What does this log say?")
 
 
-@state("chat-composer-recalled")
-async def composer_recalled(stage: Stage) -> None:
+@state("chat-composer-up")
+async def composer_up(stage: Stage) -> None:
     await stage.open(seeds.SHORT)
     await show_chat(stage, "short")
     stage.key(composer(stage), Qt.Key.Key_Up)

@@ -31,7 +31,8 @@ NAMES = re.compile(
     | ~?(?:/[\w.@+-]+)+/? | \b[\w-]+\.(?:gguf|toml|sqlite3|json|log|py|org|co)\b
     | \b(?:IQ|Q|F|BF|FP|MX)\d\w* | \bGGUF\b | Hugging\ ?Face | ModelScope | LM\ Studio | Ollama | GPT4All | \bJan\b
     | \b(?:Apache|MIT|BSD|LGPL|GPL|MPL|PSF|ISC|SIL)[\w.-]*
-    | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home|End|Ins|Up|Down|F\d+)\b
+    | \b(?:Ctrl|Shift|Alt|Meta|Esc|Enter|Return|Tab|Backspace|Del|Delete|PgUp|PgDown|PgDn|Home)\b
+    | \b(?:End|Ins|Up|Down|Left|Right|F\d+)\b
     | \b(?:Jinja|Lucide|Pygments|Qt|PySide6|msgspec|platformdirs|psutil|qasync|markdown-it-py|QwQ)\b
     | \bllama[.-]cpp(?:-python)?\b | \b(?:Python|Linux|Windows|macOS)[\w.-]*
     | (?<![A-Za-z])(?:AMD|NVIDIA|GeForce|RTX|Ryzen|Radeon|Graphics|w/|Linux|x86_64|qwen\d|Math|VL)\b

@@ -266,8 +266,8 @@ class TargetInterface(_Part):
         return self.tree.interface(self.item)
 
     def role(self) -> QAccessible.Role:
-        link = self.target is not None and self.target.action == "link"
-        return QAccessible.Role.Link if link else QAccessible.Role.Button
+        roles = {"link": QAccessible.Role.Link, "menu": QAccessible.Role.ButtonMenu}
+        return roles.get(self.target.action if self.target is not None else "", QAccessible.Role.Button)
 
     def text(self, kind: QAccessible.Text) -> str:
         target = self.target

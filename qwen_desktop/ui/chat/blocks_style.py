@@ -26,6 +26,7 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "cell_head": ("small", 1.0, 600, "text_muted", 1.6),
     "thinking": ("body", 1.0, 400, "text_muted", 1.55),
     "note": ("small", 1.0, 400, "text_muted", 1.5),
+    "note_warn": ("small", 1.0, 400, "warn", 1.5),
     "what": ("body", 1.0, 600, "text", 1.5),
     "hint": ("body", 1.0, 400, "text", 1.5),
     "details": ("code", 0.92, 400, "text_muted", 1.5),

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QFontMetrics,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
@@ -396,6 +406,8 @@ class PromptLine(QWidget):
 
     def show_queue(self, queue: Sequence[QueuedPrompt], *, waits: bool) -> None:
         """Show these; ``waits``: they do not go on by themselves."""
+        if waits and self._waits.isHidden():
+            self._announce(self.said.text())
         self._waits.setVisible(waits)
         known = {chip.queued.id: chip for chip in self._chips if chip.queued in queue}
         for chip in self._chips:
@@ -410,6 +422,14 @@ class PromptLine(QWidget):
             chip.show()
         self.setVisible(bool(queue))
         self._fit()
+
+    def tell(self, draft: Draft) -> None:
+        """Say to who cannot see it that this has been put in line."""
+        self._announce(texts.fill(self.tr("Put in line: {words}"), words=words_of(draft)))
+
+    def _announce(self, text: str) -> None:
+        if QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def focus_chip(self, place: int) -> bool:
         """Give the keyboard to the chip at ``place``, or the last one. False where there is none."""

@@ -103,6 +103,11 @@ class ConversationFeed(QObject):
         self._task = self._older = None
         self._unasked = []
 
+    async def settled(self) -> None:
+        """Wait until what is known of the conversation is on show."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
     @property
     def _loading(self) -> bool:
         return self._task is not None and not self._task.done()
@@ -153,7 +158,7 @@ class ConversationFeed(QObject):
         while True:
             if self._unasked:
                 ids = tuple(self._unasked)
-                self._transcript.set_versions(await self._history.versions(ids))
+                self._transcript.set_versions(await self._history.versions(ids), ids)
                 del self._unasked[: len(ids)]
             elif shown.more_above:
                 await asyncio.sleep(_BREATH_S)
@@ -195,6 +200,8 @@ class ConversationFeed(QObject):
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         if self._now(event.conversation_id):
+            items = self._transcript.items
+            self._unasked += [item.message.id for item in items if item.versions is not None]  # some may be gone
             self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:

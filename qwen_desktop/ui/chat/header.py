@@ -1,4 +1,4 @@
-"""The chat's header: title, the guide's label, the … menu, and the way back to a hidden side list."""
+"""The chat's header: title, the guide's label, versions, the … menu, and the way back to a hidden side list."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ class ChatHeader(QWidget):
         self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark")
         self.chip.setToolTip(self.tr("The guide explains this app. It is not a general assistant."))
+        self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
+        self.versions_button.setCheckable(True)
+        self.versions_button.clicked.connect(actions["chat.versions"].trigger)
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        row(self.list_button, self.title, self.chip, None, self.menu_button, on=self, gap=10, margins=(20, 0, 20, 0))
+        parts = (self.list_button, self.title, self.chip, None, self.versions_button, self.menu_button)
+        row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 
@@ -40,6 +44,7 @@ class ChatHeader(QWidget):
         """Name the chat; the menu is there for one that is stored, the label where the guide answers."""
         self.title.setText(title)
         self.menu_button.setVisible(stored)
+        self.versions_button.setVisible(stored)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

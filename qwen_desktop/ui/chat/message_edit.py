@@ -74,7 +74,7 @@ class MessageEdit(QPlainTextEdit):
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier  # macOS sets it for arrows, too
         if event.key() in _ENTER and self.composing():
             event.ignore()  # it confirms what the input method shows, and nothing else
-        elif event.key() in _ENTER:
+        elif event.key() in _ENTER and not self.isReadOnly():
             plain = self.send_with == "enter" and modifiers == Qt.KeyboardModifier.NoModifier
             if plain or modifiers == Qt.KeyboardModifier.ControlModifier:
                 self.send_wanted.emit()

@@ -50,6 +50,8 @@ class ChatPage(ListPage):
         self.pane.changed.connect(self._show_pane)
         self.pane.shown.connect(self.sidelist.choose)
         self.pane.model_chosen.connect(self._model_chosen)
+        self.pane.messages.opened.connect(self.open)
+        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
         self._show_pane()
@@ -96,10 +98,15 @@ class ChatPage(ListPage):
         """Delete the chosen chat, with undo."""
         self._delete(self.sidelist.target)
 
-    def copy_chat(self) -> None:
-        """Copy the whole chat as text."""
+    def copy_chat(self, *, thoughts: bool = False) -> None:
+        """Copy the whole chat as text, perhaps with what the models thought."""
         if target := self.sidelist.target:
-            text = self._ui.services.history.plain_text(target, you=self.tr("You"), assistant=self.tr("Assistant"))
+            text = self._ui.services.history.plain_text(
+                target,
+                you=self.tr("You"),
+                assistant=self.tr("Assistant"),
+                thoughts=self.tr("Thoughts:") if thoughts else "",
+            )
             self._ui.operations.run(text, owner=self, on_done=self._copy_chat, wish=_COPIED)
 
     def step(self, step: int) -> None:
@@ -185,4 +192,7 @@ class ChatPage(ListPage):
         stored, running = bool(self.current), self.pane.feed.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         self._ui.actions["answer.stop"].setEnabled(running)
-        self._ui.actions["answer.regenerate"].setEnabled(stored and not running)
+        for name in ("answer.regenerate", "answer.continue", "answer.again"):
+            self._ui.actions[name].setEnabled(stored and not running)
+        for name in ("message.edit", "message.fork", "message.delete", "chat.versions"):
+            self._ui.actions[name].setEnabled(stored)

@@ -28,9 +28,11 @@ from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
+from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
+from qwen_desktop.ui.chat.versions_panel import SidePanel, VersionsPanel
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
@@ -73,6 +75,8 @@ class ConversationPane(QWidget):
         self.status = StatusLine(ui.theme, self)
         self.model_menu = ModelMenu(ui.actions, self)
         self.feed = ConversationFeed(ui, self.transcript, self)
+        self.messages = MessageCommands(ui, self.transcript, self.feed, self)
+        self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)
@@ -81,7 +85,10 @@ class ConversationPane(QWidget):
         self._column.setMinimumWidth(320)
         column(self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
-        column(*([header] if header is not None else []), (self._stack, 1), self._foot, on=self)
+        talk = QWidget(self)
+        column((self._stack, 1), self._foot, on=talk)
+        beside = SidePanel(ui.theme, talk, self.versions, self)
+        column(*([header] if header is not None else []), (beside, 1), on=self)
         self._connect()
         self._align()
         self._take_settings(ui.services.preferences.settings)
@@ -107,7 +114,7 @@ class ConversationPane(QWidget):
         line.move_wanted.connect(lambda prompt_id, place: self._queue.move(self._id, prompt_id, place))
         self.composer.begun.connect(self._warm)
         self.composer.stop_wanted.connect(self.stop)
-        self.composer.edit.recall_wanted.connect(self._recall)
+        self.composer.edit.recall_wanted.connect(self.messages.edit_last)
         self.composer.model.clicked.connect(self.choose_model)
         self.composer.thinking.chosen.connect(self._thinking_chosen)
         self.composer.thinking.budget_chosen.connect(self._budget_chosen)
@@ -117,8 +124,12 @@ class ConversationPane(QWidget):
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
-        view.regenerate_requested.connect(self._regenerate)
-        view.version_requested.connect(self._select_version)
+        self.messages.versions_wanted.connect(self.versions.open_at)
+        self.messages.editing.left.connect(self.setFocus)
+        self.versions.chosen.connect(self.messages.show)
+        self.versions.delete_wanted.connect(self.messages.delete)
+        self.versions.fork_wanted.connect(self.messages.fork)
+        self.versions.closed.connect(self.setFocus)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
@@ -194,6 +205,7 @@ class ConversationPane(QWidget):
         """Send what was written, after what is said and waits already."""
         if self.composer.running:
             self._queue.add(self._id, draft, self._place)
+            self.composer.line.tell(draft)
         else:
             self.send(draft)
         self._place = None
@@ -262,7 +274,7 @@ class ConversationPane(QWidget):
                         model=model,
                         thinking_budget=budget,
                     )
-                except BaseException:
+                except (Exception, asyncio.CancelledError):
                     self._queue.hold(here)
                     for queued in reversed(self._queue.of(here)) if not where else ():
                         self._queue.remove(here, queued.id)  # it has not become a conversation
@@ -282,26 +294,10 @@ class ConversationPane(QWidget):
             told = partial(self._ui.notify.toast, self.tr("The answer is copied."))
             self.transcript.copying.message(last, told=told)
 
-    def regenerate(self) -> None:
-        """Answer the last question again."""
-        if (last := self.transcript.shown.newest(Role.ASSISTANT)) is not None:
-            self._regenerate(last.message.id)
-
     def cycle_thinking(self) -> None:
         """Switch Auto, Think, Direct, where the model can."""
         if self.composer.thinking.isVisible():
             self.composer.thinking.cycle()
-
-    def _regenerate(self, message_id: str) -> None:
-        self._ui.operations.run(self._ui.services.chat.regenerate(message_id), owner=self)
-
-    def _select_version(self, message_id: str) -> None:
-        self._ui.operations.run(self._ui.services.history.select_version(message_id), owner=self)
-
-    def _recall(self) -> None:
-        last = self.transcript.shown.newest(Role.USER)
-        if last is not None:
-            self.composer.take(Draft.of_message(last.message.parts).before(self.composer.draft))
 
     # The model --------------------------------------------------------------------------------------------------------
 
@@ -391,6 +387,7 @@ class ConversationPane(QWidget):
         can = info.capabilities if info is not None else Capabilities()
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
         self.composer.set_thinking(can, mode)
+        self.messages.thinking_modes = tuple(can.thinking)
         if info is not None:
             self.transcript.set_soft_switches(can.soft_switches)
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Part
 from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At
@@ -34,6 +35,10 @@ class Options:
     #: the model obeys ``/think`` and ``/no_think``, which are marked in questions then
     soft_switches: bool = False
     changed: Callable[[MessageItem, Section], object] | None = None
+    #: Told of each message that comes on show, before it is laid out.
+    came: Callable[[MessageItem], object] | None = None
+    #: From which word on, counted from 1, an answer made again is another one; None while that is not known.
+    differs_at: Callable[[Message], int | None] | None = None
 
 
 class Section(Directed, ABC):
@@ -44,6 +49,10 @@ class Section(Directed, ABC):
     top_gap = 0.0
     #: What follows it belongs to it: a name line, for one.
     heading = False
+    #: It takes the width of the column, whoever speaks.
+    full = False
+    #: It edits the words of its message.
+    edits = False
     #: Where its message has put it, and where its text begins in the message's.
     x = y = height = 0.0
     start = 0

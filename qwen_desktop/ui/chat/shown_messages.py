@@ -93,12 +93,15 @@ class ShownMessages:
         entry.message = message
         return self._follow(entry.index, [entry])
 
-    def set_versions(self, versions: Mapping[str, Versions]) -> list[MessageItem]:
-        """Some of these, by id, have other versions: those have the same ones."""
+    def set_versions(self, versions: Mapping[str, Versions], asked: Sequence[str] = ()) -> list[MessageItem]:
+        """Some of these, by id, have other versions: those have the same ones. The others that were ``asked`` for have
+        none."""
+        alone = [key for key in asked if key not in versions and self._versions.pop(key, None) is not None]
         self._versions |= {
             key: Versions(found.ids, place) for found in versions.values() for place, key in enumerate(found.ids)
         }
-        return self._follow(len(self.items), [self._by_id[key] for key in versions if key in self._by_id])
+        told = [self._by_id[key] for key in (*versions, *alone) if key in self._by_id]
+        return self._follow(len(self.items), told)
 
     def _take(self, entry: MessageItem) -> None:
         self.items.append(entry)

@@ -248,5 +248,5 @@ class SideList(QWidget):
     def _aim(self, menu_for: str) -> None:
         """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""
         self._menu_for = menu_for
-        for name in ("chat.rename", "chat.delete", "chat.copy"):
+        for name in ("chat.rename", "chat.delete", "chat.copy", "chat.copy_thoughts"):
             self._actions[name].setEnabled(bool(self.target))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import structs
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QPoint, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
@@ -28,9 +28,17 @@ from qwen_desktop.ui.chat.transcript_input import Input
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.select import Menu
 
 #: Characters of an answer that are announced when it ends; what is longer ends with a sentence.
 _ANNOUNCED: Final = 800
+
+
+class Spot(NamedTuple):
+    """Where a reader is: the first message in view, and how far its top is from the viewport's."""
+
+    message_id: str
+    distance: float
 
 
 class TranscriptView(TranscriptCanvas):
@@ -41,18 +49,23 @@ class TranscriptView(TranscriptCanvas):
     slow_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
+    #: What is to be done ("edit", "fork", "versions", "continue", "go_on") with which message.
+    message_wanted = Signal(str, str)
+    #: A menu that opens about a message takes entries of others, too.
+    menu_opens = Signal(object, str)
     #: A part that is to be read.
     file_requested = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self.copying = Copying(self)
+        self.returning: Spot | None = None
         self.activated.connect(self._activate)
         source = self._input = Input(self)
         source.copy_wanted.connect(self.copying.selection)
         source.select_all_wanted.connect(self.select_all)
         source.dragged.connect(self.copying.to_primary)
-        source.menu_wanted.connect(partial(self.copying.menu, self.select_all))
+        source.menu_wanted.connect(self._context_menu)
         self.setAccessibleName(self.tr("Conversation"))
         attach(self)
 
@@ -70,7 +83,7 @@ class TranscriptView(TranscriptCanvas):
             self.queue.clear()
         self._asked_older = ""
         self._stick = True
-        self._anchor = None
+        self._anchor = self._room = self.returning = None
         self._opened_at = time.perf_counter()
         self._came(self.shown.open(messages, more_above=more_above), 0, len(messages))
         self.idle.let_go(gone)
@@ -104,6 +117,9 @@ class TranscriptView(TranscriptCanvas):
         sticks = self._stick and (first is None or place + 1 == len(self.items) == place + len(messages))
         self._take_anchor()
         held = None if first is None else self._place_of(first)
+        begins = first is not None and held == (0.0, self.top_of(first)) and len(messages) > 0
+        # Another answer grows down from where this one began, and is followed from there.
+        follows = sticks and begins and messages[0].status is Status.STREAMING
         lost = self._anchor is not None and self._anchor[0].index >= place
         gone = self.items[place:]
         self._drop(gone)
@@ -115,12 +131,39 @@ class TranscriptView(TranscriptCanvas):
         self.idle.let_go(gone)
         if lost:
             self._anchor = (self.items[place], *held) if held is not None and messages else None
-        if sticks or self._anchor is None:
+            self._stick = self._stick or self._anchor is None  # nothing is left of what was read
+        if self._goes_back():
+            return
+        if (sticks and not follows) or self._anchor is None:
             self.arrange()
             return
-        self.hold(*self._anchor)
+        self.hold(*self._anchor, room=True)
+        if follows and not self._stick:
+            self._stick = True
+            self.arrange()
         if place < len(self.items) and self.items[place].streaming:  # it grows down
             self._take_anchor()
+
+    # Places that are come back to ------------------------------------------------------------------------------------
+
+    def place(self) -> Spot | None:
+        """Where the reader is, to ``go_back`` to it."""
+        self._take_anchor()
+        anchor = self._anchor
+        return None if anchor is None else Spot(anchor[0].message.id, anchor[2])
+
+    def go_back(self, spot: Spot | None) -> None:
+        """Show what was read at a place as soon as its message is there again."""
+        self.returning = spot
+        self._goes_back()
+
+    def _goes_back(self) -> bool:
+        spot = self.returning
+        item = None if spot is None else self.item(spot.message_id)
+        if spot is None or item is None:
+            return False
+        self.hold(item, 0.0, spot.distance, room=True)
+        return True
 
     def _drop(self, items: Sequence[MessageItem]) -> None:
         for item in items:
@@ -144,6 +187,7 @@ class TranscriptView(TranscriptCanvas):
         runs = message.status is Status.STREAMING
         ended = item.streaming and not runs
         self._take_anchor()
+        goes_on = runs and not item.streaming
         if not runs:
             self.live.end(message.id)
             item.set_run(None)
@@ -156,6 +200,8 @@ class TranscriptView(TranscriptCanvas):
             item.ready = False
             self._request(item)
         self._came(changed, item.index, item.index)
+        if not self._goes_back() and goes_on and self._anchor is not None:
+            self.hold(*self._anchor, room=True)  # what stood below its words is gone
         self.arrange()
         if ended and QAccessible.isActive():
             self.texts.gather([item], partial(self._announce, item))
@@ -202,9 +248,9 @@ class TranscriptView(TranscriptCanvas):
 
     # Facts around messages -------------------------------------------------------------------------------------------
 
-    def set_versions(self, versions: Mapping[str, Versions]) -> None:
-        """Tell which messages have other versions, by message id."""
-        for item in self.shown.set_versions(versions):
+    def set_versions(self, versions: Mapping[str, Versions], asked: Sequence[str] = ()) -> None:
+        """Tell which messages, of those ``asked`` for, have other versions, by message id."""
+        for item in self.shown.set_versions(versions, asked):
             item.refresh()
         self.viewport().update()
 
@@ -257,11 +303,33 @@ class TranscriptView(TranscriptCanvas):
                 self.file_requested.emit(item.message.parts[int(target.value.removeprefix("part").rstrip("."))])
             case "link":
                 self.link_activated.emit(target.value)
+            case "edit" | "fork" | "versions" | "continue" | "go_on":
+                self.message_wanted.emit(target.action, key)
+            case "menu":
+                place = self.rect_of(item, target.rect)
+                rtl = self.style_.rtl
+                corner = place.bottomRight() if rtl else place.bottomLeft()
+                self._open_menu(self.viewport().mapToGlobal(corner + QPoint(0, 4)), item)
             case _:
                 distance = self.top_of(item)  # what opens, folds or wraps in place leaves the message's top there
                 item.toggle(target.key)
                 self.mark(item)
                 self.hold(item, 0.0, distance)
+
+    def _context_menu(self, at: QPoint, item: MessageItem | None, target: Target | None) -> None:
+        menu = self.copying.menu(self.select_all, target)
+        self._open_menu(at, item, menu)
+
+    def _open_menu(self, at: QPoint, item: MessageItem | None, menu: Menu | None = None) -> None:
+        """Open a menu at a place of the screen, over a message."""
+        menu = menu or Menu(self)
+        if item is not None:
+            self.copying.fill(menu, item)
+            self.menu_opens.emit(menu, item.message.id)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.open_at(at)
+        if self.hasFocus() and self.interaction.focus[1]:  # by the keyboard, which goes on in it
+            menu.setActiveAction(menu.actions()[0])
 
     # Input -----------------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,22 @@
 
 The truth about the position is the anchor: a visible message and how far its top (or its bottom) is from the
 viewport's top. Heights may change anywhere (guesses become true, an answer grows, older messages come in above); then
-all is placed again around the anchor. ``_stick`` instead keeps the end in view.
+all is placed again around the anchor. ``_stick`` instead keeps the end in view. Where a message is to stay though too
+little stands below it (a branch ends, an answer begins), the column has room below its end until that is filled or the
+reader scrolls up.
 """
 
 from __future__ import annotations
 
 import time
 from itertools import islice
+from typing import TypeAlias
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from qwen_desktop.core.chat import Message
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -34,6 +38,8 @@ _COLUMN = 760
 _SIDE = 24
 _TOP = 4.0
 _BOTTOM = 16.0
+#: Where a place is kept, the end of the column stays so far inside the viewport, in pixels.
+_SEEN_END = 96
 #: Layouts kept beyond those near the viewport.
 _KEPT = 24
 #: How long a message may stay blank before its plain text is shown.
@@ -41,6 +47,10 @@ _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
 _WARM_MS = 300
 _SMOOTH = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
+
+
+#: A message whose top (edge 0) or bottom (1) stands so far from the viewport's top.
+Anchor: TypeAlias = tuple[MessageItem, float, float]
 
 
 class TranscriptCanvas(QAbstractScrollArea):
@@ -55,7 +65,7 @@ class TranscriptCanvas(QAbstractScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.theme = theme
-        self.shown = ShownMessages(lambda message: MessageItem(message, self.style_, self.options))
+        self.shown = ShownMessages(self._made)
         self.options = Options(changed=self._on_section)
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
@@ -71,7 +81,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.items_changed.connect(self.interaction.forget_gone)
         self.items_changed.connect(self._forget_gone)
         self._tops = Tops(_TOP)
-        self._anchor: tuple[MessageItem, float, float] | None = None
+        self._anchor: Anchor | None = None
+        self._room: Anchor | None = None
         self._stick = True
         self._placing = False
         self._arranging = False
@@ -98,6 +109,12 @@ class TranscriptCanvas(QAbstractScrollArea):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             application.focusChanged.connect(self._on_focus)
+
+    def _made(self, message: Message) -> MessageItem:
+        item = MessageItem(message, self.style_, self.options)
+        if self.options.came is not None:
+            self.options.came(item)
+        return item
 
     # Items -----------------------------------------------------------------------------------------------------------
 
@@ -164,13 +181,12 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Set the scroll bar so that the anchor (or the end) stays where it is."""
         bar = self.verticalScrollBar()
         height = self.viewport().height()
-        most = max(0, round(self.total_height()) - height)
+        most = max(self._end(), self._kept())
         value = bar.value()
         if self._stick:
             value = most
         elif self._anchor is not None:
-            item, edge, distance = self._anchor
-            value = round(self._measured().top(item.index) + edge * item.height - distance)
+            value = self._value_of(self._anchor)
         self._placing = True
         bar.setRange(0, most)
         bar.setPageStep(max(40, height - 40))
@@ -178,19 +194,42 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._placing = False
         self._seat()
 
+    def _end(self) -> int:
+        """The place at which the end of the column is the viewport's."""
+        return max(0, round(self.total_height()) - self.viewport().height())
+
+    def _value_of(self, anchor: Anchor) -> int:
+        """The place at which that is so."""
+        item, edge, distance = anchor
+        return round(self._measured().top(item.index) + edge * item.height - distance)
+
+    def _kept(self) -> int:
+        """The place that is kept though it may lie beyond the end; 0 without one."""
+        if self._room is not None and self.item(self._room[0].message.id) is not self._room[0]:
+            self._room = None
+        if self._room is None:
+            return 0
+        return min(self._value_of(self._room), round(self.total_height()) - _SEEN_END)
+
     def _take_anchor(self) -> None:
         """Remember the first visible message, one with a true height if there is one."""
         visible = self.visible_items()
         chosen = next((item for item in visible if item.ready), next(iter(visible), None))
         self._anchor = None if chosen is None else (chosen, 0.0, self.top_of(chosen))
 
-    def hold(self, item: MessageItem, edge: float, distance: float) -> None:
+    def hold(self, item: MessageItem, edge: float, distance: float, *, room: bool = False) -> None:
         """Keep the top (``edge`` 0) or the bottom (1) of a message at ``distance`` from the viewport's top, and the end
-        in view where that shows it."""
+        in view where that shows it. With ``room`` also where that shows more than the end."""
         self._stick = False
         self._anchor = (item, edge, distance)
+        self._room = self._anchor if room else None
         self.arrange()
         self._stick = self.scroll_value >= self.verticalScrollBar().maximum() - 2
+
+    def stay(self) -> None:
+        """Do not follow an end that is in view: something else is looked at."""
+        self._stick = False
+        self._take_anchor()
 
     def arrange(self, budget: float = 0.005, *, repaint: bool = True) -> None:
         """Place everything, lay out what is on screen (for about ``budget`` seconds now, the rest in later turns).
@@ -296,8 +335,10 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _on_scrolled(self, value: int) -> None:
         if self._placing:
             return
-        self._stick = value >= self.verticalScrollBar().maximum() - 2
+        end = self._end()
+        self._stick = value >= end - 2
         self._take_anchor()
+        self._room = self._anchor if self._room is not None and value > end else None
         self.arrange()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
@@ -307,6 +348,7 @@ class TranscriptCanvas(QAbstractScrollArea):
     def scroll_to_end(self) -> None:
         """Show the end and stay there."""
         self._stick = True
+        self._room = None
         self.arrange(0.02)
 
     def scroll_by(self, pixels: int) -> None:
@@ -378,13 +420,18 @@ class TranscriptCanvas(QAbstractScrollArea):
         self.mark(item)
         self.arrange()
 
+    def carry(self, item: MessageItem, section: HostedSection) -> None:
+        """Give a message that is not laid out yet a section with a widget, as ``host`` does."""
+        section.widget.setParent(self.viewport())
+        self._hosting = [*(each for each in self._hosting if each is not item), item]
+        item.extra[section.name] = section
+
     def host(self, item: MessageItem, section: Section) -> None:
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""
         if isinstance(section, HostedSection):
-            section.widget.setParent(self.viewport())
-            self._hosting = [*(each for each in self._hosting if each is not item), item]
+            self.carry(item, section)
         item.extra[section.name] = section
-        self._renew(item)
+        self.renew(item)
 
     def unhost(self, item: MessageItem, name: str) -> None:
         """Take it away again, with its widget."""
@@ -393,9 +440,10 @@ class TranscriptCanvas(QAbstractScrollArea):
             section.widget.hide()
             section.widget.deleteLater()
         item.ready = item.ready and not name.startswith("part")  # its blocks are still to be had
-        self._renew(item)
+        self.renew(item)
 
-    def _renew(self, item: MessageItem) -> None:
+    def renew(self, item: MessageItem) -> None:
+        """Something else is true around the parts of a message."""
         self._take_anchor()
         item.refresh()
         self.mark(item)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QObject, QPoint, QTimer
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
 from qwen_desktop.core.drafts import pasted_texts
-from qwen_desktop.core.parts import TextPart
+from qwen_desktop.core.parts import TextPart, thinking_text
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
 from qwen_desktop.ui.chat.plain_texts import Gathering
@@ -118,18 +118,34 @@ class Copying(QObject):
 
         self._gather(self._canvas.items[max(0, first) : last + 1], cut, mode)
 
-    def menu(self, all_: Callable[[], object], at: QPoint, item: MessageItem | None, target: Target | None) -> None:
-        """Open the context menu at a place of the screen, over a message and perhaps a target of it."""
+    def with_thoughts(self, item: MessageItem) -> None:
+        """Copy a message together with what its model thought."""
+
+        def put(texts: Sequence[str]) -> None:
+            said = self.tr("Thoughts:\n{thoughts}\n\nAnswer:\n{answer}")
+            thoughts = thinking_text(item.message.parts).strip()
+            # Not ``fill``: a text that is copied is not isolated from anything.
+            before, _, rest = said.partition("{thoughts}")
+            between, _, after = rest.partition("{answer}")
+            self.text("".join((before, thoughts, between, texts[0], after)))
+
+        self._gather([item], put, _CLIPBOARD)
+
+    def menu(self, all_: Callable[[], object], target: Target | None) -> Menu:
+        """The context menu, with what there is to do with a selection and a link."""
         menu = Menu(self._canvas)
         copy = menu.addAction(self.tr("Copy"), self.selection)
         copy.setEnabled(not self._canvas.interaction.selection.empty)
         menu.addAction(self.tr("Select all"), all_)
-        if item is not None:
-            if target is not None and target.action == "link":
-                menu.addAction(self.tr("Copy link address"), lambda: self.text(target.value))
-            menu.addSeparator()
-            menu.addAction(self.tr("Copy message"), lambda: self.message(item))
-            if not item.user:
-                menu.addAction(self.tr("Copy as Markdown"), lambda: self.text(item.source))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.open_at(at)
+        if target is not None and target.action == "link":
+            menu.addAction(self.tr("Copy link address"), lambda: self.text(target.value))
+        menu.addSeparator()
+        return menu
+
+    def fill(self, menu: Menu, item: MessageItem) -> None:
+        """Add the ways in which a message is copied."""
+        menu.addAction(self.tr("Copy message"), lambda: self.message(item))
+        if not item.user:
+            menu.addAction(self.tr("Copy as Markdown"), lambda: self.text(item.source))
+            if thinking_text(item.message.parts).strip():
+                menu.addAction(self.tr("Copy with thoughts"), lambda: self.with_thoughts(item))

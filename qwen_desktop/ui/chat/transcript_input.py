@@ -167,6 +167,11 @@ class Input(QObject):
         self._extend()
 
     def _menu(self, event: QContextMenuEvent) -> bool:
+        item, target = self._focused()
+        if event.reason() is QContextMenuEvent.Reason.Keyboard and item is not None and target is not None:
+            place = self._canvas.rect_of(item, target.rect)
+            self.menu_wanted.emit(self._canvas.viewport().mapToGlobal(place.bottomLeft()), item, target)
+            return True
         self.menu_wanted.emit(event.globalPos(), *self._find(QPointF(event.pos())))
         return True
 

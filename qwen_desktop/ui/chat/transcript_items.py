@@ -16,7 +16,6 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, code_text, markdown_text
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
@@ -24,17 +23,10 @@ from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, 
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
-from qwen_desktop.ui.chat.section_chrome import (
-    CUT_LINE,
-    ActionsSection,
-    CopySection,
-    CutSection,
-    HeaderSection,
-    NoteSection,
-    ProgressSection,
-    ThinkingSection,
-)  # fmt: skip
+from qwen_desktop.ui.chat.section_actions import ActionsSection
+from qwen_desktop.ui.chat.section_chrome import CUT_LINE, CutSection, HeaderSection, ProgressSection, ThinkingSection
 from qwen_desktop.ui.chat.section_file import FileSection
+from qwen_desktop.ui.chat.section_notes import notes_of
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
 from qwen_desktop.ui.chat.selection import END
@@ -45,6 +37,10 @@ _BUBBLE = 600.0
 _BUBBLE_PAD = 16.0
 _BUBBLE_PAD_Y = 10.0
 _BUBBLE_GAP = 18.0
+#: Between the bubble and its actions.
+_UNDER = 2.0
+#: Below the box in which the user's words are edited.
+_BELOW_EDIT = 14.0
 #: Between what is attached and the bubble.
 _FILE_GAP = 8.0
 #: What is painted beside its own rectangle: a focus ring.
@@ -98,6 +94,11 @@ class MessageItem(Directed):
         return last if isinstance(last, ThinkingPart) and last.seconds is None else None
 
     @property
+    def edited(self) -> bool:
+        """Whether its words are being edited, in a widget in their place."""
+        return any(section.edits for section in self.extra.values())
+
+    @property
     def name(self) -> str:
         """Who speaks, as the name line says it."""
         made = self.message.provenance
@@ -133,8 +134,8 @@ class MessageItem(Directed):
         cut = CUT_LINE if self.cut_above else 0.0
         if self.user:
             cut += sum(style.px(36) + 8 for part in self.message.parts if isinstance(part, FilePart))
-            return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + cut
-        extra = 16 + style.px(24) + 4 + 8 + style.px(32)
+            return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + _UNDER + style.px(TARGET) + cut
+        extra = HeaderSection.top_gap + style.px(24) + 4 + 8 + style.px(32)
         extra += sum(style.px(40) + 10 for part in self.message.parts if isinstance(part, ThinkingPart))
         if self.message.problem is not None:
             extra += 110
@@ -202,7 +203,7 @@ class MessageItem(Directed):
         known = {section.name: section for section in (*self.sections, *fresh)}
         self.sections = list(self._stacked(known))
         for section in self.sections:
-            section.lay(width if section.heading else self._text_width(width))
+            section.lay(width if section.heading or section.full else self._text_width(width))
         self.place()
         self.ready = True
 
@@ -218,20 +219,21 @@ class MessageItem(Directed):
         parts = [self._of_part(number, part, known) for number, part in enumerate(message.parts)]
         yield from sorted(filter(None, parts), key=lambda section: not section.heading)
         yield from (section for name, section in self.extra.items() if not name.startswith("part"))
-        if self.user:
-            yield CopySection(self, "actions.")
-            return
-        if self.streaming and not any(parts):
+        if not self.user and self.streaming and not any(parts):
             yield ProgressSection(self)
-        yield from self._notes()
-        if message.problem is not None and not self.streaming:
-            yield ProblemSection(self, message.problem)
-        yield ActionsSection(self, "actions.")
+        if not self.user and not self.edited:
+            yield from notes_of(self)
+            if message.problem is not None and not self.streaming:
+                yield ProblemSection(self, message.problem)
+        if not self.edited:
+            yield ActionsSection(self, "actions.")
 
     def _of_part(self, number: int, part: Part, known: Mapping[str, Section]) -> Section | None:
         name = f"part{number}."
         if name in self.extra:
             return self.extra[name]
+        if self.edited and isinstance(part, TextPart):
+            return None  # its words stand in the widget that edits them
         if isinstance(part, FilePart):
             file = known.get(name)
             return file if isinstance(file, FileSection) and file.take(part) else FileSection(self, name, part)
@@ -251,22 +253,6 @@ class MessageItem(Directed):
             section.take(part)
         return section
 
-    def _notes(self) -> Iterator[Section]:
-        message, stats, made = self.message, self.message.stats, self.message.provenance
-        if made is not None and made.budget_spent:
-            yield NoteSection(self, "brain", translate("transcript", "The thought was closed: it was long enough"))
-        if made is not None and made.stopped_loop:
-            yield NoteSection(self, "info", translate("transcript", "It began to repeat itself and was stopped"))
-        if message.status is Status.STOPPED:
-            yield NoteSection(self, "square", translate("transcript", "Stopped"))
-        elif message.status is Status.INTERRUPTED:
-            yield NoteSection(self, "info", translate("transcript", "Qwen Desktop ended while this answer ran"))
-        elif message.finish_reason is FinishReason.LENGTH:
-            text = translate("transcript", "The answer reached the longest length")
-            if stats is not None and stats.context_size and stats.context_used >= stats.context_size - 8:
-                text = translate("transcript", "The answer ends here: the context is full")
-            yield NoteSection(self, "info", text)
-
     def place(self) -> None:
         """Compute where each section stands and where its text begins in the message's, and the height."""
         self._targets = None
@@ -280,29 +266,32 @@ class MessageItem(Directed):
             self.length = section.start + section.length if section.length else self.length
 
     def _place_bubble(self) -> None:
-        *inside, copy = self.sections
-        heads = [section for section in inside if section.heading]
-        texts = inside[len(heads) :]
-        last = heads[-1] if heads else None
-        y = _stack(heads, 0.0, 0.0) + (_FILE_GAP if isinstance(last, FileSection) else _BUBBLE_GAP)
-        if not texts and isinstance(last, FileSection):
-            copy.x = self.placed(QRectF(self.width - last.wide - TARGET - 6, 0, TARGET, TARGET)).left()
-            copy.y = last.y + (last.height - TARGET) / 2
-            self._bubble, self._outline, self.height = QRectF(), None, last.y + last.height + 2
-            return
+        heads = [section for section in self.sections if section.heading]
+        texts = [section for section in self.sections if not section.heading and not section.full]
+        below = [section for section in self.sections if section.full]
+        filed = bool(heads) and isinstance(heads[-1], FileSection)
+        y = _stack(heads, 0.0, 0.0)
+        self._outline, self._bubble = None, QRectF()
+        if texts or not (filed or self.edited):
+            y = self._surround(texts, y + (_FILE_GAP if filed else _BUBBLE_GAP))
+        elif self.edited:
+            y += (_FILE_GAP if filed else _BUBBLE_GAP) - _UNDER
+        self.height = _stack(below, 0.0, y + _UNDER) + (_BELOW_EDIT if self.edited else 0.0)
+
+    def _surround(self, texts: list[Section], y: float) -> float:
+        """Put sections into the bubble; the y below it."""
         most = self._text_width(self.width)
         wide = min(most, max(24.0, math.ceil(max((section.natural for section in texts), default=0.0)) + 1))
         start = self.width - wide - 2 * _BUBBLE_PAD
         bubble = self.placed(QRectF(start, y, wide + 2 * _BUBBLE_PAD, 0))
-        button = self.placed(QRectF(start - TARGET - 6, 0, TARGET, TARGET))
         shifts = [section.hug(wide) for section in texts]
         bottom = _stack(texts, bubble.left() + _BUBBLE_PAD, y + _BUBBLE_PAD_Y)
         for section, shift in zip(texts, shifts, strict=True):
             section.x += shift
         tall = max(bottom - y - _BUBBLE_PAD_Y, self.style.line_height("message")) + 2 * _BUBBLE_PAD_Y
         bubble.setHeight(tall)
-        copy.x, copy.y = button.left(), bubble.bottom() - TARGET - 4
-        self._bubble, self._outline, self.height = bubble, None, y + tall + 2
+        self._bubble = bubble
+        return y + tall
 
     def _rounded(self, r: QRectF) -> QPainterPath:
         """A rounded rectangle whose corner at the end, below, is nearly sharp; in the middle of an edge's pixels."""

@@ -175,16 +175,16 @@ def test_thinking_can_be_open_by_default(seen, say):
     [
         ({"status": Status.STOPPED}, "Stopped"),
         ({"status": Status.INTERRUPTED}, "Qwen Desktop ended while this answer ran"),
-        ({"finish_reason": FinishReason.LENGTH}, "The answer reached the longest length"),
+        ({"finish_reason": FinishReason.LENGTH}, "The answer reached the longest length."),
         (
             {"finish_reason": FinishReason.LENGTH, "stats": Stats(context_used=4096, context_size=4096)},
-            "The answer ends here: the context is full",
+            "The answer ends here: the context is full.",
         ),
         (
-            {"provenance": structs.replace(layouts.MADE, budget_spent=True)},
-            "The thought was closed: it was long enough",
+            {"provenance": structs.replace(layouts.MADE, stopped_loop=True), "stats": Stats(completion_tokens=210)},
+            "The model repeated itself and was stopped after 210 tokens.",
         ),
-        ({"provenance": structs.replace(layouts.MADE, stopped_loop=True)}, "It began to repeat itself and was stopped"),
+        ({"provenance": structs.replace(layouts.MADE, edited=True)}, "Edited by you"),
     ],
 )
 def test_an_answer_that_did_not_simply_end_says_so(seen, say, more, expected):

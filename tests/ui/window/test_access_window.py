@@ -205,3 +205,19 @@ async def test_a_new_answer_is_announced_only_where_its_chat_is_on_show(
     ui.chat.new_chat()
     await ui.rest()
     assert announced == []
+
+
+async def test_what_is_put_in_line_and_what_waits_is_said(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[str] = []
+    monkeypatch.setattr(QAccessible, "isActive", lambda: True)
+
+    def heard(event: object) -> None:
+        if isinstance(event, QAccessibleAnnouncementEvent):
+            announced.append(event.message())
+
+    monkeypatch.setattr(QAccessible, "updateAccessibility", heard)
+    ui = await busy(make)
+    assert announced == ["Put in line: second", "Put in line: third"]
+    ui.window.actions_.trigger("answer.stop")
+    await ui.rest()
+    assert "These wait until you go on." in announced

@@ -122,13 +122,6 @@ async def test_what_is_attached_comes_back_with_the_words(make: Make, monkeypatc
     assert ui.chat.pane.composer.draft.attachments == (picture,)
 
 
-async def test_up_in_an_empty_box_brings_the_last_own_message(make: Make) -> None:
-    ui = await make()
-    await ui.say("what I said")
-    ui.press(Qt.Key.Key_Up)
-    assert ui.chat.pane.composer.draft.text == "what I said"
-
-
 async def test_only_clean_plain_text_is_pasted(make: Make) -> None:
     ui = await make()
     data = QMimeData()

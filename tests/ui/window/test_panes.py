@@ -169,7 +169,7 @@ async def test_whatever_is_done_in_one_the_other_stays_as_it_is(make: Make, seed
             case "rename" if pane.current:
                 await ui.app.history.rename(pane.current, f"title {step}")
             case "regenerate":
-                pane.regenerate()
+                pane.messages.regenerate_chosen()
         await ui.rest()
         assert state(other) == before, step
     for pane in panes:

@@ -36,7 +36,8 @@ def test_no_key_means_two_things(platform: str) -> None:
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_keys_are_written_as_qt_reads_them(platform: str) -> None:
     form = re.compile(
-        r"^((Ctrl|Shift|Alt|Meta)\+)*(F\d\d?|Esc|Enter|Home|End|Tab|Delete|Backspace|Up|Down|Pg(Up|Down)|[A-Z0-9]|[,/+=\-])$"
+        r"^((Ctrl|Shift|Alt|Meta)\+)*"
+        r"(F\d\d?|Esc|Enter|Home|End|Tab|Delete|Backspace|Up|Down|Left|Right|Pg(Up|Down)|[A-Z0-9]|[,/+=\-])$"
     )
     for entry in COMMANDS + WIDGET_KEYS:
         assert all(form.match(key) for key in entry.keys_on(platform)), entry

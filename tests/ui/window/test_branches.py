@@ -1,0 +1,662 @@
+"""What is done with messages in the window: edited, answered again, continued, deleted, forked, and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec import structs
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMenu
+
+from qwen_desktop.core.chat import Message, Provenance, Status, new_id
+from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
+from qwen_desktop.core.errors import Environment
+from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, visible_text
+from qwen_desktop.core.text import Text
+from tests.scripted_engine import Script
+from tests.ui.branching import branch, on_show, read, settle
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.edit_section import EditBox
+    from tests.ui.conftest import Make, Ui
+
+CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+MADE = Provenance("/models/q.gguf", "Qwen3 4B", "", "", Sampling(), 1, ThinkingMode.AUTO, "test")
+
+
+def view(ui: Ui) -> Any:
+    return ui.chat.pane.transcript
+
+
+def texts(ui: Ui) -> list[str]:
+    return [visible_text(item.message.parts) for item in view(ui).items]
+
+
+def top(ui: Ui, message_id: str) -> float:
+    return float(view(ui).top_of(view(ui).item(message_id)))
+
+
+def box(ui: Ui, message_id: str) -> EditBox:
+    """The box in which a message is edited."""
+    section = next(each for each in view(ui).item(message_id).extra.values() if each.edits)
+    return section.widget  # type: ignore[no-any-return]
+
+
+def click(ui: Ui, message_id: str, action: str) -> None:
+    """Point at an action of a message and click it."""
+    item = view(ui).item(message_id)
+    target = next(target for target in item.targets() if target.action == action)
+    place = view(ui).rect_of(item, target.rect).center()
+    QTest.mouseMove(view(ui).viewport(), place)
+    QTest.mouseClick(view(ui).viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+async def menu_of(ui: Ui, message_id: str) -> QMenu:
+    """The menu of a message, opened by its button."""
+    click(ui, message_id, "menu")
+    await ui.until(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    return menu
+
+
+def entries(menu: QMenu) -> list[str]:
+    return [action.text().partition("\t")[0] for action in menu.actions() if action.text()]
+
+
+def choose(menu: QMenu, title: str) -> None:
+    action = next(action for action in menu.actions() if action.text().partition("\t")[0] == title)
+    assert action.isEnabled()
+    action.trigger()
+    menu.close()
+
+
+async def talk(ui: Ui, turns: int = 20) -> tuple[str, list[str]]:
+    """A chat of so many questions and answers, its end on show: its id, and those of its messages."""
+    chat = (await ui.app.history.create("a chat")).id
+    ids = await branch(ui, chat, None, "x", turns)
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui) == ids)
+    await settle(ui)
+    return chat, ids
+
+
+async def answer(ui: Ui, *parts: Part | str, **more: Any) -> str:
+    """A chat with one question and one answer on show; the answer's id."""
+    chat = (await ui.app.history.create("a chat")).id
+    question = Message(new_id(), chat, None, Role.USER, (TextPart("Why?"),), 1.0)
+    made = tuple(TextPart(part) if isinstance(part, str) else part for part in parts)
+    more.setdefault("provenance", MADE)
+    await ui.app.history.add((question, Message(new_id(), chat, question.id, Role.ASSISTANT, made, 2.0, **more)))
+    ui.chat.open(chat)
+    await ui.until(lambda: len(on_show(ui)) == 2)
+    await settle(ui)
+    return on_show(ui)[1]
+
+
+# Editing --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_question_is_edited_where_it_stands_and_undone(make: Make) -> None:
+    make.script = Script(text="A new answer.")
+    ui = await make()
+    _, ids = await talk(ui)
+    await read(ui, ids[20], 150)
+    before = {item.message.id: view(ui).top_of(item) for item in view(ui).visible_items()}
+    click(ui, ids[20], "edit")
+    assert top(ui, ids[20]) == pytest.approx(150, abs=1)
+    edit = box(ui, ids[20]).edit
+    assert edit.hasFocus() and edit.toPlainText().startswith("x 20")
+    edit.selectAll()
+    QTest.keyClicks(edit, "Put differently")
+    ui.key(edit, Qt.Key.Key_Return)
+    QTest.keyClicks(edit, "in two lines")
+    ui.key(edit, Qt.Key.Key_Return, CTRL)
+    await ui.rest()
+    await settle(ui)
+    assert texts(ui)[-2:] == ["Put differently\nin two lines", "A new answer."]
+    made = on_show(ui)[20]
+    assert len(on_show(ui)) == 22 and top(ui, made) == pytest.approx(150, abs=1)
+    assert not view(ui).item(made).edited and view(ui).item(made).versions.index == 1
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: on_show(ui) == ids)
+    await settle(ui)
+    assert {key: top(ui, key) for key in before} == pytest.approx(before, abs=1)
+
+
+async def test_what_is_written_stays_when_one_leaves_and_comes_back(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 3)
+    other = (await ui.app.history.create("another")).id
+    ui.chat.pane.messages.edit(ids[2])
+    QTest.keyClicks(box(ui, ids[2]).edit, " and more")
+    written = box(ui, ids[2]).edit.toPlainText()
+    assert written.endswith(" and more")
+    ui.chat.open(other)
+    await ui.until(lambda: not on_show(ui))
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui) == ids)
+    await settle(ui)
+    assert box(ui, ids[2]).edit.toPlainText() == written and box(ui, ids[2]).isVisible()
+    ui.theme.set_mode("dark")
+    ui.window.resize(900, 700)
+    await settle(ui)
+    edit = box(ui, ids[2]).edit
+    assert edit.toPlainText() == written
+    edit.setFocus()
+    ui.key(edit, Qt.Key.Key_Escape)  # keeps it
+    assert not view(ui).item(ids[2]).edited and ui.chat.pane.composer.edit.hasFocus()
+    await settle(ui)
+    assert texts(ui)[2] != written
+    ui.chat.pane.messages.edit(ids[2])
+    edit = box(ui, ids[2]).edit
+    assert edit.toPlainText() == written
+    edit.undo()
+    assert edit.toPlainText() == texts(ui)[2]
+    edit.redo()
+    box(ui, ids[2]).cancel.click()  # forgets it
+    ui.chat.pane.messages.edit(ids[2])
+    assert box(ui, ids[2]).edit.toPlainText() == texts(ui)[2]
+
+
+async def test_esc_in_an_edit_does_not_stop_an_answer(make: Make) -> None:
+    make.script = Script(text="word " * 4000, rate=200)
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    await ui.app.send("runs", chat)
+    await ui.until(lambda: len(on_show(ui)) == 6 and view(ui).items[-1].source)
+    ui.chat.pane.messages.edit(ids[0])
+    edit = box(ui, ids[0]).edit
+    ui.key(edit, Qt.Key.Key_Escape)
+    assert not view(ui).item(ids[0]).edited
+    await asyncio.sleep(0.02)
+    assert ui.app.chat.running()
+
+
+@pytest.mark.parametrize("why", ["running", "disk"])
+async def test_an_edit_that_cannot_be_sent_stays_open_with_its_text(
+    make: Make, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    make.script = Script(text="word " * 4000, rate=200)
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    if why == "running":
+        await ui.app.send("runs", chat)
+        await ui.until(lambda: len(on_show(ui)) == 6 and view(ui).items[-1].source)
+    else:
+
+        async def full(*_: object, **__: object) -> None:
+            raise Environment(Text("disk.full", "The disk is full."))
+
+        monkeypatch.setattr(ui.app.history, "add", full)
+    ui.chat.pane.messages.edit(ids[2])
+    edit = box(ui, ids[2]).edit
+    QTest.keyClicks(edit, " and more")
+    written = edit.toPlainText()
+    box(ui, ids[2]).save.click()
+    await ui.until(ui.toasts)
+    assert ui.toasts()[0].startswith("An answer is still running" if why == "running" else "The disk is full.")
+    assert edit.toPlainText() == written and edit.isVisible() and not edit.isReadOnly()
+    assert box(ui, ids[2]).save.isEnabled() and on_show(ui)[:4] == ids
+    monkeypatch.undo()
+    await ui.app.stop_all()
+    await ui.rest()
+    make.script = Script(text="Done.")
+    box(ui, ids[2]).save.click()
+    await ui.rest()
+    assert texts(ui)[-2:] == [written, "Done."]
+
+
+async def test_an_answer_is_edited_with_its_thoughts_kept(make: Make) -> None:
+    ui = await make()
+    made = await answer(ui, ThinkingPart("Hm.", 1.0, 2), "Because.")
+    click(ui, made, "edit")
+    edit = box(ui, made).edit
+    edit.selectAll()
+    QTest.keyClicks(edit, "For a reason.")
+    box(ui, made).save.click()
+    await ui.rest()
+    last = (await ui.messages())[-1]
+    assert last.parts == (ThinkingPart("Hm.", 1.0, 2), TextPart("For a reason.")) and last.id != made
+    assert view(ui).items[-1].spoken() == ["Edited by you"] and view(ui).items[-1].versions.index == 1
+    assert not ui.app.chat.running()
+
+
+async def test_what_is_attached_stays_with_an_edited_question(make: Make) -> None:
+    ui = await make()
+    chat = (await ui.app.history.create("a chat")).id
+    file = FilePart("", "text/plain", "notes.txt")
+    question = Message(new_id(), chat, None, Role.USER, (file, TextPart("What is this?")), 1.0)
+    await ui.app.history.add((question,))
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui) == [question.id])
+    ui.chat.pane.messages.edit(question.id)
+    edit = box(ui, question.id).edit
+    edit.selectAll()
+    QTest.keyClicks(edit, "And this?")
+    box(ui, question.id).save.click()
+    await ui.rest()
+    assert (await ui.messages())[0].parts == (file, TextPart("And this?"))
+
+
+async def test_up_in_the_empty_box_edits_the_last_question(make: Make) -> None:
+    ui = await make()
+    _, ids = await talk(ui, 12)
+    view(ui).verticalScrollBar().setValue(0)
+    ui.chat.pane.setFocus()
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Up)
+    await settle(ui)
+    edit = box(ui, ids[-2])
+    assert edit.edit.hasFocus() and edit.edit.toPlainText().startswith("x 22")
+    assert edit.y() >= 0 and edit.y() + edit.height() <= view(ui).viewport().height()
+
+
+@pytest.mark.parametrize("word", ["some words to read ", "endless"])
+async def test_a_very_long_question_opens_at_once(make: Make, word: str) -> None:
+    ui = await make()
+    long = (word * 200_000)[:199_999] + "."
+    chat = (await ui.app.history.create("a chat")).id
+    question = Message(new_id(), chat, None, Role.USER, (TextPart(long),), 1.0)
+    await ui.app.history.add((question,))
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui) == [question.id])
+    await settle(ui)
+    start = time.perf_counter()
+    ui.chat.pane.messages.edit(question.id)
+    edit = box(ui, question.id)
+    assert time.perf_counter() - start < 0.5
+    assert edit.edit.toPlainText() == long and edit.edit.hasFocus()
+    height = view(ui).viewport().height()
+    assert edit.edit.height() <= height / 2 and edit.y() >= 0 and edit.y() + edit.height() <= height
+
+
+# The reader's place ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", [20, 39])
+@pytest.mark.parametrize("what", ["edit", "regenerate", "delete", "switch", "continue"])
+async def test_the_message_acted_on_stays_where_it_is(make: Make, what: str, where: int) -> None:
+    make.script = Script(text="another answer " * 4, rate=400)
+    ui = await make()
+    chat, ids = await talk(ui)
+    if what in ("regenerate", "continue") and where % 2 == 0:
+        where -= 1
+    acted = ids[where]
+    entry = await ui.app.history.message(acted)
+    assert entry is not None
+    if what == "switch":
+        fresh = structs.replace(entry, id=new_id(), parts=(TextPart("another version"),))
+        await ui.app.history.add((fresh,), announce=False)
+        await ui.app.history.select_version(acted)
+        await settle(ui)
+    if what == "continue":
+        await ui.app.history.save(structs.replace(entry, status=Status.STOPPED), durable=False)
+        ui.chat.open("")
+        await ui.rest()
+        ui.chat.open(chat)
+        await ui.until(lambda: on_show(ui) == ids)
+        await settle(ui)
+    await read(ui, acted, 140)
+    held = top(ui, acted)  # not 140 where the chat ends before that
+    above = {key: top(ui, key) for key in on_show(ui)[:where] if view(ui).item(key) in view(ui).visible_items()}
+    assert above
+    commands = ui.chat.pane.messages
+    if what == "edit":
+        commands.edit(acted)
+        if where != 39:  # there the box is higher than the room that is left for it
+            assert top(ui, acted) == pytest.approx(held, abs=1)
+        above = {key: place + top(ui, acted) - held for key, place in above.items()}
+        held = top(ui, acted)
+        QTest.keyClicks(box(ui, acted).edit, "!")
+        box(ui, acted).save.click()
+    elif what == "switch":
+        commands.select(fresh.id)
+    elif what == "continue":
+        commands.go_on(acted)
+    else:
+        getattr(commands, what)(acted)
+    for _ in range(2):  # at once, and when all has ended
+        await ui.until(lambda: on_show(ui) != ids or what == "continue")
+        await settle(ui)
+        seen = on_show(ui)
+        # A new last answer that is higher than the old one moves up, so that its end is in view.
+        moved = top(ui, seen[where]) - held if where == 39 and what in ("edit", "regenerate") else 0.0
+        assert moved == 0 or (-40 < moved < 0 and view(ui).scroll_value == view(ui)._end())
+        if what != "delete":
+            assert top(ui, seen[where]) == pytest.approx(held + moved, abs=1)
+        for key, place in above.items():
+            assert top(ui, key) == pytest.approx(place + moved, abs=1)
+        await ui.rest()
+    commands.undo()
+    await ui.rest()
+    await settle(ui)
+    assert on_show(ui) == ids
+    assert {key: top(ui, key) for key in (*above, acted)} == pytest.approx({**above, acted: held}, abs=1)
+
+
+async def test_an_answer_made_again_at_the_end_is_followed_once_it_fills_the_window(make: Make) -> None:
+    make.script = Script(text="another line\n\n" * 60, rate=2000)
+    ui = await make()
+    _, ids = await talk(ui, 10)
+    assert view(ui)._stick
+    begun = top(ui, ids[-1])
+    ui.key(ui.window, Qt.Key.Key_R, CTRL)
+    await ui.until(lambda: on_show(ui) != ids)
+    assert begun - 40 < top(ui, on_show(ui)[-1]) <= begun  # all of it is in view
+    await ui.rest()
+    await settle(ui)
+    last = view(ui).items[-1]
+    assert last.height > view(ui).viewport().height()
+    assert view(ui).top_of(last) + last.height <= view(ui).viewport().height()
+
+
+async def test_room_that_keeps_a_place_goes_when_one_scrolls_up(make: Make) -> None:
+    ui = await make()
+    _, ids = await talk(ui)
+    await read(ui, ids[20], 50)
+    ui.chat.pane.messages.delete(ids[20])
+    await ui.rest()
+    bar = view(ui).verticalScrollBar()
+    assert bar.value() == bar.maximum() > view(ui)._end()
+    before = bar.maximum()
+    view(ui).scroll_by(-60)
+    assert bar.maximum() <= before - 60
+    view(ui).scroll_by(-2000)
+    await settle(ui)
+    assert bar.maximum() == view(ui)._end()
+
+
+async def test_what_is_done_while_an_answer_is_written_moves_nothing(make: Make) -> None:
+    """Deleting it, going to another version and coming back by undo: the question above stays where it is."""
+    make.script = Script(text="words that come " * 2000, rate=400)
+    ui = await make()
+    _, ids = await talk(ui, 12)
+    await read(ui, ids[15], 200)
+    ui.chat.pane.messages.regenerate(ids[15])
+    await ui.until(lambda: len(on_show(ui)) == 16 and view(ui).items[-1].source)
+    running = on_show(ui)[15]
+    question = top(ui, ids[14])
+    ui.chat.pane.messages.select(ids[15])
+    await ui.until(lambda: on_show(ui) == ids)
+    await settle(ui)
+    assert top(ui, ids[14]) == pytest.approx(question, abs=1) and ui.app.chat.running()
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: on_show(ui)[-1] == running)
+    await settle(ui)
+    before = len(view(ui).items[-1].source)
+    await ui.until(lambda: len(view(ui).items[-1].source) > before)
+    assert top(ui, ids[14]) == pytest.approx(question, abs=1) and ui.app.chat.running()
+    ui.chat.pane.messages.delete(running)
+    await ui.until(lambda: on_show(ui) == ids)
+    await settle(ui)
+    assert top(ui, ids[14]) == pytest.approx(question, abs=1) and not ui.app.chat.running()
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: on_show(ui)[-1] == running)
+    await settle(ui)
+    assert top(ui, ids[14]) == pytest.approx(question, abs=1)
+    assert view(ui).items[-1].spoken() == ["Stopped"]
+
+
+async def test_an_edit_outlives_an_answer_that_is_written_below_it(make: Make) -> None:
+    make.script = Script(text="a paragraph\n\n" * 100, rate=4000)
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    await ui.app.send("runs", chat)
+    await ui.until(lambda: len(on_show(ui)) == 6)
+    ui.chat.pane.messages.edit(ids[2])
+    edit = box(ui, ids[2]).edit
+    place = edit.mapTo(ui.window, QPoint(0, 0))
+    for letter in " and more":
+        QTest.keyClicks(edit, letter)
+        await asyncio.sleep(0.01)
+    await ui.rest()
+    await settle(ui)
+    assert edit.toPlainText().endswith(" and more") and edit.hasFocus()
+    assert edit.mapTo(ui.window, QPoint(0, 0)) == place
+    view(ui).scroll_to_end()
+    await settle(ui)
+    ui.chat.pane.messages.edit(ids[2])
+    assert edit.isVisible() and edit.toPlainText().endswith(" and more")
+
+
+# Deleting, forking, undoing -------------------------------------------------------------------------------------------
+
+
+async def test_a_deleted_message_comes_back_from_its_toast(make: Make) -> None:
+    ui = await make()
+    _, ids = await talk(ui, 1)
+    ui.chat.pane.messages.delete(ids[0])
+    await ui.until(lambda: not on_show(ui))
+    assert ui.chat.pane.empty.isVisible() and ui.toasts() == ["The message is deleted."]
+    ui.window.notify.toasts.shown[0].act()
+    await ui.until(lambda: on_show(ui) == ids)
+    await ui.rest()
+    assert ui.chat.pane.messages.undoable is None
+
+
+async def test_the_newest_of_all_is_undone_first(make: Make) -> None:
+    ui = await make()
+    gone = await ui.app.history.create("another")
+    chat, ids = await talk(ui, 2)
+    ui.chat.pane.messages.delete(ids[2])
+    await ui.until(lambda: on_show(ui) == ids[:2])
+    ui.chat._delete(gone.id)
+    await ui.until(lambda: await_none(ui, gone.id))
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: not await_none(ui, gone.id))
+    await ui.rest()
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui) == ids[:2])
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: on_show(ui) == ids)
+
+
+def await_none(ui: Ui, chat: str) -> bool:
+    """Whether a chat is out of the list."""
+    return ui.chat.sidelist.model.conversation(chat) is None
+
+
+async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 3)
+    ui.chat.pane.messages.fork(ids[2])
+    await ui.until(lambda: ui.chat.current != chat and len(on_show(ui)) == 3)
+    assert texts(ui)[2].startswith("x 2") and ui.chat.header.title.text() == "a chat (fork)"
+    assert ui.toasts() == ["“a chat (fork)” is a new chat from here on."]
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: ui.chat.current == chat and on_show(ui) == ids)
+    await ui.rest()
+    assert [entry.id for entry in await ui.app.history.list()] == [chat]
+
+
+# Continuing, and what is noted ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "said", "label"),
+    [
+        ({"status": Status.STOPPED}, "Stopped", "Continue"),
+        ({"finish_reason": FinishReason.LENGTH}, "The answer reached the longest length.", "Continue"),
+        (
+            {"provenance": structs.replace(MADE, stopped_loop=True)},
+            "The model repeated itself and was stopped.",
+            "Go on anyway",
+        ),
+    ],
+)
+async def test_an_answer_that_ended_early_goes_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], said: str, label: str
+) -> None:
+    ui = await make()
+    made = await answer(ui, "Half", **more)
+    asked: list[tuple[str, bool | None]] = []
+    real = ui.app.chat.continue_answer
+
+    async def seen(message_id: str, *, loop_guard: bool | None = None) -> Any:
+        asked.append((message_id, loop_guard))
+        return await real(message_id, loop_guard=loop_guard)
+
+    monkeypatch.setattr(ui.app.chat, "continue_answer", seen)
+    item = view(ui).item(made)
+    assert item.spoken() == [said]
+    assert next(t for t in item.targets() if t.action in ("continue", "go_on")).label == label
+    click(ui, made, "go_on" if label == "Go on anyway" else "continue")
+    await ui.rest()
+    assert asked == [(made, False if label == "Go on anyway" else None)]
+    assert on_show(ui)[1] == made and view(ui).item(made).source.startswith("Half")
+    assert len(view(ui).item(made).source) > len("Half")
+
+
+async def test_the_row_and_the_menu_have_what_there_is_to_do(make: Make) -> None:
+    ui = await make()
+    made = await answer(ui, ThinkingPart("Hm.", 1.0, 2), "Because.", status=Status.STOPPED)
+    item = view(ui).item(made)
+    assert [t.label for t in item.targets() if t.key.startswith("actions.")] == [
+        "Copy answer", "Regenerate answer", "Edit message", "Fork from here", "More actions",
+    ]  # fmt: skip
+    menu = await menu_of(ui, made)
+    assert entries(menu) == [
+        "Copy message", "Copy as Markdown", "Copy with thoughts", "Edit message", "Regenerate answer",
+        "Regenerate with…", "Continue answer", "Fork from here", "Show versions", "Delete message",
+    ]  # fmt: skip
+    choose(menu, "Copy with thoughts")
+    await ui.until(lambda: "Hm." in QGuiApplication.clipboard().text())
+    assert QGuiApplication.clipboard().text() == "Thoughts:\nHm.\n\nAnswer:\nBecause."
+    click(ui, made, "copy")
+    await ui.until(lambda: QGuiApplication.clipboard().text() == "Because.")
+    for thoughts in (False, True):
+        ui.window.actions_.trigger("chat.copy_thoughts" if thoughts else "chat.copy")
+        await ui.rest()
+        assert ("Thoughts:\nHm." in QGuiApplication.clipboard().text()) is thoughts
+    menu = await menu_of(ui, on_show(ui)[0])
+    assert entries(menu) == ["Copy message", "Edit message", "Fork from here", "Show versions", "Delete message"]
+    choose(menu, "Delete message")
+    await ui.until(lambda: not on_show(ui))
+
+
+async def test_an_answer_is_made_again_in_another_way(make: Make) -> None:
+    ui = await make(storage__recent_models=("/models/another.gguf",))
+    made = await answer(ui, "Because.", provenance=structs.replace(MADE, sampling=Sampling(temperature=0.6)))
+    menu = await menu_of(ui, made)
+    ways = next(action.menu() for action in menu.actions() if action.menu() is not None)
+    assert isinstance(ways, QMenu)
+    assert entries(ways)[:2] == ["another", "The guide"]
+    assert entries(ways)[-2:] == ["A little more random (temperature 0.9)", "More exact (temperature 0.3)"]
+    choose(ways, "More exact (temperature 0.3)")
+    menu.close()
+    await ui.rest()
+    last = (await ui.messages())[-1]
+    assert last.id != made and last.provenance is not None and last.provenance.sampling.temperature == 0.3
+    menu = await menu_of(ui, last.id)
+    assert "Undo regenerate" in entries(menu)
+    choose(menu, "Undo regenerate")
+    await ui.until(lambda: on_show(ui)[-1] == made)
+    await ui.rest()
+    ui.window.activateWindow()  # offscreen a menu leaves no window active
+    ui.chat.pane.setFocus()
+    await ui.until(ui.chat.pane.composer.edit.hasFocus)
+    ui.key(ui.window, Qt.Key.Key_R, CTRL)
+    await ui.rest()
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Left, ALT)
+    await ui.until(lambda: on_show(ui)[-1] == made)
+    ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Right, ALT)
+    await ui.until(lambda: on_show(ui)[-1] != made)
+
+
+# The panel of versions ------------------------------------------------------------------------------------------------
+
+
+def rows(ui: Ui) -> list[tuple[int, str, bool]]:
+    return [(row.depth, row.node.text, row.shown) for row in ui.chat.pane.versions.model.rows]
+
+
+async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    other = await branch(ui, chat, ids[1], "other", 1)
+    await ui.app.history.select_version(ids[2])
+    await settle(ui)
+    ui.window.actions_.trigger("chat.versions")
+    panel = ui.chat.pane.versions
+    await ui.until(lambda: len(rows(ui)) == 6)
+    assert [(depth, text.split(" words")[0], shown) for depth, text, shown in rows(ui)] == [
+        (0, "x 0", True), (0, "x 1", True), (1, "x 2", True), (1, "x 3", True), (1, "other 0", False),
+        (1, "other 1", False),
+    ]  # fmt: skip
+    assert panel.view.hasFocus() and panel.view.current == ids[3] and ui.chat.header.versions_button.isChecked()
+    name = panel.model.index(4).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert name.startswith("You: other 0") and panel.view.accessibleName() == "Versions"
+    ui.key(panel.view, Qt.Key.Key_Down)
+    ui.key(panel.view, Qt.Key.Key_Return)
+    await ui.until(lambda: on_show(ui) == [*ids[:2], *other])
+    await ui.until(lambda: [shown for *_, shown in rows(ui)] == [True, True, False, False, True, True])
+    await ui.rest()
+    assert panel.view.current == other[0] and panel.view.hasFocus()
+    make.script = Script(text="More.")
+    await ui.app.ask("goes on", chat)
+    await ui.until(lambda: [text for _, text, _ in rows(ui)][-2:] == ["goes on", "More."])
+    ui.key(panel.view, Qt.Key.Key_Delete)
+    await ui.until(lambda: len(rows(ui)) == 4 and on_show(ui) == ids)
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: len(rows(ui)) == 8)
+    ui.key(panel.view, Qt.Key.Key_Escape)
+    assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus()
+    click(ui, on_show(ui)[2], "versions")
+    await ui.rest()
+    assert panel.isVisible() and panel.view.current == on_show(ui)[2]
+
+
+async def test_the_panel_leads_to_a_message_far_up(make: Make) -> None:
+    ui = await make()
+    _, ids = await talk(ui, 300)
+    ui.window.actions_.trigger("chat.versions")
+    await ui.until(lambda: len(rows(ui)) == 600)
+    assert {depth for depth, *_ in rows(ui)} == {0}
+    ui.chat.pane.versions.chosen.emit(ids[40])
+    await ui.until(lambda: 0 <= top(ui, ids[40]) < 40)
+
+
+async def test_ten_thousand_messages_are_shown_without_a_break(make: Make) -> None:
+    ui = await make()
+    chat = (await ui.app.history.create("long")).id
+    ids = await branch(ui, chat, None, "x", 4500)
+    for number in range(0, 1000, 50):
+        await branch(ui, chat, ids[number], f"other {number}", 25)
+    ui.chat.open(chat)
+    await ui.until(lambda: on_show(ui))
+    longest, stop = 0.0, asyncio.Event()
+
+    async def beat() -> None:
+        nonlocal longest
+        while not stop.is_set():
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - before)
+
+    ui.window.actions_.trigger("chat.versions")
+    beating = asyncio.create_task(beat())
+    await ui.until(lambda: len(rows(ui)) == 10_000)
+    stop.set()
+    await beating
+    assert max(row.depth for row in ui.chat.pane.versions.model.rows) <= 8
+    assert longest < 0.1
+
+
+@pytest.mark.parametrize("width", [1280, 1040, 900])
+async def test_messages_stay_usable_beside_the_panel(make: Make, width: int) -> None:
+    ui = await make(size=(width, 700))
+    await talk(ui, 2)
+    ui.window.actions_.trigger("chat.versions")
+    await asyncio.sleep(0.02)
+    panel, composer = ui.chat.pane.versions, ui.chat.pane.composer
+    assert view(ui).width() >= 380 and panel.width() >= 220
+    right = composer.mapTo(ui.chat.pane, QPoint(composer.width(), 0)).x()
+    assert right <= panel.mapTo(ui.chat.pane, QPoint(0, 0)).x()
+    ui.chat.show_list(True)  # with a list, too, it lies over them where there is no room
+    await asyncio.sleep(0.02)
+    assert view(ui).width() >= 320 and panel.geometry().right() == panel.parentWidget().rect().right()
