@@ -39,7 +39,7 @@ _full = Failure(
     QT_TRANSLATE_NOOP(
         "engine", "The answer cannot go on: it has %n token(s) with its question; the context holds {context}."
     ),
-    QT_TRANSLATE_NOOP("engine", "Raise the context size in Settings, or ask for the rest with a new message."),
+    QT_TRANSLATE_NOOP("engine", "Raise the context size in Settings, then let it go on."),
     "view.settings",
 )
 # fmt: on
@@ -160,6 +160,8 @@ def build(
 
     To ``go_on`` the last message is what the answer has said so far.
     """
+    if go_on and messages[-1].role is not Role.ASSISTANT:
+        raise ValueError("only an answer goes on")
     messages, parts = (messages[:-1], messages[-1].parts) if go_on else (messages, ())
     if not messages or not any(_text(part).strip() for part in messages[-1].parts):
         raise prompt_empty()

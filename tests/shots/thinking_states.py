@@ -23,14 +23,14 @@ async def _talk(stage: Stage) -> None:
     await read(stage, seeds.SHORT)
 
 
-@state("thinking-budget-menu")
+@state("chat-budget-menu")
 async def budget_menu(stage: Stage) -> None:
     await _talk(stage)
     await stage.services.history.set_thinking_budget(stage.window.chat.current, 512)
     named(stage.window, "BudgetButton").open_menu()
 
 
-@state("thinking-budget-own")
+@state("chat-budget-own")
 async def budget_own(stage: Stage) -> None:
     await _talk(stage)
     await stage.services.history.set_thinking_budget(stage.window.chat.current, 48_000)
@@ -41,7 +41,7 @@ async def budget_own(stage: Stage) -> None:
     dialog._use()
 
 
-@state("thinking-direct")
+@state("chat-budget-direct")
 async def direct(stage: Stage) -> None:
     await _talk(stage)
     named(stage.window, "ThinkingControl").switch.set_value("direct")
@@ -55,14 +55,14 @@ _SWITCHED = Chat(
 )
 
 
-@state("thinking-soft-switch")
+@state("chat-soft-switch")
 async def soft_switch(stage: Stage) -> None:
     stage.scene.can = Capabilities(thinking=tuple(ThinkingMode), soft_switches=True)
     await read(stage, _SWITCHED)
     composer(stage).setPlainText("And in the evening? /think")
 
 
-@state("thinking-soft-switch-offered")
+@state("chat-soft-switch-offered")
 async def soft_switch_offered(stage: Stage) -> None:
     stage.scene.can = Capabilities(thinking=tuple(ThinkingMode), soft_switches=True)
     await read(stage, _SWITCHED)
