@@ -57,7 +57,9 @@ class ConversationPane(QWidget):
         self.transcript.markdown.set_jobs(
             render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
             plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
-            grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
+            grow=lambda text, number, known: ui.services.jobs.call(
+                "markdown.grow", {"text": text, "number": number, "known": known}
+            ),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
