@@ -126,6 +126,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
     quotes = 0
     indentation = 0.0
     y = height = 0.0
+    #: Whether something in it is still being drawn; ``lay`` sets it.
+    waiting = False
 
     def __init__(self, style: Style, block: B) -> None:
         self.style = style
@@ -175,6 +177,13 @@ class BlockLayout(Directed, ABC, Generic[B]):
         if self.width:
             self.lay()
         return True
+
+    def redraw(self) -> bool:
+        """Lay out again with what has been drawn since; False where it waited for nothing."""
+        waited = self.waiting
+        if waited:
+            self.lay()
+        return waited
 
     def sync(self) -> None:
         """Take over what the block says now; ``lay`` follows."""

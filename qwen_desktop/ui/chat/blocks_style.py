@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QPainter, QTextCharFormat
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.drawings import Drawings
 
 #: Pixels that an inline code chip stands out beyond its text on both sides.
 CHIP_PAD: Final = 4
@@ -56,6 +60,15 @@ class InlineObject(Protocol):
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
 
 
+class Waiting(Enum):
+    """An inline object that is not made yet."""
+
+    WAITING = "waiting"
+
+
+WAITING: Final = Waiting.WAITING
+
+
 class Style:
     """What block layouts ask. Thrown away and made anew when the theme, its text size, the scale or the direction
     changes."""
@@ -65,8 +78,10 @@ class Style:
         self.scale = scale
         #: Whether the interface runs from right to left; text has a direction of its own.
         self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
-        #: What stands in place of a run that is set in a base, or None for its text.
-        self.inline: Callable[[str, TextRun], InlineObject | None] | None = None
+        #: Where layouts ask for what is drawn from a source; None where nothing is.
+        self.drawings: Drawings | None = None
+        #: What stands in place of a run that is set in a base: None for its text, ``WAITING`` for its text until then.
+        self.inline: Callable[[str, TextRun], InlineObject | Waiting | None] | None = None
         #: The theme's colour of a role, remembered.
         self.color: Callable[[str], QColor] = cache(theme.color)
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
@@ -107,15 +122,17 @@ class Style:
             found = self._formats[key] = self._make_format(base, run, spacing)
         return found
 
-    def objects(self, base: str, runs: Sequence[TextRun]) -> dict[int, InlineObject]:
-        """The inline objects in place of some of ``runs``, by number."""
-        if self.inline is None:
-            return {}
-        return {
-            number: item
-            for number, run in enumerate(runs)
-            if 0 < len(run.text) <= _LONGEST_OBJECT and (item := self.inline(base, run)) is not None
-        }
+    def objects(self, base: str, runs: Sequence[TextRun]) -> tuple[dict[int, InlineObject], bool]:
+        """The inline objects in place of some of ``runs``, by number, and whether more of them will come."""
+        found: dict[int, InlineObject] = {}
+        waiting = False
+        for number, run in enumerate(runs) if self.inline is not None else ():
+            item = self.inline(base, run) if self.inline and 0 < len(run.text) <= _LONGEST_OBJECT else None
+            if isinstance(item, Waiting):
+                waiting = True
+            elif item is not None:
+                found[number] = item
+        return found, waiting
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""

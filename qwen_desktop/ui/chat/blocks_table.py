@@ -57,11 +57,25 @@ class TableLayout(WideLayout[TableBlock]):
                 flow = TextFlow(self.style, base) if runs else self._empty[base]
                 flow.set_runs(runs, UNBOUNDED)
                 flows[column : column + 1], sizes[column : column + 1] = [flow], [(flow.natural, flow.longest_word)]
+                self.waiting = self.waiting or flow.waiting
             del flows[len(row) :], sizes[len(row) :]
         del self._cells[len(self.block.rows) :], self._sizes[len(self.block.rows) :]
         lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
         self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
+
+    def redraw(self) -> bool:
+        waited = self.waiting
+        self.waiting = False
+        for flows, sizes in zip(self._cells, self._sizes, strict=True) if waited else ():
+            for column, flow in enumerate(flows):
+                if flow.waiting:
+                    flow.set_runs(flow.runs, UNBOUNDED)
+                    sizes[column] = (flow.natural, flow.longest_word)
+                    self.waiting = self.waiting or flow.waiting
+        if waited:
+            self.lay()
+        return waited
 
     def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)

@@ -52,6 +52,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             self.flow.set_runs((TextRun(block.text, math=True),), width, align, otherwise=False)
         else:
             self.flow.set_runs(block.runs, width, otherwise=self.before)
+        self.waiting = self.flow.waiting
         self.direction = self.flow.direction
         self.height = self.flow.height + 2 * self._above
 

@@ -95,7 +95,19 @@ class TextSection(Section):
         """Show what was prepared."""
         self.width = width
         self.layouts = layouts
+        for layout in layouts:
+            layout.redraw()  # it may have been prepared some time ago
         self._place(0)
+
+    def redraw(self, y: float) -> float | None:
+        number = self._at(y)
+        held = self.layouts[number] if self.layouts else None
+        before = held.y + held.height if held is not None else 0.0
+        changed = [number for number, layout in enumerate(self.layouts) if layout.redraw()]
+        if held is None or not changed:
+            return None
+        self._place(changed[0])
+        return held.y + held.height - before if y >= 0 else 0.0
 
     def set_blocks(self, blocks: Sequence[Block], stable: int = 0) -> float:
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look

@@ -66,6 +66,7 @@ class TranscriptView(TranscriptCanvas):
         self._drop(gone)
         if not any(self.item(message.id) for message in messages):
             self.queue.clear()
+            self.drawings.clear()
         self._asked_older = ""
         self._stick = True
         self._anchor = None
