@@ -35,6 +35,8 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
 }
+#: What fonts for code join "!=" and "->" to other signs by; what stands there is to be read as it is written.
+_LIGATURES: Final = ("liga", "clig", "calt", "dlig")
 #: The character that keeps the place of an inline object in Qt's text.
 OBJECT: Final = "—"
 #: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
@@ -84,6 +86,7 @@ class Style:
         self.inline: Callable[[str, TextRun], InlineObject | Waiting | None] | None = None
         #: The theme's colour of a role, remembered.
         self.color: Callable[[str], QColor] = cache(theme.color)
+        self._signs: dict[tuple[str, str, str], InlineObject | None] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
         self.code_font = self.font("code")
@@ -99,6 +102,9 @@ class Style:
             found = self._fonts[key] = QFont(self.theme.font(role))
             found.setPixelSize(max(8, round(found.pixelSize() * factor * self.scale)))
             found.setWeight(QFont.Weight(weight))
+            if role == "code":
+                for feature in _LIGATURES:
+                    found.setFeature(QFont.Tag(feature), 0)
         return found
 
     def base_font(self, base: str) -> QFont:
@@ -126,13 +132,23 @@ class Style:
         """The inline objects in place of some of ``runs``, by number, and whether more of them will come."""
         found: dict[int, InlineObject] = {}
         waiting = False
-        for number, run in enumerate(runs) if self.inline is not None else ():
-            item = self.inline(base, run) if self.inline and 0 < len(run.text) <= _LONGEST_OBJECT else None
+        for number, run in enumerate(runs):
+            item: InlineObject | Waiting | None = self._sign(base, run) if run.note or run.image else None
+            if item is None and self.inline is not None and 0 < len(run.text) <= _LONGEST_OBJECT:
+                item = self.inline(base, run)
             if isinstance(item, Waiting):
                 waiting = True
             elif item is not None:
                 found[number] = item
         return found, waiting
+
+    def _sign(self, base: str, run: TextRun) -> InlineObject | None:
+        from qwen_desktop.ui.chat.blocks_signs import sign  # noqa: PLC0415 - it needs styles
+
+        key = (base, run.note, run.image)
+        if key not in self._signs:
+            self._signs[key] = sign(self, base, run)
+        return self._signs[key]
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""
