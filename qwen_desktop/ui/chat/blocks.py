@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, MathBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
@@ -132,6 +132,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
     #: Pixels that are kept free at the end edge; they are no part of ``width``.
     inset = 0.0
     y = height = 0.0
+    #: What a screen reader says of it after the message's text.
+    spoken = ""
     #: Whether something in it is still being drawn; ``lay`` sets it.
     waiting = False
 
@@ -210,6 +212,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
             self.lay()
         return waited
 
+    def close(self) -> None:
+        """It grows no more: what follows it has begun, or the message is whole."""
+
     def sync(self) -> None:
         """Take over what the block says now; ``lay`` follows."""
 
@@ -273,6 +278,11 @@ class BlockLayout(Directed, ABC, Generic[B]):
 Layout: TypeAlias = BlockLayout[Any]
 
 
+def is_diagram(block: CodeBlock) -> bool:
+    """Whether it is code of a language that is drawn."""
+    return block.language.lower() == "mermaid"
+
+
 def _kind(block: Block) -> tuple[object, ...]:
     """What a block must have in common with the one that a layout was made for."""
     look: tuple[object, ...] = ()
@@ -280,6 +290,8 @@ def _kind(block: Block) -> tuple[object, ...]:
         look = (block.level, bool(block.marker), bool(block.note))
     elif isinstance(block, MathBlock):
         look = ("\n" in block.text,)
+    elif isinstance(block, CodeBlock):
+        look = (is_diagram(block),)
     return (type(block), block.indent, block.quote, *look)
 
 

@@ -26,6 +26,7 @@ from qwen_desktop.jobs.markdown.blocks import projection as projection_of
 from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.blocks_diagram import code_layout
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
-    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: CodeLayout, TableBlock: TableLayout,
+    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: code_layout, TableBlock: TableLayout,
     RuleBlock: RuleLayout,
     AlertBlock: AlertLayout,
 }  # fmt: skip
@@ -126,7 +127,7 @@ class TextSection(Section):
     def _made(self, block: Block, number: int, width: float) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = self.opened(f"b{number}.wrap")
+            layout.set_opened(lambda key: self.opened(f"b{number}.{key}"))
         layout.set_width(width)
         return layout
 
@@ -138,10 +139,12 @@ class TextSection(Section):
             self._place(0)
 
     def toggle(self, key: str) -> None:
-        layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+        prefix = key.partition(".")[0]
+        layout = self.layouts[int(prefix.removeprefix("b"))]
         if isinstance(layout, CodeLayout):
             super().toggle(key)
-            layout.toggle_wrap()
+            layout.set_opened(lambda key: self.opened(f"{prefix}.{key}"))
+            layout.lay()
             self._place(0)
 
     def _place(self, first: int) -> None:
@@ -150,6 +153,8 @@ class TextSection(Section):
         del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
+            if number + 1 < len(self.layouts) or not self.item.streaming:
+                layout.close()
             layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
             layout.y, start = 0.0, 0
             if number:
@@ -160,6 +165,7 @@ class TextSection(Section):
             self._lengths.append(len(plain(layout.block)))
         last = self.layouts[-1] if self.layouts else None
         self.height = last.y + last.height + (_air(last) if _ends_alert(last, None) else 0.0) if last else 0.0
+        self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
 
     @property
     def natural(self) -> float:

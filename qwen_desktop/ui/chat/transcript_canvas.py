@@ -14,6 +14,7 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -61,7 +62,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
-        self.drawings = Drawings(self.markdown, {}, self)
+        self.drawings = Drawings(self.markdown, {"diagram": diagrams.KIND}, self)
         self.drawings.ready.connect(self._on_drawn)
         self.style_.drawings = self.drawings
         self.queue = RenderQueue(self.markdown, self)
