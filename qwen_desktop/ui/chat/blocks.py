@@ -27,6 +27,7 @@ QUOTE: Final = 18
 AIR: Final = 10
 #: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
 TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
+_ALL: Final = 1000
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 
@@ -225,9 +226,12 @@ class BlockLayout(Directed, ABC, Generic[B]):
             if self.direction is None and self.width:
                 self.lay()
 
-    def paint_sides(self, painter: QPainter, at: At, height: float, depth: int, above: int = 99, below: int = 99) -> None:
-        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``above`` and ``below``
-        are the numbers of quotations that go on there; the others have their corners."""
+    def paint_sides(
+        self, painter: QPainter, at: At, height: float, depth: int, beyond: tuple[int, int] = (_ALL, _ALL)
+    ) -> None:
+        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``beyond`` are the
+        numbers of quotations that go on above and below; the others have their corners."""
+        above, below = beyond
         painter.setPen(Qt.PenStyle.NoPen)
         column = QRectF(at.x, at.y, self.width + self.inset, height)
         for level, letter in enumerate(self.alerts[:depth]):

@@ -1,4 +1,4 @@
-"""Code cards: a header with language, Wrap and Copy, and lines of which only the visible ones are laid out.
+"""Code cards: a header with language, Wrap, Save and Copy, and lines of which only the visible ones are laid out.
 
 Every row has the same height, so a card of 10,000 lines costs no more to show than one of ten; rows are cut by
 counting cells (a wide character takes two), which is what a fixed font does.
@@ -15,16 +15,18 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, inside
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
+from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import translate
 
 _PAD = 15
 _TAB = 4
 #: A line longer than this many cells is broken even when wrapping is off.
 _LONGEST = 1000
+#: Pixels that the name of a language may take.
+_LONGEST_NAME = 160.0
 _KEPT_ROWS = 160
 
 
@@ -210,7 +212,13 @@ class CodeLayout(WideLayout[CodeBlock]):
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
         place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
         write(painter, style, place, self.title, style.font("small"), align=edge(self.rtl))
-        for target, icon, word in self._buttons():
+        buttons, font = self._buttons(), style.font("caption")
+        used = text_width(self.title, style.font("small")) + 10
+        room = place.width() - used - sum(target.rect.width() + 2 for target, _, _ in buttons)
+        if text_width(self._count, font) < room:
+            behind = inside(place, used, room, rtl=self.rtl)
+            write(painter, style, behind, self._count, font, role="text_faint", align=edge(self.rtl))
+        for target, icon, word in buttons:
             label = translate("transcript", "Copied") if word and target.key in context.copied else word
             quiet_button(painter, context, at, target, icon, label=label)
             if target.key == "wrap" and self.wrap:
@@ -223,12 +231,18 @@ class CodeLayout(WideLayout[CodeBlock]):
     @property
     def title(self) -> str:
         """What stands at the start of the header."""
-        return self.block.language or translate("transcript", "text")
+        return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
+
+    @property
+    def _count(self) -> str:
+        """What stands behind that."""
+        return translate("transcript", "%n line(s)", "", self.block.text.count("\n") + 1)
 
     def offers(self) -> list[Offer]:
         """What can be done with it, as the header's buttons from the start to the end."""
         return [
             Offer("wrap", "", "wrap-text", translate("transcript", "Wrap"), translate("transcript", "Wrap lines")),
+            Offer("code_save", "", "download", translate("transcript", "Save"), translate("transcript", "Save code")),
             Offer(
                 "code_copy",
                 self.block.text,

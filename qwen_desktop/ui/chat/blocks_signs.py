@@ -94,7 +94,9 @@ class PictureSign(_Sign):
         left = rect.right() - _PAD - self._icon if rtl else rect.left() + _PAD
         icon = pixmap("image", style.color("text_muted"), self._icon, ratio)
         painter.drawPixmap(QPointF(left, rect.center().y() - self._icon / 2), icon)
-        words = rect.adjusted(_PAD, 0, -_PAD - self._icon - 6, 0) if rtl else rect.adjusted(_PAD + self._icon + 6, 0, 0, 0)
+        words = (
+            rect.adjusted(_PAD, 0, -_PAD - self._icon - 6, 0) if rtl else rect.adjusted(_PAD + self._icon + 6, 0, 0, 0)
+        )
         painter.setFont(self._font)
         painter.setPen(style.color("text_muted"))
         flags = int(Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextSingleLine)

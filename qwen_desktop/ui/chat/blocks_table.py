@@ -177,7 +177,9 @@ class TableLayout(WideLayout[TableBlock]):
             ("table_csv", "download", "CSV", translate("transcript", "Save table as CSV")),
         )
         copied = button_width(self.style, translate("transcript", "Copied"))
-        widths = [max(button_width(self.style, word), copied if key != "table_csv" else 0) for key, _, word, _ in offers]
+        widths = [
+            max(button_width(self.style, word), copied if key != "table_csv" else 0) for key, _, word, _ in offers
+        ]
         worded = sum(widths) + self.style.px(70) <= self.width - self.indentation
         if not worded:
             widths = [button_width(self.style, "")] * len(offers)

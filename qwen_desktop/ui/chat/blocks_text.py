@@ -36,7 +36,7 @@ def link_targets(
         start, stop = starts[first], starts[index]
         if href and start < stop:
             place = partial(flow.rects, start, stop)
-            said, action = flow.text[start:stop], "link"
+            said, action = flow.text[start:stop].removeprefix("🖼 "), "link"
             if href.startswith("^"):
                 action, href = "note", href[1:]
                 said = fill(translate("transcript", "Footnote {label}"), label=href)
@@ -115,7 +115,9 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         side = float(self.style.px(TARGET))
         line = self.style.line_height("note")
         said = translate("transcript", "Back to the text")
-        return Target("back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said)
+        return Target(
+            "back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said
+        )
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At, before: float = 0.0) -> None:
         style = self.style

@@ -11,8 +11,8 @@ from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.parts import Part, code_text
 from qwen_desktop.jobs.markdown.blocks import (
-    Block,
     AlertBlock,
+    Block,
     CodeBlock,
     MathBlock,
     RuleBlock,
@@ -204,7 +204,7 @@ class TextSection(Section):
             between = layout.y - before.y - before.height
             layout.paint_sides(painter, place.moved(0, -between), between, above)
         height = layout.height + (_air(layout) if _ends_alert(layout, after) else 0.0)
-        layout.paint_sides(painter, place, height, layout.quotes, above, below)
+        layout.paint_sides(painter, place, height, layout.quotes, (above, below))
 
     def _at(self, y: float) -> int:
         return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
@@ -219,6 +219,18 @@ class TextSection(Section):
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
+
+    def _layout_of(self, key: str) -> Layout:
+        return self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+
+    def block_of(self, key: str) -> Block:
+        """The block that a target belongs to."""
+        block: Block = self._layout_of(key).block
+        return block
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        return self._layout_of(key).wheel(dx)
 
     def targets(self) -> list[Target]:
         each = enumerate(self.layouts)

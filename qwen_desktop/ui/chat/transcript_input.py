@@ -20,6 +20,8 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 _AUTOSCROLL_MS: Final = 25
 _LINE: Final = 40
+#: Pixels that an arrow key scrolls a table or code sideways whose button or link has the keyboard.
+_ASIDE: Final = 60
 #: Targets that say all in the picture, and need no tooltip.
 _SPEAKING: Final = ("thinking", "problem", "details")
 
@@ -245,7 +247,12 @@ class Input(QObject):
             Qt.Key.Key_Down: _LINE,
         }
         item, target = self._focused()
-        if key in steps and not control:
+        sideways = {Qt.Key.Key_Left: -_ASIDE, Qt.Key.Key_Right: _ASIDE}.get(key, 0)
+        if sideways and not control:
+            if item is None or target is None or not item.scroll_target(target.key, sideways):
+                return False
+            self._canvas.viewport().update()
+        elif key in steps and not control:
             self._canvas.scroll_by(steps[key])
         elif key is Qt.Key.Key_Home:
             self._canvas.verticalScrollBar().setValue(0)

@@ -341,6 +341,17 @@ class MessageItem(Directed):
     def _owner(self, key: str) -> Section | None:
         return next((section for section in self.sections if section.name and key.startswith(section.name)), None)
 
+    def block_of(self, key: str) -> Block | None:
+        """The block that a target belongs to."""
+        section = self._owner(key)
+        return section.block_of(key.removeprefix(section.name)) if isinstance(section, TextSection) else None
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        section = self._owner(key)
+        self._targets = None
+        return isinstance(section, TextSection) and section.scroll_target(key.removeprefix(section.name), dx)
+
     def widget_of(self, key: str) -> QWidget | None:
         """The widget that a target stands for, if it is one."""
         section = self._owner(key)

@@ -8,6 +8,7 @@ import time
 import msgspec
 import pytest
 
+from qwen_desktop.jobs.markdown.addresses import safe_href
 from qwen_desktop.jobs.markdown.blocks import (
     CodeBlock,
     MathBlock,
@@ -20,7 +21,6 @@ from qwen_desktop.jobs.markdown.blocks import (
     verbatim,
 )
 from qwen_desktop.jobs.markdown.highlight import span_steps
-from qwen_desktop.jobs.markdown.addresses import safe_href
 from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces
 from qwen_desktop.jobs.markdown.rendering import parsed, plain, render
 
