@@ -434,8 +434,8 @@ def _signs(token: Token, href: str, look: tuple[bool, bool, bool]) -> Iterator[T
     if token.type == "image":
         address = str(token.attrGet("src") or "")
         leads = href or safe_href(address)
-        yield TextRun("🖼", href=leads, image=host(address) or "-")
-        yield TextRun(f" {token.content or address}", italic=True, href=leads)
+        yield TextRun("🖼 ", href=leads, image=host(address) or "-")
+        yield TextRun(token.content or address, italic=True, href=leads)
     elif token.type == "footnote_ref":
         yield TextRun(f"[^{token.content}]", *look, href=href, note=note)
     else:

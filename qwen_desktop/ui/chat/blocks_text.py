@@ -70,7 +70,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
 
     def hang(self) -> float:
         if self._back:
-            wide = text_width(f"{self._back}.", self.style.base_font("note")) + self.style.px(7)
+            wide = text_width(self._back, self.style.base_font("note")) + self.style.px(7)
             return max(0.0, min(wide, self.style.px(120)) - self.style.px(INDENT))
         # A box after a number stands where the text would.
         return float(self.style.px(_BOX)) if self._marker[-1:] in _BOXES and len(self._marker) > 1 else 0.0
@@ -107,7 +107,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         """The label of a footnote, and the button that leads back to where it is referred to."""
         style, line = self.style, self.style.line_height("note")
         place = self.box(at, self.indentation - style.px(127), 0, style.px(120), line)
-        label = elided(f"{self._back}.", style.base_font("note"), style.px(120))
+        label = elided(self._back, style.base_font("note"), style.px(120))
         write(painter, style, place, label, style.base_font("note"), align=edge(not self.rtl))
         quiet_button(painter, context, at, self._back_target(), "arrow-up")
 

@@ -201,7 +201,7 @@ class TextSection(Section):
         after = self.layouts[number + 1] if number + 1 < len(self.layouts) else None
         above, below = _shared(before, layout), _shared(layout, after)
         if before is not None and above:
-            between = layout.y - before.y - before.height
+            between = layout.y - before.y - before.height - (_air(before) if _ends_alert(before, layout) else 0.0)
             layout.paint_sides(painter, place.moved(0, -between), between, above)
         height = layout.height + (_air(layout) if _ends_alert(layout, after) else 0.0)
         layout.paint_sides(painter, place, height, layout.quotes, (above, below))

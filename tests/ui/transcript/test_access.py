@@ -45,7 +45,8 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
         visited.append(view.interaction.focus)
     assert visited == [
         ("m1", "actions.copy"), ("m2", "part0.thinking"), ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"),
-        ("m2", "part1.b1.code_save"), ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
+        ("m2", "part1.b1.code_save"),
+        ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
     ]  # fmt: skip
     view.interaction.focus = ("m2", "actions.copy")
     talk.qtbot.keyClick(view, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
