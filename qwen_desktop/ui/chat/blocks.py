@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -90,6 +90,12 @@ class PaintContext:
         copied = self.copied and frozenset(key[cut:] for key in self.copied if key.startswith(prefix))
         ranges = within(self.ranges, start, length)
         return PaintContext(self.style, self.ratio, hover, pressed, focus, copied, self.message_hover, ranges)
+
+
+def exhaust(steps: Iterator[None]) -> None:
+    """Do all steps at once."""
+    for _ in steps:
+        pass
 
 
 def inside(rect: QRectF, start: float, width: float, *, rtl: bool) -> QRectF:
@@ -178,7 +184,11 @@ class BlockLayout(Directed, ABC, Generic[B]):
         return QRectF(self.left, 0, self.width - self.indentation, self.height)
 
     def set_width(self, width: float) -> None:
-        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
+        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation)."""
+        exhaust(self.steps(width))
+
+    def steps(self, width: float) -> Iterator[None]:
+        """The same in small steps: a long block would hold the event loop.
 
         Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
         """
@@ -188,7 +198,12 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.indentation = float(self.quotes * quote + max(0, lists) * indent) + self.hang()
         self.inset = float(self.style.px(AIR) * min(2, len(self.alerts.replace("-", "")))) + self.end_hang()
         self.width = width - self.inset
+        yield from self.lay_steps()
+
+    def lay_steps(self) -> Iterator[None]:
+        """``lay`` in small steps, where a block may be long."""
         self.lay()
+        yield
 
     @abstractmethod
     def lay(self) -> None:

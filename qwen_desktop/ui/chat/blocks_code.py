@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, inside
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
@@ -27,6 +27,8 @@ _TAB = 4
 _LONGEST = 1000
 #: Pixels that the name of a language may take.
 _LONGEST_NAME = 160.0
+#: Lines of one step.
+_LINES = 1000
 _KEPT_ROWS = 160
 
 
@@ -82,17 +84,28 @@ class CodeLayout(WideLayout[CodeBlock]):
     # Measuring -------------------------------------------------------------------------------------------------------
 
     def lay(self) -> None:
+        exhaust(self._cut_steps())
+        self._measure()
+
+    def lay_steps(self) -> Iterator[None]:
+        yield from self._cut_steps()
+        self.lay()
+
+    def _cut_steps(self) -> Iterator[None]:
+        """Cut all lines, where that is not done for this width."""
         inner = self.width - self.indentation - 2 * _PAD
         columns = max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
         if columns != self._cut_for:
             self._cut_for = columns
             self._rows, self._ends, self._widest = [], [], 0
             self._layouts.clear()
-            self._append_rows(0)
-        self._measure()
+            yield from self._row_steps(0)
 
-    def _append_rows(self, start: int) -> None:
-        for line in self.block.text[start:].split("\n"):
+    def _row_steps(self, start: int) -> Iterator[None]:
+        """Cut the lines from an offset on."""
+        for number, line in enumerate(self.block.text[start:].split("\n")):
+            if number % _LINES == _LINES - 1:
+                yield
             self._widest = max(self._widest, min(cells(line), self._cut_for))
             starts = cut(line, self._cut_for)
             self._rows += [start + place for place in starts]
@@ -113,7 +126,7 @@ class CodeLayout(WideLayout[CodeBlock]):
             keep = bisect_right(self._rows, start - 1)
             self._forget(keep)
             del self._rows[keep:], self._ends[keep:]
-            self._append_rows(start)
+            exhaust(self._row_steps(start))
             self._measure()
         if block.spans is not None:
             self.set_spans(0, block.spans)

@@ -29,6 +29,8 @@ from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
+#: A text of so many characters may be measured before it is laid out.
+_SHORT: Final = 200
 #: The width in pixels of a flow that is only measured: nothing is broken in it.
 UNBOUNDED: Final = 100_000.0
 _JOINED: Final = "\ufe00"
@@ -282,18 +284,23 @@ class TextFlow:
         #: The offset of each run, and the length of all.
         self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
+        #: Pixels of a short text that fits into one line, which is laid out when it is needed.
+        self._one_line: float | None = None
+        self._pending = False
         #: Whether some of its runs will be objects.
         self.waiting = False
 
     @property
     def natural(self) -> float:
         """Pixels of the widest line."""
+        if self._one_line is not None:
+            return self._one_line
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
     @property
     def longest_word(self) -> float:
         """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
-        return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
+        return max((chunk.layout.minimumWidth() for chunk in self._laid()), default=0.0)
 
     def set_runs(
         self, runs: Sequence[TextRun], width: float, align: str = "", *, otherwise: bool | None = None
@@ -303,12 +310,24 @@ class TextFlow:
         ``align`` is "left", "center", "right" or "" for the start. Text without a direction runs from right to left if
         ``otherwise``, the interface's direction by default.
         """
+        if self._take(runs, width, align, otherwise=otherwise):
+            for _ in self._lay_rest():
+                pass
+
+    def steps(self, runs: Sequence[TextRun], width: float, *, otherwise: bool) -> Iterator[None]:
+        """``set_runs`` in small steps, for a long text."""
+        if self._take(runs, width, "", otherwise=otherwise):
+            yield from self._lay_rest()
+
+    def _take(self, runs: Sequence[TextRun], width: float, align: str, *, otherwise: bool | None) -> bool:
+        """Take what is to be shown and keep of the layout what can stay; whether there is more to lay out now."""
         runs = tuple(runs)
         objects, self.waiting = self.style.objects(self.base, runs)
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
-        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
-            return
+        known = bool(self._chunks) or self._pending
+        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and known:
+            return False
         self.direction = direction(runs)
         rtl = otherwise if self.direction is None else self.direction
         same = same and rtl == self.rtl
@@ -326,6 +345,31 @@ class TextFlow:
         self.text = "".join(run.text for run in runs)
         self._objects = objects
         self.run_starts = list(accumulate((len(run.text) for run in runs), initial=0))
+        self._one_line = self._measured()
+        self._pending = self._one_line is not None
+        if self._pending:
+            self._chunks, self.height = [], float(self._line)
+        return not self._pending
+
+    def _measured(self) -> float | None:
+        """Pixels of a short text of one look that fits into a line; None for all others."""
+        run = self.runs[0] if len(self.runs) == 1 and not self._objects and not self.waiting else None
+        if run is None or run.code or run.math or len(run.text) > _SHORT or not run.text.isprintable():
+            return None
+        if mixed(run.text):
+            return None
+        wide = self.style.advance(self.base, run)
+        return wide if wide + 1 <= self.width else None
+
+    def _laid(self) -> list[_Chunk]:
+        """All chunks."""
+        if self._pending:
+            self._pending = False
+            for _ in self._lay_rest():
+                pass
+        return self._chunks
+
+    def _lay_rest(self) -> Iterator[None]:
         start = self._chunks[-1].end if self._chunks else 0
         self.height = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
         while start < len(self.text) or not self._chunks:
@@ -333,6 +377,7 @@ class TextFlow:
             self._chunks.append(chunk)
             self.height += chunk.height
             start = chunk.end
+            yield
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         """Characters at the beginning that look as they did."""
@@ -448,7 +493,7 @@ class TextFlow:
     def paint(self, painter: QPainter, at: At, ranges: Ranges = ()) -> None:
         """Draw at ``at``, with ``ranges`` of its text marked."""
         x, y, top, bottom = at
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y + chunk.y > bottom:
                 break
             if y + chunk.y + chunk.height < top:
@@ -514,7 +559,7 @@ class TextFlow:
 
     def rects(self, start: int, end: int) -> list[QRectF]:
         """Rectangles of a range of offsets, relative to the flow; several a line where directions mix."""
-        return [rect for chunk in self._chunks for rect in self._range_rects(chunk, start, end)]
+        return [rect for chunk in self._laid() for rect in self._range_rects(chunk, start, end)]
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
@@ -522,7 +567,7 @@ class TextFlow:
         """The offset nearest to a point relative to the flow."""
         if y < 0:
             return 0
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y < chunk.y + chunk.height:
                 number = max(0, bisect_right(chunk.tops, y - chunk.y) - 1)
                 return min(chunk.start + chunk.units.points(chunk.unit_at(number, x, self.rtl)), chunk.end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -77,6 +78,12 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
 
     def end_hang(self) -> float:
         return float(self.style.px(TARGET)) if self._back else 0.0
+
+    def lay_steps(self) -> Iterator[None]:
+        if isinstance(self.block, TextBlock):
+            width = max(40.0, self.width - self.indentation)
+            yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
+        self.lay()
 
     def lay(self) -> None:
         block, width = self.block, max(40.0, self.width - self.indentation)

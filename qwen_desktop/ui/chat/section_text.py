@@ -89,7 +89,10 @@ class TextSection(Section):
                 before = old[number] if number < len(old) else None
                 same = before is not None and before.block == block
                 kept = before if before is not None and before.update(block) else None
-                fresh.append(kept or self._made(block, number, width))
+                if kept is None:
+                    kept = self._new(block, number)
+                    yield from kept.steps(width)
+                fresh.append(kept)
                 if same:  # the caller's step ends only after real work
                     continue
             yield
@@ -125,10 +128,14 @@ class TextSection(Section):
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
     def _made(self, block: Block, number: int, width: float) -> Layout:
+        layout = self._new(block, number)
+        layout.set_width(width)
+        return layout
+
+    def _new(self, block: Block, number: int) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
             layout.set_opened(lambda key: self.opened(f"b{number}.{key}"))
-        layout.set_width(width)
         return layout
 
     def lay(self, width: float) -> None:
