@@ -177,8 +177,7 @@ class RuleLayout(BlockLayout[RuleBlock]):
 
     def lay(self) -> None:
         self.height = 9.0
-        if self.block.notes:
-            self.gap = 22.0
+        self.gap = 22.0 if self.block.notes else RuleLayout.gap
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         painter.setPen(QPen(self.style.color("border"), 1))
