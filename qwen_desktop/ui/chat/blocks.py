@@ -249,22 +249,29 @@ class BlockLayout(Directed, ABC, Generic[B]):
         above, below = beyond
         painter.setPen(Qt.PenStyle.NoPen)
         column = QRectF(at.x, at.y, self.width + self.inset, height)
+        air, alerts = self.style.px(AIR), 0
         for level, letter in enumerate(self.alerts[:depth]):
             start = float(level * self.style.px(QUOTE))
+            beside = inside(column, start, column.width() - start, rtl=self.rtl)
             tone = TONES.get(letter, "border_strong")
-            if letter in TONES:
-                ground = inside(column, start, column.width() - start, rtl=self.rtl)
-                whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
-                painter.save()
-                painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
-                painter.setBrush(self.style.color(f"{tone}_soft"))
-                painter.drawRoundedRect(whole, 6, 6)
+            if letter not in TONES:
                 painter.setBrush(self.style.color(tone))
-                painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
-                painter.restore()
+                painter.drawRoundedRect(inside(beside, 0, 3, rtl=self.rtl), 1.5, 1.5)
                 continue
+            # One in another keeps away from its end edge, and from its lower one where both end.
+            outer = len(self.alerts[below:level].replace("-", ""))
+            ground = inside(beside, 0, beside.width() - air * min(1, alerts), rtl=self.rtl).adjusted(
+                0, 0, 0, -air * outer
+            )
+            alerts += 1
+            whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
+            painter.save()
+            painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
+            painter.setBrush(self.style.color(f"{tone}_soft"))
+            painter.drawRoundedRect(whole, 6, 6)
             painter.setBrush(self.style.color(tone))
-            painter.drawRoundedRect(inside(column, start, 3, rtl=self.rtl), 1.5, 1.5)
+            painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
+            painter.restore()
 
     @abstractmethod
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:

@@ -50,13 +50,13 @@ _NAMES: Final = {"dockerfile": "Dockerfile", "makefile": "Makefile", "make": "Ma
 def code_name(language: str) -> str:
     """What a file with code of a language is called first."""
     language = language.lower()
-    return _NAMES.get(language) or f"{translate('SaveDialog', 'code')}.{_SUFFIXES.get(language, 'txt')}"
+    return _NAMES.get(language) or translate("SaveDialog", "code") + "." + _SUFFIXES.get(language, "txt")
 
 
 def save_block(ui: UiContext, block: Block, owner: QWidget) -> None:
     """Ask where a table goes, as CSV, or code, and write it."""
     if isinstance(block, TableBlock):
-        name, kind = f"{translate('SaveDialog', 'table')}.csv", translate("SaveDialog", "Table (*.csv)")
+        name, kind = translate("SaveDialog", "table") + ".csv", translate("SaveDialog", "Table (*.csv)")
         dialog = _dialog(translate("SaveDialog", "Save the table"), name, kind, owner)
         dialog.urlSelected.connect(lambda url: write(ui, Path(path_of(url)), lambda: as_csv(block), owner))
         dialog.open()

@@ -44,6 +44,10 @@ _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
 }  # fmt: skip
 
 
+#: More than any alert goes on below its last block, in pixels: most are one in another at most.
+_BELOW = 80.0
+
+
 class TextSection(Section):
     """The text of a part: laid-out blocks and the offsets of their plain-text projection. What it looks like follows
     from the blocks, the width and which code is wrapped alone: layouts of earlier blocks are used again where that
@@ -171,7 +175,7 @@ class TextSection(Section):
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
         last = self.layouts[-1] if self.layouts else None
-        self.height = last.y + last.height + (_air(last) if _ends_alert(last, None) else 0.0) if last else 0.0
+        self.height = last.y + last.height + _air(last, None) if last else 0.0
         self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
 
     @property
@@ -194,7 +198,7 @@ class TextSection(Section):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
-            if y + layout.y + layout.height + AIR < top:
+            if y + layout.y + layout.height + _BELOW < top:
                 continue
             place = at.moved(0, layout.y)
             if layout.quotes:
@@ -208,9 +212,9 @@ class TextSection(Section):
         after = self.layouts[number + 1] if number + 1 < len(self.layouts) else None
         above, below = _shared(before, layout), _shared(layout, after)
         if before is not None and above:
-            between = layout.y - before.y - before.height - (_air(before) if _ends_alert(before, layout) else 0.0)
+            between = layout.y - before.y - before.height - _air(before, layout)
             layout.paint_sides(painter, place.moved(0, -between), between, above)
-        height = layout.height + (_air(layout) if _ends_alert(layout, after) else 0.0)
+        height = layout.height + _air(layout, after)
         layout.paint_sides(painter, place, height, layout.quotes, (above, below))
 
     def _at(self, y: float) -> int:
@@ -263,13 +267,10 @@ def _shared(before: Layout | None, layout: Layout | None) -> int:
     return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
 
 
-def _ends_alert(layout: Layout, after: Layout | None) -> bool:
-    """Whether an alert ends with a block, below which it goes on for a bit."""
-    return bool(layout.alerts[_shared(layout, after) :].replace("-", ""))
-
-
-def _air(layout: Layout) -> float:
-    return float(layout.style.px(AIR))
+def _air(layout: Layout, after: Layout | None) -> float:
+    """Pixels that the grounds of alerts go on below a block with which they end."""
+    ending = layout.alerts[_shared(layout, after) :].replace("-", "")
+    return float(len(ending) * layout.style.px(AIR))
 
 
 def _gap(before: Layout, layout: Layout) -> float:
@@ -281,7 +282,7 @@ def _gap(before: Layout, layout: Layout) -> float:
         return 8.0
     if isinstance(before.block, AlertBlock):
         return 4.0
-    air = _air(before) if _ends_alert(before, layout) else 0.0
+    air = _air(before, layout)
     if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
         return layout.gap + air
     return max(layout.gap, 10.0) + air
