@@ -28,6 +28,8 @@ AIR: Final = 10
 #: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
 TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
 _ALL: Final = 1000
+#: Pixels around what is brought into view.
+_MARGIN: Final = 16
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 
@@ -293,6 +295,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
         """Scroll sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
 
+    def reveal(self, rect: QRectF) -> None:
+        """Bring a rectangle of it into view, where it scrolls."""
+
     def draw_focus(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """The ring around the link that has the keyboard."""
         for target in self.targets() if context.focus else ():
@@ -345,6 +350,13 @@ class WideLayout(BlockLayout[B]):
         overflow = self.overflow
         self.scroll = min(overflow, max(0.0, self.scroll + (-dx if self.from_right else dx)))
         return overflow > 0
+
+    def reveal(self, rect: QRectF) -> None:
+        """Scroll so that a rectangle of the content is in view."""
+        room = self.room
+        beyond = max(0.0, rect.right() - room.right()) - max(0.0, room.left() - rect.left())
+        if beyond:
+            self.wheel(beyond + (_MARGIN if beyond > 0 else -_MARGIN))
 
     def paint_bar(self, painter: QPainter, track: QRectF) -> None:
         """The bar that shows which part of the content is seen."""

@@ -47,7 +47,11 @@ class TableLayout(WideLayout[TableBlock]):
         self._columns: list[float] = []
         self._tops: list[float] = []
         #: Offset of each row's first character, and the length of all.
-        self._offsets: list[int] = []
+        self._offsets: list[int] = [0]
+        #: The rows as they are known, how many of them stand as they should, and the looks that they have there.
+        self._rows: tuple[tuple[Runs, ...], ...] = ()
+        self._fresh = 0
+        self._laid_for: object = None
         #: Stands in all cells without text: a row of pipes may make thousands of them.
         self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
         for flow in self._empty.values():
@@ -59,22 +63,26 @@ class TableLayout(WideLayout[TableBlock]):
     def _sync_steps(self) -> Iterator[None]:
         """Make the flows fit the block's cells, keeping those that did not change."""
         self._synced = True
-        rows = self.block.rows
-        for number, row in enumerate(rows):
+        rows, before = self.block.rows, self._rows
+        first = next(
+            (n for n, (a, b) in enumerate(zip(before, rows, strict=False)) if a != b), min(len(before), len(rows))
+        )
+        self._rows, self._fresh = rows, min(self._fresh, first)
+        del self._cells[len(rows) :], self._naturals[len(rows) :], self._offsets[first + 1 :]
+        for number in range(first, len(rows)):
             if number == len(self._cells):
                 self._cells.append([])
                 self._naturals.append([])
-            self._sync_row(self._cells[number], self._naturals[number], row, "cell" if number else "cell_head")
+            flows = self._cells[number]
+            self._sync_row(flows, self._naturals[number], rows[number], "cell" if number else "cell_head")
+            self._offsets.append(self._offsets[number] + sum(len(flow.text) + 1 for flow in flows))
             if number % _ROWS == _ROWS - 1:
                 yield
-        del self._cells[len(rows) :], self._naturals[len(rows) :]
-        lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
-        self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in rows for cell in row for run in cell)
 
     def _sync_row(self, flows: list[TextFlow], naturals: list[float], row: tuple[Runs, ...], base: str) -> None:
         for column, runs in enumerate(row):
-            if column < len(flows) and (flows[column].runs is runs or flows[column].runs == runs):
+            if column < len(flows) and flows[column].runs == runs:
                 continue
             flow = TextFlow(self.style, base) if runs else self._empty[base]
             flow.set_runs(runs, UNBOUNDED)
@@ -92,6 +100,7 @@ class TableLayout(WideLayout[TableBlock]):
                     naturals[column] = flow.natural
                     self.waiting = self.waiting or flow.waiting
         if waited:
+            self._fresh = 0
             self.lay()
         return waited
 
@@ -109,15 +118,18 @@ class TableLayout(WideLayout[TableBlock]):
         sides = {"": start, "left": start, "right": end, "center": "center"}
         aligns = [*(sides[align] for align in self.block.align), *[start] * len(wanted)]
         line = self.style.line_height("cell")
-        tops = [self._head]
-        for number, row in enumerate(self._cells):
+        looks = (wanted, aligns, self.rtl)
+        first = min(self._fresh, len(self._tops) - 1) if looks == self._laid_for else 0
+        tops = self._tops[: first + 1] if first else [self._head]
+        self._laid_for = None
+        for number, row in enumerate(self._cells[first:], first):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
             tops.append(tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
             if number % _ROWS == _ROWS - 1:
                 yield
-        self._tops = tops
+        self._tops, self._laid_for, self._fresh = tops, looks, len(self._cells)
         self.height = tops[-1] + self.widen(sum(wanted) + gaps)
 
     def _widths(self) -> list[float]:

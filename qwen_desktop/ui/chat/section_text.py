@@ -239,6 +239,13 @@ class TextSection(Section):
         block: Block = self._layout_of(key).block
         return block
 
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        layout = self._layout_of(key)
+        target = next((each for each in layout.targets() if key.partition(".")[2] == each.key), None)
+        if target is not None:
+            layout.reveal(target.rect)
+
     def scroll_target(self, key: str, dx: float) -> bool:
         """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
         return self._layout_of(key).wheel(dx)

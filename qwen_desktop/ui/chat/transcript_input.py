@@ -315,6 +315,7 @@ class Input(QObject):
         return False
 
     def _focus(self, item: MessageItem, target: Target) -> None:
+        item.reveal(target.key)
         self._canvas.make_visible(item, target.rect)
         self._canvas.give_focus(item, target.key)
 

@@ -346,6 +346,13 @@ class MessageItem(Directed):
         section = self._owner(key)
         return section.block_of(key.removeprefix(section.name)) if isinstance(section, TextSection) else None
 
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        section = self._owner(key)
+        if isinstance(section, TextSection):
+            section.reveal(key.removeprefix(section.name))
+            self._targets = None
+
     def scroll_target(self, key: str, dx: float) -> bool:
         """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
         section = self._owner(key)

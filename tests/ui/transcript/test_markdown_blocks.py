@@ -116,6 +116,18 @@ def test_arrow_keys_scroll_what_is_too_wide(seen, say):
         assert layout.scroll == 60
 
 
+def test_a_link_in_a_column_out_of_sight_comes_into_view_with_tab(seen, say):
+    text = WIDE.removesuffix("|") + "[far](https://x.org) |"
+    seen.show([say("assistant", text)])
+    layout = seen.item("m1").part(0).layouts[0]
+    seen.view.setFocus()
+    seen.view.interaction.focus = ("m1", seen.target("m1", "table_csv").key)
+    seen.qtbot.keyClick(seen.view, Qt.Key.Key_Tab)
+    link = seen.target("m1", "link")
+    assert seen.view.interaction.focus == ("m1", link.key)
+    assert layout.scroll > 0 and link.rect.right() <= layout.room.right()
+
+
 def test_saving_asks_for_the_table_or_the_code(seen, say):
     seen.show([say("assistant", "| a |\n|---|\n| 1 |\n\n```py\nx = 1\n```")])
     wanted = []
