@@ -239,6 +239,17 @@ class TextSection(Section):
         block: Block = self._layout_of(key).block
         return block
 
+    def note_text(self, label: str) -> str:
+        """What the footnote with a label says first, "" where it is not there."""
+        found = (
+            block.text
+            for block in reversed(self.blocks)
+            if isinstance(block, TextBlock)
+            and block.marker.startswith("[^")
+            and block.note.casefold() == label.casefold()
+        )
+        return next(found, "")
+
     def reveal(self, key: str) -> None:
         """Scroll the block that a target belongs to sideways so that it is in view."""
         layout = self._layout_of(key)

@@ -194,12 +194,14 @@ class Input(QObject):
         return False
 
     def _tooltip(self, event: QHelpEvent) -> bool:
-        """Show a link's address or a button's name."""
+        """Show a link's address, what a footnote says, or a button's name."""
         item, target = self._find(QPointF(event.pos()))
         if item is None or target is None or target.action in _SPEAKING:
             QToolTip.hideText()
             return True
         text = target.value if target.action == "link" else target.label
+        if target.action == "note":
+            text = item.note_text(target) or text
         area = self._canvas.rect_of(item, target.rect)
         QToolTip.showText(event.globalPos(), plain_tip(text), self._canvas.viewport(), area)
         return True

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QFont, QHelpEvent
+from PySide6.QtWidgets import QApplication, QToolTip
 
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock
 from qwen_desktop.ui.chat.saving import code_name
@@ -194,3 +194,12 @@ def test_a_notes_place_is_under_the_pointer(seen, say):
         target = seen.target("m1", action)
         found = item.target_at(QPointF(target.rect.center()))
         assert found is not None and found.key == target.key
+
+
+def test_a_footnote_can_be_read_where_it_is_referred_to(seen, say, monkeypatch):
+    seen.show([say("assistant", NOTES.format(""))])
+    told = []
+    monkeypatch.setattr(QToolTip, "showText", lambda _at, text, *_rest: told.append(text))
+    point = seen.point("m1", seen.target("m1", "note", 1))
+    QApplication.sendEvent(seen.view.viewport(), QHelpEvent(QEvent.Type.ToolTip, point, point))
+    assert told == ["The second, see [^1]."]
