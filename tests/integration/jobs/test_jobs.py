@@ -203,3 +203,24 @@ def test_markdown_is_the_same_in_the_worker_as_here() -> None:
         await jobs.aclose()
 
     asyncio.run(test())
+
+
+def test_diagrams_are_drawn_in_the_worker_which_bears_whatever_they_do() -> None:
+    endless = "flowchart TD\n" + "\n".join(f"a{(n * 37) % 97} --> a{(n * 61 + 5) % 89}" for n in range(390))
+    deep = "mindmap\n" + "\n".join(" " * n + f"n{n}" for n in range(1, 190))
+    good = "flowchart TD\n A[开始] --> B[End]"
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        wanted = [(endless, {}), (deep, {}), ("no diagram", {}), (good, {"widths": [("E", 600, 650)]})]
+        text = asyncio.create_task(jobs.call("markdown.render", {"text": "*a*"}))
+        made = await jobs.call("diagram.render", {"diagrams": wanted, "limit_s": 0.2})
+        assert await text
+        assert made[0] == {"failed": "late"} and made[2]["failed"] == "unknown"
+        assert "开始" in made[3]["svg"] and made[3]["width"] > 50
+        pid = jobs.pid
+        again = await jobs.call("diagram.render", {"diagrams": [(good, {})]})
+        assert "svg" in again[0] and jobs.pid == pid
+        await jobs.aclose()
+
+    asyncio.run(test())
