@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import product
 import smoke_files
@@ -21,6 +22,8 @@ _PACKED = (90_000_000, 120_000_000)
 _INSTALLED = (260_000_000, 340_000_000)
 #: A mirror that is nowhere (RFC 2606), so that whoever is asked for it can only be the proxy.
 _MIRROR = "hub.smoke.test"
+#: Where QuickJS, which draws diagrams, has no wheel (see pyproject.toml).
+_NO_DIAGRAMS = {("windows", "arm64"), ("macos", "x64")}
 _GUIDE = product.ROOT / "resources" / "guide" / "guide.gguf"
 
 
@@ -110,7 +113,33 @@ class Story:
         report.figure("cpu variant", str(worker.get("cpu", "")))
         if not worker.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
+        self._drawings()
         self._desk.expect_no_processes("the commands")
+
+    def _drawings(self) -> None:
+        """The job worker draws a formula and a diagram: with the fonts, symbols and libraries that were packed."""
+
+        def job(name: str, **params: Any) -> Any:
+            return smoke_worker.job(
+                self._program.console,
+                name,
+                params,
+                folder=self._room.home,
+                environment=self._platform.environment,
+                seconds=limit(60),
+            )
+
+        (formula,) = job("formula.render", sources=[[r"\frac{a}{\sqrt{b}} = \int_0^1 x^2\,dx", {}]])
+        if not formula:
+            raise Failed("The job worker draws no formula.")
+        self._report.right(f"a formula is drawn: {len(str(formula)) / 1e3:.1f} kB")
+        (diagram,) = job("diagram.render", diagrams=[["flowchart LR\n A[Start] --> B{Good?}\n B -->|yes| C[End]", {}]])
+        if diagram.get("failed") == "missing" and (product.system(), product.architecture()) in _NO_DIAGRAMS:
+            self._report.note("no diagrams: there is no QuickJS for this system")
+        elif not all(word in diagram.get("svg", "") for word in ("Start", "Good?", "End")):
+            raise Failed(f"The job worker draws no diagram: {diagram}.")
+        else:
+            self._report.right(f"a diagram is drawn: {diagram['width']:.0f} x {diagram['height']:.0f}")
 
     def _by_schema(self) -> None:
         schema = self._room.top / "schema.json"

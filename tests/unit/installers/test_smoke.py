@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import struct
 import subprocess
@@ -103,6 +104,18 @@ def test_a_workers_answer_is_read() -> None:
         "map": {str(n): n for n in range(20)}, "huge": "y" * 70_000,
     }  # fmt: skip
     assert smoke_worker.unpacked(msgspec.msgpack.encode(value)) == value
+
+
+def test_a_worker_is_asked_to_draw_as_the_smoke_test_does(tmp_path: Path) -> None:
+    msgspec = pytest.importorskip("msgspec")
+    params = {"diagrams": [["flowchart LR\n A[开始] --> B", {}]], "limit_s": 4, "no": None, "yes": True}
+    assert msgspec.msgpack.decode(smoke_worker.packed(params)) == params
+    command, environment = [sys.executable, "-m", "qwen_desktop"], {**os.environ, "QWEN_DESKTOP_HOME": str(tmp_path)}
+    where = {"folder": INSTALLERS.parent, "environment": environment, "seconds": 60.0}
+    (made,) = smoke_worker.job(command, "diagram.render", {"diagrams": params["diagrams"]}, **where)
+    assert "开始" in made["svg"] and made["width"] > 50
+    with pytest.raises(Failed, match=r"no\.such fails"):
+        smoke_worker.job(command, "no.such", {}, **where)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x81", b"\xa5ab", b"\xc1", b"\x01\x02", b"\xcd\x01", b"\x92\x01", b"\xa1\xff"])
