@@ -17,7 +17,8 @@ _VERBATIM_PIECE: Final = 2000
 
 
 class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
-    """Some text of one look. ``href`` is set for http, https and mailto links only."""
+    """Some text of one look. ``href`` is set for http, https and mailto links only. A formula has its dollars, as it is
+    copied: what has none at its end is still being written."""
 
     text: str
     bold: bool = False
@@ -80,11 +81,17 @@ class TableBlock(Struct, frozen=True, tag="table", omit_defaults=True, gc=False)
 
 
 class MathBlock(Struct, frozen=True, tag="math", omit_defaults=True, gc=False):
-    """A displayed formula, as its LaTeX source."""
+    """A displayed formula, as its LaTeX source; ``open`` while it is still being written."""
 
     text: str
     indent: int = 0
     quote: int = 0
+    open: bool = False
+
+    @property
+    def lead(self) -> str:
+        """What stands before its source when it is copied."""
+        return "$$\n" if "\n" in self.text else "$$"
 
 
 class RuleBlock(Struct, frozen=True, tag="rule", omit_defaults=True, gc=False):
@@ -100,6 +107,15 @@ Block: TypeAlias = TextBlock | CodeBlock | TableBlock | MathBlock | RuleBlock
 def runs_text(runs: Runs) -> str:
     """The text of ``runs`` without its look."""
     return "".join(run.text for run in runs)
+
+
+def formula_of(run: TextRun) -> tuple[str, bool] | None:
+    """The LaTeX of a run that is a whole formula, and whether it asks to be displayed."""
+    for mark in ("$$", "$") if run.math else ():
+        if run.text.startswith(mark):
+            whole = len(run.text) > 2 * len(mark) and run.text.endswith(mark)
+            return (run.text[len(mark) : -len(mark)], mark == "$$") if whole else None
+    return None
 
 
 def lead(block: Block) -> str:
@@ -120,6 +136,8 @@ def plain(block: Block) -> str:
         return "\n".join("\t".join(runs_text(cell).replace("\n", " ") for cell in row) for row in block.rows)
     if isinstance(block, RuleBlock):
         return "---"
+    if isinstance(block, MathBlock):
+        return block.lead + block.text + ("" if block.open else block.lead[::-1])
     return block.text
 
 

@@ -11,14 +11,20 @@ import threading
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from qwen_desktop.jobs.markdown.blocks import Block, from_builtins
-from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock, TextRun, from_builtins
+from qwen_desktop.jobs.markdown.inline import open_formula
+from qwen_desktop.jobs.markdown.parser import MATHS, Markdown, stripped
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
 #: A table is text until the row of dashes below its head has come.
 _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
+#: Words one after the other: a dollar before them is one of money, or of a shell.
+_PROSE: Final = re.compile(r"(?<![\\{a-zA-Z])[a-zA-Z]{2,}[.,]? [a-z]{2,}(?![}a-z])")
+#: Stands for a formula that is still being written, while what is before it is parsed.
+_FORMULA: Final = "\ue0f0"
 _MEMORY: Final = threading.local()
 
 
@@ -38,11 +44,49 @@ def grow(markdown: Markdown, text: str, number: int | None) -> Grown:
     if not finished:
         offset, following = 0, number
     rest = text[offset:]
-    shown = _mended(rest)
-    if shown != rest:
-        again = markdown.open_tail(shown, following)
-        opened = again[0] + again[1]
+    # What closes a formula may turn out to be a price: "$5-$" may become "$5-$10".
+    shown = rest[:-1] if (len(rest) - len(rest.rstrip("$"))) % 2 else rest
+    before, formula = _without_formula(shown)
+    shown = _mended(shown)
+    if formula and (with_formula := _with_formula(_parsed(markdown, before, following), formula)) is not None:
+        opened = with_formula
+    elif shown != rest:
+        opened = _parsed(markdown, shown, following)
     return Grown(tuple(finished), tuple(opened), offset, following)
+
+
+def _parsed(markdown: Markdown, text: str, number: int | None) -> list[Block]:
+    finished, opened, _, _ = markdown.open_tail(text, number)
+    return finished + opened
+
+
+def _without_formula(tail: str) -> tuple[str, str]:
+    """The open part with a sign in the place of the formula that is being written at its end, and that formula behind
+    the dollars that it will have."""
+    last = tail.rfind("\n\n") + 1
+    if len(tail) - last > 4000 or "```" in tail or "~~~" in tail:
+        return tail, ""
+    start, mark = open_formula(tail[last:])
+    latex = tail[last + start + len(mark) :].rstrip("$" if mark[:1] == "$" else "\\").removesuffix("\\")
+    if not mark or (mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex) or _PROSE.search(latex))):
+        return tail, ""
+    dollars = "$" if mark in ("$", "\\(") else "$$"
+    return tail[: last + start] + _FORMULA, dollars + latex.strip()
+
+
+def _with_formula(blocks: list[Block], formula: str) -> list[Block] | None:
+    """``blocks`` with the formula that is being written; None where it is in no paragraph."""
+    last = blocks[-1] if blocks else None
+    if not isinstance(last, TextBlock) or not last.text.endswith(_FORMULA):
+        return None
+    end = last.runs[-1]
+    text = end.text.removesuffix(_FORMULA)
+    runs = (*last.runs[:-1], *((replace(end, text=text),) if text else ()))
+    if not formula.startswith("$$"):
+        return [*blocks[:-1], replace(last, runs=(*runs, TextRun(formula, math=True)))]
+    words = stripped(runs)
+    before = [replace(last, runs=words)] if last.marker or words else []
+    return [*blocks[:-1], *before, MathBlock(formula[2:].strip(), last.indent, last.quote, open=True)]
 
 
 def grow_job(text: str, number: int | None) -> list[Any]:

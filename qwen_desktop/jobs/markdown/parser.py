@@ -28,6 +28,7 @@ from qwen_desktop.jobs.markdown.blocks import (
     TableBlock,
     TextBlock,
     TextRun,
+    formula_of,
 )
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
 
@@ -37,7 +38,8 @@ _CACHED = 400
 _URL = re.compile(r"https?://[^\s<>\"'`，。；：！？、（）【】「」『』《》]+")
 _TRAILING = ".,;:!?*_~'\""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_MATHS = re.compile(r"[\\^_={}+*/<>|]")
+MATHS = re.compile(r"[\\^_={}+*/<>|]")
+_ENDS = (".", ",", ";", ":", "。", "，", "；", "：")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
 _FORMULA = re.compile(r"(?:\$\$|\\\[)")
 _NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
@@ -102,7 +104,11 @@ class Markdown:
                 if marker == "•" and (task := _TASK.match(content)):
                     marker = "☐" if task[1] == " " else "☑"
                     content = content[task.end() :]
-                yield TextBlock(self._inline(content), nest.level, nest.indent, nest.quote, marker)
+                runs = self._inline(content)
+                if nest.level or not any(run.math and run.text.startswith("$$") for run in runs):
+                    yield TextBlock(runs, nest.level, nest.indent, nest.quote, marker)
+                else:
+                    yield from _displayed(runs, nest.indent, nest.quote, marker)
                 continue
             if nest.marker and kind in _UNMARKED:  # what comes cannot carry it
                 yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker())
@@ -233,10 +239,11 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
         elif kind == "code_inline":
             yield TextRun(token.content, bold, italic, strike, code=True, href=href)
         elif kind == "math_inline":
-            if token.markup == "$" and " " in token.content and not _MATHS.search(token.content):
+            if token.markup == "$" and " " in token.content and not MATHS.search(token.content):
                 yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
-            else:
-                yield TextRun(token.content, math=True)
+            elif token.content:
+                mark = token.markup.removeprefix("\\")
+                yield TextRun(f"{mark}{token.content}{mark}", math=True)
         elif kind == "image":
             address = str(token.attrGet("src") or "")
             yield TextRun(token.content or address, italic=True, href=href or safe_href(address))
@@ -244,6 +251,44 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
             text = _BREAK.sub("\n", token.content)
             for piece, address in [(text, href)] if href else _autolinks(text):
                 yield TextRun(piece, bold, italic, strike, href=address)
+
+
+def _displayed(runs: Runs, indent: int, quote: int, marker: str) -> Iterator[Block]:
+    """A paragraph with displayed formulas in it: these are blocks of their own."""
+    text: list[TextRun] = []
+
+    def words() -> Iterator[TextBlock]:
+        nonlocal marker
+        found = stripped(text)
+        text.clear()
+        if found or marker:
+            yield TextBlock(found, 0, indent, quote, marker)
+        marker = ""
+
+    for run, behind in zip(runs, (*runs[1:], None), strict=True):
+        formula = formula_of(run)
+        if formula is not None and formula[1]:
+            yield from words()
+            # A full stop behind it is its own: it does not begin a line.
+            stop = behind.text[:1] if behind is not None and behind.text.startswith(_ENDS) else ""
+            yield MathBlock(formula[0].strip() + stop, indent, quote)
+        else:
+            stopped = not text and run.text.startswith(_ENDS) and run is not runs[0]
+            text.append(msgspec.structs.replace(run, text=run.text[1:]) if stopped else run)
+    yield from words()
+
+
+def stripped(runs: Iterable[TextRun]) -> Runs:
+    """``runs`` without white space at both ends."""
+    whole = list(runs)
+    for end, strip in ((0, str.lstrip), (-1, str.rstrip)):
+        while whole and not whole[end].math:
+            text = strip(whole[end].text)
+            if text:
+                whole[end] = msgspec.structs.replace(whole[end], text=text)
+                break
+            del whole[end]
+    return tuple(whole)
 
 
 def _merged(runs: Iterable[TextRun]) -> Iterator[TextRun]:
