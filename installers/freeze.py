@@ -108,11 +108,14 @@ def check(target: Path) -> None:
         "the icons": inside / "qwen_desktop" / "_resources" / "icons" / "app.svg",
         "the translations": inside / "qwen_desktop" / "_resources" / "translations" / "qwen_desktop_en.qm",
         "the themes": inside / "qwen_desktop" / "_resources" / "themes" / "tokens.json",
+        "what draws diagrams": inside / "qwen_desktop" / "_resources" / "diagrams" / "pele.js",
+        "the font of formulas": inside / "ziamath" / "fonts" / "STIXTwoMath-Regular.ttf",
+        "the symbols of formulas": inside / "latex2mathml" / "unimathsymbols.txt",
         "llama.cpp": inside / "llama_cpp" / "lib",
     }
     missing = [name for name, path in wanted.items() if not path.exists()]
     if missing:
-        raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources and binaries in {SPEC.name}.")
+        raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources, data and binaries in {SPEC.name}.")
     libraries = {path.name for path in wanted["llama.cpp"].iterdir()}
     if not any("cpu" in name for name in libraries):
         raise Failed(f"The frozen folder has no processor backend of llama.cpp, only {sorted(libraries)}.")

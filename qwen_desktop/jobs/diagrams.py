@@ -28,7 +28,7 @@ _STACK: Final = 200 << 10
 #: have to draw it.
 _LONGEST: Final = 20_000
 _EDGES: Final = 400
-_LARGEST: Final = 200_000
+_LARGEST: Final = 100_000
 #: Labels with brackets in them that stand in no quotes: models write them, and Mermaid takes the brackets for shapes.
 _BARE: Final = re.compile(
     r"""(?<=\w)(?:\[(?![\[(/\\"])([^"\[\]\n]*[(){}][^"\[\]\n]*)\]|\{(?![{"])([^"{}\n]*[()][^"{}\n]*)\})"""

@@ -28,6 +28,8 @@ from qwen_desktop.ui.texts import fill, translate
 #: Pixels around the picture, and the most that it is high; a larger one is made smaller, and there is Zoom.
 _AROUND: Final = 16
 _HIGHEST: Final = 620
+#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
+_CACHE_KB: Final = 32_000
 #: Tells pictures apart in Qt's cache.
 _NUMBERS: Final = count()
 
@@ -136,6 +138,7 @@ class DiagramLayout(CodeLayout):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._renderer.render(painter, QRectF(0, 0, wide, high))
         painter.end()
+        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), _CACHE_KB))
         QPixmapCache.insert(key, drawn)
         return drawn
 

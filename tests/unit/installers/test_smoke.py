@@ -200,7 +200,9 @@ def test_the_newest_message_is_read(tmp_path: Path) -> None:
         connection.execute("INSERT INTO messages VALUES (2, ?, ?, ?, ?, ?, ?)", values)
     found = smoke_files.last_message(path)
     connection.close()
-    assert found is not None
+    smoke_files.rewrite_last(path, "Other *words*.")
+    changed = smoke_files.last_message(path)
+    assert found is not None and changed == found._replace(text="Other *words*.")
     assert (found.seq, found.text, found.provenance) == (2, "Press `Ctrl+N`.", {"guide": True})
     assert smoke_files.wrong_with(found, ["Ctrl+N"]) == ""
     assert "lacks Ctrl+K" in smoke_files.wrong_with(found, ["Ctrl+K"])
