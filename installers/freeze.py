@@ -63,8 +63,9 @@ def clean(target: Path) -> None:
         installed_by = path.parent.suffix == ".dist-info" and path.name in _PIP_NOTES
         if installed_by or (path.suffix in _SOURCES and path.is_file()):
             path.unlink()
-    if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB of them
-        for path in [*target.glob("_internal/libpython*"), *target.glob("_internal/**/lib-dynload/*.so")]:
+    if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB, QuickJS 7 MB
+        named = ("_internal/libpython*", "_internal/**/lib-dynload/*.so", "_internal/_quickjs*.so")
+        for path in [path for pattern in named for path in target.glob(pattern)]:
             subprocess.run(["strip", "--strip-unneeded", path], check=True)
         for path in target.rglob("*"):
             if path.is_file() and not path.is_symlink() and elf.is_elf(path):

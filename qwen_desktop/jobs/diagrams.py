@@ -4,6 +4,8 @@ Pele (``resources/diagrams``, from Obsidian) reads Mermaid and places the shapes
 an interpreter without files or network, which is thrown away with whatever went wrong in it and is held to so much
 time, memory and stack: a diagram can neither hang nor fill the worker. The source was written by a model, so of the
 picture only what ``diagram_svg`` knows to be harmless goes on.
+
+A newer Pele: ``npm pack pele``, and from it ``dist/pele.global.js`` (as ``pele.js``) and ``LICENSE``.
 """
 
 from __future__ import annotations

@@ -209,6 +209,14 @@ async def charts(stage: Stage) -> None:
     await drawn(stage)
 
 
+@state("chat-diagrams-large-text")
+async def diagrams_large_text(stage: Stage) -> None:
+    await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]))
+    await stage.services.preferences.set("appearance.text_size", 200)
+    await drawn(stage)
+    transcript(stage).verticalScrollBar().setValue(130)
+
+
 @state("chat-diagram-zoom")
 async def diagram_zoom(stage: Stage) -> None:
     await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]))
