@@ -57,6 +57,7 @@ class ConversationPane(QWidget):
         self.transcript.markdown.set_jobs(
             render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
             plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
+            formula=lambda sources: ui.services.jobs.call("formula.render", {"sources": sources}),
             grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
