@@ -104,9 +104,11 @@ def _whole(length: float, ratio: float) -> float:
 
 
 def _rule(rule: Rule, x: float, baseline: float, em: float, ratio: float) -> QRectF:
-    """Where a rule is painted: its thin side in whole pixels, so that it is sharp."""
+    """Where a rule is painted: its thin side in whole pixels, so that it is sharp, where no sign has to meet it."""
     left, top, wide, tall = x + rule.x * em, baseline + rule.y * em, rule.width * em, rule.height * em
-    if tall < wide:
+    if rule.joined:
+        pass
+    elif tall < wide:
         tall = max(1 / ratio, _whole(tall, ratio))
         top = _whole(top, ratio)
     else:
