@@ -180,6 +180,16 @@ async def markdown_end(stage: Stage) -> None:
     await read(stage, Chat("texts", "Everything in Markdown", said=seeds.RICH.said[:2]))
 
 
+@state("chat-formulas")
+async def formulas(stage: Stage) -> None:
+    await read(stage, seeds.MATHS, top=True)
+
+
+@state("chat-formulas-end")
+async def formulas_end(stage: Stage) -> None:
+    await read(stage, seeds.MATHS)
+
+
 @state("chat-code")
 async def code(stage: Stage) -> None:
     await read(stage, seeds.RICH)

@@ -30,12 +30,13 @@ class Sign(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Rule(Struct, frozen=True, array_like=True, gc=False):
-    """A filled rectangle: a fraction's line, a side of a box."""
+    """A filled rectangle: a fraction's line, a side of a box. ``joined`` to a sign, as a root's line is."""
 
     x: float
     y: float
     width: float
     height: float
+    joined: bool = False
 
 
 class Stroke(Struct, frozen=True, array_like=True, gc=False):

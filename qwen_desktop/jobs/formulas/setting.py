@@ -11,6 +11,7 @@ from ziafont.svgpath import Lineto, Moveto, Quad
 from ziamath import drawable, zmath
 from ziamath.mathtable import AssembledGlyph
 from ziamath.nodes.mnode import Mnode
+from ziamath.nodes.mroot import Mroot
 from ziamath.nodes.mrow import Merror
 from ziamath.nodes.mspace import Mspace
 
@@ -99,7 +100,7 @@ class _Walk:
         elif isinstance(child, drawable.Glyph):
             self._glyph(parent, child, x, y)
         elif isinstance(child, drawable.HLine):
-            self._rule(x, y, child.length, child.lw)
+            self._rule(x, y, child.length, child.lw, joined=isinstance(parent, Mroot))
         elif isinstance(child, drawable.VLine):
             self._rule(x - child.lw / 2, y, child.lw, child.height)
         elif isinstance(child, drawable.Box):
@@ -117,11 +118,11 @@ class _Walk:
         else:
             raise Unsupported
 
-    def _rule(self, x: float, y: float, width: float, height: float) -> None:
+    def _rule(self, x: float, y: float, width: float, height: float, *, joined: bool = False) -> None:
         if min(width, height) > _THICKEST * EM:
             raise Unsupported
         if width > 0 and height > 0:
-            self._rules.append(Rule(*map(_ems, (x, y, width, height))))
+            self._rules.append(Rule(_ems(x), _ems(y), _ems(width), _ems(height), joined))
 
     def _glyph(self, parent: object, child: drawable.Glyph, x: float, y: float) -> None:
         glyph = child.glyph

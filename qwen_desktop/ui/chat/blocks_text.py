@@ -1,4 +1,4 @@
-"""Paragraphs, headings, list items, displayed formulas and rules."""
+"""Paragraphs, headings, list items and rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import MathBlock, RuleBlock, TextBlock, TextRun, lead
+from qwen_desktop.jobs.markdown.blocks import RuleBlock, TextBlock, lead
 from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style
@@ -34,33 +34,27 @@ def link_targets(
     return found
 
 
-class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
-    """A paragraph, a heading, a list item, or a displayed formula: for now its source, set apart and centred."""
+class TextLayoutBlock(BlockLayout[TextBlock]):
+    """A paragraph, a heading or a list item."""
 
-    def __init__(self, style: Style, block: TextBlock | MathBlock) -> None:
+    def __init__(self, style: Style, block: TextBlock) -> None:
         super().__init__(style, block)
-        level = 0 if isinstance(block, MathBlock) else block.level
-        self._above = 4.0 if isinstance(block, MathBlock) else 0.0
-        self.flow = TextFlow(style, "math" if self._above else f"h{min(level, 4)}" if level else "message")
-        if level or (isinstance(block, TextBlock) and block.marker):
+        level = block.level
+        self.flow = TextFlow(style, f"h{min(level, 4)}" if level else "message")
+        if level or block.marker:
             self.gap = float(style.px(5 if not level else 20 if level < 3 else 16))
 
     def lay(self) -> None:
-        block, width = self.block, max(40.0, self.width - self.indentation)
-        if isinstance(block, MathBlock):
-            align = "left" if "\n" in block.text else "center"
-            self.flow.set_runs((TextRun(block.text, math=True),), width, align, otherwise=False)
-        else:
-            self.flow.set_runs(block.runs, width, otherwise=self.before)
+        self.flow.set_runs(self.block.runs, max(40.0, self.width - self.indentation), otherwise=self.before)
         self.waiting = self.flow.waiting
         self.direction = self.flow.direction
-        self.height = self.flow.height + 2 * self._above
+        self.height = self.flow.height
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        if isinstance(self.block, TextBlock) and self.block.marker:
+        if self.block.marker:
             self._draw_marker(painter, self.block.marker, at)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
-        self.flow.paint(painter, at.moved(self.left, self._above), ranges)
+        self.flow.paint(painter, at.moved(self.left, 0), ranges)
         self.draw_focus(painter, context, at)
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At) -> None:
@@ -95,14 +89,16 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             painter.drawText(place(style.px(7), 60, line), flags, marker)
 
     def offset_at(self, x: float, y: float) -> int:
-        return len(lead(self.block)) + self.flow.offset_at(x - self.left, y - self._above)
+        return len(lead(self.block)) + self.flow.offset_at(x - self.left, y)
+
+    def formula_at(self, x: float, y: float) -> str:
+        return self.flow.formula_at(x - self.left, y)
 
     def targets(self) -> list[Target]:
-        return link_targets(self.flow, self.left, self._above)
+        return link_targets(self.flow, self.left, 0)
 
     def targets_at(self, x: float, y: float) -> list[Target]:
-        runs = self.flow.runs_at(x - self.left, y - self._above)
-        return link_targets(self.flow, self.left, self._above, runs=runs)
+        return link_targets(self.flow, self.left, 0, runs=self.flow.runs_at(x - self.left, y))
 
 
 class RuleLayout(BlockLayout[RuleBlock]):

@@ -59,6 +59,7 @@ class ConversationPane(QWidget):
             render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
             diagram=lambda sources: ui.services.jobs.call("diagram.render", {"diagrams": sources}),
             plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
+            formula=lambda sources: ui.services.jobs.call("formula.render", {"sources": sources}),
             grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)

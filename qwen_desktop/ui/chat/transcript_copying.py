@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QObject, QPoint, QTimer
+from PySide6.QtCore import QObject, QPoint, QPointF, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
 from qwen_desktop.core.parts import TextPart
@@ -126,6 +126,9 @@ class Copying(QObject):
         if item is not None:
             if target is not None and target.action == "link":
                 menu.addAction(self.tr("Copy link address"), lambda: self.text(target.value))
+            inside = self._canvas.hit(QPointF(self._canvas.viewport().mapFromGlobal(at)))[1]
+            if formula := item.formula_at(inside):
+                menu.addAction(self.tr("Copy formula as LaTeX"), lambda: self.text(formula))
             menu.addSeparator()
             menu.addAction(self.tr("Copy message"), lambda: self.message(item))
             if not item.user:
