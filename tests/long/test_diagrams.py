@@ -18,8 +18,9 @@ from tests.unit.jobs.test_diagrams import KINDS
 
 _PIECES = [
     "\n", "\n", " ", "-->", "---", "==>", "-.->", "|x|", "[", "]", "(", ")", "{", "}", '"', "'", "&", ";", ":", "%%",
-    "<br/>", "<b>", "</b>", "#quot;", "style A fill:#f00", "classDef c fill:red", ":::c", "subgraph x", "end", "state s {",
-    "}", "Note over A: x", "loop x", "alt y", "else", "A", "B", "->>", "-->>", "<|--", "o--o", "title x", "section y",
+    "<br/>", "<b>", "</b>", "#quot;", "style A fill:#f00", "classDef c fill:red", ":::c", "subgraph x", "end",
+    "state s {", "}",
+    "Note over A: x", "loop x", "alt y", "else", "A", "B", "->>", "-->>", "<|--", "o--o", "title x", "section y",
     "1d", "2024-01-01", "99999999999", "-1", "1e400", "开", "ا", "\u202e", "\ufeff", "\x00", "😀", "$$x$$",
     "::icon(fa fa-x)", "@{ shape: cyl }",
     "---\nconfig:\n  theme: dark\n---\n", "%%{init: {'theme':'forest'}}%%",
