@@ -47,6 +47,8 @@ async def chosen(ui: Ui, path: Path) -> None:
     dialog = ui.window.findChildren(QFileDialog)[-1]
     assert dialog.acceptMode() is QFileDialog.AcceptMode.AcceptSave
     assert [name.rpartition("(")[2] for name in dialog.nameFilters()] == ["*.svg)", "*.png)"]
+    dialog.filterSelected.emit(dialog.nameFilters()[path.suffix == ".png"])
+    assert dialog.defaultSuffix() == path.suffix[1:]
     dialog.urlSelected.emit(url_of(path))
     dialog.reject()
     await ui.until(lambda: any(path.name in toast for toast in ui.toasts()))
