@@ -47,7 +47,10 @@ def grow(markdown: Markdown, text: str, number: int | None) -> Grown:
     # What closes a formula may turn out to be a price: "$5-$" may become "$5-$10".
     shown = rest[:-1] if (len(rest) - len(rest.rstrip("$"))) % 2 else rest
     before, formula = _without_formula(shown)
-    shown = _mended(shown)
+    if not (
+        shown.endswith("$$") and opened and isinstance(opened[-1], MathBlock)
+    ):  # a formula's end is no half-typed mark
+        shown = _mended(shown)
     if formula and (with_formula := _with_formula(_parsed(markdown, before, following), formula)) is not None:
         opened = with_formula
     elif shown != rest:

@@ -1,6 +1,6 @@
 """Displayed formulas: centred, with their number at the end of the line, scrolled sideways where they are too wide.
 
-What is not drawn yet, or cannot be, is its source, set apart and centred.
+What is not drawn yet, or cannot be, is its source, set apart and centred; quietly while it is being written.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class MathLayout(WideLayout[MathBlock]):
         self.waiting = found is None and drawings is not None and not block.open
         self._top = float(self.style.px(_ABOVE))
         if self._drawing is None:
+            base = "math_open" if block.open else "math"
+            self.flow = self.flow if self.flow.base == base else TextFlow(self.style, base)
             align = "left" if "\n" in block.text else "center"
             width = max(40.0, self.width - self.indentation)
             self.flow.set_runs((TextRun(block.text, math=True),), width, align, otherwise=False)

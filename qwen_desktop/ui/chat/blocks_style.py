@@ -34,6 +34,7 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "hint": ("body", 1.0, 400, "text", 1.5),
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
+    "math_open": ("code", 1.08, 400, "text_muted", 1.6),
 }
 #: The character that keeps the place of an inline object in Qt's text.
 OBJECT: Final = "—"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPixmapCache, QTransform
 
 from qwen_desktop.jobs.formulas.data import Formula, Outline, Rule, Words, from_builtins
 from qwen_desktop.jobs.markdown.blocks import TextRun, formula_of
@@ -21,6 +22,10 @@ _X_HEIGHT: Final = 0.473
 _LARGEST: Final = 1.25
 #: A formula among words that is wider than its line is made smaller, down to this; below that its source is shown.
 _SMALLEST: Final = 0.6
+#: Pixels of a screen that a picture of one may have.
+_PICTURE: Final = 500_000
+_SMOOTH: Final = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
+_NUMBERS: Final = itertools.count()
 
 
 class Ink(NamedTuple):
@@ -36,14 +41,13 @@ class FormulaDrawing:
 
     def __init__(self, formula: Formula) -> None:
         self.formula = formula
+        self._number = next(_NUMBERS)
 
     @property
     def weight(self) -> int:
-        """About how many bytes it takes, its path included."""
-        outlines = sum(24 * len(outline.points) for outline in self.formula.outlines)
-        return 500 + outlines + 1500 * len(self.formula.signs)
+        """About how many bytes it takes."""
+        return 500 + 150 * len(self.formula.signs) + 10 * sum(len(one.points) for one in self.formula.outlines)
 
-    @cached_property
     def path(self) -> QPainterPath:
         """All signs of it, in ems from the start of its baseline."""
         formula, path = self.formula, QPainterPath()
@@ -55,17 +59,41 @@ class FormulaDrawing:
         return path
 
     def paint(self, painter: QPainter, x: float, baseline: float, ink: Ink) -> None:
-        """Draw it from a place of its baseline on. The painter's pen, brush and font are changed."""
+        """Draw it from a place of its baseline on, which is moved to whole pixels, as Qt does with the text beside it.
+
+        Filling outlines takes too long to do it for all that are on screen in every frame: pictures of them are kept in
+        Qt's cache, as those of icons are.
+        """
+        formula, ratio = self.formula, painter.device().devicePixelRatioF()
+        x, baseline = _whole(x, ratio), _whole(baseline, ratio)
+        # Signs may reach over the formula's own bounds.
+        around = math.ceil(0.4 * ink.em)
+        wide = math.ceil(formula.width * ink.em) + 2 * around
+        above = math.ceil(formula.ascent * ink.em) + around
+        tall = above + math.ceil(formula.descent * ink.em) + around
+        if wide * tall * ratio * ratio > _PICTURE:
+            self._fill(painter, x, baseline, ink)
+            return
+        key = f"formula {self._number} {ink.em} {ink.color.rgba()} {ink.font.key()} {ratio}"
+        picture = QPixmap()
+        if not QPixmapCache.find(key, picture):
+            picture = QPixmap(math.ceil(wide * ratio), math.ceil(tall * ratio))
+            picture.setDevicePixelRatio(ratio)
+            picture.fill(Qt.GlobalColor.transparent)
+            inside = QPainter(picture)
+            inside.setRenderHints(_SMOOTH)
+            self._fill(inside, around, above, ink)
+            inside.end()
+            QPixmapCache.insert(key, picture)
+        painter.drawPixmap(QPointF(x - around, baseline - above), picture)
+
+    def _fill(self, painter: QPainter, x: float, baseline: float, ink: Ink) -> None:
         em, color, _ = ink
-        ratio = painter.device().devicePixelRatioF()
-        baseline = _whole(baseline, ratio)  # as Qt does with the text beside it
-        formula = self.formula
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
+        formula, ratio = self.formula, painter.device().devicePixelRatioF()
         before = painter.transform()
         painter.translate(x, baseline)
         painter.scale(em, em)
-        painter.drawPath(self.path)
+        painter.fillPath(self.path(), color)
         painter.setTransform(before)
         for rule in formula.rules:
             painter.fillRect(_rule(rule, x, baseline, em, ratio), color)

@@ -13,6 +13,8 @@ import pytest
 
 from qwen_desktop.core.errors import Bug, Cancelled, Environment, UserFacing
 from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.jobs.formulas.data import from_builtins as formula_from
+from qwen_desktop.jobs.formulas.rendering import formula
 from qwen_desktop.jobs.markdown.blocks import from_builtins, projection
 from qwen_desktop.jobs.markdown.growing import as_grown, grow
 from qwen_desktop.jobs.markdown.parser import Markdown
@@ -160,7 +162,7 @@ def test_a_drive_that_never_answers_again_takes_no_threads_from_others(monkeypat
 
 def test_only_known_jobs_have_a_time_limit() -> None:
     assert set(DEADLINES_S) <= set(JOBS) - COMPUTES
-    assert {"markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES
+    assert {"formula.render", "markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks into /proc style process tables")
@@ -183,6 +185,25 @@ def test_the_worker_is_not_in_our_folder_or_process_group(tmp_path: Path, monkey
         await jobs.aclose()
         await asyncio.sleep(0.1)
         assert await asyncio.to_thread(content, folder) is None
+
+    asyncio.run(test())
+
+
+def test_formulas_are_the_same_in_the_worker_as_here_and_bombs_do_it_no_harm() -> None:
+    given = [(source, {"display": True}) for source in (r"\frac{1}{2}", r"\text{速度}", r"\nonsense{x}", "x")]
+    bombs = [("\\left(" * 400, {}), ("{" * 4000, {}), ("\\rule{9999em}{9999em}", {}), ("x" * 10_000, {})]
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        data = await jobs.call("formula.render", {"sources": given})
+        here = [formula(source, display=True) for source, _ in given]
+        assert [None if one is None else formula_from(one) for one in data] == here
+        assert here[0] is not None and here[2] is None
+        pid = jobs.pid
+        assert await jobs.call("formula.render", {"sources": bombs}) == [None] * 4
+        assert (await jobs.call("formula.render", {"sources": given}))[0] == data[0]
+        assert jobs.pid == pid
+        await jobs.aclose()
 
     asyncio.run(test())
 
