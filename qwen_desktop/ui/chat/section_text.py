@@ -233,7 +233,7 @@ class TextSection(Section):
         if not self.layouts:
             return ""
         layout = self.layouts[self._at(y)]
-        return layout.formula_at(x, y - layout.y) if 0 <= y - layout.y < layout.height else ""
+        return layout.formula_at(x - layout.x, y - layout.y) if 0 <= y - layout.y < layout.height else ""
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
