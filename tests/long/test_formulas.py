@@ -15,7 +15,8 @@ _PIECES = [
     *"{}[]()|_^&'\"$%#~<>=-+*/.,;:!1x\\", "\\\\", "\\left", "\\right", "\\middle", "\\frac", "\\sqrt", "\\sum",
     "\\text{",
     "\\begin{matrix}", "\\end{matrix}", "\\begin{array}{c|c}", "\\end{array}", "\\hline", "\\tag{1}", "\\ce{", "\\not",
-    "\\operatorname*{", "\\xrightarrow[", "\\overset", "\\underbrace{", "\\boxed{", "\\color{red}", "\\limits", "\\over",
+    "\\operatorname*{",
+    "\\xrightarrow[", "\\overset", "\\underbrace{", "\\boxed{", "\\color{red}", "\\limits", "\\over",
     "\\hspace{3em}", "\\rule{1em}{1em}", "速", "\u05d0", "\ud800", "\x00", "😀",
     "\U000f0001", "&#x41;", "zzzaa",
 ]  # fmt: skip
