@@ -258,7 +258,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
             tone = TONES.get(letter, "border_strong")
             if letter not in TONES:
                 painter.setBrush(self.style.color(tone))
-                painter.drawRoundedRect(inside(beside, 0, 3, rtl=self.rtl), 1.5, 1.5)
+                bar = inside(beside, 0, 3, rtl=self.rtl)  # it reaches over the round ends of those it goes on in
+                bar.adjust(0, -2 if level < above else 0, 0, 2 if level < below else 0)
+                painter.drawRoundedRect(bar, 1.5, 1.5)
                 continue
             # One in another keeps away from its end edge, and from its lower one where both end.
             outer = len(self.alerts[below:level].replace("-", ""))
