@@ -655,6 +655,20 @@
     <context>
         <name>transcript</name>
         <message numerus="yes">
+            <source>%n line(s)</source>
+            <translation>
+                <numerusform>%n line</numerusform>
+                <numerusform>%n lines</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n row(s)</source>
+            <translation>
+                <numerusform>%n row</numerusform>
+                <numerusform>%n rows</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>The model repeated itself and was stopped after %n token(s).</source>
             <translation>
                 <numerusform>The model repeated itself and was stopped after %n token.</numerusform>

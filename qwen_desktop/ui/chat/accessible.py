@@ -266,7 +266,8 @@ class TargetInterface(_Part):
         return self.tree.interface(self.item)
 
     def role(self) -> QAccessible.Role:
-        roles = {"link": QAccessible.Role.Link, "menu": QAccessible.Role.ButtonMenu}
+        link, menu = QAccessible.Role.Link, QAccessible.Role.ButtonMenu
+        roles = {"link": link, "note": link, "menu": menu}
         return roles.get(self.target.action if self.target is not None else "", QAccessible.Role.Button)
 
     def text(self, kind: QAccessible.Text) -> str:

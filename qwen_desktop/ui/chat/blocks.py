@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
@@ -23,6 +23,13 @@ B = TypeVar("B", bound=Block)
 #: Pixels that a list level and a quotation level move their content away from the start edge.
 INDENT: Final = 26
 QUOTE: Final = 18
+#: Pixels that an alert keeps free at its end edge, above and below.
+AIR: Final = 10
+#: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
+TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
+_ALL: Final = 1000
+#: Pixels around what is brought into view.
+_MARGIN: Final = 16
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 
@@ -87,6 +94,12 @@ class PaintContext:
         return PaintContext(self.style, self.ratio, hover, pressed, focus, copied, self.message_hover, ranges)
 
 
+def exhaust(steps: Iterator[None]) -> None:
+    """Do all steps at once."""
+    for _ in steps:
+        pass
+
+
 def inside(rect: QRectF, start: float, width: float, *, rtl: bool) -> QRectF:
     """What begins ``start`` pixels after the start edge of ``rect``, as tall as that."""
     left = rect.right() - start - width if rtl else rect.left() + start
@@ -125,7 +138,13 @@ class BlockLayout(Directed, ABC, Generic[B]):
     #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
     quotes = 0
     indentation = 0.0
+    #: Pixels that are kept free at the end edge; they are no part of ``width``.
+    inset = 0.0
     y = height = 0.0
+    #: What a screen reader says of it after the message's text.
+    spoken = ""
+    #: Whether something in it is still being drawn; ``lay`` sets it.
+    waiting = False
 
     def __init__(self, style: Style, block: B) -> None:
         self.style = style
@@ -139,6 +158,24 @@ class BlockLayout(Directed, ABC, Generic[B]):
         return self.before if self.direction is None else self.direction
 
     @property
+    def alerts(self) -> str:
+        """A letter for each enclosing quotation that is drawn: that of an alert, or "-"."""
+        return getattr(self.block, "alerts", "")[: self.quotes].ljust(self.quotes, "-")
+
+    @property
+    def x(self) -> float:
+        """Where its own left edge is in its column."""
+        return self.inset if self.rtl else 0.0
+
+    def hang(self) -> float:
+        """Further pixels that its marker takes at the start edge."""
+        return 0.0
+
+    def end_hang(self) -> float:
+        """Further pixels that something of it takes at the end edge."""
+        return 0.0
+
+    @property
     def left(self) -> float:
         """The left edge of its content."""
         return 0.0 if self.rtl else self.indentation
@@ -149,16 +186,26 @@ class BlockLayout(Directed, ABC, Generic[B]):
         return QRectF(self.left, 0, self.width - self.indentation, self.height)
 
     def set_width(self, width: float) -> None:
-        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
+        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation)."""
+        exhaust(self.steps(width))
+
+    def steps(self, width: float) -> Iterator[None]:
+        """The same in small steps: a long block would hold the event loop.
 
         Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
         """
         quote, indent = self.style.px(QUOTE), self.style.px(INDENT)
-        self.width = width
         self.quotes = min(self.block.quote, int(width / 2 / quote))
         lists = min(self.block.indent, int((width / 2 - self.quotes * quote) / indent))
-        self.indentation = float(self.quotes * quote + max(0, lists) * indent)
+        self.indentation = float(self.quotes * quote + max(0, lists) * indent) + self.hang()
+        self.inset = float(self.style.px(AIR) * min(2, len(self.alerts.replace("-", "")))) + self.end_hang()
+        self.width = width - self.inset
+        yield from self.lay_steps()
+
+    def lay_steps(self) -> Iterator[None]:
+        """``lay`` in small steps, where a block may be long."""
         self.lay()
+        yield
 
     @abstractmethod
     def lay(self) -> None:
@@ -173,8 +220,18 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.block = cast("B", block)
         self.sync()
         if self.width:
-            self.lay()
+            self.set_width(self.width + self.inset)
         return True
+
+    def redraw(self) -> bool:
+        """Lay out again with what has been drawn since; False where it waited for nothing."""
+        waited = self.waiting
+        if waited:
+            self.lay()
+        return waited
+
+    def close(self) -> None:
+        """It grows no more: what follows it has begun, or the message is whole."""
 
     def sync(self) -> None:
         """Take over what the block says now; ``lay`` follows."""
@@ -186,12 +243,39 @@ class BlockLayout(Directed, ABC, Generic[B]):
             if self.direction is None and self.width:
                 self.lay()
 
-    def paint_bars(self, painter: QPainter, at: At, height: float, depth: int) -> None:
-        """The thin bars at the start of a quotation."""
+    def paint_sides(
+        self, painter: QPainter, at: At, height: float, depth: int, beyond: tuple[int, int] = (_ALL, _ALL)
+    ) -> None:
+        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``beyond`` are the
+        numbers of quotations that go on above and below; the others have their corners."""
+        above, below = beyond
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.style.color("border_strong"))
-        for level in range(depth):
-            painter.drawRoundedRect(self.box(at, level * self.style.px(QUOTE), 0, 3, height), 1.5, 1.5)
+        column = QRectF(at.x, at.y, self.width + self.inset, height)
+        air, alerts = self.style.px(AIR), 0
+        for level, letter in enumerate(self.alerts[:depth]):
+            start = float(level * self.style.px(QUOTE))
+            beside = inside(column, start, column.width() - start, rtl=self.rtl)
+            tone = TONES.get(letter, "border_strong")
+            if letter not in TONES:
+                painter.setBrush(self.style.color(tone))
+                bar = inside(beside, 0, 3, rtl=self.rtl)  # it reaches over the round ends of those it goes on in
+                bar.adjust(0, -2 if level < above else 0, 0, 2 if level < below else 0)
+                painter.drawRoundedRect(bar, 1.5, 1.5)
+                continue
+            # One in another keeps away from its end edge, and from its lower one where both end.
+            outer = len(self.alerts[below:level].replace("-", ""))
+            ground = inside(beside, 0, beside.width() - air * min(1, alerts), rtl=self.rtl).adjusted(
+                0, 0, 0, -air * outer
+            )
+            alerts += 1
+            whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
+            painter.save()
+            painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
+            painter.setBrush(self.style.color(f"{tone}_soft"))
+            painter.drawRoundedRect(whole, 6, 6)
+            painter.setBrush(self.style.color(tone))
+            painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
+            painter.restore()
 
     @abstractmethod
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -200,6 +284,10 @@ class BlockLayout(Directed, ABC, Generic[B]):
     @abstractmethod
     def offset_at(self, x: float, y: float) -> int:
         """Offset in the block's plain text nearest to a point."""
+
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        return ""
 
     def targets(self) -> list[Target]:
         """What can be clicked in it."""
@@ -213,6 +301,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
         """Scroll sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
 
+    def reveal(self, rect: QRectF) -> None:
+        """Bring a rectangle of it into view, where it scrolls."""
+
     def draw_focus(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """The ring around the link that has the keyboard."""
         for target in self.targets() if context.focus else ():
@@ -224,13 +315,18 @@ class BlockLayout(Directed, ABC, Generic[B]):
 Layout: TypeAlias = BlockLayout[Any]
 
 
+def is_diagram(block: CodeBlock) -> bool:
+    """Whether it is code of a language that is drawn."""
+    return block.language.lower() == "mermaid"
+
+
 def _kind(block: Block) -> tuple[object, ...]:
     """What a block must have in common with the one that a layout was made for."""
     look: tuple[object, ...] = ()
     if isinstance(block, TextBlock):
-        look = (block.level, bool(block.marker))
-    elif isinstance(block, MathBlock):
-        look = ("\n" in block.text,)
+        look = (block.level, bool(block.marker), bool(block.note))
+    elif isinstance(block, CodeBlock):
+        look = (is_diagram(block),)
     return (type(block), block.indent, block.quote, *look)
 
 
@@ -258,6 +354,13 @@ class WideLayout(BlockLayout[B]):
         overflow = self.overflow
         self.scroll = min(overflow, max(0.0, self.scroll + (-dx if self.from_right else dx)))
         return overflow > 0
+
+    def reveal(self, rect: QRectF) -> None:
+        """Scroll so that a rectangle of the content is in view."""
+        room = self.room
+        beyond = max(0.0, rect.right() - room.right()) - max(0.0, room.left() - rect.left())
+        if beyond:
+            self.wheel(beyond + (_MARGIN if beyond > 0 else -_MARGIN))
 
     def paint_bar(self, painter: QPainter, track: QRectF) -> None:
         """The bar that shows which part of the content is seen."""

@@ -1,4 +1,4 @@
-"""Code cards: a header with language, Wrap and Copy, and lines of which only the visible ones are laid out.
+"""Code cards: a header with language, Wrap, Save and Copy, and lines of which only the visible ones are laid out.
 
 Every row has the same height, so a card of 10,000 lines costs no more to show than one of ten; rows are cut by
 counting cells (a wide character takes two), which is what a fixed font does.
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
-from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import translate
 
 _PAD = 15
 _TAB = 4
 #: A line longer than this many cells is broken even when wrapping is off.
 _LONGEST = 1000
+#: Pixels that the name of a language may take.
+_LONGEST_NAME = 160.0
+#: Lines of one step.
+_LINES = 1000
 _KEPT_ROWS = 160
 
 
@@ -49,6 +54,16 @@ def cut(line: str, columns: int) -> list[int]:
     return starts
 
 
+class Offer(NamedTuple):
+    """A button of the header: its key (also what happens), the value for that, its icon, the word on it, its name."""
+
+    key: str
+    value: str
+    icon: str
+    word: str
+    said: str
+
+
 class CodeLayout(WideLayout[CodeBlock]):
     """One code block as a card. Its direction is that of its header; code runs from left to right."""
 
@@ -69,17 +84,28 @@ class CodeLayout(WideLayout[CodeBlock]):
     # Measuring -------------------------------------------------------------------------------------------------------
 
     def lay(self) -> None:
+        exhaust(self._cut_steps())
+        self._measure()
+
+    def lay_steps(self) -> Iterator[None]:
+        yield from self._cut_steps()
+        self.lay()
+
+    def _cut_steps(self) -> Iterator[None]:
+        """Cut all lines, where that is not done for this width."""
         inner = self.width - self.indentation - 2 * _PAD
         columns = max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
         if columns != self._cut_for:
             self._cut_for = columns
             self._rows, self._ends, self._widest = [], [], 0
             self._layouts.clear()
-            self._append_rows(0)
-        self._measure()
+            yield from self._row_steps(0)
 
-    def _append_rows(self, start: int) -> None:
-        for line in self.block.text[start:].split("\n"):
+    def _row_steps(self, start: int) -> Iterator[None]:
+        """Cut the lines from an offset on."""
+        for number, line in enumerate(self.block.text[start:].split("\n")):
+            if number % _LINES == _LINES - 1:
+                yield
             self._widest = max(self._widest, min(cells(line), self._cut_for))
             starts = cut(line, self._cut_for)
             self._rows += [start + place for place in starts]
@@ -100,7 +126,7 @@ class CodeLayout(WideLayout[CodeBlock]):
             keep = bisect_right(self._rows, start - 1)
             self._forget(keep)
             del self._rows[keep:], self._ends[keep:]
-            self._append_rows(start)
+            exhaust(self._row_steps(start))
             self._measure()
         if block.spans is not None:
             self.set_spans(0, block.spans)
@@ -198,10 +224,15 @@ class CodeLayout(WideLayout[CodeBlock]):
         line = round(frame.top() + self._header) - 0.5
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
         place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
-        name = self.block.language or translate("transcript", "text")
-        write(painter, style, place, name, style.font("small"), align=edge(self.rtl))
-        for target, icon, word in self._buttons():
-            label = translate("transcript", "Copied") if target.key in context.copied else word
+        write(painter, style, place, self.title, style.font("small"), align=edge(self.rtl))
+        buttons, font = self._buttons(), style.font("caption")
+        used = text_width(self.title, style.font("small")) + 10
+        room = place.width() - used - sum(target.rect.width() + 2 for target, _, _ in buttons)
+        if text_width(self.count, font) < room:
+            behind = inside(place, used, room, rtl=self.rtl)
+            write(painter, style, behind, self.count, font, role="text_faint", align=edge(self.rtl))
+        for target, icon, word in buttons:
+            label = translate("transcript", "Copied") if word and target.key in context.copied else word
             quiet_button(painter, context, at, target, icon, label=label)
             if target.key == "wrap" and self.wrap:
                 rect = target.rect.translated(at.x, at.y)
@@ -210,30 +241,57 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
-    def _buttons(self) -> list[tuple[Target, str, str]]:
-        """Wrap and Copy with their icons and the words on them."""
-        wrap, copy = translate("transcript", "Wrap"), translate("transcript", "Copy")
-        height = min(28.0, self._header - 4)
-        widths = [round(button_width(self.style, word)) for word in (wrap, copy, translate("transcript", "Copied"))]
-        wide = max(widths[1:])
+    @property
+    def title(self) -> str:
+        """What stands at the start of the header."""
+        return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
 
-        def target(key: str, value: str, start: float, width: float, said: str) -> Target:
-            rect = QRectF(self.width - 9 - start - width, (self._header - height) / 2, width, height)
-            return Target(key, key, value, self.placed(rect), said)
+    @property
+    def count(self) -> str:
+        """What stands behind that."""
+        return translate("transcript", "%n line(s)", "", self.block.text.count("\n") + 1)
 
+    def offers(self) -> list[Offer]:
+        """What can be done with it, as the header's buttons from the start to the end."""
         return [
-            (target("wrap", "", wide + 2, widths[0], translate("transcript", "Wrap lines")), "wrap-text", wrap),
-            (target("code_copy", self.block.text, 0, wide, translate("transcript", "Copy code")), "copy", copy),
+            Offer("wrap", "", "wrap-text", translate("transcript", "Wrap"), translate("transcript", "Wrap lines")),
+            Offer("code_save", "", "download", translate("transcript", "Save"), translate("transcript", "Save code")),
+            Offer(
+                "code_copy",
+                self.block.text,
+                "copy",
+                translate("transcript", "Copy"),
+                translate("transcript", "Copy code"),
+            ),
         ]
+
+    def _buttons(self) -> list[tuple[Target, str, str]]:
+        """The header's buttons with their icons and the words on them, as far as there is room for words."""
+        offers, copied = self.offers(), translate("transcript", "Copied")
+        height = min(28.0, self._header - 4)
+        words = [(offer.word, copied) if offer.key == "code_copy" else (offer.word,) for offer in offers]
+        widths = [max(round(button_width(self.style, word)) for word in each) for each in words]
+        room = self.width - self.indentation - _PAD - 9 - text_width(self.title, self.style.font("small"))
+        worded = sum(widths) + 2 * len(widths) <= room
+        if not worded:
+            widths = [round(button_width(self.style, ""))] * len(widths)
+        end = self.width - 9
+        found: list[tuple[Target, str, str]] = []
+        for offer, width in zip(reversed(offers), reversed(widths), strict=True):
+            rect = QRectF(end - width, (self._header - height) / 2, width, height)
+            target = Target(offer.key, offer.key, offer.value, self.placed(rect), offer.said)
+            found.insert(0, (target, offer.icon, offer.word if worded else ""))
+            end -= width + 2
+        return found
 
     def targets(self) -> list[Target]:
         return [target for target, _, _ in self._buttons()]
 
-    def toggle_wrap(self) -> None:
-        """Break long lines, or stop doing so."""
-        self.wrap = not self.wrap
-        self.scroll = 0.0
-        self.lay()
+    def set_opened(self, opened: Callable[[str], bool]) -> None:
+        """Look as the user wants it: ``opened`` tells of each key whether that is switched on."""
+        wrap = opened("wrap")
+        if wrap != self.wrap:
+            self.wrap, self.scroll = wrap, 0.0
 
     def offset_at(self, x: float, y: float) -> int:
         number = int((y - self._header - 10) // self._line)

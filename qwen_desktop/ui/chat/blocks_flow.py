@@ -25,10 +25,12 @@ from msgspec.structs import replace
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
-from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
+from qwen_desktop.jobs.markdown.blocks import Runs, TextRun, formula_of
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
+#: A text of so many characters may be measured before it is laid out.
+_SHORT: Final = 200
 #: The width in pixels of a flow that is only measured: nothing is broken in it.
 UNBOUNDED: Final = 100_000.0
 _JOINED: Final = "\ufe00"
@@ -174,6 +176,14 @@ class _Inline(NamedTuple):
     baseline: float = 0.0
 
 
+def _dollars(run: TextRun) -> tuple[int, int]:
+    """How many dollars a formula begins and ends with whose source is shown: they are not."""
+    if not run.math or not run.text.startswith("$"):
+        return 0, 0
+    mark = 2 if run.text.startswith("$$") else 1
+    return mark, mark if formula_of(run) is not None else 0
+
+
 @cache
 def _option(align: str, rtl: bool, whole: bool) -> QTextOption:
     """How a flow is set; ``align`` "" is from the start. Where words stay ``whole``, the longest can be asked for."""
@@ -282,16 +292,23 @@ class TextFlow:
         #: The offset of each run, and the length of all.
         self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
+        #: Pixels of a short text that fits into one line, which is laid out when it is needed.
+        self._one_line: float | None = None
+        self._pending = False
+        #: Whether some of its runs will be objects.
+        self.waiting = False
 
     @property
     def natural(self) -> float:
         """Pixels of the widest line."""
+        if self._one_line is not None:
+            return self._one_line
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
     @property
     def longest_word(self) -> float:
         """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
-        return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
+        return max((chunk.layout.minimumWidth() for chunk in self._laid()), default=0.0)
 
     def set_runs(
         self, runs: Sequence[TextRun], width: float, align: str = "", *, otherwise: bool | None = None
@@ -301,12 +318,26 @@ class TextFlow:
         ``align`` is "left", "center", "right" or "" for the start. Text without a direction runs from right to left if
         ``otherwise``, the interface's direction by default.
         """
+        if self._take(runs, width, align, otherwise=otherwise):
+            for _ in self._lay_rest():
+                pass
+
+    def steps(self, runs: Sequence[TextRun], width: float, *, otherwise: bool) -> Iterator[None]:
+        """``set_runs`` in small steps, for a long text."""
+        if self._take(runs, width, "", otherwise=otherwise):
+            yield from self._lay_rest()
+
+    def _take(self, runs: Sequence[TextRun], width: float, align: str, *, otherwise: bool | None) -> bool:
+        """Take what is to be shown and keep of the layout what can stay; whether there is more to lay out now."""
         runs = tuple(runs)
-        objects = self.style.objects(self.base, runs)
+        found, self.waiting = self.style.objects(self.base, runs)
+        fitted = {number: item if item.width <= width else item.within(width) for number, item in found.items()}
+        objects = {number: item for number, item in fitted.items() if item is not None}
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
-        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
-            return
+        known = bool(self._chunks) or self._pending
+        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and known:
+            return False
         self.direction = direction(runs)
         rtl = otherwise if self.direction is None else self.direction
         same = same and rtl == self.rtl
@@ -324,6 +355,31 @@ class TextFlow:
         self.text = "".join(run.text for run in runs)
         self._objects = objects
         self.run_starts = list(accumulate((len(run.text) for run in runs), initial=0))
+        self._one_line = self._measured()
+        self._pending = self._one_line is not None
+        if self._pending:
+            self._chunks, self.height = [], float(self._line)
+        return not self._pending
+
+    def _measured(self) -> float | None:
+        """Pixels of a short text of one look that fits into a line; None for all others."""
+        run = self.runs[0] if len(self.runs) == 1 and not self._objects and not self.waiting else None
+        if run is None or run.code or run.math or len(run.text) > _SHORT or not run.text.isprintable():
+            return None
+        if mixed(run.text):
+            return None
+        wide = self.style.advance(self.base, run)
+        return wide if wide + 1 <= self.width else None
+
+    def _laid(self) -> list[_Chunk]:
+        """All chunks."""
+        if self._pending:
+            self._pending = False
+            for _ in self._lay_rest():
+                pass
+        return self._chunks
+
+    def _lay_rest(self) -> Iterator[None]:
         start = self._chunks[-1].end if self._chunks else 0
         self.height = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
         while start < len(self.text) or not self._chunks:
@@ -331,6 +387,7 @@ class TextFlow:
             self._chunks.append(chunk)
             self.height += chunk.height
             start = chunk.end
+            yield
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         """Characters at the beginning that look as they did."""
@@ -434,6 +491,10 @@ class TextFlow:
                 continue
             if run.code:
                 chunk.chips.append((first, last))
+            before, behind = _dollars(run)
+            for a, b in ((first, first + before), (last - behind, last)):
+                add(a, b, self.style.hidden(self.base, run))
+            first, last = first + before, last - behind  # noqa: PLW2901 - what is seen of it
             head = min(first + 1, last) if after_code else first
             tail = last - 1 if (run.code or before_code) and last > head and not run.text.endswith("\n") else last
             for a, b, spacing in ((first, head, pad), (head, tail, 0.0), (tail, last, pad)):
@@ -446,7 +507,7 @@ class TextFlow:
     def paint(self, painter: QPainter, at: At, ranges: Ranges = ()) -> None:
         """Draw at ``at``, with ``ranges`` of its text marked."""
         x, y, top, bottom = at
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y + chunk.y > bottom:
                 break
             if y + chunk.y + chunk.height < top:
@@ -512,7 +573,7 @@ class TextFlow:
 
     def rects(self, start: int, end: int) -> list[QRectF]:
         """Rectangles of a range of offsets, relative to the flow; several a line where directions mix."""
-        return [rect for chunk in self._chunks for rect in self._range_rects(chunk, start, end)]
+        return [rect for chunk in self._laid() for rect in self._range_rects(chunk, start, end)]
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
@@ -520,7 +581,7 @@ class TextFlow:
         """The offset nearest to a point relative to the flow."""
         if y < 0:
             return 0
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y < chunk.y + chunk.height:
                 number = max(0, bisect_right(chunk.tops, y - chunk.y) - 1)
                 return min(chunk.start + chunk.units.points(chunk.unit_at(number, x, self.rtl)), chunk.end)
@@ -531,6 +592,15 @@ class TextFlow:
         offset = self.offset_at(x, y)
         behind = min(bisect_right(self.run_starts, offset), len(self.runs))
         return max(0, bisect_left(self.run_starts, offset) - 1), behind
+
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        for index in range(*self.runs_at(x, y)):
+            formula = formula_of(self.runs[index])
+            start, end = self.run_starts[index : index + 2]
+            if formula is not None and any(rect.contains(x, y) for rect in self.rects(start, end)):
+                return formula[0]
+        return ""
 
 
 def plain_runs(text: str) -> Runs:

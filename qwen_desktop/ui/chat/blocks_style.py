@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QPainter, QTextCharFormat
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.drawings import Drawings
 
 #: Pixels that an inline code chip stands out beyond its text on both sides.
 CHIP_PAD: Final = 4
@@ -31,7 +35,10 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "hint": ("body", 1.0, 400, "text", 1.5),
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
+    "math_open": ("code", 1.08, 400, "text_muted", 1.6),
 }
+#: What fonts for code join "!=" and "->" to other signs by; what stands there is to be read as it is written.
+_LIGATURES: Final = ("liga", "clig", "calt", "dlig")
 #: The character that keeps the place of an inline object in Qt's text.
 OBJECT: Final = "—"
 #: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
@@ -53,8 +60,20 @@ class InlineObject(Protocol):
     def descent(self) -> float:
         """Pixels below the baseline."""
 
+    def within(self, width: float) -> InlineObject | None:
+        """What stands there where there are no more than ``width`` pixels, fewer than its own; None for its text."""
+
     def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
+
+
+class Waiting(Enum):
+    """An inline object that is not made yet."""
+
+    WAITING = "waiting"
+
+
+WAITING: Final = Waiting.WAITING
 
 
 class Style:
@@ -66,10 +85,14 @@ class Style:
         self.scale = scale
         #: Whether the interface runs from right to left; text has a direction of its own.
         self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
-        #: What stands in place of a run that is set in a base, or None for its text.
-        self.inline: Callable[[str, TextRun], InlineObject | None] | None = None
+        #: Where layouts ask for what is drawn from a source; None where nothing is.
+        self.drawings: Drawings | None = None
+        #: What stands in place of a run that is set in a base: None for its text, ``WAITING`` for its text until then.
+        self.inline: Callable[[str, TextRun], InlineObject | Waiting | None] | None = None
         #: The theme's colour of a role, remembered.
         self.color: Callable[[str], QColor] = cache(theme.color)
+        self._signs: dict[tuple[str, str, str], InlineObject | None] = {}
+        self._metrics: dict[tuple[str, bool, bool], QFontMetricsF] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
         self.code_font = self.font("code")
@@ -85,6 +108,9 @@ class Style:
             found = self._fonts[key] = QFont(self.theme.font(role))
             found.setPixelSize(max(8, round(found.pixelSize() * factor * self.scale)))
             found.setWeight(QFont.Weight(weight))
+            if role == "code":
+                for feature in _LIGATURES:
+                    found.setFeature(QFont.Tag(feature), 0)
         return found
 
     def base_font(self, base: str) -> QFont:
@@ -108,24 +134,51 @@ class Style:
             found = self._formats[key] = self._make_format(base, run, spacing)
         return found
 
-    def objects(self, base: str, runs: Sequence[TextRun]) -> dict[int, InlineObject]:
-        """The inline objects in place of some of ``runs``, by number."""
-        if self.inline is None:
-            return {}
-        return {
-            number: item
-            for number, run in enumerate(runs)
-            if 0 < len(run.text) <= _LONGEST_OBJECT and (item := self.inline(base, run)) is not None
-        }
+    def advance(self, base: str, run: TextRun) -> float:
+        """Pixels that a run takes in one line."""
+        key = (base, run.bold, run.italic)
+        metrics = self._metrics.get(key)
+        if metrics is None:
+            metrics = self._metrics[key] = QFontMetricsF(self.format(base, run).font())
+        return metrics.horizontalAdvance(run.text)
+
+    def objects(self, base: str, runs: Sequence[TextRun]) -> tuple[dict[int, InlineObject], bool]:
+        """The inline objects in place of some of ``runs``, by number, and whether more of them will come."""
+        found: dict[int, InlineObject] = {}
+        waiting = False
+        for number, run in enumerate(runs):
+            item: InlineObject | Waiting | None = self._sign(base, run) if run.note or run.image else None
+            if item is None and self.inline is not None and 0 < len(run.text) <= _LONGEST_OBJECT:
+                item = self.inline(base, run)
+            if isinstance(item, Waiting):
+                waiting = True
+            elif item is not None:
+                found[number] = item
+        return found, waiting
+
+    def _sign(self, base: str, run: TextRun) -> InlineObject | None:
+        from qwen_desktop.ui.chat.blocks_signs import sign  # noqa: PLC0415 - it needs styles
+
+        key = (base, run.note, run.image)
+        if key not in self._signs:
+            self._signs[key] = sign(self, base, run)
+        return self._signs[key]
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""
-        font = QFont(self.base_font(base))
-        font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, width - text_width(OBJECT, font))
-        result = QTextCharFormat()
-        result.setFont(font)
-        result.setForeground(QBrush(Qt.GlobalColor.transparent))
-        return result
+        return _blank(self.base_font(base), OBJECT, width)
+
+    def hidden(self, base: str, run: TextRun) -> QTextCharFormat:
+        """The format in which the dollars of a formula take no place and cannot be seen."""
+        key = (base, run.bold, "$")
+        found = self._formats.get(key)
+        if found is None:
+            found = self._formats[key] = _blank(self.format(base, run).font(), "$", 0.0)
+        return found
+
+    def ink(self, base: str) -> QColor:
+        """The colour of text of a base."""
+        return self.color(_BASES[base][3])
 
     def code_format(self, role: str) -> QTextCharFormat:
         """The format of highlighted code with colour ``role``."""
@@ -153,6 +206,15 @@ class Style:
         if run.href:
             result.setUnderlineColor(self.color("accent"))
         return result
+
+
+def _blank(own: QFont, char: str, width: float) -> QTextCharFormat:
+    font = QFont(own)
+    font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, width - text_width(char, font))
+    result = QTextCharFormat()
+    result.setFont(font)
+    result.setForeground(QBrush(Qt.GlobalColor.transparent))
+    return result
 
 
 def elided(text: str, font: QFont, width: float) -> str:

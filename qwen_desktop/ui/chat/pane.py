@@ -19,10 +19,12 @@ from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
+from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.attached_text import AttachedText
 from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
@@ -67,8 +69,12 @@ class ConversationPane(QWidget):
         self.transcript.setProperty("ownFocus", True)
         self.transcript.markdown.set_jobs(
             render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
+            diagram=lambda sources: ui.services.jobs.call("diagram.render", {"diagrams": sources}),
             plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
-            grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
+            grow=lambda text, number, known: ui.services.jobs.call(
+                "markdown.grow", {"text": text, "number": number, "known": known}
+            ),
+            formula=lambda sources: ui.services.jobs.call("formula.render", {"sources": sources}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
@@ -134,6 +140,8 @@ class ConversationPane(QWidget):
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
         view.link_activated.connect(self._ui.notify.link)
+        view.save_requested.connect(self._save)
+        view.diagram_requested.connect(self._use_diagram)
 
     def _align(self) -> None:
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
@@ -330,6 +338,23 @@ class ConversationPane(QWidget):
 
         ref = self.model or self._ui.services.models.ref
         SlowDialog(self._ui, self.window(), ref, message_id).open()
+
+    def _use_diagram(self, wish: str, source: str) -> None:
+        """Show a diagram by itself, or save it."""
+        from qwen_desktop.ui.chat import diagram_window  # noqa: PLC0415 - rare
+
+        picture = diagrams.find(self.transcript.style_, source)
+        if isinstance(picture, diagrams.Picture):
+            if wish == "diagram_save":
+                diagram_window.save_diagram(self._ui, picture, self.window())
+            else:
+                diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
+
+    def _save(self, block: Block) -> None:
+        """Save a table or code."""
+        from qwen_desktop.ui.chat.saving import save_block  # noqa: PLC0415 - rare
+
+        save_block(self._ui, block, self)
 
     def _warm(self) -> None:
         if self.model is None:

@@ -83,6 +83,11 @@ class Section(Directed, ABC):
         """Show another state of its part; False when that is none of its kind."""
         return False
 
+    def redraw(self, y: float) -> float | None:
+        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
+        where it waited for nothing."""
+        return None
+
     @property
     def natural(self) -> float:
         """Pixels that it would fill, if less than its width."""
@@ -125,6 +130,10 @@ class Section(Directed, ABC):
     def wheel(self, x: float, y: float, dx: float) -> bool:
         """Scroll what is under a point sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
+
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        return ""
 
     @property
     def length(self) -> int:

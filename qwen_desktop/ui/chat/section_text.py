@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.parts import Part, code_text
 from qwen_desktop.jobs.markdown.blocks import (
+    AlertBlock,
     Block,
     CodeBlock,
     MathBlock,
@@ -22,9 +23,12 @@ from qwen_desktop.jobs.markdown.blocks import (
     separator,
 )
 from qwen_desktop.jobs.markdown.blocks import projection as projection_of
-from qwen_desktop.ui.chat.blocks import Layout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.blocks_diagram import code_layout
 from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_math import MathLayout
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
 from qwen_desktop.ui.chat.blocks_text import RuleLayout, TextLayoutBlock
@@ -35,9 +39,14 @@ if TYPE_CHECKING:
 
 
 _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
-    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: CodeLayout, TableBlock: TableLayout,
+    TextBlock: TextLayoutBlock, MathBlock: MathLayout, CodeBlock: code_layout, TableBlock: TableLayout,
     RuleBlock: RuleLayout,
+    AlertBlock: AlertLayout,
 }  # fmt: skip
+
+
+#: More than any alert goes on below its last block, in pixels: most are one in another at most.
+_BELOW = 80.0
 
 
 class TextSection(Section):
@@ -85,7 +94,10 @@ class TextSection(Section):
                 before = old[number] if number < len(old) else None
                 same = before is not None and before.block == block
                 kept = before if before is not None and before.update(block) else None
-                fresh.append(kept or self._made(block, number, width))
+                if kept is None:
+                    kept = self._new(block, number)
+                    yield from kept.steps(width)
+                fresh.append(kept)
                 if same:  # the caller's step ends only after real work
                     continue
             yield
@@ -95,7 +107,19 @@ class TextSection(Section):
         """Show what was prepared."""
         self.width = width
         self.layouts = layouts
+        for layout in layouts:
+            layout.redraw()  # it may have been prepared some time ago
         self._place(0)
+
+    def redraw(self, y: float) -> float | None:
+        number = self._at(y)
+        held = self.layouts[number] if self.layouts else None
+        before = held.y + held.height if held is not None else 0.0
+        changed = [number for number, layout in enumerate(self.layouts) if layout.redraw()]
+        if held is None or not changed:
+            return None
+        self._place(changed[0])
+        return held.y + held.height - before if y >= 0 else 0.0
 
     def set_blocks(self, blocks: Sequence[Block], stable: int = 0) -> float:
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
@@ -109,10 +133,14 @@ class TextSection(Section):
         return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
 
     def _made(self, block: Block, number: int, width: float) -> Layout:
+        layout = self._new(block, number)
+        layout.set_width(width)
+        return layout
+
+    def _new(self, block: Block, number: int) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = self.opened(f"b{number}.wrap")
-        layout.set_width(width)
+            layout.set_opened(lambda key: self.opened(f"b{number}.{key}"))
         return layout
 
     def lay(self, width: float) -> None:
@@ -123,10 +151,12 @@ class TextSection(Section):
             self._place(0)
 
     def toggle(self, key: str) -> None:
-        layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+        prefix = key.partition(".")[0]
+        layout = self.layouts[int(prefix.removeprefix("b"))]
         if isinstance(layout, CodeLayout):
             super().toggle(key)
-            layout.toggle_wrap()
+            layout.set_opened(lambda key: self.opened(f"{prefix}.{key}"))
+            layout.lay()
             self._place(0)
 
     def _place(self, first: int) -> None:
@@ -135,6 +165,8 @@ class TextSection(Section):
         del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
+            if number + 1 < len(self.layouts) or not self.item.streaming:
+                layout.close()
             layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
             layout.y, start = 0.0, 0
             if number:
@@ -143,7 +175,9 @@ class TextSection(Section):
                 start = self.length + len(separator(before.block, layout.block))
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
-        self.height = self.layouts[-1].y + self.layouts[-1].height if self.layouts else 0.0
+        last = self.layouts[-1] if self.layouts else None
+        self.height = last.y + last.height + _air(last, None) if last else 0.0
+        self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
 
     @property
     def natural(self) -> float:
@@ -165,16 +199,24 @@ class TextSection(Section):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
-            if y + layout.y + layout.height < top:
+            if y + layout.y + layout.height + _BELOW < top:
                 continue
-            place, before = at.moved(0, layout.y), self.layouts[number - 1]
-            if number and layout.quotes and before.quotes:
-                between = layout.y - before.y - before.height
-                depth = min(layout.quotes, before.quotes)
-                layout.paint_bars(painter, place.moved(0, -between - 2), between + 4, depth)
+            place = at.moved(0, layout.y)
             if layout.quotes:
-                layout.paint_bars(painter, place, layout.height, layout.quotes)
+                self._paint_sides(painter, place, number)
+            place = place.moved(layout.x, 0)
             layout.paint(painter, context.of(f"b{number}.", self._starts[number], self._lengths[number]), place)
+
+    def _paint_sides(self, painter: QPainter, place: At, number: int) -> None:
+        """What quotations draw beside a block, between it and the one before, and below the last."""
+        layout, before = self.layouts[number], self.layouts[number - 1] if number else None
+        after = self.layouts[number + 1] if number + 1 < len(self.layouts) else None
+        above, below = _shared(before, layout), _shared(layout, after)
+        if before is not None and above:
+            between = layout.y - before.y - before.height - _air(before, layout)
+            layout.paint_sides(painter, place.moved(0, -between), between, above)
+        height = layout.height + _air(layout, after)
+        layout.paint_sides(painter, place, height, layout.quotes, (above, below))
 
     def _at(self, y: float) -> int:
         return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
@@ -184,22 +226,76 @@ class TextSection(Section):
             return 0
         number = self._at(y)
         layout = self.layouts[number]
-        inside = min(max(0, layout.offset_at(x, y - layout.y)), self._lengths[number])
+        inside = min(max(0, layout.offset_at(x - layout.x, y - layout.y)), self._lengths[number])
         return self._starts[number] + inside
+
+    def formula_at(self, x: float, y: float) -> str:
+        if not self.layouts:
+            return ""
+        layout = self.layouts[self._at(y)]
+        return layout.formula_at(x - layout.x, y - layout.y) if 0 <= y - layout.y < layout.height else ""
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
 
+    def _layout_of(self, key: str) -> Layout:
+        return self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+
+    def block_of(self, key: str) -> Block:
+        """The block that a target belongs to."""
+        block: Block = self._layout_of(key).block
+        return block
+
+    def note_text(self, label: str) -> str:
+        """What the footnote with a label says first, "" where it is not there."""
+        found = (
+            block.text
+            for block in reversed(self.blocks)
+            if isinstance(block, TextBlock)
+            and block.marker.startswith("[^")
+            and block.note.casefold() == label.casefold()
+        )
+        return next(found, "")
+
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        layout = self._layout_of(key)
+        target = next((each for each in layout.targets() if key.partition(".")[2] == each.key), None)
+        if target is not None:
+            layout.reveal(target.rect)
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        return self._layout_of(key).wheel(dx)
+
     def targets(self) -> list[Target]:
         each = enumerate(self.layouts)
-        return [target.moved(0, layout.y, f"b{n}.") for n, layout in each for target in layout.targets()]
+        return [target.moved(layout.x, layout.y, f"b{n}.") for n, layout in each for target in layout.targets()]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
         if not self.layouts:
             return []
         number = self._at(y)
         layout = self.layouts[number]
-        return [target.moved(0, layout.y, f"b{number}.") for target in layout.targets_at(x, y - layout.y)]
+        found = layout.targets_at(x - layout.x, y - layout.y)
+        return [target.moved(layout.x, layout.y, f"b{number}.") for target in found]
+
+
+def _shared(before: Layout | None, layout: Layout | None) -> int:
+    """How many quotations go on from one block to the next."""
+    if before is None or layout is None:
+        return 0
+    most = min(before.quotes, layout.quotes)
+    if isinstance(layout.block, AlertBlock):
+        most = min(most, layout.block.quote - 1)
+    pairs = zip(before.alerts, layout.alerts, strict=False)
+    return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
+
+
+def _air(layout: Layout, after: Layout | None) -> float:
+    """Pixels that the grounds of alerts go on below a block with which they end."""
+    ending = layout.alerts[_shared(layout, after) :].replace("-", "")
+    return float(len(ending) * layout.style.px(AIR))
 
 
 def _gap(before: Layout, layout: Layout) -> float:
@@ -209,4 +305,9 @@ def _gap(before: Layout, layout: Layout) -> float:
     above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
     if above and above.level and not (below and below.level):
         return 8.0
-    return layout.gap if above and (above.level or above.indent) else max(layout.gap, 10.0)
+    if isinstance(before.block, AlertBlock):
+        return 4.0
+    air = _air(before, layout)
+    if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
+        return layout.gap + air
+    return max(layout.gap, 10.0) + air

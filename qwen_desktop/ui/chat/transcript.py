@@ -12,12 +12,13 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec import structs
-from PySide6.QtCore import QPoint, Signal
+from PySide6.QtCore import QPoint, QPointF, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.parts import Role
+from qwen_desktop.jobs.markdown.blocks import TableBlock
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target
@@ -55,6 +56,10 @@ class TranscriptView(TranscriptCanvas):
     menu_opens = Signal(object, str)
     #: A part that is to be read.
     file_requested = Signal(object)
+    #: A table or code that is to be saved.
+    save_requested = Signal(object)
+    #: What is wanted of a diagram ("diagram_zoom" or "diagram_save"), and its source.
+    diagram_requested = Signal(str, str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -81,6 +86,7 @@ class TranscriptView(TranscriptCanvas):
         self._drop(gone)
         if not any(self.item(message.id) for message in messages):
             self.queue.clear()
+            self.drawings.clear()
         self._asked_older = ""
         self._stick = True
         self._anchor = self._room = self.returning = None
@@ -299,26 +305,39 @@ class TranscriptView(TranscriptCanvas):
                 self.slow_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
-            case "file":
-                self.file_requested.emit(item.message.parts[int(target.value.removeprefix("part").rstrip("."))])
             case "link":
                 self.link_activated.emit(target.value)
             case "edit" | "fork" | "versions" | "continue" | "go_on":
                 self.message_wanted.emit(target.action, key)
             case "menu":
                 place = self.rect_of(item, target.rect)
-                rtl = self.style_.rtl
-                corner = place.bottomRight() if rtl else place.bottomLeft()
+                corner = place.bottomRight() if self.style_.rtl else place.bottomLeft()
                 self._open_menu(self.viewport().mapToGlobal(corner + QPoint(0, 4)), item)
-            case _:
+            case _ if not self._activate_inside(item, target):
                 distance = self.top_of(item)  # what opens, folds or wraps in place leaves the message's top there
                 item.toggle(target.key)
                 self.mark(item)
                 self.hold(item, 0.0, distance)
 
+    def _activate_inside(self, item: MessageItem, target: Target) -> bool:
+        """What is done with something in a part; False where the target is none of these."""
+        match target.action:
+            case "file":
+                self.file_requested.emit(item.message.parts[int(target.value.removeprefix("part").rstrip("."))])
+            case "diagram_zoom" | "diagram_save":
+                self.diagram_requested.emit(target.action, target.value)
+            case "table_copy" | "table_markdown" | "table_csv" | "code_save":
+                self._take_block(item, target)
+            case "note" | "note_back":
+                self._go_to_note(item, target)
+            case _:
+                return False
+        return True
+
     def _context_menu(self, at: QPoint, item: MessageItem | None, target: Target | None) -> None:
-        menu = self.copying.menu(self.select_all, target)
-        self._open_menu(at, item, menu)
+        item_of, inside = self.hit(QPointF(self.viewport().mapFromGlobal(at)))
+        formula = item_of.formula_at(inside) if item_of is not None else ""
+        self._open_menu(at, item, self.copying.menu(self.select_all, target, formula))
 
     def _open_menu(self, at: QPoint, item: MessageItem | None, menu: Menu | None = None) -> None:
         """Open a menu at a place of the screen, over a message."""
@@ -330,6 +349,24 @@ class TranscriptView(TranscriptCanvas):
         menu.open_at(at)
         if self.hasFocus() and self.interaction.focus[1]:  # by the keyboard, which goes on in it
             menu.setActiveAction(menu.actions()[0])
+
+    def _take_block(self, item: MessageItem, target: Target) -> None:
+        """Copy or save the table or the code that a target belongs to."""
+        block = item.block_of(target.key)
+        if isinstance(block, TableBlock) and target.action != "table_csv":
+            self.copying.table(block, target.action, (item.message.id, target.key))
+        elif block is not None:
+            self.save_requested.emit(block)
+
+    def _go_to_note(self, item: MessageItem, target: Target) -> None:
+        """Go from where a footnote is referred to to the footnote, or back to the first place."""
+        part, other = target.key.partition(".")[0], "note_back" if target.action == "note" else "note"
+        wanted = target.value.casefold()
+        for each in item.targets():
+            if each.action == other and each.value.casefold() == wanted and each.key.partition(".")[0] == part:
+                self.make_visible(item, each.rect)
+                self.give_focus(item, each.key)
+                break
 
     # Input -----------------------------------------------------------------------------------------------------------
 

@@ -18,9 +18,13 @@ from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from qwen_desktop.core.chat import Message
+from qwen_desktop.ui.chat import diagrams, formulas
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.diagrams import DIAGRAM
+from qwen_desktop.ui.chat.drawings import Drawings
+from qwen_desktop.ui.chat.formulas import FORMULA
 from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.plain_texts import PlainTexts
@@ -70,6 +74,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
+        self.drawings = Drawings(self.markdown, {FORMULA: formulas.KIND, DIAGRAM: diagrams.KIND}, self)
+        self.drawings.ready.connect(self._on_drawn)
+        self._draw_with(self.style_)
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
         self.live = LiveAnswers(self.markdown, self.queue, self)
@@ -394,10 +401,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._tops.renewed(0)
         self.arrange()
 
+    def _draw_with(self, style: Style) -> None:
+        style.drawings = self.drawings
+        style.inline = formulas.Formulas(style, self.drawings)
+
     def restyle(self) -> None:
         """Colours, fonts or the scale changed: everything is made anew."""
         scale = 1.0 if self._scale_percent is None else self._scale_percent / self.theme.text_size
         self.style_ = Style(self.theme, scale)
+        self._draw_with(self.style_)
         width = float(self.column_width)
         for item in self.items:
             self.queue.drop(item)
@@ -425,6 +437,18 @@ class TranscriptCanvas(QAbstractScrollArea):
         section.widget.setParent(self.viewport())
         self._hosting = [*(each for each in self._hosting if each is not item), item]
         item.extra[section.name] = section
+
+    def _on_drawn(self) -> None:
+        """Some of what is drawn from a source is there now: it is shown, and what is read stays where it is."""
+        self._take_anchor()
+        first, _, top = self._anchor or (None, 0.0, 0.0)
+        drawn = {item: moved for item in self._seen if (moved := item.redraw(-top)) is not None}
+        for item, moved in drawn.items():
+            self.mark(item)
+            if item is first:
+                self._anchor = (item, 0.0, top - moved)
+        if drawn:
+            self.arrange()
 
     def host(self, item: MessageItem, section: Section) -> None:
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""

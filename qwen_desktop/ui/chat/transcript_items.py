@@ -196,6 +196,15 @@ class MessageItem(Directed):
         elif self.height:
             self.height = self.estimate(self.width)
 
+    def redraw(self, y: float) -> float | None:
+        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
+        where it waited for nothing."""
+        moved = [by for section in self.sections if (by := section.redraw(y - section.y)) is not None]
+        if not moved:
+            return None
+        self.place()
+        return sum(moved)
+
     def finish(self, width: float, fresh: Iterable[Section] = ()) -> None:
         """Stack the sections that the message has now, keeping those that fit and taking the ``fresh`` ones; ready
         afterwards."""
@@ -334,6 +343,29 @@ class MessageItem(Directed):
     def _owner(self, key: str) -> Section | None:
         return next((section for section in self.sections if section.name and key.startswith(section.name)), None)
 
+    def block_of(self, key: str) -> Block | None:
+        """The block that a target belongs to."""
+        section = self._owner(key)
+        return section.block_of(key.removeprefix(section.name)) if isinstance(section, TextSection) else None
+
+    def note_text(self, target: Target) -> str:
+        """What the footnote says first that a target leads to."""
+        section = self._owner(target.key)
+        return section.note_text(target.value) if isinstance(section, TextSection) else ""
+
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        section = self._owner(key)
+        if isinstance(section, TextSection):
+            section.reveal(key.removeprefix(section.name))
+            self._targets = None
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        section = self._owner(key)
+        self._targets = None
+        return isinstance(section, TextSection) and section.scroll_target(key.removeprefix(section.name), dx)
+
     def widget_of(self, key: str) -> QWidget | None:
         """The widget that a target stands for, if it is one."""
         section = self._owner(key)
@@ -420,6 +452,11 @@ class MessageItem(Directed):
                 self._targets = None
                 return section.wheel(point.x() - section.x, point.y() - section.y, dx)
         return False
+
+    def formula_at(self, point: QPointF) -> str:
+        """The LaTeX of the formula at a point of the item, "" where there is none."""
+        found = (section.formula_at(point.x() - section.x, point.y() - section.y) for section in self.sections)
+        return next(filter(None, found), "")
 
     def spoken(self) -> list[str]:
         """What a screen reader says after the message's text."""

@@ -40,12 +40,13 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
     view = talk.view
     view.interaction.focus = ("", "")
     visited = []
-    for _ in range(13):
+    for _ in range(14):
         talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
         visited.append(view.interaction.focus)
     assert visited == [
         ("m1", "actions.copy"), ("m1", "actions.edit"), ("m1", "actions.more"), ("m2", "part0.thinking"),
-        ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"), ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"),
+        ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"), ("m2", "part1.b1.code_save"), ("m2", "part1.b1.code_copy"),
+        ("m2", "actions.copy"),
         ("m2", "actions.regenerate"), ("m2", "actions.edit"), ("m2", "actions.fork"), ("m2", "actions.more"), ("", ""),
     ]  # fmt: skip
     view.interaction.focus = ("m2", "actions.copy")
@@ -224,7 +225,7 @@ def test_what_qt_knows_lives_as_long_as_its_message_is_on_show(talk, say):
     """A program that looks remembers numbers, not our objects."""
     names = {number: name(part) for number, part in everything(talk.view).items()}
     gc.collect()
-    assert len(names) == 14
+    assert len(names) == 15
     assert {number: name(QAccessible.accessibleInterface(number)) for number in names} == names
     talk.item("m2").evict()
     button = QAccessible.accessibleInterface(list(names)[-1])
