@@ -199,7 +199,7 @@ def test_the_menu_copies_the_formula_under_the_pointer(seen, shown):
     for point, latex in ((rect.center(), "x + y"), (centre, "\\frac{1}{2}"), (rect.center() - QPointF(60, 0), "")):
         corner = seen.view.rect_of(item, item.rect).topLeft()
         at = seen.view.viewport().mapToGlobal(QPoint(corner.x() + int(point.x()), corner.y() + int(point.y())))
-        seen.view.copying.menu(seen.view.select_all, at, item, None)
+        seen.view._input.menu_wanted.emit(at, item, None)
         menu = seen.view.findChildren(QMenu)[-1]
         actions = {action.text(): action for action in menu.actions()}
         assert ("Copy formula as LaTeX" in actions) == bool(latex)
