@@ -27,8 +27,8 @@ from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.services.events import AnswerEvent
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At
-from qwen_desktop.ui.chat.section_chrome import ThinkingSection
 from qwen_desktop.ui.chat.section_text import TextSection
+from qwen_desktop.ui.chat.section_thinking import ThinkingSection
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from tests import random_messages

@@ -18,7 +18,7 @@ from qwen_desktop.core.engine import ContextCut, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_text, visible_text
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.ui.chat.conversations import ConversationTree
-from qwen_desktop.ui.chat.section_chrome import ThinkingSection
+from qwen_desktop.ui.chat.section_thinking import ThinkingSection
 from tests import layouts, random_messages
 from tests.scripted_engine import Script
 
