@@ -81,12 +81,16 @@ class Pane:
         self.window.setCentralWidget(self.view)
         self._fed = 0
 
+    def show(self, messages: list[Message]) -> None:
+        """Show these."""
+        self.view.set_messages(messages, more_above=False)
+        self.window.show()
+        run_for(300)
+
     def begin(self, messages: list[Message], part: Part) -> None:
         """Show these, and an answer that is about to come."""
         live = Message("live", "c", messages[-1].id, Role.ASSISTANT, (), 0.0, status=Status.STREAMING)
-        self.view.set_messages([*messages, live], more_above=False)
-        self.window.show()
-        run_for(300)
+        self.show([*messages, live])
         self._take(PartBegun(0, part))
 
     def feed(self, text: str) -> None:

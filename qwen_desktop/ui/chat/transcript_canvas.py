@@ -8,6 +8,7 @@ all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
@@ -36,6 +37,8 @@ _TOP = 4.0
 _BOTTOM = 16.0
 #: Layouts kept beyond those near the viewport.
 _KEPT = 24
+#: A message of so many characters is laid out again in slices, its old layout being on show meanwhile.
+_LONG = 20_000
 #: How long a message may stay blank before its plain text is shown.
 _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
@@ -337,18 +340,40 @@ class TranscriptCanvas(QAbstractScrollArea):
         QTimer.singleShot(_WARM_MS, self, self.markdown.warm)
 
     def _relay(self) -> None:
-        """The column may have another width now: visible messages are laid out at once, the rest when needed."""
+        """The column may have another width now: visible messages are laid out at once, the rest when needed. Until
+        there is time for new guesses, those of the old width stand for the heights of what has no layout."""
         width = float(self.column_width)
         visible = self._visible_range()
         for item in self.items:
             if item.width == width:
                 continue
-            if item.laid_out and item.index in visible and item.ready:
+            if item.ready and item.index in visible and item.length < _LONG:
                 item.finish(width)
-            elif item.laid_out or item.pending:
+                continue
+            if item.sections or item.pending:
                 self.queue.drop(item)
-                item.evict()
-            item.guess(width)
+                if item.index not in visible:
+                    item.evict()
+                item.ready = False
+            item.width = width
+            item.height = item.height or item.estimate(width)
+        self._tops.renewed(0)
+        self.arrange()
+        self.idle.remove(self._guess_again)
+        self.idle.add(self._guess_again, self._guess_again(width))
+
+    def _guess_again(self, width: float) -> Iterator[None]:
+        """Guess the heights of what has no layout in ``width`` pixels: in slices, for there may be thousands, and put
+        in force at once."""
+        guesses: list[tuple[MessageItem, float]] = []
+        for number, item in enumerate(tuple(self.items)):
+            if not item.sections:
+                guesses.append((item, item.estimate(width)))
+            if number % 20 == 0:
+                yield
+        for item, height in guesses:
+            if not item.sections and item.width == width:
+                item.height = height
         self._tops.renewed(0)
         self.arrange()
 
