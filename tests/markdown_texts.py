@@ -13,7 +13,8 @@ PARTS = [
     "# ", "#", "## ", "- ", "-", "   - ", "* ", "+", "1. ", "2) ", "1", ">", "> ", "```\n", "```py\n", "```markdown\n",
     "~~~\n", "    ", "  ", "\t", "\n", "\n", "\n", "\n\n", "| ", "|", " | ", "|---|---|\n", "| a | b |\n", "`", "``",
     "*", "**", "_", "__", "~~", "[", "](https://x.org/a)", "]", "$", "$$", "\\(", "\\)", "\\[", "\\]", "\\", "---\n",
-    "===\n", "<br>", "[x] ", "- [ ] ", "!", "。", "，", "“", "”", "「", "」",
+    "===\n", "[^1]", "[^n]", "\n[^1]: ", "\n\n[^n]: ", "\n[r]: https://x.org/r\n", "[r]", "[t][r]", "^[", "> [!NOTE]\n", "![",
+    "www.x.org", "me@x.org", "1. [x] ", "<br>", "[x] ", "- [ ] ", "!", "。", "，", "“", "”", "「", "」",
 ]  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def lost(markdown: Markdown, text: str, words: list[str]) -> list[str]:
 
 
 def grown(chance: random.Random, markdown: Markdown, text: str) -> tuple[Block, ...]:
-    """The blocks of ``text`` when it came in small pieces and was looked at after each."""
+    """The blocks of ``text`` when it came in small pieces and was looked at after each. It has not ended."""
     growing, place = GrowingText(markdown), 0
     while place < len(text):
         step = chance.randint(1, 9)

@@ -12,6 +12,7 @@ from __future__ import annotations
 AT_ONCE = frozenset({"hub.switch"})
 
 JOBS: dict[str, str] = {
+    "diagram.render": "qwen_desktop.jobs.diagrams:render",
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
     "gguf.header": "qwen_desktop.hub.importers:header",
     "hub.header": "qwen_desktop.hub.remote_header:as_job",
@@ -39,7 +40,7 @@ JOBS: dict[str, str] = {
 }
 
 #: Those that touch neither files nor networks, and so never wait for anything outside.
-COMPUTES = frozenset(name for name in JOBS if name.startswith("markdown."))
+COMPUTES = frozenset(name for name in JOBS if name.startswith(("markdown.", "diagram.")))
 
 #: Seconds after which nobody waits any more for one that only reads files: their drive does not answer. Several times
 #: what the slowest drive takes. (Network requests have limits of their own; what copies or moves may take hours.)

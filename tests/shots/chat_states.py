@@ -191,6 +191,43 @@ async def large_text(stage: Stage) -> None:
     await stage.services.preferences.set("appearance.text_size", 150)
 
 
+@state("chat-diagrams")
+async def diagrams(stage: Stage) -> None:
+    await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]), top=True)
+    await drawn(stage)
+
+
+@state("chat-diagrams-end")
+async def diagrams_end(stage: Stage) -> None:
+    await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]))
+    await drawn(stage)
+
+
+@state("chat-charts")
+async def charts(stage: Stage) -> None:
+    await read(stage, seeds.DIAGRAMS)
+    await drawn(stage)
+
+
+@state("chat-diagram-zoom")
+async def diagram_zoom(stage: Stage) -> None:
+    await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]))
+    await drawn(stage)
+    view: Any = transcript(stage)
+    item, wish = next(
+        (item, target) for item in view.items for target in item.targets() if target.action == "diagram_zoom"
+    )
+    view.activated.emit(item, wish)
+    await stage.rest()
+
+
+async def drawn(stage: Stage) -> None:
+    """Wait until no diagram is still being drawn."""
+    view: Any = transcript(stage)
+    await stage.until(lambda: not view.drawings.waiting)
+    await stage.rest()
+
+
 @state("chat-tables")
 async def tables(stage: Stage) -> None:
     await read(stage, seeds.TABLES)

@@ -93,6 +93,12 @@ RICH = Chat(
     (user(words.QUESTION), assistant(words.TEXTS), user("And code?"), assistant(words.CODE)),
 )
 TABLES = Chat("tables", "Tables", 0.2 * HOUR, (user("Show me tables."), assistant(words.TABLES)))
+DIAGRAMS = Chat(
+    "diagrams",
+    "How a login works",
+    0.2 * HOUR,
+    (user("Draw me how a login works."), assistant(words.DIAGRAMS), user("And charts?"), assistant(words.CHARTS)),
+)
 LANGUAGES = Chat(
     "languages",
     "中文, العربية and English",

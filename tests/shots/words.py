@@ -151,3 +151,64 @@ First the light, then the molecules, then the evening. The exponent is four: blu
 as red. I will leave the formula out, since nobody has asked for it."""
 
 PASTED = "\n".join(f"{number:04} a line of a long text that somebody has pasted into the box" for number in range(400))
+
+DIAGRAMS = """\
+How a login works:
+
+```mermaid
+flowchart TD
+    A[Open the page] --> B{Is there a session?}
+    B -->|Yes| C[Show the start page]
+    B -->|No| D["Ask for name<br/>and password"]
+    D --> E{Are they right?}
+    E -->|Yes| C
+    E -->|No| D
+    style C fill:#cdeccd
+```
+
+The same as a conversation:
+
+```mermaid
+sequenceDiagram
+    actor U as User
+    participant B as Browser
+    participant S as Server
+    U->>B: Click on "Log in"
+    B->>+S: POST /login
+    alt the password is right
+        S-->>B: 200 and a token
+    else it is wrong
+        S-->>-B: 401
+    end
+    Note over B,S: encrypted
+```
+
+And this one has a mistake in it:
+
+```mermaid
+flowchart TD
+    A[Start --> B{Oops
+```
+"""
+CHARTS = """\
+```mermaid
+pie showData
+    title Where the day goes
+    "Sleep" : 8
+    "Work" : 7
+    "Family" : 5
+    "Everything else" : 4
+```
+
+```mermaid
+gantt
+    title A small plan
+    dateFormat YYYY-MM-DD
+    section Design
+    Research   :done, a, 2026-01-05, 4d
+    Drafts     :active, b, after a, 5d
+    section Making
+    Build      :crit, c, after b, 8d
+    Release    :milestone, after c, 0d
+```
+"""

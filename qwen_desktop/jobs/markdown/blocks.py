@@ -17,7 +17,11 @@ _VERBATIM_PIECE: Final = 2000
 
 
 class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
-    """Some text of one look. ``href`` is set for http, https and mailto links only."""
+    """Some text of one look. ``href`` is set for http, https and mailto links only.
+
+    ``note`` is the label of a footnote that the run refers to. ``image`` marks the sign that stands for a picture,
+    which is never loaded: it is the computer that has it, or "-".
+    """
 
     text: str
     bold: bool = False
@@ -26,6 +30,8 @@ class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False
     code: bool = False
     math: bool = False
     href: str = ""
+    note: str = ""
+    image: str = ""
 
 
 Runs: TypeAlias = tuple[TextRun, ...]
@@ -34,9 +40,11 @@ Runs: TypeAlias = tuple[TextRun, ...]
 class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     """A paragraph, or a heading when ``level`` is 1..6.
 
-    ``indent`` counts enclosing lists, ``quote`` enclosing quotations; ``marker`` ("•", "3.", "☐", "☑") stands
-    before the first paragraph of a list item. A line break is a newline inside a run. ``verbatim`` blocks are pieces
-    of one text without Markdown: each stands on the line after the one before.
+    ``indent`` counts enclosing lists, ``quote`` enclosing quotations; ``marker`` ("•", "3.", "☐", "☑", "3. ☑") stands
+    before the first paragraph of a list item, "[^1]:" before that of a footnote. ``alerts`` has a letter for each
+    enclosing quotation: that of its ``ALERTS``, or "-"; it is empty where none is one. A line break is a newline inside
+    a run. ``verbatim`` blocks are pieces of one text without Markdown: each stands on the line after the one before.
+    ``note`` is the label of the footnote that the block belongs to.
     """
 
     runs: Runs
@@ -45,6 +53,8 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     quote: int = 0
     marker: str = ""
     verbatim: bool = False
+    alerts: str = ""
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -68,6 +78,7 @@ class CodeBlock(Struct, frozen=True, tag="code", omit_defaults=True, gc=False):
     spans: tuple[Span, ...] | None = None
     indent: int = 0
     quote: int = 0
+    alerts: str = ""
 
 
 class TableBlock(Struct, frozen=True, tag="table", omit_defaults=True, gc=False):
@@ -77,6 +88,7 @@ class TableBlock(Struct, frozen=True, tag="table", omit_defaults=True, gc=False)
     align: tuple[str, ...]
     indent: int = 0
     quote: int = 0
+    alerts: str = ""
 
 
 class MathBlock(Struct, frozen=True, tag="math", omit_defaults=True, gc=False):
@@ -85,16 +97,31 @@ class MathBlock(Struct, frozen=True, tag="math", omit_defaults=True, gc=False):
     text: str
     indent: int = 0
     quote: int = 0
+    alerts: str = ""
 
 
 class RuleBlock(Struct, frozen=True, tag="rule", omit_defaults=True, gc=False):
-    """A thematic break."""
+    """A thematic break, or the line above footnotes (``notes``)."""
 
     indent: int = 0
     quote: int = 0
+    alerts: str = ""
+    notes: bool = False
 
 
-Block: TypeAlias = TextBlock | CodeBlock | TableBlock | MathBlock | RuleBlock
+class AlertBlock(Struct, frozen=True, tag="alert", omit_defaults=True, gc=False):
+    """The title of an alert, which is the quotation that it begins; ``kind`` is one of ``ALERTS``."""
+
+    kind: str
+    indent: int = 0
+    quote: int = 0
+    alerts: str = ""
+
+
+#: The kinds of alerts and the letter of each in ``alerts``.
+ALERTS: Final = {"note": "n", "tip": "t", "important": "i", "warning": "w", "caution": "c"}
+
+Block: TypeAlias = TextBlock | CodeBlock | TableBlock | MathBlock | RuleBlock | AlertBlock
 
 
 def runs_text(runs: Runs) -> str:
@@ -109,7 +136,8 @@ def lead(block: Block) -> str:
     space = "  " * (block.indent - 1)
     if not block.marker:
         return space + "  "
-    return space + {"•": "-", "☐": "- [ ]", "☑": "- [x]"}.get(block.marker, block.marker) + " "
+    number, box = block.marker[:-1].strip() or "-", block.marker[-1]
+    return space + {"•": "-", "☐": f"{number} [ ]", "☑": f"{number} [x]"}.get(box, block.marker) + " "
 
 
 def plain(block: Block) -> str:
@@ -120,6 +148,8 @@ def plain(block: Block) -> str:
         return "\n".join("\t".join(runs_text(cell).replace("\n", " ") for cell in row) for row in block.rows)
     if isinstance(block, RuleBlock):
         return "---"
+    if isinstance(block, AlertBlock):
+        return f"[!{block.kind.upper()}]"
     return block.text
 
 
@@ -147,7 +177,8 @@ def follows_verbatim(before: Block, after: Block) -> bool:
 def separator(before: Block, after: Block) -> str:
     """What stands between two blocks in copied text: list items follow each other without an empty line."""
     listed = isinstance(before, TextBlock) and isinstance(after, TextBlock) and before.indent and after.marker
-    return "\n" if listed or follows_verbatim(before, after) else "\n\n"
+    close = listed or isinstance(before, AlertBlock) or follows_verbatim(before, after)
+    return "\n" if close else "\n\n"
 
 
 def projection(blocks: Sequence[Block]) -> str:

@@ -8,61 +8,53 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from qwen_desktop.jobs.markdown.blocks import Block, from_builtins
-from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.parser import Grown, Markdown
+from qwen_desktop.jobs.markdown.references import References
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
 #: A table is text until the row of dashes below its head has come.
 _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
+#: The title of an alert, and a definition, while it is being typed.
+_HALF_ALERT: Final = re.compile(r"(?:^|\n)[ \t]*>[> \t]*\[!?[A-Za-z]*\]?\Z")
+_HALF_DEFINITION: Final = re.compile(r"(?:^|\n) {0,3}\[(?!\^)[^\]\[\n]{1,80}\]:[^\n]*\Z")
 _MEMORY: Final = threading.local()
 
 
-class Grown(NamedTuple):
-    """An open end as blocks: those that are ``finished``, those ``opened`` that may still change, the ``offset`` where
-    the latter begin in the text, and the ``number`` of the list item they begin with, if they do."""
-
-    finished: tuple[Block, ...]
-    opened: tuple[Block, ...]
-    offset: int
-    number: int | None
-
-
-def grow(markdown: Markdown, text: str, number: int | None) -> Grown:
-    """Parse an open end. ``number`` continues the numbering of a list that was cut before it."""
-    finished, opened, offset, following = markdown.open_tail(text, number)
-    if not finished:
-        offset, following = 0, number
-    rest = text[offset:]
+def grow(markdown: Markdown, text: str, number: int | None, known: References) -> Grown:
+    """Parse an open end. ``number`` continues the numbering of a list that was cut before it, ``known`` is what the
+    text before refers to."""
+    grown = markdown.open_tail(text, number, known.copy())
+    rest = text[grown.offset :]
     shown = _mended(rest)
-    if shown != rest:
-        again = markdown.open_tail(shown, following)
-        opened = again[0] + again[1]
-    return Grown(tuple(finished), tuple(opened), offset, following)
+    if shown == rest:
+        return grown
+    again = markdown.open_tail(shown, grown.number, grown.known.copy())
+    notes = grown.finished_notes + again.notes
+    return grown._replace(opened=again.finished + again.opened, notes=notes, remarks=again.remarks)
 
 
-def grow_job(text: str, number: int | None) -> list[Any]:
+def grow_job(text: str, number: int | None, known: Any) -> Any:
     """The job "markdown.grow": ``grow`` as plain data."""
     markdown = getattr(_MEMORY, "markdown", None)
     if markdown is None:  # one a thread: it remembers the inline texts that it has just seen
         markdown = _MEMORY.markdown = Markdown()
-    finished, opened, offset, following = grow(markdown, text, number)
-    return [*([msgspec.to_builtins(block) for block in blocks] for blocks in (finished, opened)), offset, following]
+    return msgspec.to_builtins(grow(markdown, text, number, msgspec.convert(known, References)))
 
 
 def as_grown(data: Any) -> Grown:
-    """What came over the pipe. Raises ``ValueError`` or ``TypeError`` when it is not that."""
-    finished, opened, offset, number = data
-    return Grown(from_builtins(finished), from_builtins(opened), int(offset), None if number is None else int(number))
+    """What came over the pipe. Raises ``msgspec.ValidationError`` when it is not that."""
+    return msgspec.convert(data, Grown, strict=True)
 
 
 def _mended(tail: str) -> str:
     """The open part as it should be shown: half-typed marks left out, open emphasis closed."""
-    match = _HALF_TYPED.search(tail) or _HALF_TABLE.search(tail)
+    patterns = (_HALF_TYPED, _HALF_TABLE, _HALF_ALERT, _HALF_DEFINITION)
+    match = next(filter(None, (pattern.search(tail) for pattern in patterns)), None)
     if match is not None:
         return tail[: match.start()]
     if "```" in tail or "~~~" in tail:

@@ -8,18 +8,21 @@ itself for short ones, one block at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote.index import footnote_def
+from msgspec.structs import replace
 
-from qwen_desktop.jobs.markdown import rules
+from qwen_desktop.jobs.markdown import references, rules
+from qwen_desktop.jobs.markdown.addresses import autolinks, host, safe_href
 from qwen_desktop.jobs.markdown.blocks import (
+    ALERTS,
+    AlertBlock,
     Block,
     CodeBlock,
     MathBlock,
@@ -30,25 +33,43 @@ from qwen_desktop.jobs.markdown.blocks import (
     TextRun,
 )
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
+from qwen_desktop.jobs.markdown.references import Lookup, Note, References, Waiting, merged
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
 DEEPEST = 64
 _CACHED = 400
-_URL = re.compile(r"https?://[^\s<>\"'`，。；：！？、（）【】「」『』《》]+")
-_TRAILING = ".,;:!?*_~'\""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _MATHS = re.compile(r"[\\^_={}+*/<>|]")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
 _FORMULA = re.compile(r"(?:\$\$|\\\[)")
 _NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
 _TASK = re.compile(r"\[([ xX])\]\s+")
+_ALERT = re.compile(r"\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|\Z|(?<=[ \t]))", re.IGNORECASE)
 _LIST_OPEN = ("bullet_list_open", "ordered_list_open")
 #: Tokens before which the marker of a list item must stand by itself.
 _UNMARKED = (
     *_LIST_OPEN,
     "fence", "code_block", "math_block", "bracket_math_block", "hr", "table", "list_item_close",
+    "footnote_reference_close",
 )  # fmt: skip
 _BlockRule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
+
+
+class Grown(NamedTuple):
+    """A growing text: blocks that are ``finished`` and those of its last, still open one; the ``offset`` in the text
+    where the latter begin, and the ``number`` of the list item that they begin with, or None. ``notes`` are the
+    footnotes that are finished, and all; ``waiting`` the finished blocks that refer to something unknown; ``known``
+    what they and those before them say and ask, ``remarks`` are those of the open ones, too."""
+
+    finished: tuple[Block, ...]
+    opened: tuple[Block, ...]
+    offset: int
+    number: int | None
+    finished_notes: tuple[Note, ...]
+    notes: tuple[Note, ...]
+    waiting: tuple[Waiting, ...]
+    known: References
+    remarks: dict[str, str]
 
 
 class Markdown:
@@ -60,86 +81,218 @@ class Markdown:
         self._md.core.ruler.disable(["inline", "linkify", "text_join"], ignoreInvalid=True)
         self._md.options["maxNesting"] = DEEPEST + 4  # there the library leaves out what follows
         self._spans = _parser()  # by itself, since the library has one bound for the depth of both
-        self._seen: dict[str, Runs] = {}
-        self._seen_before: dict[str, Runs] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._seen_before: dict[str, _Seen] = {}
 
-    def blocks(self, text: str) -> tuple[Block, ...]:
-        """The blocks of a whole text, without colours."""
-        return tuple(self.iter_blocks(text))
+    def blocks(self, text: str, *, growing: bool = False) -> tuple[Block, ...]:
+        """The blocks of a whole text, without colours; as of now, if it is still ``growing``."""
+        return tuple(self.iter_blocks(text, growing=growing))
 
-    def iter_blocks(self, text: str) -> Iterator[Block]:
+    def iter_blocks(self, text: str, *, growing: bool = False) -> Iterator[Block]:
         """The same one by one, so that the caller can stop between two of them."""
-        return self._walk(self._md.parse(text), None)
+        tokens, known = self._md.parse(text), References(growing=growing)
+        for token in tokens:
+            known.define(token.type, token.meta)
+        walk = _Walk(self, known)
+        yield from walk.blocks(tokens, None)
+        yield from self.below([block for note in walk.notes for block in note.blocks], known)
 
-    def open_tail(self, text: str, first_number: int | None = None) -> tuple[list[Block], list[Block], int, int | None]:
-        """Split a growing text into blocks that are finished and those of its last, still open block.
-
-        Returns (finished, open, offset in ``text`` where the open part starts, number of the list item that it
-        starts with or None). ``first_number`` continues the numbering of an ordered list cut by the last call.
-        """
-        tokens = self._md.parse(text)
+    def open_tail(self, text: str, first_number: int | None = None, known: References | None = None) -> Grown:
+        """Split a growing text. ``first_number`` continues the numbering of an ordered list cut by the last call,
+        ``known`` is what that knew; it is changed."""
+        tokens, known = self._md.parse(text), known or References(growing=True)
         index, line, number = _last_block(tokens, first_number, _settled(text))
         opened = [t for t in tokens[:index] if t.level == 0 and t.nesting == 1 and t.type in _LIST_OPEN]
         closed = sum(1 for t in tokens[:index] if t.level == 0 and t.nesting == -1 and t.type.endswith("_list_close"))
         inside = len(opened) > closed
-        finished = list(self._walk(tokens[:index], first_number)) if index else []
+        for token in tokens[:index]:
+            known.define(token.type, token.meta)
+        before = _Walk(self, known)
+        finished = tuple(before.blocks(tokens[:index], first_number))
         rest = tokens[index:]
         if inside:  # the tail begins inside a list: give it the list's opening again
             rest = [opened[-1], *rest]
-        tail = list(self._walk(rest, number if inside else (first_number if not index else None)))
-        return finished, tail, _offset_of_line(text, line), number if inside else None
+        walk = _Walk(self, known.copy())
+        tail = tuple(walk.blocks(rest, number if inside else (first_number if not index else None)))
+        offset, number = (_offset_of_line(text, line), number if inside else None) if index else (0, first_number)
+        notes, waiting = tuple(before.notes), tuple(before.waiting)
+        return Grown(
+            finished, tail, offset, number, notes, (*notes, *walk.notes), waiting, known, walk.known.remarks
+        )
+
+    def below(self, blocks: list[Block], known: References) -> Iterator[Block]:
+        """The footnotes as they stand below a text: ``blocks`` are those that are defined, in their order; then come
+        those written in place."""
+        remarks, done = list(known.remarks.items()), 0
+        while done < len(remarks):  # a remark may hold another
+            text, label = remarks[done]
+            blocks.append(TextBlock(self.runs(text, known), indent=1, marker=f"[^{label}]:", note=label))
+            done += 1
+            remarks = list(known.remarks.items())
+        if blocks:
+            yield RuleBlock(notes=True)
+            yield from blocks
+
+    def again(self, block: Block, sources: tuple[str, ...], known: References) -> tuple[Block, frozenset[str]]:
+        """A block of which something is known by now that it refers to, and what is still missing."""
+        known.missing = set()
+        runs = [self.runs(source, known) for source in sources]
+        missing, known.missing = frozenset(known.missing), set()
+        if isinstance(block, TextBlock):
+            return replace(block, runs=runs[0]), missing
+        assert isinstance(block, TableBlock)
+        rest = iter(runs)
+        return replace(block, rows=tuple(tuple(next(rest) for _ in row) for row in block.rows)), missing
 
     def fence(self, line: str) -> rules.Fence | None:
         """The code block that a line at the top level opens, None when it opens none."""
         return rules.fence_of(line)
 
-    def _walk(self, tokens: list[Token], first_number: int | None) -> Iterator[Block]:
-        nest = _Nesting(first_number)
-        for position, token in enumerate(tokens):
-            kind = token.type
-            if kind == "inline":
-                marker, content = nest.take_marker(), token.content
-                if marker == "•" and (task := _TASK.match(content)):
-                    marker = "☐" if task[1] == " " else "☑"
-                    content = content[task.end() :]
-                yield TextBlock(self._inline(content), nest.level, nest.indent, nest.quote, marker)
-                continue
-            if nest.marker and kind in _UNMARKED:  # what comes cannot carry it
-                yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker())
-            if kind in ("fence", "code_block"):
-                words = token.info.split(maxsplit=1)
-                code = token.content.removesuffix("\n")
-                yield CodeBlock(code, words[0] if words else "", None, nest.indent, nest.quote)
-            elif kind in ("math_block", "bracket_math_block"):
-                yield MathBlock(token.content.strip(), nest.indent, nest.quote)
-            elif kind == "hr":
-                yield RuleBlock(nest.indent, nest.quote)
-            elif kind == "table":
-                rows = tuple(tuple(map(self._inline, row)) for row in token.meta["rows"])
-                yield TableBlock(rows, tuple(token.meta["align"]), nest.indent, nest.quote)
-            else:
-                nest.enter(token, first=position == 0)
-
     # Inline ----------------------------------------------------------------------------------------------------------
 
-    def _inline(self, text: str) -> Runs:
+    def runs(self, text: str, known: References) -> Runs:
+        """Inline text."""
         if len(text) <= PIECE:
-            return self._piece(text)
-        return tuple(run for piece in pieces(text) for run in self._piece(piece))
+            return known.noted(self._piece(text, known))
+        return known.noted(tuple(run for piece in pieces(text) for run in self._piece(piece, known)))
 
-    def _piece(self, text: str) -> Runs:
-        runs = self._seen.get(text)
-        if runs is not None:
-            return runs
-        runs = self._seen_before.get(text)
-        if runs is None:
-            tokens: list[Token] = []
-            self._spans.inline.parse(text, self._spans, {}, tokens)
-            runs = tuple(_merged(_runs(tokens)))
-        if len(self._seen) >= _CACHED:  # two generations: what is still asked for survives
-            self._seen_before, self._seen = self._seen, {}
-        self._seen[text] = runs
-        return runs
+    def _piece(self, text: str, known: References) -> Runs:
+        seen = self._seen.get(text)
+        if seen is None or not seen.holds(known):
+            seen = self._seen_before.get(text)
+            if seen is None or not seen.holds(known):
+                tokens: list[Token] = []
+                lookup = Lookup(known.links)
+                self._spans.inline.parse(text, self._spans, {"references": lookup}, tokens)
+                seen = _Seen(tuple(merged(list(_runs(tokens)))), lookup.asked)
+            if len(self._seen) >= _CACHED:  # two generations: what is still asked for survives
+                self._seen_before, self._seen = self._seen, {}
+            self._seen[text] = seen
+        if seen.asked:
+            known.wanted.update(seen.asked)
+            known.missing.update(label for label, href in seen.asked.items() if href is None)
+        return seen.runs
+
+
+class _Seen(NamedTuple):
+    """Inline text that was read, and what it asked for then."""
+
+    runs: Runs
+    asked: dict[str, str | None]
+
+    def holds(self, known: References) -> bool:
+        """Whether it would read the same now."""
+        return not self.asked or all(known.links.get(label) == href for label, href in self.asked.items())
+
+
+class _Walk:
+    """Turns tokens into blocks. ``notes`` are the footnotes among them, ``waiting`` the blocks with something
+    unknown."""
+
+    def __init__(self, markdown: Markdown, known: References) -> None:
+        self.known = known
+        self.notes: list[Note] = []
+        self.waiting: list[Waiting] = []
+        self._markdown = markdown
+        self._runs = markdown.runs
+
+    def blocks(self, tokens: Sequence[Token], first_number: int | None) -> Iterator[Block]:
+        """The blocks in some tokens, one by one."""
+        return self._blocks(tokens, _Nesting(first_number), None)
+
+    def _blocks(self, tokens: Sequence[Token], nest: _Nesting, note: int | None) -> Iterator[Block]:
+        position = count = 0
+        while position < len(tokens):
+            token = tokens[position]
+            position += 1
+            if token.type == "footnote_reference_open":
+                end = _end_of(tokens, position)
+                self._note(token.meta["label"], tokens[position : end + 1])
+                position = end + 1
+                continue
+            if token.type == "blockquote_open" and (kind := _alert(tokens, position)):
+                nest.enter(token, first=False, alert=ALERTS[kind])
+                count += bool(nest.marker)
+                yield from self._marker(nest)
+                yield AlertBlock(kind, nest.indent, nest.quote, nest.alerts)
+                count += 1
+                continue
+            for block, sources in self._block(token, nest, first=position == 1):
+                if self.known.missing:
+                    missing, self.known.missing = frozenset(self.known.missing), set()
+                    self.waiting.append(Waiting(note, count, sources, missing))
+                yield block
+                count += 1
+
+    def _marker(self, nest: _Nesting) -> Iterator[Block]:
+        """The marker of a list item, if what comes cannot carry it."""
+        if nest.marker:
+            yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker(), alerts=nest.alerts, note=nest.note)
+
+    def _block(self, token: Token, nest: _Nesting, *, first: bool) -> Iterator[tuple[Block, tuple[str, ...]]]:
+        """What a token becomes, and the Markdown in it."""
+        kind, content, place = token.type, token.content, (nest.indent, nest.quote)
+        alerts = nest.alerts
+        if kind == "inline":
+            if alert := nest.take_alert(content):
+                content = content[alert:]
+                if not content:
+                    return
+            marker = nest.take_marker()
+            if marker and not marker.startswith("[^") and (task := _TASK.match(content)):
+                box = "☐" if task[1] == " " else "☑"
+                marker = box if marker == "•" else f"{marker} {box}"
+                content = content[task.end() :]
+            runs = self._runs(content, self.known)
+            yield TextBlock(runs, nest.level, *place, marker, alerts=alerts, note=nest.note), (content,)
+            return
+        if kind == "definition":
+            if token.meta["label"] not in self.known.wanted:
+                runs = self._runs(content, References())
+                yield TextBlock(runs, 0, *place, nest.take_marker(), alerts=alerts, note=nest.note), ()
+            return
+        if kind in _UNMARKED:
+            for block in self._marker(nest):
+                yield block, ()
+        if kind in ("fence", "code_block"):
+            words = token.info.split(maxsplit=1)
+            yield CodeBlock(content.removesuffix("\n"), words[0] if words else "", None, *place, alerts), ()
+        elif kind in ("math_block", "bracket_math_block"):
+            yield MathBlock(content.strip(), *place, alerts), ()
+        elif kind == "hr":
+            yield RuleBlock(*place, alerts), ()
+        elif kind == "table":
+            rows = tuple(tuple(self._runs(cell, self.known) for cell in row) for row in token.meta["rows"])
+            sources = tuple(cell for row in token.meta["rows"] for cell in row) if self.known.missing else ()
+            yield TableBlock(rows, tuple(token.meta["align"]), *place, alerts), sources
+        else:
+            nest.enter(token, first=first)
+
+    def _note(self, label: str, tokens: Sequence[Token]) -> None:
+        number = len(self.notes)
+        self.notes.append(Note(label, ()))
+        self.notes[number] = Note(label, tuple(self._blocks(tokens, _Nesting(None, label), number)))
+
+
+def _end_of(tokens: Sequence[Token], position: int) -> int:
+    """Where the footnote ends whose tokens begin there."""
+    depth = 1
+    while position < len(tokens):
+        depth += (tokens[position].type == "footnote_reference_open") - (
+            tokens[position].type == "footnote_reference_close"
+        )
+        if not depth:
+            break
+        position += 1
+    return position
+
+
+def _alert(tokens: Sequence[Token], position: int) -> str:
+    """The kind of alert that the quotation is whose tokens begin there, "" if it is none."""
+    if position + 1 < len(tokens) and tokens[position].type == "paragraph_open":
+        found = _ALERT.match(tokens[position + 1].content)
+        return found[1].lower() if found is not None else ""
+    return ""
 
 
 def _parser() -> MarkdownIt:
@@ -157,8 +310,10 @@ def _parser() -> MarkdownIt:
     block.at("table", rules.table_rule, {"alt": ["paragraph"]})
     block.at("blockquote", _bounded(blockquote), {"alt": ["paragraph", "blockquote", "list"]})
     block.at("list", _bounded(list_block), {"alt": ["paragraph", "blockquote"]})
-    # A definition may come long after what refers to it is on show, and one that nobody refers to is text too.
-    block.disable("reference")
+    block.before("reference", "footnote_def", _bounded(footnote_def), {"alt": ["paragraph", "reference"]})
+    block.at("reference", references.definition_rule)
+    md.inline.ruler.before("link", "footnote_ref", references.note_rule)
+    md.inline.ruler.before("link", "footnote_inline", references.remark_rule)
     return md
 
 
@@ -170,12 +325,25 @@ def _bounded(rule: _BlockRule) -> _BlockRule:
 class _Nesting:
     """How deep in lists, quotations and headings a walk over tokens is."""
 
-    def __init__(self, first_number: int | None) -> None:
+    def __init__(self, first_number: int | None, note: str = "") -> None:
         self._first_number = first_number
-        self._lists: list[int | None] = []  # next number of each open ordered list, None for bullets
-        self.quote = 0
+        #: Next number of each open ordered list, None for bullets; a footnote stands in like one of these.
+        self._lists: list[int | None] = [None] if note else []
+        self._alerts = ""
+        self._titled = False
         self.level = 0
-        self.marker = ""
+        self.note = note
+        self.marker = f"[^{note}]:" if note else ""
+
+    @property
+    def quote(self) -> int:
+        """Enclosing quotations."""
+        return len(self._alerts)
+
+    @property
+    def alerts(self) -> str:
+        """What these are, if any is an alert."""
+        return self._alerts if self._alerts.strip("-") else ""
 
     @property
     def indent(self) -> int:
@@ -187,7 +355,13 @@ class _Nesting:
         marker, self.marker = self.marker, ""
         return marker
 
-    def enter(self, token: Token, *, first: bool) -> None:
+    def take_alert(self, text: str) -> int:
+        """Characters at the beginning of ``text`` that are the alert's title."""
+        found = _ALERT.match(text) if self._titled else None
+        self._titled = False
+        return found.end() if found is not None else 0
+
+    def enter(self, token: Token, *, first: bool, alert: str = "-") -> None:
         """Follow an opening or closing token; all others mean nothing here."""
         kind = token.type
         if kind in _LIST_OPEN:
@@ -199,8 +373,11 @@ class _Nesting:
             self.marker = "•" if number is None else f"{number}."
             if number is not None:
                 self._lists[-1] = number + 1
-        elif kind in ("blockquote_open", "blockquote_close"):
-            self.quote += token.nesting
+        elif kind == "blockquote_open":
+            self._alerts += alert
+            self._titled = alert != "-"
+        elif kind == "blockquote_close":
+            self._alerts = self._alerts[:-1]
         elif kind in ("heading_open", "heading_close"):
             self.level = int(token.tag[1]) if token.nesting > 0 else 0
 
@@ -239,51 +416,19 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
                 yield TextRun(token.content, math=True)
         elif kind == "image":
             address = str(token.attrGet("src") or "")
-            yield TextRun(token.content or address, italic=True, href=href or safe_href(address))
+            leads = href or safe_href(address)
+            yield TextRun("🖼", href=leads, image=host(address) or "-")
+            yield TextRun(f" {token.content or address}", italic=True, href=leads)
+        elif kind in ("footnote_ref", "footnote_inline") and href:
+            yield TextRun(f"[^{token.content}]" if kind == "footnote_ref" else f"^[{token.content}]", href=href)
+        elif kind == "footnote_ref":
+            yield TextRun(f"[^{token.content}]", bold, italic, strike, note=token.content)
+        elif kind == "footnote_inline":
+            yield TextRun("^", note=token.content)
         elif token.content:
             text = _BREAK.sub("\n", token.content)
-            for piece, address in [(text, href)] if href else _autolinks(text):
+            for piece, address in [(text, href)] if href else autolinks(text):
                 yield TextRun(piece, bold, italic, strike, href=address)
-
-
-def _merged(runs: Iterable[TextRun]) -> Iterator[TextRun]:
-    last: TextRun | None = None
-    for run in runs:
-        if last is not None and not (last.code or last.math) and run == msgspec.structs.replace(last, text=run.text):
-            last = msgspec.structs.replace(last, text=last.text + run.text)
-            continue
-        if last is not None:
-            yield last
-        last = run
-    if last is not None:
-        yield last
-
-
-def _autolinks(text: str) -> Iterator[tuple[str, str]]:
-    end = 0
-    for match in _URL.finditer(text):
-        address = match[0].rstrip(_TRAILING)
-        while address.endswith(")") and address.count(")") > address.count("("):
-            address = address[:-1].rstrip(_TRAILING)
-        if not safe_href(address):
-            continue
-        if match.start() > end:
-            yield text[end : match.start()], ""
-        yield address, address
-        end = match.start() + len(address)
-    if end < len(text):
-        yield text[end:], ""
-
-
-def safe_href(address: str) -> str:
-    """``address`` when it is an http, https or mailto link, else an empty string."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""
-    if parts.scheme in ("http", "https"):
-        return address if parts.netloc else ""
-    return address if parts.scheme == "mailto" and parts.path else ""
 
 
 # Growing texts -------------------------------------------------------------------------------------------------------

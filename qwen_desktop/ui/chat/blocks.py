@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, MathBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
@@ -23,6 +23,10 @@ B = TypeVar("B", bound=Block)
 #: Pixels that a list level and a quotation level move their content away from the start edge.
 INDENT: Final = 26
 QUOTE: Final = 18
+#: Pixels that an alert keeps free at its end edge, above and below.
+AIR: Final = 10
+#: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
+TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 
@@ -125,7 +129,13 @@ class BlockLayout(Directed, ABC, Generic[B]):
     #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
     quotes = 0
     indentation = 0.0
+    #: Pixels that are kept free at the end edge; they are no part of ``width``.
+    inset = 0.0
     y = height = 0.0
+    #: What a screen reader says of it after the message's text.
+    spoken = ""
+    #: Whether something in it is still being drawn; ``lay`` sets it.
+    waiting = False
 
     def __init__(self, style: Style, block: B) -> None:
         self.style = style
@@ -137,6 +147,24 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def rtl(self) -> bool:
         """The direction of its text; a block without letters runs as the one before it."""
         return self.before if self.direction is None else self.direction
+
+    @property
+    def alerts(self) -> str:
+        """A letter for each enclosing quotation that is drawn: that of an alert, or "-"."""
+        return getattr(self.block, "alerts", "")[: self.quotes].ljust(self.quotes, "-")
+
+    @property
+    def x(self) -> float:
+        """Where its own left edge is in its column."""
+        return self.inset if self.rtl else 0.0
+
+    def hang(self) -> float:
+        """Further pixels that its marker takes at the start edge."""
+        return 0.0
+
+    def end_hang(self) -> float:
+        """Further pixels that something of it takes at the end edge."""
+        return 0.0
 
     @property
     def left(self) -> float:
@@ -154,10 +182,11 @@ class BlockLayout(Directed, ABC, Generic[B]):
         Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
         """
         quote, indent = self.style.px(QUOTE), self.style.px(INDENT)
-        self.width = width
         self.quotes = min(self.block.quote, int(width / 2 / quote))
         lists = min(self.block.indent, int((width / 2 - self.quotes * quote) / indent))
-        self.indentation = float(self.quotes * quote + max(0, lists) * indent)
+        self.indentation = float(self.quotes * quote + max(0, lists) * indent) + self.hang()
+        self.inset = float(self.style.px(AIR) * min(2, len(self.alerts.replace("-", "")))) + self.end_hang()
+        self.width = width - self.inset
         self.lay()
 
     @abstractmethod
@@ -173,8 +202,18 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.block = cast("B", block)
         self.sync()
         if self.width:
-            self.lay()
+            self.set_width(self.width + self.inset)
         return True
+
+    def redraw(self) -> bool:
+        """Lay out again with what has been drawn since; False where it waited for nothing."""
+        waited = self.waiting
+        if waited:
+            self.lay()
+        return waited
+
+    def close(self) -> None:
+        """It grows no more: what follows it has begun, or the message is whole."""
 
     def sync(self) -> None:
         """Take over what the block says now; ``lay`` follows."""
@@ -186,12 +225,27 @@ class BlockLayout(Directed, ABC, Generic[B]):
             if self.direction is None and self.width:
                 self.lay()
 
-    def paint_bars(self, painter: QPainter, at: At, height: float, depth: int) -> None:
-        """The thin bars at the start of a quotation."""
+    def paint_sides(self, painter: QPainter, at: At, height: float, depth: int, above: int = 99, below: int = 99) -> None:
+        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``above`` and ``below``
+        are the numbers of quotations that go on there; the others have their corners."""
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self.style.color("border_strong"))
-        for level in range(depth):
-            painter.drawRoundedRect(self.box(at, level * self.style.px(QUOTE), 0, 3, height), 1.5, 1.5)
+        column = QRectF(at.x, at.y, self.width + self.inset, height)
+        for level, letter in enumerate(self.alerts[:depth]):
+            start = float(level * self.style.px(QUOTE))
+            tone = TONES.get(letter, "border_strong")
+            if letter in TONES:
+                ground = inside(column, start, column.width() - start, rtl=self.rtl)
+                whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
+                painter.save()
+                painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
+                painter.setBrush(self.style.color(f"{tone}_soft"))
+                painter.drawRoundedRect(whole, 6, 6)
+                painter.setBrush(self.style.color(tone))
+                painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
+                painter.restore()
+                continue
+            painter.setBrush(self.style.color(tone))
+            painter.drawRoundedRect(inside(column, start, 3, rtl=self.rtl), 1.5, 1.5)
 
     @abstractmethod
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -224,13 +278,20 @@ class BlockLayout(Directed, ABC, Generic[B]):
 Layout: TypeAlias = BlockLayout[Any]
 
 
+def is_diagram(block: CodeBlock) -> bool:
+    """Whether it is code of a language that is drawn."""
+    return block.language.lower() == "mermaid"
+
+
 def _kind(block: Block) -> tuple[object, ...]:
     """What a block must have in common with the one that a layout was made for."""
     look: tuple[object, ...] = ()
     if isinstance(block, TextBlock):
-        look = (block.level, bool(block.marker))
+        look = (block.level, bool(block.marker), bool(block.note))
     elif isinstance(block, MathBlock):
         look = ("\n" in block.text,)
+    elif isinstance(block, CodeBlock):
+        look = (is_diagram(block),)
     return (type(block), block.indent, block.quote, *look)
 
 

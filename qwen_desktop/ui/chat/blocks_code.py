@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
@@ -17,7 +18,7 @@ from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
-from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.blocks_style import Style, text_width
 from qwen_desktop.ui.texts import translate
 
 _PAD = 15
@@ -47,6 +48,16 @@ def cut(line: str, columns: int) -> list[int]:
             used = 0
         used += wide
     return starts
+
+
+class Offer(NamedTuple):
+    """A button of the header: its key (also what happens), the value for that, its icon, the word on it, its name."""
+
+    key: str
+    value: str
+    icon: str
+    word: str
+    said: str
 
 
 class CodeLayout(WideLayout[CodeBlock]):
@@ -198,10 +209,9 @@ class CodeLayout(WideLayout[CodeBlock]):
         line = round(frame.top() + self._header) - 0.5
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
         place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
-        name = self.block.language or translate("transcript", "text")
-        write(painter, style, place, name, style.font("small"), align=edge(self.rtl))
+        write(painter, style, place, self.title, style.font("small"), align=edge(self.rtl))
         for target, icon, word in self._buttons():
-            label = translate("transcript", "Copied") if target.key in context.copied else word
+            label = translate("transcript", "Copied") if word and target.key in context.copied else word
             quiet_button(painter, context, at, target, icon, label=label)
             if target.key == "wrap" and self.wrap:
                 rect = target.rect.translated(at.x, at.y)
@@ -210,30 +220,51 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
-    def _buttons(self) -> list[tuple[Target, str, str]]:
-        """Wrap and Copy with their icons and the words on them."""
-        wrap, copy = translate("transcript", "Wrap"), translate("transcript", "Copy")
-        height = min(28.0, self._header - 4)
-        widths = [round(button_width(self.style, word)) for word in (wrap, copy, translate("transcript", "Copied"))]
-        wide = max(widths[1:])
+    @property
+    def title(self) -> str:
+        """What stands at the start of the header."""
+        return self.block.language or translate("transcript", "text")
 
-        def target(key: str, value: str, start: float, width: float, said: str) -> Target:
-            rect = QRectF(self.width - 9 - start - width, (self._header - height) / 2, width, height)
-            return Target(key, key, value, self.placed(rect), said)
-
+    def offers(self) -> list[Offer]:
+        """What can be done with it, as the header's buttons from the start to the end."""
         return [
-            (target("wrap", "", wide + 2, widths[0], translate("transcript", "Wrap lines")), "wrap-text", wrap),
-            (target("code_copy", self.block.text, 0, wide, translate("transcript", "Copy code")), "copy", copy),
+            Offer("wrap", "", "wrap-text", translate("transcript", "Wrap"), translate("transcript", "Wrap lines")),
+            Offer(
+                "code_copy",
+                self.block.text,
+                "copy",
+                translate("transcript", "Copy"),
+                translate("transcript", "Copy code"),
+            ),
         ]
+
+    def _buttons(self) -> list[tuple[Target, str, str]]:
+        """The header's buttons with their icons and the words on them, as far as there is room for words."""
+        offers, copied = self.offers(), translate("transcript", "Copied")
+        height = min(28.0, self._header - 4)
+        words = [(offer.word, copied) if offer.key == "code_copy" else (offer.word,) for offer in offers]
+        widths = [max(round(button_width(self.style, word)) for word in each) for each in words]
+        room = self.width - self.indentation - _PAD - 9 - text_width(self.title, self.style.font("small"))
+        worded = sum(widths) + 2 * len(widths) <= room
+        if not worded:
+            widths = [round(button_width(self.style, ""))] * len(widths)
+        end = self.width - 9
+        found: list[tuple[Target, str, str]] = []
+        for offer, width in zip(reversed(offers), reversed(widths), strict=True):
+            rect = QRectF(end - width, (self._header - height) / 2, width, height)
+            target = Target(offer.key, offer.key, offer.value, self.placed(rect), offer.said)
+            found.insert(0, (target, offer.icon, offer.word if worded else ""))
+            end -= width + 2
+        return found
 
     def targets(self) -> list[Target]:
         return [target for target, _, _ in self._buttons()]
 
-    def toggle_wrap(self) -> None:
-        """Break long lines, or stop doing so."""
-        self.wrap = not self.wrap
-        self.scroll = 0.0
-        self.lay()
+    def set_opened(self, opened: Callable[[str], bool]) -> None:
+        """Look as the user wants it: ``opened`` tells of each key whether that is switched on."""
+        wrap = opened("wrap")
+        if wrap != self.wrap:
+            self.wrap, self.scroll = wrap, 0.0
 
     def offset_at(self, x: float, y: float) -> int:
         number = int((y - self._header - 10) // self._line)

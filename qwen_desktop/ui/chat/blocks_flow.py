@@ -282,6 +282,8 @@ class TextFlow:
         #: The offset of each run, and the length of all.
         self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
+        #: Whether some of its runs will be objects.
+        self.waiting = False
 
     @property
     def natural(self) -> float:
@@ -302,7 +304,7 @@ class TextFlow:
         ``otherwise``, the interface's direction by default.
         """
         runs = tuple(runs)
-        objects = self.style.objects(self.base, runs)
+        objects, self.waiting = self.style.objects(self.base, runs)
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
         if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:

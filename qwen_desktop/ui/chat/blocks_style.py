@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QGuiApplication, QPainter, QTextCharFormat
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
 from qwen_desktop.ui.theme import FontRole, Theme
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.chat.drawings import Drawings
 
 #: Pixels that an inline code chip stands out beyond its text on both sides.
 CHIP_PAD: Final = 4
@@ -31,6 +35,8 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
 }
+#: What fonts for code join "!=" and "->" to other signs by; what stands there is to be read as it is written.
+_LIGATURES: Final = ("liga", "clig", "calt", "dlig")
 #: The character that keeps the place of an inline object in Qt's text.
 OBJECT: Final = "—"
 #: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
@@ -56,6 +62,15 @@ class InlineObject(Protocol):
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
 
 
+class Waiting(Enum):
+    """An inline object that is not made yet."""
+
+    WAITING = "waiting"
+
+
+WAITING: Final = Waiting.WAITING
+
+
 class Style:
     """What block layouts ask. Thrown away and made anew when the theme, its text size, the scale or the direction
     changes."""
@@ -65,10 +80,13 @@ class Style:
         self.scale = scale
         #: Whether the interface runs from right to left; text has a direction of its own.
         self.rtl = QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft
-        #: What stands in place of a run that is set in a base, or None for its text.
-        self.inline: Callable[[str, TextRun], InlineObject | None] | None = None
+        #: Where layouts ask for what is drawn from a source; None where nothing is.
+        self.drawings: Drawings | None = None
+        #: What stands in place of a run that is set in a base: None for its text, ``WAITING`` for its text until then.
+        self.inline: Callable[[str, TextRun], InlineObject | Waiting | None] | None = None
         #: The theme's colour of a role, remembered.
         self.color: Callable[[str], QColor] = cache(theme.color)
+        self._signs: dict[tuple[str, str, str], InlineObject | None] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
         self.code_font = self.font("code")
@@ -84,6 +102,9 @@ class Style:
             found = self._fonts[key] = QFont(self.theme.font(role))
             found.setPixelSize(max(8, round(found.pixelSize() * factor * self.scale)))
             found.setWeight(QFont.Weight(weight))
+            if role == "code":
+                for feature in _LIGATURES:
+                    found.setFeature(QFont.Tag(feature), 0)
         return found
 
     def base_font(self, base: str) -> QFont:
@@ -107,15 +128,27 @@ class Style:
             found = self._formats[key] = self._make_format(base, run, spacing)
         return found
 
-    def objects(self, base: str, runs: Sequence[TextRun]) -> dict[int, InlineObject]:
-        """The inline objects in place of some of ``runs``, by number."""
-        if self.inline is None:
-            return {}
-        return {
-            number: item
-            for number, run in enumerate(runs)
-            if 0 < len(run.text) <= _LONGEST_OBJECT and (item := self.inline(base, run)) is not None
-        }
+    def objects(self, base: str, runs: Sequence[TextRun]) -> tuple[dict[int, InlineObject], bool]:
+        """The inline objects in place of some of ``runs``, by number, and whether more of them will come."""
+        found: dict[int, InlineObject] = {}
+        waiting = False
+        for number, run in enumerate(runs):
+            item: InlineObject | Waiting | None = self._sign(base, run) if run.note or run.image else None
+            if item is None and self.inline is not None and 0 < len(run.text) <= _LONGEST_OBJECT:
+                item = self.inline(base, run)
+            if isinstance(item, Waiting):
+                waiting = True
+            elif item is not None:
+                found[number] = item
+        return found, waiting
+
+    def _sign(self, base: str, run: TextRun) -> InlineObject | None:
+        from qwen_desktop.ui.chat.blocks_signs import sign  # noqa: PLC0415 - it needs styles
+
+        key = (base, run.note, run.image)
+        if key not in self._signs:
+            self._signs[key] = sign(self, base, run)
+        return self._signs[key]
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""

@@ -1,5 +1,5 @@
 """Tables with thin rules; columns take what they need and shrink, as far as their words stay whole, when the message
-is narrower."""
+is narrower. Above them is room for a quiet row of buttons, on show while the pointer or the keyboard is there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import TableBlock
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, WideLayout
+from qwen_desktop.ui.chat.blocks_draw import button_width, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, TextFlow, direction, within
-from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.blocks_style import Style, elided
 from qwen_desktop.ui.chat.blocks_text import link_targets
+from qwen_desktop.ui.texts import translate
 
 _GAP = 28
 _PAD = 7
@@ -28,8 +30,11 @@ class TableLayout(WideLayout[TableBlock]):
     """One table. Too many columns scroll sideways. Where it runs from right to left, so do the columns, and an
     alignment to the left is one to the start."""
 
+    gap = 2.0
+
     def __init__(self, style: Style, block: TableBlock) -> None:
         super().__init__(style, block)
+        self._head = float(style.px(TARGET))
         self._cells: list[list[TextFlow]] = []
         #: What each cell takes in one line, and its longest word, in pixels.
         self._sizes: list[list[tuple[float, float]]] = []
@@ -57,11 +62,25 @@ class TableLayout(WideLayout[TableBlock]):
                 flow = TextFlow(self.style, base) if runs else self._empty[base]
                 flow.set_runs(runs, UNBOUNDED)
                 flows[column : column + 1], sizes[column : column + 1] = [flow], [(flow.natural, flow.longest_word)]
+                self.waiting = self.waiting or flow.waiting
             del flows[len(row) :], sizes[len(row) :]
         del self._cells[len(self.block.rows) :], self._sizes[len(self.block.rows) :]
         lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
         self._offsets = list(accumulate(lengths, initial=0))
         self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
+
+    def redraw(self) -> bool:
+        waited = self.waiting
+        self.waiting = False
+        for flows, sizes in zip(self._cells, self._sizes, strict=True) if waited else ():
+            for column, flow in enumerate(flows):
+                if flow.waiting:
+                    flow.set_runs(flow.runs, UNBOUNDED)
+                    sizes[column] = (flow.natural, flow.longest_word)
+                    self.waiting = self.waiting or flow.waiting
+        if waited:
+            self.lay()
+        return waited
 
     def lay(self) -> None:
         count = max((len(row) for row in self._cells), default=0)
@@ -81,7 +100,7 @@ class TableLayout(WideLayout[TableBlock]):
         sides = {"": start, "left": start, "right": end, "center": "center"}
         aligns = [*(sides[align] for align in self.block.align), *[start] * count]
         line = self.style.line_height("cell")
-        self._tops = [0.0]
+        self._tops = [self._head]
         for row in self._cells:
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
@@ -96,13 +115,15 @@ class TableLayout(WideLayout[TableBlock]):
         return [self.placed(QRectF(start, 0, width, 0)).left() for start, width in columns]
 
     def _cell_top(self, number: int, flow: TextFlow) -> float:
-        return self._tops[number] + _PAD if number else (self._tops[1] - flow.height) / 2
+        return self._tops[number] + _PAD if number else (self._tops[0] + self._tops[1] - flow.height) / 2
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         room = self.room.translated(x, y)
+        if y + self._head > top:
+            self._draw_head(painter, context, at)
         painter.save()
-        painter.setClipRect(room.adjusted(-4, 0, 4, 0), Qt.ClipOperation.IntersectClip)
+        painter.setClipRect(room.adjusted(-4, self._head, 4, 0), Qt.ClipOperation.IntersectClip)
         wide = min(room.width(), self.wide - self.scroll)
         rule = self.box(at, self.indentation, 0, wide, 0)
         lefts = self._lefts()
@@ -132,10 +153,47 @@ class TableLayout(WideLayout[TableBlock]):
             offset += len(flow.text) + 1
         return offset
 
+    # The row above ---------------------------------------------------------------------------------------------------
+
+    def _draw_head(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        buttons = self._buttons()
+        keys = [target.key for target, _, _ in buttons]
+        if not (context.message_hover or context.focus in keys or any(key in context.copied for key in keys)):
+            return
+        style, used = self.style, sum(target.rect.width() for target, _, _ in buttons)
+        said = translate("transcript", "%n row(s)", "", len(self.block.rows) - 1)
+        place = self.box(at, self.indentation, 0, max(0.0, self.width - self.indentation - used), self._head)
+        font = style.font("caption")
+        write(painter, style, place, elided(said, font, place.width()), font, align=edge(self.rtl))
+        for target, icon, word in buttons:
+            label = translate("transcript", "Copied") if word and target.key in context.copied else word
+            quiet_button(painter, context, at, target, icon, label=label)
+
+    def _buttons(self) -> list[tuple[Target, str, str]]:
+        """What can be done with the table, with icons and, where there is room, words on them."""
+        offers = (
+            ("table_copy", "copy", translate("transcript", "Copy"), translate("transcript", "Copy table")),
+            ("table_markdown", "copy", "Markdown", translate("transcript", "Copy table as Markdown")),
+            ("table_csv", "download", "CSV", translate("transcript", "Save table as CSV")),
+        )
+        copied = button_width(self.style, translate("transcript", "Copied"))
+        widths = [max(button_width(self.style, word), copied if key != "table_csv" else 0) for key, _, word, _ in offers]
+        worded = sum(widths) + self.style.px(70) <= self.width - self.indentation
+        if not worded:
+            widths = [button_width(self.style, "")] * len(offers)
+        end, found = self.width, list[tuple[Target, str, str]]()
+        for (key, icon, word, said), wide in zip(reversed(offers), reversed(widths), strict=True):
+            place = self.placed(QRectF(end - wide, 0, wide, self._head))
+            found.insert(0, (Target(key, key, "", place, said), icon, word if worded else ""))
+            end -= wide
+        return found
+
     def targets(self) -> list[Target]:
-        return self._links(range(len(self._cells)))
+        return [*(target for target, _, _ in self._buttons()), *self._links(range(len(self._cells)))]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
+        if y < self._head:
+            return [target for target, _, _ in self._buttons()]
         number = bisect_right(self._tops, y) - 1
         return self._links(range(max(0, number), min(number + 1, len(self._cells))))
 

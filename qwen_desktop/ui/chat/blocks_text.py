@@ -8,18 +8,24 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import MathBlock, RuleBlock, TextBlock, TextRun, lead
-from qwen_desktop.ui.chat.blocks import BlockLayout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import INDENT, TARGET, BlockLayout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks_draw import edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
-from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
+from qwen_desktop.ui.texts import fill, translate
+
+_BOXES = ("☐", "☑")
+#: Pixels that the box of a numbered task takes.
+_BOX = 24
 
 
 def link_targets(
     flow: TextFlow, x: float, y: float, prefix: str = "", runs: tuple[int, int] | None = None
 ) -> list[Target]:
     """The links of a flow that is painted at (x, y), or of some of its runs; neighbouring runs of one address are one
-    link."""
+    link. Footnotes are links, too."""
     found: list[Target] = []
-    hrefs, starts = [run.href for run in flow.runs], flow.run_starts
+    hrefs, starts = [run.href or (run.note and f"^{run.note}") for run in flow.runs], flow.run_starts
     index, end = runs or (0, len(hrefs))
     while 0 < index < end and hrefs[index] and hrefs[index - 1] == hrefs[index]:
         index -= 1
@@ -30,7 +36,11 @@ def link_targets(
         start, stop = starts[first], starts[index]
         if href and start < stop:
             place = partial(flow.rects, start, stop)
-            found.append(Target(f"{prefix}link{first}", "link", href, place, flow.text[start:stop], x, y))
+            said, action = flow.text[start:stop], "link"
+            if href.startswith("^"):
+                action, href = "note", href[1:]
+                said = fill(translate("transcript", "Footnote {label}"), label=href)
+            found.append(Target(f"{prefix}link{first}", action, href, place, said, x, y))
     return found
 
 
@@ -41,9 +51,32 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         super().__init__(style, block)
         level = 0 if isinstance(block, MathBlock) else block.level
         self._above = 4.0 if isinstance(block, MathBlock) else 0.0
-        self.flow = TextFlow(style, "math" if self._above else f"h{min(level, 4)}" if level else "message")
+        note = isinstance(block, TextBlock) and block.note
+        text = "note" if note else "message"
+        self.flow = TextFlow(style, "math" if self._above else f"h{min(level, 4)}" if level else text)
         if level or (isinstance(block, TextBlock) and block.marker):
             self.gap = float(style.px(5 if not level else 20 if level < 3 else 16))
+
+    @property
+    def _marker(self) -> str:
+        """What is written before the first line."""
+        return self.block.marker if isinstance(self.block, TextBlock) else ""
+
+    @property
+    def _back(self) -> str:
+        """The footnote that it begins, if it does."""
+        begins = isinstance(self.block, TextBlock) and self._marker.startswith("[^")
+        return self.block.note if isinstance(self.block, TextBlock) and begins else ""
+
+    def hang(self) -> float:
+        if self._back:
+            wide = text_width(f"{self._back}.", self.style.base_font("note")) + self.style.px(7)
+            return max(0.0, min(wide, self.style.px(120)) - self.style.px(INDENT))
+        # A box after a number stands where the text would.
+        return float(self.style.px(_BOX)) if self._marker[-1:] in _BOXES and len(self._marker) > 1 else 0.0
+
+    def end_hang(self) -> float:
+        return float(self.style.px(TARGET)) if self._back else 0.0
 
     def lay(self) -> None:
         block, width = self.block, max(40.0, self.width - self.indentation)
@@ -52,19 +85,41 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             self.flow.set_runs((TextRun(block.text, math=True),), width, align, otherwise=False)
         else:
             self.flow.set_runs(block.runs, width, otherwise=self.before)
+        self.waiting = self.flow.waiting
         self.direction = self.flow.direction
         self.height = self.flow.height + 2 * self._above
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        if isinstance(self.block, TextBlock) and self.block.marker:
-            self._draw_marker(painter, self.block.marker, at)
+        if self._back:
+            self._draw_back(painter, context, at)
+        elif self._marker:
+            number, box = self._marker[:-1].strip(), self._marker[-1]
+            if box in _BOXES and number:
+                self._draw_marker(painter, box, at)
+                self._draw_marker(painter, number, at, self.style.px(_BOX))
+            else:
+                self._draw_marker(painter, self._marker, at)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
         self.flow.paint(painter, at.moved(self.left, self._above), ranges)
         self.draw_focus(painter, context, at)
 
-    def _draw_marker(self, painter: QPainter, marker: str, at: At) -> None:
+    def _draw_back(self, painter: QPainter, context: PaintContext, at: At) -> None:
+        """The label of a footnote, and the button that leads back to where it is referred to."""
+        style, line = self.style, self.style.line_height("note")
+        place = self.box(at, self.indentation - style.px(127), 0, style.px(120), line)
+        label = elided(f"{self._back}.", style.base_font("note"), style.px(120))
+        write(painter, style, place, label, style.base_font("note"), align=edge(not self.rtl))
+        quiet_button(painter, context, at, self._back_target(), "arrow-up")
+
+    def _back_target(self) -> Target:
+        side = float(self.style.px(TARGET))
+        line = self.style.line_height("note")
+        said = translate("transcript", "Back to the text")
+        return Target("back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said)
+
+    def _draw_marker(self, painter: QPainter, marker: str, at: At, before: float = 0.0) -> None:
         style = self.style
-        start, line = self.indentation, style.line_height("message")
+        start, line = self.indentation - before, style.line_height("message")
 
         def place(end: float, width: float, height: float, down: float = 0.0) -> QRectF:
             """A rectangle in the middle of the first line that ends ``end`` pixels before the text."""
@@ -97,24 +152,30 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         return len(lead(self.block)) + self.flow.offset_at(x - self.left, y - self._above)
 
     def targets(self) -> list[Target]:
-        return link_targets(self.flow, self.left, self._above)
+        back = [self._back_target()] if self._back else []
+        return [*link_targets(self.flow, self.left, self._above), *back]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
         runs = self.flow.runs_at(x - self.left, y - self._above)
-        return link_targets(self.flow, self.left, self._above, runs=runs)
+        back = [self._back_target()] if self._back else []
+        return [*back, *link_targets(self.flow, self.left, self._above, runs=runs)]
 
 
 class RuleLayout(BlockLayout[RuleBlock]):
-    """A thin line across the column."""
+    """A thin line across the column; above footnotes a part of it."""
 
     gap = 14.0
 
     def lay(self) -> None:
         self.height = 9.0
+        if self.block.notes:
+            self.gap = 22.0
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         painter.setPen(QPen(self.style.color("border"), 1))
         room, middle = self.room, round(at.y + 4) + 0.5
+        if self.block.notes:
+            room = self.placed(QRectF(0, 0, self.style.px(120), 0))
         painter.drawLine(QLineF(at.x + room.left(), middle, at.x + room.right(), middle))
 
     def offset_at(self, x: float, y: float) -> int:

@@ -19,6 +19,7 @@ from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.services import events
+from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.composer import Composer, Draft
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
@@ -56,8 +57,11 @@ class ConversationPane(QWidget):
         self.transcript.setProperty("ownFocus", True)
         self.transcript.markdown.set_jobs(
             render=lambda text: ui.services.jobs.call("markdown.render", {"text": text}),
+            diagram=lambda sources: ui.services.jobs.call("diagram.render", {"diagrams": sources}),
             plain=lambda texts: ui.services.jobs.call("markdown.plain", {"texts": texts}),
-            grow=lambda text, number: ui.services.jobs.call("markdown.grow", {"text": text, "number": number}),
+            grow=lambda text, number, known: ui.services.jobs.call(
+                "markdown.grow", {"text": text, "number": number, "known": known}
+            ),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
@@ -102,6 +106,7 @@ class ConversationPane(QWidget):
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.link_activated.connect(self._ui.notify.link)
+        view.diagram_requested.connect(self._use_diagram)
 
     def _align(self) -> None:
         """Keep the composer under the transcript's column: its scroll bar takes room at the side."""
@@ -230,6 +235,17 @@ class ConversationPane(QWidget):
 
         ref = self.model or self._ui.services.models.ref
         SlowDialog(self._ui, self.window(), ref, message_id).open()
+
+    def _use_diagram(self, wish: str, source: str) -> None:
+        """Show a diagram by itself, or save it."""
+        from qwen_desktop.ui.chat import diagram_window  # noqa: PLC0415 - rare
+
+        picture = diagrams.find(self.transcript.style_, source)
+        if isinstance(picture, diagrams.Picture):
+            if wish == "diagram_save":
+                diagram_window.save_diagram(self._ui, picture, self.window())
+            else:
+                diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
 
     def _warm(self) -> None:
         if self.model is None:

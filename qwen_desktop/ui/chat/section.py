@@ -72,6 +72,11 @@ class Section(Directed, ABC):
         """Show another state of its part; False when that is none of its kind."""
         return False
 
+    def redraw(self, y: float) -> float | None:
+        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
+        where it waited for nothing."""
+        return None
+
     @property
     def natural(self) -> float:
         """Pixels that it would fill, if less than its width."""

@@ -12,6 +12,7 @@ from PySide6.QtGui import QPainter
 from qwen_desktop.core.parts import Part, code_text
 from qwen_desktop.jobs.markdown.blocks import (
     Block,
+    AlertBlock,
     CodeBlock,
     MathBlock,
     RuleBlock,
@@ -22,8 +23,10 @@ from qwen_desktop.jobs.markdown.blocks import (
     separator,
 )
 from qwen_desktop.jobs.markdown.blocks import projection as projection_of
-from qwen_desktop.ui.chat.blocks import Layout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.blocks_diagram import code_layout
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
@@ -35,8 +38,9 @@ if TYPE_CHECKING:
 
 
 _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
-    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: CodeLayout, TableBlock: TableLayout,
+    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: code_layout, TableBlock: TableLayout,
     RuleBlock: RuleLayout,
+    AlertBlock: AlertLayout,
 }  # fmt: skip
 
 
@@ -95,7 +99,19 @@ class TextSection(Section):
         """Show what was prepared."""
         self.width = width
         self.layouts = layouts
+        for layout in layouts:
+            layout.redraw()  # it may have been prepared some time ago
         self._place(0)
+
+    def redraw(self, y: float) -> float | None:
+        number = self._at(y)
+        held = self.layouts[number] if self.layouts else None
+        before = held.y + held.height if held is not None else 0.0
+        changed = [number for number, layout in enumerate(self.layouts) if layout.redraw()]
+        if held is None or not changed:
+            return None
+        self._place(changed[0])
+        return held.y + held.height - before if y >= 0 else 0.0
 
     def set_blocks(self, blocks: Sequence[Block], stable: int = 0) -> float:
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
@@ -111,7 +127,7 @@ class TextSection(Section):
     def _made(self, block: Block, number: int, width: float) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
-            layout.wrap = self.opened(f"b{number}.wrap")
+            layout.set_opened(lambda key: self.opened(f"b{number}.{key}"))
         layout.set_width(width)
         return layout
 
@@ -123,10 +139,12 @@ class TextSection(Section):
             self._place(0)
 
     def toggle(self, key: str) -> None:
-        layout = self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+        prefix = key.partition(".")[0]
+        layout = self.layouts[int(prefix.removeprefix("b"))]
         if isinstance(layout, CodeLayout):
             super().toggle(key)
-            layout.toggle_wrap()
+            layout.set_opened(lambda key: self.opened(f"{prefix}.{key}"))
+            layout.lay()
             self._place(0)
 
     def _place(self, first: int) -> None:
@@ -135,6 +153,8 @@ class TextSection(Section):
         del self._starts[first:], self._lengths[first:]
         for number in range(first, len(self.layouts)):
             layout = self.layouts[number]
+            if number + 1 < len(self.layouts) or not self.item.streaming:
+                layout.close()
             layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
             layout.y, start = 0.0, 0
             if number:
@@ -143,7 +163,9 @@ class TextSection(Section):
                 start = self.length + len(separator(before.block, layout.block))
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
-        self.height = self.layouts[-1].y + self.layouts[-1].height if self.layouts else 0.0
+        last = self.layouts[-1] if self.layouts else None
+        self.height = last.y + last.height + (_air(last) if _ends_alert(last, None) else 0.0) if last else 0.0
+        self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
 
     @property
     def natural(self) -> float:
@@ -165,16 +187,24 @@ class TextSection(Section):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
-            if y + layout.y + layout.height < top:
+            if y + layout.y + layout.height + AIR < top:
                 continue
-            place, before = at.moved(0, layout.y), self.layouts[number - 1]
-            if number and layout.quotes and before.quotes:
-                between = layout.y - before.y - before.height
-                depth = min(layout.quotes, before.quotes)
-                layout.paint_bars(painter, place.moved(0, -between - 2), between + 4, depth)
+            place = at.moved(0, layout.y)
             if layout.quotes:
-                layout.paint_bars(painter, place, layout.height, layout.quotes)
+                self._paint_sides(painter, place, number)
+            place = place.moved(layout.x, 0)
             layout.paint(painter, context.of(f"b{number}.", self._starts[number], self._lengths[number]), place)
+
+    def _paint_sides(self, painter: QPainter, place: At, number: int) -> None:
+        """What quotations draw beside a block, between it and the one before, and below the last."""
+        layout, before = self.layouts[number], self.layouts[number - 1] if number else None
+        after = self.layouts[number + 1] if number + 1 < len(self.layouts) else None
+        above, below = _shared(before, layout), _shared(layout, after)
+        if before is not None and above:
+            between = layout.y - before.y - before.height
+            layout.paint_sides(painter, place.moved(0, -between), between, above)
+        height = layout.height + (_air(layout) if _ends_alert(layout, after) else 0.0)
+        layout.paint_sides(painter, place, height, layout.quotes, above, below)
 
     def _at(self, y: float) -> int:
         return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
@@ -184,7 +214,7 @@ class TextSection(Section):
             return 0
         number = self._at(y)
         layout = self.layouts[number]
-        inside = min(max(0, layout.offset_at(x, y - layout.y)), self._lengths[number])
+        inside = min(max(0, layout.offset_at(x - layout.x, y - layout.y)), self._lengths[number])
         return self._starts[number] + inside
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
@@ -192,14 +222,35 @@ class TextSection(Section):
 
     def targets(self) -> list[Target]:
         each = enumerate(self.layouts)
-        return [target.moved(0, layout.y, f"b{n}.") for n, layout in each for target in layout.targets()]
+        return [target.moved(layout.x, layout.y, f"b{n}.") for n, layout in each for target in layout.targets()]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
         if not self.layouts:
             return []
         number = self._at(y)
         layout = self.layouts[number]
-        return [target.moved(0, layout.y, f"b{number}.") for target in layout.targets_at(x, y - layout.y)]
+        found = layout.targets_at(x - layout.x, y - layout.y)
+        return [target.moved(layout.x, layout.y, f"b{number}.") for target in found]
+
+
+def _shared(before: Layout | None, layout: Layout | None) -> int:
+    """How many quotations go on from one block to the next."""
+    if before is None or layout is None:
+        return 0
+    most = min(before.quotes, layout.quotes)
+    if isinstance(layout.block, AlertBlock):
+        most = min(most, layout.block.quote - 1)
+    pairs = zip(before.alerts, layout.alerts, strict=False)
+    return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
+
+
+def _ends_alert(layout: Layout, after: Layout | None) -> bool:
+    """Whether an alert ends with a block, below which it goes on for a bit."""
+    return bool(layout.alerts[_shared(layout, after) :].replace("-", ""))
+
+
+def _air(layout: Layout) -> float:
+    return float(layout.style.px(AIR))
 
 
 def _gap(before: Layout, layout: Layout) -> float:
@@ -209,4 +260,9 @@ def _gap(before: Layout, layout: Layout) -> float:
     above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
     if above and above.level and not (below and below.level):
         return 8.0
-    return layout.gap if above and (above.level or above.indent) else max(layout.gap, 10.0)
+    if isinstance(before.block, AlertBlock):
+        return 4.0
+    air = _air(before) if _ends_alert(before, layout) else 0.0
+    if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
+        return layout.gap + air
+    return max(layout.gap, 10.0) + air

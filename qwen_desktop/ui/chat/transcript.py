@@ -41,6 +41,8 @@ class TranscriptView(TranscriptCanvas):
     slow_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
+    #: What is wanted of a diagram ("diagram_zoom" or "diagram_save"), and its source.
+    diagram_requested = Signal(str, str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -66,6 +68,7 @@ class TranscriptView(TranscriptCanvas):
         self._drop(gone)
         if not any(self.item(message.id) for message in messages):
             self.queue.clear()
+            self.drawings.clear()
         self._asked_older = ""
         self._stick = True
         self._anchor = None
@@ -235,6 +238,8 @@ class TranscriptView(TranscriptCanvas):
                 self.slow_requested.emit(key)
             case "version":
                 self.version_requested.emit(target.value)
+            case "diagram_zoom" | "diagram_save":
+                self.diagram_requested.emit(target.action, target.value)
             case "link":
                 self.link_activated.emit(target.value)
             case _:

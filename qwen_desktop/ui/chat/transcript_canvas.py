@@ -15,9 +15,11 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
+from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.drawings import Drawings
 from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.plain_texts import PlainTexts
@@ -63,6 +65,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
+        self.drawings = Drawings(self.markdown, {"diagram": diagrams.KIND}, self)
+        self.drawings.ready.connect(self._on_drawn)
+        self.style_.drawings = self.drawings
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
         self.live = LiveAnswers(self.markdown, self.queue, self)
@@ -381,6 +386,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         """Colours, fonts or the scale changed: everything is made anew."""
         scale = 1.0 if self._scale_percent is None else self._scale_percent / self.theme.text_size
         self.style_ = Style(self.theme, scale)
+        self.style_.drawings = self.drawings
         width = float(self.column_width)
         for item in self.items:
             self.queue.drop(item)
@@ -402,6 +408,18 @@ class TranscriptCanvas(QAbstractScrollArea):
             self._anchor = (item, 0.0, top - grown)
         self.mark(item)
         self.arrange()
+
+    def _on_drawn(self) -> None:
+        """Some of what is drawn from a source is there now: it is shown, and what is read stays where it is."""
+        self._take_anchor()
+        first, _, top = self._anchor or (None, 0.0, 0.0)
+        drawn = {item: moved for item in self._seen if (moved := item.redraw(-top)) is not None}
+        for item, moved in drawn.items():
+            self.mark(item)
+            if item is first:
+                self._anchor = (item, 0.0, top - moved)
+        if drawn:
+            self.arrange()
 
     def host(self, item: MessageItem, section: Section) -> None:
         """Show a section of one's own in a message: instead of the one of that name, else below its parts."""

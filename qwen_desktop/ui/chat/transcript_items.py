@@ -191,6 +191,15 @@ class MessageItem(Directed):
         elif self.height:
             self.height = self.estimate(self.width)
 
+    def redraw(self, y: float) -> float | None:
+        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
+        where it waited for nothing."""
+        moved = [by for section in self.sections if (by := section.redraw(y - section.y)) is not None]
+        if not moved:
+            return None
+        self.place()
+        return sum(moved)
+
     def finish(self, width: float, fresh: Iterable[Section] = ()) -> None:
         """Stack the sections that the message has now, keeping those that fit and taking the ``fresh`` ones; ready
         afterwards."""

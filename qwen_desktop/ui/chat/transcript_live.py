@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from qwen_desktop.core.parts import PartBegun, PartEvent, PartsBuilder, PartWasThinking, TextPart
@@ -24,8 +26,8 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.chat.transcript_render import RenderQueue, texts_of
 
 if TYPE_CHECKING:
-    from qwen_desktop.jobs.markdown.growing import Grown
-    from qwen_desktop.jobs.markdown.parser import Markdown
+    from qwen_desktop.jobs.markdown.parser import Grown, Markdown
+    from qwen_desktop.jobs.markdown.references import Note, References, Waiting
     from qwen_desktop.jobs.markdown.rules import Fence
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ _PATIENCE_S: Final = 10.0
 _LONG: Final = 3000
 _MANY: Final = 200
 _MARKS: Final = "[*_`$|"
+#: Characters of finished text that are read again in one frame, since what they refer to has been defined; where there
+#: are more, they are when the answer has ended.
+_AGAIN: Final = 3000
 
 
 class GrowingText:
@@ -50,6 +55,9 @@ class GrowingText:
         self._markdown = markdown
         self.plain = False
         self._finished: list[Block] = []
+        self._notes: list[list[Block]] = []
+        self._known: References | None = None
+        self._waiting: list[Waiting] = []
         self._tail = 0
         self._number: int | None = None
         self._fence: Fence | None = None
@@ -61,9 +69,11 @@ class GrowingText:
         """Where the open end begins: what stands before can no longer change."""
         return self._tail
 
-    def open_end(self, text: str) -> tuple[str, int | None]:
+    def open_end(self, text: str) -> tuple[str, int | None, References]:
         """What ``grow`` needs to parse the open end."""
-        return text[self._tail :], self._number
+        from qwen_desktop.jobs.markdown.references import References  # noqa: PLC0415 - the parser is imported late
+
+        return text[self._tail :], self._number, self._known or References(growing=True)
 
     def heavy(self, text: str) -> bool:
         """Whether parsing the open end would hold the caller's thread for too long."""
@@ -75,7 +85,7 @@ class GrowingText:
         """All blocks as of now, and how many at the front can no longer change."""
         opened = self._open_fence(text)
         if opened is not None:
-            return [*self._finished, opened], len(self._finished)
+            return [*self._finished, opened, *self._below((), self._known.remarks if self._known else {})], len(self._finished)
         from qwen_desktop.jobs.markdown.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
 
         grown = None
@@ -92,10 +102,20 @@ class GrowingText:
         that nothing could parse."""
         stable = len(self._finished)
         if grown is None:
-            return [*self._finished, *verbatim(text[self._tail :])], stable
+            return [*self._finished, *verbatim(text[self._tail :]), *self._below((), self._known.remarks if self._known else {})], stable
+        added = [
+            replace(each, note=each.note + len(self._notes))
+            if each.note is not None
+            else replace(each, index=each.index + stable)
+            for each in grown.waiting
+        ]
         self._finished += grown.finished
+        self._notes += [list(note.blocks) for note in grown.finished_notes]
         self._tail += grown.offset
         self._number = grown.number
+        self._known = grown.known
+        self._waiting += added
+        stable = min(stable, self._read_again())
         open_blocks: list[Block] = list(grown.opened)
         tail = text[self._tail :]
         if (end := tail.find("\n")) >= 0 and (fence := self._markdown.fence(tail[:end])) is not None:
@@ -104,7 +124,35 @@ class GrowingText:
             opened = self._open_fence(text)
             if opened is not None:
                 open_blocks = [opened]
-        return self._finished + open_blocks, stable
+        opened_notes = grown.notes[len(grown.finished_notes) :]
+        return [*self._finished, *open_blocks, *self._below(opened_notes, grown.remarks)], stable
+
+    def _read_again(self) -> int:
+        """Read what refers to something that has been defined since; the first block that is another one now."""
+        known, first, left = self._known, len(self._finished), _AGAIN
+        still: list[Waiting] = []
+        for each in self._waiting if known is not None else ():
+            cost = sum(map(len, each.sources))
+            if cost > left or known.keys().isdisjoint(each.missing):
+                still.append(each)
+                continue
+            left -= cost
+            blocks = self._finished if each.note is None else self._notes[each.note]
+            blocks[each.index], missing = self._markdown.again(blocks[each.index], each.sources, known)
+            if missing:
+                still.append(replace(each, missing=missing))
+            first = first if each.note is not None else min(first, each.index)
+        self._waiting = still
+        return first
+
+    def _below(self, opened: Sequence[Note], remarks: dict[str, str]) -> list[Block]:
+        """The footnotes, of which some may be ``opened``."""
+        if self._known is None or not (self._notes or opened or remarks):
+            return []
+        known = self._known.copy()
+        known.remarks = dict(remarks)
+        blocks = [block for note in self._notes for block in note]
+        return list(self._markdown.below([*blocks, *(block for note in opened for block in note.blocks)], known))
 
     def _open_fence(self, text: str) -> CodeBlock | None:
         """The code block that is open at the top level; looks only at what came since the last call."""
@@ -342,7 +390,7 @@ class LiveAnswers(QObject):
     async def _grown(self, text: LiveText, source: str) -> Grown | None:
         from qwen_desktop.jobs.markdown.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
-        given = text.growing.open_end(source)
-        grown = await self._markdown.ask("grow", *given, read=as_grown, patience=_PATIENCE_S)
+        *given, known = text.growing.open_end(source)
+        grown = await self._markdown.ask("grow", *given, msgspec.to_builtins(known), read=as_grown, patience=_PATIENCE_S)
         text.growing.plain = text.growing.plain or grown is None
         return grown

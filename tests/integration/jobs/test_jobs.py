@@ -16,6 +16,7 @@ from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.jobs.markdown.blocks import from_builtins, projection
 from qwen_desktop.jobs.markdown.growing import as_grown, grow
 from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.references import References
 from qwen_desktop.jobs.table import COMPUTES, DEADLINES_S, JOBS
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
@@ -197,8 +198,8 @@ def test_markdown_is_the_same_in_the_worker_as_here() -> None:
         for text, blocks in zip(texts, here, strict=True):
             assert from_builtins(await jobs.call("markdown.render", {"text": text})) == blocks
         open_end = "3. x\n\n| a | b |\n|---|---|\n| **1** | 2"
-        grown = as_grown(await jobs.call("markdown.grow", {"text": open_end, "number": 7}))
-        assert grown == grow(Markdown(), open_end, 7)
+        grown = as_grown(await jobs.call("markdown.grow", {"text": open_end, "number": 7, "known": {"growing": True}}))
+        assert grown == grow(Markdown(), open_end, 7, References(growing=True))
         assert grown.finished and grown.opened
         await jobs.aclose()
 

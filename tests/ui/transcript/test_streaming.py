@@ -406,11 +406,11 @@ def test_a_long_open_block_is_parsed_by_the_worker_while_it_grows(live, monkeypa
     open_tail = Markdown.open_tail
     monkeypatch.setattr(Markdown, "open_tail", lambda *args: here.append(len(args[1])) or open_tail(*args))
 
-    async def grower(text, number):
+    async def grower(text, number, known):
         asked.append(len(text))
         await asyncio.sleep(0.01)
         count = len(here)
-        grown = grow_job(text, number)
+        grown = grow_job(text, number, known)
         del here[count:]
         return grown
 
@@ -454,9 +454,9 @@ def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
     turns = Turns()
     asked = []
 
-    async def grower(text, number):
+    async def grower(text, number, known):
         asked.append(text)
-        return grow_job(text, number)
+        return grow_job(text, number, known)
 
     live.view.markdown.set_jobs(grow=grower)
     item = live.item("m2")
@@ -479,7 +479,7 @@ def test_the_open_end_of_an_answer_that_has_ended_is_not_parsed_any_more(live):
 def test_an_answer_that_nothing_can_parse_grows_on_as_it_stands(live):
     turns = Turns()
 
-    async def grower(text, number):
+    async def grower(text, number, known):
         raise RuntimeError("crashed")
 
     live.view.markdown.set_jobs(grow=grower)

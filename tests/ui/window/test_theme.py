@@ -24,18 +24,23 @@ GROUNDS = {
         "hover",
         "pressed",
         "accent_soft",
+        "good_soft",
+        "warn_soft",
+        "bad_soft",
+        "note_soft",
         "user_message",
         "selection",
         "match",
         "current_match",
     ),
-    "text_muted": ("window", "rail", "sidebar", "surface", "sunken", "hover"),
+    "text_muted": ("window", "rail", "sidebar", "surface", "sunken", "hover", "note_soft", "good_soft", "warn_soft"),
     "text_faint": ("window", "sidebar", "surface", "sunken", "hover"),
-    "accent": ("window", "rail", "sidebar", "surface", "accent_soft"),
+    "accent": ("window", "rail", "sidebar", "surface", "accent_soft", "note_soft", "good_soft", "warn_soft", "bad_soft"),
     "on_accent": ("accent",),
     "good": ("window", "surface", "good_soft"),
     "warn": ("window", "surface", "warn_soft"),
     "bad": ("window", "surface", "bad_soft"),
+    "note": ("window", "note_soft"),
     "code_keyword": ("sunken",),
     "code_string": ("sunken",),
     "code_number": ("sunken",),
@@ -77,7 +82,7 @@ def test_all_text_passes_wcag_aa_on_each_of_its_grounds(theme: Theme, mode: Mode
 def test_a_tint_can_be_told_from_what_it_stands_on(theme: Theme, mode: Mode) -> None:
     theme.set_mode(mode)
     least = 3 if mode == "contrast" else 1.1
-    for ground in ("sunken", "user_message", "accent_soft", "good_soft", "warn_soft", "bad_soft"):
+    for ground in ("sunken", "user_message", "accent_soft", "good_soft", "warn_soft", "bad_soft", "note_soft"):
         seen = max(contrast(color, theme.color("window")) for color in (theme.color(ground), theme.edge(ground)))
         assert seen >= least, ground
     theme.set_mode("light")

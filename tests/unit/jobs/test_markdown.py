@@ -20,7 +20,8 @@ from qwen_desktop.jobs.markdown.blocks import (
     verbatim,
 )
 from qwen_desktop.jobs.markdown.highlight import span_steps
-from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces, safe_href
+from qwen_desktop.jobs.markdown.addresses import safe_href
+from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces
 from qwen_desktop.jobs.markdown.rendering import parsed, plain, render
 
 
@@ -118,8 +119,10 @@ def test_only_web_and_mail_addresses_are_links(address):
 
 def test_links_pictures_and_bare_addresses():
     assert runs("[a](https://x.org/p) b") == (TextRun("a", href="https://x.org/p"), TextRun(" b"))
-    assert runs("![alt](http://x.org/p.png)") == (TextRun("alt", italic=True, href="http://x.org/p.png"),)
-    assert runs("![alt](file:///x.png)")[0].href == ""
+    picture = TextRun("🖼", href="http://x.org/p.png", image="x.org")
+    assert runs("![alt](http://x.org/p.png)") == (picture, TextRun(" alt", italic=True, href="http://x.org/p.png"))
+    assert runs("![alt](file:///x.png)") == (TextRun("![alt](file:///x.png)"),)
+    assert runs("![alt](x.png)") == (TextRun("🖼", image="-"), TextRun(" alt", italic=True))
     assert runs("see https://x.org/a_(b).") == (
         TextRun("see "), TextRun("https://x.org/a_(b)", href="https://x.org/a_(b)"), TextRun("."),
     )  # fmt: skip
@@ -194,9 +197,9 @@ def test_any_prefix_of_anything_parses():
         text = "".join(chance.choice(marks) for _ in range(chance.randint(1, 60)))
         blocks = Markdown().blocks(text)
         assert isinstance(projection(blocks), str)
-        finished, tail, offset, _ = Markdown().open_tail(text)
-        assert 0 <= offset <= len(text)
-        assert len(finished) + len(tail) >= (1 if blocks else 0)
+        grown = Markdown().open_tail(text)
+        assert 0 <= grown.offset <= len(text)
+        assert len(grown.finished) + len(grown.opened) + len(grown.notes) >= (1 if blocks else 0)
 
 
 def test_dollars_that_never_close_are_looked_for_once():

@@ -11,6 +11,7 @@ import pytest
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock, TextBlock, TextRun, projection
 from qwen_desktop.jobs.markdown.inline import LONGEST, PIECE, pieces
 from qwen_desktop.jobs.markdown.parser import Markdown
+from qwen_desktop.jobs.markdown.references import References
 from qwen_desktop.ui.chat.transcript_live import GrowingText
 from tests.markdown_texts import grown, lost, made_up
 
@@ -38,7 +39,7 @@ def test_a_text_that_grew_has_the_blocks_of_the_whole(seed: int) -> None:
     chance, markdown = random.Random(seed), Markdown()
     for _ in range(50):
         text = made_up(chance, 40)[0] + "\n\nEnd."
-        assert grown(chance, markdown, text) == markdown.blocks(text), repr(text)
+        assert grown(chance, markdown, text) == markdown.blocks(text, growing=True), repr(text)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_a_later_line_turns_around(text: str) -> None:
     whole = text + "\n\nEnd."
     for end in range(1, len(whole)):
         growing.blocks(whole[:end])
-    assert tuple(growing.blocks(whole)[0]) == markdown.blocks(whole)
+    assert tuple(growing.blocks(whole)[0]) == markdown.blocks(whole, growing=True)
 
 
 # Scripts without spaces ----------------------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ PHRASES = [
 
 def looks(markdown: Markdown, text: str) -> list[tuple[str, TextRun]]:
     """Each character with its look."""
-    runs = markdown._piece(text)
+    runs = markdown._piece(text, References())
     return [(character, msgspec.structs.replace(run, text="")) for run in runs for character in run.text]
 
 
