@@ -76,7 +76,7 @@ class Pane:
         self.view.markdown.set_jobs(
             render=lambda text: jobs.call("markdown.render", {"text": text}),
             plain=lambda texts: jobs.call("markdown.plain", {"texts": texts}),
-            grow=lambda text, number: jobs.call("markdown.grow", {"text": text, "number": number}),
+            grow=lambda text, *more: jobs.call("markdown.grow", {"text": text, **dict(zip(("number", "known"), more))}),
         )
         self.window.setCentralWidget(self.view)
         self._fed = 0
