@@ -284,6 +284,8 @@ class TextFlow:
         self._objects: dict[int, InlineObject] = {}
         #: Whether some of its runs will be objects.
         self.waiting = False
+        #: The y from which it looks different since ``set_runs``; infinite where nothing changed.
+        self.fresh = 0.0
 
     @property
     def natural(self) -> float:
@@ -307,6 +309,7 @@ class TextFlow:
         objects, self.waiting = self.style.objects(self.base, runs)
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
+        self.fresh = math.inf
         if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
             return
         self.direction = direction(runs)
@@ -319,6 +322,7 @@ class TextFlow:
         # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
         while keep < len(self._chunks) - 1 and self._chunks[keep].seen < stable:
             keep += 1
+        before = self._chunks[keep:]
         del self._chunks[keep:]
         self.runs = runs
         self.width = width
@@ -333,6 +337,26 @@ class TextFlow:
             self._chunks.append(chunk)
             self.height += chunk.height
             start = chunk.end
+        self.fresh = self._first_changed(stable, before, self._chunks[keep:])
+
+    def _first_changed(self, stable: int, before: Sequence[_Chunk], after: Sequence[_Chunk]) -> float:
+        """The y from which it looks different; the chunks ``before`` have become those ``after``."""
+        y = self._line_before(stable)
+        if [(chunk.start, chunk.mixed) for chunk in before] != [(chunk.start, False) for chunk in after]:
+            return min(y, after[0].y)  # where directions mix, what comes turns what was there
+        for old, new in zip(before, after, strict=True):
+            lines = zip(old.starts, new.starts, old.tops, new.tops, strict=False)
+            for number, (start, now, top, at) in enumerate(lines):
+                if start != now or top != at:
+                    return min(y, new.y + new.tops[max(0, number - 1)])
+        return y
+
+    def _line_before(self, offset: int) -> float:
+        """The top of the second line before that of an offset: what cannot be broken may have moved to the next one."""
+        chunk = next((chunk for chunk in self._chunks if offset < chunk.end), self._chunks[-1])
+        unit = chunk.units.units(min(max(0, offset - chunk.start), chunk.end - chunk.start))
+        number = bisect_right(chunk.starts, unit, hi=len(chunk.starts) - 1) - 1
+        return chunk.y + chunk.tops[number - 2] if number > 1 else max(0.0, chunk.y - 2 * self._line)
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         """Characters at the beginning that look as they did."""

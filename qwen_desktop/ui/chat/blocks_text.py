@@ -86,6 +86,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         else:
             self.flow.set_runs(block.runs, width, otherwise=self.before)
         self.waiting = self.flow.waiting
+        self.fresh = min(self.fresh, self._above + self.flow.fresh)
         self.direction = self.flow.direction
         self.height = self.flow.height + 2 * self._above
 

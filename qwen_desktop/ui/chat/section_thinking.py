@@ -32,8 +32,10 @@ class ThinkingSection(Section):
     def take(self, part: Part) -> bool:
         if not isinstance(part, ThinkingPart):
             return False
+        grows = self._flow is not None and self.part.seconds is None and part.seconds is None
         self.part = part
         self.lay(self.width)
+        self.fresh = self.bar + self._flow.fresh if grows and self._flow is not None else 0.0
         return True
 
     @property

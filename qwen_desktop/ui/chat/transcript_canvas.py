@@ -45,6 +45,8 @@ _LONG = 20_000
 _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
 _WARM_MS = 300
+#: Tall signs reach out of their line by so many pixels.
+_INK = 12
 _SMOOTH = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
 
 
@@ -83,6 +85,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._stick = True
         self._placing = False
         self._arranging = False
+        #: An answer has grown: what is to be painted is known once all stands where it belongs.
+        self._grows = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
@@ -273,6 +277,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             item.evict()  # its sections know it: together they would stay until Python collects garbage
 
     def _on_ready(self, item: MessageItem) -> None:
+        self._grows = False  # more than an answer's end is to be painted
         self.mark(item)
         self._seen.setdefault(item)
         if not self._arranging:
@@ -284,11 +289,20 @@ class TranscriptCanvas(QAbstractScrollArea):
             self.viewport().update(self.rect_of(item, item.rect))
             return
         self.mark(item)
-        before = self.scroll_value
+        before, place = self.scroll_value, self.top_of(item)
+        self._grows = True
         self.arrange(repaint=False)
-        if self.scroll_value == before:
-            top = self.rect_of(item, item.rect).top() + max(0, int(from_y) - 4)
+        moved = self.scroll_value - before
+        if not self._grows or abs(self.top_of(item) + moved - place) > 0.01:
+            self.viewport().update()
+        elif moved and (self._hosting or not self.devicePixelRatioF().is_integer()):
+            self.viewport().update()  # a widget in it, or half a pixel, is not moved along
+        else:
+            if moved:  # what stays is moved, not painted again
+                self.viewport().scroll(0, -moved)
+            top = self.rect_of(item, item.rect).top() + max(0, int(from_y) - _INK)
             self.viewport().update(0, top, self.viewport().width(), self.viewport().height() - top)
+        self._grows = False
 
     def _show_blanks(self) -> None:
         """What is still not rendered after a while is shown as plain text."""
@@ -310,7 +324,8 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Qt's own answer to the scroll bar: everything is painted from the position, so only ask for painting."""
-        self.viewport().update()
+        if not self._grows:
+            self.viewport().update()
 
     def scroll_to_end(self) -> None:
         """Show the end and stay there."""
