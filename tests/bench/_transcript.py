@@ -76,7 +76,7 @@ class Pane:
         self.view.markdown.set_jobs(
             render=lambda text: jobs.call("markdown.render", {"text": text}),
             plain=lambda texts: jobs.call("markdown.plain", {"texts": texts}),
-            grow=lambda text, *more: jobs.call("markdown.grow", {"text": text, **dict(zip(("number", "known"), more))}),
+            grow=lambda *given: jobs.call("markdown.grow", dict(zip(("text", "number", "known"), given, strict=False))),
         )
         self.window.setCentralWidget(self.view)
         self._fed = 0

@@ -1,4 +1,4 @@
-"""What the window's process takes with a conversation of 10,000 messages: the real program, its database, scrolled through.
+"""What the window's process takes with a conversation of 10,000 messages, in the real program, scrolled through.
 
     python tests/bench/window_memory.py
 
@@ -20,14 +20,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-from msgspec import structs
-from transcript_data import conversation
+from msgspec import structs  # noqa: E402
+from transcript_data import conversation  # noqa: E402
 
-from qwen_desktop.core.chat import Conversation
-from qwen_desktop.core.parts import FilePart, ImagePart
-from qwen_desktop.services.events import EventBus
-from qwen_desktop.services.history import History
-from qwen_desktop.store.database import Database
+from qwen_desktop.core.chat import Conversation  # noqa: E402
+from qwen_desktop.core.parts import FilePart, ImagePart  # noqa: E402
+from qwen_desktop.services.events import EventBus  # noqa: E402
+from qwen_desktop.services.history import History  # noqa: E402
+from qwen_desktop.store.database import Database  # noqa: E402
 
 COUNT = 10_000
 LIMIT_MB = 200.0
@@ -88,7 +88,6 @@ window()
 
 async def store(home: Path) -> None:
     """Write the conversation, as a session before this one did."""
-    home.mkdir()
     db = Database(home / "history.sqlite3")
     await db.open(fallback=False)
     entries = [  # without the attached files themselves
@@ -103,6 +102,7 @@ def main() -> int:
     """Print the figures and a verdict; 1 when it is missed."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
+        home.mkdir()
         asyncio.run(store(home))
         environ = {"QT_QPA_PLATFORM": "offscreen", **os.environ, "QWEN_DESKTOP_HOME": str(home)}
         environ.setdefault("PYTHONPATH", str(Path(__file__).parents[2]))
