@@ -28,12 +28,12 @@ _WORDS = (
 _LOOKS = (
     "**{}**", "*{}*", "_{}_", "`{}`", "``{} ` ``", "~~{}~~", "[{}](https://example.org)", "![{}](pic.png)",
     "$x^{{{}}}$", "\\({}\\)", "***{}***", "[{}][ref]", "<b>{}</b>", "**{}", "`{}", "[{}](", "{}<br>", "\\*{}\\*",
-    "[{}](mailto:a@b.c)",
+    "[{}](mailto:a@b.c)", "{}[^1]", "{}[^n]", "{}^[a whole *remark*]", "![{}](https://example.org/p.png)",
 )  # fmt: skip
 _LANGUAGES = ("", "python", "json", "nosuch", "c++", "markdown", "Python title=x")
 _SMALL = (
     "---", "***", "$$\na\n= b\n$$", "\\[x\n+ y\\]", "$$x$$", "<div>\na\n</div>", "[ref]: https://e.org",
-    "    code",
+    "    code", "[^1]: A note with [ref].", "[^n]: Another\n\n    ```\n    code\n    ```", "[ref]: <https://example.org/r>",
 )  # fmt: skip
 _JUNK = "*_`~[]()!<>|#-+$\\ \n\t1.a中😀:"
 
@@ -77,11 +77,12 @@ def _small(chance: random.Random, _depth: int) -> str:
 
 
 def _quotation(chance: random.Random, depth: int) -> str:
-    return "\n".join("> " + line for line in blocks(chance, 2, depth + 1).split("\n"))
+    title = chance.choice(("", "", "[!NOTE]\n", "[!tip]\n", "[!WARNING]\n\n"))
+    return "\n".join("> " + line for line in (title + blocks(chance, 2, depth + 1)).split("\n"))
 
 
 def _list(chance: random.Random, depth: int) -> str:
-    marks = chance.choice((("- ",), ("* ",), ("- [ ] ", "- [x] "), ("{}. ",), ("{}. ",)))
+    marks = chance.choice((("- ",), ("* ",), ("- [ ] ", "- [x] "), ("{}. [x] ",), ("{}. ",), ("{}. ",)))
     items = []
     for number in range(3, 3 + chance.randint(1, 6)):
         inner = blocks(chance, 2, depth + 1) if chance.random() < 0.2 else prose(chance, 6).replace("\n", " ")

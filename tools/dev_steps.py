@@ -32,6 +32,8 @@ PLATFORMS = ("linux", "win32", "darwin")
 #: How long the tests of tests/long search together, in seconds; they read it from this variable.
 LONG = "QWEN_DESKTOP_LONG_S"
 LONG_MINUTES = 20.0
+#: A parser whose source archive holds the examples of the CommonMark and the GitHub-flavoured specification.
+EXAMPLES = ("marko", "2.2.4")
 #: The whole suite runs in two processes, each with half of it in order; who is done first takes from the other.
 TOGETHER = ("-n", "2", "--dist", "worksteal")
 #: The oldest pip that understands dependency groups.
@@ -241,6 +243,17 @@ def command_test(arguments: Sequence[str]) -> int:
     return code
 
 
+def fetch_examples() -> None:
+    """Put the source archive that holds the examples of the Markdown specifications into the build cache; without a
+    network their test is skipped. Their text may not be part of this repository."""
+    folder = dev_cache.created(dev_cache.folder() / "spec")
+    name, version = EXAMPLES
+    if not (folder / f"{name}-{version}.tar.gz").is_file():
+        wanted = ["--no-deps", "--no-binary", name, f"{name}=={version}", "-d", str(folder)]
+        if run([PYTHON, "-m", "pip", "download", "-q", *wanted]) != 0:
+            say("The examples of the Markdown specifications cannot be fetched: their test is skipped.")
+
+
 def command_long(arguments: Sequence[str]) -> int:
     """Set up and search for faults with random inputs for long: ``long [--minutes N] [pytest's arguments]``."""
     parser = argparse.ArgumentParser(prog="tools/dev.py long", add_help=False)
@@ -252,6 +265,7 @@ def command_long(arguments: Sequence[str]) -> int:
         dev_model.VARIABLE: str(dev_model.ensure(PYTHON)),
         LONG: str(chosen.minutes * 60),
     }
+    fetch_examples()
     # No time limit for one test: each ends when its share of the time is over.
     command: list[str | Path] = [PYTHON, "-m", "pytest", "--timeout=0", "--durations=0", *rest]
     if not any((ROOT / word.split("::")[0]).exists() for word in rest):

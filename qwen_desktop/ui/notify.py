@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.addresses import address, visible
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.services.events import Notified
@@ -16,6 +18,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import url_of
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
+from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.toast import Toast, ToastStack
 
 
@@ -79,7 +82,7 @@ class Notify(QObject):
         return dialog
 
     def link(self, url: str) -> Dialog:
-        """Show an address that a model wrote, and open it only when the user says so."""
+        """Show an address that a model wrote, and where it really leads; open it only when the user says so."""
         target = QUrl(url, QUrl.ParsingMode.StrictMode)
         allowed = target.isValid() and target.scheme() in ("http", "https", "mailto")
         dialog = self._dialog(
@@ -87,13 +90,37 @@ class Notify(QObject):
             self.tr("It leads out of this app, to the network.") if allowed else "",
             width=520,
         )
-        dialog.body.addWidget(ReadOnlyText(url, self.tr("Address"), dialog, tallest=84))
+        warned = self._add_host(dialog, target, url) if allowed else False
+        dialog.body.addWidget(ReadOnlyText(visible(url), self.tr("Address"), dialog, tallest=84))
         dialog.add_button(self.tr("Copy"), lambda: QGuiApplication.clipboard().setText(url))
-        dialog.add_button(self.tr("Cancel"), default=not allowed)
+        dialog.add_button(self.tr("Cancel"), default=not allowed or warned)
         if allowed:
-            dialog.add_button(self.tr("Open"), lambda: self._open(target), kind="primary", default=True)
+            open_ = partial(self._open, target)
+            dialog.add_button(self.tr("Open"), open_, kind="" if warned else "primary", default=not warned)
         dialog.open()
         return dialog
+
+    def _add_host(self, dialog: Dialog, target: QUrl, url: str) -> bool:
+        """Say in a dialog which computer an address leads to; whether something about it may deceive."""
+        host = target.host(QUrl.ComponentFormattingOption.FullyEncoded) or target.path().rpartition("@")[2]
+        found = address(host, target.userInfo(), url)
+        name = Paragraph(self._theme, found.host, dialog, role="message", weight=600)
+        name.setAccessibleName(texts.fill(self.tr("It leads to {host}"), host=found.host))
+        dialog.body.addWidget(name)
+        if found.reads and not found.alike:
+            dialog.body.addWidget(Paragraph(self._theme, visible(found.reads), dialog, color="text_muted"))
+        warnings = []
+        if found.before:
+            said = self.tr("What stands before the @ ({name}) is not where it leads.")
+            warnings.append(texts.fill(said, name=texts.isolated(visible(found.before)[:80])))
+        if found.alike:
+            said = self.tr("It reads “{name}”, with letters of another alphabet that look like Latin ones.")
+            warnings.append(texts.fill(said, name=texts.isolated(visible(found.reads))))
+        if found.hidden:
+            warnings.append(self.tr("It holds signs that cannot be seen."))
+        for text in warnings:
+            dialog.body.addWidget(Paragraph(self._theme, text, dialog, color="bad"))
+        return found.deceives
 
     def folder(self, path: Path) -> None:
         """Show a folder in the system's file manager."""

@@ -8,7 +8,7 @@ itself for short ones, one block at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from markdown_it import MarkdownIt
@@ -116,9 +116,7 @@ class Markdown:
         tail = tuple(walk.blocks(rest, number if inside else (first_number if not index else None)))
         offset, number = (_offset_of_line(text, line), number if inside else None) if index else (0, first_number)
         notes, waiting = tuple(before.notes), tuple(before.waiting)
-        return Grown(
-            finished, tail, offset, number, notes, (*notes, *walk.notes), waiting, known, walk.known.remarks
-        )
+        return Grown(finished, tail, offset, number, notes, (*notes, *walk.notes), waiting, known, walk.known.remarks)
 
     def below(self, blocks: list[Block], known: References) -> Iterator[Block]:
         """The footnotes as they stand below a text: ``blocks`` are those that are defined, in their order; then come
@@ -140,9 +138,10 @@ class Markdown:
         missing, known.missing = frozenset(known.missing), set()
         if isinstance(block, TextBlock):
             return replace(block, runs=runs[0]), missing
-        assert isinstance(block, TableBlock)
-        rest = iter(runs)
-        return replace(block, rows=tuple(tuple(next(rest) for _ in row) for row in block.rows)), missing
+        if isinstance(block, TableBlock):
+            rest = iter(runs)
+            block = replace(block, rows=tuple(tuple(next(rest) for _ in row) for row in block.rows))
+        return block, missing
 
     def fence(self, line: str) -> rules.Fence | None:
         """The code block that a line at the top level opens, None when it opens none."""
@@ -234,17 +233,7 @@ class _Walk:
         kind, content, place = token.type, token.content, (nest.indent, nest.quote)
         alerts = nest.alerts
         if kind == "inline":
-            if alert := nest.take_alert(content):
-                content = content[alert:]
-                if not content:
-                    return
-            marker = nest.take_marker()
-            if marker and not marker.startswith("[^") and (task := _TASK.match(content)):
-                box = "☐" if task[1] == " " else "☑"
-                marker = box if marker == "•" else f"{marker} {box}"
-                content = content[task.end() :]
-            runs = self._runs(content, self.known)
-            yield TextBlock(runs, nest.level, *place, marker, alerts=alerts, note=nest.note), (content,)
+            yield from self._text(content, nest)
             return
         if kind == "definition":
             if token.meta["label"] not in self.known.wanted:
@@ -267,6 +256,23 @@ class _Walk:
             yield TableBlock(rows, tuple(token.meta["align"]), *place, alerts), sources
         else:
             nest.enter(token, first=first)
+
+    def _text(self, content: str, nest: _Nesting) -> Iterator[tuple[Block, tuple[str, ...]]]:
+        """A paragraph or a heading."""
+        if alert := nest.take_alert(content):
+            content = content[alert:]
+            if not content:
+                return
+        marker = nest.take_marker()
+        if marker and not marker.startswith("[^") and (task := _TASK.match(content)):
+            box = "☐" if task[1] == " " else "☑"
+            marker = box if marker == "•" else f"{marker} {box}"
+            content = content[task.end() :]
+        block = TextBlock(
+            self._runs(content, self.known), nest.level, nest.indent, nest.quote, marker,
+            alerts=nest.alerts, note=nest.note,
+        )  # fmt: skip
+        yield block, (content,)
 
     def _note(self, label: str, tokens: Sequence[Token]) -> None:
         number = len(self.notes)
@@ -414,21 +420,26 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
                 yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
             else:
                 yield TextRun(token.content, math=True)
-        elif kind == "image":
-            address = str(token.attrGet("src") or "")
-            leads = href or safe_href(address)
-            yield TextRun("🖼", href=leads, image=host(address) or "-")
-            yield TextRun(f" {token.content or address}", italic=True, href=leads)
-        elif kind in ("footnote_ref", "footnote_inline") and href:
-            yield TextRun(f"[^{token.content}]" if kind == "footnote_ref" else f"^[{token.content}]", href=href)
-        elif kind == "footnote_ref":
-            yield TextRun(f"[^{token.content}]", bold, italic, strike, note=token.content)
-        elif kind == "footnote_inline":
-            yield TextRun("^", note=token.content)
+        elif kind in ("image", "footnote_ref", "footnote_inline"):
+            yield from _signs(token, href, (bold, italic, strike))
         elif token.content:
             text = _BREAK.sub("\n", token.content)
             for piece, address in [(text, href)] if href else autolinks(text):
                 yield TextRun(piece, bold, italic, strike, href=address)
+
+
+def _signs(token: Token, href: str, look: tuple[bool, bool, bool]) -> Iterator[TextRun]:
+    """A picture, which is not loaded, and what refers to a footnote; inside a link the latter is text."""
+    note = "" if href else token.content
+    if token.type == "image":
+        address = str(token.attrGet("src") or "")
+        leads = href or safe_href(address)
+        yield TextRun("🖼 ", href=leads, image=host(address) or "-")
+        yield TextRun(token.content or address, italic=True, href=leads)
+    elif token.type == "footnote_ref":
+        yield TextRun(f"[^{token.content}]", *look, href=href, note=note)
+    else:
+        yield TextRun(f"^[{token.content}]" if href else "^", href=href, note=note)
 
 
 # Growing texts -------------------------------------------------------------------------------------------------------

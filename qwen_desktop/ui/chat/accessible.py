@@ -266,7 +266,7 @@ class TargetInterface(_Part):
         return self.tree.interface(self.item)
 
     def role(self) -> QAccessible.Role:
-        link = self.target is not None and self.target.action == "link"
+        link = self.target is not None and self.target.action in ("link", "note")
         return QAccessible.Role.Link if link else QAccessible.Role.Button
 
     def text(self, kind: QAccessible.Text) -> str:

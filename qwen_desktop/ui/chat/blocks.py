@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -29,6 +29,9 @@ AIR: Final = 10
 #: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
 TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
 _SAID: Final = frozenset({"runs", "text", "spans", "rows"})
+_ALL: Final = 1000
+#: Pixels around what is brought into view.
+_MARGIN: Final = 16
 #: Smallest side of something that can be clicked.
 TARGET: Final = 28
 
@@ -91,6 +94,12 @@ class PaintContext:
         copied = self.copied and frozenset(key[cut:] for key in self.copied if key.startswith(prefix))
         ranges = within(self.ranges, start, length)
         return PaintContext(self.style, self.ratio, hover, pressed, focus, copied, self.message_hover, ranges)
+
+
+def exhaust(steps: Iterator[None]) -> None:
+    """Do all steps at once."""
+    for _ in steps:
+        pass
 
 
 def inside(rect: QRectF, start: float, width: float, *, rtl: bool) -> QRectF:
@@ -181,7 +190,11 @@ class BlockLayout(Directed, ABC, Generic[B]):
         return QRectF(self.left, 0, self.width - self.indentation, self.height)
 
     def set_width(self, width: float) -> None:
-        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation).
+        """Lay out in ``width`` pixels (the column's; the block takes off its own indentation)."""
+        exhaust(self.steps(width))
+
+    def steps(self, width: float) -> Iterator[None]:
+        """The same in small steps: a long block would hold the event loop.
 
         Depth takes half of the width at most, quotations before lists; what is deeper is drawn as the last that fits.
         """
@@ -191,7 +204,12 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.indentation = float(self.quotes * quote + max(0, lists) * indent) + self.hang()
         self.inset = float(self.style.px(AIR) * min(2, len(self.alerts.replace("-", "")))) + self.end_hang()
         self.width = width - self.inset
+        yield from self.lay_steps()
+
+    def lay_steps(self) -> Iterator[None]:
+        """``lay`` in small steps, where a block may be long."""
         self.lay()
+        yield
 
     @abstractmethod
     def lay(self) -> None:
@@ -208,7 +226,7 @@ class BlockLayout(Directed, ABC, Generic[B]):
         self.sync()
         if self.width:
             self.set_width(self.width + self.inset)
-        if self.fresh == math.inf or look(old) != look(block):  # it does not know, or more than what it says has changed
+        if self.fresh == math.inf or look(old) != look(block):  # not known, or more than what it says has changed
             self.fresh = 0.0
         return True
 
@@ -233,27 +251,37 @@ class BlockLayout(Directed, ABC, Generic[B]):
                 self.lay()
                 self.fresh = 0.0
 
-    def paint_sides(self, painter: QPainter, at: At, height: float, depth: int, above: int = 99, below: int = 99) -> None:
-        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``above`` and ``below``
-        are the numbers of quotations that go on there; the others have their corners."""
+    def paint_sides(
+        self, painter: QPainter, at: At, height: float, depth: int, beyond: tuple[int, int] = (_ALL, _ALL)
+    ) -> None:
+        """The thin bars at the start of quotations, and the grounds of those that are alerts. ``beyond`` are the
+        numbers of quotations that go on above and below; the others have their corners."""
+        above, below = beyond
         painter.setPen(Qt.PenStyle.NoPen)
         column = QRectF(at.x, at.y, self.width + self.inset, height)
+        air, alerts = self.style.px(AIR), 0
         for level, letter in enumerate(self.alerts[:depth]):
             start = float(level * self.style.px(QUOTE))
+            beside = inside(column, start, column.width() - start, rtl=self.rtl)
             tone = TONES.get(letter, "border_strong")
-            if letter in TONES:
-                ground = inside(column, start, column.width() - start, rtl=self.rtl)
-                whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
-                painter.save()
-                painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
-                painter.setBrush(self.style.color(f"{tone}_soft"))
-                painter.drawRoundedRect(whole, 6, 6)
+            if letter not in TONES:
                 painter.setBrush(self.style.color(tone))
-                painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
-                painter.restore()
+                painter.drawRoundedRect(inside(beside, 0, 3, rtl=self.rtl), 1.5, 1.5)
                 continue
+            # One in another keeps away from its end edge, and from its lower one where both end.
+            outer = len(self.alerts[below:level].replace("-", ""))
+            ground = inside(beside, 0, beside.width() - air * min(1, alerts), rtl=self.rtl).adjusted(
+                0, 0, 0, -air * outer
+            )
+            alerts += 1
+            whole = ground.adjusted(0, -20 if level < above else 0, 0, 20 if level < below else 0)
+            painter.save()
+            painter.setClipRect(ground, Qt.ClipOperation.IntersectClip)
+            painter.setBrush(self.style.color(f"{tone}_soft"))
+            painter.drawRoundedRect(whole, 6, 6)
             painter.setBrush(self.style.color(tone))
-            painter.drawRoundedRect(inside(column, start, 3, rtl=self.rtl), 1.5, 1.5)
+            painter.drawRoundedRect(inside(whole, 0, 3, rtl=self.rtl), 1.5, 1.5)
+            painter.restore()
 
     @abstractmethod
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -274,6 +302,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def wheel(self, dx: float) -> bool:
         """Scroll sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
+
+    def reveal(self, rect: QRectF) -> None:
+        """Bring a rectangle of it into view, where it scrolls."""
 
     def draw_focus(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """The ring around the link that has the keyboard."""
@@ -332,6 +363,13 @@ class WideLayout(BlockLayout[B]):
         overflow = self.overflow
         self.scroll = min(overflow, max(0.0, self.scroll + (-dx if self.from_right else dx)))
         return overflow > 0
+
+    def reveal(self, rect: QRectF) -> None:
+        """Scroll so that a rectangle of the content is in view."""
+        room = self.room
+        beyond = max(0.0, rect.right() - room.right()) - max(0.0, room.left() - rect.left())
+        if beyond:
+            self.wheel(beyond + (_MARGIN if beyond > 0 else -_MARGIN))
 
     def paint_bar(self, painter: QPainter, track: QRectF) -> None:
         """The bar that shows which part of the content is seen."""

@@ -1,4 +1,4 @@
-"""Code cards: a header with language, Wrap and Copy, and lines of which only the visible ones are laid out.
+"""Code cards: a header with language, Wrap, Save and Copy, and lines of which only the visible ones are laid out.
 
 Every row has the same height, so a card of 10,000 lines costs no more to show than one of ten; rows are cut by
 counting cells (a wide character takes two), which is what a fixed font does.
@@ -9,23 +9,27 @@ from __future__ import annotations
 import math
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, look
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside, look
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
+from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import translate
 
 _PAD = 15
 _TAB = 4
 #: A line longer than this many cells is broken even when wrapping is off.
 _LONGEST = 1000
+#: Pixels that the name of a language may take.
+_LONGEST_NAME = 160.0
+#: Lines of one step.
+_LINES = 1000
 _KEPT_ROWS = 160
 
 
@@ -66,7 +70,7 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     def __init__(self, style: Style, block: CodeBlock) -> None:
         super().__init__(style, block)
-        self.wrap = False
+        self.wrap = self._closed = False
         self._header = style.px(34)
         self._line = style.code_line
         self._rows: list[int] = []  # start offset of each visual row
@@ -81,17 +85,28 @@ class CodeLayout(WideLayout[CodeBlock]):
     # Measuring -------------------------------------------------------------------------------------------------------
 
     def lay(self) -> None:
+        exhaust(self._cut_steps())
+        self._measure()
+
+    def lay_steps(self) -> Iterator[None]:
+        yield from self._cut_steps()
+        self.lay()
+
+    def _cut_steps(self) -> Iterator[None]:
+        """Cut all lines, where that is not done for this width."""
         inner = self.width - self.indentation - 2 * _PAD
         columns = max(8, int(inner / self.style.code_cell)) if self.wrap else _LONGEST
         if columns != self._cut_for:
             self._cut_for = columns
             self._rows, self._ends, self._widest = [], [], 0
             self._layouts.clear()
-            self._append_rows(0)
-        self._measure()
+            yield from self._row_steps(0)
 
-    def _append_rows(self, start: int) -> None:
-        for line in self.block.text[start:].split("\n"):
+    def _row_steps(self, start: int) -> Iterator[None]:
+        """Cut the lines from an offset on."""
+        for number, line in enumerate(self.block.text[start:].split("\n")):
+            if number % _LINES == _LINES - 1:
+                yield
             self._widest = max(self._widest, min(cells(line), self._cut_for))
             starts = cut(line, self._cut_for)
             self._rows += [start + place for place in starts]
@@ -112,12 +127,16 @@ class CodeLayout(WideLayout[CodeBlock]):
             keep = bisect_right(self._rows, start - 1)
             self._forget(keep)
             del self._rows[keep:], self._ends[keep:]
-            self._append_rows(start)
+            exhaust(self._row_steps(start))
             self._measure()
-            self.fresh = self._row_y(keep) if look(old) == look(block) else 0.0
+            self.fresh = self._row_y(keep) if look(old) == look(block) and not self._closed else 0.0
         if block.spans is not None:
             self.fresh = min(self.fresh, self.set_spans(0, block.spans))
         return True
+
+    def close(self) -> None:
+        if not self._closed:  # how many lines it has is said now
+            self._closed, self.fresh = True, 0.0
 
     def set_spans(self, start: int, spans: Sequence[Span]) -> float:
         """Colour the code from offset ``start`` on; what stands before keeps its colours. The y from which it looks
@@ -219,7 +238,13 @@ class CodeLayout(WideLayout[CodeBlock]):
         painter.drawLine(QLineF(frame.left() + 1, line, frame.right() - 1, line))
         place = QRectF(frame.left() + _PAD, frame.top(), frame.width() - 2 * _PAD, self._header)
         write(painter, style, place, self.title, style.font("small"), align=edge(self.rtl))
-        for target, icon, word in self._buttons():
+        buttons, font = self._buttons(), style.font("caption")
+        used = text_width(self.title, style.font("small")) + 10
+        room = place.width() - used - sum(target.rect.width() + 2 for target, _, _ in buttons)
+        if self._closed and text_width(self._count, font) < room:
+            behind = inside(place, used, room, rtl=self.rtl)
+            write(painter, style, behind, self._count, font, role="text_faint", align=edge(self.rtl))
+        for target, icon, word in buttons:
             label = translate("transcript", "Copied") if word and target.key in context.copied else word
             quiet_button(painter, context, at, target, icon, label=label)
             if target.key == "wrap" and self.wrap:
@@ -232,12 +257,18 @@ class CodeLayout(WideLayout[CodeBlock]):
     @property
     def title(self) -> str:
         """What stands at the start of the header."""
-        return self.block.language or translate("transcript", "text")
+        return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
+
+    @property
+    def _count(self) -> str:
+        """What stands behind that."""
+        return translate("transcript", "%n line(s)", "", self.block.text.count("\n") + 1)
 
     def offers(self) -> list[Offer]:
         """What can be done with it, as the header's buttons from the start to the end."""
         return [
             Offer("wrap", "", "wrap-text", translate("transcript", "Wrap"), translate("transcript", "Wrap lines")),
+            Offer("code_save", "", "download", translate("transcript", "Save"), translate("transcript", "Save code")),
             Offer(
                 "code_copy",
                 self.block.text,

@@ -29,6 +29,8 @@ from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
+#: A text of so many characters may be measured before it is laid out.
+_SHORT: Final = 200
 #: The width in pixels of a flow that is only measured: nothing is broken in it.
 UNBOUNDED: Final = 100_000.0
 _JOINED: Final = "\ufe00"
@@ -282,20 +284,26 @@ class TextFlow:
         #: The offset of each run, and the length of all.
         self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
+        #: Pixels of a short text that fits into one line, which is laid out when it is needed.
+        self._one_line: float | None = None
+        self._pending = False
         #: Whether some of its runs will be objects.
         self.waiting = False
         #: The y from which it looks different since ``set_runs``; infinite where nothing changed.
         self.fresh = 0.0
+        self._was: tuple[int, int, list[_Chunk]] | None = None
 
     @property
     def natural(self) -> float:
         """Pixels of the widest line."""
+        if self._one_line is not None:
+            return self._one_line
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
     @property
     def longest_word(self) -> float:
         """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
-        return max((chunk.layout.minimumWidth() for chunk in self._chunks), default=0.0)
+        return max((chunk.layout.minimumWidth() for chunk in self._laid()), default=0.0)
 
     def set_runs(
         self, runs: Sequence[TextRun], width: float, align: str = "", *, otherwise: bool | None = None
@@ -305,13 +313,25 @@ class TextFlow:
         ``align`` is "left", "center", "right" or "" for the start. Text without a direction runs from right to left if
         ``otherwise``, the interface's direction by default.
         """
+        if self._take(runs, width, align, otherwise=otherwise):
+            for _ in self._lay_rest():
+                pass
+
+    def steps(self, runs: Sequence[TextRun], width: float, *, otherwise: bool) -> Iterator[None]:
+        """``set_runs`` in small steps, for a long text."""
+        if self._take(runs, width, "", otherwise=otherwise):
+            yield from self._lay_rest()
+
+    def _take(self, runs: Sequence[TextRun], width: float, align: str, *, otherwise: bool | None) -> bool:
+        """Take what is to be shown and keep of the layout what can stay; whether there is more to lay out now."""
         runs = tuple(runs)
         objects, self.waiting = self.style.objects(self.base, runs)
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
         self.fresh = math.inf
-        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and self._chunks:
-            return
+        known = bool(self._chunks) or self._pending
+        if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and known:
+            return False
         self.direction = direction(runs)
         rtl = otherwise if self.direction is None else self.direction
         same = same and rtl == self.rtl
@@ -322,7 +342,7 @@ class TextFlow:
         # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
         while keep < len(self._chunks) - 1 and self._chunks[keep].seen < stable:
             keep += 1
-        before = self._chunks[keep:]
+        self._was = stable, keep, self._chunks[keep:]
         del self._chunks[keep:]
         self.runs = runs
         self.width = width
@@ -330,6 +350,32 @@ class TextFlow:
         self.text = "".join(run.text for run in runs)
         self._objects = objects
         self.run_starts = list(accumulate((len(run.text) for run in runs), initial=0))
+        self._one_line = self._measured()
+        self._pending = self._one_line is not None
+        if self._pending:
+            self._chunks, self.height = [], float(self._line)
+            self.fresh, self._was = 0.0, None
+        return not self._pending
+
+    def _measured(self) -> float | None:
+        """Pixels of a short text of one look that fits into a line; None for all others."""
+        run = self.runs[0] if len(self.runs) == 1 and not self._objects and not self.waiting else None
+        if run is None or run.code or run.math or len(run.text) > _SHORT or not run.text.isprintable():
+            return None
+        if mixed(run.text):
+            return None
+        wide = self.style.advance(self.base, run)
+        return wide if wide + 1 <= self.width else None
+
+    def _laid(self) -> list[_Chunk]:
+        """All chunks."""
+        if self._pending:
+            self._pending = False
+            for _ in self._lay_rest():
+                pass
+        return self._chunks
+
+    def _lay_rest(self) -> Iterator[None]:
         start = self._chunks[-1].end if self._chunks else 0
         self.height = self._chunks[-1].y + self._chunks[-1].height if self._chunks else 0.0
         while start < len(self.text) or not self._chunks:
@@ -337,11 +383,14 @@ class TextFlow:
             self._chunks.append(chunk)
             self.height += chunk.height
             start = chunk.end
-        self.fresh = self._first_changed(stable, before, self._chunks[keep:])
+            yield
+        if self._was is not None:
+            self.fresh, self._was = self._first_changed(*self._was), None
 
-    def _first_changed(self, stable: int, before: Sequence[_Chunk], after: Sequence[_Chunk]) -> float:
-        """The y from which it looks different; the chunks ``before`` have become those ``after``."""
-        y = self._line_before(stable)
+    def _first_changed(self, stable: int, keep: int, before: Sequence[_Chunk]) -> float:
+        """The y from which it looks different; of what was there ``stable`` characters are, ``keep`` chunks were kept,
+        and those ``before`` are made anew."""
+        y, after = self._line_before(stable), self._chunks[keep:]
         if [(chunk.start, chunk.mixed) for chunk in before] != [(chunk.start, False) for chunk in after]:
             return min(y, after[0].y)  # where directions mix, what comes turns what was there
         for old, new in zip(before, after, strict=True):
@@ -472,7 +521,7 @@ class TextFlow:
     def paint(self, painter: QPainter, at: At, ranges: Ranges = ()) -> None:
         """Draw at ``at``, with ``ranges`` of its text marked."""
         x, y, top, bottom = at
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y + chunk.y > bottom:
                 break
             if y + chunk.y + chunk.height < top:
@@ -538,7 +587,7 @@ class TextFlow:
 
     def rects(self, start: int, end: int) -> list[QRectF]:
         """Rectangles of a range of offsets, relative to the flow; several a line where directions mix."""
-        return [rect for chunk in self._chunks for rect in self._range_rects(chunk, start, end)]
+        return [rect for chunk in self._laid() for rect in self._range_rects(chunk, start, end)]
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
@@ -546,7 +595,7 @@ class TextFlow:
         """The offset nearest to a point relative to the flow."""
         if y < 0:
             return 0
-        for chunk in self._chunks:
+        for chunk in self._laid():
             if y < chunk.y + chunk.height:
                 number = max(0, bisect_right(chunk.tops, y - chunk.y) - 1)
                 return min(chunk.start + chunk.units.points(chunk.unit_at(number, x, self.rtl)), chunk.end)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
 from qwen_desktop.jobs.markdown.blocks import TextRun
+from qwen_desktop.ui.chat.blocks import inside
 from qwen_desktop.ui.chat.blocks_style import InlineObject, Style, elided, text_width
 from qwen_desktop.ui.icons import pixmap
 from qwen_desktop.ui.texts import fill, isolated, translate
@@ -80,12 +81,14 @@ class PictureSign(_Sign):
         self._icon = style.px(15)
         metrics = QFontMetricsF(self._font)
         self._text = elided(said, self._font, _WIDEST_PICTURE)
-        self.width = 2 * _PAD + self._icon + 6 + text_width(self._text, self._font)
+        self._wide = 2 * _PAD + self._icon + 6 + text_width(self._text, self._font)
+        self.width = self._wide + 5
         self.ascent, self.descent = metrics.ascent() + 3, metrics.descent() + 3
 
     def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
         style, rtl = self._style, self._style.rtl
+        rect = inside(rect, 0, self._wide, rtl=rtl)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(style.color(role or "sunken"))
         painter.drawRoundedRect(rect, 5, 5)
@@ -94,7 +97,9 @@ class PictureSign(_Sign):
         left = rect.right() - _PAD - self._icon if rtl else rect.left() + _PAD
         icon = pixmap("image", style.color("text_muted"), self._icon, ratio)
         painter.drawPixmap(QPointF(left, rect.center().y() - self._icon / 2), icon)
-        words = rect.adjusted(_PAD, 0, -_PAD - self._icon - 6, 0) if rtl else rect.adjusted(_PAD + self._icon + 6, 0, 0, 0)
+        words = (
+            rect.adjusted(_PAD, 0, -_PAD - self._icon - 6, 0) if rtl else rect.adjusted(_PAD + self._icon + 6, 0, 0, 0)
+        )
         painter.setFont(self._font)
         painter.setPen(style.color("text_muted"))
         flags = int(Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextSingleLine)

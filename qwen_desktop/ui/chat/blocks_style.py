@@ -87,6 +87,7 @@ class Style:
         #: The theme's colour of a role, remembered.
         self.color: Callable[[str], QColor] = cache(theme.color)
         self._signs: dict[tuple[str, str, str], InlineObject | None] = {}
+        self._metrics: dict[tuple[str, bool, bool], QFontMetricsF] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
         self.code_font = self.font("code")
@@ -127,6 +128,14 @@ class Style:
         if found is None:
             found = self._formats[key] = self._make_format(base, run, spacing)
         return found
+
+    def advance(self, base: str, run: TextRun) -> float:
+        """Pixels that a run takes in one line."""
+        key = (base, run.bold, run.italic)
+        metrics = self._metrics.get(key)
+        if metrics is None:
+            metrics = self._metrics[key] = QFontMetricsF(self.format(base, run).font())
+        return metrics.horizontalAdvance(run.text)
 
     def objects(self, base: str, runs: Sequence[TextRun]) -> tuple[dict[int, InlineObject], bool]:
         """The inline objects in place of some of ``runs``, by number, and whether more of them will come."""

@@ -4,13 +4,15 @@ is narrower. Above them is room for a quiet row of buttons, on show while the po
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from heapq import nlargest
 from itertools import accumulate
 
 from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import TableBlock
-from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, WideLayout
+from qwen_desktop.jobs.markdown.blocks import Runs, TableBlock
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, WideLayout, exhaust
 from qwen_desktop.ui.chat.blocks_draw import button_width, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, TextFlow, direction, within
 from qwen_desktop.ui.chat.blocks_style import Style, elided
@@ -24,6 +26,9 @@ _LEAST = 56.0
 _READABLE = 180.0
 #: Longer words (a link, a checksum) are broken, in pixels.
 _LONGEST_WORD = 240.0
+#: Rows of one step, and cells of a column of which the words are measured.
+_ROWS = 25
+_MEASURED = 24
 
 
 class TableLayout(WideLayout[TableBlock]):
@@ -36,77 +41,119 @@ class TableLayout(WideLayout[TableBlock]):
         super().__init__(style, block)
         self._head = float(style.px(TARGET))
         self._cells: list[list[TextFlow]] = []
-        #: What each cell takes in one line, and its longest word, in pixels.
-        self._sizes: list[list[tuple[float, float]]] = []
+        #: What each cell takes in one line, in pixels.
+        self._naturals: list[list[float]] = []
+        self._synced = False
         self._columns: list[float] = []
         self._tops: list[float] = []
         #: Offset of each row's first character, and the length of all.
-        self._offsets: list[int] = []
+        self._offsets: list[int] = [0]
+        #: The rows as they are known, how many of them stand as they should, and the looks that they have there.
+        self._rows: tuple[tuple[Runs, ...], ...] = ()
+        self._fresh = 0
+        self._laid_for: object = None
         #: Stands in all cells without text: a row of pipes may make thousands of them.
         self._empty = {base: TextFlow(style, base) for base in ("cell_head", "cell")}
         for flow in self._empty.values():
             flow.set_runs((), UNBOUNDED)
-        self.sync()
 
     def sync(self) -> None:
+        exhaust(self._sync_steps())
+
+    def _sync_steps(self) -> Iterator[None]:
         """Make the flows fit the block's cells, keeping those that did not change."""
-        for number, row in enumerate(self.block.rows):
+        self._synced = True
+        rows, before = self.block.rows, self._rows
+        first = next(
+            (n for n, (a, b) in enumerate(zip(before, rows, strict=False)) if a != b), min(len(before), len(rows))
+        )
+        self._rows, self._fresh = rows, min(self._fresh, first)
+        del self._cells[len(rows) :], self._naturals[len(rows) :], self._offsets[first + 1 :]
+        for number in range(first, len(rows)):
             if number == len(self._cells):
                 self._cells.append([])
-                self._sizes.append([])
-            flows, sizes = self._cells[number], self._sizes[number]
-            base = "cell" if number else "cell_head"
-            for column, runs in enumerate(row):
-                if column < len(flows) and flows[column].runs == runs:
-                    continue
-                flow = TextFlow(self.style, base) if runs else self._empty[base]
-                flow.set_runs(runs, UNBOUNDED)
-                flows[column : column + 1], sizes[column : column + 1] = [flow], [(flow.natural, flow.longest_word)]
-                self.waiting = self.waiting or flow.waiting
-            del flows[len(row) :], sizes[len(row) :]
-        del self._cells[len(self.block.rows) :], self._sizes[len(self.block.rows) :]
-        lengths = (sum(len(flow.text) + 1 for flow in row) for row in self._cells)
-        self._offsets = list(accumulate(lengths, initial=0))
-        self.direction = direction(run for row in self.block.rows for cell in row for run in cell)
+                self._naturals.append([])
+            flows = self._cells[number]
+            self._sync_row(flows, self._naturals[number], rows[number], "cell" if number else "cell_head")
+            self._offsets.append(self._offsets[number] + sum(len(flow.text) + 1 for flow in flows))
+            if number % _ROWS == _ROWS - 1:
+                yield
+        self.direction = direction(run for row in rows for cell in row for run in cell)
+
+    def _sync_row(self, flows: list[TextFlow], naturals: list[float], row: tuple[Runs, ...], base: str) -> None:
+        for column, runs in enumerate(row):
+            if column < len(flows) and flows[column].runs == runs:
+                continue
+            flow = TextFlow(self.style, base) if runs else self._empty[base]
+            flow.set_runs(runs, UNBOUNDED)
+            flows[column : column + 1], naturals[column : column + 1] = [flow], [flow.natural]
+            self.waiting = self.waiting or flow.waiting
+        del flows[len(row) :], naturals[len(row) :]
 
     def redraw(self) -> bool:
         waited = self.waiting
         self.waiting = False
-        for flows, sizes in zip(self._cells, self._sizes, strict=True) if waited else ():
+        for flows, naturals in zip(self._cells, self._naturals, strict=True) if waited else ():
             for column, flow in enumerate(flows):
                 if flow.waiting:
                     flow.set_runs(flow.runs, UNBOUNDED)
-                    sizes[column] = (flow.natural, flow.longest_word)
+                    naturals[column] = flow.natural
                     self.waiting = self.waiting or flow.waiting
         if waited:
+            self._fresh = 0
             self.lay()
         return waited
 
     def lay(self) -> None:
-        count = max((len(row) for row in self._cells), default=0)
-        columns = [[row[c] for row in self._sizes if c < len(row)] for c in range(count)]
-        wanted = [max(natural for natural, _ in sizes) + 1 for sizes in columns]
-        gaps = _GAP * max(0, count - 1)
-        room = self.width - self.indentation - gaps
-        if sum(wanted) > room:
-            words = (max(word for _, word in sizes) + 1 for sizes in columns)
-            least = [max(_LEAST, min(word, _LONGEST_WORD)) for word in words]
-            if sum(map(min, wanted, least)) > room:  # it scrolls: no need for a sentence to stand in a narrow column
-                least = [max(_READABLE, width) for width in least]
-            wanted = _shrunk(wanted, list(map(min, wanted, least)), room)
+        exhaust(self.lay_steps())
+
+    def lay_steps(self) -> Iterator[None]:
+        if not self._synced:
+            yield from self._sync_steps()
+        wanted = self._widths()
+        gaps = _GAP * max(0, len(wanted) - 1)
         self._columns = wanted
         self.from_right = self.rtl
         start, end = ("right", "left") if self.rtl else ("left", "right")
         sides = {"": start, "left": start, "right": end, "center": "center"}
-        aligns = [*(sides[align] for align in self.block.align), *[start] * count]
+        aligns = [*(sides[align] for align in self.block.align), *[start] * len(wanted)]
         line = self.style.line_height("cell")
-        self._tops = [self._head]
-        for row in self._cells:
+        looks = (wanted, aligns, self.rtl)
+        first = min(self._fresh, len(self._tops) - 1) if looks == self._laid_for else 0
+        tops = self._tops[: first + 1] if first else [self._head]
+        self._laid_for = None
+        for number, row in enumerate(self._cells[first:], first):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
-            self._tops.append(self._tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
-        self.height = self._tops[-1] + self.widen(sum(wanted) + gaps)
+            tops.append(tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
+            if number % _ROWS == _ROWS - 1:
+                yield
+        self._tops, self._laid_for, self._fresh = tops, looks, len(self._cells)
+        self.height = tops[-1] + self.widen(sum(wanted) + gaps)
+
+    def _widths(self) -> list[float]:
+        """Pixels of each column."""
+        count = max((len(row) for row in self._cells), default=0)
+        wanted = [max(row[c] for row in self._naturals if c < len(row)) + 1 for c in range(count)]
+        room = self.width - self.indentation - _GAP * max(0, count - 1)
+        if sum(wanted) <= room:
+            return wanted
+        least = [max(_LEAST, min(self._longest_word(column) + 1, _LONGEST_WORD)) for column in range(count)]
+        if sum(map(min, wanted, least)) > room:  # it scrolls: no need for a sentence to stand in a narrow column
+            least = [max(_READABLE, width) for width in least]
+        return _shrunk(wanted, list(map(min, wanted, least)), room)
+
+    def _longest_word(self, column: int) -> float:
+        """Pixels of a column's longest word: only cells that may well hold it are measured."""
+        cells = [(row[column].text, row[column]) for row in self._cells if column < len(row)]
+        likely = nlargest(_MEASURED, cells, key=lambda cell: max(map(len, cell[0].split()), default=0))
+        longest = 0.0
+        for _, cell in likely:
+            flow = TextFlow(self.style, cell.base)
+            flow.set_runs(cell.runs, UNBOUNDED)
+            longest = max(longest, flow.longest_word)
+        return longest
 
     def _lefts(self) -> list[float]:
         """The left edge of each column, where it is scrolled to."""
@@ -177,7 +224,9 @@ class TableLayout(WideLayout[TableBlock]):
             ("table_csv", "download", "CSV", translate("transcript", "Save table as CSV")),
         )
         copied = button_width(self.style, translate("transcript", "Copied"))
-        widths = [max(button_width(self.style, word), copied if key != "table_csv" else 0) for key, _, word, _ in offers]
+        widths = [
+            max(button_width(self.style, word), copied if key != "table_csv" else 0) for key, _, word, _ in offers
+        ]
         worded = sum(widths) + self.style.px(70) <= self.width - self.indentation
         if not worded:
             widths = [button_width(self.style, "")] * len(offers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -36,7 +37,7 @@ def link_targets(
         start, stop = starts[first], starts[index]
         if href and start < stop:
             place = partial(flow.rects, start, stop)
-            said, action = flow.text[start:stop], "link"
+            said, action = flow.text[start:stop].removeprefix("🖼 "), "link"
             if href.startswith("^"):
                 action, href = "note", href[1:]
                 said = fill(translate("transcript", "Footnote {label}"), label=href)
@@ -70,13 +71,19 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
 
     def hang(self) -> float:
         if self._back:
-            wide = text_width(f"{self._back}.", self.style.base_font("note")) + self.style.px(7)
+            wide = text_width(self._back, self.style.base_font("note")) + self.style.px(7)
             return max(0.0, min(wide, self.style.px(120)) - self.style.px(INDENT))
         # A box after a number stands where the text would.
         return float(self.style.px(_BOX)) if self._marker[-1:] in _BOXES and len(self._marker) > 1 else 0.0
 
     def end_hang(self) -> float:
         return float(self.style.px(TARGET)) if self._back else 0.0
+
+    def lay_steps(self) -> Iterator[None]:
+        if isinstance(self.block, TextBlock):
+            width = max(40.0, self.width - self.indentation)
+            yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
+        self.lay()
 
     def lay(self) -> None:
         block, width = self.block, max(40.0, self.width - self.indentation)
@@ -108,7 +115,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         """The label of a footnote, and the button that leads back to where it is referred to."""
         style, line = self.style, self.style.line_height("note")
         place = self.box(at, self.indentation - style.px(127), 0, style.px(120), line)
-        label = elided(f"{self._back}.", style.base_font("note"), style.px(120))
+        label = elided(self._back, style.base_font("note"), style.px(120))
         write(painter, style, place, label, style.base_font("note"), align=edge(not self.rtl))
         quiet_button(painter, context, at, self._back_target(), "arrow-up")
 
@@ -116,7 +123,9 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         side = float(self.style.px(TARGET))
         line = self.style.line_height("note")
         said = translate("transcript", "Back to the text")
-        return Target("back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said)
+        return Target(
+            "back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said
+        )
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At, before: float = 0.0) -> None:
         style = self.style
@@ -169,8 +178,7 @@ class RuleLayout(BlockLayout[RuleBlock]):
 
     def lay(self) -> None:
         self.height = 9.0
-        if self.block.notes:
-            self.gap = 22.0
+        self.gap = 22.0 if self.block.notes else RuleLayout.gap
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         painter.setPen(QPen(self.style.color("border"), 1))

@@ -18,6 +18,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.settings import Settings
+from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
 from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.composer import Composer, Draft
@@ -106,6 +107,7 @@ class ConversationPane(QWidget):
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.link_activated.connect(self._ui.notify.link)
+        view.save_requested.connect(self._save)
         view.diagram_requested.connect(self._use_diagram)
 
     def _align(self) -> None:
@@ -246,6 +248,12 @@ class ConversationPane(QWidget):
                 diagram_window.save_diagram(self._ui, picture, self.window())
             else:
                 diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
+
+    def _save(self, block: Block) -> None:
+        """Save a table or code."""
+        from qwen_desktop.ui.chat.saving import save_block  # noqa: PLC0415 - rare
+
+        save_block(self._ui, block, self)
 
     def _warm(self) -> None:
         if self.model is None:

@@ -45,6 +45,10 @@ _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
 }  # fmt: skip
 
 
+#: More than any alert goes on below its last block, in pixels: most are one in another at most.
+_BELOW = 80.0
+
+
 class TextSection(Section):
     """The text of a part: laid-out blocks and the offsets of their plain-text projection. What it looks like follows
     from the blocks, the width and which code is wrapped alone: layouts of earlier blocks are used again where that
@@ -90,7 +94,10 @@ class TextSection(Section):
                 before = old[number] if number < len(old) else None
                 same = before is not None and before.block == block
                 kept = before if before is not None and before.update(block) else None
-                fresh.append(kept or self._made(block, number, width))
+                if kept is None:
+                    kept = self._new(block, number)
+                    yield from kept.steps(width)
+                fresh.append(kept)
                 if same:  # the caller's step ends only after real work
                     continue
             yield
@@ -119,6 +126,8 @@ class TextSection(Section):
         different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
         before = [(layout, layout.y, layout.height) for layout in self.layouts[max(0, stable - 1) :]]
+        if stable:
+            self.layouts[stable - 1].fresh = math.inf
         old, new = self.layouts[stable:], list(blocks[stable:])
         below: list[Layout] = []  # footnotes stand below what grows: they are not laid out again
         while old and new and old[-1].block == new[-1] and not isinstance(old[-1], CodeLayout):
@@ -141,21 +150,23 @@ class TextSection(Section):
             was, y, height = before[number - first] if number - first < len(before) else (None, 0.0, 0.0)
             if was is not layout or y != layout.y:
                 break
-            if number < stable and height != layout.height:
-                return y
-            if number >= stable and layout.fresh < math.inf:
-                if layout.fresh == 0.0:  # what stands between it and the one above, too
-                    break
+            if layout.fresh == 0.0 or (number < stable and height != layout.height):
+                break  # what stands between it and the one above is another, too
+            if layout.fresh < math.inf:
                 return y + layout.fresh
             number += 1
         above = self.layouts[number - 1] if number else None
         return max(0.0, above.y + above.height - AIR) if above is not None else 0.0  # with an alert's corners
 
     def _made(self, block: Block, number: int, width: float) -> Layout:
+        layout = self._new(block, number)
+        layout.set_width(width)
+        return layout
+
+    def _new(self, block: Block, number: int) -> Layout:
         layout = _LAYOUTS[type(block)](self.style, block)
         if isinstance(layout, CodeLayout):
             layout.set_opened(lambda key: self.opened(f"b{number}.{key}"))
-        layout.set_width(width)
         return layout
 
     def lay(self, width: float) -> None:
@@ -191,7 +202,7 @@ class TextSection(Section):
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
         last = self.layouts[-1] if self.layouts else None
-        self.height = last.y + last.height + (_air(last) if _ends_alert(last, None) else 0.0) if last else 0.0
+        self.height = last.y + last.height + _air(last, None) if last else 0.0
         self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
 
     @property
@@ -214,7 +225,7 @@ class TextSection(Section):
             layout = self.layouts[number]
             if y + layout.y > bottom:
                 break
-            if y + layout.y + layout.height + AIR < top:
+            if y + layout.y + layout.height + _BELOW < top:
                 continue
             place = at.moved(0, layout.y)
             if layout.quotes:
@@ -228,10 +239,10 @@ class TextSection(Section):
         after = self.layouts[number + 1] if number + 1 < len(self.layouts) else None
         above, below = _shared(before, layout), _shared(layout, after)
         if before is not None and above:
-            between = layout.y - before.y - before.height
+            between = layout.y - before.y - before.height - _air(before, layout)
             layout.paint_sides(painter, place.moved(0, -between), between, above)
-        height = layout.height + (_air(layout) if _ends_alert(layout, after) else 0.0)
-        layout.paint_sides(painter, place, height, layout.quotes, above, below)
+        height = layout.height + _air(layout, after)
+        layout.paint_sides(painter, place, height, layout.quotes, (above, below))
 
     def _at(self, y: float) -> int:
         return max(0, bisect_right(self.layouts, y, key=attrgetter("y")) - 1)
@@ -246,6 +257,36 @@ class TextSection(Section):
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)
+
+    def _layout_of(self, key: str) -> Layout:
+        return self.layouts[int(key.partition(".")[0].removeprefix("b"))]
+
+    def block_of(self, key: str) -> Block:
+        """The block that a target belongs to."""
+        block: Block = self._layout_of(key).block
+        return block
+
+    def note_text(self, label: str) -> str:
+        """What the footnote with a label says first, "" where it is not there."""
+        found = (
+            block.text
+            for block in reversed(self.blocks)
+            if isinstance(block, TextBlock)
+            and block.marker.startswith("[^")
+            and block.note.casefold() == label.casefold()
+        )
+        return next(found, "")
+
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        layout = self._layout_of(key)
+        target = next((each for each in layout.targets() if key.partition(".")[2] == each.key), None)
+        if target is not None:
+            layout.reveal(target.rect)
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        return self._layout_of(key).wheel(dx)
 
     def targets(self) -> list[Target]:
         each = enumerate(self.layouts)
@@ -271,13 +312,10 @@ def _shared(before: Layout | None, layout: Layout | None) -> int:
     return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
 
 
-def _ends_alert(layout: Layout, after: Layout | None) -> bool:
-    """Whether an alert ends with a block, below which it goes on for a bit."""
-    return bool(layout.alerts[_shared(layout, after) :].replace("-", ""))
-
-
-def _air(layout: Layout) -> float:
-    return float(layout.style.px(AIR))
+def _air(layout: Layout, after: Layout | None) -> float:
+    """Pixels that the grounds of alerts go on below a block with which they end."""
+    ending = layout.alerts[_shared(layout, after) :].replace("-", "")
+    return float(len(ending) * layout.style.px(AIR))
 
 
 def _gap(before: Layout, layout: Layout) -> float:
@@ -289,7 +327,7 @@ def _gap(before: Layout, layout: Layout) -> float:
         return 8.0
     if isinstance(before.block, AlertBlock):
         return 4.0
-    air = _air(before) if _ends_alert(before, layout) else 0.0
+    air = _air(before, layout)
     if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
         return layout.gap + air
     return max(layout.gap, 10.0) + air

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
 from qwen_desktop.core.parts import Role
+from qwen_desktop.jobs.markdown.blocks import TableBlock
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target
@@ -41,6 +42,8 @@ class TranscriptView(TranscriptCanvas):
     slow_requested = Signal(str)
     action_requested = Signal(str)
     link_activated = Signal(str)
+    #: A table or code that is to be saved.
+    save_requested = Signal(object)
     #: What is wanted of a diagram ("diagram_zoom" or "diagram_save"), and its source.
     diagram_requested = Signal(str, str)
 
@@ -240,6 +243,10 @@ class TranscriptView(TranscriptCanvas):
                 self.version_requested.emit(target.value)
             case "diagram_zoom" | "diagram_save":
                 self.diagram_requested.emit(target.action, target.value)
+            case "table_copy" | "table_markdown" | "table_csv" | "code_save":
+                self._take_block(item, target)
+            case "note" | "note_back":
+                self._go_to_note(item, target)
             case "link":
                 self.link_activated.emit(target.value)
             case _:
@@ -247,6 +254,24 @@ class TranscriptView(TranscriptCanvas):
                 item.toggle(target.key)
                 self.mark(item)
                 self.hold(item, 0.0, distance)
+
+    def _take_block(self, item: MessageItem, target: Target) -> None:
+        """Copy or save the table or the code that a target belongs to."""
+        block = item.block_of(target.key)
+        if isinstance(block, TableBlock) and target.action != "table_csv":
+            self.copying.table(block, target.action, (item.message.id, target.key))
+        elif block is not None:
+            self.save_requested.emit(block)
+
+    def _go_to_note(self, item: MessageItem, target: Target) -> None:
+        """Go from where a footnote is referred to to the footnote, or back to the first place."""
+        part, other = target.key.partition(".")[0], "note_back" if target.action == "note" else "note"
+        wanted = target.value.casefold()
+        for each in item.targets():
+            if each.action == other and each.value.casefold() == wanted and each.key.partition(".")[0] == part:
+                self.make_visible(item, each.rect)
+                self.give_focus(item, each.key)
+                break
 
     # Input -----------------------------------------------------------------------------------------------------------
 

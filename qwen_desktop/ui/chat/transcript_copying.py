@@ -6,13 +6,16 @@ program, stays on the clipboard.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QObject, QPoint, QTimer
+from PySide6.QtCore import QMimeData, QObject, QPoint, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
 from qwen_desktop.core.parts import TextPart
+from qwen_desktop.jobs.markdown.blocks import TableBlock
+from qwen_desktop.jobs.markdown.tables import COPIED, as_html
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE, Spot
 from qwen_desktop.ui.chat.plain_texts import Gathering
@@ -24,6 +27,8 @@ _COPIED_MS: Final = 1500
 #: A text of so many characters is put together in one turn of the event loop and handed to Qt, which copies it, in the
 #: next.
 _LONG: Final = 1_000_000
+#: A table of so many cells is put together in a thread.
+_LARGE: Final = 3000
 #: Messages and characters of which, selected with the mouse, X11's selection is made. A program that asks for it waits
 #: for the answer, so it must be there; and making it after each drag must cost next to nothing.
 _PRIMARY_MESSAGES: Final = 1000
@@ -42,15 +47,45 @@ class Copying(QObject):
         self._told = QTimer(self, singleShot=True, interval=_COPIED_MS)
         self._told.timeout.connect(lambda: setattr(canvas.interaction, "copied", frozenset()))
         self._long = ""
+        self._table: object = None
         QGuiApplication.clipboard().changed.connect(self.forget)
 
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
         """Copy a text; the button ``feedback`` shows a check for a moment."""
+        data = QMimeData()
+        data.setText(text)
+        self._put(data, feedback)
+
+    def _put(self, data: QMimeData, feedback: Spot) -> None:
         self.forget()
-        QGuiApplication.clipboard().setText(text)
+        QGuiApplication.clipboard().setMimeData(data)
         if feedback != NOWHERE:
             self._canvas.interaction.copied = frozenset({feedback})
             self._told.start()
+
+    def table(self, table: TableBlock, form: str, feedback: Spot) -> None:
+        """Copy a table in a form of ``COPIED``; one with tabs also as HTML, for programs that want more than text."""
+        self.forget()
+        self._table = wish = object()
+
+        def put(text: str, rich: str) -> None:
+            if self._table is wish:
+                data = QMimeData()
+                data.setText(text)
+                if rich:
+                    data.setHtml(rich)
+                self._put(data, feedback)
+
+        def made() -> tuple[str, str]:
+            return COPIED[form](table), as_html(table) if form == "table_copy" else ""
+
+        async def later() -> None:
+            put(*await asyncio.to_thread(made))
+
+        if sum(map(len, table.rows)) < _LARGE or not self._canvas.markdown.elsewhere("render"):
+            put(*made())
+        else:
+            self._canvas.queue.spawn(later())
 
     def selection(self) -> None:
         """Copy what is selected, if anything is."""
@@ -91,7 +126,7 @@ class Copying(QObject):
         if mode in self._gathered:
             self._gathered.pop(mode).cancel()
         if mode is _CLIPBOARD:
-            self._long = ""
+            self._long, self._table = "", None
 
     def _gather(
         self, items: Sequence[MessageItem], put: Callable[[Sequence[str]], None], mode: QClipboard.Mode

@@ -20,6 +20,8 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 _AUTOSCROLL_MS: Final = 25
 _LINE: Final = 40
+#: Pixels that an arrow key scrolls a table or code sideways whose button or link has the keyboard.
+_ASIDE: Final = 60
 #: Targets that say all in the picture, and need no tooltip.
 _SPEAKING: Final = ("thinking", "problem", "details")
 
@@ -192,12 +194,14 @@ class Input(QObject):
         return False
 
     def _tooltip(self, event: QHelpEvent) -> bool:
-        """Show a link's address or a button's name."""
+        """Show a link's address, what a footnote says, or a button's name."""
         item, target = self._find(QPointF(event.pos()))
         if item is None or target is None or target.action in _SPEAKING:
             QToolTip.hideText()
             return True
         text = target.value if target.action == "link" else target.label
+        if target.action == "note":
+            text = item.note_text(target) or text
         area = self._canvas.rect_of(item, target.rect)
         QToolTip.showText(event.globalPos(), plain_tip(text), self._canvas.viewport(), area)
         return True
@@ -245,7 +249,12 @@ class Input(QObject):
             Qt.Key.Key_Down: _LINE,
         }
         item, target = self._focused()
-        if key in steps and not control:
+        sideways = {Qt.Key.Key_Left: -_ASIDE, Qt.Key.Key_Right: _ASIDE}.get(key, 0)
+        if sideways and not control:
+            if item is None or target is None or not item.scroll_target(target.key, sideways):
+                return False
+            self._canvas.viewport().update()
+        elif key in steps and not control:
             self._canvas.scroll_by(steps[key])
         elif key is Qt.Key.Key_Home:
             self._canvas.verticalScrollBar().setValue(0)
@@ -308,6 +317,7 @@ class Input(QObject):
         return False
 
     def _focus(self, item: MessageItem, target: Target) -> None:
+        item.reveal(target.key)
         self._canvas.make_visible(item, target.rect)
         self._canvas.give_focus(item, target.key)
 

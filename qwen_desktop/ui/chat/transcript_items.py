@@ -341,6 +341,29 @@ class MessageItem(Directed):
     def _owner(self, key: str) -> Section | None:
         return next((section for section in self.sections if section.name and key.startswith(section.name)), None)
 
+    def block_of(self, key: str) -> Block | None:
+        """The block that a target belongs to."""
+        section = self._owner(key)
+        return section.block_of(key.removeprefix(section.name)) if isinstance(section, TextSection) else None
+
+    def note_text(self, target: Target) -> str:
+        """What the footnote says first that a target leads to."""
+        section = self._owner(target.key)
+        return section.note_text(target.value) if isinstance(section, TextSection) else ""
+
+    def reveal(self, key: str) -> None:
+        """Scroll the block that a target belongs to sideways so that it is in view."""
+        section = self._owner(key)
+        if isinstance(section, TextSection):
+            section.reveal(key.removeprefix(section.name))
+            self._targets = None
+
+    def scroll_target(self, key: str, dx: float) -> bool:
+        """Scroll the block that a target belongs to sideways; False when there is nothing to scroll."""
+        section = self._owner(key)
+        self._targets = None
+        return isinstance(section, TextSection) and section.scroll_target(key.removeprefix(section.name), dx)
+
     def widget_of(self, key: str) -> QWidget | None:
         """The widget that a target stands for, if it is one."""
         section = self._owner(key)

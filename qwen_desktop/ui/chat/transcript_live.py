@@ -58,6 +58,7 @@ class GrowingText:
         self._notes: list[list[Block]] = []
         self._known: References | None = None
         self._waiting: list[Waiting] = []
+        self._defined = 0
         self._tail = 0
         self._number: int | None = None
         self._fence: Fence | None = None
@@ -85,7 +86,7 @@ class GrowingText:
         """All blocks as of now, and how many at the front can no longer change."""
         opened = self._open_fence(text)
         if opened is not None:
-            return [*self._finished, opened, *self._below((), self._known.remarks if self._known else {})], len(self._finished)
+            return [*self._finished, opened, *self._below()], len(self._finished)
         from qwen_desktop.jobs.markdown.growing import grow  # noqa: PLC0415 - the parser is imported late, see MarkdownSource
 
         grown = None
@@ -102,7 +103,7 @@ class GrowingText:
         that nothing could parse."""
         stable = len(self._finished)
         if grown is None:
-            return [*self._finished, *verbatim(text[self._tail :]), *self._below((), self._known.remarks if self._known else {})], stable
+            return [*self._finished, *verbatim(text[self._tail :]), *self._below()], stable
         added = [
             replace(each, note=each.note + len(self._notes))
             if each.note is not None
@@ -130,10 +131,19 @@ class GrowingText:
     def _read_again(self) -> int:
         """Read what refers to something that has been defined since; the first block that is another one now."""
         known, first, left = self._known, len(self._finished), _AGAIN
+        count = 0 if known is None else len(known.links) + len(known.notes)
+        if known is None or count == self._defined:
+            return first
         still: list[Waiting] = []
-        for each in self._waiting if known is not None else ():
+        defined = known.keys()
+        self._defined = count
+        for each in self._waiting:
             cost = sum(map(len, each.sources))
-            if cost > left or known.keys().isdisjoint(each.missing):
+            if defined.isdisjoint(each.missing) or cost > _AGAIN:
+                still.append(each)
+                continue
+            if cost > left:  # the next frame goes on
+                self._defined = 0
                 still.append(each)
                 continue
             left -= cost
@@ -145,12 +155,12 @@ class GrowingText:
         self._waiting = still
         return first
 
-    def _below(self, opened: Sequence[Note], remarks: dict[str, str]) -> list[Block]:
-        """The footnotes, of which some may be ``opened``."""
-        if self._known is None or not (self._notes or opened or remarks):
+    def _below(self, opened: Sequence[Note] = (), remarks: dict[str, str] | None = None) -> list[Block]:
+        """The footnotes; some may be ``opened``, and so may ``remarks``."""
+        if self._known is None or not (self._notes or opened or remarks or self._known.remarks):
             return []
         known = self._known.copy()
-        known.remarks = dict(remarks)
+        known.remarks = dict(known.remarks if remarks is None else remarks)
         blocks = [block for note in self._notes for block in note]
         return list(self._markdown.below([*blocks, *(block for note in opened for block in note.blocks)], known))
 
@@ -391,6 +401,8 @@ class LiveAnswers(QObject):
         from qwen_desktop.jobs.markdown.growing import as_grown  # noqa: PLC0415 - the parser is imported late: MarkdownSource
 
         *given, known = text.growing.open_end(source)
-        grown = await self._markdown.ask("grow", *given, msgspec.to_builtins(known), read=as_grown, patience=_PATIENCE_S)
+        grown = await self._markdown.ask(
+            "grow", *given, msgspec.to_builtins(known), read=as_grown, patience=_PATIENCE_S
+        )
         text.growing.plain = text.growing.plain or grown is None
         return grown

@@ -40,11 +40,12 @@ def test_tab_goes_through_everything_that_acts_and_enter_does_it(talk):
     view = talk.view
     view.interaction.focus = ("", "")
     visited = []
-    for _ in range(8):
+    for _ in range(9):
         talk.qtbot.keyClick(view, Qt.Key.Key_Tab)
         visited.append(view.interaction.focus)
     assert visited == [
         ("m1", "actions.copy"), ("m2", "part0.thinking"), ("m2", "part1.b0.link1"), ("m2", "part1.b1.wrap"),
+        ("m2", "part1.b1.code_save"),
         ("m2", "part1.b1.code_copy"), ("m2", "actions.copy"), ("m2", "actions.regenerate"), ("", ""),
     ]  # fmt: skip
     view.interaction.focus = ("m2", "actions.copy")
@@ -223,7 +224,7 @@ def test_what_qt_knows_lives_as_long_as_its_message_is_on_show(talk, say):
     """A program that looks remembers numbers, not our objects."""
     names = {number: name(part) for number, part in everything(talk.view).items()}
     gc.collect()
-    assert len(names) == 9
+    assert len(names) == 10
     assert {number: name(QAccessible.accessibleInterface(number)) for number in names} == names
     talk.item("m2").evict()
     button = QAccessible.accessibleInterface(list(names)[-1])

@@ -108,4 +108,4 @@ def test_a_frame_paints_few_lines_of_what_is_on_show(seen, say):
         seen.view.live._show()
         QApplication.processEvents()
     heights = sorted(seen_by.heights[-50:])
-    assert len(heights) == 50 and heights[45] < seen.view.viewport().height() / 3, heights
+    assert len(heights) == 50 and heights[45] < seen.view.viewport().height() / 2, heights

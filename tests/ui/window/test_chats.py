@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, ThinkingMode
@@ -19,6 +20,9 @@ from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_tex
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.ui.chat.conversations import ConversationTree
 from qwen_desktop.ui.chat.section_thinking import ThinkingSection
+from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.dialog import ReadOnlyText
+from qwen_desktop.ui.widgets.labels import Paragraph
 from tests import layouts, random_messages
 from tests.scripted_engine import Script
 
@@ -408,6 +412,57 @@ async def test_a_link_is_opened_only_after_asking(make: Make) -> None:
     refused = ui.window.notify.link("file:///etc/passwd")
     assert "Open" not in [b.text() for b in refused.findChildren(type(refused.add_button("x")))]
     refused.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "said"),
+    [
+        ("https://bank.com@evil.org/login", "evil.org", "(bank.com) is not where it leads"),
+        ("https://xn--80ak6aa92e.com", "xn--80ak6aa92e.com", "letters of another alphabet"),
+        ("https://x.org/\u202egnp.exe", "x.org", "signs that cannot be seen"),
+    ],
+)
+async def test_a_link_that_deceives_says_where_it_leads(make: Make, url: str, host: str, said: str) -> None:
+    ui = await make()
+    dialog = ui.window.notify.link(url)
+    texts = [label.text() for label in dialog.findChildren(Paragraph)]
+    assert host in texts
+    assert any(said in text for text in texts)
+    assert "\u202e" not in dialog.findChild(ReadOnlyText).toPlainText()
+    buttons = {button.text(): button for button in dialog.findChildren(TextButton)}
+    assert buttons["Cancel"].isDefault() and not buttons["Open"].isDefault(), "Enter opens nothing"
+    dialog.close()
+
+
+async def test_a_table_and_code_are_saved_as_files(make: Make, tmp_path: Path) -> None:
+    ui = await make()
+    conversation = await ui.app.history.create("with a table")
+    text = "| a | b |\n|---|---|\n| é | =1 |\n\n    x = 'é'"
+    message = Message(new_id(), conversation.id, None, Role.ASSISTANT, (TextPart(text),), 0.0)
+    await ui.app.history.add((message,), announce=False)
+    ui.chat.open(conversation.id)
+    view = ui.chat.pane.transcript
+    await ui.until(lambda: view.items and view.items[0].ready)
+
+    async def save(action: str, path: Path) -> list[str]:
+        before = len(ui.toasts())
+        target = next(each for each in view.items[0].targets() if each.action == action)
+        view.activated.emit(view.items[0], target)
+        (dialog,) = ui.window.findChildren(QFileDialog)
+        assert dialog.isVisible()
+        dialog.urlSelected.emit(QUrl.fromLocalFile(str(path)))
+        dialog.close()
+        await ui.until(lambda: len(ui.toasts()) > before and not ui.window.findChildren(QFileDialog))
+        return ui.toasts()
+
+    assert "Saved as t.csv." in await save("table_csv", tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_bytes() == "\ufeffa,b\r\né,'=1\r\n".encode()
+    assert "Saved as code.py." in await save("code_save", tmp_path / "code.py")
+    assert (tmp_path / "code.py").read_text(encoding="utf-8") == "x = 'é'\n"
+    (tmp_path / "folder.py").mkdir()
+    said = (await save("code_save", tmp_path / "folder.py"))[-1]
+    assert "folder.py" in said and "Errno" not in said
+    assert list((tmp_path / "folder.py").iterdir()) == []
 
 
 async def _long(ui: Ui, turns: int) -> str:

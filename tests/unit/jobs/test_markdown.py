@@ -8,6 +8,7 @@ import time
 import msgspec
 import pytest
 
+from qwen_desktop.jobs.markdown.addresses import safe_href
 from qwen_desktop.jobs.markdown.blocks import (
     CodeBlock,
     MathBlock,
@@ -20,7 +21,6 @@ from qwen_desktop.jobs.markdown.blocks import (
     verbatim,
 )
 from qwen_desktop.jobs.markdown.highlight import span_steps
-from qwen_desktop.jobs.markdown.addresses import safe_href
 from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces
 from qwen_desktop.jobs.markdown.rendering import parsed, plain, render
 
@@ -119,10 +119,10 @@ def test_only_web_and_mail_addresses_are_links(address):
 
 def test_links_pictures_and_bare_addresses():
     assert runs("[a](https://x.org/p) b") == (TextRun("a", href="https://x.org/p"), TextRun(" b"))
-    picture = TextRun("🖼", href="http://x.org/p.png", image="x.org")
-    assert runs("![alt](http://x.org/p.png)") == (picture, TextRun(" alt", italic=True, href="http://x.org/p.png"))
+    picture = TextRun("🖼 ", href="http://x.org/p.png", image="x.org")
+    assert runs("![alt](http://x.org/p.png)") == (picture, TextRun("alt", italic=True, href="http://x.org/p.png"))
     assert runs("![alt](file:///x.png)") == (TextRun("![alt](file:///x.png)"),)
-    assert runs("![alt](x.png)") == (TextRun("🖼", image="-"), TextRun(" alt", italic=True))
+    assert runs("![alt](x.png)") == (TextRun("🖼 ", image="-"), TextRun("alt", italic=True))
     assert runs("see https://x.org/a_(b).") == (
         TextRun("see "), TextRun("https://x.org/a_(b)", href="https://x.org/a_(b)"), TextRun("."),
     )  # fmt: skip
