@@ -83,6 +83,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         if isinstance(self.block, TextBlock):
             width = max(40.0, self.width - self.indentation)
             yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
+            self.fresh = min(self.fresh, self._above + self.flow.fresh)
         self.lay()
 
     def lay(self) -> None:

@@ -323,11 +323,11 @@ def _gap(before: Layout, layout: Layout) -> float:
     if follows_verbatim(before.block, layout.block):
         return 0.0
     above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
+    air = _air(before, layout)
     if above and above.level and not (below and below.level):
-        return 8.0
+        return 8.0 + air
     if isinstance(before.block, AlertBlock):
         return 4.0
-    air = _air(before, layout)
     if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
         return layout.gap + air
     return max(layout.gap, 10.0) + air
