@@ -63,8 +63,9 @@ def clean(target: Path) -> None:
         installed_by = path.parent.suffix == ".dist-info" and path.name in _PIP_NOTES
         if installed_by or (path.suffix in _SOURCES and path.is_file()):
             path.unlink()
-    if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB of them
-        for path in [*target.glob("_internal/libpython*"), *target.glob("_internal/**/lib-dynload/*.so")]:
+    if product.system() == "linux":  # a Python built from source brings its tables of symbols, 15 MB, QuickJS 7 MB
+        named = ("_internal/libpython*", "_internal/**/lib-dynload/*.so", "_internal/_quickjs*.so")
+        for path in [path for pattern in named for path in target.glob(pattern)]:
             subprocess.run(["strip", "--strip-unneeded", path], check=True)
         for path in target.rglob("*"):
             if path.is_file() and not path.is_symlink() and elf.is_elf(path):
@@ -108,11 +109,14 @@ def check(target: Path) -> None:
         "the icons": inside / "qwen_desktop" / "_resources" / "icons" / "app.svg",
         "the translations": inside / "qwen_desktop" / "_resources" / "translations" / "qwen_desktop_en.qm",
         "the themes": inside / "qwen_desktop" / "_resources" / "themes" / "tokens.json",
+        "what draws diagrams": inside / "qwen_desktop" / "_resources" / "diagrams" / "pele.js",
+        "the font of formulas": inside / "ziamath" / "fonts" / "STIXTwoMath-Regular.ttf",
+        "the symbols of formulas": inside / "latex2mathml" / "unimathsymbols.txt",
         "llama.cpp": inside / "llama_cpp" / "lib",
     }
     missing = [name for name, path in wanted.items() if not path.exists()]
     if missing:
-        raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources and binaries in {SPEC.name}.")
+        raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources, data and binaries in {SPEC.name}.")
     libraries = {path.name for path in wanted["llama.cpp"].iterdir()}
     if not any("cpu" in name for name in libraries):
         raise Failed(f"The frozen folder has no processor backend of llama.cpp, only {sorted(libraries)}.")

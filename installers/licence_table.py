@@ -13,9 +13,9 @@ from dataclasses import dataclass
 ALLOWED = frozenset({
     "0BSD", "AFL-2.1", "AFL-2.0", "Apache-2.0", "Beerware", "BSD-2-Clause", "BSD-3-Clause", "BSD-4-Clause-UC",
     "BSL-1.0", "bzip2-1.0.6", "CC0-1.0", "FTL", "HPND", "HPND-sell-variant", "ICU", "IJG", "ISC", "libpng-2.0",
-    "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0",
-    "PSF-2.0", "Python-2.0", "Unicode-3.0", "Unicode-DFS-2016", "Unlicense", "X11", "Zlib", "blessing",
-    "LicenseRef-Microsoft-Distributable", "LicenseRef-Public-Domain",
+    "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "LPPL-1.3c", "MIT", "MIT-0", "MIT-CMU",
+    "MPL-2.0", "OFL-1.1", "PSF-2.0", "Python-2.0", "Unicode-3.0", "Unicode-DFS-2016", "Unlicense", "X11", "Zlib",
+    "blessing", "LicenseRef-Microsoft-Distributable", "LicenseRef-Public-Domain",
 })  # fmt: skip
 #: GPL with an exception that permits this use: the run-time libraries of GCC, PyInstaller's bootloader.
 ALLOWED_EXCEPTIONS = frozenset(
@@ -142,6 +142,29 @@ NATIVE: tuple[Native, ...] = (
     _system("nsl", "LGPL-2.1-or-later", "libnsl|libtirpc", "https://github.com/thkukuk/libnsl"),
     _system("GNU Readline", "GPL-3.0-or-later", "libreadline|libhistory", "https://tiswww.case.edu/php/chet/readline"),
     _system("libedit", "BSD-3-Clause", "libedit", "https://thrysoee.dk/editline"),
+)  # fmt: skip
+
+#: Texts of ``licence_texts`` that packages (normalized names) do not bring: their own, or of what is linked into them.
+LACKING = {"latex2mathml": "latex2mathml.txt", "quickjs-ng": "QuickJS.txt"}
+
+
+@dataclass(frozen=True)
+class Data:
+    """A file of somebody else's in a Python package, by its place below ``_internal``; ``text`` as for ``Native``."""
+
+    name: str
+    licence: str
+    path: str
+    text: str
+    home: str
+    package: str
+
+
+DATA = (
+    Data("STIX Two Math", "OFL-1.1", "ziamath/fonts/STIXTwoMath-Regular.ttf", "OFL-STIX.txt",
+         "https://github.com/stipub/stixfonts", "ziamath"),
+    Data("unimathsymbols.txt", "LPPL-1.3c", "latex2mathml/unimathsymbols.txt", "LPPL-unimathsymbols.txt",
+         "http://milde.users.sourceforge.net/LUCR/Math", "latex2mathml"),
 )  # fmt: skip
 
 #: Inside every CPython, whether linked in or beside it.

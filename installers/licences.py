@@ -31,6 +31,7 @@ CHOSEN = {
     "shiboken6": "LGPL-3.0-only",
     "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
     "pyinstaller-hooks-contrib": "Apache-2.0",  # only its run-time hooks are shipped
+    "quickjs-ng": "MIT",  # as its text says; its metadata name none
 }
 #: Under the LGPL, and without a text of their own; the LGPL adds to the GPL, so both must be there.
 _QT_PYTHON = ("pyside6-essentials", "shiboken6")
@@ -106,9 +107,10 @@ def identify(probe: Mapping[str, Any], files: Sequence[str], frozen: Path, sourc
     if lost:
         raise Failed(f"The build's environment does not have {', '.join(lost)}, but the frozen folder does.")
     found = [replace(part, files=hashed(f"package {key}")) for key, part in packages.items()]
-    found += [_app(), _lucide(), *_llama(source, hashed("llama.cpp")), _python(probe, hashed("Python"))]
+    found += [_app(), *_resources(), *_llama(source, hashed("llama.cpp")), _python(probe, hashed("Python"))]
     if product.system() == "linux":
         found.append(_appimage())
+    found += [_data(row, frozen, packages) for row in table.DATA if (frozen / "_internal" / row.path).is_file()]
     wanted = {row.name for row in table.NATIVE if row.name in table.IN_PYTHON or f"native {row.name}" in claims}
     for row in table.NATIVE:
         if row.name in wanted:
@@ -202,6 +204,7 @@ def _package(entry: Mapping[str, Any]) -> Component:
     key = _key(entry["name"])
     texts = [text for name, text in sorted(entry["texts"].items()) if text.strip()]
     texts += [_text("GPL-3.0.txt")] if key in _QT_PYTHON else []
+    texts += [_text(table.LACKING[key])] if key in table.LACKING else []
     if not texts:
         texts = [head for head in (_head(Path(entry["root"]) / name) for name in entry["files"]) if head][:1]
     note = ""
@@ -255,9 +258,24 @@ def _app() -> Component:
     return Component(product.NAME, product.version(), product.LICENCE, home=product.URL, texts=texts)
 
 
-def _lucide() -> Component:
-    text = (product.ROOT / "resources" / "icons" / "LICENSE").read_text(encoding="utf-8")
-    return Component("Lucide icons", "", "ISC AND MIT", "pkg:npm/lucide-static", "https://lucide.dev", texts=(text,))
+def _resources() -> list[Component]:
+    """What of others lies in ``resources``."""
+    folder = product.ROOT / "resources"
+    icons, pele = ((folder / name / "LICENSE").read_text(encoding="utf-8") for name in ("icons", "diagrams"))
+    version = re.search(r"Pele ([\d.]+)", (folder / "diagrams" / "pele.js").read_text(encoding="utf-8")[:200])
+    number = version[1] if version else ""
+    home = "https://github.com/obsidianmd/pele"
+    return [
+        Component("Lucide icons", "", "ISC AND MIT", "pkg:npm/lucide-static", "https://lucide.dev", texts=(icons,)),
+        Component("Pele", number, "MIT AND ISC", f"pkg:npm/pele@{number}", home, texts=(pele,)),
+    ]
+
+
+def _data(row: table.Data, frozen: Path, packages: Mapping[str, Component]) -> Component:
+    files = ((f"_internal/{row.path}", dev_cache.sha256_of(frozen / "_internal" / row.path)),)
+    owner = packages.get(row.package)
+    note = f"Unmodified, as it comes with {owner.name} {owner.version}." if owner else ""
+    return Component(row.name, "", row.licence, home=row.home, files=files, texts=(_text(row.text),), note=note)
 
 
 def _llama(source: Path, files: tuple[tuple[str, str], ...]) -> list[Component]:

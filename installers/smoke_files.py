@@ -138,6 +138,14 @@ def last_message(database: Path) -> Stored | None:
     return Stored(row[0], row[1], text, row[3], row[4] or "", provenance, stats)
 
 
+def rewrite_last(database: Path, text: str) -> None:
+    """Let the newest message be this text. The app must not run."""
+    with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+        newest = "seq = (SELECT max(seq) FROM messages)"
+        parts = json.dumps([{"type": "text", "text": text}])
+        connection.execute(f"UPDATE messages SET parts = ? WHERE {newest}", (parts,))  # noqa: S608 - a literal of ours
+
+
 def wrong_with(message: Stored, must: Sequence[str]) -> str:
     """Why a stored message is not the complete answer that was expected; "" when it is."""
     if message.role != "assistant":

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import product
 import smoke_files
@@ -21,6 +22,17 @@ _PACKED = (90_000_000, 120_000_000)
 _INSTALLED = (260_000_000, 340_000_000)
 #: A mirror that is nowhere (RFC 2606), so that whoever is asked for it can only be the proxy.
 _MIRROR = "hub.smoke.test"
+#: Where QuickJS, which draws diagrams, has no wheel (see pyproject.toml).
+_NO_DIAGRAMS = {("windows", "arm64"), ("macos", "x64")}
+_DRAWN = r"""
+$$x = \frac{{-b \pm \sqrt{{b^2 - 4ac}}}}{{2a}}$$
+
+```mermaid
+flowchart LR
+    A[A start] --> B[An end]
+    style B fill:#{colour}
+```
+"""
 _GUIDE = product.ROOT / "resources" / "guide" / "guide.gguf"
 
 
@@ -35,6 +47,7 @@ class Story:
         self._desk = Desk(platform, report)
         self._marker = self._room.top / "planted-was-loaded"
         self._trap = self._room.home / "Downloads with a trap"
+        self._diagrams = True
 
     def tell(self) -> None:
         """All steps in order. Raises ``Failed`` at the first thing that is wrong."""
@@ -110,7 +123,34 @@ class Story:
         report.figure("cpu variant", str(worker.get("cpu", "")))
         if not worker.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
+        self._drawings()
         self._desk.expect_no_processes("the commands")
+
+    def _drawings(self) -> None:
+        """The job worker draws a formula and a diagram: with the fonts, symbols and libraries that were packed."""
+
+        def job(name: str, **params: Any) -> Any:
+            return smoke_worker.job(
+                self._program.console,
+                name,
+                params,
+                folder=self._room.home,
+                environment=self._platform.environment,
+                seconds=limit(60),
+            )
+
+        (formula,) = job("formula.render", sources=[[r"\frac{a}{\sqrt{b}} = \int_0^1 x^2\,dx", {}]])
+        if not formula:
+            raise Failed("The job worker draws no formula.")
+        self._report.right(f"a formula is drawn: {len(str(formula)) / 1e3:.1f} kB")
+        (diagram,) = job("diagram.render", diagrams=[["flowchart LR\n A[Start] --> B{Good?}\n B -->|yes| C[End]", {}]])
+        if diagram.get("failed") == "missing" and (product.system(), product.architecture()) in _NO_DIAGRAMS:
+            self._report.note("no diagrams: there is no QuickJS for this system")
+            self._diagrams = False
+        elif not all(word in diagram.get("svg", "") for word in ("Start", "Good?", "End")):
+            raise Failed(f"The job worker draws no diagram: {diagram}.")
+        else:
+            self._report.right(f"a diagram is drawn: {diagram['width']:.0f} x {diagram['height']:.0f}")
 
     def _by_schema(self) -> None:
         schema = self._room.top / "schema.json"
@@ -181,6 +221,22 @@ class Story:
         self._desk.expect_model(file)
         self._desk.ask("copy_answer", "answer of the handed-over model", model=file)
         self._desk.quit(run, "Ctrl+Q", lambda: platform.press("quit"))
+        self._drawn()
+
+    def _drawn(self) -> None:
+        """The window draws a formula, and a diagram of which one shape has a colour that nothing else has."""
+        colour = 0xC71FA3
+        smoke_files.rewrite_last(self._platform.database(), _DRAWN.format(colour=f"{colour:06x}"))
+        run = self._desk.open("drawings", [], "a start with a formula and a diagram")
+        if self._diagrams:
+
+            def seen() -> bool:
+                return self._platform.picture().colours()[colour] > 500
+
+            until("The drawing of a diagram in the window", seen, 20)
+            self._report.right("the window draws a diagram")
+        self._desk.picture("a formula and a diagram")
+        self._desk.quit(run, "Ctrl+Q", lambda: self._platform.press("quit"))
 
     def _second_start(self, run: Run, what: str, *words: str) -> float:
         """Start again while another program is in front; how long it took to end, in seconds."""

@@ -1,5 +1,5 @@
-"""Asking an engine worker what it says of itself (which of the libraries for kinds of processors computes, say): it
-says so only on its pipes.
+"""Asking a worker what it says of itself (which of the libraries for kinds of processors computes, say), or to do a
+job: it answers only on its pipes.
 
 Frames are four bytes of length and msgpack; the few kinds of values that an answer has are read here, since the
 smoke test must not need the app's own libraries.
@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,10 +85,57 @@ def _several(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
     return found, at
 
 
+def packed(value: Any) -> bytes:
+    """The msgpack of plain data: maps, lists, strings, booleans, None and small numbers."""
+    if isinstance(value, Mapping):
+        return b"\xdf" + struct.pack(">I", len(value)) + b"".join(packed(k) + packed(v) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return b"\xdd" + struct.pack(">I", len(value)) + b"".join(map(packed, value))
+    if isinstance(value, str):
+        return b"\xdb" + struct.pack(">I", len(value.encode())) + value.encode()
+    if value is None or isinstance(value, bool):
+        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
+    return b"\xd3" + struct.pack(">q", value)
+
+
 def about(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], seconds: float) -> dict[str, Any]:
     """Start ``command --worker engine`` and end it: what it says of itself in its greeting."""
+    with _worker(command, "engine", folder, environment, seconds) as (_, stream):
+        found = _frame(stream).get("about")
+    if not isinstance(found, dict):
+        raise Failed("The engine worker says nothing of itself.")
+    return found
+
+
+def job(
+    command: Sequence[str],
+    name: str,
+    params: Mapping[str, Any],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    seconds: float,
+) -> Any:
+    """Start ``command --worker jobs``, have one job done and end it: the result. A job that fails is ``Failed``."""
+    call = packed({"t": "call", "id": 1, "method": name, "params": params})
+    with _worker(command, "jobs", folder, environment, seconds) as (sink, stream):
+        _frame(stream)  # its greeting
+        sink.write(len(call).to_bytes(4, "big") + call)
+        sink.flush()
+        while (reply := _frame(stream)).get("t") == "event":
+            pass
+    if reply.get("t") != "result":
+        raise Failed(f"The job {name} fails: {reply.get('problem')}.")
+    return reply["value"]
+
+
+@contextmanager
+def _worker(
+    command: Sequence[str], kind: str, folder: Path, environment: Mapping[str, str], seconds: float
+) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """What a worker reads and what it writes; it has ended afterwards."""
     with subprocess.Popen(
-        [*command, "--worker", "engine"],
+        [*command, "--worker", kind],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.PIPE,
@@ -98,17 +146,14 @@ def about(command: Sequence[str], *, folder: Path, environment: Mapping[str, str
         late.start()
         try:
             assert process.stdin is not None and process.stdout is not None  # noqa: S101 - PIPE
-            found = _frame(process.stdout).get("about")
+            yield process.stdin, process.stdout
             process.stdin.close()  # the worker ends by itself then
             process.wait(seconds)
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise Failed(f"The engine worker does not answer within {seconds:.0f} s.") from error
+            raise Failed(f"The worker for {kind} does not answer within {seconds:.0f} s.") from error
         finally:
             late.cancel()
             process.kill()
-    if not isinstance(found, dict):
-        raise Failed("The engine worker says nothing of itself.")
-    return found
 
 
 def _frame(stream: IO[bytes]) -> dict[str, Any]:

@@ -118,9 +118,16 @@ def settle(view: TranscriptView, key: str) -> MessageItem:
     for _ in range(1000):
         view.arrange(1.0)
         view.queue.run(1.0)
-        if item.ready and not view.queue.busy:
+        draw(view)
+        if item.ready and not view.queue.busy and not view.drawings.waiting:
             return item
     raise AssertionError("the message never gets its layout")
+
+
+def draw(view: TranscriptView) -> None:
+    """Draw here what waits to be drawn."""
+    view.drawings._make()
+    view.drawings.run(1.0)
 
 
 def seen(view: TranscriptView, item: MessageItem) -> Layout:

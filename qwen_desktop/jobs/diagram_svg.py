@@ -24,15 +24,10 @@ _GEOMETRY: Final = frozenset(
 #: A value is numbers, words, a colour or a place: nothing that names something elsewhere.
 _HARMLESS: Final = re.compile(r"(?!.*(?:url|image|expression|import)\s*\()[\w\s#.,%()+-]*", re.ASCII | re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"var\((--[\w-]+)(?:,([^()]*))?\)")
-#: What stands for a weight or a radius; all other variables are colours.
-_FIXED: Final = {"radius": "4", "title-weight": "600", "heading-weight": "600", "bold-weight": "600"}
-_DARK, _LIGHT = "#1c1c22", "#ffffff"
-#: Words for colours that models like to fill shapes with, and whether dark text stands on them.
-_NAMES: Final = {
-    **dict.fromkeys(("white", "yellow", "orange", "pink", "cyan", "aqua", "lime", "gold", "silver", "lightblue",
-                     "lightgreen", "lightyellow", "lightgray", "lightgrey", "lightpink", "beige", "lavender"), True),
-    **dict.fromkeys(("black", "red", "blue", "green", "purple", "navy", "teal", "maroon", "brown", "gray", "grey",
-                     "darkblue", "darkgreen", "darkred", "magenta", "indigo"), False),
+#: All other variables are colours of the theme.
+_FIXED: Final = {
+    "radius": "4", "title-weight": "600", "heading-weight": "600", "bold-weight": "600",
+    "fg-on-light": "#1c1c22", "fg-on-dark": "#ffffff",  # on a colour that the source has given a shape
 }  # fmt: skip
 
 
@@ -59,8 +54,9 @@ def _clean(element: Element, variables: Mapping[str, str]) -> Iterator[Element]:
         yield Element(kind, attributes)
     elif kind == "g":
         made = Element(kind, attributes)
+        if element.get("class") == "pele-rects":  # grounds in colours of the source behind words in the theme's
+            made.set("opacity", "0.3")
         made.extend(part for child in element for part in _clean(child, variables))
-        _readable(made)
         yield made
     elif kind == "text":
         yield from _lines(element, attributes, variables)
@@ -113,29 +109,3 @@ def _resolved(value: str, variables: Mapping[str, str]) -> str:
         return _FIXED.get(role, f"var(--{role})")
 
     return _VARIABLE.sub(one, value)
-
-
-def _readable(group: Element) -> None:
-    """Let the text of a shape that got a colour of its own stand out from it, whatever the theme."""
-    grounds = (child.get("fill", "") for child in group if child.tag in _SHAPES)
-    dark = next((dark for ground in grounds if (dark := _wants_dark(ground)) is not None), None)
-    if dark is None:
-        return
-    for text in group.iter("text"):
-        if "fill" not in text.attrib:
-            text.set("fill", _DARK if dark else _LIGHT)
-
-
-def _wants_dark(colour: str) -> bool | None:
-    """Whether dark text is easier to read on a colour; None where it is none that the source named."""
-    colour = colour.strip().lower()
-    if colour in _NAMES:
-        return _NAMES[colour]
-    if match := re.fullmatch(r"rgba?\(\s*(\d+)[\s,]+(\d+)[\s,]+(\d+).*\)", colour):
-        red, green, blue = (min(255, int(number)) for number in match.groups())
-    elif re.fullmatch(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})", colour):
-        digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
-        red, green, blue = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
-    else:
-        return None
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 140

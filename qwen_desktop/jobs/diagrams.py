@@ -4,6 +4,8 @@ Pele (``resources/diagrams``, from Obsidian) reads Mermaid and places the shapes
 an interpreter without files or network, which is thrown away with whatever went wrong in it and is held to so much
 time, memory and stack: a diagram can neither hang nor fill the worker. The source was written by a model, so of the
 picture only what ``diagram_svg`` knows to be harmless goes on.
+
+A newer Pele: ``npm pack pele``, and from it ``dist/pele.global.js`` (as ``pele.js``) and ``LICENSE``.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _STACK: Final = 200 << 10
 #: have to draw it.
 _LONGEST: Final = 20_000
 _EDGES: Final = 400
-_LARGEST: Final = 200_000
+_LARGEST: Final = 100_000
 #: Labels with brackets in them that stand in no quotes: models write them, and Mermaid takes the brackets for shapes.
 _BARE: Final = re.compile(
     r"""(?<=\w)(?:\[(?![\[(/\\"])([^"\[\]\n]*[(){}][^"\[\]\n]*)\]|\{(?![{"])([^"{}\n]*[()][^"{}\n]*)\})"""

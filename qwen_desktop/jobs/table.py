@@ -32,6 +32,7 @@ JOBS: dict[str, str] = {
     "hub.download": "qwen_desktop.hub.download.job:fetch",
     "hub.download_discard": "qwen_desktop.hub.download.job:discard",
     "hub.download_state": "qwen_desktop.hub.download.job:state",
+    "formula.render": "qwen_desktop.jobs.formulas.rendering:render",
     "markdown.grow": "qwen_desktop.jobs.markdown.growing:grow_job",
     "markdown.plain": "qwen_desktop.jobs.markdown.rendering:plain",
     "markdown.render": "qwen_desktop.jobs.markdown.rendering:render",
@@ -40,7 +41,7 @@ JOBS: dict[str, str] = {
 }
 
 #: Those that touch neither files nor networks, and so never wait for anything outside.
-COMPUTES = frozenset(name for name in JOBS if name.startswith(("markdown.", "diagram.")))
+COMPUTES = frozenset(name for name in JOBS if name.startswith(("diagram.", "formula.", "markdown.")))
 
 #: Seconds after which nobody waits any more for one that only reads files: their drive does not answer. Several times
 #: what the slowest drive takes. (Network requests have limits of their own; what copies or moves may take hours.)

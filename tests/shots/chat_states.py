@@ -180,6 +180,16 @@ async def markdown_end(stage: Stage) -> None:
     await read(stage, Chat("texts", "Everything in Markdown", said=seeds.RICH.said[:2]))
 
 
+@state("chat-formulas")
+async def formulas(stage: Stage) -> None:
+    await read(stage, seeds.MATHS, top=True)
+
+
+@state("chat-formulas-end")
+async def formulas_end(stage: Stage) -> None:
+    await read(stage, seeds.MATHS)
+
+
 @state("chat-code")
 async def code(stage: Stage) -> None:
     await read(stage, seeds.RICH)
@@ -207,6 +217,14 @@ async def diagrams_end(stage: Stage) -> None:
 async def charts(stage: Stage) -> None:
     await read(stage, seeds.DIAGRAMS)
     await drawn(stage)
+
+
+@state("chat-diagrams-large-text")
+async def diagrams_large_text(stage: Stage) -> None:
+    await read(stage, Chat("diagrams", "How a login works", said=seeds.DIAGRAMS.said[:2]))
+    await stage.services.preferences.set("appearance.text_size", 200)
+    await drawn(stage)
+    transcript(stage).verticalScrollBar().setValue(130)
 
 
 @state("chat-diagram-zoom")

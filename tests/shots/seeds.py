@@ -86,6 +86,10 @@ def several() -> tuple[Chat, ...]:
     return tuple(made)
 
 
+MATHS = Chat(
+    "maths", "Quadratic equations", said=(user(words.MATHS_QUESTION), assistant(words.MATHS)),
+)  # fmt: skip
+
 RICH = Chat(
     "rich",
     "Everything that Markdown can do",

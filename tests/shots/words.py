@@ -212,3 +212,43 @@ gantt
     Release    :milestone, after c, 0d
 ```
 """
+
+MATHS_QUESTION = "How do I solve a quadratic equation, and what has it to do with the normal distribution?"
+MATHS = r"""### The quadratic formula
+
+An equation $ax^2 + bx + c = 0$ with $a \neq 0$ has the solutions
+
+$$x_{1,2} = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a}$$
+
+where $\Delta = b^2 - 4ac$ decides how many there are:
+
+- $\Delta > 0$: two, $x_1 \neq x_2$
+- $\Delta = 0$: one, $x = -\frac{b}{2a}$
+- $\Delta < 0$: none in $\mathbb{R}$, two in $\mathbb{C}$
+
+For $2x^2 - 8x + 6 = 0$ this gives
+
+\[
+\begin{aligned}
+x_{1,2} &= \frac{8 \pm \sqrt{64 - 48}}{4} \\
+        &= \frac{8 \pm 4}{4}
+\end{aligned}
+\]
+
+so $x_1 = 3$ and $x_2 = 1$. The answer is $\boxed{x \in \{1, 3\}}$, and it costs $5 or $10 to print.
+
+| term | value | limit |
+|:--|--:|--|
+| $e^{i\pi} + 1$ | $0$ | $\lim_{n \to \infty} \left(1 + \frac{1}{n}\right)^n = e$ |
+| `$HOME` | $24 | $\sum_{k=0}^{n} \binom{n}{k} = 2^n$ |
+
+> The density of the normal distribution:
+> $$f(x) = \frac{1}{\sigma\sqrt{2\pi}} \exp\left(-\frac{(x - \mu)^2}{2\sigma^2}\right) \tag{1}$$
+
+$$f(x) = \begin{cases} x^2 & \text{if } x \ge 0 \\ -x & \text{otherwise} \end{cases} \qquad \text{速度} = \frac{\text{路程}}{\text{时间}}$$
+
+$$e^x = 1 + x + \frac{x^2}{2!} + \frac{x^3}{3!} + \frac{x^4}{4!} + \frac{x^5}{5!} + \frac{x^6}{6!} + \frac{x^7}{7!} + \frac{x^8}{8!} + \frac{x^9}{9!} + \frac{x^{10}}{10!} + \cdots$$
+
+What cannot be drawn stays as it was written, here $\unknowncommand{x} + y$ and
+
+$$\unknowncommand{x} = \frac{1}{2}$$"""

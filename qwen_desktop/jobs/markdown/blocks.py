@@ -20,7 +20,8 @@ class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False
     """Some text of one look. ``href`` is set for http, https and mailto links only.
 
     ``note`` is the label of a footnote that the run refers to. ``image`` marks the sign that stands for a picture,
-    which is never loaded: it is the computer that has it, or "-".
+    which is never loaded: it is the computer that has it, or "-". A formula has its dollars, as it is copied: what has
+    none at its end is still being written.
     """
 
     text: str
@@ -92,12 +93,18 @@ class TableBlock(Struct, frozen=True, tag="table", omit_defaults=True, gc=False)
 
 
 class MathBlock(Struct, frozen=True, tag="math", omit_defaults=True, gc=False):
-    """A displayed formula, as its LaTeX source."""
+    """A displayed formula, as its LaTeX source; ``open`` while it is still being written."""
 
     text: str
     indent: int = 0
     quote: int = 0
     alerts: str = ""
+    open: bool = False
+
+    @property
+    def lead(self) -> str:
+        """What stands before its source when it is copied."""
+        return "$$\n" if "\n" in self.text else "$$"
 
 
 class RuleBlock(Struct, frozen=True, tag="rule", omit_defaults=True, gc=False):
@@ -129,6 +136,15 @@ def runs_text(runs: Runs) -> str:
     return "".join(run.text for run in runs)
 
 
+def formula_of(run: TextRun) -> tuple[str, bool] | None:
+    """The LaTeX of a run that is a whole formula, and whether it asks to be displayed."""
+    for mark in ("$$", "$") if run.math else ():
+        if run.text.startswith(mark):
+            whole = len(run.text) > 2 * len(mark) and run.text.endswith(mark)
+            return (run.text[len(mark) : -len(mark)], mark == "$$") if whole else None
+    return None
+
+
 def lead(block: Block) -> str:
     """What stands before a block's own text when it is copied: indentation and the list marker."""
     if not isinstance(block, TextBlock) or not block.indent:
@@ -150,6 +166,8 @@ def plain(block: Block) -> str:
         return "---"
     if isinstance(block, AlertBlock):
         return f"[!{block.kind.upper()}]"
+    if isinstance(block, MathBlock):
+        return block.lead + block.text + ("" if block.open else block.lead[::-1])
     return block.text
 
 

@@ -167,6 +167,20 @@ def _free(text: str, *, whole: bool) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
+def open_formula(text: str) -> tuple[int, str]:
+    """Where in a text a formula begins that does not end, and by what mark; "" where all end."""
+    place = 0
+    while (mark := _MARKS.search(text, place)) is not None:
+        written, place = mark[0], mark.end()
+        if written[0] not in "`$" and written not in ("\\(", "\\["):
+            continue
+        end = _end_of(text, mark)
+        if end < 0:
+            return (0, "") if written[0] == "`" else (mark.start(), written)
+        place = end or (mark.start() + 1 if written == "$$" else place)
+    return 0, ""
+
+
 def _end_of(text: str, mark: re.Match[str]) -> int:
     """Where the code or formula that begins with ``mark`` ends; 0 when it is none, -1 when its end does not come."""
     written, behind = mark[0], mark.end()

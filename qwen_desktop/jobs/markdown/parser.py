@@ -8,7 +8,7 @@ itself for short ones, one block at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from markdown_it import MarkdownIt
@@ -31,6 +31,7 @@ from qwen_desktop.jobs.markdown.blocks import (
     TableBlock,
     TextBlock,
     TextRun,
+    formula_of,
 )
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
 from qwen_desktop.jobs.markdown.references import Lookup, Note, References, Waiting, merged
@@ -39,7 +40,8 @@ from qwen_desktop.jobs.markdown.references import Lookup, Note, References, Wait
 DEEPEST = 64
 _CACHED = 400
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_MATHS = re.compile(r"[\\^_={}+*/<>|]")
+MATHS = re.compile(r"[\\^_={}+*/<>|]")
+_ENDS = (".", ",", ";", ":", "。", "，", "；", "：")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
 _FORMULA = re.compile(r"(?:\$\$|\\\[)")
 _NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
@@ -131,17 +133,21 @@ class Markdown:
             yield RuleBlock(notes=True)
             yield from blocks
 
-    def again(self, block: Block, sources: tuple[str, ...], known: References) -> tuple[Block, frozenset[str]]:
-        """A block of which something is known by now that it refers to, and what is still missing."""
+    def again(
+        self, blocks: Sequence[Block], sources: tuple[str, ...], known: References
+    ) -> tuple[Sequence[Block], frozenset[str]]:
+        """Blocks of which something is known by now that they refer to, and what is still missing."""
         known.missing = set()
         runs = [self.runs(source, known) for source in sources]
         missing, known.missing = frozenset(known.missing), set()
-        if isinstance(block, TextBlock):
-            return replace(block, runs=runs[0]), missing
-        if isinstance(block, TableBlock):
+        first = blocks[0]
+        fresh: list[Block] = []
+        if isinstance(first, TableBlock):
             rest = iter(runs)
-            block = replace(block, rows=tuple(tuple(next(rest) for _ in row) for row in block.rows))
-        return block, missing
+            fresh = [replace(first, rows=tuple(tuple(next(rest) for _ in row) for row in first.rows))]
+        elif isinstance(like := next((each for each in blocks if isinstance(each, TextBlock)), None), TextBlock):
+            fresh = _paragraph(replace(like, runs=runs[0], marker=getattr(first, "marker", "")))
+        return fresh if len(fresh) == len(blocks) else blocks, missing
 
     def fence(self, line: str) -> rules.Fence | None:
         """The code block that a line at the top level opens, None when it opens none."""
@@ -184,6 +190,10 @@ class _Seen(NamedTuple):
         return not self.asked or all(known.links.get(label) == href for label, href in self.asked.items())
 
 
+#: Blocks, and the Markdown of what they say.
+_Group: TypeAlias = tuple[Sequence[Block], tuple[str, ...]]
+
+
 class _Walk:
     """Turns tokens into blocks. ``notes`` are the footnotes among them, ``waiting`` the blocks with something
     unknown."""
@@ -216,20 +226,20 @@ class _Walk:
                 yield AlertBlock(kind, nest.indent, nest.quote, nest.alerts)
                 count += 1
                 continue
-            for block, sources in self._block(token, nest, first=position == 1):
+            for blocks, sources in self._block(token, nest, first=position == 1):
                 if self.known.missing:
                     missing, self.known.missing = frozenset(self.known.missing), set()
-                    self.waiting.append(Waiting(note, count, sources, missing))
-                yield block
-                count += 1
+                    self.waiting.append(Waiting(note, count, len(blocks), sources, missing))
+                yield from blocks
+                count += len(blocks)
 
     def _marker(self, nest: _Nesting) -> Iterator[Block]:
         """The marker of a list item, if what comes cannot carry it."""
         if nest.marker:
             yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker(), alerts=nest.alerts, note=nest.note)
 
-    def _block(self, token: Token, nest: _Nesting, *, first: bool) -> Iterator[tuple[Block, tuple[str, ...]]]:
-        """What a token becomes, and the Markdown in it."""
+    def _block(self, token: Token, nest: _Nesting, *, first: bool) -> Iterator[_Group]:
+        """The blocks that a token becomes, and the Markdown in it."""
         kind, content, place = token.type, token.content, (nest.indent, nest.quote)
         alerts = nest.alerts
         if kind == "inline":
@@ -238,26 +248,25 @@ class _Walk:
         if kind == "definition":
             if token.meta["label"] not in self.known.wanted:
                 runs = self._runs(content, References())
-                yield TextBlock(runs, 0, *place, nest.take_marker(), alerts=alerts, note=nest.note), ()
+                yield [TextBlock(runs, 0, *place, nest.take_marker(), alerts=alerts, note=nest.note)], ()
             return
         if kind in _UNMARKED:
-            for block in self._marker(nest):
-                yield block, ()
+            yield list(self._marker(nest)), ()
         if kind in ("fence", "code_block"):
             words = token.info.split(maxsplit=1)
-            yield CodeBlock(content.removesuffix("\n"), words[0] if words else "", None, *place, alerts), ()
+            yield [CodeBlock(content.removesuffix("\n"), words[0] if words else "", None, *place, alerts)], ()
         elif kind in ("math_block", "bracket_math_block"):
-            yield MathBlock(content.strip(), *place, alerts), ()
+            yield [MathBlock(content.strip(), *place, alerts)], ()
         elif kind == "hr":
-            yield RuleBlock(*place, alerts), ()
+            yield [RuleBlock(*place, alerts)], ()
         elif kind == "table":
             rows = tuple(tuple(self._runs(cell, self.known) for cell in row) for row in token.meta["rows"])
             sources = tuple(cell for row in token.meta["rows"] for cell in row) if self.known.missing else ()
-            yield TableBlock(rows, tuple(token.meta["align"]), *place, alerts), sources
+            yield [TableBlock(rows, tuple(token.meta["align"]), *place, alerts)], sources
         else:
             nest.enter(token, first=first)
 
-    def _text(self, content: str, nest: _Nesting) -> Iterator[tuple[Block, tuple[str, ...]]]:
+    def _text(self, content: str, nest: _Nesting) -> Iterator[_Group]:
         """A paragraph or a heading."""
         if alert := nest.take_alert(content):
             content = content[alert:]
@@ -272,7 +281,7 @@ class _Walk:
             self._runs(content, self.known), nest.level, nest.indent, nest.quote, marker,
             alerts=nest.alerts, note=nest.note,
         )  # fmt: skip
-        yield block, (content,)
+        yield _paragraph(block), (content,)
 
     def _note(self, label: str, tokens: Sequence[Token]) -> None:
         number = len(self.notes)
@@ -416,10 +425,11 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
         elif kind == "code_inline":
             yield TextRun(token.content, bold, italic, strike, code=True, href=href)
         elif kind == "math_inline":
-            if token.markup == "$" and " " in token.content and not _MATHS.search(token.content):
+            if token.markup == "$" and " " in token.content and not MATHS.search(token.content):
                 yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
-            else:
-                yield TextRun(token.content, math=True)
+            elif token.content:
+                mark = token.markup.removeprefix("\\")
+                yield TextRun(f"{mark}{token.content}{mark}", math=True)
         elif kind in ("image", "footnote_ref", "footnote_inline"):
             yield from _signs(token, href, (bold, italic, strike))
         elif token.content:
@@ -440,6 +450,52 @@ def _signs(token: Token, href: str, look: tuple[bool, bool, bool]) -> Iterator[T
         yield TextRun(f"[^{token.content}]", *look, href=href, note=note)
     else:
         yield TextRun(f"^[{token.content}]" if href else "^", href=href, note=note)
+
+
+def _paragraph(block: TextBlock) -> list[Block]:
+    """A paragraph, or what it is with displayed formulas in it."""
+    if block.level or not any(run.math and run.text.startswith("$$") for run in block.runs):
+        return [block]
+    return list(_displayed(block.runs, block))
+
+
+def _displayed(runs: Runs, first: TextBlock) -> Iterator[Block]:
+    """A paragraph with displayed formulas in it: these are blocks of their own, beside others like the ``first``."""
+    text: list[TextRun] = []
+    marker = first.marker
+
+    def words() -> Iterator[TextBlock]:
+        nonlocal marker
+        found = stripped(text)
+        text.clear()
+        if found or marker:
+            yield replace(first, runs=found, marker=marker)
+        marker = ""
+
+    for run, behind in zip(runs, (*runs[1:], None), strict=True):
+        formula = formula_of(run)
+        if formula is not None and formula[1]:
+            yield from words()
+            # A full stop behind it is its own: it does not begin a line.
+            stop = behind.text[:1] if behind is not None and behind.text.startswith(_ENDS) else ""
+            yield MathBlock(formula[0].strip() + stop, first.indent, first.quote, first.alerts)
+        else:
+            stopped = not text and run.text.startswith(_ENDS) and run is not runs[0]
+            text.append(replace(run, text=run.text[1:]) if stopped else run)
+    yield from words()
+
+
+def stripped(runs: Iterable[TextRun]) -> Runs:
+    """``runs`` without white space at both ends."""
+    whole = list(runs)
+    for end, strip in ((0, str.lstrip), (-1, str.rstrip)):
+        while whole and not whole[end].math:
+            text = strip(whole[end].text)
+            if text:
+                whole[end] = replace(whole[end], text=text)
+                break
+            del whole[end]
+    return tuple(whole)
 
 
 # Growing texts -------------------------------------------------------------------------------------------------------

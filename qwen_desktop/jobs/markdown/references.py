@@ -45,11 +45,12 @@ class Note(Struct, frozen=True, array_like=True):
 
 
 class Waiting(Struct, frozen=True, array_like=True):
-    """A block that refers to something unknown: number ``index`` of the text's, or of the ``note``'s that number.
-    ``sources`` are its Markdown, ``missing`` what it waits for."""
+    """What was a paragraph or a table and refers to something unknown: ``size`` blocks from number ``index`` on of the
+    text's, or of the ``note``'s that number. ``sources`` are its Markdown, ``missing`` what it waits for."""
 
     note: int | None
     index: int
+    size: int
     sources: tuple[str, ...]
     missing: frozenset[str]
 

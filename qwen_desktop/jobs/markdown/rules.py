@@ -227,7 +227,8 @@ def bound_dollar_blocks(md: MarkdownIt, *, blank_lines: bool) -> None:
 
 
 def bracket_math_rule(state: StateInline, silent: bool) -> bool:
-    """The inline rule "bracket_math": \\( \\) and \\[ \\] in running text."""
+    """The inline rule "bracket_math": \\( \\) and \\[ \\] in running text. Its "markup" says what they would be in
+    dollars: "\\\\$" is a single one that stands for no price."""
     opening = state.src[state.pos : state.pos + 2]
     if opening not in ("\\(", "\\["):
         return False
@@ -236,6 +237,7 @@ def bracket_math_rule(state: StateInline, silent: bool) -> bool:
         return False
     if not silent:
         token = state.push("math_inline", "math", 0)
+        token.markup = "\\$" if opening == "\\(" else "$$"
         token.content = state.src[state.pos + 2 : end].strip()
     state.pos = end + 2
     return True

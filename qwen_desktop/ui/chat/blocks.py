@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, MathBlock, TextBlock
+from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
@@ -291,6 +291,10 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def offset_at(self, x: float, y: float) -> int:
         """Offset in the block's plain text nearest to a point."""
 
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        return ""
+
     def targets(self) -> list[Target]:
         """What can be clicked in it."""
         return []
@@ -332,8 +336,6 @@ def _kind(block: Block) -> tuple[object, ...]:
     look: tuple[object, ...] = ()
     if isinstance(block, TextBlock):
         look = (block.level, bool(block.marker), bool(block.note))
-    elif isinstance(block, MathBlock):
-        look = ("\n" in block.text,)
     elif isinstance(block, CodeBlock):
         look = (is_diagram(block),)
     return (type(block), block.indent, block.quote, *look)

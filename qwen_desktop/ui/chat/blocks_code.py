@@ -241,9 +241,9 @@ class CodeLayout(WideLayout[CodeBlock]):
         buttons, font = self._buttons(), style.font("caption")
         used = text_width(self.title, style.font("small")) + 10
         room = place.width() - used - sum(target.rect.width() + 2 for target, _, _ in buttons)
-        if self._closed and text_width(self._count, font) < room:
+        if self._closed and text_width(self.count, font) < room:
             behind = inside(place, used, room, rtl=self.rtl)
-            write(painter, style, behind, self._count, font, role="text_faint", align=edge(self.rtl))
+            write(painter, style, behind, self.count, font, role="text_faint", align=edge(self.rtl))
         for target, icon, word in buttons:
             label = translate("transcript", "Copied") if word and target.key in context.copied else word
             quiet_button(painter, context, at, target, icon, label=label)
@@ -260,7 +260,7 @@ class CodeLayout(WideLayout[CodeBlock]):
         return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
 
     @property
-    def _count(self) -> str:
+    def count(self) -> str:
         """What stands behind that."""
         return translate("transcript", "%n line(s)", "", self.block.text.count("\n") + 1)
 

@@ -28,6 +28,8 @@ from qwen_desktop.ui.texts import fill, translate
 #: Pixels around the picture, and the most that it is high; a larger one is made smaller, and there is Zoom.
 _AROUND: Final = 16
 _HIGHEST: Final = 620
+#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
+_CACHE_KB: Final = 32_000
 #: Tells pictures apart in Qt's cache.
 _NUMBERS: Final = count()
 
@@ -135,6 +137,7 @@ class DiagramLayout(CodeLayout):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._renderer.render(painter, QRectF(0, 0, wide, high))
         painter.end()
+        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), _CACHE_KB))
         QPixmapCache.insert(key, drawn)
         return drawn
 
@@ -144,13 +147,17 @@ class DiagramLayout(CodeLayout):
     def title(self) -> str:
         return super().title if self.picture is None else translate("transcript", "Diagram")
 
+    @property
+    def count(self) -> str:
+        return super().count if self.picture is None else ""
+
     def offers(self) -> list[Offer]:
-        wrap, copy = super().offers()
+        of_code = super().offers()
         if not isinstance(self._found, Picture):
-            return [wrap, copy]
+            return of_code
         if self._as_code:
             said = translate("transcript", "Show the diagram")
-            return [Offer("diagram", "", "workflow", translate("transcript", "Diagram"), said), wrap, copy]
+            return [Offer("diagram", "", "workflow", translate("transcript", "Diagram"), said), *of_code]
         text = self.block.text
         said = translate("transcript", "Show the code of the diagram")
         zoom, save = translate("transcript", "Zoom in on the diagram"), translate("transcript", "Save the diagram")
@@ -158,7 +165,7 @@ class DiagramLayout(CodeLayout):
             Offer("diagram", "", "code", translate("transcript", "Code"), said),
             Offer("diagram_zoom", text, "maximize-2", translate("transcript", "Zoom"), zoom),
             Offer("diagram_save", text, "download", translate("transcript", "Save"), save),
-            copy,
+            of_code[-1],
         ]
 
     def offset_at(self, x: float, y: float) -> int:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
-from qwen_desktop.jobs.markdown.blocks import Runs, TextRun
+from qwen_desktop.jobs.markdown.blocks import Runs, TextRun, formula_of
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
@@ -174,6 +174,14 @@ class _Inline(NamedTuple):
     item: InlineObject
     line: int = 0
     baseline: float = 0.0
+
+
+def _dollars(run: TextRun) -> tuple[int, int]:
+    """How many dollars a formula begins and ends with whose source is shown: they are not."""
+    if not run.math or not run.text.startswith("$"):
+        return 0, 0
+    mark = 2 if run.text.startswith("$$") else 1
+    return mark, mark if formula_of(run) is not None else 0
 
 
 @cache
@@ -325,7 +333,9 @@ class TextFlow:
     def _take(self, runs: Sequence[TextRun], width: float, align: str, *, otherwise: bool | None) -> bool:
         """Take what is to be shown and keep of the layout what can stay; whether there is more to lay out now."""
         runs = tuple(runs)
-        objects, self.waiting = self.style.objects(self.base, runs)
+        found, self.waiting = self.style.objects(self.base, runs)
+        fitted = {number: item if item.width <= width else item.within(width) for number, item in found.items()}
+        objects = {number: item for number, item in fitted.items() if item is not None}
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
         self.fresh = math.inf
@@ -509,6 +519,10 @@ class TextFlow:
                 continue
             if run.code:
                 chunk.chips.append((first, last))
+            before, behind = _dollars(run)
+            for a, b in ((first, first + before), (last - behind, last)):
+                add(a, b, self.style.hidden(self.base, run))
+            first, last = first + before, last - behind  # noqa: PLW2901 - what is seen of it
             head = min(first + 1, last) if after_code else first
             tail = last - 1 if (run.code or before_code) and last > head and not run.text.endswith("\n") else last
             for a, b, spacing in ((first, head, pad), (head, tail, 0.0), (tail, last, pad)):
@@ -606,6 +620,15 @@ class TextFlow:
         offset = self.offset_at(x, y)
         behind = min(bisect_right(self.run_starts, offset), len(self.runs))
         return max(0, bisect_left(self.run_starts, offset) - 1), behind
+
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        for index in range(*self.runs_at(x, y)):
+            formula = formula_of(self.runs[index])
+            start, end = self.run_starts[index : index + 2]
+            if formula is not None and any(rect.contains(x, y) for rect in self.rects(start, end)):
+                return formula[0]
+        return ""
 
 
 def plain_runs(text: str) -> Runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -15,8 +16,10 @@ from qwen_desktop.ui.texts import fill, isolated, translate
 
 #: Pixels that a sign may take.
 _WIDEST_NOTE: Final = 90.0
-_WIDEST_PICTURE: Final = 300.0
+_WIDEST_PICTURE: Final = 330.0
+_NARROWEST_PICTURE: Final = 60.0
 _PAD: Final = 7
+_BEHIND: Final = 5
 
 
 def sign(style: Style, base: str, run: TextRun) -> InlineObject | None:
@@ -26,7 +29,7 @@ def sign(style: Style, base: str, run: TextRun) -> InlineObject | None:
     return PictureSign(style, base, run.image) if run.image else None
 
 
-class _Sign:
+class _Sign(ABC):
     """What all signs share. Equal ones look the same, whichever object they are."""
 
     width = ascent = descent = 0.0
@@ -34,13 +37,22 @@ class _Sign:
     def __init__(self, style: Style, base: str, said: str) -> None:
         self._style = style
         self._said = said
-        self._key = (type(self), id(style), base, said)
+        self._base = base
+        self._key: tuple[object, ...] = (type(self), id(style), base, said)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Sign) and other._key == self._key
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    @abstractmethod
+    def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
+        """Draw in ``rect``."""
+
+    def within(self, width: float) -> InlineObject | None:
+        """What stands there where there are no more than ``width`` pixels; None for the run's text."""
+        return None
 
 
 class NoteSign(_Sign):
@@ -70,8 +82,9 @@ class NoteSign(_Sign):
 class PictureSign(_Sign):
     """Says that a picture was not loaded, and where it would have come from."""
 
-    def __init__(self, style: Style, base: str, host: str) -> None:
+    def __init__(self, style: Style, base: str, host: str, widest: float = _WIDEST_PICTURE) -> None:
         super().__init__(style, base, host)
+        self._key += (widest,)
         own = style.base_font(base)
         self._font = QFont(style.font("small"))
         self._font.setPixelSize(max(8, round(own.pixelSize() * 0.86)))
@@ -80,10 +93,14 @@ class PictureSign(_Sign):
             said = fill(translate("transcript", "Picture not loaded: {host}"), host=isolated(host))
         self._icon = style.px(15)
         metrics = QFontMetricsF(self._font)
-        self._text = elided(said, self._font, _WIDEST_PICTURE)
-        self._wide = 2 * _PAD + self._icon + 6 + text_width(self._text, self._font)
-        self.width = self._wide + 5
+        around = 2 * _PAD + self._icon + 6
+        self._text = elided(said, self._font, widest - around - _BEHIND)
+        self._wide = around + text_width(self._text, self._font)
+        self.width = self._wide + _BEHIND
         self.ascent, self.descent = metrics.ascent() + 3, metrics.descent() + 3
+
+    def within(self, width: float) -> InlineObject | None:
+        return PictureSign(self._style, self._base, self._said, width) if width > _NARROWEST_PICTURE else None
 
     def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""

@@ -34,6 +34,7 @@ _BASES: Final[dict[str, tuple[FontRole, float, int, str, float]]] = {
     "hint": ("body", 1.0, 400, "text", 1.5),
     "details": ("code", 0.92, 400, "text_muted", 1.5),
     "math": ("code", 1.08, 400, "text", 1.6),
+    "math_open": ("code", 1.08, 400, "text_muted", 1.6),
 }
 #: What fonts for code join "!=" and "->" to other signs by; what stands there is to be read as it is written.
 _LIGATURES: Final = ("liga", "clig", "calt", "dlig")
@@ -57,6 +58,9 @@ class InlineObject(Protocol):
     @property
     def descent(self) -> float:
         """Pixels below the baseline."""
+
+    def within(self, width: float) -> InlineObject | None:
+        """What stands there where there are no more than ``width`` pixels, fewer than its own; None for its text."""
 
     def paint(self, painter: QPainter, rect: QRectF, role: str) -> None:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
@@ -161,12 +165,19 @@ class Style:
 
     def blank(self, base: str, width: float) -> QTextCharFormat:
         """The format in which ``OBJECT`` takes ``width`` pixels and cannot be seen."""
-        font = QFont(self.base_font(base))
-        font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, width - text_width(OBJECT, font))
-        result = QTextCharFormat()
-        result.setFont(font)
-        result.setForeground(QBrush(Qt.GlobalColor.transparent))
-        return result
+        return _blank(self.base_font(base), OBJECT, width)
+
+    def hidden(self, base: str, run: TextRun) -> QTextCharFormat:
+        """The format in which the dollars of a formula take no place and cannot be seen."""
+        key = (base, run.bold, "$")
+        found = self._formats.get(key)
+        if found is None:
+            found = self._formats[key] = _blank(self.format(base, run).font(), "$", 0.0)
+        return found
+
+    def ink(self, base: str) -> QColor:
+        """The colour of text of a base."""
+        return self.color(_BASES[base][3])
 
     def code_format(self, role: str) -> QTextCharFormat:
         """The format of highlighted code with colour ``role``."""
@@ -194,6 +205,15 @@ class Style:
         if run.href:
             result.setUnderlineColor(self.color("accent"))
         return result
+
+
+def _blank(own: QFont, char: str, width: float) -> QTextCharFormat:
+    font = QFont(own)
+    font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, width - text_width(char, font))
+    result = QTextCharFormat()
+    result.setFont(font)
+    result.setForeground(QBrush(Qt.GlobalColor.transparent))
+    return result
 
 
 def elided(text: str, font: QFont, width: float) -> str:

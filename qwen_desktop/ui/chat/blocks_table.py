@@ -200,6 +200,13 @@ class TableLayout(WideLayout[TableBlock]):
             offset += len(flow.text) + 1
         return offset
 
+    def formula_at(self, x: float, y: float) -> str:
+        number = min(max(0, bisect_right(self._tops, y) - 1), len(self._cells) - 1)
+        for flow, left, width in zip(self._cells[number], self._lefts(), self._columns, strict=False):
+            if left <= x < left + width:
+                return flow.formula_at(x - left, y - self._cell_top(number, flow))
+        return ""
+
     # The row above ---------------------------------------------------------------------------------------------------
 
     def _draw_head(self, painter: QPainter, context: PaintContext, at: At) -> None:

@@ -1,4 +1,4 @@
-"""Paragraphs, headings, list items, displayed formulas and rules."""
+"""Paragraphs, headings, list items and rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
-from qwen_desktop.jobs.markdown.blocks import MathBlock, RuleBlock, TextBlock, TextRun, lead
+from qwen_desktop.jobs.markdown.blocks import RuleBlock, TextBlock, lead
 from qwen_desktop.ui.chat.blocks import INDENT, TARGET, BlockLayout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_draw import edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
@@ -45,29 +45,25 @@ def link_targets(
     return found
 
 
-class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
-    """A paragraph, a heading, a list item, or a displayed formula: for now its source, set apart and centred."""
+class TextLayoutBlock(BlockLayout[TextBlock]):
+    """A paragraph, a heading or a list item."""
 
-    def __init__(self, style: Style, block: TextBlock | MathBlock) -> None:
+    def __init__(self, style: Style, block: TextBlock) -> None:
         super().__init__(style, block)
-        level = 0 if isinstance(block, MathBlock) else block.level
-        self._above = 4.0 if isinstance(block, MathBlock) else 0.0
-        note = isinstance(block, TextBlock) and block.note
-        text = "note" if note else "message"
-        self.flow = TextFlow(style, "math" if self._above else f"h{min(level, 4)}" if level else text)
-        if level or (isinstance(block, TextBlock) and block.marker):
+        level = block.level
+        self.flow = TextFlow(style, f"h{min(level, 4)}" if level else "note" if block.note else "message")
+        if level or block.marker:
             self.gap = float(style.px(5 if not level else 20 if level < 3 else 16))
 
     @property
     def _marker(self) -> str:
         """What is written before the first line."""
-        return self.block.marker if isinstance(self.block, TextBlock) else ""
+        return self.block.marker
 
     @property
     def _back(self) -> str:
         """The footnote that it begins, if it does."""
-        begins = isinstance(self.block, TextBlock) and self._marker.startswith("[^")
-        return self.block.note if isinstance(self.block, TextBlock) and begins else ""
+        return self.block.note if self._marker.startswith("[^") else ""
 
     def hang(self) -> float:
         if self._back:
@@ -80,23 +76,17 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
         return float(self.style.px(TARGET)) if self._back else 0.0
 
     def lay_steps(self) -> Iterator[None]:
-        if isinstance(self.block, TextBlock):
-            width = max(40.0, self.width - self.indentation)
-            yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
-            self.fresh = min(self.fresh, self._above + self.flow.fresh)
+        width = max(40.0, self.width - self.indentation)
+        yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
+        self.fresh = min(self.fresh, self.flow.fresh)
         self.lay()
 
     def lay(self) -> None:
-        block, width = self.block, max(40.0, self.width - self.indentation)
-        if isinstance(block, MathBlock):
-            align = "left" if "\n" in block.text else "center"
-            self.flow.set_runs((TextRun(block.text, math=True),), width, align, otherwise=False)
-        else:
-            self.flow.set_runs(block.runs, width, otherwise=self.before)
+        self.flow.set_runs(self.block.runs, max(40.0, self.width - self.indentation), otherwise=self.before)
         self.waiting = self.flow.waiting
-        self.fresh = min(self.fresh, self._above + self.flow.fresh)
+        self.fresh = min(self.fresh, self.flow.fresh)
         self.direction = self.flow.direction
-        self.height = self.flow.height + 2 * self._above
+        self.height = self.flow.height
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         if self._back:
@@ -109,7 +99,7 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             else:
                 self._draw_marker(painter, self._marker, at)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
-        self.flow.paint(painter, at.moved(self.left, self._above), ranges)
+        self.flow.paint(painter, at.moved(self.left, 0), ranges)
         self.draw_focus(painter, context, at)
 
     def _draw_back(self, painter: QPainter, context: PaintContext, at: At) -> None:
@@ -160,16 +150,19 @@ class TextLayoutBlock(BlockLayout[TextBlock | MathBlock]):
             painter.drawText(place(style.px(7), 60, line), flags, marker)
 
     def offset_at(self, x: float, y: float) -> int:
-        return len(lead(self.block)) + self.flow.offset_at(x - self.left, y - self._above)
+        return len(lead(self.block)) + self.flow.offset_at(x - self.left, y)
+
+    def formula_at(self, x: float, y: float) -> str:
+        return self.flow.formula_at(x - self.left, y)
 
     def targets(self) -> list[Target]:
         back = [self._back_target()] if self._back else []
-        return [*link_targets(self.flow, self.left, self._above), *back]
+        return [*link_targets(self.flow, self.left, 0), *back]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
-        runs = self.flow.runs_at(x - self.left, y - self._above)
+        runs = self.flow.runs_at(x - self.left, y)
         back = [self._back_target()] if self._back else []
-        return [*back, *link_targets(self.flow, self.left, self._above, runs=runs)]
+        return [*back, *link_targets(self.flow, self.left, 0, runs=runs)]
 
 
 class RuleLayout(BlockLayout[RuleBlock]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -68,8 +67,8 @@ class DiagramView(QWidget):
     # Zoom ------------------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Show all of it, as large as it is at most; so it stays when the window gets another size."""
-        scale = min((self.width() - 24) / self._picture.width, (self.height() - 24) / self._picture.height, 1.0)
+        """Show all of it, twice as large as it is at most; so it stays when the window gets another size."""
+        scale = min((self.width() - 24) / self._picture.width, (self.height() - 24) / self._picture.height, 2.0)
         self._set(max(0.02, scale), QPointF(self.rect().center()))
         self._fits = True
 
@@ -204,7 +203,7 @@ def save_diagram(ui: UiContext, picture: Picture, window: QWidget) -> None:
     dialog.setNameFilters([vector, pixels])
     dialog.setDefaultSuffix("svg")
     dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix("png" if chosen == pixels else "svg"))
-    dialog.selectFile(translate("DiagramDialog", "diagram") + ".svg")
+    dialog.selectFile(translate("DiagramDialog", "diagram"))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.urlSelected.connect(lambda url: write_diagram(ui, picture, Path(path_of(url)), window))
     dialog.open()
@@ -214,16 +213,9 @@ def write_diagram(ui: UiContext, picture: Picture, path: Path, owner: QWidget) -
     """Write a diagram to a file, as PNG where its name ends so, else as SVG, in the colours of the theme."""
     style = Style(ui.theme)
     make = picture.as_png if path.suffix.lower() == ".png" else picture.as_svg
-    mode = 0o666 & ~_umask()
 
     def write() -> None:
-        write_atomic(path, make(style), mode=mode)
+        write_atomic(path, make(style), mode=0o644)
 
     done = texts.fill(translate("DiagramDialog", "Saved as {name}."), name=texts.isolated(path.name))
     ui.operations.run(asyncio.to_thread(write), owner=owner, on_done=lambda _: ui.notify.toast(done, kind="good"))
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

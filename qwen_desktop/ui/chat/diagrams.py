@@ -15,6 +15,8 @@ from PySide6.QtSvg import QSvgRenderer
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.drawings import Failed, Kind
 
+#: The kind of drawing.
+DIAGRAM: Final = "diagram"
 #: The theme's role for each colour of a diagram (see ``jobs.diagram_svg``); what is not named is text.
 _ROLES: Final = {
     "bg": "surface", "muted": "text_muted", "line": "text_muted", "surface": "sunken", "surface-alt": "hover",
@@ -95,7 +97,7 @@ def find(style: Style, source: str) -> Picture | Failed | None:
     """The picture of a source, None while it is being made, or where nothing is drawn."""
     if style.drawings is None:
         return None
-    found = style.drawings.drawing("diagram", source, **options(style, source))
+    found = style.drawings.drawing(DIAGRAM, source, **options(style, source))
     return found if isinstance(found, (Picture, Failed)) else None
 
 
@@ -128,4 +130,4 @@ def _read(data: dict[str, Any]) -> Picture | Failed:
 
 
 #: A job call draws a few, each with a limit of its own (``jobs.diagrams``).
-KIND: Final = Kind("diagram", "qwen_desktop.jobs.diagrams:render", _read, 4, 30.0)
+KIND: Final = Kind(DIAGRAM, "qwen_desktop.jobs.diagrams:render", _read, 4, 30.0)

@@ -63,6 +63,7 @@ class ConversationPane(QWidget):
             grow=lambda text, number, known: ui.services.jobs.call(
                 "markdown.grow", {"text": text, "number": number, "known": known}
             ),
+            formula=lambda sources: ui.services.jobs.call("formula.render", {"sources": sources}),
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)

@@ -122,6 +122,10 @@ class Section(Directed, ABC):
         """Scroll what is under a point sideways by ``dx`` pixels; False when there is nothing to scroll."""
         return False
 
+    def formula_at(self, x: float, y: float) -> str:
+        """The LaTeX of the formula at a point, "" where there is none."""
+        return ""
+
     @property
     def length(self) -> int:
         """Characters of ``projection``."""

@@ -29,6 +29,7 @@ from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_diagram import code_layout
 from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_math import MathLayout
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
 from qwen_desktop.ui.chat.blocks_text import RuleLayout, TextLayoutBlock
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
-    TextBlock: TextLayoutBlock, MathBlock: TextLayoutBlock, CodeBlock: code_layout, TableBlock: TableLayout,
+    TextBlock: TextLayoutBlock, MathBlock: MathLayout, CodeBlock: code_layout, TableBlock: TableLayout,
     RuleBlock: RuleLayout,
     AlertBlock: AlertLayout,
 }  # fmt: skip
@@ -254,6 +255,12 @@ class TextSection(Section):
         layout = self.layouts[number]
         inside = min(max(0, layout.offset_at(x - layout.x, y - layout.y)), self._lengths[number])
         return self._starts[number] + inside
+
+    def formula_at(self, x: float, y: float) -> str:
+        if not self.layouts:
+            return ""
+        layout = self.layouts[self._at(y)]
+        return layout.formula_at(x, y - layout.y) if 0 <= y - layout.y < layout.height else ""
 
     def wheel(self, x: float, y: float, dx: float) -> bool:
         return bool(self.layouts) and self.layouts[self._at(y)].wheel(dx)

@@ -15,11 +15,13 @@ from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
-from qwen_desktop.ui.chat import diagrams
+from qwen_desktop.ui.chat import diagrams, formulas
 from qwen_desktop.ui.chat.blocks import PaintContext
 from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.diagrams import DIAGRAM
 from qwen_desktop.ui.chat.drawings import Drawings
+from qwen_desktop.ui.chat.formulas import FORMULA
 from qwen_desktop.ui.chat.interaction import Interaction
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.plain_texts import PlainTexts
@@ -67,9 +69,9 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._scale_percent: int | None = None
         self.style_ = Style(theme)
         self.markdown = MarkdownSource()
-        self.drawings = Drawings(self.markdown, {"diagram": diagrams.KIND}, self)
+        self.drawings = Drawings(self.markdown, {FORMULA: formulas.KIND, DIAGRAM: diagrams.KIND}, self)
         self.drawings.ready.connect(self._on_drawn)
-        self.style_.drawings = self.drawings
+        self._draw_with(self.style_)
         self.queue = RenderQueue(self.markdown, self)
         self.queue.finished.connect(self._on_ready)
         self.live = LiveAnswers(self.markdown, self.queue, self)
@@ -397,11 +399,15 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._tops.renewed(0)
         self.arrange()
 
+    def _draw_with(self, style: Style) -> None:
+        style.drawings = self.drawings
+        style.inline = formulas.Formulas(style, self.drawings)
+
     def restyle(self) -> None:
         """Colours, fonts or the scale changed: everything is made anew."""
         scale = 1.0 if self._scale_percent is None else self._scale_percent / self.theme.text_size
         self.style_ = Style(self.theme, scale)
-        self.style_.drawings = self.drawings
+        self._draw_with(self.style_)
         width = float(self.column_width)
         for item in self.items:
             self.queue.drop(item)

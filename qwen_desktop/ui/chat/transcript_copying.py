@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QMimeData, QObject, QPoint, QTimer
+from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
 from qwen_desktop.core.parts import TextPart
@@ -161,6 +161,9 @@ class Copying(QObject):
         if item is not None:
             if target is not None and target.action == "link":
                 menu.addAction(self.tr("Copy link address"), lambda: self.text(target.value))
+            inside = self._canvas.hit(QPointF(self._canvas.viewport().mapFromGlobal(at)))[1]
+            if formula := item.formula_at(inside):
+                menu.addAction(self.tr("Copy formula as LaTeX"), lambda: self.text(formula))
             menu.addSeparator()
             menu.addAction(self.tr("Copy message"), lambda: self.message(item))
             if not item.user:

@@ -451,6 +451,11 @@ class MessageItem(Directed):
                 return section.wheel(point.x() - section.x, point.y() - section.y, dx)
         return False
 
+    def formula_at(self, point: QPointF) -> str:
+        """The LaTeX of the formula at a point of the item, "" where there is none."""
+        found = (section.formula_at(point.x() - section.x, point.y() - section.y) for section in self.sections)
+        return next(filter(None, found), "")
+
     def spoken(self) -> list[str]:
         """What a screen reader says after the message's text."""
         return [said for section in self.sections if (said := section.spoken)]

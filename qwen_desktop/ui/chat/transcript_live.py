@@ -148,7 +148,8 @@ class GrowingText:
                 continue
             left -= cost
             blocks = self._finished if each.note is None else self._notes[each.note]
-            blocks[each.index], missing = self._markdown.again(blocks[each.index], each.sources, known)
+            part = slice(each.index, each.index + each.size)
+            blocks[part], missing = self._markdown.again(blocks[part], each.sources, known)
             if missing:
                 still.append(replace(each, missing=missing))
             first = first if each.note is not None else min(first, each.index)

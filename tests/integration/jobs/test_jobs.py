@@ -13,6 +13,8 @@ import pytest
 
 from qwen_desktop.core.errors import Bug, Cancelled, Environment, UserFacing
 from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.jobs.formulas.data import from_builtins as formula_from
+from qwen_desktop.jobs.formulas.rendering import formula
 from qwen_desktop.jobs.markdown.blocks import from_builtins, projection
 from qwen_desktop.jobs.markdown.growing import as_grown, grow
 from qwen_desktop.jobs.markdown.parser import Markdown
@@ -161,7 +163,7 @@ def test_a_drive_that_never_answers_again_takes_no_threads_from_others(monkeypat
 
 def test_only_known_jobs_have_a_time_limit() -> None:
     assert set(DEADLINES_S) <= set(JOBS) - COMPUTES
-    assert {"markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES
+    assert {"formula.render", "markdown.grow", "markdown.plain", "markdown.render"} <= COMPUTES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks into /proc style process tables")
@@ -188,6 +190,25 @@ def test_the_worker_is_not_in_our_folder_or_process_group(tmp_path: Path, monkey
     asyncio.run(test())
 
 
+def test_formulas_are_the_same_in_the_worker_as_here_and_bombs_do_it_no_harm() -> None:
+    given = [(source, {"display": True}) for source in (r"\frac{1}{2}", r"\text{速度}", r"\nonsense{x}", "x")]
+    bombs = [("\\left(" * 400, {}), ("{" * 4000, {}), ("\\rule{9999em}{9999em}", {}), ("x" * 10_000, {})]
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        data = await jobs.call("formula.render", {"sources": given})
+        here = [formula(source, display=True) for source, _ in given]
+        assert [None if one is None else formula_from(one) for one in data] == here
+        assert here[0] is not None and here[2] is None
+        pid = jobs.pid
+        assert await jobs.call("formula.render", {"sources": bombs}) == [None] * 4
+        assert (await jobs.call("formula.render", {"sources": given}))[0] == data[0]
+        assert jobs.pid == pid
+        await jobs.aclose()
+
+    asyncio.run(test())
+
+
 def test_markdown_is_the_same_in_the_worker_as_here() -> None:
     texts = ["Use `__init__` and `**kwargs`.", "# A\n\n- *b*\n- [c](https://example.org)", "[" * 20_000, ""]
 
@@ -201,6 +222,27 @@ def test_markdown_is_the_same_in_the_worker_as_here() -> None:
         grown = as_grown(await jobs.call("markdown.grow", {"text": open_end, "number": 7, "known": {"growing": True}}))
         assert grown == grow(Markdown(), open_end, 7, References(growing=True))
         assert grown.finished and grown.opened
+        await jobs.aclose()
+
+    asyncio.run(test())
+
+
+def test_diagrams_are_drawn_in_the_worker_which_bears_whatever_they_do() -> None:
+    endless = "flowchart TD\n" + "\n".join(f"a{(n * 37) % 97} --> a{(n * 61 + 5) % 89}" for n in range(390))
+    deep = "mindmap\n" + "\n".join(" " * n + f"n{n}" for n in range(1, 190))
+    good = "flowchart TD\n A[开始] --> B[End]"
+
+    async def test() -> None:
+        jobs = JobWorker(worker_command("jobs"))
+        wanted = [(endless, {}), (deep, {}), ("no diagram", {}), (good, {"widths": [("E", 600, 650)]})]
+        text = asyncio.create_task(jobs.call("markdown.render", {"text": "*a*"}))
+        made = await jobs.call("diagram.render", {"diagrams": wanted, "limit_s": 0.2})
+        assert await text
+        assert made[0] == {"failed": "late"} and made[2]["failed"] == "unknown"
+        assert "开始" in made[3]["svg"] and made[3]["width"] > 50
+        pid = jobs.pid
+        again = await jobs.call("diagram.render", {"diagrams": [(good, {})]})
+        assert "svg" in again[0] and jobs.pid == pid
         await jobs.aclose()
 
     asyncio.run(test())

@@ -288,17 +288,17 @@ def test_a_picture_stands_on_the_baseline_and_makes_its_line_taller(seen, drawn)
 
 def test_marks_and_the_selection_cover_a_picture_and_are_hit_as_it_stands(seen, drawn):
     text = layouts.message_text(seen.view, "m1")
-    start = text.index("a + b")
+    start = text.index("$a + b$")
     left, top, right, bottom = cells(picture(seen, drawn), BLUE)
     middle = (top + bottom) / 2
     assert drawn.offset_at(QPointF(left + 8, middle)) == start
-    assert drawn.offset_at(QPointF(right - 8, middle)) == start + 5
+    assert drawn.offset_at(QPointF(right - 8, middle)) == start + 7
     before, after = drawn.offset_at(QPointF(left - 12, middle)), drawn.offset_at(QPointF(right + 12, middle))
-    assert before < start < start + 5 < after
+    assert before < start < start + 7 < after
     # A match inside the formula marks all of it; a selection over it wins, and is as tall as the line.
     image = picture(seen, drawn, Range(start + 2, start + 3, "match"))
     assert cells(image, MAGENTA) == (left, top, right, bottom)
-    image = picture(seen, drawn, Range(start + 2, start + 3, "match"), Range(start - 4, start + 7))
+    image = picture(seen, drawn, Range(start + 2, start + 3, "match"), Range(start - 4, start + 9))
     assert cells(image, GREEN) == (left, top, right, bottom)
     selected = columns(image, seen.view.style_.color("selection"), top, top + 2)
     assert min(selected) < left - 20
@@ -308,7 +308,7 @@ def test_marks_and_the_selection_cover_a_picture_and_are_hit_as_it_stands(seen, 
     QTest.mousePress(seen.view.viewport(), Qt.MouseButton.LeftButton, pos=corner + QPoint(left + 3, int(middle)))
     QTest.mouseMove(seen.view.viewport(), corner + QPoint(right - 3, int(middle)))
     QTest.mouseRelease(seen.view.viewport(), Qt.MouseButton.LeftButton, pos=corner + QPoint(right - 3, int(middle)))
-    assert seen.selected() == "a + b"
+    assert seen.selected() == "$a + b$"
 
 
 def test_another_size_of_a_picture_moves_what_follows(seen, drawn):

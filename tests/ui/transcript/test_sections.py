@@ -241,11 +241,11 @@ def test_a_picture_in_a_line_is_scrolled_selected_copied_and_read(talk, say):
     assert plain.height < layout.height < plain.height + 40, "its line is as tall as it must be, others are not"
     assert "#ff0000" in talk.colours("m123")
     text = layouts.message_text(view, "m123")
-    assert text.startswith("One x^2 two.\n\nPlain.")
+    assert text.startswith("One $x^2$ two.\n\nPlain.")
     view.interaction.selection.take(Place("m123", 2), Place("m124", 4))
     assert talk.selected() == text[2:] + "\n\nLast"
     found = talk.text_point("m123", " two")
-    start = talk.text_point("m123", "x^2")
+    start = talk.text_point("m123", "$x^2$")
     assert found.x() - start.x() == pytest.approx(25, abs=8), "half of the picture belongs to each of its ends"
     before = view.top_of(item)
     view.scroll_by(-120)

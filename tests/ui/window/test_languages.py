@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from qwen_desktop.core.errors import Bug
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.ui.chat.diagram_window import DiagramDialog
+from qwen_desktop.ui.chat.diagrams import Picture
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from tests import pseudo
 from tests.ui.foreign import English, english
@@ -78,6 +80,7 @@ async def test_no_dialog_speaks_english(make: Make, language: str) -> None:
     services(ui).library.items = scripted.installed()
     page = await opened(ui)
     installed = services(ui).library.items
+    drawn = Picture('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30"/>', 40.0, 30.0, "pie")
     found = Found()
     wrong = Bug(Text("x", QT_TRANSLATE_NOOP("tests", "It went wrong.")))
     opening: dict[str, Callable[[], object]] = {
@@ -88,6 +91,7 @@ async def test_no_dialog_speaks_english(make: Make, language: str) -> None:
         "delete": lambda: page.delete(installed[0]),
         "shortcuts": ui.window._show_shortcuts,
         "about": ui.window._show_about,
+        "diagram": lambda: DiagramDialog(ui.chat.pane._ui, drawn, "1 + 1", ui.window).open(),
         "link": lambda: ui.window.notify.link("https://example.org/a/page"),
         "bug": lambda: ui.window.notify.problem(wrong.problem),
     }

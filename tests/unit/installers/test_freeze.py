@@ -40,6 +40,9 @@ def frozen(folder: Path) -> Path:
         "icons/app.svg",
         "themes/tokens.json",
         "translations/qwen_desktop_en.qm",
+        "diagrams/pele.js",
+        "../../ziamath/fonts/STIXTwoMath-Regular.ttf",
+        "../../latex2mathml/unimathsymbols.txt",
     ):
         (resources / name).parent.mkdir(parents=True, exist_ok=True)
         (resources / name).write_text("here")
@@ -53,8 +56,9 @@ def test_a_whole_folder_passes_and_one_without_the_guide_is_refused(tmp_path: Pa
     folder = frozen(tmp_path)
     freeze.check(folder)
     assert set(verify.kinds(folder)) == {"haswell"}
+    (folder / "_internal/ziamath/fonts/STIXTwoMath-Regular.ttf").unlink()
     (folder / "_internal/qwen_desktop/_resources/guide/guide.gguf").unlink()
-    with pytest.raises(Failed, match="the guide"):
+    with pytest.raises(Failed, match="lacks the guide, the font of formulas"):
         freeze.check(folder)
 
 

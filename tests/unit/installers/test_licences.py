@@ -106,6 +106,29 @@ def test_what_is_in_the_folder_is_listed_and_what_is_not_is_left_out(make: Calla
     assert "exception" in parts["pyinstaller"].note
 
 
+def test_fonts_data_and_scripts_of_others_are_listed_with_their_own_licences(
+    make: Callable[..., list[Component]],
+) -> None:
+    row = licence_table.DATA[0]
+    parts = by_name(
+        make(
+            f"_internal/{row.path}",
+            "_internal/_quickjs.abi3.so",
+            packages=(
+                package("ziamath", "MIT", row.path),
+                package("quickjs-ng", "", "_quickjs.abi3.so"),
+                package("latex2mathml", "MIT", "small.py", texts={}),
+            ),
+        )
+    )
+    font = parts["STIX Two Math"]
+    assert font.licence == "OFL-1.1" and "SIL OPEN FONT LICENSE" in font.texts[0] and "ziamath 1.0" in font.note
+    assert font.files[0][0].endswith(row.path) and "unimathsymbols.txt" not in parts
+    assert parts["quickjs-ng"].licence == "MIT" and "Fabrice Bellard" in parts["quickjs-ng"].texts[-1]
+    assert "Ronie Martinez" in parts["latex2mathml"].texts[0]
+    assert parts["Pele"].version and "kepano" in parts["Pele"].texts[0]
+
+
 def test_a_library_that_nobody_knows_stops_the_build(make: Callable[..., list[Component]]) -> None:
     with pytest.raises(Failed, match=r"whose these files are: _internal/libmystery\.so\.1"):
         make("_internal/libmystery.so.1")
@@ -187,7 +210,8 @@ def test_libraries_of_every_system_are_known(path: str, name: str) -> None:
 
 
 def test_every_text_that_the_table_names_is_there() -> None:
-    for name in {row.text for row in licence_table.NATIVE} | {file for file, _ in licence_table.IN_FULL.values()}:
+    named = {row.text for row in (*licence_table.NATIVE, *licence_table.DATA)} | {*licence_table.LACKING.values()}
+    for name in named | {file for file, _ in licence_table.IN_FULL.values()}:
         assert name in ("", "Apache-2.0") or (INSTALLERS / "licence_texts" / name).is_file(), name
 
 

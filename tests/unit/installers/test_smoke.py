@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import struct
 import subprocess
@@ -105,6 +106,18 @@ def test_a_workers_answer_is_read() -> None:
     assert smoke_worker.unpacked(msgspec.msgpack.encode(value)) == value
 
 
+def test_a_worker_is_asked_to_draw_as_the_smoke_test_does(tmp_path: Path) -> None:
+    msgspec = pytest.importorskip("msgspec")
+    params = {"diagrams": [["flowchart LR\n A[开始] --> B", {}]], "limit_s": 4, "no": None, "yes": True}
+    assert msgspec.msgpack.decode(smoke_worker.packed(params)) == params
+    command, environment = [sys.executable, "-m", "qwen_desktop"], {**os.environ, "QWEN_DESKTOP_HOME": str(tmp_path)}
+    where = {"folder": INSTALLERS.parent, "environment": environment, "seconds": 60.0}
+    (made,) = smoke_worker.job(command, "diagram.render", {"diagrams": params["diagrams"]}, **where)
+    assert "开始" in made["svg"] and made["width"] > 50
+    with pytest.raises(Failed, match=r"no\.such fails"):
+        smoke_worker.job(command, "no.such", {}, **where)
+
+
 @pytest.mark.parametrize("data", [b"", b"\x81", b"\xa5ab", b"\xc1", b"\x01\x02", b"\xcd\x01", b"\x92\x01", b"\xa1\xff"])
 def test_what_is_no_answer_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
@@ -187,7 +200,9 @@ def test_the_newest_message_is_read(tmp_path: Path) -> None:
         connection.execute("INSERT INTO messages VALUES (2, ?, ?, ?, ?, ?, ?)", values)
     found = smoke_files.last_message(path)
     connection.close()
-    assert found is not None
+    smoke_files.rewrite_last(path, "Other *words*.")
+    changed = smoke_files.last_message(path)
+    assert found is not None and changed == found._replace(text="Other *words*.")
     assert (found.seq, found.text, found.provenance) == (2, "Press `Ctrl+N`.", {"guide": True})
     assert smoke_files.wrong_with(found, ["Ctrl+N"]) == ""
     assert "lacks Ctrl+K" in smoke_files.wrong_with(found, ["Ctrl+K"])

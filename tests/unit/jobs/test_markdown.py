@@ -16,10 +16,12 @@ from qwen_desktop.jobs.markdown.blocks import (
     TableBlock,
     TextBlock,
     TextRun,
+    formula_of,
     from_builtins,
     projection,
     verbatim,
 )
+from qwen_desktop.jobs.markdown.growing import grow
 from qwen_desktop.jobs.markdown.highlight import span_steps
 from qwen_desktop.jobs.markdown.parser import PIECE, Markdown, pieces
 from qwen_desktop.jobs.markdown.rendering import parsed, plain, render
@@ -89,19 +91,84 @@ def test_formulas_keep_their_source(text):
     if isinstance(block, MathBlock):
         assert block.text == "x^2"
     else:
-        assert block.runs == (TextRun("x^2", math=True),)
+        assert block.runs == (TextRun("$x^2$", math=True),)
+    assert projection([block]) in ("$x^2$", "$$x^2$$")
 
 
 def test_a_formula_may_begin_a_text_that_ends_in_a_digit():
-    assert runs("$x = 5$ and 3") == (TextRun("x = 5", math=True), TextRun(" and 3"))
-    assert runs("a $$x$$ and \\$5 and $y \\$ z$") == (
-        TextRun("a "), TextRun("x", math=True), TextRun(" and $5 and "), TextRun("y \\$ z", math=True),
+    assert runs("$x = 5$ and 3") == (TextRun("$x = 5$", math=True), TextRun(" and 3"))
+    assert runs("a and \\$5 and $y \\$ z$") == (TextRun("a and $5 and "), TextRun("$y \\$ z$", math=True))
+
+
+def test_a_displayed_formula_parts_its_paragraph():
+    blocks = Markdown().blocks("so **a** $$x = 1$$, and \\[y\\]. Then\n\\[z\\]\n- $$w$$")
+    bold = (TextRun("so "), TextRun("a", bold=True))
+    assert blocks == (
+        TextBlock(bold), MathBlock("x = 1,"), TextBlock((TextRun("and"),)), MathBlock("y."),
+        TextBlock((TextRun("Then"),)), MathBlock("z"), TextBlock((), 0, 1, 0, "•"), MathBlock("w", 1),
     )  # fmt: skip
+    assert runs("# Of $$x$$") == (TextRun("Of "), TextRun("$$x$$", math=True))
 
 
 def test_displayed_formulas_over_lines():
     assert one("$$\na\n= b\n$$") == MathBlock("a\n= b")
     assert one("\\[\na\n= b\n\\]") == MathBlock("a\n= b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $24000 to $40000.", "from $5 and up to $10", "US$5, A$6 and HK$7", "echo $HOME and $PATH", "$5-$10",
+        "**$5** or *$10*", "between $1,000 and $2,000 a month", "$100 (about €90) or $120", "a $ b $ c", "5$ + 5$",
+        r"\$x\$ and \$y\$", "cost=$5;price=$6",
+    ],
+)  # fmt: skip
+def test_what_only_has_dollars_is_no_formula(text):
+    """Money, shells, and dollars that are escaped; and it stays so while it is written."""
+    assert not any(run.math for run in runs(text))
+    for end in range(1, len(text)):
+        grown = grow(Markdown(), text[:end], None)
+        assert not any(isinstance(block, MathBlock) or any(run.math for run in block.runs) for block in grown.opened)
+
+
+def test_dollars_in_code_and_in_tables():
+    assert runs("`$x$` and `$PATH`")[0] == TextRun("$x$", code=True)
+    assert one("```sh\necho $HOME $x_1$\n```").text == "echo $HOME $x_1$"
+    table = one("| plan | a month |\n|--|--|\n| A | $5 |\n| B | $10 to $20 |\n| C | $x_1$ |")
+    assert [cell[0] for _, cell in table.rows[1:]] == [
+        TextRun("$5"), TextRun("$10 to $20"), TextRun("$x_1$", math=True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("so $x^2 + ", (TextRun("so "), TextRun("$x^2 +", math=True))),
+        ("so \\(a", (TextRun("so "), TextRun("$a", math=True))),
+        (
+            "so $x^2$ and $y_",
+            (TextRun("so "), TextRun("$x^2$", math=True), TextRun(" and "), TextRun("$y_", math=True)),
+        ),
+    ],
+)
+def test_a_formula_that_is_being_written_shows_no_dollars_and_is_no_whole_one(text, shown):
+    assert grow(Markdown(), text, None).opened[-1].runs == shown
+    assert formula_of(shown[-1]) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["$$", "$$\nx = 1", "$$x = 1$", "\\[x = 1", "\\[\nx = 1\\", "- a\n- \\[x = 1", "a:\n$$x = 1"]
+)
+def test_a_displayed_formula_that_is_being_written_stands_by_itself(text):
+    block = grow(Markdown(), text, None).opened[-1]
+    assert isinstance(block, MathBlock)
+    assert block.open
+    assert block.text == ("x = 1" if "x" in text else "")
+
+
+def test_a_formula_in_a_table_that_is_being_written_is_as_it_stands():
+    table = grow(Markdown(), "| a | b |\n|--|--|\n| $x^2 | ", None).opened[-1]
+    assert table.rows[1][0] == (TextRun("$x^2"),)
 
 
 def test_money_is_no_formula():

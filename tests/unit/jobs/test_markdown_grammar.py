@@ -144,7 +144,7 @@ def cells(row: str, head: str = "| a | b |", ruler: str = "|---|---|") -> list[s
         ("| `(1 | group)` | random intercept |", ["(1 | group)", "random intercept"]),
         ("| `a || b` | logical or |", ["a || b", "logical or"]),
         ("| ``x ` | y`` | z |", ["x ` | y", "z"]),
-        ("| $|x|$ | absolute |", ["|x|", "absolute"]),
+        ("| $|x|$ | absolute |", ["$|x|$", "absolute"]),
         (r"| `a \| b` | or \| and |", ["a | b", "or | and"]),
         ("| `one | two` |", ["`one", "two`"]),  # a pipe in code parts cells where else one would be missing
         ("| one ` | two |", ["one `", "two"]),
