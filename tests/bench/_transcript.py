@@ -75,6 +75,8 @@ class Pane:
         self.view = TranscriptView(theme, self.window)
         self.view.markdown.set_jobs(
             render=lambda text: jobs.call("markdown.render", {"text": text}),
+            diagram=lambda sources: jobs.call("diagram.render", {"diagrams": sources}),
+            formula=lambda sources: jobs.call("formula.render", {"sources": sources}),
             plain=lambda texts: jobs.call("markdown.plain", {"texts": texts}),
             grow=lambda *given: jobs.call("markdown.grow", dict(zip(("text", "number", "known"), given, strict=False))),
         )
@@ -106,3 +108,5 @@ class Pane:
         while not ended.done():
             run_for(10)
         self.window.close()
+        self.window.deleteLater()
+        run_for(50)

@@ -55,6 +55,10 @@ def texts() -> dict[str, tuple[Part, str]]:
         "code": code,
         "quotation": "\n>\n".join(f"> {paragraph}" for paragraph in paragraphs),
         "footnotes": "\n\n".join(notes),
+        "formulas": "\n\n".join(
+            f"{prose(chance, 20)} So $x_{{{n}}} = \\frac{{{n}}}{{2}}$ holds:\n\n$$\\sum_{{i=1}}^{{{n}}} i^2$$"
+            for n in range(140)
+        ),
     }
     found: dict[str, tuple[Part, str]] = {name: (TextPart(""), text) for name, text in answers.items()}
     found["thought"] = ThinkingPart(""), "\n\n".join(paragraphs)

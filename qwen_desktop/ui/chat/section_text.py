@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -130,17 +130,24 @@ class TextSection(Section):
         if stable:
             self.layouts[stable - 1].fresh = math.inf
         old, new = self.layouts[stable:], list(blocks[stable:])
-        below: list[Layout] = []  # footnotes stand below what grows: they are not laid out again
-        while old and new and old[-1].block == new[-1] and not isinstance(old[-1], CodeLayout):
-            below.insert(0, old.pop())
-            below[0].fresh = math.inf
-            del new[-1]
-        for number, block in enumerate(new):
-            if number >= len(old) or not old[number].update(block):
-                old[number : number + 1] = [self._made(block, stable + number, self.width)]
-        self.layouts[stable:] = [*old[: len(new)], *below]
+        # Footnotes stand below what grows: they are not laid out again for moving on by a block.
+        end, notes = _before_notes([layout.block for layout in old]), _before_notes(new)
+        self.layouts[stable:] = [
+            *self._renewed(old[:end], new[:notes], stable),
+            *self._renewed(old[end:], new[notes:], stable + notes, moved=notes != end),
+        ]
         self._place(max(0, stable - 1))
         return self._fresh(stable, before)
+
+    def _renewed(
+        self, layouts: list[Layout], blocks: Sequence[Block], first: int, *, moved: bool = False
+    ) -> Iterator[Layout]:
+        """Layouts for ``blocks``, of which the ``first`` has that number: those that there are, where they can show
+        them. Code that has ``moved`` may be wrapped by another number than it was."""
+        for number, block in enumerate(blocks):
+            known = layouts[number] if number < len(layouts) else None
+            keeps = known is not None and not (moved and isinstance(known, CodeLayout)) and known.update(block)
+            yield known if known is not None and keeps else self._made(block, first + number, self.width)
 
     def _fresh(self, stable: int, before: Sequence[tuple[Layout, float, float]]) -> float:
         """The y from which it looks different. ``before`` are the layouts from the last of the ``stable`` on as they
@@ -323,6 +330,11 @@ def _air(layout: Layout, after: Layout | None) -> float:
     """Pixels that the grounds of alerts go on below a block with which they end."""
     ending = layout.alerts[_shared(layout, after) :].replace("-", "")
     return float(len(ending) * layout.style.px(AIR))
+
+
+def _before_notes(blocks: Sequence[Block]) -> int:
+    """How many blocks stand above the footnotes."""
+    return next((n for n, block in enumerate(blocks) if isinstance(block, RuleBlock) and block.notes), len(blocks))
 
 
 def _gap(before: Layout, layout: Layout) -> float:

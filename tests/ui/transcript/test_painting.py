@@ -20,7 +20,7 @@ TEXTS = {
     "code": "```python\n" + "\n".join(f"value_{n} = compute({n}, 'text')" for n in range(4)),
     "list": "\n".join(f"- item {n} with some words" for n in range(4)),
     "quotation": "\n>\n".join("> Quoted words that go on and on for quite a while. " * 3 for _ in range(12)),
-    "table": "| a | b |\n|---|--:|\n" + "\n".join(f"| {n} | {n * n} |" for n in range(40)),
+    "table": "| a | b |\n|---|--:|\n" + "\n".join(f"| {n} | {n * n} |" for n in range(4)),
     "footnotes": "\n\n".join(f"Words.[^{n}]\n\n[^{n}]: A note of some words." for n in range(20)),
 }
 
