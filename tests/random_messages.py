@@ -20,7 +20,7 @@ from qwen_desktop.core.parts import (
     ToolResultPart,
 )
 
-_WORDS = (
+WORDS = (
     "the", "heap", "of", "files", "merge", "in", "memory", "snake_case_name", "__init__", "**kwargs", "2 * 3", "a_b",
     "$5", "100%", "C:\\temp", "<T>", "&amp;", "x|y", "https://example.org/a_b(c)", "user@example.org", "#tag", "~home",
     "模型", "“重要”", "（注意）", "これは", "좋다", "مرحبا", "שלום", "😀", "👩‍👩‍👧", "e\u0301", "\u00a0", "\u200b",
@@ -40,7 +40,7 @@ _JUNK = "*_`~[]()!<>|#-+$\\ \n\t1.a中😀:"
 
 def prose(chance: random.Random, words: int) -> str:
     """Some words, some of them marked."""
-    chosen = [chance.choice(_WORDS) for _ in range(words)]
+    chosen = [chance.choice(WORDS) for _ in range(words)]
     for place in range(words):
         if chance.random() < 0.15:
             chosen[place] = chance.choice(_LOOKS).format(chosen[place])

@@ -21,7 +21,7 @@ from qwen_desktop.jobs.markdown.blocks import projection
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.theme import Theme
-from tests import random_messages, spec_examples
+from tests import layouts, random_messages, spec_examples
 from tests.long.conftest import TOTAL
 from tests.markdown_texts import grown, lost, made_up
 
@@ -47,6 +47,9 @@ def test_random_messages_are_parsed_and_laid_out_without_holding_the_window(qtbo
     view = TranscriptView(theme)
     qtbot.addWidget(view)
     view.resize(900, 600)
+    # Fonts for all scripts: the first letter of each takes Qt a while to find.
+    warm = " ".join(f"{word} **{word}** `{word}`" for word in random_messages.WORDS)
+    layouts.at_once(view, Message("w", "c", None, Role.ASSISTANT, (TextPart(warm),), 0.0))
     markdown, deadline, count = Markdown(), time.monotonic() + seconds, 0
     while time.monotonic() < deadline or (TOTAL in os.environ and count < MANY):
         seed = random.randrange(1 << 32)

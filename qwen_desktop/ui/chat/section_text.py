@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -125,12 +126,45 @@ class TextSection(Section):
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
         different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
-        for number, block in enumerate(blocks[stable:], stable):
-            if number >= len(self.layouts) or not self.layouts[number].update(block):
-                self.layouts[number : number + 1] = [self._made(block, number, self.width)]
-        del self.layouts[len(blocks) :]
+        before = [(layout, layout.y, layout.height) for layout in self.layouts[max(0, stable - 1) :]]
+        if stable:
+            self.layouts[stable - 1].fresh = math.inf
+        old, new = self.layouts[stable:], list(blocks[stable:])
+        # Footnotes stand below what grows: they are not laid out again for moving on by a block.
+        end, notes = _before_notes([layout.block for layout in old]), _before_notes(new)
+        self.layouts[stable:] = [
+            *self._renewed(old[:end], new[:notes], stable),
+            *self._renewed(old[end:], new[notes:], stable + notes, moved=notes != end),
+        ]
         self._place(max(0, stable - 1))
-        return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
+        return self._fresh(stable, before)
+
+    def _renewed(
+        self, layouts: list[Layout], blocks: Sequence[Block], first: int, *, moved: bool = False
+    ) -> Iterator[Layout]:
+        """Layouts for ``blocks``, of which the ``first`` has that number: those that there are, where they can show
+        them. Code that has ``moved`` may be wrapped by another number than it was."""
+        for number, block in enumerate(blocks):
+            known = layouts[number] if number < len(layouts) else None
+            keeps = known is not None and not (moved and isinstance(known, CodeLayout)) and known.update(block)
+            yield known if known is not None and keeps else self._made(block, first + number, self.width)
+
+    def _fresh(self, stable: int, before: Sequence[tuple[Layout, float, float]]) -> float:
+        """The y from which it looks different. ``before`` are the layouts from the last of the ``stable`` on as they
+        were; of that one only the height can have changed."""
+        first = number = max(0, stable - 1)
+        while number < len(self.layouts):
+            layout = self.layouts[number]
+            was, y, height = before[number - first] if number - first < len(before) else (None, 0.0, 0.0)
+            if was is not layout or y != layout.y:
+                break
+            if layout.fresh == 0.0 or (number < stable and height != layout.height):
+                break  # what stands between it and the one above is another, too
+            if layout.fresh < math.inf:
+                return y + layout.fresh
+            number += 1
+        above = self.layouts[number - 1] if number else None
+        return max(0.0, above.y + above.height - AIR) if above is not None else 0.0  # with an alert's corners
 
     def _made(self, block: Block, number: int, width: float) -> Layout:
         layout = self._new(block, number)
@@ -298,16 +332,21 @@ def _air(layout: Layout, after: Layout | None) -> float:
     return float(len(ending) * layout.style.px(AIR))
 
 
+def _before_notes(blocks: Sequence[Block]) -> int:
+    """How many blocks stand above the footnotes."""
+    return next((n for n, block in enumerate(blocks) if isinstance(block, RuleBlock) and block.notes), len(blocks))
+
+
 def _gap(before: Layout, layout: Layout) -> float:
     """Pixels between two blocks: what follows a heading belongs to it, items of a list stand close."""
     if follows_verbatim(before.block, layout.block):
         return 0.0
     above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
+    air = _air(before, layout)
     if above and above.level and not (below and below.level):
-        return 8.0
+        return 8.0 + air
     if isinstance(before.block, AlertBlock):
         return 4.0
-    air = _air(before, layout)
     if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
         return layout.gap + air
     return max(layout.gap, 10.0) + air

@@ -24,11 +24,12 @@ from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.section_actions import ActionsSection
-from qwen_desktop.ui.chat.section_chrome import CUT_LINE, CutSection, HeaderSection, ProgressSection, ThinkingSection
+from qwen_desktop.ui.chat.section_chrome import CUT_LINE, CutSection, HeaderSection, ProgressSection
 from qwen_desktop.ui.chat.section_file import FileSection
 from qwen_desktop.ui.chat.section_notes import notes_of
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
+from qwen_desktop.ui.chat.section_thinking import ThinkingSection
 from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.targets import Targets
 from qwen_desktop.ui.texts import translate
