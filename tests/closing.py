@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, Qt, QtMsgType, qInstallMess
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QFileDialog, QMenu, QWidget
 
+from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.errors import Environment, Problem
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.core.text import Text
@@ -237,7 +239,9 @@ class Restless:
         chat.pane.ask("How?")
         await self.pause()
         pane, notify = chat.pane, self.window.notify
-        self.rng.choice((pane.messages.regenerate_chosen, pane.stop, chat.copy_chat, chat.delete, notify.undo_last))()
+        messages = (partial(pane.messages.do, name) for name in ABOUT_MESSAGES)
+        rest = (pane.stop, pane.versions.toggle, pane.messages.undo, chat.copy_chat, chat.delete, notify.undo_last)
+        self.rng.choice((*messages, *rest))()
 
     async def open_rename(self) -> None:
         self._chat().rename()
