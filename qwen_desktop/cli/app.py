@@ -118,12 +118,27 @@ def application(build: Build) -> typer.Typer:
         grammar: Annotated[
             str | None, typer.Option(metavar="FILE", help="A grammar in llama.cpp's GBNF that the answer keeps to.")
         ] = None,
+        go_on: Annotated[
+            str | None,
+            typer.Option(
+                "--continue",
+                metavar="ID",
+                help="Ask in this stored chat (6 characters of its id are enough), or in the last one: last. "
+                "Its model and thinking are used; implies --save.",
+            ),
+        ] = None,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
-        """Ask once and stream the answer. Nothing is kept without --save."""
+        """Ask once and stream the answer. Nothing is kept without --save or --continue."""
         if schema is not None and grammar is not None:
             raise typer.BadParameter(QT_TRANSLATE_NOOP("cli", "Name a schema or a grammar, not both."))
+        if go_on is not None and system is not None:
+            raise typer.BadParameter(
+                QT_TRANSLATE_NOOP(
+                    "cli", "A chat keeps the instructions that it began with: leave out --system, or --continue."
+                )
+            )
         console = Console(quiet=as_json)
         question = chats.Question(
             prompt=_prompt(prompt, console),
@@ -137,6 +152,7 @@ def application(build: Build) -> typer.Typer:
             seed=seed,
             schema=schema,
             grammar=grammar,
+            go_on=go_on,
             save=save,
             json=as_json,
         )

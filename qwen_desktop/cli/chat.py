@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from qwen_desktop.cli import continued
 from qwen_desktop.cli.answer_form import read_form
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
@@ -28,7 +29,15 @@ from qwen_desktop.core.parts import (
 )
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
-from qwen_desktop.services.events import AnswerEvent, MessageChanged, ModelChanged, ModelState, ModelStatus, Notified
+from qwen_desktop.services.events import (
+    AnswerEvent,
+    EngineChanged,
+    MessageChanged,
+    ModelChanged,
+    ModelState,
+    ModelStatus,
+    Notified,
+)
 
 #: Exit codes besides 2 for usage.
 DONE, FAILED = 0, 1
@@ -42,7 +51,8 @@ FIGURES = (
 
 class Question(Struct, frozen=True):
     """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
-    model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like."""
+    model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like. ``go_on`` names
+    the stored conversation that it is asked in; its own model and mode hold where nothing else is said."""
 
     prompt: str
     model: str | None = None
@@ -55,8 +65,14 @@ class Question(Struct, frozen=True):
     seed: int | None = None
     schema: str | None = None
     grammar: str | None = None
+    go_on: str | None = None
     save: bool = False
     json: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether question and answer go to the history."""
+        return self.save or self.go_on is not None
 
     def settings(self) -> dict[str, Any]:
         """The settings that hold for this run instead of the file's."""
@@ -86,6 +102,7 @@ class _Telling:
     def __init__(self, question: Question, console: Console) -> None:
         self.message: Message | None = None  # as it ended
         self.state: ModelState | None = None
+        self.conversation_id = new_id()
         self._question = question
         self._console = console
         self._parts = PartsBuilder()
@@ -123,12 +140,15 @@ class _Telling:
             "model": self.state.name if self.state is not None else "",
             "budget_spent": self.budget_spent,
             "stopped_loop": self.stopped_loop,
+            **({"conversation": self.conversation_id} if self._question.kept else {}),
             "stats": {name: figures[name] for name in FIGURES},
         }
         return to_json(shown).decode()
 
-    def on_model(self, event: ModelChanged) -> None:
-        self.state = state = event.state
+    def on_model(self, state: ModelState) -> None:
+        if state == self.state:
+            return
+        self.state = state
         if state.status is ModelStatus.LOADING:
             self._console.loading(state.name, state.fraction)
         elif state.status is ModelStatus.READY and state.guide:
@@ -212,27 +232,32 @@ async def _work(  # noqa: PLR0917 - what one run needs
     form = read_form(question.schema, question.grammar)
     wanted = question.settings()
     settings = OneRunSettings(paths.settings_file, wanted)
-    async with build(paths, history=question.save, settings_file=settings) as services:
+    async with build(paths, history=question.kept, settings_file=settings) as services:
         for problem in services.preferences.problems:
             console.warn(problem.sentence())
         for found in services.history.problems:
             console.warn(found.sentence())
-        telling.state = services.models.state
-        conversation_id = new_id()
+        before = await continued.find(services.history, question.go_on) if question.go_on is not None else None
+        if before is not None:
+            telling.conversation_id = before.id
+        own = before.model if before is not None and question.model is None else None  # else the one that is chosen
+        telling.state = services.models.state_of(own)
+        conversation_id = telling.conversation_id
 
         async def stop() -> None:
             await services.chat.stop(conversation_id)
 
         def on_answer(told: AnswerEvent) -> None:
             telling.on_answer(told)
-            if console.lost and not (question.save or stopping):  # nobody reads it any more, or nobody can
+            if console.lost and not (question.kept or stopping):  # nobody reads it any more, or nobody can
                 stopping.append(asyncio.create_task(stop()))
 
         def on_end(event: MessageChanged) -> None:
             telling.message = event.message
 
         stopping: list[asyncio.Task[None]] = []
-        services.bus.subscribe(ModelChanged, telling.on_model)
+        for kind in (ModelChanged, EngineChanged):
+            services.bus.subscribe(kind, lambda _: telling.on_model(services.models.state_of(own)))
         services.bus.subscribe(AnswerEvent, on_answer)
         services.bus.subscribe(MessageChanged, on_end)
         services.bus.subscribe(
@@ -241,9 +266,14 @@ async def _work(  # noqa: PLR0917 - what one run needs
         if question.model is not None and "engine.model" not in wanted:
             await services.library.scan()
             await services.models.open_file(services.library.named(question.model).path, remember=False)
-        thinking = question.thinking or ThinkingMode(services.preferences.settings.chat.thinking)
+        mode = before.thinking if before is not None else services.preferences.settings.chat.thinking
         await services.chat.send(
-            (TextPart(question.prompt),), conversation_id=conversation_id, new=True, thinking=thinking, grammar=form
+            (TextPart(question.prompt),),
+            conversation_id=conversation_id,
+            new=before is None,
+            thinking=question.thinking or ThinkingMode(mode),
+            model=own or services.models.ref if before is not None else None,
+            grammar=form,
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

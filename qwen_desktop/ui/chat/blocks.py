@@ -6,6 +6,7 @@ A layout knows its size and paints itself at a place; it is no widget. Offsets a
 
 from __future__ import annotations
 
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ QUOTE: Final = 18
 AIR: Final = 10
 #: Letter of an alert -> colour role of its bar; with "_soft" that of its ground.
 TONES: Final = {"n": "note", "t": "good", "i": "accent", "w": "warn", "c": "bad"}
+_SAID: Final = frozenset({"runs", "text", "spans", "rows"})
 _ALL: Final = 1000
 #: Pixels around what is brought into view.
 _MARGIN: Final = 16
@@ -141,6 +143,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
     #: Pixels that are kept free at the end edge; they are no part of ``width``.
     inset = 0.0
     y = height = 0.0
+    #: The y from which it looks different since ``update``; infinite where nothing changed.
+    fresh = 0.0
     #: What a screen reader says of it after the message's text.
     spoken = ""
     #: Whether something in it is still being drawn; ``lay`` sets it.
@@ -213,14 +217,17 @@ class BlockLayout(Directed, ABC, Generic[B]):
 
     def update(self, block: Block) -> bool:
         """Show another state of the block in place (it grew, or got its colours); False when it is another block."""
+        self.fresh = math.inf
         if block == self.block:
             return True
         if _kind(block) != _kind(self.block):
             return False
-        self.block = cast("B", block)
+        old, self.block = self.block, cast("B", block)
         self.sync()
         if self.width:
             self.set_width(self.width + self.inset)
+        if self.fresh == math.inf or look(old) != look(block):  # not known, or more than what it says has changed
+            self.fresh = 0.0
         return True
 
     def redraw(self) -> bool:
@@ -242,6 +249,7 @@ class BlockLayout(Directed, ABC, Generic[B]):
             self.before = rtl
             if self.direction is None and self.width:
                 self.lay()
+                self.fresh = 0.0
 
     def paint_sides(
         self, painter: QPainter, at: At, height: float, depth: int, beyond: tuple[int, int] = (_ALL, _ALL)
@@ -316,6 +324,11 @@ Layout: TypeAlias = BlockLayout[Any]
 def is_diagram(block: CodeBlock) -> bool:
     """Whether it is code of a language that is drawn."""
     return block.language.lower() == "mermaid"
+
+
+def look(block: Block) -> list[object]:
+    """What a block looks like apart from what it says."""
+    return [getattr(block, name) for name in block.__struct_fields__ if name not in _SAID]
 
 
 def _kind(block: Block) -> tuple[object, ...]:

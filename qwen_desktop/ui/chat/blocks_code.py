@@ -6,6 +6,7 @@ counting cells (a wide character takes two), which is what a fixed font does.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside
+from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside, look
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
@@ -69,7 +70,7 @@ class CodeLayout(WideLayout[CodeBlock]):
 
     def __init__(self, style: Style, block: CodeBlock) -> None:
         super().__init__(style, block)
-        self.wrap = False
+        self.wrap = self._closed = False
         self._header = style.px(34)
         self._line = style.code_line
         self._rows: list[int] = []  # start offset of each visual row
@@ -128,17 +129,31 @@ class CodeLayout(WideLayout[CodeBlock]):
             del self._rows[keep:], self._ends[keep:]
             exhaust(self._row_steps(start))
             self._measure()
+            self.fresh = self._row_y(keep) if look(old) == look(block) and not self._closed else 0.0
         if block.spans is not None:
-            self.set_spans(0, block.spans)
+            self.fresh = min(self.fresh, self.set_spans(0, block.spans))
         return True
 
-    def set_spans(self, start: int, spans: Sequence[Span]) -> None:
-        """Colour the code from offset ``start`` on; what stands before keeps its colours."""
-        fresh = (*self.spans[: bisect_right(self._span_starts, start - 1)], *spans)
-        if fresh != self.spans:
-            self.spans = fresh
-            self._span_starts = [span.start for span in fresh]
-            self._forget(bisect_right(self._rows, start) - 1)
+    def close(self) -> None:
+        if not self._closed:  # how many lines it has is said now
+            self._closed, self.fresh = True, 0.0
+
+    def set_spans(self, start: int, spans: Sequence[Span]) -> float:
+        """Colour the code from offset ``start`` on; what stands before keeps its colours. The y from which it looks
+        different."""
+        old, fresh = self.spans, (*self.spans[: bisect_right(self._span_starts, start - 1)], *spans)
+        same = next((n for n, (a, b) in enumerate(zip(old, fresh, strict=False)) if a != b), min(len(old), len(fresh)))
+        if same == len(old) == len(fresh):
+            return math.inf
+        self.spans = fresh
+        self._span_starts = [span.start for span in fresh]
+        first = min(each[same].start for each in (old, fresh) if same < len(each))
+        row = max(0, bisect_right(self._rows, first) - 1)
+        self._forget(row)
+        return self._row_y(row)
+
+    def _row_y(self, number: int) -> float:
+        return self._header + 10 + number * self._line
 
     def _forget(self, first: int) -> None:
         """Lay out the rows from ``first`` on anew when they are seen."""
@@ -187,8 +202,6 @@ class CodeLayout(WideLayout[CodeBlock]):
         code = at.y + self._header + 10
         first = max(0, int((at.top - code) / self._line))
         last = min(len(self._rows), int((at.bottom - code) / self._line) + 1)
-        if last <= first:
-            return
         painter.save()
         painter.setClipRect(frame.adjusted(1, self._header + 1, -1, -2), Qt.ClipOperation.IntersectClip)
         text_left = frame.left() + _PAD - self.scroll
@@ -228,7 +241,7 @@ class CodeLayout(WideLayout[CodeBlock]):
         buttons, font = self._buttons(), style.font("caption")
         used = text_width(self.title, style.font("small")) + 10
         room = place.width() - used - sum(target.rect.width() + 2 for target, _, _ in buttons)
-        if text_width(self.count, font) < room:
+        if self._closed and text_width(self.count, font) < room:
             behind = inside(place, used, room, rtl=self.rtl)
             write(painter, style, behind, self.count, font, role="text_faint", align=edge(self.rtl))
         for target, icon, word in buttons:

@@ -44,7 +44,6 @@ class DiagramLayout(CodeLayout):
 
     def __init__(self, style: Style, block: CodeBlock) -> None:
         super().__init__(style, block)
-        self._closed = False
         self._as_code = False
         self._found: Picture | Failed | None = None
         self._renderer: QSvgRenderer | None = None
@@ -64,7 +63,7 @@ class DiagramLayout(CodeLayout):
 
     def close(self) -> None:
         if not self._closed:
-            self._closed = True
+            super().close()
             if self.width:
                 self.lay()
 

@@ -297,6 +297,9 @@ class TextFlow:
         self._pending = False
         #: Whether some of its runs will be objects.
         self.waiting = False
+        #: The y from which it looks different since ``set_runs``; infinite where nothing changed.
+        self.fresh = 0.0
+        self._was: tuple[int, int, list[_Chunk]] | None = None
 
     @property
     def natural(self) -> float:
@@ -335,6 +338,7 @@ class TextFlow:
         objects = {number: item for number, item in fitted.items() if item is not None}
         otherwise = self.style.rtl if otherwise is None else otherwise
         same = width == self.width and align == self._align
+        self.fresh = math.inf
         known = bool(self._chunks) or self._pending
         if same and runs == self.runs and objects == self._objects and otherwise == self._otherwise and known:
             return False
@@ -348,6 +352,7 @@ class TextFlow:
         # The look of a character depends on the one after it (a chip's rounded end): that must have stayed, too.
         while keep < len(self._chunks) - 1 and self._chunks[keep].seen < stable:
             keep += 1
+        self._was = stable, keep, self._chunks[keep:]
         del self._chunks[keep:]
         self.runs = runs
         self.width = width
@@ -359,6 +364,7 @@ class TextFlow:
         self._pending = self._one_line is not None
         if self._pending:
             self._chunks, self.height = [], float(self._line)
+            self.fresh, self._was = 0.0, None
         return not self._pending
 
     def _measured(self) -> float | None:
@@ -388,6 +394,28 @@ class TextFlow:
             self.height += chunk.height
             start = chunk.end
             yield
+        if self._was is not None:
+            self.fresh, self._was = self._first_changed(*self._was), None
+
+    def _first_changed(self, stable: int, keep: int, before: Sequence[_Chunk]) -> float:
+        """The y from which it looks different; of what was there ``stable`` characters are, ``keep`` chunks were kept,
+        and those ``before`` are made anew."""
+        y, after = self._line_before(stable), self._chunks[keep:]
+        if [(chunk.start, chunk.mixed) for chunk in before] != [(chunk.start, False) for chunk in after]:
+            return min(y, after[0].y)  # where directions mix, what comes turns what was there
+        for old, new in zip(before, after, strict=True):
+            lines = zip(old.starts, new.starts, old.tops, new.tops, strict=False)
+            for number, (start, now, top, at) in enumerate(lines):
+                if start != now or top != at:
+                    return min(y, new.y + new.tops[max(0, number - 1)])
+        return y
+
+    def _line_before(self, offset: int) -> float:
+        """The top of the second line before that of an offset: what cannot be broken may have moved to the next one."""
+        chunk = next((chunk for chunk in self._chunks if offset < chunk.end), self._chunks[-1])
+        unit = chunk.units.units(min(max(0, offset - chunk.start), chunk.end - chunk.start))
+        number = bisect_right(chunk.starts, unit, hi=len(chunk.starts) - 1) - 1
+        return chunk.y + chunk.tops[number - 2] if number > 1 else max(0.0, chunk.y - 2 * self._line)
 
     def _stable(self, runs: Runs, objects: dict[int, InlineObject]) -> int:
         """Characters at the beginning that look as they did."""

@@ -78,11 +78,13 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
     def lay_steps(self) -> Iterator[None]:
         width = max(40.0, self.width - self.indentation)
         yield from self.flow.steps(self.block.runs, width, otherwise=self.before)
+        self.fresh = min(self.fresh, self.flow.fresh)
         self.lay()
 
     def lay(self) -> None:
         self.flow.set_runs(self.block.runs, max(40.0, self.width - self.indentation), otherwise=self.before)
         self.waiting = self.flow.waiting
+        self.fresh = min(self.fresh, self.flow.fresh)
         self.direction = self.flow.direction
         self.height = self.flow.height
 

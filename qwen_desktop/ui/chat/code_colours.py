@@ -66,12 +66,13 @@ class GrowingColours:
         section = self._section() if self._each.get(state.place) is state else None
         if section is None or not isinstance(layout := next(iter(section.layouts[state.place :]), None), CodeLayout):
             return
-        layout.set_spans(start, tuple(Span(span.start + start, span.length, span.role) for span in spans))
+        top = layout.set_spans(start, tuple(Span(span.start + start, span.length, span.role) for span in spans))
         if len(code) >= _KEEP:
             state.safe = start + safe_border(code, spans)
             if state.safe == start and len(code) >= _MOST:
                 state.safe = start + len(code)  # one endless string: go on without knowing
-        self._changed(section.y)
+        if top < layout.height:
+            self._changed(section.y + layout.y + top)
         self.ask(state.place)
 
 

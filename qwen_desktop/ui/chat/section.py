@@ -45,6 +45,8 @@ class Section(Directed, ABC):
     #: Where its message has put it, and where its text begins in the message's.
     x = y = height = 0.0
     start = 0
+    #: The y from which it looks different since it took another state of its part.
+    fresh = 0.0
     #: The kind of part that it shows, where it shows only one.
     kind: type[Part] | None = None
     #: What a screen reader says of it after the message's text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Sequence
 from operator import attrgetter
@@ -125,12 +126,38 @@ class TextSection(Section):
         """Show ``blocks`` at once; the first ``stable`` are known to be unchanged. Gives the y from which it may look
         different: what was open may have turned into something else."""
         stable = min(stable, len(self.layouts))
-        for number, block in enumerate(blocks[stable:], stable):
-            if number >= len(self.layouts) or not self.layouts[number].update(block):
-                self.layouts[number : number + 1] = [self._made(block, number, self.width)]
-        del self.layouts[len(blocks) :]
+        before = [(layout, layout.y, layout.height) for layout in self.layouts[max(0, stable - 1) :]]
+        if stable:
+            self.layouts[stable - 1].fresh = math.inf
+        old, new = self.layouts[stable:], list(blocks[stable:])
+        below: list[Layout] = []  # footnotes stand below what grows: they are not laid out again
+        while old and new and old[-1].block == new[-1] and not isinstance(old[-1], CodeLayout):
+            below.insert(0, old.pop())
+            below[0].fresh = math.inf
+            del new[-1]
+        for number, block in enumerate(new):
+            if number >= len(old) or not old[number].update(block):
+                old[number : number + 1] = [self._made(block, stable + number, self.width)]
+        self.layouts[stable:] = [*old[: len(new)], *below]
         self._place(max(0, stable - 1))
-        return self.layouts[max(0, stable - 1)].y if self.layouts else 0.0
+        return self._fresh(stable, before)
+
+    def _fresh(self, stable: int, before: Sequence[tuple[Layout, float, float]]) -> float:
+        """The y from which it looks different. ``before`` are the layouts from the last of the ``stable`` on as they
+        were; of that one only the height can have changed."""
+        first = number = max(0, stable - 1)
+        while number < len(self.layouts):
+            layout = self.layouts[number]
+            was, y, height = before[number - first] if number - first < len(before) else (None, 0.0, 0.0)
+            if was is not layout or y != layout.y:
+                break
+            if layout.fresh == 0.0 or (number < stable and height != layout.height):
+                break  # what stands between it and the one above is another, too
+            if layout.fresh < math.inf:
+                return y + layout.fresh
+            number += 1
+        above = self.layouts[number - 1] if number else None
+        return max(0.0, above.y + above.height - AIR) if above is not None else 0.0  # with an alert's corners
 
     def _made(self, block: Block, number: int, width: float) -> Layout:
         layout = self._new(block, number)

@@ -8,6 +8,7 @@ all is placed again around the anchor. ``_stick`` instead keeps the end in view.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from itertools import islice
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
@@ -40,10 +41,14 @@ _TOP = 4.0
 _BOTTOM = 16.0
 #: Layouts kept beyond those near the viewport.
 _KEPT = 24
+#: A message of so many characters is laid out again in slices, its old layout being on show meanwhile.
+_LONG = 20_000
 #: How long a message may stay blank before its plain text is shown.
 _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
 _WARM_MS = 300
+#: Tall signs reach out of their line by so many pixels.
+_INK = 12
 _SMOOTH = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
 
 
@@ -82,6 +87,8 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._stick = True
         self._placing = False
         self._arranging = False
+        #: An answer has grown: what is to be painted is known once all stands where it belongs.
+        self._grows = False
         self._asked_older = ""
         self._opened_at = 0.0
         self._held = False
@@ -272,6 +279,7 @@ class TranscriptCanvas(QAbstractScrollArea):
             item.evict()  # its sections know it: together they would stay until Python collects garbage
 
     def _on_ready(self, item: MessageItem) -> None:
+        self._grows = False  # more than an answer's end is to be painted
         self.mark(item)
         self._seen.setdefault(item)
         if not self._arranging:
@@ -283,11 +291,20 @@ class TranscriptCanvas(QAbstractScrollArea):
             self.viewport().update(self.rect_of(item, item.rect))
             return
         self.mark(item)
-        before = self.scroll_value
+        before, place = self.scroll_value, self.top_of(item)
+        self._grows = True
         self.arrange(repaint=False)
-        if self.scroll_value == before:
-            top = self.rect_of(item, item.rect).top() + max(0, int(from_y) - 4)
+        moved = self.scroll_value - before
+        if not self._grows or abs(self.top_of(item) + moved - place) > 0.01:
+            self.viewport().update()
+        elif moved and (self._hosting or not self.devicePixelRatioF().is_integer()):
+            self.viewport().update()  # a widget in it, or half a pixel, is not moved along
+        else:
+            if moved:  # what stays is moved, not painted again
+                self.viewport().scroll(0, -moved)
+            top = self.rect_of(item, item.rect).top() + max(0, int(from_y) - _INK)
             self.viewport().update(0, top, self.viewport().width(), self.viewport().height() - top)
+        self._grows = False
 
     def _show_blanks(self) -> None:
         """What is still not rendered after a while is shown as plain text."""
@@ -309,7 +326,8 @@ class TranscriptCanvas(QAbstractScrollArea):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Qt's own answer to the scroll bar: everything is painted from the position, so only ask for painting."""
-        self.viewport().update()
+        if not self._grows:
+            self.viewport().update()
 
     def scroll_to_end(self) -> None:
         """Show the end and stay there."""
@@ -344,18 +362,40 @@ class TranscriptCanvas(QAbstractScrollArea):
         QTimer.singleShot(_WARM_MS, self, self.markdown.warm)
 
     def _relay(self) -> None:
-        """The column may have another width now: visible messages are laid out at once, the rest when needed."""
+        """The column may have another width now: visible messages are laid out at once, the rest when needed. Until
+        there is time for new guesses, those of the old width stand for the heights of what has no layout."""
         width = float(self.column_width)
         visible = self._visible_range()
         for item in self.items:
             if item.width == width:
                 continue
-            if item.laid_out and item.index in visible and item.ready:
+            if item.ready and item.index in visible and item.length < _LONG:
                 item.finish(width)
-            elif item.laid_out or item.pending:
+                continue
+            if item.sections or item.pending:
                 self.queue.drop(item)
-                item.evict()
-            item.guess(width)
+                if item.index not in visible:
+                    item.evict()
+                item.ready = False
+            item.width = width
+            item.height = item.height or item.estimate(width)
+        self._tops.renewed(0)
+        self.arrange()
+        self.idle.remove(self._guess_again)
+        self.idle.add(self._guess_again, self._guess_again(width))
+
+    def _guess_again(self, width: float) -> Iterator[None]:
+        """Guess the heights of what has no layout in ``width`` pixels: in slices, for there may be thousands, and put
+        in force at once."""
+        guesses: list[tuple[MessageItem, float]] = []
+        for number, item in enumerate(tuple(self.items)):
+            if not item.sections:
+                guesses.append((item, item.estimate(width)))
+            if number % 20 == 0:
+                yield
+        for item, height in guesses:
+            if not item.sections and item.width == width:
+                item.height = height
         self._tops.renewed(0)
         self.arrange()
 

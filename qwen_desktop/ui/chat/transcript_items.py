@@ -32,10 +32,10 @@ from qwen_desktop.ui.chat.section_chrome import (
     HeaderSection,
     NoteSection,
     ProgressSection,
-    ThinkingSection,
 )  # fmt: skip
 from qwen_desktop.ui.chat.section_problem import ProblemSection
 from qwen_desktop.ui.chat.section_text import TextSection
+from qwen_desktop.ui.chat.section_thinking import ThinkingSection
 from qwen_desktop.ui.chat.selection import END
 from qwen_desktop.ui.chat.targets import Targets
 from qwen_desktop.ui.texts import translate

@@ -295,7 +295,7 @@ class LiveAnswers(QObject):
                         text.asking = True
                         self._queue.spawn(self._ask(text))
                 elif section is not None:
-                    top = min(top, section.y)
+                    top = min(top, section.y + section.fresh)
             item.place()
             self.changed.emit(item, top)
         took = time.perf_counter() - started

@@ -136,6 +136,23 @@ def test_saved_messages_come_from_standard_input_and_stay(shell: Shell, home: Pa
     assert title == "What is 2+2?"
 
 
+def test_a_saved_chat_is_gone_on_with(shell: Shell, home: Path) -> None:
+    short = ("--json", "--model", str(model_path()), *GREEDY, "--max-tokens", "24")
+    first = json.loads(shell("chat", "--save", *short, "My name is Ada. Say hello to me.").stdout)
+    done = shell("chat", "--continue", first["conversation"][:8], *short, "-", stdin="What is my name?")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["conversation"] == first["conversation"]
+    assert found["stats"]["prompt_tokens"] > first["stats"]["prompt_tokens"] + first["stats"]["completion_tokens"]
+    with closing(sqlite3.connect(home / "history.sqlite3")) as connection:
+        depth = connection.execute(
+            "SELECT role, parent_id IS NULL FROM messages ORDER BY created, role DESC"
+        ).fetchall()
+        assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (1,)
+    assert depth == [("user", 1), ("assistant", 0), ("user", 0), ("assistant", 0)]
+    assert "no chat with the id ffffff" in sentence(shell("chat", "--continue", "ffffff", "Hi"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a child cannot be sent Ctrl+C alone there")
 def test_it_streams_and_ctrl_c_ends_it_with_what_there_is(home: Path) -> None:
     command = [*PROGRAM, "chat", "--model", str(model_path()), "--max-tokens", "4000", "Write a very long story."]

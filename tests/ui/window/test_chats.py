@@ -19,7 +19,7 @@ from qwen_desktop.core.engine import ContextCut, ThinkingMode
 from qwen_desktop.core.parts import Role, TextPart, ToolResultPart, markdown_text, visible_text
 from qwen_desktop.services.events import ModelStatus
 from qwen_desktop.ui.chat.conversations import ConversationTree
-from qwen_desktop.ui.chat.section_chrome import ThinkingSection
+from qwen_desktop.ui.chat.section_thinking import ThinkingSection
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Paragraph

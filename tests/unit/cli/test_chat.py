@@ -68,6 +68,8 @@ def test_json_is_one_object_with_exactly_the_promised_fields(command: Command, t
     assert found["stats"]["completion_tokens"] == 10
     assert found["stats"]["thinking_tokens"] == 3
     assert found["stats"]["memory_bytes"] > 0
+    kept = json.loads(command("chat", "--json", "--save", "Hi").out)  # it can be gone on with
+    assert set(kept) - set(found) == {"conversation"} and len(kept["conversation"]) == 32
 
 
 def test_the_options_reach_the_engine(command: Command, tmp_path: Path) -> None:
