@@ -37,7 +37,7 @@ def test_every_word_is_on_show(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_text_that_grew_has_the_blocks_of_the_whole(seed: int) -> None:
     chance, markdown = random.Random(seed), Markdown()
-    for _ in range(160):
+    for _ in range(100):
         text = made_up(chance, 40)[0] + "\n\nEnd."
         assert grown(chance, markdown, text) == markdown.blocks(text, growing=True), repr(text)
 
