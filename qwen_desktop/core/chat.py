@@ -38,8 +38,8 @@ def message_too_long() -> UserFacing:
 
 
 class Again(Struct, frozen=True):
-    """What came of making the answer ``of`` again, exactly: whether it is ``equal``, letter for letter (None while it is
-    not known), and what ``differs`` from how it was made then."""
+    """What came of making the answer ``of`` again, exactly: whether it is ``equal``, letter for letter (None while that
+    is not known), and what ``differs`` from how it was made then."""
 
     of: str
     equal: bool | None = None
