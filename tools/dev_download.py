@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import shutil
+import ssl
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -35,11 +38,13 @@ def fetch(file: Download, folder: Path, what: str, *, timeout_s: float = 60) -> 
         raise Failed(f"The address of {what} must begin with https: {file.url}")
     target = folder / file.name
     try:
-        with urllib.request.urlopen(file.url, timeout=timeout_s) as answer, target.open("wb") as out:  # noqa: S310 - checked
+        answer = urllib.request.urlopen(file.url, timeout=timeout_s, context=trusting())  # noqa: S310 - checked
+        with answer, target.open("wb") as out:
             shutil.copyfileobj(answer, out, 1 << 20)
     except (OSError, http.client.HTTPException) as error:
         target.unlink(missing_ok=True)
-        raise Failed(f"{_begun(what)} cannot be downloaded ({error}): check the network, then try again.") from error
+        why = error.reason if type(error) is urllib.error.URLError else error
+        raise Failed(f"{_begun(what)} cannot be downloaded ({why}): check the network, then try again.") from error
     found = dev_cache.sha256_of(target)
     if found != file.sha256:
         target.unlink()
@@ -48,6 +53,19 @@ def fetch(file: Download, folder: Path, what: str, *, timeout_s: float = 60) -> 
             f"{file.sha256[:16]}…), so it was thrown away: please tell the project."
         )
     return target
+
+
+def trusting() -> ssl.SSLContext:
+    """Who is believed about servers: whom the system believes; where Python knows no such list, as that of python.org
+    on macOS, whom pip believes."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not (paths.cafile or paths.capath):
+        with contextlib.suppress(ImportError):
+            from pip._vendor import certifi  # noqa: PLC0415 - only where it is needed; some Pythons have no pip
+
+            context.load_verify_locations(certifi.where())
+    return context
 
 
 def _begun(what: str) -> str:

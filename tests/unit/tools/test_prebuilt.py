@@ -13,7 +13,7 @@ from pathlib import Path
 import dev_wheel
 import pytest
 from dev_console import Failed
-from dev_download import Download, fetch
+from dev_download import Download, fetch, trusting
 
 NAME = "llama_cpp_python-0.3.36-py3-none-win_amd64.whl"
 CONTENT = b"a wheel " * 100_000
@@ -60,6 +60,12 @@ def test_a_file_that_is_not_there_is_one_sentence(server: str, tmp_path: Path) -
 def test_unprotected_addresses_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Failed, match="must begin with https"):
         fetch(Download(url, "0" * 64), tmp_path, "the wheel")
+
+
+def test_a_python_that_knows_no_certificates_takes_pips(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    assert trusting().cert_store_stats()["x509_ca"] > 50
 
 
 def test_the_entry_for_this_version_and_platform_is_found() -> None:
