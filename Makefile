@@ -15,7 +15,7 @@ help:
 	@echo "make translations  read the texts from the package and compile the translations"
 	@echo "make shots        draw every page, dialog and state of the window into build/shots"
 	@echo "make installer    build this system's installers into dist/ (the first time some 20 minutes)"
-	@echo "make clean-cache  forget the built wheel and the test model"
+	@echo "make clean-cache  forget the built wheel, the test model and the archive of Pele"
 
 run test long setup lint bench shots translations clean-cache:
 	@$(DEV) $@

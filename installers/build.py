@@ -21,7 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tools")]
 
-import environment  # noqa: E402 - the two folders are on the path only now
+import dev_pele  # noqa: E402 - the two folders are on the path only now
+import environment  # noqa: E402
 import freeze  # noqa: E402
 import licences  # noqa: E402
 import llama  # noqa: E402
@@ -135,6 +136,7 @@ def main(arguments: Sequence[str]) -> int:
 def _installers(named: Sequence[str], out: Path, *, vulkan: bool) -> list[Path]:
     """Freeze the app and make the kinds that are named, each with its SBOM."""
     _need(named)
+    dev_pele.ensure()
     work = _work(out, vulkan=vulkan)
     if product.system() == "windows":
         signing.windows(work.frozen)  # first: the bills of materials hold the sums of what is shipped

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dev_cache
+import dev_pele
 import licence_system
 import licence_table as table
 import llama
@@ -107,7 +108,7 @@ def identify(probe: Mapping[str, Any], files: Sequence[str], frozen: Path, sourc
     if lost:
         raise Failed(f"The build's environment does not have {', '.join(lost)}, but the frozen folder does.")
     found = [replace(part, files=hashed(f"package {key}")) for key, part in packages.items()]
-    found += [_app(), *_resources(), *_llama(source, hashed("llama.cpp")), _python(probe, hashed("Python"))]
+    found += [_app(), _icons(), *_pele(frozen), *_llama(source, hashed("llama.cpp")), _python(probe, hashed("Python"))]
     if product.system() == "linux":
         found.append(_appimage())
     found += [_data(row, frozen, packages) for row in table.DATA if (frozen / "_internal" / row.path).is_file()]
@@ -258,17 +259,19 @@ def _app() -> Component:
     return Component(product.NAME, product.version(), product.LICENCE, home=product.URL, texts=texts)
 
 
-def _resources() -> list[Component]:
-    """What of others lies in ``resources``."""
-    folder = product.ROOT / "resources"
-    icons, pele = ((folder / name / "LICENSE").read_text(encoding="utf-8") for name in ("icons", "diagrams"))
-    version = re.search(r"Pele ([\d.]+)", (folder / "diagrams" / "pele.js").read_text(encoding="utf-8")[:200])
-    number = version[1] if version else ""
-    home = "https://github.com/obsidianmd/pele"
-    return [
-        Component("Lucide icons", "", "ISC AND MIT", "pkg:npm/lucide-static", "https://lucide.dev", texts=(icons,)),
-        Component("Pele", number, "MIT AND ISC", f"pkg:npm/pele@{number}", home, texts=(pele,)),
-    ]
+def _icons() -> Component:
+    text = (product.ROOT / "resources" / "icons" / "LICENSE").read_text(encoding="utf-8")
+    return Component("Lucide icons", "", "ISC AND MIT", "pkg:npm/lucide-static", "https://lucide.dev", texts=(text,))
+
+
+def _pele(frozen: Path) -> list[Component]:
+    script, licence = (frozen / NOTICE.parent / "diagrams" / name for name in ("pele.js", "LICENSE"))
+    if not script.is_file():
+        return []
+    files = ((script.relative_to(frozen).as_posix(), dev_cache.sha256_of(script)),)
+    texts = (licence.read_text(encoding="utf-8"),) if licence.is_file() else ()
+    number, home = dev_pele.VERSION, "https://github.com/obsidianmd/pele"
+    return [Component("Pele", number, "MIT AND ISC", f"pkg:npm/pele@{number}", home, files=files, texts=texts)]
 
 
 def _data(row: table.Data, frozen: Path, packages: Mapping[str, Component]) -> Component:

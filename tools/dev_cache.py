@@ -106,6 +106,7 @@ def place(source: Path, target: Path) -> Path:
             shutil.copyfileobj(data, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())
+        shutil.copymode(source, temporary)  # a temporary file is its maker's alone
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

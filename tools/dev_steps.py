@@ -15,6 +15,7 @@ from typing import Any
 
 import dev_cache
 import dev_model
+import dev_pele
 import dev_system
 import dev_wheel
 from dev_console import ROOT, Failed, duration, heading, output, quiet, run, say
@@ -144,6 +145,7 @@ def setup(groups: Sequence[str] = (), *, window: bool = True, font: bool = False
     source = (ROOT / "pyproject.toml").read_bytes()
     version = engine_version(tomllib.loads(source.decode()))
     preflight(version, window=window, font=font)
+    dev_pele.try_ensure()
     place = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
     with dev_cache.lock(dev_cache.folder() / "locks" / f"venv-{place}.lock", f"setting up {VENV}"):
         python = make_venv()
@@ -266,8 +268,7 @@ def command_long(arguments: Sequence[str]) -> int:
         LONG: str(chosen.minutes * 60),
     }
     fetch_examples()
-    # No time limit for one test: each ends when its share of the time is over.
-    command: list[str | Path] = [PYTHON, "-m", "pytest", "--timeout=0", "--durations=0", *rest]
+    command: list[str | Path] = [PYTHON, "-m", "pytest", "--durations=0", *rest]
     if not any((ROOT / word.split("::")[0]).exists() for word in rest):
         command.append("tests/long")
     return run_steps([("long", command)], env)
@@ -313,7 +314,7 @@ def command_translations(arguments: Sequence[str]) -> int:
 
 
 def command_clean_cache(_arguments: Sequence[str]) -> int:
-    """Remove the built wheels and the test model from the cache."""
+    """Remove the built wheels, the test model and the archive of Pele from the cache."""
     freed = dev_cache.clean()
     say(f"Removed {dev_cache.folder()} ({freed / 1e6:.0f} MB).")
     return 0

@@ -14,17 +14,15 @@ import sys
 import sysconfig
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import dev_cache
+import dev_download
 import dev_system
 from dev_console import ROOT, Failed, ProgressLine, duration, output, quiet, run, say
+from dev_download import Download
 
 PACKAGE = "llama-cpp-python"
 _STEP = re.compile(r"\[(\d+)/(\d+)\]")
@@ -36,53 +34,19 @@ _CHECK = (
 )
 
 
-class Prebuilt(NamedTuple):
-    """A wheel somebody else has built: where it lies and what its bytes hash to."""
-
-    url: str
-    sha256: str
-
-
-def find_prebuilt(table: Mapping[str, object], version: str, system: str) -> Prebuilt | None:
+def find_prebuilt(table: Mapping[str, object], version: str, system: str) -> Download | None:
     """The entry of ``prebuilt.json`` for this version and platform, or None."""
     wheels = table.get("wheels", [])
     for entry in wheels if isinstance(wheels, list) else []:
         if (entry.get("package"), entry.get("version"), entry.get("platform")) == (PACKAGE, version, system):
-            return Prebuilt(str(entry["url"]), str(entry["sha256"]).lower())
+            return Download(str(entry["url"]), str(entry["sha256"]).lower())
     return None
 
 
-def this_prebuilt(version: str) -> Prebuilt | None:
+def this_prebuilt(version: str) -> Download | None:
     """The prebuilt wheel for this computer, or None."""
     table = json.loads((ROOT / "tools" / "prebuilt.json").read_text(encoding="utf-8"))
     return find_prebuilt(table, version, sysconfig.get_platform())
-
-
-def download(wheel: Prebuilt, folder: Path) -> Path:
-    """Fetch a prebuilt wheel into ``folder`` over https (plain http only from this computer itself).
-
-    Raises ``Failed`` when it cannot be had or its checksum differs; a file with a wrong checksum is removed.
-    """
-    parts = urllib.parse.urlsplit(wheel.url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost")):
-        raise Failed(f"The address of the prebuilt wheel must begin with https: {wheel.url}")
-    target = folder / urllib.parse.unquote(parts.path.rsplit("/", 1)[-1])
-    try:
-        with urllib.request.urlopen(wheel.url, timeout=60) as answer, target.open("wb") as out:  # noqa: S310 - checked
-            shutil.copyfileobj(answer, out, 1 << 20)
-    except (OSError, urllib.error.URLError) as error:
-        target.unlink(missing_ok=True)
-        raise Failed(
-            f"The prebuilt wheel cannot be downloaded ({error}): check the network, then try again."
-        ) from error
-    found = dev_cache.sha256_of(target)
-    if found != wheel.sha256:
-        target.unlink()
-        raise Failed(
-            f"The prebuilt wheel from {wheel.url} is not the expected file (checksum {found[:16]}… instead of "
-            f"{wheel.sha256[:16]}…), so it was thrown away: tell the project, and install a C++ compiler meanwhile."
-        )
-    return target
 
 
 def progress_of(line: str) -> tuple[int, int] | None:
@@ -228,9 +192,9 @@ def _make(python: Path, version: str, target: Path) -> None:
         dev_cache.place(wheel, target / wheel.name)
 
 
-def _fetch(python: Path, prebuilt: Prebuilt, folder: Path) -> Path:
+def _fetch(python: Path, prebuilt: Download, folder: Path) -> Path:
     say(f"{PACKAGE} cannot be built here; a prebuilt wheel is downloaded and checked.")
-    wheel = download(prebuilt, folder)
+    wheel = dev_download.fetch(prebuilt, folder, "the prebuilt wheel")
     _try(python, wheel)
     return wheel
 

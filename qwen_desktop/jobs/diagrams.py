@@ -5,7 +5,7 @@ an interpreter without files or network, which is thrown away with whatever went
 time, memory and stack: a diagram can neither hang nor fill the worker. The source was written by a model, so of the
 picture only what ``diagram_svg`` knows to be harmless goes on.
 
-A newer Pele: ``npm pack pele``, and from it ``dist/pele.global.js`` (as ``pele.js``) and ``LICENSE``.
+The set-up fetches Pele; ``resources/diagrams/README.md`` says from where and how to renew it.
 """
 
 from __future__ import annotations
@@ -67,12 +67,15 @@ def render(diagrams: Sequence[tuple[str, dict[str, Any]]], limit_s: float = LIMI
 
     A picture is ``svg`` (colours stand as ``var(--role)``), ``width`` and ``height`` (pixels at a text of 16) and
     ``type``. Else ``failed`` is one of "syntax" (with the ``line``, counted from 1, or 0), "unknown" (a kind of diagram
-    that is none), "large", "late", or "missing" where this system has no QuickJS. ``options``: ``widths``, a list of
-    [character, regular, bold], thousandths of the text's size, of the font that it will be drawn with.
+    that is none), "large", "late", or "missing" where there is no QuickJS for this system or the set-up got no Pele.
+    ``options``: ``widths``, a list of [character, regular, bold], thousandths of the text's size, of the font that it
+    will be drawn with.
     """
     try:
         import quickjs  # noqa: PLC0415, F401 - asked here: some systems have no wheel of it
-    except ImportError:
+
+        pele = (resources_folder() / "diagrams" / "pele.js").read_text(encoding="utf-8")
+    except (ImportError, FileNotFoundError):
         return [{"failed": "missing"} for _ in diagrams]
     context = None
     made = []
@@ -80,7 +83,7 @@ def render(diagrams: Sequence[tuple[str, dict[str, Any]]], limit_s: float = LIMI
         if len(source) > _LONGEST:
             made.append({"failed": "large"})
             continue
-        context = context or _context()
+        context = context or _context(pele)
         context.set_time_limit(limit_s)
         try:
             made.append(_drawn(context, source, options))
@@ -92,13 +95,13 @@ def render(diagrams: Sequence[tuple[str, dict[str, Any]]], limit_s: float = LIMI
     return made
 
 
-def _context() -> Any:
+def _context(pele: str) -> Any:
     import quickjs  # noqa: PLC0415 - see above
 
     context = quickjs.Context()
     context.set_memory_limit(_MEMORY)
     context.set_max_stack_size(_STACK)
-    context.eval((resources_folder() / "diagrams" / "pele.js").read_text(encoding="utf-8"))
+    context.eval(pele)
     context.eval(_HOST)
     return context
 

@@ -14,6 +14,7 @@ from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
 from qwen_desktop.ui.theme import Theme
+from tests.pele import needs_pele
 from tests.unit.jobs.test_diagrams import KINDS
 
 _PIECES = [
@@ -28,6 +29,7 @@ _PIECES = [
 ]  # fmt: skip
 
 
+@needs_pele
 def test_damaged_diagrams(qapp: Any, seconds: float, qtlog: Any) -> None:
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)

@@ -22,6 +22,7 @@ from qwen_desktop.jobs.markdown.references import References
 from qwen_desktop.jobs.table import COMPUTES, DEADLINES_S, JOBS
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
+from tests.pele import needs_pele
 
 #: A worker with jobs of the test's own.
 _SLOW = """
@@ -227,6 +228,7 @@ def test_markdown_is_the_same_in_the_worker_as_here() -> None:
     asyncio.run(test())
 
 
+@needs_pele
 def test_diagrams_are_drawn_in_the_worker_which_bears_whatever_they_do() -> None:
     endless = "flowchart TD\n" + "\n".join(f"a{(n * 37) % 97} --> a{(n * 61 + 5) % 89}" for n in range(390))
     deep = "mindmap\n" + "\n".join(" " * n + f"n{n}" for n in range(1, 190))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from qwen_desktop.ui.chat.blocks_diagram import DiagramLayout
 from qwen_desktop.ui.chat.diagram_window import DiagramView
 from qwen_desktop.ui.chat.diagrams import Picture
 from qwen_desktop.ui.chat.section_text import TextSection
+from tests.pele import needs_pele
 
 SOURCE = "flowchart TD\n    A[Start] --> B{Good?}\n    B -->|yes| C[End]\n    B -->|no| A"
 FENCE = f"```mermaid\n{SOURCE}\n```"
@@ -50,6 +52,7 @@ def picture(seen: Any) -> Picture:
     return found
 
 
+@needs_pele
 def test_mermaid_is_shown_as_a_diagram_and_copied_as_its_code(seen, say):
     seen.show([say("user", "q"), say("assistant", f"See:\n\n{FENCE}\n\nDone.")])
     drawn(seen)
@@ -64,6 +67,7 @@ def test_mermaid_is_shown_as_a_diagram_and_copied_as_its_code(seen, say):
     assert SOURCE in seen.selected()
 
 
+@needs_pele
 def test_the_code_can_be_seen_and_the_diagram_again(seen, say):
     seen.show([say("assistant", FENCE)])
     drawn(seen)
@@ -80,6 +84,7 @@ def test_the_code_can_be_seen_and_the_diagram_again(seen, say):
     assert seen.item("m1").height == tall
 
 
+@needs_pele
 def test_what_is_read_stays_where_it_is_when_the_diagram_comes(seen, say, picture, monkeypatch):
     with monkeypatch.context() as not_yet:
         not_yet.setattr(diagrams, "find", lambda *_: None)
@@ -92,6 +97,7 @@ def test_what_is_read_stays_where_it_is_when_the_diagram_comes(seen, say, pictur
     assert abs(seen.text_point("m1", "These words").y() - point.y()) <= 8
 
 
+@needs_pele
 def test_it_is_code_until_its_fence_is_closed(seen, say):
     seen.show([say("user", "q"), say("assistant", status=Status.STREAMING)])
 
@@ -120,6 +126,7 @@ def test_it_is_code_until_its_fence_is_closed(seen, say):
     assert [layout.picture is not None for layout in layouts_of(seen.item("m2"))] == [True, True]
 
 
+@needs_pele
 def test_what_cannot_be_drawn_is_code_with_a_sentence(seen, say):
     broken = "```mermaid\nflowchart TD\n  A[Start --> B{Oops\n```"
     seen.show([say("assistant", f"{broken}\n\n```python\nprint()\n```")])
@@ -140,8 +147,12 @@ def test_every_reason_is_a_sentence(seen, say, reason):
     assert _reason(reason).startswith("This cannot be drawn") and _reason(reason).endswith(".")
 
 
-def test_a_system_without_the_interpreter_shows_code_and_says_nothing(seen, say, monkeypatch):
-    monkeypatch.setattr(job, "render", lambda diagrams: [{"failed": "missing"} for _ in diagrams])
+@pytest.mark.parametrize("lacking", ["the interpreter", "Pele"])
+def test_where_nothing_can_draw_it_is_code_and_nothing_is_said(seen, say, monkeypatch, tmp_path, lacking):
+    if lacking == "Pele":
+        monkeypatch.setattr(job, "resources_folder", lambda: tmp_path)
+    else:
+        monkeypatch.setitem(sys.modules, "quickjs", None)  # as where it cannot be imported
     seen.show([say("assistant", FENCE)])
     drawn(seen)
     (layout,) = layouts_of(seen.item("m1"))
@@ -169,6 +180,7 @@ def test_a_worker_that_fails_leaves_the_code(seen, say):
     assert layouts_of(seen.item("m1"))[0].remark == "This cannot be drawn."
 
 
+@needs_pele
 def test_another_theme_and_another_width_are_followed(seen, say, theme):
     seen.show([say("assistant", FENCE)])
     drawn(seen)
@@ -186,6 +198,7 @@ def test_another_theme_and_another_width_are_followed(seen, say, theme):
     assert all(target.rect.left() >= 0 and target.rect.right() <= item.width for target in item.targets())
 
 
+@needs_pele
 def test_a_screen_reader_is_told_that_it_is_a_diagram_and_its_code(seen, say):
     seen.show([say("assistant", FENCE)])
     drawn(seen)
@@ -195,6 +208,7 @@ def test_a_screen_reader_is_told_that_it_is_a_diagram_and_its_code(seen, say):
     assert labels == ["Show the code of the diagram", "Zoom in on the diagram", "Save the diagram", "Copy code"]
 
 
+@needs_pele
 def test_zoom_and_save_say_what_is_wanted_of_which_diagram(seen, say):
     seen.show([say("assistant", FENCE)])
     drawn(seen)
@@ -209,6 +223,7 @@ def test_zoom_and_save_say_what_is_wanted_of_which_diagram(seen, say):
 # By itself -----------------------------------------------------------------------------------------------------------
 
 
+@needs_pele
 def test_a_diagram_fits_zooms_around_the_pointer_and_moves(seen, theme, picture):
     view = DiagramView(theme, picture, SOURCE, seen.view)
     view.resize(200, 150)
@@ -234,6 +249,7 @@ def test_a_diagram_fits_zooms_around_the_pointer_and_moves(seen, theme, picture)
     assert QRectF(view.rect()).contains(view.place), "what fits goes on fitting"
 
 
+@needs_pele
 def test_files_hold_the_diagram_as_it_is_seen(seen, picture):
     style = seen.view.style_
     svg = picture.as_svg(style)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QFileDialog
 from qwen_desktop.ui.chat.diagram_window import DiagramDialog
 from qwen_desktop.ui.local_files import url_of
 from tests.inline_jobs import InlineJobs
+from tests.pele import needs_pele
 from tests.scripted_engine import Script
 from tests.ui.conftest import Make, Ui
 
@@ -54,6 +55,7 @@ async def chosen(ui: Ui, path: Path) -> None:
     await ui.until(lambda: any(path.name in toast for toast in ui.toasts()))
 
 
+@needs_pele
 async def test_it_opens_by_itself_zooms_and_closes(make: Make) -> None:
     ui = await drawn(make)
     press(ui, "diagram_zoom")
@@ -71,6 +73,7 @@ async def test_it_opens_by_itself_zooms_and_closes(make: Make) -> None:
     await ui.until(lambda: not ui.window.findChildren(DiagramDialog))
 
 
+@needs_pele
 @pytest.mark.parametrize("name", ["a diagram.svg", "图.png"])
 async def test_it_is_saved_as_what_its_name_says(make: Make, tmp_path: Path, name: str) -> None:
     ui = await drawn(make)
@@ -84,6 +87,7 @@ async def test_it_is_saved_as_what_its_name_says(make: Make, tmp_path: Path, nam
         assert stat.S_IMODE((folder / name).stat().st_mode) & 0o600 == 0o600
 
 
+@needs_pele
 async def test_a_folder_that_cannot_be_written_is_a_sentence(make: Make, tmp_path: Path) -> None:
     ui = await drawn(make)
     press(ui, "diagram_save")

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "installers"), str(ROOT / "tools")]
 
 import build  # noqa: E402
+import dev_cache  # noqa: E402
+import dev_pele  # noqa: E402
 import freeze  # noqa: E402
 import llama  # noqa: E402
 import product  # noqa: E402
@@ -213,3 +215,15 @@ def test_a_version_is_that_of_the_app() -> None:
 
     assert product.version() == qwen_desktop.__version__
     assert os.environ["SOURCE_DATE_EPOCH"] == str(product.epoch())
+
+
+def test_installers_fetch_what_draws_diagrams_and_are_not_built_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(dev_cache.OVERRIDE, str(tmp_path / "cache"))
+    monkeypatch.setattr(dev_pele, "FOLDER", tmp_path / "diagrams")
+    monkeypatch.setattr(dev_pele, "ARCHIVE", dev_pele.ARCHIVE._replace(url="http://127.0.0.1:1/pele.tgz"))
+    monkeypatch.setattr(build, "_need", lambda _: None)
+    monkeypatch.setattr(build, "_work", lambda *_, **__: pytest.fail("the long work has begun"))
+    assert build.main(["folder", "--out", str(tmp_path)]) == 1
+    assert "Pele 1" in (said := capsys.readouterr().err) and "cannot be downloaded" in said

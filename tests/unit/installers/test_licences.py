@@ -15,6 +15,7 @@ INSTALLERS = Path(__file__).resolve().parents[3] / "installers"
 sys.path[:0] = [str(INSTALLERS), str(INSTALLERS.parent / "tools")]
 
 import dev_cache  # noqa: E402 - installers/ is on the path only now
+import dev_pele  # noqa: E402
 import licence_table  # noqa: E402
 import licences  # noqa: E402
 import product  # noqa: E402
@@ -107,9 +108,15 @@ def test_what_is_in_the_folder_is_listed_and_what_is_not_is_left_out(make: Calla
 
 
 def test_fonts_data_and_scripts_of_others_are_listed_with_their_own_licences(
-    make: Callable[..., list[Component]],
+    make: Callable[..., list[Component]], tmp_path: Path
 ) -> None:
     row = licence_table.DATA[0]
+    diagrams = tmp_path / "frozen" / licences.NOTICE.parent / "diagrams"
+    diagrams.mkdir(parents=True)
+    (diagrams / "pele.js").write_text("var pele = {}", encoding="utf-8")
+    with pytest.raises(Failed, match=r"Pele \(.*diagrams/pele\.js\) comes without the text of its licence"):
+        make()
+    (diagrams / "LICENSE").write_text("Copyright (c) kepano", encoding="utf-8")
     parts = by_name(
         make(
             f"_internal/{row.path}",
@@ -126,7 +133,11 @@ def test_fonts_data_and_scripts_of_others_are_listed_with_their_own_licences(
     assert font.files[0][0].endswith(row.path) and "unimathsymbols.txt" not in parts
     assert parts["quickjs-ng"].licence == "MIT" and "Fabrice Bellard" in parts["quickjs-ng"].texts[-1]
     assert "Ronie Martinez" in parts["latex2mathml"].texts[0]
-    assert parts["Pele"].version and "kepano" in parts["Pele"].texts[0]
+    pele = parts["Pele"]
+    assert pele.version == dev_pele.VERSION and pele.texts == ("Copyright (c) kepano",)
+    assert pele.files == (
+        ("_internal/qwen_desktop/_resources/diagrams/pele.js", dev_cache.sha256_of(diagrams / "pele.js")),
+    )
 
 
 def test_a_library_that_nobody_knows_stops_the_build(make: Callable[..., list[Component]]) -> None:

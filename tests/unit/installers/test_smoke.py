@@ -23,6 +23,8 @@ from dev_console import Failed  # noqa: E402
 from smoke_picture import Picture, from_bmp, from_xwd  # noqa: E402
 from smoke_report import Report  # noqa: E402
 
+from tests.pele import needs_pele  # noqa: E402
+
 
 def pixels(*colours: int) -> bytes:
     return struct.pack(f"<{len(colours)}I", *colours)
@@ -106,6 +108,7 @@ def test_a_workers_answer_is_read() -> None:
     assert smoke_worker.unpacked(msgspec.msgpack.encode(value)) == value
 
 
+@needs_pele
 def test_a_worker_is_asked_to_draw_as_the_smoke_test_does(tmp_path: Path) -> None:
     msgspec = pytest.importorskip("msgspec")
     params = {"diagrams": [["flowchart LR\n A[开始] --> B", {}]], "limit_s": 4, "no": None, "yes": True}

@@ -6,14 +6,17 @@ import random
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import dev_pele
 import pytest
 
-from qwen_desktop.core.paths import resources_folder
+from qwen_desktop.jobs import diagrams as job
 from qwen_desktop.jobs.diagram_svg import portable
 from qwen_desktop.jobs.diagrams import render
+from tests.pele import needs_pele
 
 SVG = "{http://www.w3.org/2000/svg}"
 KINDS = {
@@ -51,6 +54,7 @@ def texts(made: dict[str, Any]) -> list[str]:
     return ["".join(text.itertext()) for text in tree(made["svg"]).iter(f"{SVG}text")]
 
 
+@needs_pele
 def test_kinds_that_models_write_are_drawn() -> None:
     for (kind, source), made in zip(KINDS.items(), render([(source, {}) for source in KINDS.values()]), strict=True):
         assert made.get("type") == kind, made
@@ -59,6 +63,7 @@ def test_kinds_that_models_write_are_drawn() -> None:
         assert all(any(word in line for line in texts(made)) for word in quoted), kind
 
 
+@needs_pele
 def test_lines_of_a_label_stand_below_each_other_for_every_program() -> None:
     made = one('flowchart TD\n A["one<br/>two <b>three</b>"]')
     lines = {"".join(text.itertext()): text for text in tree(made["svg"]).iter(f"{SVG}text")}
@@ -67,11 +72,13 @@ def test_lines_of_a_label_stand_below_each_other_for_every_program() -> None:
     assert second - first > 10 and not lines["one"].findall(f"{SVG}tspan")
 
 
+@needs_pele
 def test_other_scripts_are_drawn() -> None:
     assert texts(one("flowchart TD\n A[开始] -->|是| B[显示主页]")) == ["是", "开始", "显示主页"]
     assert "البداية" in texts(one("flowchart RL\n A[البداية] --> B[عرض الصفحة]"))
 
 
+@needs_pele
 def test_nothing_harmful_gets_through() -> None:
     source = """flowchart TD
     A["<script>alert(1)</script><img src=x onerror=alert(2)> &lt;b&gt;"] --> B["javascript:alert(3)"]
@@ -107,6 +114,7 @@ def test_attributes_that_are_no_look_are_dropped(element: str, kept: dict[str, s
     assert [(child.tag, child.attrib) for child in group] == [(f"{SVG}rect", kept)]
 
 
+@needs_pele
 @pytest.mark.parametrize(
     ("source", "failed", "line"),
     [
@@ -123,11 +131,13 @@ def test_what_cannot_be_drawn_says_why(source: str, failed: str, line: int) -> N
     assert (made["failed"], made.get("line", 0)) == (failed, line)
 
 
+@needs_pele
 def test_brackets_in_labels_that_models_leave_unquoted_are_drawn() -> None:
     made = one("flowchart TD\n A[f(x) = x^2] --> B{g(x) > 0?}\n B --> C[(Data)]")
     assert {"f(x) = x^2", "g(x) > 0?", "Data"} <= set(texts(made))
 
 
+@needs_pele
 def test_a_diagram_that_never_ends_is_given_up_and_the_next_is_drawn() -> None:
     started = time.perf_counter()
     late, good = render([(ENDLESS, {}), (KINDS["pie"], {})], limit_s=0.1)
@@ -135,6 +145,7 @@ def test_a_diagram_that_never_ends_is_given_up_and_the_next_is_drawn() -> None:
     assert time.perf_counter() - started < 5
 
 
+@needs_pele
 def test_no_depth_of_a_diagram_ends_the_worker() -> None:
     deep = [
         "mindmap\n" + "\n".join(" " * n + f"n{n}" for n in range(1, 190)),
@@ -155,6 +166,7 @@ def test_no_depth_of_a_diagram_ends_the_worker() -> None:
     assert all("svg" in answer or answer["failed"] in {"syntax", "large", "late"} for answer in answers)
 
 
+@needs_pele
 def test_random_damage_ends_in_a_picture_or_a_reason() -> None:
     chance = random.Random(14)
     damaged = []
@@ -171,18 +183,29 @@ def test_random_damage_ends_in_a_picture_or_a_reason() -> None:
             assert made["failed"] in {"syntax", "unknown", "large"}
 
 
+@needs_pele
 def test_shapes_are_as_wide_as_their_words_in_the_font_that_draws_them() -> None:
     narrow, wide = (one(KINDS["flowchart"], widths=[("S", size, size), ("t", size, size)]) for size in (200, 1500))
     assert wide["width"] > narrow["width"] + 20
 
 
+@needs_pele
 def test_words_can_be_read_on_the_colours_that_a_diagram_brings() -> None:
     made = one("flowchart TD\n A[pale]\n B[deep]\n C[plain]\n style A fill:#fdd\n style B fill:#003366")
     fills = {text.text: text.get("fill") for text in tree(made["svg"]).iter(f"{SVG}text")}
     assert fills == {"pale": "#1c1c22", "deep": "#ffffff", "plain": None}
 
 
+@needs_pele
 def test_what_draws_is_the_released_file_with_its_licence() -> None:
-    folder = resources_folder() / "diagrams"
-    assert (folder / "pele.js").read_text(encoding="utf-8").startswith("/*! Pele 1.13.0 | MIT License |")
-    assert "MIT License" in (folder / "LICENSE").read_text(encoding="utf-8")
+    assert dev_pele.complete()
+    script = (dev_pele.FOLDER / "pele.js").read_text(encoding="utf-8")
+    assert script.startswith(f"/*! Pele {dev_pele.VERSION} | MIT License |")
+
+
+def test_where_the_set_up_got_no_pele_it_is_missing_and_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(job, "resources_folder", lambda: tmp_path)
+    assert render([(KINDS["flowchart"], {}), (KINDS["pie"], {})]) == [{"failed": "missing"}] * 2
+    assert not caplog.records

@@ -13,7 +13,7 @@ from pathlib import Path
 import dev_wheel
 import pytest
 from dev_console import Failed
-from dev_wheel import Prebuilt
+from dev_download import Download, fetch, trusting
 
 NAME = "llama_cpp_python-0.3.36-py3-none-win_amd64.whl"
 CONTENT = b"a wheel " * 100_000
@@ -39,27 +39,33 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_right_file_is_taken(server: str, tmp_path: Path) -> None:
-    wheel = Prebuilt(f"{server}/{NAME}", hashlib.sha256(CONTENT).hexdigest())
-    assert dev_wheel.download(wheel, tmp_path).read_bytes() == CONTENT
+    wheel = Download(f"{server}/{NAME}", hashlib.sha256(CONTENT).hexdigest())
+    assert fetch(wheel, tmp_path, "the wheel").read_bytes() == CONTENT
 
 
 def test_another_file_is_thrown_away_and_said(server: str, tmp_path: Path) -> None:
-    wheel = Prebuilt(f"{server}/{NAME}", hashlib.sha256(b"what it should be").hexdigest())
+    wheel = Download(f"{server}/{NAME}", hashlib.sha256(b"what it should be").hexdigest())
     with pytest.raises(Failed, match="not the expected file"):
-        dev_wheel.download(wheel, tmp_path)
+        fetch(wheel, tmp_path, "the wheel")
     assert not (tmp_path / NAME).exists()
 
 
 def test_a_file_that_is_not_there_is_one_sentence(server: str, tmp_path: Path) -> None:
-    with pytest.raises(Failed, match=r"cannot be downloaded .*404"):
-        dev_wheel.download(Prebuilt(f"{server}/other.whl", "0" * 64), tmp_path)
+    with pytest.raises(Failed, match=r"^The wheel cannot be downloaded .*404"):
+        fetch(Download(f"{server}/other.whl", "0" * 64), tmp_path, "the wheel")
     assert not (tmp_path / "other.whl").exists()
 
 
 @pytest.mark.parametrize("url", ["http://example.org/a.whl", "file:///etc/passwd", "ftp://127.0.0.1/a.whl"])
 def test_unprotected_addresses_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(Failed, match="must begin with https"):
-        dev_wheel.download(Prebuilt(url, "0" * 64), tmp_path)
+        fetch(Download(url, "0" * 64), tmp_path, "the wheel")
+
+
+def test_a_python_that_knows_no_certificates_takes_pips(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    assert trusting().cert_store_stats()["x509_ca"] > 50
 
 
 def test_the_entry_for_this_version_and_platform_is_found() -> None:
@@ -68,7 +74,7 @@ def test_the_entry_for_this_version_and_platform_is_found() -> None:
         "sha256": "AB" * 32,
     }  # fmt: skip
     table = {"wheels": [entry]}
-    assert dev_wheel.find_prebuilt(table, "0.3.36", "win-amd64") == Prebuilt("https://a/b.whl", "ab" * 32)
+    assert dev_wheel.find_prebuilt(table, "0.3.36", "win-amd64") == Download("https://a/b.whl", "ab" * 32)
     assert dev_wheel.find_prebuilt(table, "0.3.37", "win-amd64") is None
     assert dev_wheel.find_prebuilt(table, "0.3.36", "linux-x86_64") is None
 
