@@ -102,9 +102,7 @@ def test_a_frame_paints_few_lines_of_what_is_on_show(seen, say):
     seen_by = Painted()
     seen.view.viewport().installEventFilter(seen_by)
     for number in range(60):
-        seen.view.live.take(
-            AnswerEvent("c", "m3", PartDelta(0, f"Some words, {number} by {number}. "))
-        )
+        seen.view.live.take(AnswerEvent("c", "m3", PartDelta(0, f"Some words, {number} by {number}. ")))
         seen.view.live._show()
         QApplication.processEvents()
     heights = sorted(seen_by.heights[-50:])
