@@ -21,8 +21,8 @@ from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.theme import Theme
 from tests import layouts, random_messages
 
-#: What may hold the loop, in seconds that this thread computes, and what may be kept after the first third, in MB: caches
-#: (formulas, glyphs, pictures) fill up to their bounds.
+#: What may hold the loop, in seconds that this thread computes, and what may be kept after the first third, in MB:
+#: caches (formulas, glyphs, pictures) fill up to their bounds.
 HELD_S, KEPT_MB = 0.1, 80.0
 
 
