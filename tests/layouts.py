@@ -128,6 +128,8 @@ def draw(view: TranscriptView) -> None:
     """Draw here what waits to be drawn."""
     view.drawings._make()
     view.drawings.run(1.0)
+    view.drawings._not_before = 0.0
+    view.drawings._tell()
 
 
 def seen(view: TranscriptView, item: MessageItem) -> Layout:

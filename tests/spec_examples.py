@@ -7,16 +7,13 @@ cache; without it the tests that read it are skipped.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tarfile
-from pathlib import Path
 from typing import NamedTuple
 
+import dev_cache
 import pytest
 
-#: Where the archive lies; ``tools/dev.py`` sets it.
-FOLDER = "QWEN_DESKTOP_SPEC"
 NAME = "marko-2.2.4"
 SHA256 = "c042c66f835425673123d7536b39b4660de3b68e30078c70fd26245b31170683"
 FILES = ("commonmark.txt", "gfm.txt")
@@ -32,16 +29,9 @@ class Example(NamedTuple):
     html: str
 
 
-def folder() -> Path:
-    """Where the archive is looked for."""
-    chosen = os.environ.get(FOLDER, "")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(chosen) if chosen else home / "qwen-desktop-build" / "spec"
-
-
 def examples() -> list[Example]:
     """All examples; skips the test where there are none."""
-    archive = folder() / f"{NAME}.tar.gz"
+    archive = dev_cache.folder() / "spec" / f"{NAME}.tar.gz"
     if not archive.is_file():
         pytest.skip(f"no {archive}: tools/dev.py long fetches it")
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256

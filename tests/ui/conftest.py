@@ -34,10 +34,11 @@ from tests.ui.models.scripted import attach
 
 
 @pytest.fixture(scope="session", autouse=True)
-def qapp(qapp: QApplication) -> QApplication:
+def qapp(qapp: QApplication) -> Iterator[QApplication]:
     """The application as the window's start makes it: in English, with its forms of one and many."""
     translation.install(qapp, resources_folder(), "en")
-    return qapp
+    yield qapp
+    qapp.clipboard().clear()  # offscreen it outlives Python, which what was made here and lies on it would call
 
 
 @pytest.fixture

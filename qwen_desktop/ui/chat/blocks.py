@@ -17,7 +17,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TextBlock
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Sources, within
 from qwen_desktop.ui.chat.blocks_style import Style
 
 B = TypeVar("B", bound=Block)
@@ -230,12 +230,17 @@ class BlockLayout(Directed, ABC, Generic[B]):
             self.fresh = 0.0
         return True
 
-    def redraw(self) -> bool:
-        """Lay out again with what has been drawn since; False where it waited for nothing."""
-        waited = self.waiting
+    def redraw(self, sources: Sources = None) -> bool:
+        """Lay out again with what has been drawn since, of these ``sources`` where that is known; False where it waited
+        for nothing of that."""
+        waited = self.waits_for(sources)
         if waited:
             self.lay()
         return waited
+
+    def waits_for(self, sources: Sources) -> bool:
+        """Whether something in it may have been drawn now."""
+        return self.waiting
 
     def close(self) -> None:
         """It grows no more: what follows it has begun, or the message is whole."""

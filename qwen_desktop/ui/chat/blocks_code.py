@@ -10,6 +10,7 @@ import math
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -298,7 +299,10 @@ class CodeLayout(WideLayout[CodeBlock]):
         return found
 
     def targets(self) -> list[Target]:
-        return [target for target, _, _ in self._buttons()]
+        def place(key: str) -> list[QRectF]:
+            return [target.rect for target, _, _ in self._buttons() if target.key == key]
+
+        return [Target(each.key, each.key, each.value, partial(place, each.key), each.said) for each in self.offers()]
 
     def set_opened(self, opened: Callable[[str], bool]) -> None:
         """Look as the user wants it: ``opened`` tells of each key whether that is switched on."""

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen
 
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, focus_ring, inside
 from qwen_desktop.ui.chat.blocks_flow import At
-from qwen_desktop.ui.chat.blocks_style import Style, text_width
+from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.icons import pixmap
 
 ICON: Final = 16
@@ -40,7 +40,7 @@ def button_width(style: Style, label: str) -> float:
     """Pixels of a quiet button with an icon and perhaps a word."""
     if not label:
         return float(style.px(TARGET))
-    return 8 + style.px(ICON) + 6 + text_width(label, style.font("small")) + 8
+    return 8 + style.px(ICON) + 6 + style.label_width(label) + 8
 
 
 def quiet_button(

@@ -15,7 +15,7 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -61,6 +61,8 @@ class Range(NamedTuple):
 
 
 Ranges: TypeAlias = tuple[Range, ...]
+#: Sources of what has been drawn; None where any may have been.
+Sources: TypeAlias = Set[str] | None
 
 
 def within(ranges: Ranges, start: int, length: int) -> Ranges:
@@ -329,6 +331,16 @@ class TextFlow:
         """``set_runs`` in small steps, for a long text."""
         if self._take(runs, width, "", otherwise=otherwise):
             yield from self._lay_rest()
+
+    def waits_for(self, sources: Sources) -> bool:
+        """Whether one of its runs is the source of an object that may be there now."""
+        if not self.waiting or sources is None:
+            return self.waiting
+        return any(formula[0] in sources for run in self.runs if (formula := formula_of(run)) is not None)
+
+    def stands(self, width: float, align: str, *, otherwise: bool) -> bool:
+        """Whether it has been laid out so."""
+        return (width, align, otherwise) == (self.width, self._align, self._otherwise)
 
     def _take(self, runs: Sequence[TextRun], width: float, align: str, *, otherwise: bool | None) -> bool:
         """Take what is to be shown and keep of the layout what can stay; whether there is more to lay out now."""

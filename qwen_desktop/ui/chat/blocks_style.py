@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from PySide6.QtCore import QRectF, Qt
@@ -95,6 +95,8 @@ class Style:
         self._metrics: dict[tuple[str, bool, bool], QFontMetricsF] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
+        #: Pixels of a word on a quiet button, remembered.
+        self.label_width: Callable[[str], float] = cache(partial(text_width, font=self.font("small")))
         self.code_font = self.font("code")
         metrics = QFontMetricsF(self.code_font)
         self.code_cell = metrics.horizontalAdvance("m" * 16) / 16

@@ -14,7 +14,7 @@ from PySide6.QtGui import QPainter, QPen
 from qwen_desktop.jobs.markdown.blocks import Runs, TableBlock
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, WideLayout, exhaust
 from qwen_desktop.ui.chat.blocks_draw import button_width, edge, quiet_button, write
-from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, TextFlow, direction, within
+from qwen_desktop.ui.chat.blocks_flow import UNBOUNDED, At, Sources, TextFlow, direction, within
 from qwen_desktop.ui.chat.blocks_style import Style, elided
 from qwen_desktop.ui.chat.blocks_text import link_targets
 from qwen_desktop.ui.texts import translate
@@ -90,19 +90,21 @@ class TableLayout(WideLayout[TableBlock]):
             self.waiting = self.waiting or flow.waiting
         del flows[len(row) :], naturals[len(row) :]
 
-    def redraw(self) -> bool:
-        waited = self.waiting
-        self.waiting = False
-        for flows, naturals in zip(self._cells, self._naturals, strict=True) if waited else ():
+    def redraw(self, sources: Sources = None) -> bool:
+        if not self.waiting:
+            return False
+        self.waiting, first = False, len(self._cells)
+        for number, (flows, naturals) in enumerate(zip(self._cells, self._naturals, strict=True)):
             for column, flow in enumerate(flows):
-                if flow.waiting:
+                if flow.waits_for(sources):
                     flow.set_runs(flow.runs, UNBOUNDED)
                     naturals[column] = flow.natural
-                    self.waiting = self.waiting or flow.waiting
-        if waited:
-            self._fresh = 0
+                    first = min(first, number)
+                self.waiting = self.waiting or flow.waiting
+        if first < len(self._cells):
+            self._fresh = min(self._fresh, first)
             self.lay()
-        return waited
+        return first < len(self._cells)
 
     def lay(self) -> None:
         exhaust(self.lay_steps())
@@ -124,7 +126,7 @@ class TableLayout(WideLayout[TableBlock]):
         self._laid_for = None
         for number, row in enumerate(self._cells[first:], first):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
-                if flow.runs:
+                if flow.runs and not flow.stands(width, align, otherwise=self.rtl):
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
             tops.append(tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
             if number % _ROWS == _ROWS - 1:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QPainter, QPen
 from qwen_desktop.jobs.markdown.blocks import RuleBlock, TextBlock, lead
 from qwen_desktop.ui.chat.blocks import INDENT, TARGET, BlockLayout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_draw import edge, quiet_button, write
-from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
+from qwen_desktop.ui.chat.blocks_flow import At, Sources, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import fill, translate
 
@@ -87,6 +87,9 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
         self.fresh = min(self.fresh, self.flow.fresh)
         self.direction = self.flow.direction
         self.height = self.flow.height
+
+    def waits_for(self, sources: Sources) -> bool:
+        return self.flow.waits_for(sources)
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         if self._back:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of drawings that are kept, and characters of sources of which it is remembered that they cannot be drawn.
 _ROOM: Final = 24_000_000
+#: Seconds that laying out what was drawn may take, without a pause after it.
+_SLOW_S: Final = 0.006
 
 
 class Drawing(Protocol):
@@ -73,13 +77,18 @@ class Drawings(Work):
         #: What is wanted and not asked yet, by kind, the newest at the end; and what is being made.
         self._wanted: dict[str, dict[_Key, None]] = {kind: {} for kind in kinds}
         self._making: dict[str, list[_Key]] = {}
+        #: What is there and not told yet, by kind, and when that may be told, by ``time.perf_counter``.
+        self._drawn: dict[str, set[str]] = {}
+        self._not_before = 0.0
+        self._later = QTimer(self, singleShot=True)
+        self._later.timeout.connect(self._tell)
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self._make)
 
     @property
     def waiting(self) -> bool:
         """Whether some that were asked for are still to come."""
-        return bool(self._making) or any(self._wanted.values())
+        return bool(self._making or self._drawn) or any(self._wanted.values())
 
     def drawing(self, kind: str, source: str, **options: Any) -> Drawing | Failed | None:
         """The drawing of a source; None while it is being made: ``ready`` tells when to ask again. ``options`` are
@@ -100,6 +109,7 @@ class Drawings(Work):
         """Forget what is wanted. What is known stays: a conversation that is opened again looks the same at once."""
         super().clear()
         self._making.clear()
+        self._drawn.clear()
         for wanted in self._wanted.values():
             wanted.clear()
 
@@ -150,7 +160,21 @@ class Drawings(Work):
                 self._keep(key, Failed())
         if any(self._wanted.values()):
             self._soon.start(0)
-        self.ready.emit(name, frozenset(source for _, source, _ in keys))
+        self._drawn.setdefault(name, set()).update(source for _, source, _ in keys)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what is there now. Where all that waited for it took long to be laid out, the next time is only after
+        ten times that: hundreds of drawings may come in, a few at a time."""
+        started = time.perf_counter()
+        if started < self._not_before:
+            self._later.start(math.ceil(1000 * (self._not_before - started)))
+            return
+        drawn, self._drawn = self._drawn, {}
+        for name, sources in drawn.items():
+            self.ready.emit(name, frozenset(sources))
+        took = time.perf_counter() - started
+        self._not_before = started + 11 * took if took > _SLOW_S else 0.0
 
     def _keep(self, key: _Key, made: Drawing | Failed) -> None:
         if key not in self._kept:

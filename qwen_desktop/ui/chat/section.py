@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Part
 from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Sources
 
 if TYPE_CHECKING:
     from qwen_desktop.ui.chat.transcript_items import MessageItem
@@ -85,9 +85,9 @@ class Section(Directed, ABC):
         """Show another state of its part; False when that is none of its kind."""
         return False
 
-    def redraw(self, y: float) -> float | None:
-        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
-        where it waited for nothing."""
+    def redraw(self, y: float, sources: Sources = None) -> float | None:
+        """Show what has been drawn of ``sources`` since it was laid out: by how many pixels what stood at ``y`` stands
+        lower now. None where it waited for nothing."""
         return None
 
     @property

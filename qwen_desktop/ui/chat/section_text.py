@@ -29,7 +29,7 @@ from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_diagram import code_layout
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Sources
 from qwen_desktop.ui.chat.blocks_math import MathLayout
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.blocks_table import TableLayout
@@ -101,6 +101,8 @@ class TextSection(Section):
                     kept = self._new(block, number)
                     yield from kept.steps(width)
                 fresh.append(kept)
+                if number:
+                    self._joint(fresh[-2], kept)  # known when it is shown: of thousands that would take long
                 if same:  # the caller's step ends only after real work
                     continue
             yield
@@ -114,11 +116,11 @@ class TextSection(Section):
             layout.redraw()  # it may have been prepared some time ago
         self._place(0)
 
-    def redraw(self, y: float) -> float | None:
+    def redraw(self, y: float, sources: Sources = None) -> float | None:
         number = self._at(y)
         held = self.layouts[number] if self.layouts else None
         before = held.y + held.height if held is not None else 0.0
-        changed = [number for number, layout in enumerate(self.layouts) if layout.redraw()]
+        changed = [number for number, layout in enumerate(self.layouts) if layout.redraw(sources)]
         if held is None or not changed:
             return None
         self._place(changed[0])

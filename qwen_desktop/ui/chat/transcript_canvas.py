@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.ui.chat import diagrams, formulas
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges
+from qwen_desktop.ui.chat.blocks_flow import At, Range, Ranges, Sources
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import DIAGRAM
 from qwen_desktop.ui.chat.drawings import Drawings
@@ -423,6 +423,9 @@ class TranscriptCanvas(QAbstractScrollArea):
             item.height = item.height or item.estimate(width)
         self._tops.renewed(0)
         self.arrange()
+        self._guess_soon(width)
+
+    def _guess_soon(self, width: float) -> None:
         self.idle.remove(self._guess_again)
         self.idle.add(self._guess_again, self._guess_again(width))
 
@@ -454,9 +457,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         for item in self.items:
             self.queue.drop(item)
             item.restyle(self.style_)
-            item.guess(width)
+            item.width = width
+            item.height = item.height or item.estimate(width)
         self._tops.renewed(0)
         self.arrange(0.03)
+        self._guess_soon(width)
 
     # Sections that change by themselves, and widgets in them ----------------------------------------------------------
 
@@ -478,11 +483,11 @@ class TranscriptCanvas(QAbstractScrollArea):
         self._hosting = [*(each for each in self._hosting if each is not item), item]
         item.extra[section.name] = section
 
-    def _on_drawn(self) -> None:
+    def _on_drawn(self, _kind: str, sources: Sources) -> None:
         """Some of what is drawn from a source is there now: it is shown, and what is read stays where it is."""
         self._take_anchor()
         first, _, top = self._anchor or (None, 0.0, 0.0)
-        drawn = {item: moved for item in self._seen if (moved := item.redraw(-top)) is not None}
+        drawn = {item: moved for item in self._seen if (moved := item.redraw(-top, sources)) is not None}
         for item, moved in drawn.items():
             self.mark(item)
             if item is first:

@@ -53,13 +53,11 @@ class Copying(QObject):
 
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
         """Copy a text; the button ``feedback`` shows a check for a moment."""
-        data = QMimeData()
-        data.setText(text)
-        self._put(data, feedback)
-
-    def _put(self, data: QMimeData, feedback: Spot) -> None:
         self.forget()
-        QGuiApplication.clipboard().setMimeData(data)
+        QGuiApplication.clipboard().setText(text)
+        self._tell(feedback)
+
+    def _tell(self, feedback: Spot) -> None:
         if feedback != NOWHERE:
             self._canvas.interaction.copied = frozenset({feedback})
             self._told.start()
@@ -70,12 +68,17 @@ class Copying(QObject):
         self._table = wish = object()
 
         def put(text: str, rich: str) -> None:
-            if self._table is wish:
-                data = QMimeData()
-                data.setText(text)
-                if rich:
-                    data.setHtml(rich)
-                self._put(data, feedback)
+            if self._table is not wish:
+                return
+            if not rich:
+                self.text(text, feedback)
+                return
+            data = QMimeData()
+            data.setText(text)
+            data.setHtml(rich)
+            self.forget()
+            QGuiApplication.clipboard().setMimeData(data)
+            self._tell(feedback)
 
         def made() -> tuple[str, str]:
             return COPIED[form](table), as_html(table) if form == "table_copy" else ""

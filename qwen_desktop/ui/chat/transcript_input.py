@@ -293,7 +293,8 @@ class Input(QObject):
         height = self._canvas.viewport().height()
         visible = self._canvas.visible_items()
         for item in visible if forward else reversed(visible):
-            for target in item.targets()[:: 1 if forward else -1]:
+            top = -self._canvas.top_of(item)
+            for target in item.targets().between(top, top + height)[:: 1 if forward else -1]:
                 if 0 <= self._canvas.top_of(item) + target.rect.center().y() <= height:
                     self._focus(item, target)
                     return True

@@ -20,7 +20,7 @@ from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, Target
-from qwen_desktop.ui.chat.blocks_flow import At
+from qwen_desktop.ui.chat.blocks_flow import At, Sources
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.section import HostedSection, Options, Section
 from qwen_desktop.ui.chat.section_actions import ActionsSection
@@ -197,10 +197,10 @@ class MessageItem(Directed):
         elif self.height:
             self.height = self.estimate(self.width)
 
-    def redraw(self, y: float) -> float | None:
-        """Show what has been drawn since it was laid out: by how many pixels what stood at ``y`` stands lower now. None
-        where it waited for nothing."""
-        moved = [by for section in self.sections if (by := section.redraw(y - section.y)) is not None]
+    def redraw(self, y: float, sources: Sources = None) -> float | None:
+        """Show what has been drawn of ``sources`` since it was laid out: by how many pixels what stood at ``y`` stands
+        lower now. None where it waited for nothing."""
+        moved = [by for section in self.sections if (by := section.redraw(y - section.y, sources)) is not None]
         if not moved:
             return None
         self.place()
@@ -332,7 +332,6 @@ class MessageItem(Directed):
         for section in self.extra.values():
             section.style = style
         self.evict()
-        self.height = 0.0
 
     def toggle(self, key: str) -> None:
         """Open, fold or wrap what the target with this key stands for."""

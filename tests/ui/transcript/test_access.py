@@ -18,6 +18,8 @@ from qwen_desktop.core.parts import TextPart, ThinkingPart
 from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.markdown.rendering import plain
 from qwen_desktop.ui.chat.accessible import MessageInterface
+from qwen_desktop.ui.chat.blocks_code import CodeLayout
+from qwen_desktop.ui.chat.interaction import NOWHERE
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from tests import layouts
 
@@ -97,6 +99,24 @@ def interface(view):
 
 def name(thing) -> str:
     return thing.text(QAccessible.Text.Name)
+
+
+def test_the_first_tab_into_a_message_of_a_thousand_cards_measures_those_in_view(seen, say, monkeypatch):
+    seen.show([say("assistant", "\n\n".join(f"```python\nx = {n}\n```" for n in range(1000)))])
+    item, middle = seen.view.items[0], seen.view.verticalScrollBar().maximum() // 2
+    seen.view.verticalScrollBar().setValue(middle)
+    seen.settle()
+    measured = []
+    buttons = CodeLayout._buttons
+    monkeypatch.setattr(CodeLayout, "_buttons", lambda self: measured.append(self) or buttons(self))
+    height = seen.view.viewport().height()
+    for forward in (True, False):
+        seen.view.interaction.focus = NOWHERE
+        assert seen.view._input._first(forward=forward)
+        focused = item.targets().named(seen.view.interaction.focus[1])
+        y = seen.view.top_of(item) + focused.rect.center().y()
+        assert 0 <= y <= height and (y < 120 if forward else y > height - 120)
+    assert len(set(measured)) < 40 and seen.view.verticalScrollBar().value() == middle
 
 
 def test_a_screen_reader_gets_messages_with_speaker_and_text(talk):

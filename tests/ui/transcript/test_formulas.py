@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
@@ -13,9 +15,11 @@ from PySide6.QtWidgets import QApplication, QMenu
 from qwen_desktop.core.chat import Status
 from qwen_desktop.jobs.formulas import rendering
 from qwen_desktop.jobs.markdown.blocks import MathBlock
+from qwen_desktop.ui.chat import formulas
 from qwen_desktop.ui.chat.blocks import PaintContext
-from qwen_desktop.ui.chat.blocks_flow import At, Range
+from qwen_desktop.ui.chat.blocks_flow import At, Range, TextFlow
 from qwen_desktop.ui.chat.drawings import Drawings, Failed
+from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.selection import Place
 from tests import layouts
 
@@ -373,3 +377,42 @@ def test_what_is_kept_has_a_bound(seen, monkeypatch):
     assert 5 < len(drawings._kept) < 60
     assert drawings.drawing("formula", "x_{59}", display=False) is not None
     assert drawings.drawing("formula", "x_{0}", display=False) is None
+
+
+def test_of_a_long_table_only_rows_whose_formulas_have_come_are_laid_out_again(seen, say, monkeypatch):
+    """Some come at a time: 2,000 rows would hold the window with each."""
+    monkeypatch.setattr(Drawings, "_make", lambda self: None)
+    seen.show([say("assistant", "|a|b|\n|-|-|\n" + "\n".join(f"|row|$x_{{{n:03}}}$|" for n in range(300)))])
+    item = seen.view.items[0]
+    (table,) = layouts.text_of(item).layouts
+    monkeypatch.undo()
+    laid: list[str] = []
+    lay = TextFlow._lay
+    monkeypatch.setattr(TextFlow, "_lay", lambda self, *given: laid.append(self.text) or lay(self, *given))
+    drawings = seen.view.drawings
+    keys = [key for key in drawings._wanted["formula"] if key[1] in ("x_{007}", "x_{150}")]
+    drawings._making["formula"] = keys
+    for _ in drawings._here(formulas.KIND, keys):
+        pass
+    drawings._done(keys)
+    assert {"$x_{007}$", "$x_{150}$"} == set(laid) and table.waiting
+    whole = layouts.seen(seen.view, layouts.settle(seen.view, item.message.id))
+    assert not table.waiting
+    assert whole == layouts.at_once(seen.view, item.message)
+
+
+def test_drawings_that_take_long_to_be_laid_out_come_with_pauses_and_none_is_lost(qtbot):
+    known: list[tuple[float, set[str]]] = []
+
+    def slow(_kind: str, sources: frozenset[str]) -> None:
+        known.append((time.perf_counter(), set(sources)))
+        time.sleep(0.02)
+
+    drawings = Drawings(MarkdownSource(), {"formula": formulas.KIND})
+    drawings.ready.connect(slow)
+    wanted = {f"x_{{{number}}}" for number in range(45)}
+    for source in wanted:
+        assert drawings.drawing("formula", source, display=False) is None
+    qtbot.waitUntil(lambda: not drawings.waiting, timeout=10_000)
+    assert set.union(*(sources for _, sources in known)) == wanted
+    assert len(known) > 1 and all(b - a >= 0.2 for (a, _), (b, _) in itertools.pairwise(known))

@@ -26,6 +26,23 @@ def test_thousands_of_heights_are_guessed_when_there_is_time(seen, say, monkeypa
         assert item.height == (item.height if item.sections else estimate(item, view.column_width)), item.index
 
 
+def test_another_text_size_guesses_thousands_of_heights_when_there_is_time(seen, say, monkeypatch):
+    seen.show([say("user" if n % 2 else "assistant", TextPart(WORDS * (n % 7 + 1))) for n in range(2000)])
+    view, guesses = seen.view, []
+    before = view.items[0].height
+    estimate = MessageItem.estimate
+    monkeypatch.setattr(MessageItem, "estimate", lambda item, width: guesses.append(item) or estimate(item, width))
+    view.set_text_scale(200)
+    assert len(guesses) < 100
+    seen.settle()
+    seen.qtbot.waitUntil(lambda: not view.idle.busy, timeout=5000)
+    assert (
+        view.items[0].height > 1.5 * before and view.verticalScrollBar().value() == view.verticalScrollBar().maximum()
+    )
+    for item in view.items:
+        assert item.height == (item.height if item.sections else estimate(item, view.column_width)), item.index
+
+
 def test_a_long_message_keeps_its_old_layout_until_the_new_one_is_made(seen, say):
     message = say("assistant", TextPart("\n\n".join(WORDS * 4 for _ in range(400))))
     seen.show([message])

@@ -670,9 +670,11 @@ async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> Non
         ui.key(ui.window, Qt.Key.Key_F6)
     ui.key(panel.view, Qt.Key.Key_Escape)
     assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus() and ui.app.chat.running()
-    click(ui, on_show(ui)[2], "versions")
+    at = view(ui).item(on_show(ui)[2])
+    await ui.until(lambda: any(target.action == "versions" for target in at.targets()))
+    click(ui, at.message.id, "versions")
     await ui.rest()
-    assert panel.isVisible() and panel.view.current == on_show(ui)[2]
+    assert panel.isVisible() and panel.view.current == at.message.id
 
 
 async def test_the_panel_leads_to_a_message_far_up(make: Make) -> None:
