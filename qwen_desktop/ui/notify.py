@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtCore import QObject, QUrl, QUrlQuery, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -21,6 +22,22 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.toast import Toast, ToastStack
+
+#: What an address may put into a mail. Some programs would attach a file that it names, too.
+_OF_A_MAIL: Final = frozenset({"subject", "body", "cc"})
+
+
+def _harmless(url: str) -> str:
+    """An address; of a mail's only what it may be told."""
+    target = QUrl(url, QUrl.ParsingMode.StrictMode)
+    query = QUrlQuery(target)
+    asked = {name for name, _ in query.queryItems() if name.lower() not in _OF_A_MAIL}
+    if target.scheme() != "mailto" or not asked:
+        return url
+    for name in asked:
+        query.removeAllQueryItems(name)
+    target.setQuery(query)
+    return target.toString(QUrl.ComponentFormattingOption.FullyEncoded)
 
 
 class Notify(QObject):
@@ -91,6 +108,7 @@ class Notify(QObject):
 
     def link(self, url: str) -> Dialog:
         """Show an address that a model wrote, and where it really leads; open it only when the user says so."""
+        url = _harmless(url)
         target = QUrl(url, QUrl.ParsingMode.StrictMode)
         allowed = target.isValid() and target.scheme() in ("http", "https", "mailto")
         dialog = self._dialog(

@@ -7,12 +7,13 @@ them from the source. Forms for one and many: ``self.tr("%n file(s)", "", n)``. 
 
 from __future__ import annotations
 
+import html
 import time
 import unicodedata
 from collections.abc import Iterable
 
-from PySide6.QtCore import QCoreApplication, QDate, QDateTime, QLocale, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QCoreApplication, QDate, QDateTime, QLocale
+from PySide6.QtGui import QGuiApplication, Qt
 
 from qwen_desktop.core import amounts
 from qwen_desktop.core.errors import Problem
@@ -20,6 +21,8 @@ from qwen_desktop.core.text import Param, Source, Text, put
 
 #: ``translate(context, source, "", n)``: for functions and classes that have no ``self.tr``. ``n`` chooses the form.
 translate = QCoreApplication.translate
+#: Characters of a tooltip.
+_LONGEST_TIP = 300
 
 
 # Texts ----------------------------------------------------------------------------------------------------------------
@@ -64,6 +67,13 @@ def isolated(name: str) -> str:
     way = next((way for way in map(unicodedata.bidirectional, name) if way in {"L", "R", "AL"}), "")
     # Not the newer marks that isolate: few fonts have them, and another font makes its line taller.
     return f"\u200f\u202a{name}\u202c\u200f" if way == "L" else name
+
+
+def tip(text: str) -> str:
+    """``text`` as a tooltip, cut where it is endless. What looks like markup is shown as it is written: Qt would read
+    it, with pictures of files that it names, and models, pages and files can say anything."""
+    text = text if len(text) <= _LONGEST_TIP else text[: _LONGEST_TIP - 1] + "…"
+    return f'<span style="white-space: pre-wrap">{html.escape(text)}</span>' if Qt.mightBeRichText(text) else text
 
 
 def catalogue(english: str) -> str:

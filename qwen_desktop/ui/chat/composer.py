@@ -128,7 +128,7 @@ class Composer(FloatingFrame):
     def set_send_with(self, send_with: Literal["enter", "ctrl_enter"]) -> None:
         """Let this key send."""
         self.edit.send_with = send_with
-        self.queue_button.setToolTip(self._with_key(self.queue_button.accessibleName(), self._send_key()))
+        self.queue_button.setToolTip(texts.tip(self._with_key(self.queue_button.accessibleName(), self._send_key())))
         self._update_button()
 
     def set_thinking(self, can: Capabilities, mode: ThinkingMode) -> None:
@@ -173,7 +173,7 @@ class Composer(FloatingFrame):
         something = bool(self._attachments) or not self.edit.document().isEmpty()
         icon, name, key = ("stop", self.tr("Stop"), "Esc") if self._running else ("arrow-up", self.tr("Send"), "")
         self.button.set_icon(icon, name)
-        self.button.setToolTip(self._with_key(name, key or self._send_key()))
+        self.button.setToolTip(texts.tip(self._with_key(name, key or self._send_key())))
         self.button.setEnabled(self._running or something)
         self.queue_button.setVisible(self._running and something)
 
@@ -277,7 +277,7 @@ class ModelButton(MenuButton):
         self.setAccessibleName(texts.fill(self.tr("Model: {name}"), name=name))
         keys = texts.isolated(native_keys(command("model.choose").keys_on()[0]))
         said = texts.fill(self.tr("Choose a model: {name}"), name=name)
-        self.setToolTip(f"{said} ({keys})")
+        self.setToolTip(texts.tip(f"{said} ({keys})"))
         room = self._theme.grown(_MODEL_WIDTH) - self._theme.grown(16) - 28
         shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         self.setText(texts.isolated(shown.replace("&", "&&")))

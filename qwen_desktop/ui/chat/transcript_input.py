@@ -3,7 +3,6 @@ what they ask for goes out as an intent."""
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,11 +11,13 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QKeySequence, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
+from qwen_desktop.core.addresses import visible
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.interaction import NOWHERE
 from qwen_desktop.ui.chat.selection import END, Place, paragraph_at, word_at
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.texts import tip
 
 _AUTOSCROLL_MS: Final = 25
 _LINE: Final = 40
@@ -204,11 +205,11 @@ class Input(QObject):
         if item is None or target is None or target.action in _SPEAKING:
             QToolTip.hideText()
             return True
-        text = target.value if target.action == "link" else target.label
+        text = visible(target.value) if target.action == "link" else target.label
         if target.action == "note":
             text = item.note_text(target) or text
         area = self._canvas.rect_of(item, target.rect)
-        QToolTip.showText(event.globalPos(), plain_tip(text), self._canvas.viewport(), area)
+        QToolTip.showText(event.globalPos(), tip(text), self._canvas.viewport(), area)
         return True
 
     def _wheel(self, event: QWheelEvent) -> bool:
@@ -326,9 +327,3 @@ class Input(QObject):
         item.reveal(target.key)
         self._canvas.make_visible(item, target.rect)
         self._canvas.give_focus(item, target.key)
-
-
-def plain_tip(text: str) -> str:
-    """A tooltip's text that Qt cannot take for rich text, cut where an address is endless."""
-    text = text if len(text) <= 300 else text[:299] + "…"
-    return f"<span>{html.escape(text)}</span>" if "<" in text else text

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from qwen_desktop.core.chat import Node
 from qwen_desktop.core.parts import Role
-from qwen_desktop.ui.texts import fill
+from qwen_desktop.ui.texts import fill, tip
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.labels import draw_line
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
@@ -122,7 +122,7 @@ class VersionsModel(QAbstractListModel):
         row = self.rows[index.row()]
         said: dict[int, Callable[[], object]] = {
             int(Qt.ItemDataRole.DisplayRole): lambda: row.node.text or "…",
-            int(Qt.ItemDataRole.ToolTipRole): lambda: row.node.text,
+            int(Qt.ItemDataRole.ToolTipRole): lambda: tip(row.node.text),
             int(Qt.ItemDataRole.AccessibleTextRole): lambda: self._spoken(row),
             ID_ROLE: lambda: row.node.id,
             DEPTH_ROLE: lambda: row.depth,

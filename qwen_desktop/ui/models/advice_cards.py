@@ -82,7 +82,7 @@ class AdviceCard(Card):
         self.meter.show_share(share, tone)
         self.memory.setText(model_texts.used(fit))
         self.speed.setText(texts.about_speed(fit.decode_tokens_per_s))
-        self.setToolTip(model_texts.fit_sentence(fit))
+        self.setToolTip(texts.tip(model_texts.fit_sentence(fit)))
         self.meter.setAccessibleDescription(self.toolTip())
 
     def figures_width(self) -> int:

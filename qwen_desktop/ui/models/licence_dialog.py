@@ -46,5 +46,5 @@ class LicenceDialog(Dialog):
     def _say(self, ui: UiContext, text: str, more: str, address: str) -> None:
         self.body.addWidget(Paragraph(self._theme, text, self, color="text_muted"))
         button = link(self._theme, more, self, lambda: ui.notify.link(address))
-        button.setToolTip(address)
+        button.setToolTip(texts.tip(address))
         self.body.addWidget(button, 0, START)

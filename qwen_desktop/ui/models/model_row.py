@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QStyle, QStyleOptionButton, QStylePainter, QWidget
 
-from qwen_desktop.ui import icons
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.models.row_paint import RIGHT, chip_width, draw_chip, draw_words, width_of
 from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.boxes import row
@@ -111,7 +111,7 @@ class ModelRow(QAbstractButton, Generic[T]):
         """Show ``face``; ``name`` is what is read aloud."""
         self.face = face
         self.setAccessibleName(name)
-        self.setToolTip(tip)
+        self.setToolTip(texts.tip(tip))
         self.update()
 
     def lie_on_tab(self, on: bool) -> None:

@@ -84,7 +84,7 @@ class DownloadsWatch(QObject):
         self._button.set_progress(share if active else None)
         said = texts.fill(self.tr("%n download(s), {percent}", "", len(active)), percent=texts.percent(share))
         self._button.setAccessibleName(f"{self._name}: {said}" if active else self._name)
-        self._button.setToolTip(f"{self._tip}\n{said}" if active else self._tip)
+        self._button.setToolTip(texts.tip(f"{self._tip}\n{said}" if active else self._tip))
         if self._side is not None:
             self._side.show_downloads(active, share)
         self._taskbar.show(share if active else None)

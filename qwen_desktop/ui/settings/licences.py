@@ -118,7 +118,7 @@ class LicencesDialog(Dialog):
         self.facts.setText(_facts(part) if part else "")
         self._home = part.home if part else ""
         self.home.setVisible(self._home.startswith(("http://", "https://")))
-        self.home.setToolTip(self._home)
+        self.home.setToolTip(texts.tip(self._home))
         self.note.setText(part.note if part else "")
         self.note.setVisible(bool(part and part.note))
         nothing = self.tr("The package brings no text; its page has one.") if part else ""

@@ -85,4 +85,4 @@ class RecommendedCard(Card):
             parts.append(texts.fill(self.tr("uses {used} free memory"), used=model_texts.used(fit)))
             parts.append(texts.about_speed(fit.decode_tokens_per_s))
         self.line.setText(" · ".join(filter(None, parts)))
-        self.setToolTip(texts.text(advice.reason))
+        self.setToolTip(texts.tip(texts.text(advice.reason)))

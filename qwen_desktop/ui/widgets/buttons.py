@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QStyle, QToolButton, QWidget
 
-from qwen_desktop.ui import icons
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.surface import draw_ring, draw_rounded
 
@@ -37,7 +37,7 @@ class IconButton(QToolButton):
         ink, over, on, off = self.inks
         self.setIcon(icons.themed(self._theme, icon, ink, over=over, on=on, off=off))
         self.setAccessibleName(name)
-        self.setToolTip(name)
+        self.setToolTip(texts.tip(name))
 
     def _fit(self) -> None:
         side, sign = map(self._theme.grown, self._sides)

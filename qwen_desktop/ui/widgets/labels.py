@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
-from qwen_desktop.ui import icons
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.theme import FontRole, Theme
 from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.surface import draw_pill
@@ -179,7 +179,7 @@ class ElidedLabel(Label):
 
     def _tell_cut(self) -> None:
         wide = self.fontMetrics().horizontalAdvance(self.text()) > self.contentsRect().width()
-        self.setToolTip(self.text() if wide else "")
+        self.setToolTip(texts.tip(self.text() if wide else ""))
 
 
 def draw_line(

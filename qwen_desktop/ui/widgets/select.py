@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QPainter, QPaintEvent, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QStyleOptionMenuItem, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QAction, QGuiApplication, QHelpEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QListView, QMenu, QStyle, QStyleOptionMenuItem, QToolTip, QWidget
 
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.blending import can_blend
@@ -49,6 +49,14 @@ class Menu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setToolTipsVisible(True)
         self.aboutToShow.connect(lambda: mark(self, "rounded", can_blend()))
+
+    def event(self, event: QEvent) -> bool:
+        """Tooltips are plain text: what an action is called may be the name of anything."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            action = self.actionAt(event.pos())
+            QToolTip.showText(event.globalPos(), texts.tip(action.toolTip() if action is not None else ""), self)
+            return True
+        return super().event(event)
 
     def initStyleOption(self, option: QStyleOptionMenuItem, action: QAction) -> None:
         super().initStyleOption(option, action)

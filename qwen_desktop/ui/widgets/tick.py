@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QSizePolicy, QStyle, QStyleOptionButton, QWidget
 
-from qwen_desktop.ui import icons
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.theme import Theme
 
 #: What the box takes before its words, in px, by the style sheet.
@@ -30,7 +30,7 @@ class Tick(QCheckBox):
         super().resizeEvent(event)
         shown = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, self.width() - BOX)
         self.setText(shown.replace("&", "&&"))
-        self.setToolTip("" if shown == self._name else self._name)
+        self.setToolTip(texts.tip("" if shown == self._name else self._name))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import marks
 import pytest
 import translations
 from PySide6.QtCore import QLocale, QObject
+from PySide6.QtGui import Qt, QTextDocument
 from PySide6.QtWidgets import QApplication
 
 import qwen_desktop.ui
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.ui import texts
+
+
+@pytest.mark.parametrize("text", ["<b>bold</b> & more", "&lt;i>", "<img src=/etc/hostname>", "1 < 2 & 3", "", "a\n  b"])
+def test_a_tooltip_says_what_it_is_given(qapp: QApplication, text: str) -> None:
+    shown = texts.tip(text)
+    document = QTextDocument()
+    (document.setHtml if Qt.mightBeRichText(shown) else document.setPlainText)(shown)
+    assert document.toPlainText() == text
+    assert len(texts.tip("x" * 10_000)) == 300
+
+
+def test_nothing_sets_a_tooltip_that_could_be_read_as_markup() -> None:
+    """Words of the interface are; all others go through ``tip``."""
+    for path in Path(qwen_desktop.ui.__path__[0]).rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "setToolTip(" in line or "ToolTipRole" in line or "QToolTip.showText(" in line:
+                ours = re.search(r"\btip\(|self\.tr\(|translate\(|\.tooltip\(|setToolTip\((APP\)|\"\")", line)
+                assert ours or "shown_path(path)" in line, f"{path.name}: {line.strip()}"  # a menu shows plain text
 
 
 @pytest.fixture(params=["en_US", "de_DE", "ar_EG", "hi_IN", "fr_FR"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
@@ -432,6 +432,17 @@ async def test_a_link_that_deceives_says_where_it_leads(make: Make, url: str, ho
     buttons = {button.text(): button for button in dialog.findChildren(TextButton)}
     assert buttons["Cancel"].isDefault() and not buttons["Open"].isDefault(), "Enter opens nothing"
     dialog.close()
+
+
+@pytest.mark.parametrize("name", ["attach", "ATTACHMENT", "at%74ach"])
+async def test_a_link_attaches_no_file_to_a_mail(make: Make, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()) or True)
+    ui = await make()
+    dialog = ui.window.notify.link(f"mailto:a@example.org?subject=Hello%20you&{name}=/etc/passwd&body=x%26y")
+    assert "passwd" not in dialog.findChild(ReadOnlyText).toPlainText()
+    {button.text(): button for button in dialog.findChildren(TextButton)}["Open"].click()
+    assert opened == ["mailto:a@example.org?subject=Hello you&body=x%26y"]
 
 
 async def test_a_table_and_code_are_saved_as_files(make: Make, tmp_path: Path) -> None:
