@@ -47,8 +47,9 @@ _BOTTOM = 16.0
 _SEEN_END = 96
 #: Layouts kept beyond those near the viewport.
 _KEPT = 24
-#: A message of so many characters is laid out again in slices, its old layout being on show meanwhile.
-_LONG = 20_000
+#: A message of so many characters is laid out again in slices, its old layout being on show meanwhile; each block takes
+#: as long as so many characters.
+_LONG, _BLOCK = 20_000, 10
 #: How long a message may stay blank before its plain text is shown.
 _BLANK_MS = 150
 #: When, after the window came up, the Markdown parser is imported.
@@ -411,7 +412,7 @@ class TranscriptCanvas(QAbstractScrollArea):
         for item in self.items:
             if item.width == width:
                 continue
-            if item.ready and item.index in visible and item.length < _LONG:
+            if item.ready and item.index in visible and item.length + _BLOCK * item.block_count < _LONG:
                 item.finish(width)
                 continue
             if item.sections or item.pending:

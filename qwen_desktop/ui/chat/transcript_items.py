@@ -113,6 +113,11 @@ class MessageItem(Directed):
         return markdown_text(self.message.parts)
 
     @property
+    def block_count(self) -> int:
+        """How many blocks are laid out in it."""
+        return sum(len(section.layouts) for section in self.sections if isinstance(section, TextSection))
+
+    @property
     def rect(self) -> QRectF:
         """The item's own rectangle, from (0, 0)."""
         return QRectF(0, 0, self.width, self.height)
