@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -21,6 +22,9 @@ _LOOK: Final = frozenset({
 _GEOMETRY: Final = frozenset(
     {"x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "d", "points"}
 )
+#: A line of many stretches, and how often all lines of a picture may go from its top to its bottom.
+_LINE: Final = re.compile(r"M[-\d.]+,[-\d.]+(?:L[-\d.]+,[-\d.]+){8,}", re.ASCII)
+_MOST: Final = 100
 #: A value is numbers, words, a colour or a place: nothing that names something elsewhere.
 _HARMLESS: Final = re.compile(r"(?!.*(?:url|image|expression|import)\s*\()[\w\s#.,%()+-]*", re.ASCII | re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"var\((--[\w-]+)(?:,([^()]*))?\)")
@@ -31,12 +35,20 @@ _FIXED: Final = {
 }  # fmt: skip
 
 
+class TooLargeError(ValueError):
+    """Nobody could read it, and drawing it would take long."""
+
+
 def portable(svg: str) -> tuple[str, float, float]:
-    """The SVG that goes on, its width and its height. Raises ``ValueError`` or ``ParseError`` for what is none."""
+    """The SVG that goes on, its width and its height. Raises ``ValueError`` or ``ParseError`` for what is none, and
+    ``TooLargeError``."""
     root = ElementTree.fromstring(svg)  # noqa: S314 - made by Pele, which writes no entities
     numbers = [float(number) for number in root.get("viewBox", "").split()]
-    if len(numbers) != 4 or not (0 < numbers[2] < 1e5 and 0 < numbers[3] < 1e5):
+    if len(numbers) != 4 or not (numbers[2] > 0 and numbers[3] > 0):
         raise ValueError("no size")
+    climbed = sum(_climbed(each.get("d", "")) for each in root.iter())
+    if max(numbers[2:]) >= 1e5 or climbed > _MOST * numbers[3]:
+        raise TooLargeError
     variables = dict(re.findall(r"(--_[\w-]+):([^;]*)", root.get("style", "")))
     made = Element("svg", {"xmlns": _NAMESPACE, "viewBox": " ".join(f"{number:g}" for number in numbers)})
     made.set("width", f"{numbers[2]:g}")
@@ -51,7 +63,7 @@ def _clean(element: Element, variables: Mapping[str, str]) -> Iterator[Element]:
     kind = element.tag.rpartition("}")[2]
     attributes = _attributes(element, variables, _GEOMETRY)
     if kind in _SHAPES:
-        yield Element(kind, attributes)
+        yield _stretches(attributes) if _long(attributes) else Element(kind, attributes)
     elif kind == "g":
         made = Element(kind, attributes)
         if element.get("class") == "pele-rects":  # grounds in colours of the source behind words in the theme's
@@ -60,6 +72,28 @@ def _clean(element: Element, variables: Mapping[str, str]) -> Iterator[Element]:
         yield made
     elif kind == "text":
         yield from _lines(element, attributes, variables)
+
+
+def _long(attributes: Mapping[str, str]) -> bool:
+    """Whether it is a line that Qt needs seconds for: the outline of one that goes up and down fifty times."""
+    plain = attributes.get("fill") == "none" and "stroke-dasharray" not in attributes
+    return plain and _LINE.fullmatch(attributes.get("d", "")) is not None
+
+
+def _climbed(d: str) -> float:
+    """Pixels that a long line goes up and down, 0 for what is none."""
+    heights = [float(point.partition(",")[2]) for point in re.split("[ML]", d)[1:]] if _LINE.fullmatch(d) else []
+    return sum(abs(after - before) for before, after in pairwise(heights))
+
+
+def _stretches(attributes: Mapping[str, str]) -> Element:
+    """A long line as one for each of its stretches, which looks the same."""
+    group = Element(
+        "g", {name: value for name, value in attributes.items() if name != "d"} | {"stroke-linecap": "round"}
+    )
+    points = re.split("[ML]", attributes["d"])[1:]
+    group.extend(Element("path", {"d": f"M{start}L{end}"}) for start, end in pairwise(points))
+    return group
 
 
 def _lines(element: Element, attributes: dict[str, str], variables: Mapping[str, str]) -> Iterator[Element]:

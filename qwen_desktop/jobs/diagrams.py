@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from qwen_desktop.core.paths import resources_folder
-from qwen_desktop.jobs.diagram_svg import portable
+from qwen_desktop.jobs.diagram_svg import TooLargeError, portable
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,8 @@ def render(diagrams: Sequence[tuple[str, dict[str, Any]]], limit_s: float = LIMI
         except Exception as error:  # QuickJS's own, or a fault of Pele's: what it left behind is not to be trusted
             log.warning("diagram.failed length=%d %s", len(source), type(error).__name__)
             context = None
-            late = "interrupted" in str(error)
-            made.append({"failed": "late" if late else "large" if "out of memory" in str(error) else "syntax"})
+            late, large = "interrupted" in str(error), isinstance(error, TooLargeError) or "out of memory" in str(error)
+            made.append({"failed": "late" if late else "large" if large else "syntax"})
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import threading
@@ -209,3 +210,24 @@ def test_where_the_set_up_got_no_pele_it_is_missing_and_no_fault(
     monkeypatch.setattr(job, "resources_folder", lambda: tmp_path)
     assert render([(KINDS["flowchart"], {}), (KINDS["pie"], {})]) == [{"failed": "missing"}] * 2
     assert not caplog.records
+
+
+def chart(*values: float) -> str:
+    return f"xychart-beta\ny-axis 0 --> 9\nline [{','.join(map(str, values))}]"
+
+
+@needs_pele
+def test_a_line_is_drawn_in_stretches() -> None:
+    """Qt needs a second for the outline of one that goes up and down fifty times."""
+    (made,) = render([(chart(*(number % 9 for number in range(40))), {})])
+    lines = [path.get("d", "") for path in ElementTree.fromstring(made["svg"]).iter(f"{SVG}path")]  # noqa: S314
+    stretches = [line[1:].split("L") for line in lines if "L" in line]
+    assert len(stretches) == 39 and all(a[1:] == b[:1] for a, b in itertools.pairwise(stretches))
+
+
+@needs_pele
+def test_what_takes_long_to_paint_or_is_endless_is_too_large() -> None:
+    calm = [number / 50 for number in range(365)]
+    sources = [chart(*calm), chart(*([0, 9] * 200)), "graph TD\nA[" + "x" * 19_000 + "]"]
+    made = render([(source, {}) for source in sources])
+    assert [each.get("failed", "drawn") for each in made] == ["drawn", "large", "large"]
