@@ -79,8 +79,10 @@ class Chat(Answers):
         model: ModelRef | None = None,
         grammar: Grammar | None = None,
         thinking_budget: int | None = None,
+        message_id: str = "",
     ) -> Message:
-        """Store the user's message for good, start its answer and return the message.
+        """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
+        message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet; it
         is given its ``thinking_budget`` then. ``parent_id`` is the message to go on from: the last one on show, another
@@ -91,7 +93,8 @@ class Chat(Answers):
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
         running here, ``Environment`` when the disk refuses; then nothing has changed.
         """
-        question = Message(new_id(), conversation_id, parent_id, Role.USER, _asked(parts), self._history.now())
+        now = self._history.now()
+        question = Message(message_id or new_id(), conversation_id, parent_id, Role.USER, _asked(parts), now)
         fresh = None
         if new:
             prompt = self._preferences.settings.chat.system_prompt.strip()
