@@ -17,7 +17,7 @@ from qwen_desktop.core.chat import (
     new_id,
 )
 from qwen_desktop.core.engine import FinishReason, Grammar, Sampling, ThinkingMode
-from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
+from qwen_desktop.core.errors import Failure, UserFacing, error_of, prompt_empty
 from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
 from qwen_desktop.core.parts import (
     AudioPart,
@@ -35,6 +35,7 @@ from qwen_desktop.services.answers import Answers, Asked
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, MessageAdded, MessageChanged, RunChanged
 from qwen_desktop.services.turn import reopened
+from qwen_desktop.store import rows
 from qwen_desktop.store.branches import message_gone
 
 #: The parent of a message that goes to the end of the branch on show.
@@ -262,6 +263,8 @@ class Chat(Answers):
             conversation = await self._conversation(where)
             before = await self._message(message_id, Role.ASSISTANT)
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
+            if before.problem is not None and before.problem.what.code == rows.UNREADABLE:
+                raise error_of(before.problem)  # what is on the disk may be read by somebody else
             if before.status is Status.DONE and ended and not (made is not None and made.stopped_loop):
                 raise _at_its_end()
             if made is not None:
@@ -272,16 +275,16 @@ class Chat(Answers):
                 raise message_gone()
             # As it was asked for, whatever the switch says by now: its prompt is the one that it had.
             thinking = made.thinking if made is not None and made.settings else conversation.thinking
-            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard)
+            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard, grammar=_grammar(made))
             turn = self._start(begun, conversation, asked)
         self._bus.publish(MessageChanged(structs.replace(begun, parts=reopened(begun.parts))))
 
         async def undo() -> None:
-            if (running := self._answers.get(where)) is turn:
+            if self._answers.get(where) is turn:
                 await self.stop(where)
-            elif running is not None and running.id == message_id:
-                raise _changed_since()
-            if (await self._message(message_id)).parts != turn.parts:
+            now, running = await self._message(message_id), self._answers.get(where)
+            begins = where in self._reserved and (running is None or running.id == message_id)
+            if begins or now.parts != turn.parts:
                 raise _changed_since()
             if not await self._saver.put(before):
                 raise message_gone()
@@ -305,6 +308,12 @@ def _made_by(made: Provenance, *known: ModelRef | None) -> ModelRef:
     return next(
         (ref for ref in known if isinstance(ref, FileRef) and ref.path == made.model_path), FileRef(made.model_path)
     )
+
+
+def _grammar(made: Provenance | None) -> Grammar | None:
+    """The form that an answer keeps to; the words of a person need not."""
+    form = made.settings.get("grammar") if made is not None and not made.edited else None
+    return Grammar(*form) if form else None
 
 
 def _edited(made: Provenance | None) -> Provenance:

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from qwen_desktop.core.chat import NO_BUDGET, Message, Status
-from qwen_desktop.core.engine import FinishReason, GenerateRequest, Recipe, Sampling, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, Grammar, Recipe, Sampling, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import (
@@ -316,6 +316,27 @@ def test_a_cut_answer_goes_on_in_place() -> None:
             await change.undo()
             assert await last(app, chat) == before
             assert app.events(MessageChanged)[-1].message == before
+
+    run(main())
+
+
+def test_an_answer_keeps_to_its_form_however_often_it_goes_on() -> None:
+    """Unless a person changed its words."""
+    form = Grammar("json_schema", '{"type": "array"}')
+
+    async def main() -> None:
+        engine = ScriptedEngine(lambda _: Script("[1,", reason=FinishReason.LENGTH, recipe=RECIPE))
+        async with running_app(lambda: engine) as app:
+            chat = (await app.send("One", grammar=form)).conversation_id
+            await app.chat.idle()
+        async with running_app(lambda: engine) as app:
+            for _ in range(2):
+                await app.chat.continue_answer((await last(app, chat)).id)
+                await app.chat.idle()
+            edited = await app.chat.edit((await last(app, chat)).id, (TextPart("It is [1,"),))
+            await app.chat.continue_answer(edited.message_id)
+            await app.chat.idle()
+        assert [request.grammar for request in engine.requests] == [form, form, form, None]
 
     run(main())
 

@@ -7,10 +7,8 @@ import contextlib
 import random
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,6 +25,7 @@ from qwen_desktop.services.services import Services
 from qwen_desktop.store import drafts
 from qwen_desktop.store.database import Database
 from tests.app import App, run, running_app
+from tests.races import slow
 from tests.scripted_engine import Script, ScriptedEngine
 
 
@@ -126,20 +125,6 @@ def test_an_answer_that_was_cut_by_a_stop_holds_the_line_and_one_that_ended_does
             assert (await app.history.tail(where, 1))[0].status is Status.STOPPED
 
     run(main())
-
-
-def slow(app: App, pause: Callable[[], float], after: Callable[[], None] = lambda: None) -> None:
-    """From now on the database takes so long for each call, in seconds, and ``after`` follows on it."""
-    told = app.db._told
-
-    def slowly(work: Callable[[], Any]) -> Any:
-        time.sleep(pause())
-        try:
-            return told(work)
-        finally:
-            after()
-
-    app.db._told = slowly  # type: ignore[method-assign]
 
 
 async def until(done: Callable[[], object]) -> None:
