@@ -292,7 +292,7 @@ class ConversationPane(QWidget):
                         self._drafts.come_back(where, queued.draft)
                     raise
 
-        thinking, model, budget = self._thinking(), self.model, self._new_budget
+        thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
         work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
         self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
 

@@ -141,3 +141,13 @@ def test_an_answer_left_unfinished_is_read_and_one_that_grows_is_waited_for(
     ending = command(*GONE_ON, "last", "Hi")
     assert ending.code == 1 and "An answer is still being written in this chat." in ending.err
     assert not ending.engine.requests
+
+
+def test_what_is_said_on_the_command_line_counts_before_what_the_chat_says(command: Command, home: Path) -> None:
+    put(home, structs.replace(Conversation("c1", "River", 1.0, 1.0), thinking_budget=100))
+    for arguments, budget in (((), 100), (("--thinking-budget", "7"), 7)):
+        ending = command(*GONE_ON, "last", *arguments, "A longer one?")
+        assert ending.code == 0, ending.err
+        assert ending.engine.requests[0].thinking_budget == budget
+    chat = stored(home, lambda history: history.get("c1"))
+    assert chat.thinking_budget == 100
