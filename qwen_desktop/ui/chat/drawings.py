@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import importlib
 import logging
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import ceil
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -25,9 +25,6 @@ log = logging.getLogger(__name__)
 
 #: Bytes of drawings that are kept, and characters of sources of which it is remembered that they cannot be drawn.
 _ROOM: Final = 24_000_000
-#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
-_CACHE_KB: Final = 32_000
-_SMOOTH: Final = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
 
 
 class Drawing(Protocol):
@@ -44,12 +41,17 @@ class Failed(NamedTuple):
     reason: str = ""
 
 
+#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
+_CACHE_KB: Final = 32_000
+_SMOOTH: Final = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
+
+
 def pixmap(key: str, width: float, height: float, ratio: float, paint: Callable[[QPainter], None]) -> QPixmap:
     """What ``paint`` paints, so many pixels large, on a screen with this ratio. It is kept in Qt's own cache, as icons
     are: to paint all drawings on screen anew takes too long for each frame of a scroll."""
     found = QPixmap()
     if not QPixmapCache.find(key, found):
-        found = QPixmap(max(1, math.ceil(width * ratio)), max(1, math.ceil(height * ratio)))
+        found = QPixmap(max(1, ceil(width * ratio)), max(1, ceil(height * ratio)))
         found.setDevicePixelRatio(ratio)
         found.fill(Qt.GlobalColor.transparent)
         painter = QPainter(found)
