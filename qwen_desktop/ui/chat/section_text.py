@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from PySide6.QtGui import QPainter
 
@@ -63,6 +64,7 @@ class TextSection(Section):
         self._starts: list[int] = []
         self._lengths: list[int] = []
         self._text: str | None = None
+        self._joints: WeakKeyDictionary[Layout, tuple[tuple[object, ...], tuple[float, int]]] = WeakKeyDictionary()
 
     def take(self, part: Part) -> bool:
         if type(part) is not self.kind:
@@ -205,13 +207,24 @@ class TextSection(Section):
             layout.y, start = 0.0, 0
             if number:
                 before = self.layouts[number - 1]
-                layout.y = before.y + before.height + _gap(before, layout)
-                start = self.length + len(separator(before.block, layout.block))
+                gap, between = self._joint(before, layout)
+                layout.y = before.y + before.height + gap
+                start = self.length + between
             self._starts.append(start)
             self._lengths.append(len(plain(layout.block)))
         last = self.layouts[-1] if self.layouts else None
         self.height = last.y + last.height + _air(last, None) if last else 0.0
         self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
+
+    def _joint(self, before: Layout, layout: Layout) -> tuple[float, int]:
+        """Pixels, and characters of the projection, between two layouts: kept, for of footnotes all stand below what
+        grows in each frame."""
+        key = before.block, layout.block, before.quotes, layout.quotes, layout.gap
+        known = self._joints.get(layout)
+        if known is None or any(a is not b and a != b for a, b in zip(known[0], key, strict=True)):
+            known = key, (_gap(before, layout), len(separator(before.block, layout.block)))
+            self._joints[layout] = known
+        return known[1]
 
     @property
     def natural(self) -> float:
