@@ -82,10 +82,10 @@ class Chat(Answers):
     ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
-        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet; it
-        is given its ``thinking_budget`` then. ``parent_id`` is the message to go on from: the last one on show, another
-        one (then ``BranchChanged`` is published), or None to begin the conversation anew. ``model`` answers this one
-        message; ``grammar`` is what its answer must look like.
+        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
+        yet; it is given its ``thinking_budget`` then. ``parent_id`` is the message to go on from: the last one on show,
+        another one (then ``BranchChanged`` is published), or None to begin the conversation anew. ``model`` answers
+        this one message; ``grammar`` is what its answer must look like.
 
         Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
@@ -157,6 +157,8 @@ class Chat(Answers):
     ) -> Message:
         where, chosen = question.conversation_id, self._models.ref
         with self._reservation(where):
+            if fresh is not None and await self._history.get(where) is not None:
+                fresh = None  # a message that was sent before this one has stored it meanwhile
             conversation = fresh or await self._conversation(where)
             if question.parent_id == END:
                 question = structs.replace(question, parent_id=conversation.leaf_id)
