@@ -265,7 +265,7 @@ class Chat(Answers):
             conversation = await self._conversation(where)
             before = await self._message(message_id, Role.ASSISTANT)
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
-            if before.status is Status.DONE and ended and not (made is not None and made.stopped_loop):
+            if before.at_its_end:
                 raise _at_its_end()
             if made is not None:
                 # What ended the answer is not true any more, what closed its thought is.

@@ -24,7 +24,6 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.edit_section import Editing
 from qwen_desktop.ui.chat.message_menu import fill_menu
-from qwen_desktop.ui.chat.section_notes import can_continue
 from qwen_desktop.ui.chat.transcript import Spot, TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
@@ -168,7 +167,7 @@ class MessageCommands(QObject):
     def go_on(self, message_id: str) -> None:
         """Let an answer that ended early go on."""
         item = self._view.item(message_id)
-        if item is None or not can_continue(item.message):
+        if item is None or item.user or item.streaming or item.message.at_its_end:
             self._ui.notify.toast(self.tr("This answer is at its end."))
             return
         made = item.message.provenance
