@@ -290,7 +290,7 @@ class ConversationPane(QWidget):
                         self._drafts.come_back(where, queued.draft)
                     raise
 
-        thinking, model, budget = self._thinking(), self.model, self._new_budget
+        thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
         self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
