@@ -85,10 +85,11 @@ class Chat(Answers):
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
-        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet; it
-        keeps its ``thinking_budget`` then, which else counts for this answer alone. ``parent_id`` is the message to go
-        on from: the last one on show, another one (then ``BranchChanged`` is published), or None to begin the
-        conversation anew. ``model`` answers this one message; ``grammar`` is what its answer must look like.
+        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
+        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
+        published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
+        answer must look like.
 
         Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
@@ -106,9 +107,7 @@ class Chat(Answers):
                 model=model,
                 thinking_budget=thinking_budget,
             )
-        work = self._send(
-            question, fresh, thinking=thinking, model=model, grammar=grammar, thinking_budget=thinking_budget
-        )
+        work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")
 
     async def edit(self, message_id: str, parts: Sequence[Part]) -> Change:
@@ -157,15 +156,17 @@ class Chat(Answers):
     async def _send(
         self,
         question: Message,
-        fresh: Conversation | None,
-        *,
         thinking: ThinkingMode,
         model: ModelRef | None,
-        grammar: Grammar | None,
+        fresh: Conversation | None,
+        *,
         thinking_budget: int | None,
+        grammar: Grammar | None,
     ) -> Message:
         where, chosen = question.conversation_id, self._models.ref
         with self._reservation(where):
+            if fresh is not None and await self._history.get(where) is not None:
+                fresh = None  # a message that was sent before this one has stored it meanwhile
             conversation = fresh or await self._conversation(where)
             if question.parent_id == END:
                 question = structs.replace(question, parent_id=conversation.leaf_id)
@@ -270,7 +271,7 @@ class Chat(Answers):
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
             if before.problem is not None and before.problem.what.code == rows.UNREADABLE:
                 raise error_of(before.problem)  # what is on the disk may be read by somebody else
-            if before.status is Status.DONE and ended and not (made is not None and made.stopped_loop):
+            if before.at_its_end:
                 raise _at_its_end()
             if made is not None:
                 # What ended the answer is not true any more, what closed its thought is.

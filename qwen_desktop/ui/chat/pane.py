@@ -344,12 +344,12 @@ class ConversationPane(QWidget):
 
     def _use_diagram(self, wish: str, source: str) -> None:
         """Show a diagram by itself, or save it."""
-        from qwen_desktop.ui.chat import diagram_window  # noqa: PLC0415 - rare
+        from qwen_desktop.ui.chat import diagram_window, saving  # noqa: PLC0415 - rare
 
         picture = diagrams.find(self.transcript.style_, source)
         if isinstance(picture, diagrams.Picture):
             if wish == "diagram_save":
-                diagram_window.save_diagram(self._ui, picture, self.window())
+                saving.save_diagram(self._ui, picture, self.window())
             else:
                 diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
 

@@ -101,6 +101,13 @@ def test_its_own_model_and_thinking_answer_unless_options_say_otherwise(
     assert (kept.model, kept.thinking) == (ref, ThinkingMode.THINK)
 
 
+def test_its_own_budget_closes_thoughts_unless_an_option_says_otherwise(command: Command, home: Path) -> None:
+    put(home, Conversation("c" * 32, "Rivers", 1.0, 2.0, thinking_budget=8192))
+    asked = [command(*GONE_ON, "last", *options, "Hi") for options in ((), ("--thinking-budget", "100"))]
+    assert [ending.engine.requests[0].thinking_budget for ending in asked] == [8192, 100]
+    assert stored(home, lambda history: history.get("c" * 32)).thinking_budget == 8192  # for this once
+
+
 def test_what_names_none_or_several_is_a_sentence_and_nothing_is_asked(command: Command, home: Path) -> None:
     words = [command(*GONE_ON, "last", "Hi")]
     assert "There is no chat to continue yet." in words[0].err
@@ -141,13 +148,3 @@ def test_an_answer_left_unfinished_is_read_and_one_that_grows_is_waited_for(
     ending = command(*GONE_ON, "last", "Hi")
     assert ending.code == 1 and "An answer is still being written in this chat." in ending.err
     assert not ending.engine.requests
-
-
-def test_what_is_said_on_the_command_line_counts_before_what_the_chat_says(command: Command, home: Path) -> None:
-    put(home, structs.replace(Conversation("c1", "River", 1.0, 1.0), thinking_budget=100))
-    for arguments, budget in (((), 100), (("--thinking-budget", "7"), 7)):
-        ending = command(*GONE_ON, "last", *arguments, "A longer one?")
-        assert ending.code == 0, ending.err
-        assert ending.engine.requests[0].thinking_budget == budget
-    chat = stored(home, lambda history: history.get("c1"))
-    assert chat.thinking_budget == 100
