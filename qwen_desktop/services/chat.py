@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import structs
 
@@ -264,9 +266,11 @@ class Chat(Answers):
 
     async def _continue(self, message_id: str, loop_guard: bool | None) -> Change:
         chosen = self._models.ref
-        where = (await self._message(message_id, Role.ASSISTANT)).conversation_id
+        entry = await self._message(message_id, Role.ASSISTANT)
+        where = entry.conversation_id
         with self._reservation(where):
             conversation = await self._conversation(where)
+            ref = await _began(entry, conversation.model, chosen) or conversation.model or chosen
             before = await self._message(message_id, Role.ASSISTANT)
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
             if before.problem is not None and before.problem.what.code == rows.UNREADABLE:
@@ -281,7 +285,7 @@ class Chat(Answers):
                 raise message_gone()
             # As it was asked for, whatever the switch says by now: its prompt is the one that it had.
             thinking = made.thinking if made is not None and made.settings else conversation.thinking
-            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard, grammar=_grammar(made))
+            asked = Asked(ref, thinking, loop_guard=loop_guard, grammar=_grammar(made))
             turn = self._start(begun, conversation, asked)
         self._bus.publish(MessageChanged(structs.replace(begun, parts=reopened(begun.parts))))
 
@@ -314,6 +318,15 @@ def _made_by(made: Provenance, *known: ModelRef | None) -> ModelRef:
     return next(
         (ref for ref in known if isinstance(ref, FileRef) and ref.path == made.model_path), FileRef(made.model_path)
     )
+
+
+async def _began(entry: Message, *known: ModelRef | None) -> ModelRef | None:
+    """The model that began an answer, while its file is where it was. None for one that failed, maybe because of it."""
+    made = entry.provenance
+    if made is None or not made.settings or entry.status is Status.FAILED:
+        return None
+    ref = _made_by(made, *known)
+    return ref if isinstance(ref, GuideRef) or await asyncio.to_thread(Path(ref.path).is_file) else None
 
 
 def _grammar(made: Provenance | None) -> Grammar | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +180,25 @@ def test_a_version_by_another_model_with_other_values() -> None:
             assert (await app.history.get(chat)).model is None  # type: ignore[union-attr]  # it is there
             await change.undo()
             assert (await last(app, chat)).id == answer.id
+
+    run(main())
+
+
+def test_an_answer_goes_on_by_the_model_that_began_it_while_that_is_there() -> None:
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(Script("One", reason=FinishReason.LENGTH))) as app:
+            chat = await app.ask("One")
+            other = FileRef(app.model_file("other.gguf"))
+            await app.chat.regenerate((await last(app, chat)).id, model=other)
+            await app.chat.idle()
+            for there in (True, False):
+                if not there:
+                    await asyncio.to_thread(Path(other.path).unlink)
+                await app.chat.continue_answer((await last(app, chat)).id)
+                await app.chat.idle()
+                ended = await last(app, chat)
+                assert ended.status is Status.DONE and ended.provenance is not None
+                assert (ended.provenance.model_path == other.path) == there
 
     run(main())
 
