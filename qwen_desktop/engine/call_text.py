@@ -33,7 +33,7 @@ class CallText:
 
     def __init__(self, shown: str = "") -> None:
         self._first = not shown
-        self._inside = shown.count(FENCE) % 2 == 1
+        self._inside = shown.rfind(f"{FENCE}\n{CALL}") > shown.rfind(f"{CALLED}\n{FENCE}")
         # nothing but white space and marks has come since the last call
         self._between = self._first or shown.endswith(f"{CALLED}\n{FENCE}\n")
         self._held = ""

@@ -89,7 +89,7 @@ class AnswerStream:
         elif isinstance(last, TextPart) and not self._thinking:
             self._part, self._at_start = TextPart, not last.text.strip()
             if last.text.startswith(f"{FENCE}\n{CALL}"):
-                self._call_text = CallText(last.text)
+                self._call_text, self._thought = CallText(last.text), True
 
     @property
     def parts(self) -> tuple[Part, ...]:

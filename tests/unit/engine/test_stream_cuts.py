@@ -42,6 +42,7 @@ CALLS = [
 #: Whole answers, as they are written.
 ANSWERS = [
     *(f"<think>\n{written}" for written, _, _ in CALLS),
+    f"<think>\n{XML}\nWith {FENCE} in it.\n</think>\n\nSo.",
     "Grüße, 你好, 👩‍👩‍👧 and </ all < that.\n\n  More\n",
     "<think>\nOkay, Grüße 👋.\n\n  Indented <b> </thin.\n</think>\n\n    code, 你好 </think> here",
     "<think>\n\n</think>\n\nHello  there\n",
