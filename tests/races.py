@@ -13,14 +13,20 @@ from typing import Any
 
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.drafts import Draft
-from qwen_desktop.core.engine import FinishReason, GenerateRequest
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import TextPart, visible_text
-from qwen_desktop.services.changes import Change
+from qwen_desktop.services.changes import Change, to_its_end
 from qwen_desktop.services.events import BranchChanged, MessageAdded, MessageChanged
 from tests.app import App, run, running_app
 from tests.scripted_engine import Script, ScriptedEngine
 from tests.tree_walk import RECIPE
+
+#: Some are asked for more often than others.
+KINDS = {
+    "send": 1, "write": 2, "branch": 1, "queue": 1, "edit": 1, "regenerate": 1, "again": 1, "go on": 2, "select": 2,
+    "delete": 1, "fork": 1, "undo": 3, "stop": 1, "now": 1,
+}  # fmt: skip
 
 
 def slow(app: App, pause: Callable[[], float], after: Callable[[], None] = lambda: None) -> None:
@@ -35,6 +41,18 @@ def slow(app: App, pause: Callable[[], float], after: Callable[[], None] = lambd
             after()
 
     app.db._told = slowly  # type: ignore[method-assign]
+
+
+async def write(app: App, where: str, text: str) -> None:
+    """What a pane does with a draft that is sent."""
+    draft = Draft(text)
+    leaving = app.drafts.leaving(where, draft)
+
+    async def sent() -> None:
+        async with leaving as message_id:
+            await app.chat.send(draft.parts, conversation_id=where, thinking=ThinkingMode.AUTO, message_id=message_id)
+
+    await to_its_end(sent(), "sent")
 
 
 class Reader:
@@ -118,19 +136,26 @@ def several(seed: int, rounds: int) -> None:
             said: list[str] = []
             numbers = iter(range(1, 10_000))
 
-            async def ask() -> None:
+            async def ask() -> None:  # noqa: PLR0912 - the same
                 nodes = await app.history.tree(where)
                 key = rng.choice(nodes[-8:]).id if nodes else ""
-                kind = rng.choice(
-                    ["send"] * 3 + ["branch", "queue", "edit", "regenerate", "again", "go on", "go on"]
-                    + ["select", "select", "delete", "fork", "undo", "undo", "undo", "stop", "now"]
-                )  # fmt: skip
+                kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
                 text = f"<{next(numbers)}>"
                 parent = {"parent_id": key} if kind == "branch" and key else {}
                 match kind:
                     case "send" | "branch":
                         await app.send(text, where, **parent)
                         said.append(text)
+                    case "write":
+                        text = "\n\n".join(filter(None, (app.drafts.of(where).text, text)))
+                        app.drafts.put(where, Draft())
+                        said.append(text.rpartition("\n")[2])
+                        operation = asyncio.create_task(write(app, where, text))
+                        if rng.random() < 0.3:  # its pane goes
+                            await asyncio.sleep(rng.choice([0, 0.002, 0.005]))
+                            operation.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await operation
                     case "queue" if app.chat.running():
                         app.queue.add(where, Draft(text))
                         said.append(text)
@@ -173,7 +198,9 @@ def several(seed: int, rounds: int) -> None:
                     assert reader.messages == shown
             with contextlib.closing(sqlite3.connect(app.paths.database_file)) as look:
                 rows = look.execute("SELECT parts FROM messages WHERE conversation_id = ?", (where,)).fetchall()
-            waiting = " ".join(visible_text(queued.draft.parts) for queued in app.queue.of(where))
+            waiting = app.drafts.of(where).text + " ".join(
+                visible_text(queued.draft.parts) for queued in app.queue.of(where)
+            )
             for text in said:
                 assert sum(text in row[0] for row in rows) + waiting.count(text) == 1, text
 

@@ -19,13 +19,12 @@ from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import Part, Role, TextPart, visible_text
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.text import Text
-from qwen_desktop.services.changes import to_its_end
 from qwen_desktop.services.events import Notified
 from qwen_desktop.services.services import Services
 from qwen_desktop.store import drafts
 from qwen_desktop.store.database import Database
 from tests.app import App, run, running_app
-from tests.races import slow
+from tests.races import slow, write
 from tests.scripted_engine import Script, ScriptedEngine
 
 
@@ -130,18 +129,6 @@ def test_an_answer_that_was_cut_by_a_stop_holds_the_line_and_one_that_ended_does
 async def until(done: Callable[[], object]) -> None:
     while not done():  # noqa: ASYNC110 - what is waited for says nothing
         await asyncio.sleep(0)
-
-
-async def write(app: App, where: str, text: str) -> None:
-    """What a pane does with a draft that is sent."""
-    draft = Draft(text)
-    leaving = app.drafts.leaving(where, draft)
-
-    async def sent() -> None:
-        async with leaving as message_id:
-            await app.chat.send(draft.parts, conversation_id=where, thinking=ThinkingMode.AUTO, message_id=message_id)
-
-    await to_its_end(sent(), "sent")
 
 
 def test_killed_at_any_moment_a_prompt_is_written_in_one_place(tmp_path: Path) -> None:
