@@ -83,6 +83,7 @@ class ConversationPane(QWidget):
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
+        self.messages.pointed = lambda: self.versions.pointed
         self.setFocusProxy(self.composer)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.empty)

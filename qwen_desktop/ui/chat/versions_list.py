@@ -1,6 +1,7 @@
 """The tree of a conversation's versions as a list: what is indented, what is on show, and how a row looks.
 
-A stretch without versions is not indented, however long it is: a row moves in only where a branch parts.
+A stretch without versions is not indented, however long it is: rows move in only where branches part, the versions
+below the message that they answer, and what follows below its version.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
         node, depth = waiting.pop()
         rows.append(Row(node, depth, node.id in shown))
         children = below.get(node.id, ())
-        inner = min(_LEVELS, depth + (len(children) > 1))
+        parts = len(children) > 1 or len(below[node.parent_id]) > 1
+        inner = min(_LEVELS, depth + parts)
         waiting += [(child, inner) for child in reversed(children)]
         if not len(rows) % _SLICE:
             await asyncio.sleep(0)
@@ -101,6 +103,19 @@ class VersionsModel(QAbstractListModel):
         """Where a message stands; invalid when it is not there."""
         found = self._places.get(message_id)
         return QModelIndex() if found is None else self.index(found)
+
+    def row(self, index: Index) -> Row | None:
+        """What stands there; None without."""
+        return self.rows[index.row()] if index.isValid() else None
+
+    def follow(self, before: Row) -> QModelIndex:
+        """Where the keyboard is that was on ``before``: still there, or where that has left the branch on show, on the
+        version that has come in its place, if one has; else invalid."""
+        index = self.place(before.node.id)
+        if index.isValid() and (self.rows[index.row()].shown or not before.shown):
+            return index
+        parent = before.node.parent_id
+        return self.place(next((row.node.id for row in self.rows if row.shown and row.node.parent_id == parent), ""))
 
     @property
     def parted(self) -> bool:
