@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -85,7 +85,7 @@ class ConversationPane(QWidget):
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.messages.pointed = lambda: self.versions.pointed
         self.setFocusProxy(self.composer)
-        self._stack = QStackedWidget(self)
+        self._stack = _Pages(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
@@ -131,6 +131,7 @@ class ConversationPane(QWidget):
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
+        self._stack.currentChanged.connect(self._stack.updateGeometry)
         self.messages.versions_wanted.connect(self.versions.open_at)
         self.messages.editing.left.connect(self.setFocus)
         self.versions.chosen.connect(self.messages.show)
@@ -447,3 +448,11 @@ class ConversationPane(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+
+
+class _Pages(QStackedWidget):
+    """Needs the room that the page on show needs: hidden ones take none from the composer."""
+
+    def minimumSizeHint(self) -> QSize:
+        page = self.currentWidget()
+        return QSize() if page is None else page.minimumSizeHint()

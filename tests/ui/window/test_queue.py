@@ -217,3 +217,16 @@ async def test_what_was_to_follow_a_message_that_could_not_be_sent_comes_back_wi
     await ui.rest()
     assert not line(ui)
     assert ui.chat.pane.composer.draft.text == "first\n\nsecond\n\nthird\n\nnot yet"
+
+
+async def test_the_line_is_whole_where_text_is_large(make: Make) -> None:
+    ui = await running(make, "second", "third", "fourth")
+    ui.theme.set_text_size(200)
+    composer = ui.chat.pane.composer
+    composer.take(Draft("and this", (pasted("words " * 3000),)))
+    await ui.until(lambda: composer.height() >= composer.minimumSizeHint().height())
+    await asyncio.sleep(0.05)
+    area = composer.line._area
+    assert (
+        composer.height() >= composer.minimumSizeHint().height() and composer.line.height() >= area.geometry().bottom()
+    )
