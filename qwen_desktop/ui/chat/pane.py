@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from qwen_desktop.core.chat import Conversation, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
@@ -134,6 +134,7 @@ class ConversationPane(QWidget):
         self._stack.currentChanged.connect(self._stack.updateGeometry)
         self.messages.versions_wanted.connect(self.versions.open_at)
         self.messages.editing.left.connect(self.setFocus)
+        self.messages.opened.connect(lambda _id: self.setFocus())
         self.versions.chosen.connect(self.messages.show)
         self.versions.delete_wanted.connect(self.messages.delete)
         self.versions.fork_wanted.connect(self.messages.fork)
@@ -444,6 +445,15 @@ class ConversationPane(QWidget):
         self.changed.emit()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What is typed over the messages goes into the box."""
+        held = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
+        if not held and event.text().strip() and event.text().isprintable() and self.transcript.hasFocus():
+            self.composer.edit.setFocus()
+            QApplication.sendEvent(self.composer.edit, event)
+        else:
+            super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

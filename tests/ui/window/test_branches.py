@@ -465,10 +465,12 @@ def await_none(ui: Ui, chat: str) -> bool:
 async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
     ui = await make()
     chat, ids = await talk(ui, 3)
+    view(ui).setFocus()
     ui.chat.pane.messages.fork(ids[2])
     await ui.until(lambda: ui.chat.current != chat and len(on_show(ui)) == 3)
     assert texts(ui)[2].startswith("x 2") and ui.chat.header.title.text() == "a chat (fork)"
     assert ui.toasts() == ["“a chat (fork)” is a new chat from here on."]
+    assert ui.chat.pane.composer.edit.hasFocus()
     ui.key(ui.window, Qt.Key.Key_Z, CTRL)
     await ui.until(lambda: ui.chat.current == chat and on_show(ui) == ids)
     await ui.rest()
