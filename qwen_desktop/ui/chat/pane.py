@@ -208,10 +208,12 @@ class ConversationPane(QWidget):
 
     def _keep_draft(self) -> None:
         self._drafts.put(self.current, self.composer.draft)
+        self._show_waits()
 
     def _draft_changed(self, event: events.DraftChanged) -> None:
         if event.conversation_id == self.current:
             self.composer.set_draft(self._drafts.of(self.current))
+            self._show_waits()
 
     def _send(self, draft: Draft) -> None:
         """Send what was written, after what is said and waits already."""
@@ -224,9 +226,11 @@ class ConversationPane(QWidget):
 
     def _show_queue(self, event: events.QueueChanged | None = None) -> None:
         if event is None or event.conversation_id == self._id:
-            waits = self._queue.waits(self._id)
-            self.composer.show_queue(self._queue.of(self._id), waits=waits)
-            self.status.set_waits(waits)
+            self.composer.show_queue(self._queue.of(self._id), waits=self._queue.waits(self._id))
+            self._show_waits()
+
+    def _show_waits(self) -> None:
+        self.status.set_waits(self._queue.waits(self._id) and not self.composer.draft)
 
     def _go_on(self) -> None:
         if self._queue.waits(self._id):
