@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPixmap, QPixmapCache
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from qwen_desktop.jobs.markdown.blocks import CodeBlock
@@ -22,14 +22,12 @@ from qwen_desktop.ui.chat.blocks_draw import card, edge, write
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
-from qwen_desktop.ui.chat.drawings import Failed
+from qwen_desktop.ui.chat.drawings import Failed, pixmap
 from qwen_desktop.ui.texts import fill, translate
 
 #: Pixels around the picture, and the most that it is high; a larger one is made smaller, and there is Zoom.
 _AROUND: Final = 16
 _HIGHEST: Final = 620
-#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
-_CACHE_KB: Final = 32_000
 #: Tells pictures apart in Qt's cache.
 _NUMBERS: Final = count()
 
@@ -123,23 +121,10 @@ class DiagramLayout(CodeLayout):
             painter.setOpacity(1.0)
 
     def _pixmap(self, picture: Picture, wide: float, high: float, ratio: float) -> QPixmap:
-        """The picture in the screen's pixels, from Qt's own cache: it is painted with each frame of a scroll."""
         if self._renderer is None:
             self._renderer, self._number = picture.renderer(self.style), next(_NUMBERS)
-        key = f"diagram/{self._number}/{wide:.1f}/{high:.1f}/{ratio:.3f}"
-        found = QPixmap()
-        if QPixmapCache.find(key, found):
-            return found
-        drawn = QPixmap(max(1, round(wide * ratio)), max(1, round(high * ratio)))
-        drawn.setDevicePixelRatio(ratio)
-        drawn.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(drawn)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._renderer.render(painter, QRectF(0, 0, wide, high))
-        painter.end()
-        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), _CACHE_KB))
-        QPixmapCache.insert(key, drawn)
-        return drawn
+        renderer, key = self._renderer, f"diagram/{self._number}/{wide:.1f}/{high:.1f}/{ratio:.3f}"
+        return pixmap(key, wide, high, ratio, lambda painter: renderer.render(painter, QRectF(0, 0, wide, high)))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
