@@ -1,7 +1,7 @@
 """The tree of a conversation's versions as a list: what is indented, what is on show, and how a row looks.
 
-A stretch without versions is not indented, however long it is: rows move in only where branches part, the versions
-below the message that they answer, and what follows below its version.
+The branch on show is one column, however often it was chosen among others. What is not on show is moved in beside the
+message that it is another version of, and further where it parts again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Row(NamedTuple):
 
 
 async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
-    """The tree from top to bottom, each branch before the next one; ``leaf_id`` ends the branch on show."""
+    """The tree from top to bottom; ``leaf_id`` ends the branch on show. All versions of a message stand together, the
+    oldest first, each other one with what follows it; then comes what follows the one on show."""
     by_id = {node.id: node for node in nodes}
     below: dict[str | None, list[Node]] = {}
     for node in nodes:
@@ -53,16 +54,21 @@ async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
         shown.add(here.id)
         here = by_id.get(here.parent_id or "")
     rows: list[Row] = []
-    waiting = [(node, 0) for node in reversed(below.get(None, ()))]
-    while waiting:
-        node, depth = waiting.pop()
-        rows.append(Row(node, depth, node.id in shown))
-        children = below.get(node.id, ())
-        parts = len(children) > 1 or len(below[node.parent_id]) > 1
-        inner = min(_LEVELS, depth + parts)
-        waiting += [(child, inner) for child in reversed(children)]
-        if not len(rows) % _SLICE:
-            await asyncio.sleep(0)
+    above: str | None = None
+    while versions := below.get(above, ()):
+        on_show = next((node.id for node in versions if node.id in shown), "")
+        waiting = [(node, int(bool(shown) and node.id != on_show)) for node in reversed(versions)]
+        while waiting:
+            node, depth = waiting.pop()
+            rows.append(Row(node, depth, node.id in shown))
+            if not len(rows) % _SLICE:
+                await asyncio.sleep(0)
+            if node.id == on_show:
+                continue
+            children = below.get(node.id, ())
+            parts = len(children) > 1 or len(below[node.parent_id]) > 1
+            waiting += [(child, min(_LEVELS, depth + parts)) for child in reversed(children)]
+        above = on_show
     return rows
 
 
