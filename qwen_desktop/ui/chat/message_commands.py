@@ -288,14 +288,16 @@ class MessageCommands(QObject):
             if not isinstance(error, UserFacing):
                 self._past.append(past)  # the disk may take it the next time
 
+        here = self._feed.id == origin
+
         async def work() -> None:
             await past.change.undo()
+            if not here and past.change.kind is ChangeKind.FORK:
+                self.opened.emit(origin)  # not before: a fork that has gone on stays, and on show
             await self._feed.settled()
 
-        if self._feed.id == origin:
+        if here:
             self._view.go_back(past.reading)
-        elif past.change.kind is ChangeKind.FORK:
-            self.opened.emit(origin)
         self._ui.operations.run(work(), owner=self, on_done=lambda _: self._view.go_back(None), on_error=failed)
 
     # Places -----------------------------------------------------------------------------------------------------------

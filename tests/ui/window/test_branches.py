@@ -477,6 +477,19 @@ async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
     assert [entry.id for entry in await ui.app.history.list()] == [chat]
 
 
+async def test_a_fork_that_has_gone_on_stays_on_show(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    ui.chat.pane.messages.fork(ids[1])
+    await ui.until(lambda: ui.chat.current != chat and len(on_show(ui)) == 2)
+    await ui.say("goes on")
+    fork, seen = ui.chat.current, on_show(ui)
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.rest()
+    assert ui.chat.current == fork and on_show(ui) == seen
+    assert "The new chat has gone on" in ui.toasts()[-1]
+
+
 async def do_something(ui: Ui, chance: random.Random, chat: str, words: str) -> None:
     """One of all that can be done with the messages on show."""
     items, commands, panel = view(ui).items, ui.chat.pane.messages, ui.chat.pane.versions
