@@ -17,6 +17,7 @@ from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock, TextR
 from qwen_desktop.jobs.markdown.inline import open_formula
 from qwen_desktop.jobs.markdown.parser import MATHS, Grown, Markdown, stripped
 from qwen_desktop.jobs.markdown.references import References
+from qwen_desktop.jobs.markdown.rules import BEGIN
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
@@ -66,6 +67,8 @@ def _without_formula(tail: str) -> tuple[str, str]:
     last = tail.rfind("\n\n") + 1
     if len(tail) - last > 4000 or "```" in tail or "~~~" in tail:
         return tail, ""
+    if BEGIN.match(tail, last + tail.startswith("\n", last)):
+        return tail[:last] + ("\n" if last else "") + _FORMULA, "$$" + tail[last:].strip().removesuffix("\\")
     start, mark = open_formula(tail[last:])
     latex = tail[last + start + len(mark) :].rstrip("$" if mark[:1] == "$" else "\\").removesuffix("\\")
     if not mark or (mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex) or _PROSE.search(latex))):

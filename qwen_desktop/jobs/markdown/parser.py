@@ -43,7 +43,11 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 MATHS = re.compile(r"[\\^_={}+*/<>|]")
 _ENDS = (".", ",", ";", ":", "。", "，", "；", "：")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
-_FORMULA = re.compile(r"(?:\$\$|\\\[)")
+_FORMULA = re.compile(r"(?:\$\$|\\\[|\\begin\{)")
+#: What stands between the dollars of two prices, and in no formula: words.
+_WORDS = re.compile(
+    r"[^\W\d_]{3}|^\d.*[^\W\d_]{2}|\b(?:to|or|is|in|of|at|by|if|on|as|an|be)\b|[\u2e80-\uffef]", re.DOTALL
+)
 _NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _ALERT = re.compile(r"\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|\Z|(?<=[ \t]))", re.IGNORECASE)
@@ -403,6 +407,11 @@ class _Nesting:
         return 1 if start is None else int(start)
 
 
+def _priced(content: str) -> bool:
+    """Whether two prices have what stands between dollars between them: words, and no sign of mathematics."""
+    return " " in content and not MATHS.search(content) and _WORDS.search(content) is not None
+
+
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
 
 
@@ -425,8 +434,8 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
         elif kind == "code_inline":
             yield TextRun(token.content, bold, italic, strike, code=True, href=href)
         elif kind == "math_inline":
-            if token.markup == "$" and " " in token.content and not MATHS.search(token.content):
-                yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
+            if token.markup == "$" and _priced(token.content):
+                yield TextRun(f"${token.content}$", bold, italic, strike, href=href)
             elif token.content:
                 mark = token.markup.removeprefix("\\")
                 yield TextRun(f"{mark}{token.content}{mark}", math=True)
