@@ -3,6 +3,7 @@ is narrower. Above them is room for a quiet row of buttons, on show while the po
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from heapq import nlargest
@@ -46,6 +47,8 @@ class TableLayout(WideLayout[TableBlock]):
         self._synced = False
         self._columns: list[float] = []
         self._tops: list[float] = []
+        #: Pixels from each row's first line to where the letters of all its cells stand.
+        self._baselines: list[float] = []
         #: Offset of each row's first character, and the length of all.
         self._offsets: list[int] = [0]
         #: The rows as they are known, how many of them stand as they should, and the looks that they have there.
@@ -121,15 +124,20 @@ class TableLayout(WideLayout[TableBlock]):
         looks = (wanted, aligns, self.rtl)
         first = min(self._fresh, len(self._tops) - 1) if looks == self._laid_for else 0
         tops = self._tops[: first + 1] if first else [self._head]
+        baselines = self._baselines[:first]
         self._laid_for = None
         for number, row in enumerate(self._cells[first:], first):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
-            tops.append(tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
+            baseline = max((flow.baseline for flow in row), default=0.0)
+            tall = max([line, *(baseline - flow.baseline + flow.height for flow in row)])
+            baselines.append(baseline)
+            tops.append(tops[-1] + math.ceil(tall) + 2 * _PAD)
             if number % _ROWS == _ROWS - 1:
                 yield
-        self._tops, self._laid_for, self._fresh = tops, looks, len(self._cells)
+        self._tops, self._baselines = tops, baselines
+        self._laid_for, self._fresh = looks, len(self._cells)
         self.height = tops[-1] + self.widen(sum(wanted) + gaps)
 
     def _widths(self) -> list[float]:
@@ -162,7 +170,9 @@ class TableLayout(WideLayout[TableBlock]):
         return [self.placed(QRectF(start, 0, width, 0)).left() for start, width in columns]
 
     def _cell_top(self, number: int, flow: TextFlow) -> float:
-        return self._tops[number] + _PAD if number else (self._tops[0] + self._tops[1] - flow.height) / 2
+        if not number:
+            return (self._tops[0] + self._tops[1] - flow.height) / 2
+        return self._tops[number] + _PAD + round(self._baselines[number] - flow.baseline)
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
