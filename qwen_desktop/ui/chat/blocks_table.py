@@ -36,11 +36,13 @@ class TableLayout(WideLayout[TableBlock]):
     """One table. Too many columns scroll sideways. Where it runs from right to left, so do the columns, and an
     alignment to the left is one to the start."""
 
-    gap = 2.0
+    gap = 0.0
 
     def __init__(self, style: Style, block: TableBlock) -> None:
         super().__init__(style, block)
-        self._head = float(style.px(TARGET))
+        #: Pixels of the row of buttons; it reaches into what is free above the words of the first row.
+        self._tools = float(style.px(TARGET))
+        self._head = self._tools - _PAD
         self._cells: list[list[TextFlow]] = []
         #: What each cell takes in one line, in pixels.
         self._naturals: list[list[float]] = []
@@ -177,7 +179,7 @@ class TableLayout(WideLayout[TableBlock]):
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         room = self.room.translated(x, y)
-        if y + self._head > top:
+        if y + self._tools > top:
             self._draw_head(painter, context, at)
         painter.save()
         painter.setClipRect(room.adjusted(-4, self._head, 4, 0), Qt.ClipOperation.IntersectClip)
@@ -226,7 +228,7 @@ class TableLayout(WideLayout[TableBlock]):
             return
         style, used = self.style, sum(target.rect.width() for target, _, _ in buttons)
         said = translate("transcript", "%n row(s)", "", len(self.block.rows) - 1)
-        place = self.box(at, self.indentation, 0, max(0.0, self.width - self.indentation - used), self._head)
+        place = self.box(at, self.indentation, 0, max(0.0, self.width - self.indentation - used), self._tools)
         font = style.font("caption")
         write(painter, style, place, elided(said, font, place.width()), font, align=edge(self.rtl))
         for target, icon, word in buttons:
@@ -249,7 +251,7 @@ class TableLayout(WideLayout[TableBlock]):
             widths = [button_width(self.style, "")] * len(offers)
         end, found = self.width, list[tuple[Target, str, str]]()
         for (key, icon, word, said), wide in zip(reversed(offers), reversed(widths), strict=True):
-            place = self.placed(QRectF(end - wide, 0, wide, self._head))
+            place = self.placed(QRectF(end - wide, 0, wide, self._tools))
             found.insert(0, (Target(key, key, "", place, said), icon, word if worded else ""))
             end -= wide
         return found
@@ -258,7 +260,7 @@ class TableLayout(WideLayout[TableBlock]):
         return [*(target for target, _, _ in self._buttons()), *self._links(range(len(self._cells)))]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
-        if y < self._head:
+        if y < self._tools:
             return [target for target, _, _ in self._buttons()]
         number = bisect_right(self._tops, y) - 1
         return self._links(range(max(0, number), min(number + 1, len(self._cells))))

@@ -335,7 +335,9 @@ def _shared(before: Layout | None, layout: Layout | None) -> int:
     most = min(before.quotes, layout.quotes)
     if isinstance(layout.block, AlertBlock):
         most = min(most, layout.block.quote - 1)
-    pairs = zip(before.alerts, layout.alerts, strict=False)
+    pairs = zip(
+        zip(before.alerts, before.bars, strict=True), zip(layout.alerts, layout.bars, strict=True), strict=False
+    )
     return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
 
 
