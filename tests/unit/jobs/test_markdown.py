@@ -332,3 +332,12 @@ def test_no_text_takes_a_time_that_grows_with_its_square(unit):
     took(1500)
     limit = min(2.0, max(0.3, took(1500) * 8 * 3))
     assert any(took(12_000) < limit for _ in range(4))  # other programs disturb the processor's caches now and then
+
+
+def test_half_a_table_and_half_a_footnote_are_never_shown_as_words():
+    text = "a[^1]\n\n| b | c |\n|---|:-:|\n| 1 | 2 |\n\n[^1]: d\n[^2]: e"
+    for end in range(len("a[^1]"), len(text)):
+        grown = grow(Markdown(), text[:end], None)
+        shown = [*grown.finished, *grown.opened, *(block for note in grown.notes for block in note.blocks)]
+        words = [block.text for block in shown if isinstance(block, TextBlock)]
+        assert not any(mark in each for each in words[1:] for mark in "|[-"), text[:end]
