@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, within
@@ -167,6 +167,11 @@ class BlockLayout(Directed, ABC, Generic[B]):
     def alerts(self) -> str:
         """A letter for each enclosing quotation that is drawn: that of an alert, or "-"."""
         return getattr(self.block, "alerts", "").replace(".", "")[: self.quotes].ljust(self.quotes, "-")
+
+    @property
+    def rule(self) -> QColor:
+        """The colour of thin lines in it: on the ground of an alert a usual one could not be seen."""
+        return self.style.color("border_strong" if self.alerts.strip("-") else "border")
 
     def _around(self) -> list[int]:
         """For each quotation that is drawn how many lists are around it."""

@@ -132,9 +132,10 @@ class TableLayout(WideLayout[TableBlock]):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs:
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
-            baseline = max((flow.baseline for flow in row), default=0.0)
-            tall = max([line, *(baseline - flow.baseline + flow.height for flow in row)])
-            baselines.append(baseline)
+            lows = [flow.baseline for flow in row]
+            baselines.append(max(lows, default=0.0))
+            below = max([0.0, *(flow.height - low for flow, low in zip(row, lows, strict=True))])
+            tall = max(line, baselines[-1] + below)
             tops.append(tops[-1] + math.ceil(tall) + 2 * _PAD)
             if number % _ROWS == _ROWS - 1:
                 yield
@@ -194,7 +195,7 @@ class TableLayout(WideLayout[TableBlock]):
                 corner = at.moved(left, self._cell_top(number, flow))
                 flow.paint(painter, corner, within(context.ranges, offset, len(flow.text)))
                 offset += len(flow.text) + 1
-            painter.setPen(QPen(self.style.color("border"), 1))
+            painter.setPen(QPen(self.rule, 1))
             below = round(y + self._tops[number + 1]) - 0.5
             painter.drawLine(QLineF(rule.left(), below, rule.right(), below))
         painter.restore()

@@ -172,14 +172,12 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
 class RuleLayout(BlockLayout[RuleBlock]):
     """A thin line across the column; above footnotes a part of it."""
 
-    gap = 14.0
-
     def lay(self) -> None:
         self.height = 9.0
-        self.gap = 22.0 if self.block.notes else RuleLayout.gap
+        self.gap = float(self.style.px(22 if self.block.notes else 14))
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        painter.setPen(QPen(self.style.color("border"), 1))
+        painter.setPen(QPen(self.rule, 1))
         room, middle = self.room, round(at.y + 4) + 0.5
         if self.block.notes:
             room = self.placed(QRectF(0, 0, self.style.px(120), 0))

@@ -57,6 +57,8 @@ def test_an_alert_stands_on_a_ground_of_its_own(seen, say, theme, mode):
     assert after.y - words.y - words.height >= 18, "the ground ends below its words"
     section = seen.item("m1").part(0)
     assert section.height >= section.layouts[-1].y + section.layouts[-1].height + 8, "the last one's, too"
+    seen.show([say("assistant", "> [!TIP]\n> | a |\n> |--|\n> | b |")])
+    assert theme.color("border_strong").name() in seen.colours("m2"), "lines of a table can be seen there"
 
 
 @pytest.mark.parametrize("rtl", [False, True])
