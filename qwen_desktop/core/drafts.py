@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, TextPart, visible_text
+from qwen_desktop.core.parts import FilePart, Part, TextPart
 from qwen_desktop.core.text import clean
 
 #: A paste with more characters or more lines than this stands beside the box: it would hide the question in it.
@@ -53,13 +53,6 @@ class Draft(Struct, frozen=True):
     def of(cls, text: str) -> Draft:
         """A text that was said once; one that is too long for the box stands beside it."""
         return cls(text) if fits_box(text) else cls("", (pasted(text),))
-
-    @classmethod
-    def of_message(cls, parts: Sequence[Part]) -> Draft:
-        """A message that was sent, to be written once more, with what was attached to it."""
-        said = cls.of(visible_text(parts))
-        beside = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
-        return cls(said.text, (*beside, *said.attachments))
 
     def __bool__(self) -> bool:
         return bool(self.text or self.attachments)

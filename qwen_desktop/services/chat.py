@@ -82,10 +82,11 @@ class Chat(Answers):
     ) -> Message:
         """Store the user's message for good, start its answer and return the message.
 
-        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet; it
-        is given its ``thinking_budget`` then. ``parent_id`` is the message to go on from: the last one on show, another
-        one (then ``BranchChanged`` is published), or None to begin the conversation anew. ``model`` answers this one
-        message; ``grammar`` is what its answer must look like.
+        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
+        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
+        published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
+        answer must look like.
 
         Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
@@ -102,7 +103,8 @@ class Chat(Answers):
                 model=model,
                 thinking_budget=thinking_budget,
             )
-        return await to_its_end(self._send(question, thinking, model, grammar, fresh), "chat.send")
+        work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
+        return await to_its_end(work, "chat.send")
 
     async def edit(self, message_id: str, parts: Sequence[Part]) -> Change:
         """Make a version of a message that says ``parts``, beside it. One of the user's is answered; one of the model's
@@ -152,11 +154,15 @@ class Chat(Answers):
         question: Message,
         thinking: ThinkingMode,
         model: ModelRef | None,
-        grammar: Grammar | None,
         fresh: Conversation | None,
+        *,
+        thinking_budget: int | None,
+        grammar: Grammar | None,
     ) -> Message:
         where, chosen = question.conversation_id, self._models.ref
         with self._reservation(where):
+            if fresh is not None and await self._history.get(where) is not None:
+                fresh = None  # a message that was sent before this one has stored it meanwhile
             conversation = fresh or await self._conversation(where)
             if question.parent_id == END:
                 question = structs.replace(question, parent_id=conversation.leaf_id)
@@ -164,7 +170,7 @@ class Chat(Answers):
             ref = model or conversation.model or chosen
             placeholder = self._placeholder(where, question.id, ref)
             changed = await self._history.add((question, placeholder), new=fresh)
-            self._start(placeholder, changed, Asked(ref, thinking, grammar=grammar))
+            self._start(placeholder, changed, Asked(ref, thinking, thinking_budget, grammar=grammar))
         for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
             self._bus.publish(event)
         return question
@@ -259,7 +265,7 @@ class Chat(Answers):
             conversation = await self._conversation(where)
             before = await self._message(message_id, Role.ASSISTANT)
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
-            if before.status is Status.DONE and ended and not (made is not None and made.stopped_loop):
+            if before.at_its_end:
                 raise _at_its_end()
             if made is not None:
                 # What ended the answer is not true any more, what closed its thought is.

@@ -34,10 +34,12 @@ from tests.ui.models.scripted import attach
 
 
 @pytest.fixture(scope="session", autouse=True)
-def qapp(qapp: QApplication) -> QApplication:
+def qapp(qapp: QApplication) -> Iterator[QApplication]:
     """The application as the window's start makes it: in English, with its forms of one and many."""
     translation.install(qapp, resources_folder(), "en")
-    return qapp
+    yield qapp
+    # What Python has put there is Python's: Qt's offscreen clipboard would delete it when there is no Python any more.
+    qapp.clipboard().clear()
 
 
 @pytest.fixture

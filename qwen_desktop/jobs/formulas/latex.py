@@ -24,7 +24,6 @@ _SPACE = re.compile(r"\s*")
 _GAP = re.compile(r"\*?\s*(?:\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?")
 _STAR = re.compile(r"\*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,'-]+\Z")
-_OPERATOR = re.compile(r"[a-zA-Z]+\Z")
 #: As many levels of braces, of words in formulas in words, and of environments.
 _DEEPEST: Final = 24
 
@@ -75,10 +74,9 @@ _SAME: Final = {
     "exist": r"\exists", "plusmn": r"\pm", "sdot": r"\cdot", "sub": r"\subset", "sube": r"\subseteq",
     "dd": r"\mathrm{d}", "Tr": r"\operatorname{Tr}", "tr": r"\operatorname{tr}", "rank": r"\operatorname{rank}",
     "sgn": r"\operatorname{sgn}", "sinc": r"\operatorname{sinc}", "nonumber": "", "notag": "",
-    "centering": "",
-    "hfill": r"\quad ", "allowbreak": "", "displaylimits": "", "relax": "", "mathrel": "", "mathbin": "",
-    "mathopen": "", "mathclose": "", "mathpunct": "", "mathord": "", "mathinner": "", "normalsize": "", "large": "",
-    "Large": "", "small": "", "footnotesize": "", "tiny": "",
+    "centering": "", "hfill": r"\quad ", "allowbreak": "", "displaylimits": "", "relax": "", "mathrel": "",
+    "mathbin": "", "mathopen": "", "mathclose": "", "mathpunct": "", "mathord": "", "mathinner": "", "normalsize": "",
+    "large": "", "Large": "", "small": "", "footnotesize": "", "tiny": "",
     "textstyle": r"\textstyle ", "medspace": r"\:", "negthinspace": r"\!",
     "epsilon": "ϵ", "phi": "ϕ", "varphi": "φ", "varepsilon": "ε",
     "iddots": r"\adots", "vert": "|", "Vert": r"\|", "lvert": "|", "rvert": "|", "lVert": r"\|", "rVert": r"\|",
@@ -95,20 +93,9 @@ _REFUSED: Final = frozenset(
 )  # fmt: skip
 _PLAIN: Final = frozenset({"equation", "equation*", "displaymath", "math", "subequations", "center"})
 _ALIGNED: Final = frozenset(
-    {
-        "align",
-        "align*",
-        "aligned",
-        "alignat",
-        "alignat*",
-        "alignedat",
-        "flalign",
-        "flalign*",
-        "split",
-        "eqnarray",
-        "eqnarray*",
-    }
-)
+    {"align", "align*", "aligned", "alignat", "alignat*", "alignedat", "flalign", "flalign*", "split", "eqnarray",
+     "eqnarray*"}
+)  # fmt: skip
 _GATHERED: Final = frozenset({"gather", "gather*", "gathered", "multline", "multline*", "multlined"})
 _KEPT: Final = frozenset(
     {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix", "cases", "substack"}

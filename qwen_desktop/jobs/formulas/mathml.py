@@ -23,23 +23,9 @@ _KNOWN: Final = frozenset(
 _LABELLED: Final = ("mover", "munder", "munderover")
 #: Names that take limits below and above them in displayed formulas, and other signs that do.
 _LIMITS: Final = frozenset(
-    {
-        "lim",
-        "max",
-        "min",
-        "sup",
-        "inf",
-        "limsup",
-        "liminf",
-        "det",
-        "gcd",
-        "Pr",
-        "argmax",
-        "argmin",
-        "lim sup",
-        "lim inf",
-    }
-)
+    {"lim", "max", "min", "sup", "inf", "limsup", "liminf", "det", "gcd", "Pr", "argmax", "argmin", "lim sup",
+     "lim inf"}
+)  # fmt: skip
 _LIMITED: Final = frozenset("∑∏∐⋃⋂⨁⨂⨀⋁⋀⨆⨅⨄")
 _NOT_STRETCHED: Final = frozenset("↑↓⟨⟩⌈⌉⌊⌋‖↕⇑⇓⟹⟸⟺⟶⟵⟷⇒⇐⇔→←↔↦⟼⇌⇋↪↩∑∏∫")
 #: What latex2mathml leaves behind \\big as it is written.

@@ -17,8 +17,9 @@ from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside, look
+from qwen_desktop.ui.chat.blocks_chunk import Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import translate
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, visible_text
 from qwen_desktop.core.text import clean
-from qwen_desktop.ui.actions import is_escape
+from qwen_desktop.ui.actions import claims_escape, is_escape
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.section import HostedSection
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -123,10 +123,7 @@ class EditBox(QWidget):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
-            event.accept()  # else it would stop an answer
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if is_escape(event) and not self.edit.composing():

@@ -24,8 +24,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.edit_section import Editing
 from qwen_desktop.ui.chat.message_menu import fill_menu
-from qwen_desktop.ui.chat.section_notes import can_continue
-from qwen_desktop.ui.chat.transcript import Spot, TranscriptView
+from qwen_desktop.ui.chat.transcript import Reading, TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.ui_context import UiContext
@@ -46,7 +45,7 @@ class _Past(NamedTuple):
 
     change: Change
     conversations: tuple[str, ...]
-    spot: Spot | None
+    reading: Reading | None
     when: float
 
 
@@ -168,7 +167,7 @@ class MessageCommands(QObject):
     def go_on(self, message_id: str) -> None:
         """Let an answer that ended early go on."""
         item = self._view.item(message_id)
-        if item is None or not can_continue(item.message):
+        if item is None or item.user or item.streaming or item.message.at_its_end:
             self._ui.notify.toast(self.tr("This answer is at its end."))
             return
         made = item.message.provenance
@@ -203,7 +202,7 @@ class MessageCommands(QObject):
         def done(made: tuple[Conversation, Change]) -> None:
             conversation, change = made
             self.opened.emit(conversation.id)
-            past = self._keep(change, (origin, conversation.id), spot)
+            past = self._keep(change, (origin, conversation.id), reading)
             self._tell(fill(self.tr("“{title}” is a new chat from here on."), title=conversation.title), past)
 
         async def work() -> tuple[Conversation, Change]:
@@ -212,7 +211,7 @@ class MessageCommands(QObject):
             title = source.title if source is not None else ""
             return await history.fork(message_id, texts.text(fork_title(title)) if title else "")
 
-        spot = self._view.place()
+        reading = self._view.reading()
         self._ui.operations.run(work(), owner=self, on_done=done)
 
     def _change(
@@ -222,19 +221,19 @@ class MessageCommands(QObject):
         on_done: Callable[[_Past], object] = lambda _: None,
         on_error: Callable[[], object] = lambda: None,
     ) -> None:
-        spot, where = self._view.place(), self._feed.id
+        reading, where = self._view.reading(), self._feed.id
         self._view.go_back(None)
 
         def done(change: Change) -> None:
-            on_done(self._keep(change, (where,), spot))
+            on_done(self._keep(change, (where,), reading))
 
         def failed(_error: BaseException) -> None:
             on_error()
 
         self._ui.operations.run(work, owner=self, on_done=done, on_error=failed)
 
-    def _keep(self, change: Change, conversations: tuple[str, ...], spot: Spot | None) -> _Past:
-        past = _Past(change, conversations, spot, time.monotonic())
+    def _keep(self, change: Change, conversations: tuple[str, ...], reading: Reading | None) -> _Past:
+        past = _Past(change, conversations, reading, time.monotonic())
         self._past = [*self._past, past][-_PAST:]
         return past
 
@@ -281,7 +280,7 @@ class MessageCommands(QObject):
             await self._feed.settled()
 
         if self._feed.id == origin:
-            self._view.go_back(past.spot)
+            self._view.go_back(past.reading)
         elif past.change.kind is ChangeKind.FORK:
             self.opened.emit(origin)
         self._ui.operations.run(work(), owner=self, on_done=lambda _: self._view.go_back(None), on_error=failed)
@@ -293,10 +292,10 @@ class MessageCommands(QObject):
         self._ui.operations.run(self._show(message_id), owner=self, orphaned="quiet", wish="chat.branch")
 
     async def _show(self, message_id: str) -> None:
-        spot, where, view = self._view.place(), self._feed.id, self._view
+        reading, where, view = self._view.reading(), self._feed.id, self._view
         view.go_back(None)
         if view.item(message_id) is None and not await self._is_above(message_id):
-            self._keep(await self.services.history.select_version(message_id), (where,), spot)
+            self._keep(await self.services.history.select_version(message_id), (where,), reading)
             await self._feed.settled()
         until = time.monotonic() + _READ_S
         while view.item(message_id) is None and view.shown.more_above and time.monotonic() < until:  # noqa: ASYNC110

@@ -290,7 +290,7 @@ class ConversationPane(QWidget):
                         self._drafts.come_back(where, queued.draft)
                     raise
 
-        thinking, model, budget = self._thinking(), self.model, self._new_budget
+        thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
         self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
@@ -341,12 +341,12 @@ class ConversationPane(QWidget):
 
     def _use_diagram(self, wish: str, source: str) -> None:
         """Show a diagram by itself, or save it."""
-        from qwen_desktop.ui.chat import diagram_window  # noqa: PLC0415 - rare
+        from qwen_desktop.ui.chat import diagram_window, saving  # noqa: PLC0415 - rare
 
         picture = diagrams.find(self.transcript.style_, source)
         if isinstance(picture, diagrams.Picture):
             if wish == "diagram_save":
-                diagram_window.save_diagram(self._ui, picture, self.window())
+                saving.save_diagram(self._ui, picture, self.window())
             else:
                 diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
 

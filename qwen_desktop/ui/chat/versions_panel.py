@@ -10,7 +10,7 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.commands import command
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.actions import is_escape, pressed
+from qwen_desktop.ui.actions import claims_escape, is_escape, pressed
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_list import ID_ROLE, VersionsDelegate, VersionsModel, arranged
@@ -201,10 +201,7 @@ class VersionsPanel(QWidget):
         menu.open_at(at)
 
     def event(self, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
-            event.accept()  # else it would stop an answer
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if is_escape(event):

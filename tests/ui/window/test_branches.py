@@ -670,6 +670,7 @@ async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> Non
         ui.key(ui.window, Qt.Key.Key_F6)
     ui.key(panel.view, Qt.Key.Key_Escape)
     assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus() and ui.app.chat.running()
+    await ui.app.chat.stop(chat)
     click(ui, on_show(ui)[2], "versions")
     await ui.rest()
     assert panel.isVisible() and panel.view.current == on_show(ui)[2]
