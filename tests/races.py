@@ -14,7 +14,7 @@ from typing import Any
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.drafts import Draft
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, ThinkingMode
-from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.parts import TextPart, visible_text
 from qwen_desktop.services.changes import Change, to_its_end
 from qwen_desktop.services.events import BranchChanged, MessageAdded, MessageChanged
@@ -41,6 +41,11 @@ def slow(app: App, pause: Callable[[], float], after: Callable[[], None] = lambd
             after()
 
     app.db._told = slowly  # type: ignore[method-assign]
+
+
+async def until(done: Callable[[], object]) -> None:
+    while not done():  # noqa: ASYNC110 - what is waited for says nothing
+        await asyncio.sleep(0)
 
 
 async def write(app: App, where: str, text: str) -> None:
@@ -87,6 +92,11 @@ class Reader:
         if self._now(event.conversation_id):
             self._reading = asyncio.create_task(self.read())
 
+    async def settled(self) -> None:
+        """Wait until it has read what it wants to."""
+        while self._reading is not None and not self._reading.done():
+            await self._reading
+
     async def read(self) -> None:
         self._again = True
         while self._again:
@@ -112,14 +122,14 @@ def whole(app: App) -> None:
 
     living = {key for key in rows if lives(key)}
     above = {rows[key][1] for key in living}
-    assert all(row[3] != "streaming" for row in rows.values())
+    assert "streaming" not in {row[3] for row in rows.values()}, rows
     for where, leaf in leaves.items():
         ends = {key for key in living if rows[key][2] == where} - above
         assert leaf in ends if ends else leaf is None, (where, leaf)
 
 
-def several(seed: int, rounds: int) -> None:
-    """Three who ask in one conversation, and two who follow it."""
+def several(seed: int, rounds: int, *, full: float = 0.0) -> None:
+    """Three who ask in one conversation, and two who follow it; the disk is ``full`` for that share of the calls."""
     rng = random.Random(seed)
 
     def script(_: GenerateRequest) -> Script:
@@ -131,6 +141,19 @@ def several(seed: int, rounds: int) -> None:
             where = await app.ask("0")
             readers = [Reader(app, where) for _ in range(2)]
             await asyncio.gather(*(reader.read() for reader in readers))
+            share = 0.0
+
+            def refuse(_: sqlite3.Connection, *_args: Any, **_more: Any) -> None:
+                error = sqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorname = "SQLITE_FULL"
+                raise error
+
+            written = app.db.call
+
+            async def write_there(function: Any, *args: Any, **more: Any) -> Any:
+                return await written(refuse if rng.random() < share else function, *args, **more)
+
+            app.db.call = write_there  # type: ignore[method-assign]
             slow(app, lambda: rng.choice([0, 0, 0.002, 0.006]))
             changes: list[Change] = []
             said: list[str] = []
@@ -183,19 +206,22 @@ def several(seed: int, rounds: int) -> None:
 
             async def somebody() -> None:
                 for _ in range(25):
-                    with contextlib.suppress(UserFacing):
+                    with contextlib.suppress(UserFacing, Environment):
                         await ask()
                     await asyncio.sleep(rng.choice([0, 0, 0.003]))
 
             for _ in range(rounds):
+                share = full
                 await asyncio.gather(*(somebody() for _ in range(3)))
+                share = 0.0
                 await app.queue.stop(where)
                 await app.chat.idle()
+                await until(lambda: not app.chat._saver._kept)
                 whole(app)
                 shown = list(await app.history.tail(where, 999))
-                await asyncio.sleep(0.05)
                 for reader in readers:
-                    assert reader.messages == shown
+                    await reader.settled()
+                    assert reader.messages == shown, (reader.messages, shown)
             with contextlib.closing(sqlite3.connect(app.paths.database_file)) as look:
                 rows = look.execute("SELECT parts FROM messages WHERE conversation_id = ?", (where,)).fetchall()
             waiting = app.drafts.of(where).text + " ".join(

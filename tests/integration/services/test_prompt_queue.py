@@ -7,7 +7,6 @@ import contextlib
 import random
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from qwen_desktop.services.services import Services
 from qwen_desktop.store import drafts
 from qwen_desktop.store.database import Database
 from tests.app import App, run, running_app
-from tests.races import slow, write
+from tests.races import slow, until, write
 from tests.scripted_engine import Script, ScriptedEngine
 
 
@@ -124,11 +123,6 @@ def test_an_answer_that_was_cut_by_a_stop_holds_the_line_and_one_that_ended_does
             assert (await app.history.tail(where, 1))[0].status is Status.STOPPED
 
     run(main())
-
-
-async def until(done: Callable[[], object]) -> None:
-    while not done():  # noqa: ASYNC110 - what is waited for says nothing
-        await asyncio.sleep(0)
 
 
 def test_killed_at_any_moment_a_prompt_is_written_in_one_place(tmp_path: Path) -> None:

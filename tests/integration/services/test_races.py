@@ -19,9 +19,10 @@ from tests.races import several, slow
 from tests.scripted_engine import Script, ScriptedEngine
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_several_who_ask_at_once(seed: int) -> None:
-    several(seed, rounds=1)
+@pytest.mark.parametrize(("seed", "full"), [(1, 0.0), (2, 0.1)])
+def test_several_who_ask_at_once(seed: int, full: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "AGAIN_S", 0.05)
+    several(seed, rounds=1, full=full)
 
 
 # Answers that go on ---------------------------------------------------------------------------------------------------
