@@ -29,10 +29,13 @@ from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.select import Menu
+from qwen_desktop.ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
 
+#: What can be done with a message that is not on show.
+_OF_ANY = ("message.fork", "message.delete")
 #: Changes that can be taken back.
 _PAST = 50
 #: How long a message is waited for that is still to be read from the history, and the pause between two looks, in
@@ -63,7 +66,10 @@ class MessageCommands(QObject):
         self._view = view
         self._feed = feed
         self._past: list[_Past] = []
+        self._offers: list[tuple[_Past, Toast]] = []
         self._differs: dict[str, int | None] = {}
+        #: The id of a message that has the keyboard elsewhere, in the panel of versions; "" without.
+        self.pointed: Callable[[], str] = lambda: ""
         #: The ways of thinking of the model that answers here.
         self.thinking_modes: tuple[ThinkingMode, ...] = ()
         self.editing = Editing(view, self)
@@ -108,7 +114,9 @@ class MessageCommands(QObject):
             "message.fork": self.fork,
             "message.delete": self.delete,
         }
-        if (item := self.meant(command)) is not None:
+        if command in _OF_ANY and (elsewhere := self.pointed()):
+            does[command](elsewhere)
+        elif (item := self.meant(command)) is not None:
             does[command](item.message.id)
 
     def step(self, step: int) -> None:
@@ -238,7 +246,9 @@ class MessageCommands(QObject):
         return past
 
     def _tell(self, text: str, past: _Past) -> None:
-        self._ui.notify.toast(text, action=self.tr("Undo"), act=lambda: self._undo(past))
+        toast = self._ui.notify.toast(text, action=self.tr("Undo"), act=lambda: self._undo(past))
+        self._offers = [(of, shown) for of, shown in self._offers if shown in self._ui.notify.toasts.shown]
+        self._offers.append((past, toast))
 
     # Undo -------------------------------------------------------------------------------------------------------------
 
@@ -268,6 +278,9 @@ class MessageCommands(QObject):
         if past not in self._past:
             return
         self._past.remove(past)
+        for of, toast in self._offers:
+            if of is past and toast in self._ui.notify.toasts.shown:
+                toast.leave()  # it would offer what has been done
         origin = past.conversations[0]
 
         def failed(error: BaseException) -> None:
@@ -275,14 +288,16 @@ class MessageCommands(QObject):
             if not isinstance(error, UserFacing):
                 self._past.append(past)  # the disk may take it the next time
 
+        here = self._feed.id == origin
+
         async def work() -> None:
             await past.change.undo()
+            if not here and past.change.kind is ChangeKind.FORK:
+                self.opened.emit(origin)  # not before: a fork that has gone on stays, and on show
             await self._feed.settled()
 
-        if self._feed.id == origin:
+        if here:
             self._view.go_back(past.reading)
-        elif past.change.kind is ChangeKind.FORK:
-            self.opened.emit(origin)
         self._ui.operations.run(work(), owner=self, on_done=lambda _: self._view.go_back(None), on_error=failed)
 
     # Places -----------------------------------------------------------------------------------------------------------

@@ -283,6 +283,20 @@ def test_margins_and_the_first_box_run_as_the_window_does(
     assert (place.left() if ltr else skeleton.width() - 1 - place.right()) > 272  # beside the list
 
 
+def test_segments_without_room_are_cut_short_and_do_not_overlap(theme: Theme, shown: Show) -> None:
+    control = SegmentedControl(theme, "Thinking", [("auto", "Automatisches Denken", "brain"), ("no", "Direkt", "")])
+    shown(control)
+    natural = control.sizeHint().width()
+    first, second = control.findChildren(TextButton)
+    control.resize(natural - 60, control.height())
+    QApplication.processEvents()
+    assert second.geometry().right() <= control.width() and first.geometry().right() < second.geometry().left()
+    assert first.text().endswith("…") and first.accessibleName() == first.toolTip() == "Automatisches Denken"
+    control.resize(natural, control.height())
+    QApplication.processEvents()
+    assert first.text() == "Automatisches Denken" and not first.toolTip()
+
+
 def test_the_chosen_segment_shows_all_of_its_bold_words(theme: Theme, shown: Show) -> None:
     control = SegmentedControl(theme, "Thinking", [("auto", "Automatisches Denken", "brain"), ("no", "Direkt", "")])
     control.set_value("auto")
