@@ -86,7 +86,9 @@ def _script(element: Element, display: bool) -> str:
     """Limits stand above and below in displayed formulas, else beside."""
     base = element[0]
     if display:
-        limited = base.attrib.get("movablelimits") == "true" or (base.tag == "mtext" and (base.text or "") in _LIMITS)
+        text = base.text or ""
+        limited = base.attrib.get("movablelimits") == "true" or (base.tag == "mtext" and text in _LIMITS)
+        limited = limited or (len(text) == 1 and text in _LIMITED)
         return _DISPLAYED.get(element.tag, element.tag) if limited else element.tag
     return _BESIDE.get(element.tag, element.tag) if base.text and base.text in _LIMITED else element.tag
 

@@ -20,7 +20,11 @@ from qwen_desktop.jobs.markdown.references import References
 from qwen_desktop.jobs.markdown.rules import BEGIN
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
-_HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
+_HALF_TYPED: Final = re.compile(r"(?:(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}|\n[ \t]*\d{1,3})\Z")
+#: The same behind the marker of a list item, which stays; the box of a task is typed there, too.
+_HALF_ITEM: Final = re.compile(
+    r"(?:^|\n)[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+(?P<cut>[-=+*#>|`~_$\\]{1,3}|\[(?:[ xX](?:\][ \t]*)?)?)\Z"
+)
 #: A table is text until the row of dashes below its head has come.
 _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
 #: The title of an alert, and a definition, while it is being typed.
@@ -42,7 +46,7 @@ def grow(markdown: Markdown, text: str, number: int | None, known: References | 
     rest = text[grown.offset :]
     # What closes a formula may turn out to be a price: "$5-$" may become "$5-$10".
     shown = rest[:-1] if (len(rest) - len(rest.rstrip("$"))) % 2 else rest
-    before, formula = _without_formula(shown)
+    before, formula = _without_formula(shown) if _HALF_TABLE.search(shown) is None else (shown, "")
     if not (
         shown.endswith("$$") and grown.opened and isinstance(grown.opened[-1], MathBlock)
     ):  # a formula's end is no half-typed mark
@@ -110,10 +114,10 @@ def as_grown(data: Any) -> Grown:
 
 def _mended(tail: str) -> str:
     """The open part as it should be shown: half-typed marks left out, open emphasis closed."""
-    patterns = (_HALF_TABLE, _HALF_TYPED, _HALF_ALERT, _HALF_DEFINITION, _HALF_NOTE)
+    patterns = (_HALF_TABLE, _HALF_ITEM, _HALF_TYPED, _HALF_ALERT, _HALF_DEFINITION, _HALF_NOTE)
     match = next(filter(None, (pattern.search(tail) for pattern in patterns)), None)
     if match is not None:
-        return tail[: match.start()]
+        return tail[: match.start("cut" if match.re is _HALF_ITEM else 0)]
     if "```" in tail or "~~~" in tail:
         return tail
     last = tail[tail.rfind("\n\n") + 1 :] if "\n\n" in tail else tail

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QFont, QHelpEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock
@@ -173,6 +173,16 @@ def test_saving_asks_for_the_table_or_the_code(seen, say):
 )
 def test_a_model_does_not_choose_a_files_name(language, name):
     assert code_name(language) == name
+
+
+@pytest.mark.parametrize("scale", [100, 200])
+def test_words_on_buttons_have_room(seen, say, scale):
+    seen.view.set_text_scale(scale)
+    seen.show([say("assistant", f"```py\nx\n```\n\n{WIDE}")])
+    tall = QFontMetricsF(seen.view.style_.font("small")).height()
+    for action in ("wrap", "code_copy", "table_csv"):
+        rect = seen.target("m1", action).rect
+        assert rect.height() >= max(tall, 28), action
 
 
 def test_code_is_set_without_ligatures(seen, say):

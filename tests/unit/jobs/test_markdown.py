@@ -334,8 +334,21 @@ def test_no_text_takes_a_time_that_grows_with_its_square(unit):
     assert any(took(12_000) < limit for _ in range(4))  # other programs disturb the processor's caches now and then
 
 
+@pytest.mark.parametrize("item", ["**b** c", "*b* c", "[x] d", "[ ] d", "`e` f", "[g](https://h.org) i", "- j"])
+def test_what_begins_an_item_flashes_up_as_nothing_else(item):
+    text = f"1. a\n2. {item}"
+    whole = Markdown().blocks(text)
+    marks = {block.marker for block in whole} | {"2."}
+    for end in range(len("1. a"), len(text) + 1):
+        blocks = grow(Markdown(), text[:end], None)
+        shown = [*blocks.finished, *blocks.opened]
+        assert len(shown) <= len(whole) and {block.marker for block in shown} <= marks, text[:end]
+        assert shown[0] == whole[0], text[:end]
+        assert item.startswith("[g") or not shown[-1].text.startswith("["), text[:end]
+
+
 def test_half_a_table_and_half_a_footnote_are_never_shown_as_words():
-    text = "a[^1]\n\n| b | c |\n|---|:-:|\n| 1 | 2 |\n\n[^1]: d\n[^2]: e"
+    text = "a[^1]\n\n| $b$ | c |\n|---|:-:|\n| 1 | 2 |\n\n[^1]: d\n[^2]: e"
     for end in range(len("a[^1]"), len(text)):
         grown = grow(Markdown(), text[:end], None)
         shown = [*grown.finished, *grown.opened, *(block for note in grown.notes for block in note.blocks)]
