@@ -79,7 +79,8 @@ _SAME: Final = {
     "large": "", "Large": "", "small": "", "footnotesize": "", "tiny": "",
     "textstyle": r"\textstyle ", "medspace": r"\:", "negthinspace": r"\!",
     "epsilon": "ϵ", "phi": "ϕ", "varphi": "φ", "varepsilon": "ε",
-    "iddots": r"\adots", "vert": "|", "Vert": r"\|", "bmod": r"\;\operatorname{mod}\;",
+    "iddots": r"\adots", "vert": "|", "Vert": r"\|", "lvert": "|", "rvert": "|", "lVert": r"\|", "rVert": r"\|",
+    "bmod": r"\;\operatorname{mod}\;",
 }  # fmt: skip
 #: Commands and how many of their arguments are left out.
 _DROPPED: Final = {"label": 1, "color": 1, "vspace": 1, "pagecolor": 1, "phantomsection": 0, "hypertarget": 1}

@@ -27,7 +27,13 @@ _LIMITS: Final = frozenset(
      "lim inf"}
 )  # fmt: skip
 _LIMITED: Final = frozenset("∑∏∐⋃⋂⨁⨂⨀⋁⋀⨆⨅⨄")
-_NOT_STRETCHED: Final = frozenset("↑↓⟨⟩↕⇑⇓⟹⟸⟺⟶⟵⟷⇒⇐⇔→←↔↦⟼⇌⇋↪↩∑∏∫")
+_NOT_STRETCHED: Final = frozenset("↑↓⟨⟩⌈⌉⌊⌋‖↕⇑⇓⟹⟸⟺⟶⟵⟷⇒⇐⇔→←↔↦⟼⇌⇋↪↩∑∏∫")
+#: What latex2mathml leaves behind \\big as it is written.
+_FENCES: Final = {
+    "\\|": "‖", "\\Vert": "‖", "\\lVert": "‖", "\\rVert": "‖", "\\vert": "|", "\\lvert": "|", "\\rvert": "|",
+    "\\lfloor": "⌊", "\\rfloor": "⌋", "\\lceil": "⌈", "\\rceil": "⌉", "\\langle": "⟨", "\\rangle": "⟩",
+    "\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\backslash": "\\",
+}  # fmt: skip
 #: Letters that ziamath does not slant by itself.
 _SLANTED: Final = frozenset("ϵϑϰϕϱϖ∂")
 _DISPLAYED: Final = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
@@ -47,6 +53,8 @@ def _mend(element: Element, words: list[Word], display: bool, *, over: bool = Fa
     """``over``: it is what stands above or below something, and may be stretched to it."""
     attributes = element.attrib
     text = element.text = html.unescape(element.text or "")
+    if "minsize" in attributes:
+        text = element.text = _FENCES.get(text, text)
     if element.tag == "mstyle":  # ziamath would put what it says on all in it, and so on scripts too
         element.tag = "mrow"
     if element.tag not in _KNOWN or (text.startswith("\\") and len(text) > 1):

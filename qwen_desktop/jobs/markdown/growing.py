@@ -17,6 +17,7 @@ from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock, TextR
 from qwen_desktop.jobs.markdown.inline import open_formula
 from qwen_desktop.jobs.markdown.parser import MATHS, Grown, Markdown, stripped
 from qwen_desktop.jobs.markdown.references import References
+from qwen_desktop.jobs.markdown.rules import BEGIN
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
 _HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
@@ -25,6 +26,8 @@ _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
 #: The title of an alert, and a definition, while it is being typed.
 _HALF_ALERT: Final = re.compile(r"(?:^|\n)[ \t]*>[> \t]*\[!?[A-Za-z]*\]?\Z")
 _HALF_DEFINITION: Final = re.compile(r"(?:^|\n) {0,3}\[(?!\^)[^\]\[\n]{1,80}\]:[^\n]*\Z")
+#: A footnote, or a link that begins a line.
+_HALF_NOTE: Final = re.compile(r"(?:^|\n)\[(?:\^[^\]\n]{0,80}(?:\]:?)?)?\Z")
 #: Words one after the other: a dollar before them is one of money, or of a shell.
 _PROSE: Final = re.compile(r"(?<![\\{a-zA-Z])[a-zA-Z]{2,}[.,]? [a-z]{2,}(?![}a-z])")
 #: Stands for a formula that is still being written, while what is before it is parsed.
@@ -66,6 +69,8 @@ def _without_formula(tail: str) -> tuple[str, str]:
     last = tail.rfind("\n\n") + 1
     if len(tail) - last > 4000 or "```" in tail or "~~~" in tail:
         return tail, ""
+    if BEGIN.match(tail, last + tail.startswith("\n", last)):
+        return tail[:last] + ("\n" if last else "") + _FORMULA, "$$" + tail[last:].strip().removesuffix("\\")
     start, mark = open_formula(tail[last:])
     latex = tail[last + start + len(mark) :].rstrip("$" if mark[:1] == "$" else "\\").removesuffix("\\")
     if not mark or (mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex) or _PROSE.search(latex))):
@@ -105,7 +110,7 @@ def as_grown(data: Any) -> Grown:
 
 def _mended(tail: str) -> str:
     """The open part as it should be shown: half-typed marks left out, open emphasis closed."""
-    patterns = (_HALF_TYPED, _HALF_TABLE, _HALF_ALERT, _HALF_DEFINITION)
+    patterns = (_HALF_TABLE, _HALF_TYPED, _HALF_ALERT, _HALF_DEFINITION, _HALF_NOTE)
     match = next(filter(None, (pattern.search(tail) for pattern in patterns)), None)
     if match is not None:
         return tail[: match.start()]

@@ -258,7 +258,11 @@ class CodeLayout(WideLayout[CodeBlock]):
     @property
     def title(self) -> str:
         """What stands at the start of the header."""
-        return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
+        return elided(
+            self.block.language or translate("transcript", "text"),
+            self.style.font("small"),
+            self.style.px(_LONGEST_NAME),
+        )
 
     @property
     def count(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
@@ -28,6 +28,9 @@ from qwen_desktop.ui.texts import fill, translate
 #: Pixels around the picture, and the most that it is high; a larger one is made smaller, and there is Zoom.
 _AROUND: Final = 16
 _HIGHEST: Final = 620
+#: A wide one is made no smaller than this share of the text around it, and is scrolled, up to so many pixels.
+_SMALLEST: Final = 0.68
+_WIDEST: Final = 2000
 #: Tells pictures apart in Qt's cache.
 _NUMBERS: Final = count()
 
@@ -82,20 +85,24 @@ class DiagramLayout(CodeLayout):
     def _measure(self) -> None:
         super()._measure()
         if self.picture is not None:
-            self.widen(0)
-            self.height = self._header + 2 * self.style.px(_AROUND) + self._size[1]
+            wide, high = self._size
+            around = 2 * self.style.px(_AROUND)
+            self.height = self._header + around + high + self.widen(wide + around)
         elif self.remark:
             self.height += self._line
 
     @property
     def _size(self) -> tuple[float, float]:
-        """The width and the height of the picture: as large as the text around it, less where there is no room."""
+        """The width and the height of the picture: as large as the text around it, less where there is no room, but not
+        so small that nobody could read it."""
         picture = self.picture
         if picture is None:
             return 0.0, 0.0
         around, room = 2 * self.style.px(_AROUND), self.width - self.indentation
-        scale = self.style.base_font("message").pixelSize() / diagrams.TEXT
-        scale = min(scale, (room - around) / picture.width, self.style.px(_HIGHEST) / picture.height)
+        text = self.style.base_font("message").pixelSize() / diagrams.TEXT
+        scale = min(text, self.style.px(_HIGHEST) / picture.height)
+        least = min(scale, _SMALLEST * text, self.style.px(_WIDEST) / picture.width)
+        scale = min(scale, max((room - around) / picture.width, least))
         return picture.width * scale, picture.height * scale
 
     # Painting --------------------------------------------------------------------------------------------------------
@@ -112,13 +119,16 @@ class DiagramLayout(CodeLayout):
         card(painter, frame, style.color("surface"), style.color("border"), 10)
         self._draw_header(painter, context, frame, at)
         wide, high = self._size
-        corner = frame.left() + round((frame.width() - wide) / 2)
-        place = QRectF(corner, frame.top() + self._header + style.px(_AROUND), wide, high)
+        before = style.px(_AROUND) - self.scroll if self.overflow else round((frame.width() - wide) / 2)
+        painter.save()
+        painter.setClipRect(frame.adjusted(1, self._header, -1, -1), Qt.ClipOperation.IntersectClip)
+        place = QRectF(frame.left() + before, frame.top() + self._header + style.px(_AROUND), wide, high)
         painter.drawPixmap(place.topLeft(), self._pixmap(picture, wide, high, context.ratio))
         if context.ranges:
             painter.setOpacity(0.5)
             painter.fillRect(place, style.color(context.ranges[0][2]))
-            painter.setOpacity(1.0)
+        painter.restore()
+        self.paint_bar(painter, QRectF(frame.left() + 15, frame.bottom() - 9, frame.width() - 30, 4))
 
     def _pixmap(self, picture: Picture, wide: float, high: float, ratio: float) -> QPixmap:
         if self._renderer is None:

@@ -155,6 +155,14 @@ class TextFlow:
         return max((chunk.natural for chunk in self._chunks), default=0.0)
 
     @property
+    def baseline(self) -> float:
+        """Pixels from its top to where the letters of its first line stand."""
+        if self._one_line is not None or not self._chunks:
+            return self.style.baseline(self.base)
+        line = self._chunks[0].layout.lineAt(0)
+        return line.y() + line.ascent()
+
+    @property
     def longest_word(self) -> float:
         """Pixels of the longest word; of a flow that is ``UNBOUNDED``."""
         return max((chunk.layout.minimumWidth() for chunk in self._laid()), default=0.0)

@@ -173,6 +173,9 @@ class InlineFormula:
     style: Style
     base: str
     em: float
+    #: Whether it is part of a link, or struck out.
+    linked: bool = False
+    struck: bool = False
 
     @property
     def width(self) -> float:
@@ -198,8 +201,13 @@ class InlineFormula:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
         if role:
             painter.fillRect(rect, self.style.color(role))
-        ink = Ink(self.em, self.style.ink(self.base), self.style.base_font(self.base))
-        self.drawing.paint(painter, rect.left(), rect.top() + self.ascent, ink)
+        font, baseline = self.style.base_font(self.base), rect.top() + self.ascent
+        color = self.style.color("accent") if self.linked else self.style.ink(self.base)
+        self.drawing.paint(painter, rect.left(), baseline, Ink(self.em, color, font))
+        metrics = QFontMetricsF(font)
+        for drawn, y in ((self.linked, metrics.underlinePos()), (self.struck, -metrics.strikeOutPos())):
+            if drawn:
+                painter.fillRect(QRectF(rect.left(), round(baseline + y), rect.width(), metrics.lineWidth()), color)
 
 
 class Formulas:
@@ -221,4 +229,4 @@ class Formulas:
             return None
         if base not in self._ems:
             self._ems[base] = formula_em(self._style, base)
-        return InlineFormula(drawing, self._style, base, self._ems[base])
+        return InlineFormula(drawing, self._style, base, self._ems[base], bool(run.href), run.strike)

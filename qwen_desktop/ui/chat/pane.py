@@ -21,6 +21,7 @@ from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
+from qwen_desktop.services.changes import to_its_end
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.ui import texts
@@ -280,7 +281,7 @@ class ConversationPane(QWidget):
         leaving = self._drafts.leaving(where, draft)
 
         async def sent() -> None:
-            async with leaving:
+            async with leaving as message_id:
                 try:
                     await self._ui.services.chat.send(
                         draft.parts,
@@ -289,8 +290,9 @@ class ConversationPane(QWidget):
                         thinking=thinking,
                         model=model,
                         thinking_budget=budget,
+                        message_id=message_id,
                     )
-                except (Exception, asyncio.CancelledError):
+                except Exception:
                     self._queue.hold(here)
                     for queued in reversed(self._queue.of(here)) if not where else ():
                         self._queue.remove(here, queued.id)  # it has not become a conversation
@@ -298,11 +300,12 @@ class ConversationPane(QWidget):
                     raise
 
         thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
-        self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
+        work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
+        self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
-        """Stop the answer that runs here."""
-        self._ui.operations.run(self._ui.services.chat.stop(self._id), owner=self)
+        """Stop the answer that runs here; what waits in line goes on waiting."""
+        self._ui.operations.run(self._queue.stop(self._id), owner=self)
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
@@ -442,8 +445,13 @@ class ConversationPane(QWidget):
         self.status.set_run(self.feed.run)
         self.status.set_context(*self.feed.context)
 
+    @property
+    def running(self) -> bool:
+        """Whether an answer runs here or is about to, also the next one of those that wait in line."""
+        return self.feed.running or self._queue.sending(self._id)
+
     def _show_running(self, _event: object = None) -> None:
-        running = self.feed.running
+        running = self.running
         self.composer.set_running(running)
         self.status.set_running(running)
         self.changed.emit()

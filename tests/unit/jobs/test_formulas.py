@@ -203,3 +203,21 @@ def test_preparing_takes_time_that_grows_with_the_length():
     started = time.thread_time()
     prepare("x + \\alpha " * 400)
     assert time.thread_time() - started < 0.3
+
+
+@pytest.mark.parametrize(
+    ("bracketed", "letter"),
+    [("(a+b)^2", "a+b^2"), (r"\lVert w \rVert^2", "w^2"), ("[x]_i", "x_i"), (r"|x|_1^2", "x_1^2")],
+)
+def test_scripts_behind_a_bracket_stand_as_behind_a_letter(bracketed, letter):
+    one, other = drawn(bracketed), drawn(letter)
+    assert one.signs[-1].y == pytest.approx(other.signs[-1].y, abs=0.06)
+
+
+@pytest.mark.parametrize("fence", ["Vert", "ceil", "floor", "vert"])
+def test_brackets_grow_only_where_they_are_told_to(fence):
+    plain, beside = drawn(rf"\l{fence} w \r{fence}"), drawn(rf"\tfrac{{1}}{{2}} \l{fence} w \r{fence}")
+    last = [each.outlines[each.signs[-1].outline] for each in (plain, beside)]
+    assert last[0] == last[1], "a fraction beside it does not stretch it"
+    for larger in (rf"\bigg\l{fence} w \bigg\r{fence}", rf"\left\l{fence} \frac{{a}}{{b}} \right\r{fence}"):
+        assert drawn(larger).ascent > 1.2 * plain.ascent
