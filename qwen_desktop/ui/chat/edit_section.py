@@ -108,6 +108,8 @@ class EditBox(QWidget):
 
     def set_busy(self, busy: bool) -> None:
         """While it is being sent nothing can be changed."""
+        if busy and self.isAncestorOf(self.window().focusWidget() or self):
+            self.edit.setFocus()  # else Qt takes the keyboard from a button that is off to anywhere in the window
         self.edit.setReadOnly(busy)
         self.cancel.setEnabled(not busy)
         self._show()

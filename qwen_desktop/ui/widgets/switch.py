@@ -12,6 +12,9 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
 
+#: A segment is never narrower, in px.
+_TARGET = 28
+
 
 class Switch(QAbstractButton):
     """On or off. 38 x 22 px drawn inside a target of 38 x 30."""
@@ -116,7 +119,7 @@ class SegmentedControl(QWidget):
         natural = self.sizeHint().width()
         lacks = max(0, natural - (self._room or natural))
         for value, segment in self._segments.items():
-            wide = self._widths[value] - -(-lacks // len(self._segments))
+            wide = max(_TARGET, self._widths[value] - -(-lacks // len(self._segments)))
             label = self._labels[value]
             signs = self._widths[value] - bold.horizontalAdvance(label)
             segment.setText(bold.elidedText(label, Qt.TextElideMode.ElideRight, wide - signs) if lacks else label)

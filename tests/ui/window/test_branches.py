@@ -228,6 +228,19 @@ async def test_an_answer_is_edited_with_its_thoughts_kept(make: Make) -> None:
     assert not ui.app.chat.running()
 
 
+async def test_the_keyboard_goes_on_in_the_box_after_an_edit(make: Make) -> None:
+    ui = await make()
+    made = await answer(ui, "Red.")
+    click(ui, made, "edit")
+    edit = box(ui, made)
+    QTest.keyClicks(edit.edit, " Green.")
+    edit.save.setFocus(Qt.FocusReason.TabFocusReason)
+    ui.key(edit.save, Qt.Key.Key_Return)
+    await ui.until(lambda: texts(ui)[-1] == "Red. Green.")
+    await ui.rest()
+    assert ui.chat.pane.composer.edit.hasFocus()
+
+
 async def test_what_is_attached_stays_with_an_edited_question(make: Make) -> None:
     ui = await make()
     chat = (await ui.app.history.create("a chat")).id
