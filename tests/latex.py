@@ -19,6 +19,10 @@ f'(x) = 3x^2 + 4x - 5
 f(x) = \begin{cases} x^2 & \text{if } x \ge 0 \\ -x & \text{otherwise} \end{cases}
 \begin{aligned} 2x + 3 &= 7 \\ 2x &= 4 \\ x &= 2 \end{aligned}
 \begin{align*} (a+b)^2 &= a^2 + 2ab + b^2 \\ (a-b)^2 &= a^2 - 2ab + b^2 \end{align*}
+\begin{pmatrix} a & b \\ c & d \end{pmatrix}^{-1} = \frac{1}{ad-bc}\begin{pmatrix} d & -b \\ -c & a \end{pmatrix}
+A = \begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}^T
+\mathop{\mathrm{argmax}}_{\theta} \; p(\theta \mid D)
+\bigl\lfloor x \bigr\rfloor + \big\| y \big\| + 1 + \dots + n \not= 0
 \boxed{42}
 \boxed{x = \frac{3}{4}}
 \vec{F} = m\vec{a}

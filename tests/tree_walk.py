@@ -69,7 +69,7 @@ class Done:
     leaf: str | None = None
     before: tuple[str, str, bool] = ("", "", False)
     after: str | None = None
-    size: int = 0
+    told: list[tuple[str, str]] = field(default_factory=list)
     undone: bool = False
 
 
@@ -115,6 +115,10 @@ class Model:
 
     def tip(self, key: str) -> str:
         return self.below(key)[-1].key
+
+    def outline(self, chat: str) -> list[tuple[str, str]]:
+        """How the messages of a conversation stand in a list of them."""
+        return [(node.status, node.text[:120].strip()) for node in self.living(chat)]
 
     def writing(self, chat: str) -> Node | None:
         return next((node for node in self.nodes.values() if node.chat == chat and node.writing), None)
@@ -221,7 +225,7 @@ class Model:
                 self.stop(made)
             copies[node.key] = made.key
         self.leaf[chat] = copies[key]
-        self.changes.append(Done("fork", chat, size=len(self.living(chat))))
+        self.changes.append(Done("fork", chat))
 
     def undo(self, number: int) -> None:
         change = self.changes[number]
@@ -229,7 +233,7 @@ class Model:
             return
         chat = change.chat
         if change.kind == "fork":
-            if len(self.living(chat)) != change.size or chat in self.closed:
+            if chat in self.closed or self.outline(chat) != change.told:
                 raise RefusedError
             self.closed.add(chat)
         elif change.kind == "select":
@@ -481,6 +485,8 @@ class Walk:
         if script is not None and script.rate:
             await asyncio.sleep(self._chance.choice([0, 0, 0.02]))
         await self._compare(f"{ask} {values}")
+        if ask == "fork" and not refused:
+            self.model.changes[-1].told = self.model.outline(self.model.changes[-1].chat)
 
     def _chat_of(self, ask: str, value: Any) -> str:
         if ask == "undo":

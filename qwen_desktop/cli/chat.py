@@ -274,6 +274,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
             thinking=question.thinking or ThinkingMode(mode),
             model=own or services.models.ref if before is not None else None,
             grammar=form,
+            thinking_budget=question.thinking_budget if before is not None else None,  # else the settings of this run
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

@@ -101,6 +101,12 @@ class Message(Struct, frozen=True):
     #: id of the first message that was still sent to the model; earlier ones were left out (context full).
     context_cut: str | None = None
 
+    @property
+    def at_its_end(self) -> bool:
+        """Whether it is an answer that came to its end by itself, so that it cannot go on."""
+        by_itself = self.status is Status.DONE and self.finish_reason is FinishReason.STOP
+        return by_itself and not (self.provenance is not None and self.provenance.stopped_loop)
+
 
 class Conversation(Struct, frozen=True):
     """A conversation as the side list shows it. ``leaf_id`` is the last message of the branch on show.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from msgspec import Struct
 
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, TextPart, visible_text
+from qwen_desktop.core.parts import FilePart, Part, TextPart
 from qwen_desktop.core.text import clean
 
 #: A paste with more characters or more lines than this stands beside the box: it would hide the question in it.
@@ -54,13 +54,6 @@ class Draft(Struct, frozen=True):
         """A text that was said once; one that is too long for the box stands beside it."""
         return cls(text) if fits_box(text) else cls("", (pasted(text),))
 
-    @classmethod
-    def of_message(cls, parts: Sequence[Part]) -> Draft:
-        """A message that was sent, to be written once more, with what was attached to it."""
-        said = cls.of(visible_text(parts))
-        beside = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
-        return cls(said.text, (*beside, *said.attachments))
-
     def __bool__(self) -> bool:
         return bool(self.text or self.attachments)
 
@@ -78,17 +71,34 @@ class Draft(Struct, frozen=True):
 
 
 class QueuedPrompt(Struct, frozen=True):
-    """A prompt that is sent when the answers before it have ended."""
+    """A prompt that is sent when the answers before it have ended. ``id`` is its message's, once that is stored."""
 
     id: str
     draft: Draft
 
 
 class Unsent(Struct, frozen=True):
-    """All that is written and not sent in one conversation: the draft in its box, and what waits in line, in order."""
+    """All that is written and not sent in one conversation: the draft in its box, and what waits in line, in order.
+    ``leaving`` is what was just being sent from the box."""
 
     draft: Draft = Draft()
     queue: tuple[QueuedPrompt, ...] = ()
+    leaving: tuple[QueuedPrompt, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.draft or self.queue)
+        return bool(self.draft or self.queue or self.leaving)
+
+    @property
+    def all(self) -> Draft:
+        """Everything in one draft, in order."""
+        draft = self.draft
+        for prompt in reversed((*self.leaving, *self.queue)):
+            draft = prompt.draft.before(draft)
+        return draft
+
+    def without(self, stored: Container[str]) -> Unsent:
+        """The same where these messages are stored, and nothing is on its way any more."""
+        draft = self.draft
+        for prompt in reversed(self.leaving):
+            draft = draft if prompt.id in stored else prompt.draft.before(draft)
+        return Unsent(draft, tuple(queued for queued in self.queue if queued.id not in stored))

@@ -1,27 +1,30 @@
 """Calls of tools that a model writes into its thought, as text that reads well: each in a block of code. Pure.
 
 A call ends the thought that it stands in (what follows would be silence else), but only where it is one: a model that
-thinks about calls writes the mark too.
+thinks about calls writes the mark too, in a sentence or in code.
 """
 
 from __future__ import annotations
 
 import re
 
-from qwen_desktop.engine.marks import CLOSE, beginning
+from qwen_desktop.engine.marks import CLOSE, beginning, in_code
 
 CALL, CALLED = "<tool_call>", "</tool_call>"
 #: What a call begins with behind its mark: Qwen3's and earlier ones' JSON, or Qwen3-Coder's and later ones' form.
-_CALLS = re.compile(r'\s*(?:<function=|\{\s*"name")')
+_CALLS = re.compile(r'(\s*)(?:<function=|\{\s*"name")')
 _MAY_CALL = re.compile(r'\s*(?:<(?:f|fu|fun|func|funct|functi|functio|function)?|\{\s*(?:"|"n|"na|"nam|"name)?)?\Z')
 #: Longer than any fence that a call is likely to hold.
 FENCE = "````"
 
 
-def is_call(behind: str) -> bool | None:
-    """Whether the mark that ``behind`` follows begins a call, None while that is not known."""
-    if _CALLS.match(behind) is not None:
-        return True
+def is_call(before: str, behind: str) -> bool | None:
+    """Whether the mark between these two begins a call, None while that is not known. One does at the beginning or the
+    end of a line, outside of code."""
+    if in_code(before):
+        return False
+    if (found := _CALLS.match(behind)) is not None:
+        return "\n" in found[1] or not before.rpartition("\n")[2].strip()
     return None if _MAY_CALL.match(behind) is not None else False
 
 
@@ -30,7 +33,7 @@ class CallText:
 
     def __init__(self, shown: str = "") -> None:
         self._first = not shown
-        self._inside = shown.count(FENCE) % 2 == 1
+        self._inside = shown.rfind(f"{FENCE}\n{CALL}") > shown.rfind(f"{CALLED}\n{FENCE}")
         # nothing but white space and marks has come since the last call
         self._between = self._first or shown.endswith(f"{CALLED}\n{FENCE}\n")
         self._held = ""

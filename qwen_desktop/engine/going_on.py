@@ -72,6 +72,8 @@ def behind(
         else:
             mark = f"\n{CLOSE}\n\n" if opened else ""
             prompt, opened = f"{prompt}{mark}{hide(_words(part))}", False
+    if said and opened and isinstance(parts[-1], TextPart):  # it was cut right behind its thought
+        prompt, opened = f"{prompt}\n{CLOSE}\n\n", False
     return prompt, opened
 
 

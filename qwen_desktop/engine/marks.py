@@ -16,3 +16,8 @@ def beginning(text: str, marks: Sequence[str]) -> int:
                 longest = length
                 break
     return longest
+
+
+def in_code(text: str) -> bool:
+    """Whether what comes after ``text`` stands in code."""
+    return text.count("```") % 2 == 1 or text[text.rfind("\n") + 1 :].count("`") % 2 == 1

@@ -20,12 +20,13 @@ from qwen_desktop.core.parts import (
     PartWasThinking,
     TextPart,
     ThinkingPart,
+    text_of,
     thinking_text,
     visible_text,
 )
 from qwen_desktop.core.text import clean
 from qwen_desktop.engine.call_text import CALL, FENCE, CallText, is_call
-from qwen_desktop.engine.marks import CLOSE, OPEN, beginning
+from qwen_desktop.engine.marks import CLOSE, OPEN, beginning, in_code
 
 _LINES = re.compile(r"\s*\n")
 
@@ -88,7 +89,7 @@ class AnswerStream:
         elif isinstance(last, TextPart) and not self._thinking:
             self._part, self._at_start = TextPart, not last.text.strip()
             if last.text.startswith(f"{FENCE}\n{CALL}"):
-                self._call_text = CallText(last.text)
+                self._call_text, self._thought = CallText(last.text), True
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -161,7 +162,7 @@ class AnswerStream:
 
     def finish(self, *, cut: bool = False) -> None:
         """The answer has ended: give what was held back. Of one that was ``cut``, and may go on, what is not whole is
-        left out (``pending``), and white space at the end of a thought stays."""
+        left out (``pending``), white space at the end of a thought stays, and a closed one has a text behind it."""
         if not cut:
             self._take(self._decoder.decode(b"", final=True))
             if self._call_text is not None:
@@ -182,6 +183,9 @@ class AnswerStream:
             self._take_text(final=True)
             if not self._at_start or self._held.strip():
                 self._emit_text(self._held)
+            elif cut and self._thought_words and self._part is None:  # else nobody knew that the thought is closed
+                self._part = TextPart
+                self._tell(PartBegun(len(self._builder), TextPart("")))
             self._held = ""
         self._end_part()
 
@@ -255,8 +259,9 @@ class AnswerStream:
         """What stands before and from the first call in a thought; nothing where there is none, and None where it is
         not known yet: then what stands before its mark is held no longer."""
         at = thought.find(CALL) if self._calls else -1
+        told = text_of(self._builder.part(len(self._builder) - 1)) if at >= 0 and self._part is ThinkingPart else ""
         while at >= 0:
-            begun = is_call(self._held[at + len(CALL) :])
+            begun = is_call(told + thought[:at], self._held[at + len(CALL) :])
             if begun:
                 return thought[:at], self._held[at:]
             if begun is None and not whole:
@@ -323,7 +328,7 @@ class AnswerStream:
             return
         text = self.text
         alone = not line or line[0] == "\n" or not text.rstrip(" \t") or text.rstrip(" \t")[-1] == "\n"
-        if alone and OPEN not in text and not _in_code(text):
+        if alone and OPEN not in text and not in_code(text):
             self._thought = self._thought_words = self._at_start = True
             self._measure()
             self._tell(PartWasThinking(len(self._builder) - 1, round(self.thinking_s, 3), self.thinking_tokens))
@@ -365,8 +370,3 @@ class AnswerStream:
     def _tell(self, event: PartEvent) -> None:
         self._builder.take(event)
         self._events.append(event)
-
-
-def _in_code(text: str) -> bool:
-    """Whether what comes after ``text`` stands in code."""
-    return text.count("```") % 2 == 1 or text[text.rfind("\n") + 1 :].count("`") % 2 == 1

@@ -61,7 +61,7 @@ def portable(svg: str) -> tuple[str, float, float]:
 def _clean(element: Element, variables: Mapping[str, str]) -> Iterator[Element]:
     """What becomes of an element: nothing, itself, or of a text one for each of its lines."""
     kind = element.tag.rpartition("}")[2]
-    attributes = _attributes(element, variables, _GEOMETRY)
+    attributes = _attributes(element, variables)
     if kind in _SHAPES:
         yield _stretches(attributes) if _long(attributes) else Element(kind, attributes)
     elif kind == "g":
@@ -102,7 +102,7 @@ def _lines(element: Element, attributes: dict[str, str], variables: Mapping[str,
     line = Element("text", attributes)
     line.text = element.text
     for span in element:
-        own = _attributes(span, variables, _GEOMETRY)
+        own = _attributes(span, variables)
         place: dict[str, str] = {name: own.pop(name) for name in ("x", "y") if name in own}
         if place and (line.text or len(line)):
             yield line
@@ -119,8 +119,8 @@ def _lines(element: Element, attributes: dict[str, str], variables: Mapping[str,
         yield line
 
 
-def _attributes(element: Element, variables: Mapping[str, str], geometry: frozenset[str]) -> dict[str, str]:
-    found = {name: value for name, value in element.attrib.items() if name in _LOOK or name in geometry}
+def _attributes(element: Element, variables: Mapping[str, str]) -> dict[str, str]:
+    found = {name: value for name, value in element.attrib.items() if name in _LOOK or name in _GEOMETRY}
     for rule in element.get("style", "").split(";"):  # wins over what stands beside it
         name, _, value = rule.partition(":")
         if name.strip() in _LOOK or name.strip() == "rx":

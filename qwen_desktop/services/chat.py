@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import structs
 
@@ -17,7 +19,7 @@ from qwen_desktop.core.chat import (
     new_id,
 )
 from qwen_desktop.core.engine import FinishReason, Grammar, Sampling, ThinkingMode
-from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
+from qwen_desktop.core.errors import Failure, UserFacing, error_of, prompt_empty
 from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
 from qwen_desktop.core.parts import (
     AudioPart,
@@ -35,6 +37,7 @@ from qwen_desktop.services.answers import Answers, Asked
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, MessageAdded, MessageChanged, RunChanged
 from qwen_desktop.services.turn import reopened
+from qwen_desktop.store import rows
 from qwen_desktop.store.branches import message_gone
 
 #: The parent of a message that goes to the end of the branch on show.
@@ -79,19 +82,23 @@ class Chat(Answers):
         model: ModelRef | None = None,
         grammar: Grammar | None = None,
         thinking_budget: int | None = None,
+        message_id: str = "",
     ) -> Message:
-        """Store the user's message for good, start its answer and return the message.
+        """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
+        message.
 
-        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there is no such conversation yet; it
-        is given its ``thinking_budget`` then. ``parent_id`` is the message to go on from: the last one on show, another
-        one (then ``BranchChanged`` is published), or None to begin the conversation anew. ``model`` answers this one
-        message; ``grammar`` is what its answer must look like.
+        ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
+        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
+        published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
+        answer must look like.
 
         Publishes ``ConversationChanged`` and ``MessageAdded`` for the message and for the (still empty) answer. Raises
         ``UserFacing`` when the message is empty, its parent or an attachment is not there, or an answer is still
         running here, ``Environment`` when the disk refuses; then nothing has changed.
         """
-        question = Message(new_id(), conversation_id, parent_id, Role.USER, _asked(parts), self._history.now())
+        now = self._history.now()
+        question = Message(message_id or new_id(), conversation_id, parent_id, Role.USER, _asked(parts), now)
         fresh = None
         if new:
             prompt = self._preferences.settings.chat.system_prompt.strip()
@@ -102,7 +109,8 @@ class Chat(Answers):
                 model=model,
                 thinking_budget=thinking_budget,
             )
-        return await to_its_end(self._send(question, thinking, model, grammar, fresh), "chat.send")
+        work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
+        return await to_its_end(work, "chat.send")
 
     async def edit(self, message_id: str, parts: Sequence[Part]) -> Change:
         """Make a version of a message that says ``parts``, beside it. One of the user's is answered; one of the model's
@@ -152,11 +160,15 @@ class Chat(Answers):
         question: Message,
         thinking: ThinkingMode,
         model: ModelRef | None,
-        grammar: Grammar | None,
         fresh: Conversation | None,
+        *,
+        thinking_budget: int | None,
+        grammar: Grammar | None,
     ) -> Message:
         where, chosen = question.conversation_id, self._models.ref
         with self._reservation(where):
+            if fresh is not None and await self._history.get(where) is not None:
+                fresh = None  # a message that was sent before this one has stored it meanwhile
             conversation = fresh or await self._conversation(where)
             if question.parent_id == END:
                 question = structs.replace(question, parent_id=conversation.leaf_id)
@@ -164,7 +176,7 @@ class Chat(Answers):
             ref = model or conversation.model or chosen
             placeholder = self._placeholder(where, question.id, ref)
             changed = await self._history.add((question, placeholder), new=fresh)
-            self._start(placeholder, changed, Asked(ref, thinking, grammar=grammar))
+            self._start(placeholder, changed, Asked(ref, thinking, thinking_budget, grammar=grammar))
         for event in (BranchChanged(where),) if elsewhere else (MessageAdded(question), MessageAdded(placeholder)):
             self._bus.publish(event)
         return question
@@ -254,12 +266,16 @@ class Chat(Answers):
 
     async def _continue(self, message_id: str, loop_guard: bool | None) -> Change:
         chosen = self._models.ref
-        where = (await self._message(message_id, Role.ASSISTANT)).conversation_id
+        entry = await self._message(message_id, Role.ASSISTANT)
+        where = entry.conversation_id
         with self._reservation(where):
             conversation = await self._conversation(where)
+            ref = await _began(entry, conversation.model, chosen) or conversation.model or chosen
             before = await self._message(message_id, Role.ASSISTANT)
             made, ended = before.provenance, before.finish_reason is FinishReason.STOP
-            if before.status is Status.DONE and ended and not (made is not None and made.stopped_loop):
+            if before.problem is not None and before.problem.what.code == rows.UNREADABLE:
+                raise error_of(before.problem)  # what is on the disk may be read by somebody else
+            if before.at_its_end:
                 raise _at_its_end()
             if made is not None:
                 # What ended the answer is not true any more, what closed its thought is.
@@ -269,16 +285,16 @@ class Chat(Answers):
                 raise message_gone()
             # As it was asked for, whatever the switch says by now: its prompt is the one that it had.
             thinking = made.thinking if made is not None and made.settings else conversation.thinking
-            asked = Asked(conversation.model or chosen, thinking, loop_guard=loop_guard)
+            asked = Asked(ref, thinking, loop_guard=loop_guard, grammar=_grammar(made))
             turn = self._start(begun, conversation, asked)
         self._bus.publish(MessageChanged(structs.replace(begun, parts=reopened(begun.parts))))
 
         async def undo() -> None:
-            if (running := self._answers.get(where)) is turn:
+            if self._answers.get(where) is turn:
                 await self.stop(where)
-            elif running is not None and running.id == message_id:
-                raise _changed_since()
-            if (await self._message(message_id)).parts != turn.parts:
+            now, running = await self._message(message_id), self._answers.get(where)
+            begins = where in self._reserved and (running is None or running.id == message_id)
+            if begins or now.parts != turn.parts:
                 raise _changed_since()
             if not await self._saver.put(before):
                 raise message_gone()
@@ -302,6 +318,21 @@ def _made_by(made: Provenance, *known: ModelRef | None) -> ModelRef:
     return next(
         (ref for ref in known if isinstance(ref, FileRef) and ref.path == made.model_path), FileRef(made.model_path)
     )
+
+
+async def _began(entry: Message, *known: ModelRef | None) -> ModelRef | None:
+    """The model that began an answer, while its file is where it was. None for one that failed, maybe because of it."""
+    made = entry.provenance
+    if made is None or not made.settings or entry.status is Status.FAILED:
+        return None
+    ref = _made_by(made, *known)
+    return ref if isinstance(ref, GuideRef) or await asyncio.to_thread(Path(ref.path).is_file) else None
+
+
+def _grammar(made: Provenance | None) -> Grammar | None:
+    """The form that an answer keeps to; the words of a person need not."""
+    form = made.settings.get("grammar") if made is not None and not made.edited else None
+    return Grammar(*form) if form else None
 
 
 def _edited(made: Provenance | None) -> Provenance:

@@ -1,7 +1,8 @@
 """What is written and not sent yet, kept per conversation and over a restart.
 
 Everybody reads and writes it in memory; the disk has it at most a second later. What is being sent stays on the disk
-until its message is there, and comes back into the draft where it cannot be sent.
+until its message is there, by whose id a start knows whether it is, and comes back into the draft where it cannot be
+sent.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import structs
 
+from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, Unsent
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -40,7 +42,7 @@ class Drafts:
         self._bus = bus
         self._unsent: dict[str, Unsent] = {}
         #: being sent, not yet on the disk as messages
-        self._leaving: dict[str, list[Draft]] = {}
+        self._leaving: dict[str, list[QueuedPrompt]] = {}
         self._changed: set[str] = set()
         self._saving: asyncio.Task[None] | None = None
         self._refused = self._closed = False
@@ -69,22 +71,25 @@ class Drafts:
         self.put(conversation_id, draft.before(self.of(conversation_id)))
         self._bus.publish(DraftChanged(conversation_id))
 
-    def leaving(self, conversation_id: str, draft: Draft) -> AbstractAsyncContextManager[None]:
-        """For sending ``draft``, which has left the box: from now on it is kept until the block has ended, and it comes
-        back if that fails."""
-        self._leaving.setdefault(conversation_id, []).append(draft)
-        return self._left(conversation_id, draft)
+    def leaving(self, conversation_id: str, draft: Draft) -> AbstractAsyncContextManager[str]:
+        """For sending ``draft``, which has left the box, as the message whose id the block gets: it is kept until the
+        block has ended, and comes back if that fails. What is killed meanwhile has the one or the other."""
+        prompt = QueuedPrompt(new_id(), draft)
+        self._leaving.setdefault(conversation_id, []).append(prompt)
+        self._touch(conversation_id)
+        return self._left(conversation_id, prompt)
 
     @contextlib.asynccontextmanager
-    async def _left(self, conversation_id: str, draft: Draft) -> AsyncIterator[None]:
+    async def _left(self, conversation_id: str, prompt: QueuedPrompt) -> AsyncIterator[str]:
         leaving = self._leaving[conversation_id]
+        await self.save()  # before the message is there, else a kill in between leaves both
         try:
-            yield
-        except (Exception, asyncio.CancelledError):
-            leaving.remove(draft)
-            self.come_back(conversation_id, draft)
+            yield prompt.id
+        except Exception:
+            leaving.remove(prompt)
+            self.come_back(conversation_id, prompt.draft)
             raise
-        leaving.remove(draft)
+        leaving.remove(prompt)
         self._touch(conversation_id)
         await self.save(durable=True)
 
@@ -140,10 +145,8 @@ class Drafts:
 
     def _kept(self, conversation_id: str) -> Unsent:
         """What the disk is to hold: with what is being sent."""
-        unsent = self._of(conversation_id)
-        for draft in reversed(self._leaving.get(conversation_id, [])):
-            unsent = structs.replace(unsent, draft=draft.before(unsent.draft))
-        return unsent
+        leaving = tuple(self._leaving.get(conversation_id, ()))
+        return structs.replace(self._of(conversation_id), leaving=leaving)
 
     def _touch(self, conversation_id: str) -> None:
         self._changed.add(conversation_id)

@@ -289,11 +289,11 @@ class History:
         made = await self._db.call(forks.fork, message_id, fork, current)
         if made is None:
             raise branches.message_gone()
+        copied = await self.tree(made.id)
         self._bus.publish(ConversationChanged(made))
-        size = len(await self.tree(made.id))
 
         async def undo() -> None:
-            if len(await self.tree(made.id)) != size:
+            if await self.tree(made.id) != copied:
                 raise _went_on()
             await self.delete(made.id)
 

@@ -16,7 +16,7 @@ from qwen_desktop.core.parts import Role
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.events import EventBus, MessageChanged, Notified, QueueChanged, RunChanged
-from qwen_desktop.services.history import History, gone
+from qwen_desktop.services.history import History
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ class PromptQueue:
         self._ended: dict[str, Status] = {}
         #: what is being sent, by the conversation
         self._sending: dict[str, asyncio.Task[None]] = {}
+        #: the prompts that are on their way to be messages: nobody can take them out any more
+        self._leaving: set[str] = set()
         #: where the answer to what is being sent has ended already
         self._at_once: set[str] = set()
         self._closed = False
@@ -50,6 +52,10 @@ class PromptQueue:
     def waits(self, conversation_id: str) -> bool:
         """Whether the line waits for the user: it does not go on by itself."""
         return bool(self.of(conversation_id)) and conversation_id not in self._going
+
+    def sending(self, conversation_id: str) -> bool:
+        """Whether the next one is about to be sent: between two answers, nothing runs for a moment."""
+        return conversation_id in self._sending
 
     # Changing it ------------------------------------------------------------------------------------------------------
 
@@ -68,9 +74,10 @@ class PromptQueue:
         self._drafts.put_queue(conversation_id, tuple(queue))
 
     def remove(self, conversation_id: str, prompt_id: str) -> int | None:
-        """Take one out; where it stood, None where it is not there."""
+        """Take one out; where it stood, None where it is not there, or is being sent."""
         queue = self.of(conversation_id)
-        place = next((number for number, queued in enumerate(queue) if queued.id == prompt_id), None)
+        free = prompt_id not in self._leaving
+        place = next((number for number, queued in enumerate(queue) if free and queued.id == prompt_id), None)
         if place is not None:
             self._drafts.put_queue(conversation_id, queue[:place] + queue[place + 1 :])
         return place
@@ -98,10 +105,17 @@ class PromptQueue:
         self._bus.publish(QueueChanged(conversation_id))
         self._start(conversation_id)
 
+    async def stop(self, conversation_id: str) -> None:
+        """Stop the answer that runs, also one that is just about to, and have the line wait for the user."""
+        self.hold(conversation_id)
+        if (sending := self._sending.get(conversation_id)) is not None:
+            await asyncio.wait({sending})
+        await self._chat.stop(conversation_id)
+
     async def send_now(self, conversation_id: str, prompt_id: str) -> None:
         """Stop the answer that runs, send this one, and the others after it."""
         self.move(conversation_id, prompt_id, 0)
-        await self._chat.stop(conversation_id)
+        await self.stop(conversation_id)
         if any(queued.id == prompt_id for queued in self.of(conversation_id)):
             self.move(conversation_id, prompt_id, 0)
             self.go_on(conversation_id)
@@ -127,7 +141,7 @@ class PromptQueue:
             return
         if status is Status.DONE:
             self._start(where)
-        else:
+        elif status is not None or where not in self._sending:
             self.hold(where)
 
     def _start(self, conversation_id: str) -> None:
@@ -136,7 +150,7 @@ class PromptQueue:
         elif conversation_id in self._sending:
             self._at_once.add(conversation_id)
         elif not self._closed:
-            task = asyncio.get_running_loop().create_task(self._send(conversation_id), name="queue.send")
+            task = asyncio.get_running_loop().create_task(self._try(conversation_id), name="queue.send")
             self._sending[conversation_id] = task
             task.add_done_callback(lambda _: self._sent(conversation_id))
 
@@ -146,25 +160,39 @@ class PromptQueue:
             self._at_once.discard(conversation_id)
             if conversation_id in self._going:
                 self._start(conversation_id)
+        self._bus.publish(RunChanged(conversation_id))  # where nothing was sent, nothing is about to run any more
 
-    async def _send(self, conversation_id: str) -> None:
-        """Send the first one; it leaves the line when it is on the disk."""
+    async def _try(self, conversation_id: str) -> None:
         try:
-            conversation = await self._history.get(conversation_id)
-            queue = self.of(conversation_id)
-            if conversation_id in self._chat.running() or not queue or self._closed:
-                return  # somebody was faster: the end of that answer brings the next one
-            if conversation is None:
-                raise gone()
-            first = queue[0]
-            await self._chat.send(first.draft.parts, conversation_id=conversation_id, thinking=conversation.thinking)
+            await self._send(conversation_id)
         except AppError as error:
             if conversation_id in self._chat.running():
                 return  # faster than this
             self.hold(conversation_id)
-            if not self._closed:
+            if not self._closed and error.problem.what.code != "chat.gone":  # the user has deleted it
                 log.warning("queue.unsent code=%s", error.problem.what.code)
                 self._bus.publish(Notified(error.problem.what, hint=error.problem.hint))
-        else:
-            self.remove(conversation_id, first.id)
-            await self._drafts.save(durable=True)
+
+    async def _send(self, conversation_id: str) -> None:
+        """Send the first one; it leaves the line when it is on the disk. Its message has its id: a start finds out
+        which of both has been kept."""
+        conversation = await self._history.get(conversation_id)
+        queue = self.of(conversation_id)
+        if conversation_id in self._chat.running() or not queue or self._closed:
+            return  # somebody was faster: the end of that answer brings the next one
+        if conversation_id not in self._going or conversation is None:  # stopped, or the chat was deleted
+            self.hold(conversation_id)
+            return
+        first = queue[0]
+        self._leaving.add(first.id)
+        try:
+            await self._chat.send(
+                first.draft.parts,
+                conversation_id=conversation_id,
+                thinking=conversation.thinking,
+                message_id=first.id,
+            )
+        finally:
+            self._leaving.discard(first.id)
+        self.remove(conversation_id, first.id)
+        await self._drafts.save(durable=True)

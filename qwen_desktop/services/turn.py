@@ -122,6 +122,8 @@ class Turn:
         settings |= {name: getattr(request, name) for name in _ASKED_WITH}
         if local is not None:
             settings |= {name: getattr(local, name) for name in _LOADED_WITH}
+        if request.grammar is not None:  # an answer that goes on keeps to its form
+            settings["grammar"] = (request.grammar.kind, request.grammar.text)
         self._update(
             provenance=Provenance(
                 model_path=local.path if local is not None else info.endpoint,
@@ -310,7 +312,8 @@ class Saver:
         self._bus = bus
         self._kept: dict[str, Message] = {}
         self._again: asyncio.Task[None] | None = None
-        self._refused = False
+        #: the answers that the disk does not take now
+        self._refused: set[str] = set()
 
     async def follow(self, turn: Turn) -> None:
         """Save a streaming answer as it grows, until cancelled. It is served from memory meanwhile."""
@@ -322,11 +325,11 @@ class Saver:
             try:
                 await self._history.save(turn.message(), durable=False)
             except AppError as error:
-                self._tell(error)
+                self._tell(turn.id, error)
                 turn.changed.set()
                 await asyncio.sleep(AGAIN_S)
             else:
-                self._works()
+                self._works(turn.id)
                 await asyncio.sleep(max(0.0, started + EVERY_S - time.monotonic()))
 
     async def finish(self, turn: Turn) -> None:
@@ -336,20 +339,25 @@ class Saver:
         try:
             await self._history.save(message, durable=True)
         except AppError as error:
-            self._tell(error)
-            self._kept[message.id] = message
-            if self._again is None or self._again.done():
-                self._again = asyncio.create_task(self._try_again(), name="saver.again")
+            self._tell(message.id, error)
+            self._keep(message)
         else:
             self._history.release(message.id)
-            self._works()
+            self._works(message.id)
 
     async def put(self, message: Message) -> bool:
         """Write an answer that is not being made, for good, in the place of what could not be saved of it. False when
         it is no longer there. Raises ``AppError``, and nothing has changed."""
-        found = await self._history.save(message, durable=True)
-        if self._kept.pop(message.id, None) is not None:
+        kept = self._kept.pop(message.id, None)  # it must not be saved over this
+        try:
+            found = await self._history.save(message, durable=True)
+        except AppError:
+            if kept is not None:
+                self._keep(kept)
+            raise
+        if kept is not None:
             self._history.release(message.id)
+            self._works(message.id)
         return found
 
     async def aclose(self, seconds: float) -> None:
@@ -361,6 +369,11 @@ class Saver:
                 await asyncio.wait_for(self._save_kept(), seconds)
         if self._kept:
             log.warning("answers.unsaved count=%d", len(self._kept))
+
+    def _keep(self, message: Message) -> None:
+        self._kept[message.id] = message
+        if self._again is None or self._again.done():
+            self._again = asyncio.create_task(self._try_again(), name="saver.again")
 
     async def _try_again(self) -> None:
         while self._kept:
@@ -374,17 +387,18 @@ class Saver:
             try:
                 await self._history.save(message, durable=True)
             except AppError as error:
-                self._tell(error)
+                self._tell(message.id, error)
                 return
             if self._kept.get(message.id) is message:
                 del self._kept[message.id]
                 self._history.release(message.id)
-        self._works()
+                self._works(message.id)
 
-    def _tell(self, error: AppError) -> None:
-        if self._refused:
+    def _tell(self, message_id: str, error: AppError) -> None:
+        told = bool(self._refused)
+        self._refused.add(message_id)
+        if told:
             return
-        self._refused = True
         log.warning("answer.unsaved code=%s", error.problem.what.code)
         full = error.problem.what.code == "disk.full"
         self._bus.publish(
@@ -405,8 +419,10 @@ class Saver:
             )
         )
 
-    def _works(self) -> None:
-        if not self._refused or self._kept:
+    def _works(self, message_id: str) -> None:
+        if message_id not in self._refused:
             return
-        self._refused = False
+        self._refused.remove(message_id)
+        if self._refused:
+            return
         self._bus.publish(Notified(Text("answer.saved_again", QT_TRANSLATE_NOOP("chat", "Everything is saved again."))))

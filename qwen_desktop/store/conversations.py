@@ -102,11 +102,13 @@ def undo_delete(connection: sqlite3.Connection, conversation_id: str) -> Convers
 
 
 def purge(connection: sqlite3.Connection) -> int:
-    """Remove deleted conversations for good and return how many they were."""
+    """Remove deleted conversations for good, with what was written there, and return how many they were."""
     gone = connection.execute("SELECT count(*) FROM conversations WHERE deleted_at IS NOT NULL").fetchone()[0]
     if gone:
         with transaction(connection, durable=True):
-            connection.execute("DELETE FROM conversations WHERE deleted_at IS NOT NULL")
+            dead = "FROM conversations WHERE deleted_at IS NOT NULL"
+            connection.execute(f"DELETE FROM drafts WHERE conversation_id IN (SELECT id {dead})")  # noqa: S608
+            connection.execute(f"DELETE {dead}")
     return int(gone)
 
 

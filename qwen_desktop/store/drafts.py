@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from qwen_desktop.core.drafts import Draft, Unsent
 from qwen_desktop.core.parts import Part
@@ -25,19 +26,22 @@ _unsent = msgspec.json.Decoder(Unsent)
 
 
 def load(connection: sqlite3.Connection) -> dict[str, Unsent]:
-    """All there are, after those of conversations that are gone for good have been removed. What cannot be read is left
-    out, and left where it is."""
-    with transaction(connection, durable=False):
-        connection.execute(
-            "DELETE FROM drafts WHERE conversation_id <> '' AND conversation_id NOT IN (SELECT id FROM conversations)"
-        )
-    found: dict[str, Unsent] = {}
+    """All there are, without what became a message before it could be removed here. What was written in a conversation
+    that came to nothing is the next new chat's. What cannot be read is left out, and left where it is."""
+    kept: dict[str, Unsent] = {}
     for conversation_id, draft in connection.execute("SELECT conversation_id, draft FROM drafts"):
         try:
-            found[conversation_id] = _unsent.decode(draft)
+            kept[conversation_id] = _unsent.decode(draft)
         except (ValueError, msgspec.MsgspecError) as error:
             log.warning("draft.unreadable kind=%s", type(error).__name__)
-    return found
+    found = {name: unsent.without(_stored(connection, unsent)) for name, unsent in kept.items()}
+    for lost in [name for name in found if name and not _there(connection, "conversations", name)]:
+        draft, found[lost] = found[lost].all, Unsent()
+        found[""] = structs.replace(of := found.get("", Unsent()), draft=draft.before(of.draft))
+    changed = {name: unsent for name, unsent in found.items() if unsent != kept.get(name)}
+    if changed:
+        save(connection, changed, durable=True)
+    return {name: unsent for name, unsent in found.items() if unsent}
 
 
 def save(connection: sqlite3.Connection, changed: Mapping[str, Unsent], *, durable: bool) -> None:
@@ -53,11 +57,24 @@ def save(connection: sqlite3.Connection, changed: Mapping[str, Unsent], *, durab
                 connection.execute("DELETE FROM drafts WHERE conversation_id = ?", (conversation_id,))
 
 
+def _stored(connection: sqlite3.Connection, unsent: Unsent) -> set[str]:
+    """Which of the prompts are messages already."""
+    return {prompt.id for prompt in (*unsent.queue, *unsent.leaving) if _there(connection, "messages", prompt.id)}
+
+
+def _there(connection: sqlite3.Connection, table: str, identity: str) -> bool:
+    found = connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (identity,))  # noqa: S608 - one of two names
+    return found.fetchone() is not None
+
+
 def _encode(unsent: Unsent) -> str:
     """JSON, in which what is attached is written once, however often the words beside it change: to write millions of
     characters holds the interpreter."""
-    queue = [{"id": queued.id, "draft": _plain(queued.draft)} for queued in unsent.queue]
-    return rows.encode({"draft": _plain(unsent.draft), "queue": queue})
+    prompts = {
+        name: [{"id": prompt.id, "draft": _plain(prompt.draft)} for prompt in getattr(unsent, name)]
+        for name in ("queue", "leaving")
+    }
+    return rows.encode({"draft": _plain(unsent.draft), **prompts})
 
 
 def _plain(draft: Draft) -> dict[str, Any]:

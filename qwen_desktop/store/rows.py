@@ -25,6 +25,8 @@ _parts: msgspec.json.Decoder[tuple[Part, ...]] = msgspec.json.Decoder(tuple[Part
 #: The parts of a message as stored. Raises ``ValueError``.
 parts_of = _parts.decode
 
+#: The code of a message's problem that cannot be read.
+UNREADABLE = "message.unreadable"
 CONVERSATION_COLUMNS = (
     "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model, thinking_budget"
 )
@@ -71,7 +73,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         system_prompt=system_prompt,
         pinned=bool(pinned),
         model=None if model is None else model_ref(model),
-        thinking_budget=budget,
+        thinking_budget=budget if isinstance(budget, int) else None,
     )
 
 
@@ -137,7 +139,7 @@ def message(row: tuple[Any, ...]) -> Message:
             status=Status.FAILED,
             problem=Problem(
                 "environment",
-                Text("message.unreadable", QT_TRANSLATE_NOOP("errors", "This message is damaged on the disk.")),
+                Text(UNREADABLE, QT_TRANSLATE_NOOP("errors", "This message is damaged on the disk.")),
                 Text("message.unreadable.hint", QT_TRANSLATE_NOOP("errors", "The other messages are not affected.")),
             ),
         )

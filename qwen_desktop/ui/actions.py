@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QKeyCombination, QObject, Qt
+from PySide6.QtCore import QEvent, QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -95,3 +95,12 @@ def pressed(event: QKeyEvent, command_id: str) -> bool:
 def is_escape(event: QKeyEvent) -> bool:
     """Whether this is Esc alone."""
     return event.key() == Qt.Key.Key_Escape and not event.modifiers()
+
+
+def claims_escape(event: QEvent) -> bool:
+    """Accept Esc alone where it is asked whether it is a shortcut: the widget has a use for it, and it would stop an
+    answer. Whether this was that question."""
+    claimed = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event)
+    if claimed:
+        event.accept()
+    return claimed

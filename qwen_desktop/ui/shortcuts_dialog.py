@@ -37,13 +37,9 @@ class ShortcutsDialog(Dialog):
         nothing = Paragraph(theme, self.tr("No key does that."), self._area.body, color="text_muted")
         nothing.hide()
         self._nothing = nothing
-        total = sum(len(group.rows) + 2 for group in self.groups)
-        first: list[QWidget] = []
-        while self.groups[len(first) :] and sum(len(g.rows) + 2 for g in self.groups[: len(first)]) < total / 2 - 2:
-            first.append(self.groups[len(first)])
-        second = self.groups[len(first) :]
-        sides = [column(*side, None, gap=14) for side in (first, second)]
-        both = row((sides[0], 1), (sides[1], 1), gap=36)
+        self._sides = (column(gap=14), column(gap=14))
+        both = row((self._sides[0], 1), (self._sides[1], 1), gap=36)
+        self._share_out([(group, len(group.rows)) for group in self.groups])
         column(nothing, both, None, on=self._area.body, margins=(0, 4, 14, 4))
         for label in self._area.body.findChildren(QLabel):
             label.ensurePolished()  # the style sheet's padding counts
@@ -74,10 +70,23 @@ class ShortcutsDialog(Dialog):
         keys = [self._changed.get(c.id) or c.keys_on() for c in rows]
         return _KeyGroup(self._theme, title, list(zip(rows, keys, strict=True)), self._area.body)
 
+    def _share_out(self, groups: Sequence[tuple[_KeyGroup, int]]) -> None:
+        """Fill the columns, each with about half of the rows; a single group stands in the first."""
+        for side in self._sides:
+            while side.count():
+                side.takeAt(0)
+        half, above = sum(rows + 2 for _, rows in groups) / 2 - 2, 0
+        for group, rows in groups:
+            self._sides[above >= half and above > 0].addWidget(group)
+            above += rows + 2
+        for side in self._sides:
+            side.addStretch()
+
     def _find(self, text: str) -> None:
         words = text.casefold().split()
-        found = [group.narrow(words) for group in self.groups]
-        self._nothing.setVisible(not any(found))
+        found = [(group, group.narrow(words)) for group in self.groups]
+        self._nothing.setVisible(not any(rows for _, rows in found))
+        self._share_out([(group, rows) for group, rows in found if rows])
 
 
 def _start(command: Command) -> str:
@@ -110,13 +119,13 @@ class _KeyGroup(QWidget):
         grid.setColumnStretch(0, 1)
         column(Label(theme, title, self, role="small", weight=600, color="text_muted"), grid, on=self, gap=6)
 
-    def narrow(self, words: list[str]) -> bool:
-        """Show what has all these words in it; whether there is any."""
-        some = False
+    def narrow(self, words: list[str]) -> int:
+        """Show what has all these words in it; how many rows have."""
+        some = 0
         for said, widgets in self.rows:
             found = all(word in said for word in words)
-            some |= found
+            some += found
             for widget in widgets:
                 widget.setVisible(found)
-        self.setVisible(some)
+        self.setVisible(some > 0)
         return some

@@ -168,6 +168,8 @@ async def read(stage: Stage, chat: Chat, *, top: bool = False, **settings: Any) 
     if top:
         await stage.still()
         transcript(stage).verticalScrollBar().setValue(0)
+    await stage.still()
+    await drawn(stage)
 
 
 @state("chat-markdown")
@@ -240,7 +242,7 @@ async def diagram_zoom(stage: Stage) -> None:
 
 
 async def drawn(stage: Stage) -> None:
-    """Wait until no diagram is still being drawn."""
+    """Wait until no formula and no diagram is still being drawn."""
     view: Any = transcript(stage)
     await stage.until(lambda: not view.drawings.waiting)
     await stage.rest()

@@ -22,7 +22,16 @@ ALERTS = """\
 > - another one
 
 > [!TIP]
-> Helpful advice.
+> | Helpful | advice |
+> |---|--:|
+> | a | 1 |
+
+1. In a list:
+
+   > A quotation, and
+
+   > [!TIP]
+   > advice.
 
 > [!IMPORTANT]
 > Key information.

@@ -38,7 +38,8 @@ def qapp(qapp: QApplication) -> Iterator[QApplication]:
     """The application as the window's start makes it: in English, with its forms of one and many."""
     translation.install(qapp, resources_folder(), "en")
     yield qapp
-    qapp.clipboard().clear()  # offscreen it outlives Python, which what was made here and lies on it would call
+    # What Python has put there is Python's: Qt's offscreen clipboard would delete it when there is no Python any more.
+    qapp.clipboard().clear()
 
 
 @pytest.fixture

@@ -20,11 +20,16 @@ OPERATOR: Final = "zzz"
 COLUMNS: Final = "columns"
 ROW: Final = "row"
 _NAME = re.compile(r"[a-zA-Z]+")
+#: What has its middle where dots between have theirs.
+_MIDDLE = re.compile(
+    r"\s*(?:[-+*=<>]|\\(?:times|cdot|pm|leq?|geq?|lt|gt|oplus|otimes|cup|cap|wedge|vee|land|lor|to)(?![a-zA-Z]))"
+)
+_NAMED = re.compile(r"\s*(?:\\(?:text|mathrm|textrm|rm|operatorname)\s*\{)?[a-zA-Z ~-]+\}?\s*")
+_EQUAL = re.compile(r"\s*=")
 _SPACE = re.compile(r"\s*")
 _GAP = re.compile(r"\*?\s*(?:\[\s*-?[\d.]+\s*[a-z]{2}\s*\])?")
 _STAR = re.compile(r"\*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,'-]+\Z")
-_OPERATOR = re.compile(r"[a-zA-Z]+\Z")
 #: As many levels of braces, of words in formulas in words, and of environments.
 _DEEPEST: Final = 24
 
@@ -75,13 +80,13 @@ _SAME: Final = {
     "exist": r"\exists", "plusmn": r"\pm", "sdot": r"\cdot", "sub": r"\subset", "sube": r"\subseteq",
     "dd": r"\mathrm{d}", "Tr": r"\operatorname{Tr}", "tr": r"\operatorname{tr}", "rank": r"\operatorname{rank}",
     "sgn": r"\operatorname{sgn}", "sinc": r"\operatorname{sinc}", "nonumber": "", "notag": "",
-    "centering": "",
-    "hfill": r"\quad ", "allowbreak": "", "displaylimits": "", "relax": "", "mathrel": "", "mathbin": "",
-    "mathopen": "", "mathclose": "", "mathpunct": "", "mathord": "", "mathinner": "", "normalsize": "", "large": "",
-    "Large": "", "small": "", "footnotesize": "", "tiny": "",
+    "centering": "", "hfill": r"\quad ", "allowbreak": "", "displaylimits": "", "relax": "", "mathrel": "",
+    "mathbin": "", "mathopen": "", "mathclose": "", "mathpunct": "", "mathord": "", "mathinner": "", "normalsize": "",
+    "large": "", "Large": "", "small": "", "footnotesize": "", "tiny": "",
     "textstyle": r"\textstyle ", "medspace": r"\:", "negthinspace": r"\!",
     "epsilon": "ϵ", "phi": "ϕ", "varphi": "φ", "varepsilon": "ε",
-    "iddots": r"\adots", "vert": "|", "Vert": r"\|", "bmod": r"\;\operatorname{mod}\;",
+    "iddots": r"\adots", "vert": "|", "Vert": r"\|", "lvert": "|", "rvert": "|", "lVert": r"\|", "rVert": r"\|",
+    "bmod": r"\;\operatorname{mod}\;",
 }  # fmt: skip
 #: Commands and how many of their arguments are left out.
 _DROPPED: Final = {"label": 1, "color": 1, "vspace": 1, "pagecolor": 1, "phantomsection": 0, "hypertarget": 1}
@@ -94,24 +99,18 @@ _REFUSED: Final = frozenset(
 )  # fmt: skip
 _PLAIN: Final = frozenset({"equation", "equation*", "displaymath", "math", "subequations", "center"})
 _ALIGNED: Final = frozenset(
-    {
-        "align",
-        "align*",
-        "aligned",
-        "alignat",
-        "alignat*",
-        "alignedat",
-        "flalign",
-        "flalign*",
-        "split",
-        "eqnarray",
-        "eqnarray*",
-    }
-)
+    {"align", "align*", "aligned", "alignat", "alignat*", "alignedat", "flalign", "flalign*", "split", "eqnarray",
+     "eqnarray*"}
+)  # fmt: skip
 _GATHERED: Final = frozenset({"gather", "gather*", "gathered", "multline", "multline*", "multlined"})
 _KEPT: Final = frozenset(
     {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix", "cases", "substack"}
 )
+#: What stands around matrices.
+_BRACKETS: Final = {
+    "pmatrix": ("(", ")"), "bmatrix": ("[", "]"), "Bmatrix": (r"\{", r"\}"), "vmatrix": ("|", "|"),
+    "Vmatrix": (r"\|", r"\|"),
+}  # fmt: skip
 _SAME_ENVIRONMENT: Final = {"dcases": "cases", "cases*": "cases", "psmallmatrix": "pmatrix", "bsmallmatrix": "bmatrix"}
 
 
@@ -325,9 +324,16 @@ class _Reader:
 
     def operator(self, scanner: _Scanner) -> str:
         """A name as of a function, with limits where it has a star."""
-        star = scanner.skip(_STAR)
-        name = re.sub(r"\\[,;: !]|~", " ", scanner.argument())
-        name = re.sub(r"\\(?:text|mathrm|textrm|rm)\s*\{([^{}]*)\}", r"\1", name).replace("-", "\u2010")
+        return self._named(scanner.skip(_STAR), scanner.argument())
+
+    def limited(self, scanner: _Scanner) -> str:
+        """Something with limits as a sum has them."""
+        argument = scanner.argument()
+        return self._named("*", argument) if _NAMED.fullmatch(argument) else "{" + self.math(argument) + "}"
+
+    def _named(self, star: str, argument: str) -> str:
+        name = re.sub(r"\\[,;: !]|~", " ", argument)
+        name = re.sub(r"\\(?:text|mathrm|textrm|rm|operatorname)\s*\{([^{}]*)\}", r"\1", name).replace("-", "\u2010")
         self.words.append(Word(name.strip(), "normal"))
         high, low = divmod(len(self.words) - 1, 26)
         if high > 25:
@@ -381,6 +387,14 @@ class _Reader:
     def ruled(self, scanner: _Scanner) -> str:
         """A line between rows."""
         return self.mark("", ROW) if self._environments else ""
+
+    def dotted(self, scanner: _Scanner) -> str:
+        """Dots in the height of the sign that follows."""
+        return r"\cdots " if _MIDDLE.match(scanner.text, scanner.place) else r"\ldots "
+
+    def negated(self, scanner: _Scanner) -> str:
+        """A sign crossed out; that of equality has one of its own."""
+        return r"\neq " if scanner.skip(_EQUAL) else self._spaced(r"\not", scanner)
 
     def ket(self, scanner: _Scanner) -> str:
         """A state as physics writes it."""
@@ -448,6 +462,9 @@ class _Reader:
             return ""
         if kind == "substack":
             return rf"\substack{{{body}}}"
+        if kind in _BRACKETS:  # latex2mathml would have no place for an exponent of all of it
+            left, right = _BRACKETS[kind]
+            return rf"\left{left}\begin{{matrix}}{body}\end{{matrix}}\right{right}"
         return rf"\begin{{{kind}}}{columns}{body}\end{{{kind}}}"
 
     @staticmethod
@@ -477,5 +494,6 @@ _OWN: Final[dict[str, Callable[[_Reader, _Scanner], str]]] = {
     "tbinom": _Reader.stacked, "xcancel": _Reader.crossed, "cancelto": _Reader.cancelled, "abs": _Reader.absolute,
     "norm": _Reader.norm, "ce": _Reader.chemical, "pmod": _Reader.remainder, "eqref": _Reader.referred,
     "ket": _Reader.ket, "bra": _Reader.bra, "hline": _Reader.ruled, "prescript": _Reader.scripted,
-    "ref": _Reader.referred, "begin": _Reader.begun,
+    "dots": _Reader.dotted, "not": _Reader.negated, "mathop": _Reader.limited, "ref": _Reader.referred,
+    "begin": _Reader.begun,
 }  # fmt: skip

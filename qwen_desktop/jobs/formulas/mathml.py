@@ -23,25 +23,17 @@ _KNOWN: Final = frozenset(
 _LABELLED: Final = ("mover", "munder", "munderover")
 #: Names that take limits below and above them in displayed formulas, and other signs that do.
 _LIMITS: Final = frozenset(
-    {
-        "lim",
-        "max",
-        "min",
-        "sup",
-        "inf",
-        "limsup",
-        "liminf",
-        "det",
-        "gcd",
-        "Pr",
-        "argmax",
-        "argmin",
-        "lim sup",
-        "lim inf",
-    }
-)
+    {"lim", "max", "min", "sup", "inf", "limsup", "liminf", "det", "gcd", "Pr", "argmax", "argmin", "lim sup",
+     "lim inf"}
+)  # fmt: skip
 _LIMITED: Final = frozenset("∑∏∐⋃⋂⨁⨂⨀⋁⋀⨆⨅⨄")
-_NOT_STRETCHED: Final = frozenset("↑↓⟨⟩↕⇑⇓⟹⟸⟺⟶⟵⟷⇒⇐⇔→←↔↦⟼⇌⇋↪↩∑∏∫")
+_NOT_STRETCHED: Final = frozenset("↑↓⟨⟩⌈⌉⌊⌋‖↕⇑⇓⟹⟸⟺⟶⟵⟷⇒⇐⇔→←↔↦⟼⇌⇋↪↩∑∏∫")
+#: What latex2mathml leaves behind \\big as it is written.
+_FENCES: Final = {
+    "\\|": "‖", "\\Vert": "‖", "\\lVert": "‖", "\\rVert": "‖", "\\vert": "|", "\\lvert": "|", "\\rvert": "|",
+    "\\lfloor": "⌊", "\\rfloor": "⌋", "\\lceil": "⌈", "\\rceil": "⌉", "\\langle": "⟨", "\\rangle": "⟩",
+    "\\{": "{", "\\}": "}", "\\lbrace": "{", "\\rbrace": "}", "\\backslash": "\\",
+}  # fmt: skip
 #: Letters that ziamath does not slant by itself.
 _SLANTED: Final = frozenset("ϵϑϰϕϱϖ∂")
 _DISPLAYED: Final = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
@@ -61,6 +53,8 @@ def _mend(element: Element, words: list[Word], display: bool, *, over: bool = Fa
     """``over``: it is what stands above or below something, and may be stretched to it."""
     attributes = element.attrib
     text = element.text = html.unescape(element.text or "")
+    if "minsize" in attributes:
+        text = element.text = _FENCES.get(text, text)
     if element.tag == "mstyle":  # ziamath would put what it says on all in it, and so on scripts too
         element.tag = "mrow"
     if element.tag not in _KNOWN or (text.startswith("\\") and len(text) > 1):
@@ -92,7 +86,9 @@ def _script(element: Element, display: bool) -> str:
     """Limits stand above and below in displayed formulas, else beside."""
     base = element[0]
     if display:
-        limited = base.attrib.get("movablelimits") == "true" or (base.tag == "mtext" and (base.text or "") in _LIMITS)
+        text = base.text or ""
+        limited = base.attrib.get("movablelimits") == "true" or (base.tag == "mtext" and text in _LIMITS)
+        limited = limited or (len(text) == 1 and text in _LIMITED)
         return _DISPLAYED.get(element.tag, element.tag) if limited else element.tag
     return _BESIDE.get(element.tag, element.tag) if base.text and base.text in _LIMITED else element.tag
 

@@ -1,5 +1,5 @@
-"""What ziamath sets otherwise than TeX: lines in tables, boxes, arrows with something above, and rows that are measured
-twice. Each class takes the place of ziamath's for its element as soon as it is imported."""
+"""What ziamath sets otherwise than TeX: lines in tables, boxes, arrows with something above, scripts behind brackets,
+and rows that are measured twice. Each class takes the place of ziamath's for its element as soon as it is imported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element, tostring
 
 from ziafont.fonttypes import BBox
 from ziamath.drawable import Box, HLine, VLine
+from ziamath.mathfont import MathFont
+from ziamath.nodes import msubsup
 from ziamath.nodes.menclose import Menclose
 from ziamath.nodes.mnode import Mnode
 from ziamath.nodes.mrow import Mrow
@@ -16,6 +18,34 @@ from ziamath.nodes.mtable import Mtable
 #: Ems between a box and what is in it, and what an arrow is longer than its label.
 _PAD = 0.28
 _TIPS = 0.7
+_CLOSING = ")]}⟩⌉⌋|‖"
+
+
+_place_super, _place_sub = msubsup.place_super, msubsup.place_sub
+
+
+def _bracket(base: Mnode) -> bool:
+    """Whether it is a closing bracket that is not stretched: TeX takes it for a letter."""
+    element = base.element
+    return (element.text or " ") in _CLOSING and element.get("stretchy") == "false" and "minsize" not in element.attrib
+
+
+def _exponent(base: Mnode, script: Mnode, font: MathFont) -> tuple[float, float, float]:
+    x, y, advance = _place_super(base, script, font)
+    if _bracket(base):
+        first = script.firstglyph()
+        lowest = font.math.consts.superscriptBottomMin - first.bbox.ymin if first else 0
+        y = -base.units_to_points(max(font.math.consts.superscriptShiftUp, lowest))
+    return x, y, advance
+
+
+def _index(base: Mnode, script: Mnode, font: MathFont) -> tuple[float, float, float]:
+    x, y, advance = _place_sub(base, script, font)
+    return x, base.units_to_points(font.math.consts.subscriptShiftDown) if _bracket(base) else y, advance
+
+
+msubsup.place_super = _exponent  # type: ignore[assignment]
+msubsup.place_sub = _index  # type: ignore[assignment]
 
 
 class Row(Mrow, tag="mrow"):

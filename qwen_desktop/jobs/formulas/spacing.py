@@ -39,7 +39,6 @@ _BINARY: Final = frozenset("+−±∓×÷·⋅∗*∘∙•∧∨∩∪⊕⊖⊗
 _OPENING: Final = frozenset("([{⟨⌈⌊⟦⟮⟪")
 _CLOSING: Final = frozenset(")]}⟩⌉⌋⟧⟯⟫?")
 _FUNCTIONS: Final = frozenset("∑∏∐∫∬∭∮∯∰⋃⋂⨁⨂⨀⋁⋀⨆⨅⨄")
-_BARS: Final = frozenset("|‖∣∥")
 _RELATIONS: Final = frozenset("=<>:~≔≕∷∈∉∊∋∌∍∝∴∵⊢⊣⊤⊥⊨⊩⊪⊫∣∤∥∦⌢⌣≬⟂")
 _SCRIPTED: Final = ("msub", "msup", "msubsup", "munder", "mover", "munderover", "arrow")
 _ROWS: Final = ("mrow", "math", "mtd", "msqrt", "menclose", "mphantom", "mpadded")
@@ -59,11 +58,9 @@ def spaced(element: Element, *, script: bool = False) -> None:
 
 
 def _space_row(row: Element, script: bool) -> None:
-    children = list(row)
-    kinds = _kinds(children)
     before: Kind | None = None
     at = 0
-    for _child, kind in zip(children, kinds, strict=True):
+    for kind in _kinds(list(row)):
         if kind is not None:
             wide = _SPACES.get((before, kind), 0) if before is not None else 0
             if wide and not (wide < 0 and script):

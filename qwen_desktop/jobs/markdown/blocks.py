@@ -43,7 +43,8 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
 
     ``indent`` counts enclosing lists, ``quote`` enclosing quotations; ``marker`` ("•", "3.", "☐", "☑", "3. ☑") stands
     before the first paragraph of a list item, "[^1]:" before that of a footnote. ``alerts`` has a letter for each
-    enclosing quotation: that of its ``ALERTS``, or "-"; it is empty where none is one. A line break is a newline inside
+    enclosing quotation: that of its ``ALERTS``, or "-", and before it a "." for each list around it that the one before
+    is not in; it is empty where no quotation is an alert or stands in a list. A line break is a newline inside
     a run. ``verbatim`` blocks are pieces of one text without Markdown: each stands on the line after the one before.
     ``note`` is the label of the footnote that the block belongs to.
     """

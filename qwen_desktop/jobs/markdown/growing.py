@@ -17,14 +17,21 @@ from qwen_desktop.jobs.markdown.blocks import Block, MathBlock, TextBlock, TextR
 from qwen_desktop.jobs.markdown.inline import open_formula
 from qwen_desktop.jobs.markdown.parser import MATHS, Grown, Markdown, stripped
 from qwen_desktop.jobs.markdown.references import References
+from qwen_desktop.jobs.markdown.rules import BEGIN
 
 #: A last line of marks only ("-", "**", "|") is still being typed: showing it would flash a heading or a rule.
-_HALF_TYPED: Final = re.compile(r"(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}\Z")
+_HALF_TYPED: Final = re.compile(r"(?:(?:^|\n)[ \t]*[-=+*#>|`~_$\\]{1,3}|\n[ \t]*\d{1,3})\Z")
+#: The same behind the marker of a list item, which stays; the box of a task is typed there, too.
+_HALF_ITEM: Final = re.compile(
+    r"(?:^|\n)[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+(?P<cut>[-=+*#>|`~_$\\]{1,3}|\[(?:[ xX](?:\][ \t]*)?)?)\Z"
+)
 #: A table is text until the row of dashes below its head has come.
 _HALF_TABLE: Final = re.compile(r"(?:^|\n\n)[ \t]*\|[^\n]*(?:\n[|:\- \t]*)?\Z")
 #: The title of an alert, and a definition, while it is being typed.
 _HALF_ALERT: Final = re.compile(r"(?:^|\n)[ \t]*>[> \t]*\[!?[A-Za-z]*\]?\Z")
 _HALF_DEFINITION: Final = re.compile(r"(?:^|\n) {0,3}\[(?!\^)[^\]\[\n]{1,80}\]:[^\n]*\Z")
+#: A footnote, or a link that begins a line.
+_HALF_NOTE: Final = re.compile(r"(?:^|\n)\[(?:\^[^\]\n]{0,80}(?:\]:?)?)?\Z")
 #: Words one after the other: a dollar before them is one of money, or of a shell.
 _PROSE: Final = re.compile(r"(?<![\\{a-zA-Z])[a-zA-Z]{2,}[.,]? [a-z]{2,}(?![}a-z])")
 #: Stands for a formula that is still being written, while what is before it is parsed.
@@ -39,7 +46,7 @@ def grow(markdown: Markdown, text: str, number: int | None, known: References | 
     rest = text[grown.offset :]
     # What closes a formula may turn out to be a price: "$5-$" may become "$5-$10".
     shown = rest[:-1] if (len(rest) - len(rest.rstrip("$"))) % 2 else rest
-    before, formula = _without_formula(shown)
+    before, formula = _without_formula(shown) if _HALF_TABLE.search(shown) is None else (shown, "")
     if not (
         shown.endswith("$$") and grown.opened and isinstance(grown.opened[-1], MathBlock)
     ):  # a formula's end is no half-typed mark
@@ -66,6 +73,8 @@ def _without_formula(tail: str) -> tuple[str, str]:
     last = tail.rfind("\n\n") + 1
     if len(tail) - last > 4000 or "```" in tail or "~~~" in tail:
         return tail, ""
+    if BEGIN.match(tail, last + tail.startswith("\n", last)):
+        return tail[:last] + ("\n" if last else "") + _FORMULA, "$$" + tail[last:].strip().removesuffix("\\")
     start, mark = open_formula(tail[last:])
     latex = tail[last + start + len(mark) :].rstrip("$" if mark[:1] == "$" else "\\").removesuffix("\\")
     if not mark or (mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex) or _PROSE.search(latex))):
@@ -105,10 +114,10 @@ def as_grown(data: Any) -> Grown:
 
 def _mended(tail: str) -> str:
     """The open part as it should be shown: half-typed marks left out, open emphasis closed."""
-    patterns = (_HALF_TYPED, _HALF_TABLE, _HALF_ALERT, _HALF_DEFINITION)
+    patterns = (_HALF_TABLE, _HALF_ITEM, _HALF_TYPED, _HALF_ALERT, _HALF_DEFINITION, _HALF_NOTE)
     match = next(filter(None, (pattern.search(tail) for pattern in patterns)), None)
     if match is not None:
-        return tail[: match.start()]
+        return tail[: match.start("cut" if match.re is _HALF_ITEM else 0)]
     if "```" in tail or "~~~" in tail:
         return tail
     last = tail[tail.rfind("\n\n") + 1 :] if "\n\n" in tail else tail

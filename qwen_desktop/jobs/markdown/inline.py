@@ -188,14 +188,25 @@ def _end_of(text: str, mark: re.Match[str]) -> int:
         end = text.find("\\)" if written == "\\(" else "\\]", behind)
         return end + 2 if end >= 0 else -1
     if written[0] == "`":
-        closing = re.compile(f"(?<!`){written}(?!`)").search(text, behind)
-        return closing.end() if closing is not None else -1
+        return _code_end(text, written, behind)
     return _formula_end(text, mark.start())
+
+
+def _code_end(text: str, marks: str, behind: int) -> int:
+    """Where the code ends that begins with ``marks`` before ``behind``; -1 where it does not."""
+    closing = re.compile(f"(?<!`){marks}(?!`)").search(text, behind)
+    return closing.end() if closing is not None else -1
+
+
+def _code_begins(text: str, begin: int, end: int) -> bool:
+    """Whether some code begins between two places."""
+    marks = re.compile("`+").finditer(text, begin, end)
+    return any(_code_end(text, found[0], found.end()) > 0 for found in marks)
 
 
 def _formula_end(text: str, start: int) -> int:
     """The same for a formula in dollars. Amounts of money are none: no blank stands inside the marks, no digit before
-    the first or behind the last."""
+    the first or behind the last. Nor is what reaches into code: `$HOME` closes nothing."""
     mark = "$$" if text.startswith("$$", start) else "$"
     begin = start + len(mark)
     if text[max(0, start - 1) : start].isdigit() or (mark == "$" and not text[begin : begin + 1].strip()):
@@ -205,6 +216,8 @@ def _formula_end(text: str, start: int) -> int:
         end = text.find(mark, end + 1)
     if end < 0:
         return -1
+    if "`" in text[begin:end] and _code_begins(text, begin, end):
+        return 0
     behind = end + len(mark)
     blank = mark == "$" and text[end - 1].isspace()
     return 0 if end == begin or blank or text[behind : behind + 1].isdigit() else behind

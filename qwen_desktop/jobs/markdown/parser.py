@@ -43,7 +43,11 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 MATHS = re.compile(r"[\\^_={}+*/<>|]")
 _ENDS = (".", ",", ";", ":", "。", "，", "；", "：")
 _EMPTY = re.compile(r"\n[ \t]*(?=\n)")
-_FORMULA = re.compile(r"(?:\$\$|\\\[)")
+_FORMULA = re.compile(r"(?:\$\$|\\\[|\\begin\{)")
+#: What stands between the dollars of two prices, and in no formula: words.
+_WORDS = re.compile(
+    r"[^\W\d_]{3}|^\d.*[^\W\d_]{2}|\b(?:to|or|is|in|of|at|by|if|on|as|an|be)\b|[\u2e80-\uffef]", re.DOTALL
+)
 _NUMBER = re.compile(r"\n {0,3}\d{1,9}\Z")
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _ALERT = re.compile(r"\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|\Z|(?<=[ \t]))", re.IGNORECASE)
@@ -344,7 +348,8 @@ class _Nesting:
         self._first_number = first_number
         #: Next number of each open ordered list, None for bullets; a footnote stands in like one of these.
         self._lists: list[int | None] = [None] if note else []
-        self._alerts = ""
+        #: Enclosing lists and quotations from the outermost on: "." and a letter for each.
+        self._path = "." if note else ""
         self._titled = False
         self.level = 0
         self.note = note
@@ -353,12 +358,13 @@ class _Nesting:
     @property
     def quote(self) -> int:
         """Enclosing quotations."""
-        return len(self._alerts)
+        return len(self._path) - self._path.count(".")
 
     @property
     def alerts(self) -> str:
-        """What these are, if any is an alert."""
-        return self._alerts if self._alerts.strip("-") else ""
+        """What these are, if any is an alert or stands in a list."""
+        path = self._path.rstrip(".")
+        return path if path.strip("-") else ""
 
     @property
     def indent(self) -> int:
@@ -381,18 +387,20 @@ class _Nesting:
         kind = token.type
         if kind in _LIST_OPEN:
             self._lists.append(self._start_of(token, first=first) if kind == "ordered_list_open" else None)
+            self._path += "."
         elif kind.endswith("_list_close") and self._lists:
             self._lists.pop()
+            self._path = self._path[:-1]
         elif kind == "list_item_open" and self._lists:
             number = self._lists[-1]
             self.marker = "•" if number is None else f"{number}."
             if number is not None:
                 self._lists[-1] = number + 1
         elif kind == "blockquote_open":
-            self._alerts += alert
+            self._path += alert
             self._titled = alert != "-"
         elif kind == "blockquote_close":
-            self._alerts = self._alerts[:-1]
+            self._path = self._path[:-1]
         elif kind in ("heading_open", "heading_close"):
             self.level = int(token.tag[1]) if token.nesting > 0 else 0
 
@@ -401,6 +409,11 @@ class _Nesting:
             return self._first_number
         start = token.attrGet("start")
         return 1 if start is None else int(start)
+
+
+def _priced(content: str) -> bool:
+    """Whether two prices have what stands between dollars between them: words, and no sign of mathematics."""
+    return " " in content and not MATHS.search(content) and _WORDS.search(content) is not None
 
 
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}
@@ -425,11 +438,11 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
         elif kind == "code_inline":
             yield TextRun(token.content, bold, italic, strike, code=True, href=href)
         elif kind == "math_inline":
-            if token.markup == "$" and " " in token.content and not MATHS.search(token.content):
-                yield TextRun(f"${token.content}$", bold, italic, strike, href=href)  # prices, not a formula
+            if token.markup == "$" and _priced(token.content):
+                yield TextRun(f"${token.content}$", bold, italic, strike, href=href)
             elif token.content:
                 mark = token.markup.removeprefix("\\")
-                yield TextRun(f"{mark}{token.content}{mark}", math=True)
+                yield TextRun(f"{mark}{token.content}{mark}", strike=strike, math=True, href=href)
         elif kind in ("image", "footnote_ref", "footnote_inline"):
             yield from _signs(token, href, (bold, italic, strike))
         elif token.content:

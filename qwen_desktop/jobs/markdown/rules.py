@@ -243,21 +243,27 @@ def bracket_math_rule(state: StateInline, silent: bool) -> bool:
     return True
 
 
+#: Begins a displayed formula without any other mark.
+BEGIN = re.compile(r"\\begin\{((?:equation|align|alignat|flalign|gather|multline|eqnarray)\*?)\}")
+
+
 def bracket_math_block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """The block rule "bracket_math_block": \\[ … \\] in lines of their own."""
+    """The block rule "bracket_math_block": \\[ … \\], or an environment that displays what is in it, in lines of their
+    own."""
     if state.is_code_block(start):
         return False
     first = _line(state, start)
-    if not first.startswith("\\["):
+    environment = BEGIN.match(first)
+    if environment is None and not first.startswith("\\["):
         return False
+    closing = f"\\end{{{environment[1]}}}" if environment is not None else "\\]"
     lines: list[str] = []
     line = start
     while line < end:
         text = _line(state, line)
-        lines.append(text[2:] if line == start else text)
+        lines.append(text)
         line += 1
-        if lines[-1].rstrip().endswith("\\]"):
-            lines[-1] = lines[-1].rstrip()[:-2]
+        if text.rstrip().endswith(closing):
             break
         if not text.strip():
             return False
@@ -265,7 +271,8 @@ def bracket_math_block_rule(state: StateBlock, start: int, end: int, silent: boo
         return False
     if not silent:
         token = state.push("bracket_math_block", "math", 0)
-        token.content = "\n".join(lines)
+        content = "\n".join(lines).rstrip()
+        token.content = content if environment is not None else content[2:-2]
         token.map = [start, line]
         state.line = line
     return True

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TextBlock
 from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Sources, within
@@ -137,6 +137,8 @@ class BlockLayout(Directed, ABC, Generic[B]):
     gap = 10.0
     #: Whether its own text runs from right to left, None when it has no direction.
     direction: bool | None = None
+    #: Where the bars of quotations begin, in pixels from the start edge.
+    bars: Sequence[float] = ()
     #: How many enclosing quotations are drawn, and the pixels that they and enclosing lists take at the start edge.
     quotes = 0
     indentation = 0.0
@@ -164,7 +166,18 @@ class BlockLayout(Directed, ABC, Generic[B]):
     @property
     def alerts(self) -> str:
         """A letter for each enclosing quotation that is drawn: that of an alert, or "-"."""
-        return getattr(self.block, "alerts", "")[: self.quotes].ljust(self.quotes, "-")
+        return getattr(self.block, "alerts", "").replace(".", "")[: self.quotes].ljust(self.quotes, "-")
+
+    @property
+    def rule(self) -> QColor:
+        """The colour of thin lines in it: on the ground of an alert a usual one could not be seen."""
+        return self.style.color("border_strong" if self.alerts.strip("-") else "border")
+
+    def _around(self) -> list[int]:
+        """For each quotation that is drawn how many lists are around it."""
+        path = getattr(self.block, "alerts", "") or "-" * self.quotes
+        ends = [place for place, letter in enumerate(path) if letter != "."]
+        return [path.count(".", 0, end) for end in ends[: self.quotes]]
 
     @property
     def x(self) -> float:
@@ -200,8 +213,9 @@ class BlockLayout(Directed, ABC, Generic[B]):
         """
         quote, indent = self.style.px(QUOTE), self.style.px(INDENT)
         self.quotes = min(self.block.quote, int(width / 2 / quote))
-        lists = min(self.block.indent, int((width / 2 - self.quotes * quote) / indent))
-        self.indentation = float(self.quotes * quote + max(0, lists) * indent) + self.hang()
+        lists = max(0, min(self.block.indent, int((width / 2 - self.quotes * quote) / indent)))
+        self.bars = [float(level * quote + min(n, lists) * indent) for level, n in enumerate(self._around())]
+        self.indentation = float(self.quotes * quote + lists * indent) + self.hang()
         self.inset = float(self.style.px(AIR) * min(2, len(self.alerts.replace("-", "")))) + self.end_hang()
         self.width = width - self.inset
         yield from self.lay_steps()
@@ -266,7 +280,7 @@ class BlockLayout(Directed, ABC, Generic[B]):
         column = QRectF(at.x, at.y, self.width + self.inset, height)
         air, alerts = self.style.px(AIR), 0
         for level, letter in enumerate(self.alerts[:depth]):
-            start = float(level * self.style.px(QUOTE))
+            start = self.bars[level]
             beside = inside(column, start, column.width() - start, rtl=self.rtl)
             tone = TONES.get(letter, "border_strong")
             if letter not in TONES:

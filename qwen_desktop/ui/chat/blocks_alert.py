@@ -21,9 +21,8 @@ _BESIDE: Final = 8
 class AlertLayout(BlockLayout[AlertBlock]):
     """One title. It stands at the top of what is painted as the alert's ground."""
 
-    gap = 14.0
-
     def lay(self) -> None:
+        self.gap = float(self.style.px(14))
         self.height = float(self.style.px(AIR) - 2 + self.style.line_height("message"))
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:

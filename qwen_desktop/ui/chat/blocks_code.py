@@ -17,9 +17,10 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, Span
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, WideLayout, exhaust, inside, look
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, WideLayout, exhaust, inside, look
+from qwen_desktop.ui.chat.blocks_chunk import Units, cursor_x, format_range, mixed, pieces
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, edge, quiet_button, write
-from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Units, cursor_x, format_range, mixed, pieces
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges
 from qwen_desktop.ui.chat.blocks_style import Style, elided, text_width
 from qwen_desktop.ui.texts import translate
 
@@ -258,7 +259,11 @@ class CodeLayout(WideLayout[CodeBlock]):
     @property
     def title(self) -> str:
         """What stands at the start of the header."""
-        return elided(self.block.language or translate("transcript", "text"), self.style.font("small"), _LONGEST_NAME)
+        return elided(
+            self.block.language or translate("transcript", "text"),
+            self.style.font("small"),
+            self.style.px(_LONGEST_NAME),
+        )
 
     @property
     def count(self) -> str:
@@ -282,7 +287,7 @@ class CodeLayout(WideLayout[CodeBlock]):
     def _buttons(self) -> list[tuple[Target, str, str]]:
         """The header's buttons with their icons and the words on them, as far as there is room for words."""
         offers, copied = self.offers(), translate("transcript", "Copied")
-        height = min(28.0, self._header - 4)
+        height = min(self.style.px(TARGET), self._header - 4)
         words = [(offer.word, copied) if offer.key == "code_copy" else (offer.word,) for offer in offers]
         widths = [max(round(button_width(self.style, word)) for word in each) for each in words]
         room = self.width - self.indentation - _PAD - 9 - text_width(self.title, self.style.font("small"))

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter, QPixmap, QPixmapCache
+from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from qwen_desktop.jobs.markdown.blocks import CodeBlock
@@ -22,14 +22,15 @@ from qwen_desktop.ui.chat.blocks_draw import card, edge, write
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
-from qwen_desktop.ui.chat.drawings import Failed
+from qwen_desktop.ui.chat.drawings import Failed, pixmap
 from qwen_desktop.ui.texts import fill, translate
 
 #: Pixels around the picture, and the most that it is high; a larger one is made smaller, and there is Zoom.
 _AROUND: Final = 16
 _HIGHEST: Final = 620
-#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
-_CACHE_KB: Final = 32_000
+#: A wide one is made no smaller than this share of the text around it, and is scrolled, up to so many pixels.
+_SMALLEST: Final = 0.68
+_WIDEST: Final = 2000
 #: Tells pictures apart in Qt's cache.
 _NUMBERS: Final = count()
 
@@ -84,20 +85,24 @@ class DiagramLayout(CodeLayout):
     def _measure(self) -> None:
         super()._measure()
         if self.picture is not None:
-            self.widen(0)
-            self.height = self._header + 2 * self.style.px(_AROUND) + self._size[1]
+            wide, high = self._size
+            around = 2 * self.style.px(_AROUND)
+            self.height = self._header + around + high + self.widen(wide + around)
         elif self.remark:
             self.height += self._line
 
     @property
     def _size(self) -> tuple[float, float]:
-        """The width and the height of the picture: as large as the text around it, less where there is no room."""
+        """The width and the height of the picture: as large as the text around it, less where there is no room, but not
+        so small that nobody could read it."""
         picture = self.picture
         if picture is None:
             return 0.0, 0.0
         around, room = 2 * self.style.px(_AROUND), self.width - self.indentation
-        scale = self.style.base_font("message").pixelSize() / diagrams.TEXT
-        scale = min(scale, (room - around) / picture.width, self.style.px(_HIGHEST) / picture.height)
+        text = self.style.base_font("message").pixelSize() / diagrams.TEXT
+        scale = min(text, self.style.px(_HIGHEST) / picture.height)
+        least = min(scale, _SMALLEST * text, self.style.px(_WIDEST) / picture.width)
+        scale = min(scale, max((room - around) / picture.width, least))
         return picture.width * scale, picture.height * scale
 
     # Painting --------------------------------------------------------------------------------------------------------
@@ -114,32 +119,22 @@ class DiagramLayout(CodeLayout):
         card(painter, frame, style.color("surface"), style.color("border"), 10)
         self._draw_header(painter, context, frame, at)
         wide, high = self._size
-        corner = frame.left() + round((frame.width() - wide) / 2)
-        place = QRectF(corner, frame.top() + self._header + style.px(_AROUND), wide, high)
+        before = style.px(_AROUND) - self.scroll if self.overflow else round((frame.width() - wide) / 2)
+        painter.save()
+        painter.setClipRect(frame.adjusted(1, self._header, -1, -1), Qt.ClipOperation.IntersectClip)
+        place = QRectF(frame.left() + before, frame.top() + self._header + style.px(_AROUND), wide, high)
         painter.drawPixmap(place.topLeft(), self._pixmap(picture, wide, high, context.ratio))
         if context.ranges:
             painter.setOpacity(0.5)
             painter.fillRect(place, style.color(context.ranges[0][2]))
-            painter.setOpacity(1.0)
+        painter.restore()
+        self.paint_bar(painter, QRectF(frame.left() + 15, frame.bottom() - 9, frame.width() - 30, 4))
 
     def _pixmap(self, picture: Picture, wide: float, high: float, ratio: float) -> QPixmap:
-        """The picture in the screen's pixels, from Qt's own cache: it is painted with each frame of a scroll."""
         if self._renderer is None:
             self._renderer, self._number = picture.renderer(self.style), next(_NUMBERS)
-        key = f"diagram/{self._number}/{wide:.1f}/{high:.1f}/{ratio:.3f}"
-        found = QPixmap()
-        if QPixmapCache.find(key, found):
-            return found
-        drawn = QPixmap(max(1, round(wide * ratio)), max(1, round(high * ratio)))
-        drawn.setDevicePixelRatio(ratio)
-        drawn.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(drawn)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._renderer.render(painter, QRectF(0, 0, wide, high))
-        painter.end()
-        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), _CACHE_KB))
-        QPixmapCache.insert(key, drawn)
-        return drawn
+        renderer, key = self._renderer, f"diagram/{self._number}/{wide:.1f}/{high:.1f}/{ratio:.3f}"
+        return pixmap(key, wide, high, ratio, lambda painter: renderer.render(painter, QRectF(0, 0, wide, high)))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,18 @@ def quiet_button(
         focus_ring(painter, context, rect.adjusted(2, 2, -2, -2), 6)
 
 
+def framed_button(
+    painter: QPainter, context: PaintContext, at: At, target: Target, font: QFont, *, role: str = "text"
+) -> None:
+    """A button with a border, and its target's label in the middle."""
+    style, rect = context.style, target.rect.translated(at.x, at.y)
+    hot = target.key in (context.hover, context.pressed)
+    card(painter, rect, style.color("hover" if hot else "surface"), style.color("border_strong"), 8)
+    write(painter, style, rect, target.label, font, role=role, align=CENTRED)
+    if context.focus == target.key:
+        focus_ring(painter, context, rect)
+
+
 def edge(rtl: bool) -> int:
     """The alignment of text that begins at the start edge, whatever direction the painter and the text have."""
     return (_RIGHT if rtl else _LEFT) | _FIXED

@@ -16,16 +16,16 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
+from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextOption
 
 from qwen_desktop.jobs.markdown.blocks import Runs, TextRun, formula_of
+from qwen_desktop.ui.chat.blocks_chunk import Chunk, Inline, Units, format_range, mixed
 from qwen_desktop.ui.chat.blocks_style import CHIP_PAD, OBJECT, InlineObject, Style
 
 _WINDOW: Final = 2000
@@ -40,14 +40,9 @@ _ISOLATE_END: Final = "\u2069"
 #: Pixels between an inline object that is taller than its line and the lines above and below.
 _AIR: Final = 2
 _RTL: Final = frozenset({"R", "AL"})
-_GLYPHS: Final = QTextLayout.GlyphRunRetrievalFlag.RetrieveGlyphIndexes
 #: Lam and alef, which are one sign.
 _PAIR: Final = re.compile("\u0644[\u0622\u0623\u0625\u0627]")
 _STRONG: Final = frozenset({"L", "R", "AL"})
-#: Letters from right to left, their digits and signs, and the marks that turn the direction.
-_MIXED: Final = re.compile(
-    "[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
 
 
 class Range(NamedTuple):
@@ -90,36 +85,6 @@ class At(NamedTuple):
         return At(self.x + dx, self.y + dy, self.top, self.bottom)
 
 
-class Units:
-    """Turns code points of a text into UTF-16 units and back; free when there is nothing but one unit a character.
-
-    ``added`` are the offsets at which one more unit stands in Qt's text than in ours.
-    """
-
-    def __init__(self, text: str, added: Sequence[int] = ()) -> None:
-        #: For each further unit: the largest offset before it, where that ends, and its number among Qt's units.
-        self._before: Sequence[int] = ()
-        self._after: Sequence[int] = ()
-        self._units: Sequence[int] = ()
-        if added or (not text.isascii() and len(text.encode("utf-16-le", "surrogatepass")) > 2 * len(text)):
-            wide = [(place, place) for place, char in enumerate(text) if char > "\uffff"]
-            extra = sorted([*wide, *((place - 1, place) for place in added)])
-            self._before, self._after = zip(*extra, strict=True)
-            self._units = [place + number for number, place in enumerate(self._after)]
-
-    def units(self, offset: int) -> int:
-        """UTF-16 units before code point ``offset``: where it begins."""
-        return offset + bisect_left(self._before, offset)
-
-    def end(self, offset: int) -> int:
-        """Where the code point before ``offset`` ends, in UTF-16 units: before what is added there."""
-        return offset + bisect_left(self._after, offset)
-
-    def points(self, unit: int) -> int:
-        """Code points before UTF-16 unit ``unit``."""
-        return unit - bisect_left(self._units, unit)
-
-
 def direction(runs: Iterable[TextRun]) -> bool | None:
     """Whether the first letter with a direction runs from right to left. None without one; code and formulas have
     none."""
@@ -133,49 +98,6 @@ def direction(runs: Iterable[TextRun]) -> bool | None:
         if left <= 0:
             break
     return None
-
-
-def mixed(text: str) -> bool:
-    """Whether some of ``text`` may run from right to left, so that its order on screen is not that of its offsets."""
-    return not text.isascii() and _MIXED.search(text) is not None
-
-
-def cursor_x(line: QTextLine, unit: int) -> float:
-    """The x of a cursor position in a line (PySide returns it with or without the corrected position)."""
-    value = cast("float | tuple[float, int] | list[float]", line.cursorToX(unit))
-    return float(value[0]) if isinstance(value, tuple | list) else float(value)
-
-
-def pieces(line: QTextLine, start: int, end: int) -> list[tuple[float, float]]:
-    """Left and right of each stretch on screen that units ``start`` .. ``end`` of a line with mixed directions cover:
-    what ``QTextLayout`` itself would select."""
-    found: list[tuple[float, float]] = []
-    boxes = [run.boundingRect() for run in line.glyphRuns(start, end - start, _GLYPHS)]
-    for left, right in sorted((box.left(), box.right()) for box in boxes):
-        if found and left <= found[-1][1] + 0.1:
-            found[-1] = (found[-1][0], max(found[-1][1], right))
-        else:
-            found.append((left, right))
-    # A line's end and spaces before it take no place; they are seen only where nothing else is.
-    x = cursor_x(line, start)
-    return [piece for piece in found if piece[1] > piece[0]] or [(x, x)]
-
-
-def format_range(start: int, end: int, look: QTextCharFormat) -> QTextLayout.FormatRange:
-    """The look of units ``start`` .. ``end``."""
-    entry = QTextLayout.FormatRange()
-    entry.start, entry.length, entry.format = start, end - start, look
-    return entry
-
-
-class _Inline(NamedTuple):
-    """An inline object in a chunk: the units that it takes, its line, and the baseline relative to the chunk."""
-
-    start: int
-    end: int
-    item: InlineObject
-    line: int = 0
-    baseline: float = 0.0
 
 
 def _dollars(run: TextRun) -> tuple[int, int]:
@@ -198,82 +120,6 @@ def _option(align: str, rtl: bool, whole: bool) -> QTextOption:
     return option
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Some lines of a flow. ``starts`` are the units at which they begin, ``tops`` the pixels, both with the end."""
-
-    start: int
-    #: Where its lines end, and the text that was laid out for them.
-    end: int
-    seen: int
-    y: float
-    layout: QTextLayout
-    units: Units
-    #: In units, with the line that begins the next chunk.
-    length: int
-    mixed: bool
-    joined: frozenset[int] = frozenset()
-    natural: float = 0.0
-    starts: list[int] = field(default_factory=list)
-    tops: list[float] = field(default_factory=lambda: [0.0])
-    inlines: list[_Inline] = field(default_factory=list)
-    chips: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def height(self) -> float:
-        return self.tops[-1]
-
-    def cluster(self, start: int, end: int) -> tuple[int, int]:
-        """Whole characters instead of parts of some: no half of an emoji, an accent or an inline object is marked, and
-        none of the two letters that Arabic always writes as one."""
-        while 0 < start < self.length and not self._between(start):
-            start -= 1
-        while end < self.length and not self._between(end):
-            end += 1
-        return start, end
-
-    def _between(self, unit: int) -> bool:
-        return unit not in self.joined and self.layout.isValidCursorPosition(unit)
-
-    def pieces(self, number: int, start: int, end: int) -> list[tuple[float, float]]:
-        """Left and right of what units ``start`` .. ``end`` of a line cover."""
-        line = self.layout.lineAt(number)
-        if self.mixed:
-            return pieces(line, start, end)
-        return [(cursor_x(line, start), cursor_x(line, end))]
-
-    def unit_at(self, number: int, x: float, rtl: bool) -> int:
-        """The cursor position in a line that is nearest to ``x``."""
-        line = self.layout.lineAt(number)
-        start, end = self.starts[number], self.starts[number + 1]
-        if start == end:
-            return start
-        found = self.pieces(number, start, end)
-        left, right = found[0][0], found[-1][1]
-        if x < left if rtl else x > right:
-            # Behind the last character is where the next line begins.
-            return self.layout.previousCursorPosition(end) if end < self.length else end
-        if not self.mixed and not self.inlines:
-            # In a font that has no sign for an emoji of several it may stand between these.
-            first, last = self.cluster(unit := line.xToCursor(x), unit)
-            return last if first < last and x > (cursor_x(line, first) + cursor_x(line, last)) / 2 else first
-        x = min(max(x, left), right - 0.01)
-        first, last = start, end
-        while last - first > 1:
-            middle = self.cluster((first + last) // 2, last)[0]
-            if middle <= first:
-                middle = self.cluster(first, first + 1)[1]
-                if middle >= last:
-                    break
-            if any(left <= x < right for left, right in self.pieces(number, first, middle)):
-                last = middle
-            else:
-                first = middle
-        left, right = self.pieces(number, first, last)[0]
-        backwards = self.mixed and any(run.isRightToLeft() for run in line.glyphRuns(first, last - first, _GLYPHS))
-        return last if (x > (left + right) / 2) != backwards else first
-
-
 class TextFlow:
     """Some runs of text wrapped to a width."""
 
@@ -290,7 +136,7 @@ class TextFlow:
         self.direction: bool | None = None
         self._otherwise = style.rtl
         self._line = style.line_height(base)
-        self._chunks: list[_Chunk] = []
+        self._chunks: list[Chunk] = []
         #: The offset of each run, and the length of all.
         self.run_starts: list[int] = [0]
         self._objects: dict[int, InlineObject] = {}
@@ -301,7 +147,7 @@ class TextFlow:
         self.waiting = False
         #: The y from which it looks different since ``set_runs``; infinite where nothing changed.
         self.fresh = 0.0
-        self._was: tuple[int, int, list[_Chunk]] | None = None
+        self._was: tuple[int, int, list[Chunk]] | None = None
 
     @property
     def natural(self) -> float:
@@ -309,6 +155,14 @@ class TextFlow:
         if self._one_line is not None:
             return self._one_line
         return max((chunk.natural for chunk in self._chunks), default=0.0)
+
+    @property
+    def baseline(self) -> float:
+        """Pixels from its top to where the letters of its first line stand."""
+        if self._one_line is not None or not self._chunks:
+            return self.style.baseline(self.base)
+        line = self._chunks[0].layout.lineAt(0)
+        return line.y() + line.ascent()
 
     @property
     def longest_word(self) -> float:
@@ -389,7 +243,7 @@ class TextFlow:
         wide = self.style.advance(self.base, run)
         return wide if wide + 1 <= self.width else None
 
-    def _laid(self) -> list[_Chunk]:
+    def _laid(self) -> list[Chunk]:
         """All chunks."""
         if self._pending:
             self._pending = False
@@ -409,7 +263,7 @@ class TextFlow:
         if self._was is not None:
             self.fresh, self._was = self._first_changed(*self._was), None
 
-    def _first_changed(self, stable: int, keep: int, before: Sequence[_Chunk]) -> float:
+    def _first_changed(self, stable: int, keep: int, before: Sequence[Chunk]) -> float:
         """The y from which it looks different; of what was there ``stable`` characters are, ``keep`` chunks were kept,
         and those ``before`` are made anew."""
         y, after = self._line_before(stable), self._chunks[keep:]
@@ -448,7 +302,7 @@ class TextFlow:
         for index in range(bisect_right(starts, start) - 1, min(bisect_left(starts, end), len(self.runs))):
             yield index, starts[index], starts[index + 1]
 
-    def _lay(self, start: int, y: float) -> _Chunk:
+    def _lay(self, start: int, y: float) -> Chunk:
         end = min(len(self.text), start + _WINDOW)
         objects: list[tuple[int, int, InlineObject]] = []
         for index, first, last in self._runs_in(start, end) if self._objects else ():
@@ -469,13 +323,13 @@ class TextFlow:
         for number, offset in reversed(list(enumerate(isolates))):
             text = text[:offset] + (_ISOLATE_END if number % 2 else _ISOLATE) + text[offset:]
         layout = QTextLayout(text.replace("\n", "\u2028"), self.style.base_font(self.base))
-        chunk = _Chunk(start, end, end, y, layout, units, length, turns, joined)
+        chunk = Chunk(start, end, end, y, layout, units, length, turns, joined)
         layout.setTextOption(_option(self._align, self.rtl, self.width == UNBOUNDED))
         layout.setCacheEnabled(True)
         layout.setFormats(self._formats(chunk))
         # A chip at the very start of a line would stand out of the column.
         inset = CHIP_PAD if not start and self.runs and self.runs[0].code and not self.rtl else 0
-        self._break(chunk, inset, [_Inline(units.units(a), units.end(b), item) for a, b, item in objects])
+        self._break(chunk, inset, [Inline(units.units(a), units.end(b), item) for a, b, item in objects])
         if end < len(self.text) and len(chunk.tops) > 2:
             # More follows: the last line is not full yet, it begins the next chunk.
             del chunk.starts[-1], chunk.tops[-1]
@@ -483,7 +337,7 @@ class TextFlow:
             chunk.inlines = [place for place in chunk.inlines if place.start < chunk.starts[-1]]
         return chunk
 
-    def _break(self, chunk: _Chunk, inset: int, objects: list[_Inline]) -> None:
+    def _break(self, chunk: Chunk, inset: int, objects: list[Inline]) -> None:
         """Make the lines of a chunk, the first ``inset`` pixels in; each is as tall as the ``objects`` in it ask."""
         layout, starts, tops = chunk.layout, chunk.starts, chunk.tops
         width, usual, top, natural = max(1.0, self.width - inset), float(self._line), 0.0, 0.0
@@ -508,7 +362,7 @@ class TextFlow:
         starts.append(chunk.length)
         chunk.natural = natural
 
-    def _formats(self, chunk: _Chunk) -> list[QTextLayout.FormatRange]:
+    def _formats(self, chunk: Chunk) -> list[QTextLayout.FormatRange]:
         """The looks of a chunk's text, and where its chips are."""
         start, end, units = chunk.start, chunk.seen, chunk.units
         ranges: list[QTextLayout.FormatRange] = []
@@ -569,7 +423,7 @@ class TextFlow:
                 if chunk.tops[place.line + 1] + y + chunk.y >= top and chunk.tops[place.line] + y + chunk.y <= bottom:
                     self._paint_inline(painter, chunk, place, at, ranges)
 
-    def _paint_inline(self, painter: QPainter, chunk: _Chunk, place: _Inline, at: At, ranges: Ranges) -> None:
+    def _paint_inline(self, painter: QPainter, chunk: Chunk, place: Inline, at: At, ranges: Ranges) -> None:
         first = chunk.start + chunk.units.points(place.start)
         last = chunk.start + chunk.units.points(place.end)
         role = next((role for start, end, role in reversed(ranges) if start < last and end > first), "")
@@ -580,7 +434,7 @@ class TextFlow:
         item.paint(painter, QRectF(at.x + left, at.y + top, item.width, item.ascent + item.descent), role)
         painter.restore()
 
-    def _paint_chips(self, painter: QPainter, chunk: _Chunk, x: float, y: float) -> None:
+    def _paint_chips(self, painter: QPainter, chunk: Chunk, x: float, y: float) -> None:
         if chunk.chips:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self.style.color("sunken"))
@@ -589,7 +443,7 @@ class TextFlow:
                 chip = rect.translated(x, y).adjusted(-CHIP_PAD, self._line * 0.1, 0, -self._line * 0.1)
                 painter.drawRoundedRect(chip, 5, 5)
 
-    def _range_rects(self, chunk: _Chunk, start: int, end: int, *, words: bool = False) -> list[QRectF]:
+    def _range_rects(self, chunk: Chunk, start: int, end: int, *, words: bool = False) -> list[QRectF]:
         """Rectangles of offsets ``start`` .. ``end`` within a chunk, relative to the flow: as tall as the line, or as
         a line of ``words`` alone."""
         first, last = max(start, chunk.start), min(end, chunk.end)

@@ -15,7 +15,7 @@ from qwen_desktop.jobs.markdown.blocks import MathBlock, TextRun, plain
 from qwen_desktop.ui.chat.blocks import PaintContext, WideLayout
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, within
 from qwen_desktop.ui.chat.blocks_style import Style, text_width
-from qwen_desktop.ui.chat.formulas import FORMULA, FormulaDrawing, Ink, formula_em, known
+from qwen_desktop.ui.chat.formulas import FORMULA, FormulaDrawing, Ink, formula_em
 
 #: Pixels above and below a formula, and between it and its number.
 _ABOVE: Final = 6.0
@@ -36,7 +36,7 @@ class MathLayout(WideLayout[MathBlock]):
     def lay(self) -> None:
         drawings, block = self.style.drawings, self.block
         found = drawings.drawing(FORMULA, block.text, display=True) if drawings is not None and not block.open else None
-        self._drawing = known(found)
+        self._drawing = found if isinstance(found, FormulaDrawing) else None
         self.waiting = found is None and drawings is not None and not block.open
         self._top = float(self.style.px(_ABOVE))
         if self._drawing is None:

@@ -14,7 +14,7 @@ from qwen_desktop.ui.chat.blocks_style import InlineObject, Style, elided, text_
 from qwen_desktop.ui.icons import pixmap
 from qwen_desktop.ui.texts import fill, isolated, translate
 
-#: Pixels that a sign may take.
+#: Pixels that a sign may take; the first two grow with the text.
 _WIDEST_NOTE: Final = 90.0
 _WIDEST_PICTURE: Final = 330.0
 _NARROWEST_PICTURE: Final = 60.0
@@ -64,7 +64,7 @@ class NoteSign(_Sign):
         self._font = QFont(own)
         self._font.setPixelSize(max(8, round(own.pixelSize() * 0.74)))
         self._font.setWeight(QFont.Weight(600))
-        self._text = elided(label, self._font, _WIDEST_NOTE)
+        self._text = elided(label, self._font, style.px(_WIDEST_NOTE))
         metrics = QFontMetricsF(self._font)
         self._rise = own.pixelSize() * 0.36
         self._above = metrics.ascent()
@@ -82,8 +82,9 @@ class NoteSign(_Sign):
 class PictureSign(_Sign):
     """Says that a picture was not loaded, and where it would have come from."""
 
-    def __init__(self, style: Style, base: str, host: str, widest: float = _WIDEST_PICTURE) -> None:
+    def __init__(self, style: Style, base: str, host: str, widest: float = 0.0) -> None:
         super().__init__(style, base, host)
+        widest = widest or style.px(_WIDEST_PICTURE)
         self._key += (widest,)
         own = style.base_font(base)
         self._font = QFont(style.font("small"))

@@ -93,6 +93,7 @@ class Style:
         self.color: Callable[[str], QColor] = cache(theme.color)
         self._signs: dict[tuple[str, str, str], InlineObject | None] = {}
         self._metrics: dict[tuple[str, bool, bool], QFontMetricsF] = {}
+        self._baselines: dict[str, float] = {}
         self._formats: dict[tuple[object, ...], QTextCharFormat] = {}
         self._fonts: dict[tuple[object, ...], QFont] = {}
         #: Pixels of a word on a quiet button, remembered.
@@ -123,6 +124,14 @@ class Style:
     def line_height(self, base: str) -> int:
         """Pixels from one line of ``base`` to the next."""
         return round(self.base_font(base).pixelSize() * _BASES[base][4])
+
+    def baseline(self, base: str) -> float:
+        """Pixels from the top of a line of ``base`` to where its letters stand."""
+        found = self._baselines.get(base)
+        if found is None:
+            metrics = QFontMetricsF(self.base_font(base))
+            found = self._baselines[base] = (self.line_height(base) - metrics.height()) / 2 + metrics.ascent()
+        return found
 
     def px(self, length: float) -> int:
         """A length that grows with the text, in pixels."""

@@ -3,6 +3,7 @@ is narrower. Above them is room for a quiet row of buttons, on show while the po
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from heapq import nlargest
@@ -35,17 +36,21 @@ class TableLayout(WideLayout[TableBlock]):
     """One table. Too many columns scroll sideways. Where it runs from right to left, so do the columns, and an
     alignment to the left is one to the start."""
 
-    gap = 2.0
+    gap = 0.0
 
     def __init__(self, style: Style, block: TableBlock) -> None:
         super().__init__(style, block)
-        self._head = float(style.px(TARGET))
+        #: Pixels of the row of buttons; it reaches into what is free above the words of the first row.
+        self._tools = float(style.px(TARGET))
+        self._head = self._tools - _PAD
         self._cells: list[list[TextFlow]] = []
         #: What each cell takes in one line, in pixels.
         self._naturals: list[list[float]] = []
         self._synced = False
         self._columns: list[float] = []
         self._tops: list[float] = []
+        #: Pixels from each row's first line to where the letters of all its cells stand.
+        self._baselines: list[float] = []
         #: Offset of each row's first character, and the length of all.
         self._offsets: list[int] = [0]
         #: The rows as they are known, how many of them stand as they should, and the looks that they have there.
@@ -123,15 +128,21 @@ class TableLayout(WideLayout[TableBlock]):
         looks = (wanted, aligns, self.rtl)
         first = min(self._fresh, len(self._tops) - 1) if looks == self._laid_for else 0
         tops = self._tops[: first + 1] if first else [self._head]
+        baselines = self._baselines[:first]
         self._laid_for = None
         for number, row in enumerate(self._cells[first:], first):
             for flow, width, align in zip(row, wanted, aligns, strict=False):
                 if flow.runs and not flow.stands(width, align, otherwise=self.rtl):
                     flow.set_runs(flow.runs, width, align, otherwise=self.rtl)
-            tops.append(tops[-1] + max([line, *(flow.height for flow in row)]) + 2 * _PAD)
+            lows = [flow.baseline for flow in row]
+            baselines.append(max(lows, default=0.0))
+            below = max([0.0, *(flow.height - low for flow, low in zip(row, lows, strict=True))])
+            tall = max(line, baselines[-1] + below)
+            tops.append(tops[-1] + math.ceil(tall) + 2 * _PAD)
             if number % _ROWS == _ROWS - 1:
                 yield
-        self._tops, self._laid_for, self._fresh = tops, looks, len(self._cells)
+        self._tops, self._baselines = tops, baselines
+        self._laid_for, self._fresh = looks, len(self._cells)
         self.height = tops[-1] + self.widen(sum(wanted) + gaps)
 
     def _widths(self) -> list[float]:
@@ -164,12 +175,14 @@ class TableLayout(WideLayout[TableBlock]):
         return [self.placed(QRectF(start, 0, width, 0)).left() for start, width in columns]
 
     def _cell_top(self, number: int, flow: TextFlow) -> float:
-        return self._tops[number] + _PAD if number else (self._tops[0] + self._tops[1] - flow.height) / 2
+        if not number:
+            return (self._tops[0] + self._tops[1] - flow.height) / 2
+        return self._tops[number] + _PAD + round(self._baselines[number] - flow.baseline)
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         x, y, top, bottom = at
         room = self.room.translated(x, y)
-        if y + self._head > top:
+        if y + self._tools > top:
             self._draw_head(painter, context, at)
         painter.save()
         painter.setClipRect(room.adjusted(-4, self._head, 4, 0), Qt.ClipOperation.IntersectClip)
@@ -184,7 +197,7 @@ class TableLayout(WideLayout[TableBlock]):
                 corner = at.moved(left, self._cell_top(number, flow))
                 flow.paint(painter, corner, within(context.ranges, offset, len(flow.text)))
                 offset += len(flow.text) + 1
-            painter.setPen(QPen(self.style.color("border"), 1))
+            painter.setPen(QPen(self.rule, 1))
             below = round(y + self._tops[number + 1]) - 0.5
             painter.drawLine(QLineF(rule.left(), below, rule.right(), below))
         painter.restore()
@@ -218,7 +231,7 @@ class TableLayout(WideLayout[TableBlock]):
             return
         style, used = self.style, sum(target.rect.width() for target, _, _ in buttons)
         said = translate("transcript", "%n row(s)", "", len(self.block.rows) - 1)
-        place = self.box(at, self.indentation, 0, max(0.0, self.width - self.indentation - used), self._head)
+        place = self.box(at, self.indentation, 0, max(0.0, self.width - self.indentation - used), self._tools)
         font = style.font("caption")
         write(painter, style, place, elided(said, font, place.width()), font, align=edge(self.rtl))
         for target, icon, word in buttons:
@@ -241,7 +254,7 @@ class TableLayout(WideLayout[TableBlock]):
             widths = [button_width(self.style, "")] * len(offers)
         end, found = self.width, list[tuple[Target, str, str]]()
         for (key, icon, word, said), wide in zip(reversed(offers), reversed(widths), strict=True):
-            place = self.placed(QRectF(end - wide, 0, wide, self._head))
+            place = self.placed(QRectF(end - wide, 0, wide, self._tools))
             found.insert(0, (Target(key, key, "", place, said), icon, word if worded else ""))
             end -= wide
         return found
@@ -250,7 +263,7 @@ class TableLayout(WideLayout[TableBlock]):
         return [*(target for target, _, _ in self._buttons()), *self._links(range(len(self._cells)))]
 
     def targets_at(self, x: float, y: float) -> list[Target]:
-        if y < self._head:
+        if y < self._tools:
             return [target for target, _, _ in self._buttons()]
         number = bisect_right(self._tops, y) - 1
         return self._links(range(max(0, number), min(number + 1, len(self._cells))))

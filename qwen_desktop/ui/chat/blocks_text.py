@@ -91,16 +91,21 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
     def waits_for(self, sources: Sources) -> bool:
         return self.flow.waits_for(sources)
 
+    def _down(self, base: str) -> float:
+        """Pixels that its first line stands lower than one of ``base`` would: a formula in it may be tall."""
+        return round(self.flow.baseline - self.style.baseline(base))
+
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         if self._back:
             self._draw_back(painter, context, at)
         elif self._marker:
             number, box = self._marker[:-1].strip(), self._marker[-1]
+            beside = at.moved(0, self._down("message"))
             if box in _BOXES and number:
-                self._draw_marker(painter, box, at)
-                self._draw_marker(painter, number, at, self.style.px(_BOX))
+                self._draw_marker(painter, box, beside)
+                self._draw_marker(painter, number, beside, self.style.px(_BOX))
             else:
-                self._draw_marker(painter, self._marker, at)
+                self._draw_marker(painter, self._marker, beside)
         ranges = within(context.ranges, len(lead(self.block)), len(self.flow.text))
         self.flow.paint(painter, at.moved(self.left, 0), ranges)
         self.draw_focus(painter, context, at)
@@ -108,7 +113,7 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
     def _draw_back(self, painter: QPainter, context: PaintContext, at: At) -> None:
         """The label of a footnote, and the button that leads back to where it is referred to."""
         style, line = self.style, self.style.line_height("note")
-        place = self.box(at, self.indentation - style.px(127), 0, style.px(120), line)
+        place = self.box(at, self.indentation - style.px(127), self._down("note"), style.px(120), line)
         label = elided(self._back, style.base_font("note"), style.px(120))
         write(painter, style, place, label, style.base_font("note"), align=edge(not self.rtl))
         quiet_button(painter, context, at, self._back_target(), "arrow-up")
@@ -117,9 +122,8 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
         side = float(self.style.px(TARGET))
         line = self.style.line_height("note")
         said = translate("transcript", "Back to the text")
-        return Target(
-            "back", "note_back", self._back, self.placed(QRectF(self.width, (line - side) / 2, side, side)), said
-        )
+        top = self._down("note") + (line - side) / 2
+        return Target("back", "note_back", self._back, self.placed(QRectF(self.width, top, side, side)), said)
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At, before: float = 0.0) -> None:
         style = self.style
@@ -171,14 +175,12 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
 class RuleLayout(BlockLayout[RuleBlock]):
     """A thin line across the column; above footnotes a part of it."""
 
-    gap = 14.0
-
     def lay(self) -> None:
         self.height = 9.0
-        self.gap = 22.0 if self.block.notes else RuleLayout.gap
+        self.gap = float(self.style.px(22 if self.block.notes else 14))
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
-        painter.setPen(QPen(self.style.color("border"), 1))
+        painter.setPen(QPen(self.rule, 1))
         room, middle = self.room, round(at.y + 4) + 0.5
         if self.block.notes:
             room = self.placed(QRectF(0, 0, self.style.px(120), 0))

@@ -27,7 +27,7 @@ from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton, enter_presses
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, draw_line
 from qwen_desktop.ui.widgets.scroll import ScrollArea
@@ -106,6 +106,10 @@ class ChipBody(QAbstractButton):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._theme.grown(80), self._theme.grown(_TALL))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

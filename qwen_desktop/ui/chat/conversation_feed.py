@@ -190,8 +190,12 @@ class ConversationFeed(QObject):
             self.id = message.conversation_id
             self.adopted.emit(self.id)
         if self._now(message.conversation_id):
-            self._transcript.append(message)
-            self.changed.emit()
+            items = self._transcript.items
+            if message.parent_id == (items[-1].message.id if items else None):
+                self._transcript.append(message)
+                self.changed.emit()
+            else:  # another branch was chosen just then, or another program has written here
+                self._read_branch()
 
     def _on_changed(self, event: events.MessageChanged) -> None:
         if self._now(event.message.conversation_id):
@@ -200,9 +204,12 @@ class ConversationFeed(QObject):
 
     def _on_branch(self, event: events.BranchChanged) -> None:
         if self._now(event.conversation_id):
-            items = self._transcript.items
-            self._unasked += [item.message.id for item in items if item.versions is not None]  # some may be gone
-            self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
+            self._read_branch()
+
+    def _read_branch(self) -> None:
+        items = self._transcript.items
+        self._unasked += [item.message.id for item in items if item.versions is not None]  # some may be gone
+        self._task = self._operations.run(self._read(anew=False), owner=self, orphaned="cancelled")
 
     def _on_run(self, event: events.RunChanged) -> None:
         if event.conversation_id == self.id:

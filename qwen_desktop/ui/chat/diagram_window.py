@@ -1,23 +1,19 @@
-"""A diagram by itself: a dialog in which it can be moved and made larger, and what saves it as a file."""
+"""A diagram by itself: a dialog in which it can be moved and made larger."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QFileDialog, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.chat.saving import save_diagram
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.ui_context import UiContext
@@ -190,32 +186,3 @@ class DiagramDialog(Dialog):
         self.add_button(self.tr("Save"), partial(save_diagram, ui, picture, parent), closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
         self.view.setFocus()
-
-
-def save_diagram(ui: UiContext, picture: Picture, window: QWidget) -> None:
-    """Let the user choose a file, SVG or PNG, and write the diagram to it."""
-    dialog = QFileDialog(window, translate("DiagramDialog", "Save the diagram"), str(home() or ""))
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    vector, pixels = (
-        translate("DiagramDialog", "SVG picture (*.svg)"),
-        translate("DiagramDialog", "PNG picture (*.png)"),
-    )
-    dialog.setNameFilters([vector, pixels])
-    dialog.setDefaultSuffix("svg")
-    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix("png" if chosen == pixels else "svg"))
-    dialog.selectFile(translate("DiagramDialog", "diagram"))
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: write_diagram(ui, picture, Path(path_of(url)), window))
-    dialog.open()
-
-
-def write_diagram(ui: UiContext, picture: Picture, path: Path, owner: QWidget) -> None:
-    """Write a diagram to a file, as PNG where its name ends so, else as SVG, in the colours of the theme."""
-    style = Style(ui.theme)
-    make = picture.as_png if path.suffix.lower() == ".png" else picture.as_svg
-
-    def write() -> None:
-        write_atomic(path, make(style), mode=0o644)
-
-    done = texts.fill(translate("DiagramDialog", "Saved as {name}."), name=texts.isolated(path.name))
-    ui.operations.run(asyncio.to_thread(write), owner=owner, on_done=lambda _: ui.notify.toast(done, kind="good"))

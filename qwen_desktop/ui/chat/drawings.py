@@ -14,9 +14,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import ceil
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter, QPixmap, QPixmapCache
 
 from qwen_desktop.ui.chat.markdown_source import MarkdownSource
 from qwen_desktop.ui.chat.slices import Work
@@ -41,6 +43,28 @@ class Failed(NamedTuple):
     """There is no drawing of a source, and asking again changes nothing; ``reason`` is a code of the kind, or ""."""
 
     reason: str = ""
+
+
+#: Kilobytes of Qt's cache: two pictures of a screen with small pixels, beside all icons.
+_CACHE_KB: Final = 32_000
+_SMOOTH: Final = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
+
+
+def pixmap(key: str, width: float, height: float, ratio: float, paint: Callable[[QPainter], None]) -> QPixmap:
+    """What ``paint`` paints, so many pixels large, on a screen with this ratio. It is kept in Qt's own cache, as icons
+    are: to paint all drawings on screen anew takes too long for each frame of a scroll."""
+    found = QPixmap()
+    if not QPixmapCache.find(key, found):
+        found = QPixmap(max(1, ceil(width * ratio)), max(1, ceil(height * ratio)))
+        found.setDevicePixelRatio(ratio)
+        found.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(found)
+        painter.setRenderHints(_SMOOTH)
+        paint(painter)
+        painter.end()
+        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), _CACHE_KB))
+        QPixmapCache.insert(key, found)
+    return found
 
 
 class Kind(NamedTuple):

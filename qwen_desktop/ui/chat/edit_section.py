@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, visible_text
 from qwen_desktop.core.text import clean
-from qwen_desktop.ui.actions import is_escape
+from qwen_desktop.ui.actions import claims_escape, is_escape
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.section import HostedSection
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -108,6 +108,8 @@ class EditBox(QWidget):
 
     def set_busy(self, busy: bool) -> None:
         """While it is being sent nothing can be changed."""
+        if busy and self.isAncestorOf(self.window().focusWidget() or self):
+            self.edit.setFocus()  # else Qt takes the keyboard from a button that is off to anywhere in the window
         self.edit.setReadOnly(busy)
         self.cancel.setEnabled(not busy)
         self._show()
@@ -123,10 +125,7 @@ class EditBox(QWidget):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
-            event.accept()  # else it would stop an answer
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if is_escape(event) and not self.edit.composing():

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap, QPixmapCache, QTransform
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QTransform
 
 from qwen_desktop.jobs.formulas.data import Formula, Outline, Rule, Words, from_builtins
 from qwen_desktop.jobs.markdown.blocks import TextRun, formula_of
 from qwen_desktop.ui.chat.blocks_style import WAITING, InlineObject, Style, Waiting
-from qwen_desktop.ui.chat.drawings import Drawing, Drawings, Failed, Kind
+from qwen_desktop.ui.chat.drawings import Drawings, Failed, Kind, pixmap
 
 #: The name of this kind of drawing.
 FORMULA: Final = "formula"
@@ -24,7 +24,6 @@ _LARGEST: Final = 1.25
 _SMALLEST: Final = 0.6
 #: Pixels of a screen that a picture of one may have.
 _PICTURE: Final = 500_000
-_SMOOTH: Final = QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing
 _NUMBERS: Final = itertools.count()
 
 
@@ -59,11 +58,7 @@ class FormulaDrawing:
         return path
 
     def paint(self, painter: QPainter, x: float, baseline: float, ink: Ink) -> None:
-        """Draw it from a place of its baseline on, which is moved to whole pixels, as Qt does with the text beside it.
-
-        Filling outlines takes too long to do it for all that are on screen in every frame: pictures of them are kept in
-        Qt's cache, as those of icons are.
-        """
+        """Draw it from a place of its baseline on, moved to whole pixels as Qt does with the text beside it."""
         formula, ratio = self.formula, painter.device().devicePixelRatioF()
         x, baseline = _whole(x, ratio), _whole(baseline, ratio)
         # Signs may reach over the formula's own bounds.
@@ -75,16 +70,7 @@ class FormulaDrawing:
             self._fill(painter, x, baseline, ink)
             return
         key = f"formula {self._number} {ink.em} {ink.color.rgba()} {ink.font.key()} {ratio}"
-        picture = QPixmap()
-        if not QPixmapCache.find(key, picture):
-            picture = QPixmap(math.ceil(wide * ratio), math.ceil(tall * ratio))
-            picture.setDevicePixelRatio(ratio)
-            picture.fill(Qt.GlobalColor.transparent)
-            inside = QPainter(picture)
-            inside.setRenderHints(_SMOOTH)
-            self._fill(inside, around, above, ink)
-            inside.end()
-            QPixmapCache.insert(key, picture)
+        picture = pixmap(key, wide, tall, ratio, lambda inside: self._fill(inside, around, above, ink))
         painter.drawPixmap(QPointF(x - around, baseline - above), picture)
 
     def _fill(self, painter: QPainter, x: float, baseline: float, ink: Ink) -> None:
@@ -179,11 +165,6 @@ def formula_em(style: Style, base: str) -> float:
     return size * min(_LARGEST, max(1.0, QFontMetricsF(font).xHeight() / size / _X_HEIGHT))
 
 
-def known(drawing: Drawing | Failed | None) -> FormulaDrawing | None:
-    """``drawing`` where it is a formula's."""
-    return drawing if isinstance(drawing, FormulaDrawing) else None
-
-
 @dataclass(frozen=True)
 class InlineFormula:
     """A formula among words."""
@@ -192,6 +173,9 @@ class InlineFormula:
     style: Style
     base: str
     em: float
+    #: Whether it is part of a link, or struck out.
+    linked: bool = False
+    struck: bool = False
 
     @property
     def width(self) -> float:
@@ -217,8 +201,13 @@ class InlineFormula:
         """Draw in ``rect``; ``role`` is that of the range that it is marked by, or ""."""
         if role:
             painter.fillRect(rect, self.style.color(role))
-        ink = Ink(self.em, self.style.ink(self.base), self.style.base_font(self.base))
-        self.drawing.paint(painter, rect.left(), rect.top() + self.ascent, ink)
+        font, baseline = self.style.base_font(self.base), rect.top() + self.ascent
+        color = self.style.color("accent") if self.linked else self.style.ink(self.base)
+        self.drawing.paint(painter, rect.left(), baseline, Ink(self.em, color, font))
+        metrics = QFontMetricsF(font)
+        for drawn, y in ((self.linked, metrics.underlinePos()), (self.struck, -metrics.strikeOutPos())):
+            if drawn:
+                painter.fillRect(QRectF(rect.left(), round(baseline + y), rect.width(), metrics.lineWidth()), color)
 
 
 class Formulas:
@@ -240,4 +229,4 @@ class Formulas:
             return None
         if base not in self._ems:
             self._ems[base] = formula_em(self._style, base)
-        return InlineFormula(drawing, self._style, base, self._ems[base])
+        return InlineFormula(drawing, self._style, base, self._ems[base], bool(run.href), run.strike)

@@ -42,8 +42,8 @@ class MarkdownSource:
         self._warmed = False
 
     def set_jobs(self, **jobs: Job) -> None:
-        """The worker's jobs "render" (long texts), "plain" (what is copied without having been drawn) and "grow" (long
-        open ends of answers). What is not given is done in this process."""
+        """The worker's jobs "render" (long texts), "plain" (what is copied without having been drawn), "grow" (long
+        open ends of answers), and those of ``Drawings``. What is not given is done in this process."""
         self._jobs = jobs
 
     def elsewhere(self, job: str) -> bool:

@@ -24,16 +24,18 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.edit_section import Editing
 from qwen_desktop.ui.chat.message_menu import fill_menu
-from qwen_desktop.ui.chat.section_notes import can_continue
-from qwen_desktop.ui.chat.transcript import Spot, TranscriptView
+from qwen_desktop.ui.chat.transcript import Reading, TranscriptView
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.select import Menu
+from qwen_desktop.ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
 
+#: What can be done with a message that is not on show.
+_OF_ANY = ("message.fork", "message.delete")
 #: Changes that can be taken back.
 _PAST = 50
 #: How long a message is waited for that is still to be read from the history, and the pause between two looks, in
@@ -46,7 +48,7 @@ class _Past(NamedTuple):
 
     change: Change
     conversations: tuple[str, ...]
-    spot: Spot | None
+    reading: Reading | None
     when: float
 
 
@@ -64,7 +66,10 @@ class MessageCommands(QObject):
         self._view = view
         self._feed = feed
         self._past: list[_Past] = []
+        self._offers: list[tuple[_Past, Toast]] = []
         self._differs: dict[str, int | None] = {}
+        #: The id of a message that has the keyboard elsewhere, in the panel of versions; "" without.
+        self.pointed: Callable[[], str] = lambda: ""
         #: The ways of thinking of the model that answers here.
         self.thinking_modes: tuple[ThinkingMode, ...] = ()
         self.editing = Editing(view, self)
@@ -109,7 +114,9 @@ class MessageCommands(QObject):
             "message.fork": self.fork,
             "message.delete": self.delete,
         }
-        if (item := self.meant(command)) is not None:
+        if command in _OF_ANY and (elsewhere := self.pointed()):
+            does[command](elsewhere)
+        elif (item := self.meant(command)) is not None:
             does[command](item.message.id)
 
     def step(self, step: int) -> None:
@@ -168,7 +175,7 @@ class MessageCommands(QObject):
     def go_on(self, message_id: str) -> None:
         """Let an answer that ended early go on."""
         item = self._view.item(message_id)
-        if item is None or not can_continue(item.message):
+        if item is None or item.user or item.streaming or item.message.at_its_end:
             self._ui.notify.toast(self.tr("This answer is at its end."))
             return
         made = item.message.provenance
@@ -203,7 +210,7 @@ class MessageCommands(QObject):
         def done(made: tuple[Conversation, Change]) -> None:
             conversation, change = made
             self.opened.emit(conversation.id)
-            past = self._keep(change, (origin, conversation.id), spot)
+            past = self._keep(change, (origin, conversation.id), reading)
             self._tell(fill(self.tr("“{title}” is a new chat from here on."), title=conversation.title), past)
 
         async def work() -> tuple[Conversation, Change]:
@@ -212,7 +219,7 @@ class MessageCommands(QObject):
             title = source.title if source is not None else ""
             return await history.fork(message_id, texts.text(fork_title(title)) if title else "")
 
-        spot = self._view.place()
+        reading = self._view.reading()
         self._ui.operations.run(work(), owner=self, on_done=done)
 
     def _change(
@@ -222,24 +229,26 @@ class MessageCommands(QObject):
         on_done: Callable[[_Past], object] = lambda _: None,
         on_error: Callable[[], object] = lambda: None,
     ) -> None:
-        spot, where = self._view.place(), self._feed.id
+        reading, where = self._view.reading(), self._feed.id
         self._view.go_back(None)
 
         def done(change: Change) -> None:
-            on_done(self._keep(change, (where,), spot))
+            on_done(self._keep(change, (where,), reading))
 
         def failed(_error: BaseException) -> None:
             on_error()
 
         self._ui.operations.run(work, owner=self, on_done=done, on_error=failed)
 
-    def _keep(self, change: Change, conversations: tuple[str, ...], spot: Spot | None) -> _Past:
-        past = _Past(change, conversations, spot, time.monotonic())
+    def _keep(self, change: Change, conversations: tuple[str, ...], reading: Reading | None) -> _Past:
+        past = _Past(change, conversations, reading, time.monotonic())
         self._past = [*self._past, past][-_PAST:]
         return past
 
     def _tell(self, text: str, past: _Past) -> None:
-        self._ui.notify.toast(text, action=self.tr("Undo"), act=lambda: self._undo(past))
+        toast = self._ui.notify.toast(text, action=self.tr("Undo"), act=lambda: self._undo(past))
+        self._offers = [(of, shown) for of, shown in self._offers if shown in self._ui.notify.toasts.shown]
+        self._offers.append((past, toast))
 
     # Undo -------------------------------------------------------------------------------------------------------------
 
@@ -269,6 +278,9 @@ class MessageCommands(QObject):
         if past not in self._past:
             return
         self._past.remove(past)
+        for of, toast in self._offers:
+            if of is past and toast in self._ui.notify.toasts.shown:
+                toast.leave()  # it would offer what has been done
         origin = past.conversations[0]
 
         def failed(error: BaseException) -> None:
@@ -276,14 +288,16 @@ class MessageCommands(QObject):
             if not isinstance(error, UserFacing):
                 self._past.append(past)  # the disk may take it the next time
 
+        here = self._feed.id == origin
+
         async def work() -> None:
             await past.change.undo()
+            if not here and past.change.kind is ChangeKind.FORK:
+                self.opened.emit(origin)  # not before: a fork that has gone on stays, and on show
             await self._feed.settled()
 
-        if self._feed.id == origin:
-            self._view.go_back(past.spot)
-        elif past.change.kind is ChangeKind.FORK:
-            self.opened.emit(origin)
+        if here:
+            self._view.go_back(past.reading)
         self._ui.operations.run(work(), owner=self, on_done=lambda _: self._view.go_back(None), on_error=failed)
 
     # Places -----------------------------------------------------------------------------------------------------------
@@ -293,10 +307,10 @@ class MessageCommands(QObject):
         self._ui.operations.run(self._show(message_id), owner=self, orphaned="quiet", wish="chat.branch")
 
     async def _show(self, message_id: str) -> None:
-        spot, where, view = self._view.place(), self._feed.id, self._view
+        reading, where, view = self._view.reading(), self._feed.id, self._view
         view.go_back(None)
         if view.item(message_id) is None and not await self._is_above(message_id):
-            self._keep(await self.services.history.select_version(message_id), (where,), spot)
+            self._keep(await self.services.history.select_version(message_id), (where,), reading)
             await self._feed.settled()
         until = time.monotonic() + _READ_S
         while view.item(message_id) is None and view.shown.more_above and time.monotonic() < until:  # noqa: ASYNC110

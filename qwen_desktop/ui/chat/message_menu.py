@@ -16,7 +16,6 @@ from qwen_desktop.core.text import shown
 from qwen_desktop.services.changes import ChangeKind
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import native_keys
-from qwen_desktop.ui.chat.section_notes import can_continue
 from qwen_desktop.ui.chat.transcript_items import MessageItem
 from qwen_desktop.ui.texts import fill, translate
 from qwen_desktop.ui.widgets.select import Menu
@@ -45,7 +44,7 @@ def fill_menu(menu: Menu, item: MessageItem, commands: MessageCommands) -> None:
         add("answer.regenerate", lambda: commands.regenerate(key), on=free)
         again = _regenerate_with(menu, item, commands)
         again.setEnabled(free)
-        if can_continue(message):
+        if not (item.streaming or message.at_its_end):
             add("answer.continue", lambda: commands.go_on(key), on=free)
         if message.provenance is not None and message.provenance.recipe is not None:
             add("answer.again", lambda: commands.run_again(key), on=free)

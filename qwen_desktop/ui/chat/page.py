@@ -190,7 +190,7 @@ class ChatPage(ListPage):
 
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
-        stored, running = bool(self.current), self.pane.feed.running
+        stored, running = bool(self.current), self.pane.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):

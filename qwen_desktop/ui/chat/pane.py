@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from qwen_desktop.core.chat import Conversation, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
@@ -21,6 +21,7 @@ from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
+from qwen_desktop.services.changes import to_its_end
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.ui import texts
@@ -83,8 +84,9 @@ class ConversationPane(QWidget):
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
+        self.messages.pointed = lambda: self.versions.pointed
         self.setFocusProxy(self.composer)
-        self._stack = QStackedWidget(self)
+        self._stack = _Pages(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
@@ -130,8 +132,10 @@ class ConversationPane(QWidget):
         view = self.transcript
         view.verticalScrollBar().rangeChanged.connect(self._align)
         self._stack.currentChanged.connect(self._align)
+        self._stack.currentChanged.connect(self._stack.updateGeometry)
         self.messages.versions_wanted.connect(self.versions.open_at)
         self.messages.editing.left.connect(self.setFocus)
+        self.messages.opened.connect(lambda _id: self.setFocus())
         self.versions.chosen.connect(self.messages.show)
         self.versions.delete_wanted.connect(self.messages.delete)
         self.versions.fork_wanted.connect(self.messages.fork)
@@ -205,10 +209,12 @@ class ConversationPane(QWidget):
 
     def _keep_draft(self) -> None:
         self._drafts.put(self.current, self.composer.draft)
+        self._show_waits()
 
     def _draft_changed(self, event: events.DraftChanged) -> None:
         if event.conversation_id == self.current:
             self.composer.set_draft(self._drafts.of(self.current))
+            self._show_waits()
 
     def _send(self, draft: Draft) -> None:
         """Send what was written, after what is said and waits already."""
@@ -221,9 +227,11 @@ class ConversationPane(QWidget):
 
     def _show_queue(self, event: events.QueueChanged | None = None) -> None:
         if event is None or event.conversation_id == self._id:
-            waits = self._queue.waits(self._id)
-            self.composer.show_queue(self._queue.of(self._id), waits=waits)
-            self.status.set_waits(waits)
+            self.composer.show_queue(self._queue.of(self._id), waits=self._queue.waits(self._id))
+            self._show_waits()
+
+    def _show_waits(self) -> None:
+        self.status.set_waits(self._queue.waits(self._id) and not self.composer.draft)
 
     def _go_on(self) -> None:
         if self._queue.waits(self._id):
@@ -273,7 +281,7 @@ class ConversationPane(QWidget):
         leaving = self._drafts.leaving(where, draft)
 
         async def sent() -> None:
-            async with leaving:
+            async with leaving as message_id:
                 try:
                     await self._ui.services.chat.send(
                         draft.parts,
@@ -282,20 +290,22 @@ class ConversationPane(QWidget):
                         thinking=thinking,
                         model=model,
                         thinking_budget=budget,
+                        message_id=message_id,
                     )
-                except (Exception, asyncio.CancelledError):
+                except Exception:
                     self._queue.hold(here)
                     for queued in reversed(self._queue.of(here)) if not where else ():
                         self._queue.remove(here, queued.id)  # it has not become a conversation
                         self._drafts.come_back(where, queued.draft)
                     raise
 
-        thinking, model, budget = self._thinking(), self.model, self._new_budget
-        self._ui.operations.run(sent(), owner=self, on_error=lambda _: self._show_running())
+        thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
+        work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
+        self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
 
     def stop(self) -> None:
-        """Stop the answer that runs here."""
-        self._ui.operations.run(self._ui.services.chat.stop(self._id), owner=self)
+        """Stop the answer that runs here; what waits in line goes on waiting."""
+        self._ui.operations.run(self._queue.stop(self._id), owner=self)
 
     def copy_answer(self) -> None:
         """Copy the last answer."""
@@ -341,12 +351,12 @@ class ConversationPane(QWidget):
 
     def _use_diagram(self, wish: str, source: str) -> None:
         """Show a diagram by itself, or save it."""
-        from qwen_desktop.ui.chat import diagram_window  # noqa: PLC0415 - rare
+        from qwen_desktop.ui.chat import diagram_window, saving  # noqa: PLC0415 - rare
 
         picture = diagrams.find(self.transcript.style_, source)
         if isinstance(picture, diagrams.Picture):
             if wish == "diagram_save":
-                diagram_window.save_diagram(self._ui, picture, self.window())
+                saving.save_diagram(self._ui, picture, self.window())
             else:
                 diagram_window.DiagramDialog(self._ui, picture, source, self.window()).open()
 
@@ -435,14 +445,36 @@ class ConversationPane(QWidget):
         self.status.set_run(self.feed.run)
         self.status.set_context(*self.feed.context)
 
+    @property
+    def running(self) -> bool:
+        """Whether an answer runs here or is about to, also the next one of those that wait in line."""
+        return self.feed.running or self._queue.sending(self._id)
+
     def _show_running(self, _event: object = None) -> None:
-        running = self.feed.running
+        running = self.running
         self.composer.set_running(running)
         self.status.set_running(running)
         self.changed.emit()
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What is typed over the messages goes into the box."""
+        held = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
+        if not held and event.text().strip() and event.text().isprintable() and self.transcript.hasFocus():
+            self.composer.edit.setFocus()
+            QApplication.sendEvent(self.composer.edit, event)
+        else:
+            super().keyPressEvent(event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+
+
+class _Pages(QStackedWidget):
+    """Needs the room that the page on show needs: hidden ones take none from the composer."""
+
+    def minimumSizeHint(self) -> QSize:
+        page = self.currentWidget()
+        return QSize() if page is None else page.minimumSizeHint()

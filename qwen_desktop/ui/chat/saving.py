@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from qwen_desktop.core.paths import home
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TableBlock
 from qwen_desktop.jobs.markdown.tables import as_csv
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.blocks_style import Style
+from qwen_desktop.ui.chat.diagrams import Picture
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
@@ -55,37 +58,52 @@ def code_name(language: str) -> str:
 
 def save_block(ui: UiContext, block: Block, owner: QWidget) -> None:
     """Ask where a table goes, as CSV, or code, and write it."""
+    everything = translate("SaveDialog", "All files (*)")
     if isinstance(block, TableBlock):
         name, kind = translate("SaveDialog", "table") + ".csv", translate("SaveDialog", "Table (*.csv)")
-        dialog = _dialog(translate("SaveDialog", "Save the table"), name, kind, owner)
-        dialog.urlSelected.connect(lambda url: write(ui, Path(path_of(url)), lambda: as_csv(block), owner))
-        dialog.open()
+        title = translate("SaveDialog", "Save the table")
+        _ask(ui, owner, title, name, kind, everything, make=lambda _: as_csv(block))
     elif isinstance(block, CodeBlock):
         text = block.text if block.text.endswith("\n") else f"{block.text}\n"
-        dialog = _dialog(translate("SaveDialog", "Save the code"), code_name(block.language), "", owner)
-        dialog.urlSelected.connect(
-            lambda url: write(ui, Path(path_of(url)), lambda: text.encode("utf-8", "replace"), owner)
-        )
-        dialog.open()
+        title, name = translate("SaveDialog", "Save the code"), code_name(block.language)
+        _ask(ui, owner, title, name, everything, make=lambda _: text.encode("utf-8", "replace"))
 
 
-def _dialog(title: str, name: str, kind: str, owner: QWidget) -> QFileDialog:
-    """A dialog that asks for a new file, called ``name`` unless the user says otherwise."""
+def save_diagram(ui: UiContext, picture: Picture, owner: QWidget) -> None:
+    """Ask where a diagram goes and write it as on screen: as PNG where the name ends so, else as SVG."""
+    style = Style(ui.theme)
+
+    def make(path: Path) -> bytes:
+        return picture.as_png(style) if path.suffix.lower() == ".png" else picture.as_svg(style)
+
+    kinds = translate("SaveDialog", "SVG picture (*.svg)"), translate("SaveDialog", "PNG picture (*.png)")
+    _ask(ui, owner, translate("SaveDialog", "Save the diagram"), translate("SaveDialog", "diagram"), *kinds, make=make)
+
+
+def _ask(ui: UiContext, owner: QWidget, title: str, name: str, *kinds: str, make: Callable[[Path], bytes]) -> None:
+    """Ask for a new file, called ``name`` unless the user says otherwise, and write what ``make`` gives for its path.
+    A name without a suffix gets that of the kind, where the kind has one."""
     dialog = QFileDialog(owner.window(), title, str(home() or ""))
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setNameFilters([*filter(None, [kind]), translate("SaveDialog", "All files (*)")])
-    if kind:
-        dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
+    dialog.setNameFilters(kinds)
+
+    def suit(kind: str) -> None:
+        if (found := re.search(r"\*\.(\w+)\)", kind)) is not None:
+            dialog.setDefaultSuffix(found[1])
+
+    suit(kinds[0])
+    dialog.filterSelected.connect(suit)
     dialog.selectFile(name)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    return dialog
+    dialog.urlSelected.connect(lambda url: _write(ui, Path(path_of(url)), make, owner))
+    dialog.open()
 
 
-def write(ui: UiContext, path: Path, make: Callable[[], bytes], owner: QWidget) -> None:
-    """Write what ``make`` gives to a file, and say so; a failure is told in a sentence."""
+def _write(ui: UiContext, path: Path, make: Callable[[Path], bytes], owner: QWidget) -> None:
+    """Write a file, and say so; a failure is told in a sentence."""
     mode = 0o666 & ~_umask()
     done = texts.fill(translate("SaveDialog", "Saved as {name}."), name=texts.isolated(path.name))
-    work = asyncio.to_thread(lambda: write_atomic(path, make(), mode=mode))
+    work = asyncio.to_thread(lambda: write_atomic(path, make(path), mode=mode))
     ui.operations.run(work, owner=owner, on_done=lambda _: ui.notify.toast(done, kind="good"))
 
 

@@ -10,10 +10,9 @@ from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.chat import Again, Message, Status
 from qwen_desktop.core.engine import FinishReason
-from qwen_desktop.core.parts import Role
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target, focus_ring
-from qwen_desktop.ui.chat.blocks_draw import CENTRED, button_width, card, draw_icon, quiet_button, write
+from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target
+from qwen_desktop.ui.chat.blocks_draw import button_width, card, draw_icon, framed_button, quiet_button
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
 
 #: Pixels around what stands in the tinted line, and the least that its words need beside a button.
 _PAD, _WORDS = 9.0, 150.0
-_EARLY = (Status.STOPPED, Status.INTERRUPTED, Status.FAILED)
-
-
-def can_continue(message: Message) -> bool:
-    """Whether an answer ended before it was at its end, or has another one now, so that it can go on."""
-    if message.role is not Role.ASSISTANT or message.status is Status.STREAMING:
-        return False
-    made = message.provenance
-    stepped_in = made is not None and (made.stopped_loop or made.edited)
-    return message.status in _EARLY or message.finish_reason is FinishReason.LENGTH or stepped_in
 
 
 class NoteSection(Section):
@@ -131,16 +120,11 @@ class NoteSection(Section):
         for y, each in ((self._words_y, flow), *self._below):
             each.paint(painter, at.moved(self.placed(QRectF(self._left, 0, each.width, 0)).left(), y))
         for target in self.targets():
-            if not self._loud:
+            if self._loud:
+                framed_button(painter, context, at, target, style.font("small", 500), role="warn")
+            else:
                 icon = self.chevron("differs") if self._details else "play"
                 quiet_button(painter, context, at, target, icon, label=target.label)
-                continue
-            rect = target.rect.translated(at.x, at.y)
-            hot = target.key in (context.hover, context.pressed)
-            card(painter, rect, style.color("hover" if hot else "surface"), style.color("border_strong"), 8)
-            write(painter, style, rect, target.label, style.font("small", 500), role="warn", align=CENTRED)
-            if context.focus == target.key:
-                focus_ring(painter, context, rect)
 
 
 def notes_of(item: MessageItem) -> Iterator[Section]:

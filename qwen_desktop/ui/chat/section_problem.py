@@ -10,8 +10,8 @@ from PySide6.QtGui import QPainter
 from qwen_desktop.core.commands import command
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.chat.blocks import PaintContext, Target, focus_ring
-from qwen_desktop.ui.chat.blocks_draw import CENTRED, button_width, card, draw_icon, quiet_button, write
+from qwen_desktop.ui.chat.blocks import PaintContext, Target
+from qwen_desktop.ui.chat.blocks_draw import button_width, card, draw_icon, framed_button, quiet_button
 from qwen_desktop.ui.chat.blocks_flow import At, TextFlow, plain_runs
 from qwen_desktop.ui.chat.blocks_style import text_width
 from qwen_desktop.ui.chat.section import Section
@@ -75,13 +75,8 @@ class ProblemSection(Section):
         for target in self.targets():
             if target.key == "details":
                 quiet_button(painter, context, at, target, self.chevron("details"), label=target.label)
-                continue
-            rect = target.rect.translated(at.x, at.y)
-            hot = target.key in (context.hover, context.pressed)
-            card(painter, rect, style.color("hover" if hot else "surface"), style.color("border_strong"), 8)
-            write(painter, style, rect, target.label, style.font("body", 500), role="text", align=CENTRED)
-            if context.focus == target.key:
-                focus_ring(painter, context, rect)
+            else:
+                framed_button(painter, context, at, target, style.font("body", 500))
 
     def targets(self) -> list[Target]:
         """The button and the fold."""

@@ -205,7 +205,7 @@ class TextSection(Section):
             layout = self.layouts[number]
             if number + 1 < len(self.layouts) or not self.item.streaming:
                 layout.close()
-            layout.follow(self.layouts[number - 1].rtl if number else self.style.rtl)
+            layout.follow(self._direction(number))
             layout.y, start = 0.0, 0
             if number:
                 before = self.layouts[number - 1]
@@ -217,6 +217,16 @@ class TextSection(Section):
         last = self.layouts[-1] if self.layouts else None
         self.height = last.y + last.height + _air(last, None) if last else 0.0
         self.spoken = "\n".join(filter(None, (layout.spoken for layout in self.layouts)))
+
+    def _direction(self, number: int) -> bool:
+        """Whether a block without letters runs from right to left: as the one before it, the title of an alert as its
+        first words."""
+        for words in self.layouts[number + 1 :] if isinstance(self.layouts[number].block, AlertBlock) else ():
+            if not isinstance(words.block, AlertBlock):
+                if words.block.quote and words.direction is not None:
+                    return words.direction
+                break
+        return self.layouts[number - 1].rtl if number else self.style.rtl
 
     def _joint(self, before: Layout, layout: Layout) -> tuple[float, int]:
         """Pixels, and characters of the projection, between two layouts: kept, for of footnotes all stand below what
@@ -337,7 +347,9 @@ def _shared(before: Layout | None, layout: Layout | None) -> int:
     most = min(before.quotes, layout.quotes)
     if isinstance(layout.block, AlertBlock):
         most = min(most, layout.block.quote - 1)
-    pairs = zip(before.alerts, layout.alerts, strict=False)
+    pairs = zip(
+        zip(before.alerts, before.bars, strict=True), zip(layout.alerts, layout.bars, strict=True), strict=False
+    )
     return min(most, next((level for level, (a, b) in enumerate(pairs) if a != b), most))
 
 
@@ -356,12 +368,13 @@ def _gap(before: Layout, layout: Layout) -> float:
     """Pixels between two blocks: what follows a heading belongs to it, items of a list stand close."""
     if follows_verbatim(before.block, layout.block):
         return 0.0
+    px = layout.style.px
     above, below = (each.block if isinstance(each.block, TextBlock) else None for each in (before, layout))
     air = _air(before, layout)
     if above and above.level and not (below and below.level):
-        return 8.0 + air
+        return px(8) + air
     if isinstance(before.block, AlertBlock):
-        return 4.0
+        return float(px(4))
     if isinstance(layout, TableLayout) or (above and (above.level or above.indent)):
         return layout.gap + air
-    return max(layout.gap, 10.0) + air
+    return max(layout.gap, px(10)) + air

@@ -32,8 +32,11 @@ class SwitchHint(QWidget):
         self._refused = ""  # the word for which nothing is wanted
         self._offered: tuple[str, ...] = ()
         self._marked = 0
-        self.chips = {switch: TextButton(theme, switch, self, kind="chip") for switch in soft_switches.SWITCHES}
+        self.chips = {
+            switch: TextButton(theme, texts.isolated(switch), self, kind="chip") for switch in soft_switches.SWITCHES
+        }
         for switch, chip in self.chips.items():
+            chip.setAccessibleName(switch)
             chip.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys work in the box
             chip.clicked.connect(lambda _checked=False, switch=switch: self._take(switch))
         self.label = ElidedLabel(theme, "", self, role="small", color="text_muted")

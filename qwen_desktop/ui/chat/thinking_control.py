@@ -113,7 +113,7 @@ class BudgetButton(MenuButton):
 
     def _say(self) -> None:
         tokens = self._default if self._own is None else self._own
-        self.setText(self.tr("No limit") if tokens < 0 else texts.number(tokens))
+        self.setText(self._words(tokens))
         self.setAccessibleName(texts.fill(self.tr("Longest thought: {tokens}"), tokens=self._words(tokens)))
         self.setToolTip(self.tr("How long a thought may get before it is closed and the model answers, in tokens"))
 

@@ -35,7 +35,7 @@ from qwen_desktop.ui.widgets.select import Menu
 _ANNOUNCED: Final = 800
 
 
-class Spot(NamedTuple):
+class Reading(NamedTuple):
     """Where a reader is: the first message in view, and how far its top is from the viewport's."""
 
     message_id: str
@@ -64,7 +64,7 @@ class TranscriptView(TranscriptCanvas):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
         self.copying = Copying(self)
-        self.returning: Spot | None = None
+        self.returning: Reading | None = None
         self.activated.connect(self._activate)
         source = self._input = Input(self)
         source.copy_wanted.connect(self.copying.selection)
@@ -152,23 +152,23 @@ class TranscriptView(TranscriptCanvas):
 
     # Places that are come back to ------------------------------------------------------------------------------------
 
-    def place(self) -> Spot | None:
+    def reading(self) -> Reading | None:
         """Where the reader is, to ``go_back`` to it."""
         self._take_anchor()
         anchor = self._anchor
-        return None if anchor is None else Spot(anchor[0].message.id, anchor[2])
+        return None if anchor is None else Reading(anchor[0].message.id, anchor[2])
 
-    def go_back(self, spot: Spot | None) -> None:
+    def go_back(self, reading: Reading | None) -> None:
         """Show what was read at a place as soon as its message is there again."""
-        self.returning = spot
+        self.returning = reading
         self._goes_back()
 
     def _goes_back(self) -> bool:
-        spot = self.returning
-        item = None if spot is None else self.item(spot.message_id)
-        if spot is None or item is None:
+        reading = self.returning
+        item = None if reading is None else self.item(reading.message_id)
+        if reading is None or item is None:
             return False
-        self.hold(item, 0.0, spot.distance, room=True)
+        self.hold(item, 0.0, reading.distance, room=True)
         return True
 
     def _drop(self, items: Sequence[MessageItem]) -> None:

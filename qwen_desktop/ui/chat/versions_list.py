@@ -1,6 +1,7 @@
 """The tree of a conversation's versions as a list: what is indented, what is on show, and how a row looks.
 
-A stretch without versions is not indented, however long it is: a row moves in only where a branch parts.
+The branch on show is one column, however often it was chosen among others. What is not on show is moved in beside the
+message that it is another version of, and further where it parts again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Row(NamedTuple):
 
 
 async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
-    """The tree from top to bottom, each branch before the next one; ``leaf_id`` ends the branch on show."""
+    """The tree from top to bottom; ``leaf_id`` ends the branch on show. All versions of a message stand together, the
+    oldest first, each other one with what follows it; then comes what follows the one on show."""
     by_id = {node.id: node for node in nodes}
     below: dict[str | None, list[Node]] = {}
     for node in nodes:
@@ -52,15 +54,21 @@ async def arranged(nodes: Sequence[Node], leaf_id: str | None) -> list[Row]:
         shown.add(here.id)
         here = by_id.get(here.parent_id or "")
     rows: list[Row] = []
-    waiting = [(node, 0) for node in reversed(below.get(None, ()))]
-    while waiting:
-        node, depth = waiting.pop()
-        rows.append(Row(node, depth, node.id in shown))
-        children = below.get(node.id, ())
-        inner = min(_LEVELS, depth + (len(children) > 1))
-        waiting += [(child, inner) for child in reversed(children)]
-        if not len(rows) % _SLICE:
-            await asyncio.sleep(0)
+    above: str | None = None
+    while versions := below.get(above, ()):
+        on_show = next((node.id for node in versions if node.id in shown), "")
+        waiting = [(node, int(bool(shown) and node.id != on_show)) for node in reversed(versions)]
+        while waiting:
+            node, depth = waiting.pop()
+            rows.append(Row(node, depth, node.id in shown))
+            if not len(rows) % _SLICE:
+                await asyncio.sleep(0)
+            if node.id == on_show:
+                continue
+            children = below.get(node.id, ())
+            parts = len(children) > 1 or len(below[node.parent_id]) > 1
+            waiting += [(child, min(_LEVELS, depth + parts)) for child in reversed(children)]
+        above = on_show
     return rows
 
 
@@ -101,6 +109,19 @@ class VersionsModel(QAbstractListModel):
         """Where a message stands; invalid when it is not there."""
         found = self._places.get(message_id)
         return QModelIndex() if found is None else self.index(found)
+
+    def row(self, index: Index) -> Row | None:
+        """What stands there; None without."""
+        return self.rows[index.row()] if index.isValid() else None
+
+    def follow(self, before: Row) -> QModelIndex:
+        """Where the keyboard is that was on ``before``: still there, or where that has left the branch on show, on the
+        version that has come in its place, if one has; else invalid."""
+        index = self.place(before.node.id)
+        if index.isValid() and (self.rows[index.row()].shown or not before.shown):
+            return index
+        parent = before.node.parent_id
+        return self.place(next((row.node.id for row in self.rows if row.shown and row.node.parent_id == parent), ""))
 
     @property
     def parted(self) -> bool:

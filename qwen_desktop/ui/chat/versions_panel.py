@@ -10,7 +10,7 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.commands import command
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.actions import is_escape, pressed
+from qwen_desktop.ui.actions import claims_escape, is_escape, pressed
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_list import ID_ROLE, VersionsDelegate, VersionsModel, arranged
@@ -95,7 +95,7 @@ class VersionsPanel(QWidget):
         self._transcript = transcript
         self._wish = f"versions.{id(self)}"
         self._known: tuple[str, str] = ("", "")
-        self._go_to = ""
+        self._of = self._go_to = ""
         self.setObjectName("versions")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         theme = ui.theme
@@ -152,6 +152,11 @@ class VersionsPanel(QWidget):
     # What it shows ----------------------------------------------------------------------------------------------------
 
     @property
+    def pointed(self) -> str:
+        """The message that has the keyboard here; "" while that is elsewhere."""
+        return self.view.current if self.view.hasFocus() else ""
+
+    @property
     def _leaf(self) -> str:
         items = self._transcript.items
         return items[-1].message.id if items else ""
@@ -177,19 +182,19 @@ class VersionsPanel(QWidget):
         rows = await arranged(nodes, self._leaf)
         if where != self._feed.id:
             return  # another one is being read
-        before, bar = self.view.current, self.view.verticalScrollBar()
+        had = self.model.row(self.view.currentIndex()) if where == self._of else None
+        bar, self._of = self.view.verticalScrollBar(), where
         place = bar.value()
         self.model.set_rows(rows)
         self.hint.setVisible(not self.model.parted)
         wanted, self._go_to = self.model.place(self._go_to), ""
-        kept = self.model.place(before)
-        if wanted.isValid() or not kept.isValid():
-            index = wanted if wanted.isValid() else self.model.end
-            self.view.setCurrentIndex(index)
-            self.view.scrollTo(index)
-        else:
-            self.view.setCurrentIndex(kept)
+        kept = self.model.follow(had) if had is not None and not wanted.isValid() else wanted
+        index = kept if kept.isValid() else self.model.end
+        self.view.setCurrentIndex(index)
+        if had is not None and not wanted.isValid() and index.data(ID_ROLE) == had.node.id:
             bar.setValue(place)
+        else:
+            self.view.scrollTo(index)
 
     def _open_menu(self, message_id: str, at: QPoint) -> None:
         menu = Menu(self)
@@ -201,10 +206,7 @@ class VersionsPanel(QWidget):
         menu.open_at(at)
 
     def event(self, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_escape(event):
-            event.accept()  # else it would stop an answer
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if is_escape(event):

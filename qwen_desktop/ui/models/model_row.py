@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import Generic, NamedTuple, TypeVar
 
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QPainter, QPaintEvent
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QFontMetrics, QIcon, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QStyle, QStyleOptionButton, QStylePainter, QWidget
 
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.models.row_paint import RIGHT, chip_width, draw_chip, draw_words, width_of
 from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.boxes import row
-from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.buttons import TextButton, enter_presses
 from qwen_desktop.ui.widgets.meter import draw_meter
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
 
@@ -139,6 +139,10 @@ class ModelRow(QAbstractButton, Generic[T]):
     def _at(self, start: float, end: float, top: float, height: float) -> QRectF:
         left = self.width() - end if self.isRightToLeft() else start
         return QRectF(left, top, max(0.0, end - start), height)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         theme = self._theme

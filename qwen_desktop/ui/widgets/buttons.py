@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QFontMetrics, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QPushButton, QSizePolicy, QStyle, QToolButton, QWidget
 
 from qwen_desktop.ui import icons, texts
@@ -12,6 +12,16 @@ from qwen_desktop.ui.widgets.surface import draw_ring, draw_rounded
 
 #: What Qt's own gap of 4 px between icon and text lacks, in px.
 _GAP = 4
+
+
+def enter_presses(button: QAbstractButton, event: QKeyEvent) -> bool:
+    """Press ``button`` where the key is Enter; whether it is. By itself Qt does so in dialogs and on some desktops."""
+    held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    if held or event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        return False
+    if not event.isAutoRepeat():
+        button.click()
+    return True
 
 
 class IconButton(QToolButton):
@@ -38,6 +48,10 @@ class IconButton(QToolButton):
         self.setIcon(icons.themed(self._theme, icon, ink, over=over, on=on, off=off))
         self.setAccessibleName(name)
         self.setToolTip(texts.tip(name))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
 
     def _fit(self) -> None:
         side, sign = map(self._theme.grown, self._sides)
@@ -94,6 +108,10 @@ class RailButton(QAbstractButton):
         height = self._theme.grown(20) + 2 + words.height() + 16
         return QSize(width, max(self._theme.scaled("control_height") + 18, height))
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -143,6 +161,10 @@ class TextButton(QPushButton):
             ink = {"primary": "on_accent", "link": "accent", "segment": "text_muted"}.get(kind, "text")
             self.setIcon(icons.themed(theme, icon, ink, on="accent"))
             theme.follow(self._fit_icon)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
 
     def _fit_icon(self) -> None:
         side = self._theme.grown(18 if self.property("kind") != "segment" else 16)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QFontMetrics, QGuiApplication
+from PySide6.QtGui import QActionGroup, QFontMetrics, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Theme, mark
+from qwen_desktop.ui.widgets.buttons import enter_presses
 from qwen_desktop.ui.widgets.select import Menu
 
 
@@ -36,6 +37,10 @@ class FilterChip(QPushButton):
             self.setLayoutDirection(Qt.LayoutDirection.RightToLeft if ltr else Qt.LayoutDirection.LeftToRight)
             self.setIconSize(QSize(18, 14))
         self.set_value("")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)
 
     def set_value(self, value: str) -> None:
         """Choose without telling."""

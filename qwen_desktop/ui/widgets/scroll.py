@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.surface import Line
+
+#: What is brought into view has so much room above and below it, in px.
+_BESIDE = 8
 
 
 class ScrollArea(QScrollArea):
@@ -21,6 +24,15 @@ class ScrollArea(QScrollArea):
         self.body = QWidget()
         self.body.setObjectName("pageBody")
         self.setWidget(self.body)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.focusChanged.connect(self._follow)
+
+    def _follow(self, _old: QWidget | None, now: QWidget | None) -> None:
+        """Bring into view what has the keyboard: by itself Qt does so only for steps from within. A click stays where
+        it is."""
+        if now is not None and self.body.isAncestorOf(now) and not QApplication.mouseButtons():
+            self.ensureWidgetVisible(now, 0, _BESIDE)
 
 
 def between_lines(area: QScrollArea) -> QVBoxLayout:

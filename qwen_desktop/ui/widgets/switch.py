@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, Qt, QVariantAnimation, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QRectF, QSize, Qt, QVariantAnimation, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
+from qwen_desktop.ui.texts import tip
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import TextButton
+
+#: A segment is never narrower, in px.
+_TARGET = 28
 
 
 class Switch(QAbstractButton):
@@ -75,10 +79,14 @@ class SegmentedControl(QWidget):
         self.setAccessibleName(name)
         self._group = QButtonGroup(self)
         self._segments: dict[str, TextButton] = {}
+        self._labels = {value: label for value, label, _ in options}
+        self._widths: dict[str, int] = {}
+        self._room = 0  # until it has a place
         for value, label, icon in options:
             self._segments[value] = segment = TextButton(theme, label, self, icon=icon, kind="segment")
             segment.setCheckable(True)
             segment.setAutoDefault(False)
+            segment.setAccessibleName(label)
             segment.setAccessibleDescription(name)
             segment.clicked.connect(lambda _checked=False, v=value: self.chosen.emit(v))
             self._group.addButton(segment)
@@ -89,12 +97,35 @@ class SegmentedControl(QWidget):
     def _fit(self) -> None:
         """As wide as each would be while it is the chosen one, whose words are bold."""
         bold, plain = (QFontMetrics(self._theme.font("small", weight=weight)) for weight in (600, 400))
-        for segment in self._segments.values():
-            words = bold.horizontalAdvance(segment.text())
+        for value, segment in self._segments.items():
+            words = bold.horizontalAdvance(self._labels[value])
             if not segment.icon().isNull():
                 # Beside an icon Qt begins bold words where plain ones would begin, which it puts in the middle.
-                words += segment.iconSize().width() + 2 + words - plain.horizontalAdvance(segment.text())
-            segment.setFixedWidth(words + 22)
+                words += segment.iconSize().width() + 2 + words - plain.horizontalAdvance(self._labels[value])
+            self._widths[value] = words + 22
+        self.updateGeometry()
+        self._share()
+
+    def sizeHint(self) -> QSize:
+        return QSize(sum(self._widths.values()) + 2, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._room = event.size().width()
+        self._share()
+
+    def _share(self) -> None:
+        """Where there is too little room each gets less of it, and its words are cut short."""
+        bold = QFontMetrics(self._theme.font("small", weight=600))
+        natural = self.sizeHint().width()
+        lacks = max(0, natural - (self._room or natural))
+        for value, segment in self._segments.items():
+            wide = max(_TARGET, self._widths[value] - -(-lacks // len(self._segments)))
+            label = self._labels[value]
+            signs = self._widths[value] - bold.horizontalAdvance(label)
+            segment.setText(bold.elidedText(label, Qt.TextElideMode.ElideRight, wide - signs) if lacks else label)
+            segment.setToolTip(tip(label if lacks else ""))
+            segment.setFixedWidth(wide)
 
     @property
     def value(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from qwen_desktop.core.chat import NO_BUDGET, Message, Status
-from qwen_desktop.core.engine import FinishReason, GenerateRequest, Recipe, Sampling, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, Grammar, Recipe, Sampling, ThinkingMode
 from qwen_desktop.core.errors import Environment, UserFacing
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import (
@@ -182,6 +184,25 @@ def test_a_version_by_another_model_with_other_values() -> None:
     run(main())
 
 
+def test_an_answer_goes_on_by_the_model_that_began_it_while_that_is_there() -> None:
+    async def main() -> None:
+        async with running_app(lambda: ScriptedEngine(Script("One", reason=FinishReason.LENGTH))) as app:
+            chat = await app.ask("One")
+            other = FileRef(app.model_file("other.gguf"))
+            await app.chat.regenerate((await last(app, chat)).id, model=other)
+            await app.chat.idle()
+            for there in (True, False):
+                if not there:
+                    await asyncio.to_thread(Path(other.path).unlink)
+                await app.chat.continue_answer((await last(app, chat)).id)
+                await app.chat.idle()
+                ended = await last(app, chat)
+                assert ended.status is Status.DONE and ended.provenance is not None
+                assert (ended.provenance.model_path == other.path) == there
+
+    run(main())
+
+
 def test_a_budget_of_the_conversations_own() -> None:
     async def main() -> None:
         engine = ScriptedEngine()
@@ -316,6 +337,27 @@ def test_a_cut_answer_goes_on_in_place() -> None:
             await change.undo()
             assert await last(app, chat) == before
             assert app.events(MessageChanged)[-1].message == before
+
+    run(main())
+
+
+def test_an_answer_keeps_to_its_form_however_often_it_goes_on() -> None:
+    """Unless a person changed its words."""
+    form = Grammar("json_schema", '{"type": "array"}')
+
+    async def main() -> None:
+        engine = ScriptedEngine(lambda _: Script("[1,", reason=FinishReason.LENGTH, recipe=RECIPE))
+        async with running_app(lambda: engine) as app:
+            chat = (await app.send("One", grammar=form)).conversation_id
+            await app.chat.idle()
+        async with running_app(lambda: engine) as app:
+            for _ in range(2):
+                await app.chat.continue_answer((await last(app, chat)).id)
+                await app.chat.idle()
+            edited = await app.chat.edit((await last(app, chat)).id, (TextPart("It is [1,"),))
+            await app.chat.continue_answer(edited.message_id)
+            await app.chat.idle()
+        assert [request.grammar for request in engine.requests] == [form, form, form, None]
 
     run(main())
 

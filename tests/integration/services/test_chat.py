@@ -149,6 +149,22 @@ def test_one_answer_at_a_time_in_a_conversation() -> None:
     run(main())
 
 
+def test_a_second_message_that_takes_a_chat_for_new_goes_on_in_it() -> None:
+    """Who sends before the window has heard that the chat is stored."""
+
+    async def main() -> None:
+        engine = ScriptedEngine(Script("One."))
+        async with running_app(lambda: engine) as app:
+            for text in ("First", "Second"):
+                parts, mode = (TextPart(text),), ThinkingMode.AUTO
+                await app.chat.send(parts, conversation_id="c", thinking=mode, new=True)
+                await app.chat.idle()
+            told = [visible_text(message.parts) for message in await app.history.tail("c", 10)]
+            assert told == ["First", "One.", "Second", "One."]
+
+    run(main())
+
+
 def test_where_an_answer_stands_is_told_and_can_be_asked() -> None:
     async def main() -> None:
         engine = ScriptedEngine(Script("word " * 30, "hm " * 30, rate=2000), load_s=0.02)

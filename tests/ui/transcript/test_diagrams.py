@@ -197,6 +197,7 @@ def test_another_theme_and_another_width_are_followed(seen, say, theme):
     item = seen.item("m2")
     (layout,) = layouts_of(item)
     assert layout.picture is not None and layout.picture.width > 1000 and layout.height < 300
+    assert layout.wheel(100) and layout.scroll == 100, "it stays large enough to be read"
     assert all(target.rect.left() >= 0 and target.rect.right() <= item.width for target in item.targets())
 
 

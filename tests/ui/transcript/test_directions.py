@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
 from PySide6.QtTest import QTest
 
+from qwen_desktop.core.chat import Status
 from qwen_desktop.core.parts import TextPart
 from qwen_desktop.jobs.markdown.parser import Markdown
 from qwen_desktop.ui.chat.blocks import PaintContext
@@ -317,3 +318,16 @@ def test_another_size_of_a_picture_moves_what_follows(seen, drawn):
     seen.view.style_.inline = lambda base, run: Box(40, 150) if run.math else None
     layout.set_width(layout.width)
     assert layout.flow.height == before + 100
+
+
+@pytest.mark.parametrize(("words", "rtl"), [("مرحبا", True), ("Hello", False)])
+def test_the_title_of_an_alert_runs_as_its_words(seen, say, words, rtl):
+    other = "Hello" if rtl else "مرحبا"
+    text = f"> [!NOTE]\n> {words}\n\n{other}\n\n> [!TIP]\n> {words}"
+    seen.show([say("assistant", text), say("assistant", status=Status.STREAMING)])
+    for piece in text:
+        layouts.more(seen.view, "m2", piece)
+        seen.view.live._show()
+    for message in ("m1", "m2"):
+        first, _, _, second, _ = text_of(seen.item(message)).layouts
+        assert first.rtl == second.rtl == rtl

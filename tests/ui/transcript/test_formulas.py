@@ -113,6 +113,41 @@ def test_a_formula_stands_on_the_baseline_of_the_words_and_is_as_tall(seen, show
     assert foot - cap < 30 * ratio * scale / 100
 
 
+def test_markers_and_cells_stand_on_the_line_of_a_tall_formula(seen, shown):
+    tall = r"H $\dfrac{1}{\dfrac{2}{3}}$ H"
+    item = shown(f"1. {tall}\n\n| a | b |\n|--|--|\n| H | {tall} |")
+    image, section = picture(seen, item), layouts.text_of(item)
+    feet = []
+    listed, table = section.layouts
+    cells = [(flow, left, table._cell_top(1, flow)) for flow, left in zip(table._cells[1], table._lefts(), strict=True)]
+    for layout, (flow, left, top) in ((listed, (listed.flow, listed.left, 0.0)), *((table, cell) for cell in cells)):
+        (rect,) = flow.rects(0, 1)
+        feet.append(inked(seen, image, rect.translated(section.x + left, section.y + layout.y + top))[3])
+    (words, one, other), marker = feet, QRectF(0, whole(item, 0).top(), 24, whole(item, 0).height())
+    assert inked(seen, image, marker)[3] == pytest.approx(words, abs=1), "its number"
+    assert one == pytest.approx(other, abs=1)
+    assert words - whole(item, 0).top() > 1.5 * seen.view.style_.baseline("message"), "it is not the usual line"
+
+
+def test_in_a_link_it_is_one_and_what_is_struck_out_is_struck(seen, shown):
+    item = shown("[of $x^2$](https://example.org) and ~~of $y^2$~~")
+    (link,) = [target for target in item.targets() if target.action == "link"]
+    section = layouts.text_of(item)
+    flow = section.layouts[0].flow
+    start = flow.text.index("$x")
+    (rect,) = flow.rects(start, start + 5)
+    assert link.contains(rect.translated(section.x, section.y).center())
+    image = picture(seen, item)
+    left, top, right, bottom = map(int, place(item, "$x^2$").getCoords())
+    found = {image.pixelColor(x, y).name() for x in range(left, right) for y in range(top, bottom)}
+    assert seen.view.style_.color("accent").name() in found
+    assert seen.view.style_.color("text").name() not in found
+    left, top, right, bottom = inked(seen, image, place(item, "$y^2$"))
+    wide = place(item, "$y^2$").width()
+    rows = [sum(image.pixelColor(x, y).lightness() < 120 for x in range(left, right)) for y in range(top, bottom)]
+    assert max(rows) >= wide - 2, "a line across all of it"
+
+
 def test_its_colour_and_size_follow_the_theme_and_the_text(seen, shown, say):
     item = shown("$$\\blacksquare$$\n\nwords")
     sizes = {}

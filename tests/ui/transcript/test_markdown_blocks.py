@@ -6,7 +6,7 @@ import time
 
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QFont, QHelpEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
 from qwen_desktop.jobs.markdown.blocks import CodeBlock, TableBlock
@@ -57,6 +57,30 @@ def test_an_alert_stands_on_a_ground_of_its_own(seen, say, theme, mode):
     assert after.y - words.y - words.height >= 18, "the ground ends below its words"
     section = seen.item("m1").part(0)
     assert section.height >= section.layouts[-1].y + section.layouts[-1].height + 8, "the last one's, too"
+    seen.show([say("assistant", "> [!TIP]\n> | a |\n> |--|\n> | b |")])
+    assert theme.color("border_strong").name() in seen.colours("m2"), "lines of a table can be seen there"
+
+
+@pytest.mark.parametrize("rtl", [False, True])
+def test_a_quotation_in_a_list_stands_where_the_item_does(seen, say, theme, rtl):
+    word = "שלום" if rtl else "Words"
+    seen.show([say("assistant", f"1. {word}\n\n   > {word}\n\n   > [!TIP]\n   > {word}\n\n> {word}")])
+    item = seen.item("m1")
+    section = item.part(0)
+    image = layouts.picture(seen.view, item)
+
+    def bar(number: int, role: str) -> float:
+        layout = section.layouts[number]
+        y = round(section.y + layout.y + layout.height / 2)
+        colour = theme.color(role).name()
+        return min(
+            abs(x - (item.width if rtl else 0)) for x in range(image.width()) if image.pixelColor(x, y).name() == colour
+        )
+
+    start = section.layouts[0].indentation
+    assert bar(1, "border_strong") == pytest.approx(start, abs=3)
+    assert bar(3, "good") == pytest.approx(start, abs=3)
+    assert bar(4, "border_strong") < 4, "one beside the list stands at the edge"
 
 
 def test_an_alert_is_selected_and_copied_like_its_source(seen, say):
@@ -149,6 +173,16 @@ def test_saving_asks_for_the_table_or_the_code(seen, say):
 )
 def test_a_model_does_not_choose_a_files_name(language, name):
     assert code_name(language) == name
+
+
+@pytest.mark.parametrize("scale", [100, 200])
+def test_words_on_buttons_have_room(seen, say, scale):
+    seen.view.set_text_scale(scale)
+    seen.show([say("assistant", f"```py\nx\n```\n\n{WIDE}")])
+    tall = QFontMetricsF(seen.view.style_.font("small")).height()
+    for action in ("wrap", "code_copy", "table_csv"):
+        rect = seen.target("m1", action).rect
+        assert rect.height() >= max(tall, 28), action
 
 
 def test_code_is_set_without_ligatures(seen, say):

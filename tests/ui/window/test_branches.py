@@ -228,6 +228,19 @@ async def test_an_answer_is_edited_with_its_thoughts_kept(make: Make) -> None:
     assert not ui.app.chat.running()
 
 
+async def test_the_keyboard_goes_on_in_the_box_after_an_edit(make: Make) -> None:
+    ui = await make()
+    made = await answer(ui, "Red.")
+    click(ui, made, "edit")
+    edit = box(ui, made)
+    QTest.keyClicks(edit.edit, " Green.")
+    edit.save.setFocus(Qt.FocusReason.TabFocusReason)
+    ui.key(edit.save, Qt.Key.Key_Return)
+    await ui.until(lambda: texts(ui)[-1] == "Red. Green.")
+    await ui.rest()
+    assert ui.chat.pane.composer.edit.hasFocus()
+
+
 async def test_what_is_attached_stays_with_an_edited_question(make: Make) -> None:
     ui = await make()
     chat = (await ui.app.history.create("a chat")).id
@@ -465,14 +478,29 @@ def await_none(ui: Ui, chat: str) -> bool:
 async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
     ui = await make()
     chat, ids = await talk(ui, 3)
+    view(ui).setFocus()
     ui.chat.pane.messages.fork(ids[2])
     await ui.until(lambda: ui.chat.current != chat and len(on_show(ui)) == 3)
     assert texts(ui)[2].startswith("x 2") and ui.chat.header.title.text() == "a chat (fork)"
     assert ui.toasts() == ["“a chat (fork)” is a new chat from here on."]
+    assert ui.chat.pane.composer.edit.hasFocus()
     ui.key(ui.window, Qt.Key.Key_Z, CTRL)
     await ui.until(lambda: ui.chat.current == chat and on_show(ui) == ids)
     await ui.rest()
     assert [entry.id for entry in await ui.app.history.list()] == [chat]
+
+
+async def test_a_fork_that_has_gone_on_stays_on_show(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    ui.chat.pane.messages.fork(ids[1])
+    await ui.until(lambda: ui.chat.current != chat and len(on_show(ui)) == 2)
+    await ui.say("goes on")
+    fork, seen = ui.chat.current, on_show(ui)
+    ui.key(ui.window, Qt.Key.Key_Z, CTRL)
+    await ui.rest()
+    assert ui.chat.current == fork and on_show(ui) == seen
+    assert "The new chat has gone on" in ui.toasts()[-1]
 
 
 async def do_something(ui: Ui, chance: random.Random, chat: str, words: str) -> None:
@@ -642,13 +670,14 @@ async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> Non
     panel = ui.chat.pane.versions
     await ui.until(lambda: len(rows(ui)) == 6)
     assert [(depth, text.split(" words")[0], shown) for depth, text, shown in rows(ui)] == [
-        (0, "x 0", True), (0, "x 1", True), (1, "x 2", True), (1, "x 3", True), (1, "other 0", False),
-        (1, "other 1", False),
+        (0, "x 0", True), (0, "x 1", True), (0, "x 2", True), (1, "other 0", False), (2, "other 1", False),
+        (0, "x 3", True),
     ]  # fmt: skip
     assert panel.view.hasFocus() and panel.view.current == ids[3] and ui.chat.header.versions_button.isChecked()
-    name = panel.model.index(4).data(Qt.ItemDataRole.AccessibleTextRole)
+    name = panel.model.index(3).data(Qt.ItemDataRole.AccessibleTextRole)
     assert name.startswith("You: other 0") and panel.view.accessibleName() == "Versions"
-    ui.key(panel.view, Qt.Key.Key_Down)
+    for _ in range(2):
+        ui.key(panel.view, Qt.Key.Key_Up)
     ui.key(panel.view, Qt.Key.Key_Return)
     await ui.until(lambda: on_show(ui) == [*ids[:2], *other])
     await ui.until(lambda: [shown for *_, shown in rows(ui)] == [True, True, False, False, True, True])
@@ -670,11 +699,59 @@ async def test_the_panel_shows_all_branches_and_leads_to_them(make: Make) -> Non
         ui.key(ui.window, Qt.Key.Key_F6)
     ui.key(panel.view, Qt.Key.Key_Escape)
     assert panel.isHidden() and ui.chat.pane.composer.edit.hasFocus() and ui.app.chat.running()
+    await ui.app.chat.stop(chat)
     at = view(ui).item(on_show(ui)[2])
     await ui.until(lambda: any(target.action == "versions" for target in at.targets()))
     click(ui, at.message.id, "versions")
     await ui.rest()
     assert panel.isVisible() and panel.view.current == at.message.id
+
+
+async def test_commands_in_the_panel_are_about_its_row(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    other = await branch(ui, chat, ids[1], "other", 1)
+    await ui.app.history.select_version(ids[2])
+    await settle(ui)
+    ui.window.actions_.trigger("chat.versions")
+    panel = ui.chat.pane.versions
+    await ui.until(lambda: len(rows(ui)) == 6)
+    panel.view.setCurrentIndex(panel.model.place(other[0]))
+    ui.key(panel.view, Qt.Key.Key_Delete, CTRL, Qt.KeyboardModifier.ShiftModifier)
+    await ui.until(lambda: len(rows(ui)) == 4)
+    assert on_show(ui) == ids and ui.toasts() == ["The message is deleted."]
+    ui.key(panel.view, Qt.Key.Key_Z, CTRL)
+    await ui.until(lambda: len(rows(ui)) == 6)
+    assert not ui.toasts()  # nothing is offered that has been done
+    panel.view.setCurrentIndex(panel.model.place(other[0]))
+    ui.window.actions_.trigger("message.fork")
+    await ui.until(lambda: ui.chat.current != chat)
+    await ui.until(lambda: len(on_show(ui)) == 3)
+    assert texts(ui)[-1].startswith("other 0")
+
+
+async def test_the_keyboard_goes_with_the_version_on_show(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 1)
+    make.script = Script(text="Another.")
+    click(ui, ids[1], "regenerate")
+    await ui.rest()
+    other = on_show(ui)[1]
+    assert other != ids[1]
+    await settle(ui)
+    ui.window.actions_.trigger("chat.versions")
+    panel = ui.chat.pane.versions.view
+    await ui.until(lambda: len(rows(ui)) == 3)
+    assert panel.current == other
+    ui.key(ui.window, Qt.Key.Key_Left, ALT)
+    await ui.until(lambda: on_show(ui) == ids)
+    await ui.rest()
+    assert panel.current == ids[1] and panel.hasFocus()
+    ui.key(panel, Qt.Key.Key_Down)  # who looks at what is not on show stays there
+    assert panel.current == other
+    await ui.app.ask("goes on", chat)
+    await ui.until(lambda: len(rows(ui)) == 5)
+    assert panel.current == other
 
 
 async def test_the_panel_leads_to_a_message_far_up(make: Make) -> None:

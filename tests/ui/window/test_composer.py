@@ -176,3 +176,15 @@ async def test_the_hint_names_the_key_that_does_something_now(make: Make) -> Non
     ui.window.actions_.trigger("answer.stop")
     await ui.rest()
     assert keys.text() == ready
+
+
+async def test_what_is_typed_over_the_messages_goes_into_the_box(make: Make) -> None:
+    ui = await make()
+    await ui.say("Hello")
+    view, edit = ui.chat.pane.transcript, ui.chat.pane.composer.edit
+    view.setFocus()
+    ui.key(view, Qt.Key.Key_Space)
+    ui.key(view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert view.hasFocus() and not edit.toPlainText()
+    QTest.keyClicks(view, "W")
+    assert edit.hasFocus() and edit.toPlainText() == "W"

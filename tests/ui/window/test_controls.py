@@ -10,6 +10,7 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QAction, QTextLayout, QTextOption
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QPlainTextEdit,
     QStyle,
@@ -21,12 +22,13 @@ from PySide6.QtWidgets import (
 
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.chips import ChipBody
 from qwen_desktop.ui.chat.composer import ModelButton
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.models.option_row import OptionRow
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
-from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.buttons import IconButton, RailButton, TextButton
 from qwen_desktop.ui.widgets.dialog import ReadOnlyText
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.flow import FlowLayout
@@ -281,6 +283,39 @@ def test_margins_and_the_first_box_run_as_the_window_does(
     assert (words.x() if ltr else card.width() - words.x() - words.width()) == 40
     place = QRect(box.mapTo(skeleton, QPoint(0, 0)), box.size())
     assert (place.left() if ltr else skeleton.width() - 1 - place.right()) > 272  # beside the list
+
+
+def test_enter_presses_what_has_the_keyboard(theme: Theme, shown: Show) -> None:
+    parent = QWidget()
+    buttons = [
+        IconButton(theme, "x", "Close"),
+        RailButton(theme, "x", "Page"),
+        TextButton(theme, "Words"),
+        FilterChip(theme, "Filter"),
+        ChipBody(theme, parent),
+    ]
+    pressed: list[QAbstractButton] = []
+    shown(*buttons)
+    for button in buttons:
+        button.clicked.connect(lambda *_, button=button: pressed.append(button))
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            QTest.keyClick(button, key)
+        QTest.keyClick(button, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert pressed == [button for button in buttons for _ in range(2)]
+
+
+def test_segments_without_room_are_cut_short_and_do_not_overlap(theme: Theme, shown: Show) -> None:
+    control = SegmentedControl(theme, "Thinking", [("auto", "Automatisches Denken", "brain"), ("no", "Direkt", "")])
+    shown(control)
+    natural = control.sizeHint().width()
+    first, second = control.findChildren(TextButton)
+    control.resize(natural - 60, control.height())
+    QApplication.processEvents()
+    assert second.geometry().right() <= control.width() and first.geometry().right() < second.geometry().left()
+    assert first.text().endswith("…") and first.accessibleName() == first.toolTip() == "Automatisches Denken"
+    control.resize(natural, control.height())
+    QApplication.processEvents()
+    assert first.text() == "Automatisches Denken" and not first.toolTip()
 
 
 def test_the_chosen_segment_shows_all_of_its_bold_words(theme: Theme, shown: Show) -> None:

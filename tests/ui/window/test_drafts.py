@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
 
 ENTER = Qt.Key.Key_Return
+#: As it is outside of tests.
+SAVE_AFTER_S = drafts.SAVE_AFTER_S
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "SAVE_AFTER_S", 0.05)
 
 
 def on_disk(ui: Ui) -> dict[str, str]:
@@ -29,7 +36,10 @@ def on_disk(ui: Ui) -> dict[str, str]:
         return dict(opened.execute("SELECT conversation_id, draft FROM drafts"))
 
 
-async def test_a_draft_is_on_the_disk_within_a_second_and_there_after_a_restart(make: Make) -> None:
+async def test_a_draft_is_on_the_disk_within_a_second_and_there_after_a_restart(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "SAVE_AFTER_S", SAVE_AFTER_S)
     ui = await make()
     await ui.say("first chat")
     first = ui.chat.current
@@ -109,7 +119,6 @@ async def test_a_full_disk_is_told_once_and_nothing_is_lost(make: Make, monkeypa
     def full(*_: object, **__: object) -> None:
         raise Environment(Text("disk.full", "The disk is full."), Text("disk.full.hint", "Free some space."))
 
-    monkeypatch.setattr(drafts, "SAVE_AFTER_S", 0.02)
     monkeypatch.setattr(drafts, "AGAIN_S", 0.02)
     ui = await make()
     with monkeypatch.context() as broken:

@@ -13,9 +13,13 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.model_ref import FileRef
-from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.parts import Role, TextPart, visible_text
+from qwen_desktop.services.events import EventBus
+from qwen_desktop.services.history import History
+from qwen_desktop.store.database import Database
 from qwen_desktop.ui.chat.pane import ConversationPane
 from tests import layouts
 from tests.scripted_engine import Script
@@ -194,3 +198,21 @@ async def test_what_is_stored_for_one_is_not_old_news_by_what_is_stored_for_the_
         assert found is not None and found.thinking is mode
         assert pane.composer.thinking.value == mode.value
         assert not ui.window.operations.pending(pane._thinking_wish)
+
+
+async def test_what_another_program_said_meanwhile_is_on_show_with_the_next_message(make: Make) -> None:
+    """As ``chat --continue`` does: the window hears nothing of it, and goes on from it."""
+    make.script = Script(text="word")
+    ui = await make()
+    pane, _ = side_by_side(ui)
+    say(pane, "one")
+    await ui.until(lambda: len(said(pane)) == 2 and not pane.running)
+    other = Database(ui.window.ui.services.paths.database_file)
+    await other.open()
+    question = Message(new_id(), pane.current, pane.transcript.items[-1].message.id, Role.USER, (TextPart("two"),), 1.0)
+    answer = Message(new_id(), pane.current, question.id, Role.ASSISTANT, (TextPart("Two."),), 1.0)
+    await History(other, EventBus()).add((question, answer))
+    await other.aclose()
+    say(pane, "three")
+    await ui.until(lambda: len(said(pane)) == 6 and not pane.running)
+    assert [visible_text(item.message.parts) for item in pane.transcript.items[2:5]] == ["two", "Two.", "three"]

@@ -9,9 +9,9 @@ from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from qwen_desktop.core.drafts import LARGEST_TEXT, LONG_LINES, LONG_PASTE, Draft, fits_box, is_pasted, pasted
+from qwen_desktop.core.drafts import LARGEST_TEXT, LONG_LINES, LONG_PASTE, fits_box, is_pasted
 from qwen_desktop.core.engine import GenerateRequest
-from qwen_desktop.core.parts import FilePart, ImagePart, TextPart
+from qwen_desktop.core.parts import FilePart, TextPart
 from qwen_desktop.ui.chat.attached_text import AttachedText
 
 if TYPE_CHECKING:
@@ -141,14 +141,6 @@ async def test_what_was_pasted_is_copied_and_comes_back_with_its_message(make: M
     view = ui.chat.pane.transcript
     view.copying.message(view.items[0])
     assert QGuiApplication.clipboard().text() == f"{log}\n\nWhy?"
-
-
-def test_a_message_is_written_once_more_with_what_was_attached() -> None:
-    parts = (pasted("x" * 9000), ImagePart("ab" * 32, "image/png"), TextPart("Why?"))
-    assert Draft.of_message(parts) == Draft("Why?", parts[:2])
-    long = Draft.of_message((TextPart("y" * (LARGEST_TEXT + 1)),))
-    assert long.text == ""
-    assert is_pasted(long.attachments[0])
 
 
 def test_what_fits_the_box() -> None:

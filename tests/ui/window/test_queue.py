@@ -84,6 +84,10 @@ async def test_after_a_stop_the_line_waits_until_enter_or_the_button(make: Make)
     await ui.rest()
     assert pane.composer.line.go_on.isVisible()
     assert pane.status.keys.text() == "Enter to go on"
+    ui.type("x")
+    assert pane.status.keys.text().startswith("Enter to send")
+    ui.press(Qt.Key.Key_Backspace)
+    assert pane.status.keys.text() == "Enter to go on"
     assert await asked(ui) == ["first"]
     make.script = Script()
     ui.press(ENTER)
@@ -217,3 +221,27 @@ async def test_what_was_to_follow_a_message_that_could_not_be_sent_comes_back_wi
     await ui.rest()
     assert not line(ui)
     assert ui.chat.pane.composer.draft.text == "first\n\nsecond\n\nthird\n\nnot yet"
+
+
+async def test_the_line_is_whole_where_text_is_large(make: Make) -> None:
+    ui = await running(make, "second", "third", "fourth")
+    ui.theme.set_text_size(200)
+    composer = ui.chat.pane.composer
+    composer.take(Draft("and this", (pasted("words " * 3000),)))
+    await ui.until(lambda: composer.height() >= composer.minimumSizeHint().height())
+    await asyncio.sleep(0.05)
+    area = composer.line._area
+    assert (
+        composer.height() >= composer.minimumSizeHint().height() and composer.line.height() >= area.geometry().bottom()
+    )
+
+
+async def test_what_has_the_keyboard_in_a_long_line_is_in_view(make: Make) -> None:
+    ui = await running(make, *"bcdefg")
+    composer = ui.chat.pane.composer
+    area, last = composer.line._area, composer.line.chips[-1].remove
+    composer.edit.setFocus()
+    ui.key(composer.edit, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
+    assert last.hasFocus()
+    seen = area.viewport().rect()
+    assert seen.contains(last.mapTo(area.viewport(), last.rect().center()))

@@ -71,10 +71,10 @@ def asked(ui: Ui) -> list[int | None]:
 
 async def test_a_budget_belongs_to_its_chat_and_to_a_new_one_from_its_first_message(make: Make) -> None:
     ui = await opened(make, chat__thinking_budget=2048)
-    assert control(ui).budget.text() == "2,048" and ticked(ui) == ["As in Settings (2,048 tokens)"]
+    assert control(ui).budget.text() == "2,048 tokens" and ticked(ui) == ["As in Settings (2,048 tokens)"]
     assert list(entries(ui))[1:] == ["No limit", "512 tokens", "2,048 tokens", "8,192 tokens", "Other number…"]
     entries(ui)["512 tokens"].trigger()
-    assert control(ui).budget.text() == "512"
+    assert control(ui).budget.text() == "512 tokens"
     assert control(ui).budget.accessibleName() == "Longest thought: 512 tokens"
     await ui.say("one")
     first = ui.chat.current
@@ -85,7 +85,7 @@ async def test_a_budget_belongs_to_its_chat_and_to_a_new_one_from_its_first_mess
     found = await ui.app.history.get(first)
     assert found is not None and found.thinking_budget == NO_BUDGET
     ui.chat.new_chat()
-    assert control(ui).budget.text() == "2,048" and ticked(ui) == ["As in Settings (2,048 tokens)"]
+    assert control(ui).budget.text() == "2,048 tokens" and ticked(ui) == ["As in Settings (2,048 tokens)"]
     await ui.app.preferences.set("chat.thinking_budget", None)
     await ui.until(lambda: control(ui).budget.text() == "No limit")
     await ui.app.preferences.set("chat.thinking_budget", 8192)
@@ -110,7 +110,7 @@ async def test_another_number_is_asked_for_and_a_bad_one_gets_a_sentence(make: M
         assert dialog.field.accessibleDescription() == dialog.problem.text()
     dialog.field.setText(" 1,500 ")
     QTest.keyClick(dialog.field, ENTER)
-    assert control(ui).budget.text() == "1,500" and ticked(ui) == ["1,500 tokens"]
+    assert control(ui).budget.text() == "1,500 tokens" and ticked(ui) == ["1,500 tokens"]
     await ui.say("one")
     assert asked(ui) == [1500]
     assert [number_of(text) for text in ("1", "1048576", "1 048 576", "1\u202f000")] == [1, 1_048_576, 1_048_576, 1000]

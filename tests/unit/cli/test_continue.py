@@ -101,6 +101,13 @@ def test_its_own_model_and_thinking_answer_unless_options_say_otherwise(
     assert (kept.model, kept.thinking) == (ref, ThinkingMode.THINK)
 
 
+def test_its_own_budget_closes_thoughts_unless_an_option_says_otherwise(command: Command, home: Path) -> None:
+    put(home, Conversation("c" * 32, "Rivers", 1.0, 2.0, thinking_budget=8192))
+    asked = [command(*GONE_ON, "last", *options, "Hi") for options in ((), ("--thinking-budget", "100"))]
+    assert [ending.engine.requests[0].thinking_budget for ending in asked] == [8192, 100]
+    assert stored(home, lambda history: history.get("c" * 32)).thinking_budget == 8192  # for this once
+
+
 def test_what_names_none_or_several_is_a_sentence_and_nothing_is_asked(command: Command, home: Path) -> None:
     words = [command(*GONE_ON, "last", "Hi")]
     assert "There is no chat to continue yet." in words[0].err

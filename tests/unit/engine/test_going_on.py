@@ -39,6 +39,7 @@ def test_models_that_think(family: str, mode: ThinkingMode) -> None:
     assert prompt(family, mode, HM, SO) == ("<think>\n[Hm, ]\n</think>\n\n[So it is]", False)
     assert prompt(family, mode, SO) == ("<think>\n\n</think>\n\n[So it is]", False)
     assert prompt(family, mode, HM, SO, TextPart(""), ThinkingPart("")) == prompt(family, mode, HM, SO)
+    assert prompt(family, mode, HM, TextPart("")) == ("<think>\n[Hm, ]\n</think>\n\n", False)
 
 
 def test_what_is_remembered_is_only_what_was_said_behind_this_prompt() -> None:

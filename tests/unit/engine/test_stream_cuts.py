@@ -29,12 +29,20 @@ CALLS = [
     (f"Now. {XML[:-20]}", "Now.", f"{FENCE}\n{XML[:-20]}\n{FENCE}"),
     ("A <tool_call> would be too much.\n</think>\n\nHi.", "A <tool_call> would be too much.", "Hi."),
     ("No <tool_call> {a}, no <tool_call> <func.\n</think>\nHi", "No <tool_call> {a}, no <tool_call> <func.", "Hi"),
+    *((f"{quoted}\n\nSo no.\n</think>\n\nHi.", f"{quoted}\n\nSo no.", "Hi.") for quoted in (
+        f"It wants this:\n```\n{JSON.replace('</think>', 'it')}\n```",
+        f"It wants this:\n\n```xml\n{XML.replace('```', '')}\n```\nor\n```\n<tool_call>\n{{\"name\": 1}}\n```",
+        'The form is `<tool_call>{"name": "x"}</tool_call>`, says the user.',
+        'The form is <tool_call>{"name": <the name>}</tool_call> and <tool_call><function=x></tool_call>, they say.',
+    )),
+    (f"It wants:\n```\ncode\n```\nand `that`. {XML}", "It wants:\n```\ncode\n```\nand `that`.", block(XML)),
     ("So I end with <tool_call>\n", "So I end with <tool_call>", ""),
     (f"No.\n</think>\n\nWrite {JSON} for it.", "No.", f"Write {JSON} for it."),
 ]  # fmt: skip
 #: Whole answers, as they are written.
 ANSWERS = [
     *(f"<think>\n{written}" for written, _, _ in CALLS),
+    f"<think>\n{XML}\nWith {FENCE} in it.\n</think>\n\nSo.",
     "Grüße, 你好, 👩‍👩‍👧 and </ all < that.\n\n  More\n",
     "<think>\nOkay, Grüße 👋.\n\n  Indented <b> </thin.\n</think>\n\n    code, 你好 </think> here",
     "<think>\n\n</think>\n\nHello  there\n",
@@ -162,3 +170,20 @@ def test_a_cut_leaves_out_what_is_not_whole() -> None:
     ended.piece("👋".encode()[:2])
     ended.finish()
     assert said(ended.parts) == [(TextPart, "\ufffd")]  # one that has ended will not make it whole
+
+
+def test_a_thought_that_was_closed_before_the_cut_is_closed_behind_it() -> None:
+    """Also where nothing was said yet, and where nobody remembers how it was written."""
+    for written in ("<think>\nHm.\n</think>", "<think>\nHm.\n</think>\n\n"):
+        made = stream()
+        made.piece(written.encode())
+        made.finish(cut=True)
+        assert said(made.parts) == [(ThinkingPart, "Hm."), (TextPart, "")]
+        again = stream(made.parts)
+        again.piece(b"So.")
+        again.finish()
+        assert said(again.parts) == [(ThinkingPart, "Hm."), (TextPart, "So.")]
+    open_still = stream()
+    open_still.piece(b"<think>\nHm.\n")
+    open_still.finish(cut=True)
+    assert [type(part) for part in open_still.parts] == [ThinkingPart]

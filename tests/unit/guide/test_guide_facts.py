@@ -60,6 +60,7 @@ CLI = {
     "--temperature",
     "--seed",
     "--save",
+    "--continue",
     "--json",
 }
 ENVIRONMENT = {"QWEN_DESKTOP_HOME"}

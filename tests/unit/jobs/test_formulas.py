@@ -68,6 +68,12 @@ def test_words_in_other_scripts_are_left_to_the_window():
         (r"\ce{H2O}", r"\mathrm{H}_2\mathrm{O}"),
         (r"\operatorname{max}(x)", r"\max(x)"),
         ("x ≤ α", r"x \le \alpha"),
+        (r"1 + \dots + n", r"1 + \cdots + n"),
+        (r"\mathop{\mathrm{argmax}}_{\theta} p", r"\operatorname*{argmax}_{\theta} p"),
+        (r"\mathop{\sum}_{i} x", r"{\sum}_{i} x"),
+        (r"a \not= b", r"a \neq b"),
+        (r"\begin{Vmatrix} a \\ b \end{Vmatrix}", r"\left\| \begin{matrix} a \\ b \end{matrix} \right\|"),
+        (r"1, \dots, n", r"1, \ldots, n"),
         (r"a \bmod b", r"a \; \operatorname{mod} \; b"),
     ],
 )
@@ -102,6 +108,8 @@ def test_displayed_formulas_are_larger():
     sum_ = r"\sum_{i=1}^{n} \frac{1}{i}"
     beside, below = drawn(sum_, display=False), drawn(sum_, display=True)
     assert below.ascent + below.descent > 1.4 * (beside.ascent + beside.descent)
+    for sign in (r"\bigoplus", r"\bigcup", r"\prod"):
+        assert drawn(rf"{sign}_{{iiii}} x").width < drawn(rf"{sign}_{{iiii}} x", display=False).width, sign
     limits = drawn(r"\lim_{x \to 0} x"), drawn(r"\lim_{x \to 0} x", display=False)
     assert limits[0].width < limits[1].width, "what stands below takes no place beside"
 
@@ -203,3 +211,30 @@ def test_preparing_takes_time_that_grows_with_the_length():
     started = time.thread_time()
     prepare("x + \\alpha " * 400)
     assert time.thread_time() - started < 0.3
+
+
+@pytest.mark.parametrize(
+    ("bracketed", "letter"),
+    [("(a+b)^2", "a+b^2"), (r"\lVert w \rVert^2", "w^2"), ("[x]_i", "x_i"), (r"|x|_1^2", "x_1^2")],
+)
+def test_scripts_behind_a_bracket_stand_as_behind_a_letter(bracketed, letter):
+    one, other = drawn(bracketed), drawn(letter)
+    assert one.signs[-1].y == pytest.approx(other.signs[-1].y, abs=0.06)
+
+
+@pytest.mark.parametrize("kind", ["p", "b", "B", "v", "V", ""])
+@pytest.mark.parametrize("script", ["^{-1}", "^T", "_2^2"])
+def test_matrices_have_exponents(kind, script):
+    matrix = rf"\begin{{{kind}matrix}} a & b \\ c & d \end{{{kind}matrix}}"
+    plain, raised = drawn(matrix), drawn(matrix + script)
+    assert len(raised.signs) > len(plain.signs) and raised.width > plain.width
+    assert min(sign.size for sign in raised.signs) < min(sign.size for sign in plain.signs)
+
+
+@pytest.mark.parametrize("fence", ["Vert", "ceil", "floor", "vert"])
+def test_brackets_grow_only_where_they_are_told_to(fence):
+    plain, beside = drawn(rf"\l{fence} w \r{fence}"), drawn(rf"\tfrac{{1}}{{2}} \l{fence} w \r{fence}")
+    last = [each.outlines[each.signs[-1].outline] for each in (plain, beside)]
+    assert last[0] == last[1], "a fraction beside it does not stretch it"
+    for larger in (rf"\bigg\l{fence} w \bigg\r{fence}", rf"\left\l{fence} \frac{{a}}{{b}} \right\r{fence}"):
+        assert drawn(larger).ascent > 1.2 * plain.ascent

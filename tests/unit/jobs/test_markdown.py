@@ -113,6 +113,21 @@ def test_a_displayed_formula_parts_its_paragraph():
 def test_displayed_formulas_over_lines():
     assert one("$$\na\n= b\n$$") == MathBlock("a\n= b")
     assert one("\\[\na\n= b\n\\]") == MathBlock("a\n= b")
+    environment = "\\begin{align*}\na &= b \\\\\n&= c\n\\end{align*}"
+    assert one(environment) == MathBlock(environment)
+    assert Markdown().blocks(f"- a\n\n  {environment}\n\nb")[1:] == (
+        MathBlock(environment, 1),
+        TextBlock((TextRun("b"),)),
+    )
+    for end in range(len("\\begin{align*}"), len(environment)):
+        assert isinstance(grow(Markdown(), f"a\n\n{environment[:end]}", None).opened[-1], MathBlock)
+
+
+@pytest.mark.parametrize(
+    "text", ["$(-1, 1)$", "$f(x, y)$", "$n - 1$", "$a, b, c$", "$0.9, 0.999$", "$[0, 1]$", "$dx dy$"]
+)
+def test_formulas_without_a_sign_of_mathematics_are_formulas(text):
+    assert runs(f"so {text}；") == (TextRun("so "), TextRun(text, math=True), TextRun("；"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,7 @@ def test_displayed_formulas_over_lines():
     [
         "It costs $24000 to $40000.", "from $5 and up to $10", "US$5, A$6 and HK$7", "echo $HOME and $PATH", "$5-$10",
         "**$5** or *$10*", "between $1,000 and $2,000 a month", "$100 (about €90) or $120", "a $ b $ c", "5$ + 5$",
-        r"\$x\$ and \$y\$", "cost=$5;price=$6",
+        r"\$x\$ and \$y\$", "cost=$5;price=$6", "about $1,200 a year, `$HOME` is set", "$5 до 10$", "from $5 to 10$",
     ],
 )  # fmt: skip
 def test_what_only_has_dollars_is_no_formula(text):
@@ -317,3 +332,25 @@ def test_no_text_takes_a_time_that_grows_with_its_square(unit):
     took(1500)
     limit = min(2.0, max(0.3, took(1500) * 8 * 3))
     assert any(took(12_000) < limit for _ in range(4))  # other programs disturb the processor's caches now and then
+
+
+@pytest.mark.parametrize("item", ["**b** c", "*b* c", "[x] d", "[ ] d", "`e` f", "[g](https://h.org) i", "- j"])
+def test_what_begins_an_item_flashes_up_as_nothing_else(item):
+    text = f"1. a\n2. {item}"
+    whole = Markdown().blocks(text)
+    marks = {block.marker for block in whole} | {"2."}
+    for end in range(len("1. a"), len(text) + 1):
+        blocks = grow(Markdown(), text[:end], None)
+        shown = [*blocks.finished, *blocks.opened]
+        assert len(shown) <= len(whole) and {block.marker for block in shown} <= marks, text[:end]
+        assert shown[0] == whole[0], text[:end]
+        assert item.startswith("[g") or not shown[-1].text.startswith("["), text[:end]
+
+
+def test_half_a_table_and_half_a_footnote_are_never_shown_as_words():
+    text = "a[^1]\n\n| $b$ | c |\n|---|:-:|\n| 1 | 2 |\n\n[^1]: d\n[^2]: e"
+    for end in range(len("a[^1]"), len(text)):
+        grown = grow(Markdown(), text[:end], None)
+        shown = [*grown.finished, *grown.opened, *(block for note in grown.notes for block in note.blocks)]
+        words = [block.text for block in shown if isinstance(block, TextBlock)]
+        assert not any(mark in each for each in words[1:] for mark in "|[-"), text[:end]

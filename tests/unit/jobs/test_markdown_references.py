@@ -113,6 +113,13 @@ def test_alerts(kind: str) -> None:
     assert projection(blocks) == f"[!{kind.upper()}]\nWords\n\n- item\n\ninner\n\nAfter"
 
 
+def test_quotations_know_the_lists_around_them() -> None:
+    blocks = Markdown().blocks("1. a\n\n   > b\n   > - c\n   >   > d\n\n   > [!TIP]\n   > e\n\n> f\n> - g")
+    assert [(block.indent, block.quote, block.alerts) for block in blocks] == [
+        (1, 0, ""), (1, 1, ".-"), (2, 1, ".-"), (2, 2, ".-.-"), (1, 1, ".t"), (1, 1, ".t"), (0, 1, ""), (1, 1, ""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "text", ["> [!NOTHING]\n> x", "> a\n> [!NOTE]", "[!NOTE]\nx", "> \\[!NOTE]\n> x", "> [!NOTE]x"]
 )
