@@ -101,7 +101,7 @@ async def footnotes(stage: Stage) -> None:
 @state("chat-footnotes-focus")
 async def footnote_focus(stage: Stage) -> None:
     await read(stage, _NOTES)
-    await _act(stage, _NOTES, "note")
+    await _act(stage, _NOTES, "footnote")
 
 
 @state("chat-table-wide")

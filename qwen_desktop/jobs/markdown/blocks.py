@@ -19,7 +19,7 @@ _VERBATIM_PIECE: Final = 2000
 class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """Some text of one look. ``href`` is set for http, https and mailto links only.
 
-    ``note`` is the label of a footnote that the run refers to. ``image`` marks the sign that stands for a picture,
+    ``footnote`` is the label of a footnote that the run refers to. ``image`` marks the sign that stands for a picture,
     which is never loaded: it is the computer that has it, or "-". A formula has its dollars, as it is copied: what has
     none at its end is still being written.
     """
@@ -31,7 +31,7 @@ class TextRun(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False
     code: bool = False
     math: bool = False
     href: str = ""
-    note: str = ""
+    footnote: str = ""
     image: str = ""
 
 
@@ -46,7 +46,7 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     enclosing quotation: that of its ``ALERTS``, or "-", and before it a "." for each list around it that the one before
     is not in; it is empty where no quotation is an alert or stands in a list. A line break is a newline inside
     a run. ``verbatim`` blocks are pieces of one text without Markdown: each stands on the line after the one before.
-    ``note`` is the label of the footnote that the block belongs to.
+    ``footnote`` is the label of the footnote that the block belongs to.
     """
 
     runs: Runs
@@ -56,7 +56,7 @@ class TextBlock(Struct, frozen=True, tag="text", omit_defaults=True, gc=False):
     marker: str = ""
     verbatim: bool = False
     alerts: str = ""
-    note: str = ""
+    footnote: str = ""
 
     @property
     def text(self) -> str:
@@ -109,12 +109,12 @@ class MathBlock(Struct, frozen=True, tag="math", omit_defaults=True, gc=False):
 
 
 class RuleBlock(Struct, frozen=True, tag="rule", omit_defaults=True, gc=False):
-    """A thematic break, or the line above footnotes (``notes``)."""
+    """A thematic break, or the line above footnotes (``footnotes``)."""
 
     indent: int = 0
     quote: int = 0
     alerts: str = ""
-    notes: bool = False
+    footnotes: bool = False
 
 
 class AlertBlock(Struct, frozen=True, tag="alert", omit_defaults=True, gc=False):

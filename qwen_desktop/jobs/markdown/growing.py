@@ -63,8 +63,8 @@ def grow(markdown: Markdown, text: str, number: int | None, known: References | 
 
 def _opened(grown: Grown, again: Grown, opened: tuple[Block, ...]) -> Grown:
     """``grown`` with another open end."""
-    notes = grown.finished_notes + again.notes
-    return grown._replace(opened=opened, notes=notes, remarks=again.remarks)
+    footnotes = grown.finished_footnotes + again.footnotes
+    return grown._replace(opened=opened, footnotes=footnotes, remarks=again.remarks)
 
 
 def _without_formula(tail: str) -> tuple[str, str]:

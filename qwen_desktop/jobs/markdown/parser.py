@@ -34,7 +34,7 @@ from qwen_desktop.jobs.markdown.blocks import (
     formula_of,
 )
 from qwen_desktop.jobs.markdown.inline import PIECE, InlineParser, formula_rule, pieces
-from qwen_desktop.jobs.markdown.references import Lookup, Note, References, Waiting, merged
+from qwen_desktop.jobs.markdown.references import Footnote, Lookup, References, Waiting, merged
 
 #: Lists count twice, quotations once; what is nested deeper is text with its marks. The parser calls itself for each.
 DEEPEST = 64
@@ -63,7 +63,7 @@ _BlockRule: TypeAlias = Callable[[StateBlock, int, int, bool], bool]
 
 class Grown(NamedTuple):
     """A growing text: blocks that are ``finished`` and those of its last, still open one; the ``offset`` in the text
-    where the latter begin, and the ``number`` of the list item that they begin with, or None. ``notes`` are the
+    where the latter begin, and the ``number`` of the list item that they begin with, or None. ``footnotes`` are the
     footnotes that are finished, and all; ``waiting`` the finished blocks that refer to something unknown; ``known``
     what they and those before them say and ask, ``remarks`` are those of the open ones, too."""
 
@@ -71,8 +71,8 @@ class Grown(NamedTuple):
     opened: tuple[Block, ...]
     offset: int
     number: int | None
-    finished_notes: tuple[Note, ...]
-    notes: tuple[Note, ...]
+    finished_footnotes: tuple[Footnote, ...]
+    footnotes: tuple[Footnote, ...]
     waiting: tuple[Waiting, ...]
     known: References
     remarks: dict[str, str]
@@ -101,7 +101,7 @@ class Markdown:
             known.define(token.type, token.meta)
         walk = _Walk(self, known)
         yield from walk.blocks(tokens, None)
-        yield from self.below([block for note in walk.notes for block in note.blocks], known)
+        yield from self.below([block for footnote in walk.footnotes for block in footnote.blocks], known)
 
     def open_tail(self, text: str, first_number: int | None = None, known: References | None = None) -> Grown:
         """Split a growing text. ``first_number`` continues the numbering of an ordered list cut by the last call,
@@ -121,8 +121,10 @@ class Markdown:
         walk = _Walk(self, known.copy())
         tail = tuple(walk.blocks(rest, number if inside else (first_number if not index else None)))
         offset, number = (_offset_of_line(text, line), number if inside else None) if index else (0, first_number)
-        notes, waiting = tuple(before.notes), tuple(before.waiting)
-        return Grown(finished, tail, offset, number, notes, (*notes, *walk.notes), waiting, known, walk.known.remarks)
+        footnotes, waiting = tuple(before.footnotes), tuple(before.waiting)
+        return Grown(
+            finished, tail, offset, number, footnotes, (*footnotes, *walk.footnotes), waiting, known, walk.known.remarks
+        )
 
     def below(self, blocks: list[Block], known: References) -> Iterator[Block]:
         """The footnotes as they stand below a text: ``blocks`` are those that are defined, in their order; then come
@@ -130,11 +132,11 @@ class Markdown:
         remarks, done = list(known.remarks.items()), 0
         while done < len(remarks):  # a remark may hold another
             text, label = remarks[done]
-            blocks.append(TextBlock(self.runs(text, known), indent=1, marker=f"[^{label}]:", note=label))
+            blocks.append(TextBlock(self.runs(text, known), indent=1, marker=f"[^{label}]:", footnote=label))
             done += 1
             remarks = list(known.remarks.items())
         if blocks:
-            yield RuleBlock(notes=True)
+            yield RuleBlock(footnotes=True)
             yield from blocks
 
     def again(
@@ -199,12 +201,12 @@ _Group: TypeAlias = tuple[Sequence[Block], tuple[str, ...]]
 
 
 class _Walk:
-    """Turns tokens into blocks. ``notes`` are the footnotes among them, ``waiting`` the blocks with something
+    """Turns tokens into blocks. ``footnotes`` are the footnotes among them, ``waiting`` the blocks with something
     unknown."""
 
     def __init__(self, markdown: Markdown, known: References) -> None:
         self.known = known
-        self.notes: list[Note] = []
+        self.footnotes: list[Footnote] = []
         self.waiting: list[Waiting] = []
         self._markdown = markdown
         self._runs = markdown.runs
@@ -213,14 +215,14 @@ class _Walk:
         """The blocks in some tokens, one by one."""
         return self._blocks(tokens, _Nesting(first_number), None)
 
-    def _blocks(self, tokens: Sequence[Token], nest: _Nesting, note: int | None) -> Iterator[Block]:
+    def _blocks(self, tokens: Sequence[Token], nest: _Nesting, footnote: int | None) -> Iterator[Block]:
         position = count = 0
         while position < len(tokens):
             token = tokens[position]
             position += 1
             if token.type == "footnote_reference_open":
                 end = _end_of(tokens, position)
-                self._note(token.meta["label"], tokens[position : end + 1])
+                self._footnote(token.meta["label"], tokens[position : end + 1])
                 position = end + 1
                 continue
             if token.type == "blockquote_open" and (kind := _alert(tokens, position)):
@@ -233,14 +235,16 @@ class _Walk:
             for blocks, sources in self._block(token, nest, first=position == 1):
                 if self.known.missing:
                     missing, self.known.missing = frozenset(self.known.missing), set()
-                    self.waiting.append(Waiting(note, count, len(blocks), sources, missing))
+                    self.waiting.append(Waiting(footnote, count, len(blocks), sources, missing))
                 yield from blocks
                 count += len(blocks)
 
     def _marker(self, nest: _Nesting) -> Iterator[Block]:
         """The marker of a list item, if what comes cannot carry it."""
         if nest.marker:
-            yield TextBlock((), 0, nest.indent, nest.quote, nest.take_marker(), alerts=nest.alerts, note=nest.note)
+            yield TextBlock(
+                (), 0, nest.indent, nest.quote, nest.take_marker(), alerts=nest.alerts, footnote=nest.footnote
+            )
 
     def _block(self, token: Token, nest: _Nesting, *, first: bool) -> Iterator[_Group]:
         """The blocks that a token becomes, and the Markdown in it."""
@@ -252,7 +256,7 @@ class _Walk:
         if kind == "definition":
             if token.meta["label"] not in self.known.wanted:
                 runs = self._runs(content, References())
-                yield [TextBlock(runs, 0, *place, nest.take_marker(), alerts=alerts, note=nest.note)], ()
+                yield [TextBlock(runs, 0, *place, nest.take_marker(), alerts=alerts, footnote=nest.footnote)], ()
             return
         if kind in _UNMARKED:
             yield list(self._marker(nest)), ()
@@ -283,14 +287,14 @@ class _Walk:
             content = content[task.end() :]
         block = TextBlock(
             self._runs(content, self.known), nest.level, nest.indent, nest.quote, marker,
-            alerts=nest.alerts, note=nest.note,
+            alerts=nest.alerts, footnote=nest.footnote,
         )  # fmt: skip
         yield _paragraph(block), (content,)
 
-    def _note(self, label: str, tokens: Sequence[Token]) -> None:
-        number = len(self.notes)
-        self.notes.append(Note(label, ()))
-        self.notes[number] = Note(label, tuple(self._blocks(tokens, _Nesting(None, label), number)))
+    def _footnote(self, label: str, tokens: Sequence[Token]) -> None:
+        number = len(self.footnotes)
+        self.footnotes.append(Footnote(label, ()))
+        self.footnotes[number] = Footnote(label, tuple(self._blocks(tokens, _Nesting(None, label), number)))
 
 
 def _end_of(tokens: Sequence[Token], position: int) -> int:
@@ -331,7 +335,7 @@ def _parser() -> MarkdownIt:
     block.at("list", _bounded(list_block), {"alt": ["paragraph", "blockquote"]})
     block.before("reference", "footnote_def", _bounded(footnote_def), {"alt": ["paragraph", "reference"]})
     block.at("reference", references.definition_rule)
-    md.inline.ruler.before("link", "footnote_ref", references.note_rule)
+    md.inline.ruler.before("link", "footnote_ref", references.footnote_rule)
     md.inline.ruler.before("link", "footnote_inline", references.remark_rule)
     return md
 
@@ -344,16 +348,16 @@ def _bounded(rule: _BlockRule) -> _BlockRule:
 class _Nesting:
     """How deep in lists, quotations and headings a walk over tokens is."""
 
-    def __init__(self, first_number: int | None, note: str = "") -> None:
+    def __init__(self, first_number: int | None, footnote: str = "") -> None:
         self._first_number = first_number
         #: Next number of each open ordered list, None for bullets; a footnote stands in like one of these.
-        self._lists: list[int | None] = [None] if note else []
+        self._lists: list[int | None] = [None] if footnote else []
         #: Enclosing lists and quotations from the outermost on: "." and a letter for each.
-        self._path = "." if note else ""
+        self._path = "." if footnote else ""
         self._titled = False
         self.level = 0
-        self.note = note
-        self.marker = f"[^{note}]:" if note else ""
+        self.footnote = footnote
+        self.marker = f"[^{footnote}]:" if footnote else ""
 
     @property
     def quote(self) -> int:
@@ -453,16 +457,16 @@ def _runs(tokens: list[Token]) -> Iterator[TextRun]:
 
 def _signs(token: Token, href: str, look: tuple[bool, bool, bool]) -> Iterator[TextRun]:
     """A picture, which is not loaded, and what refers to a footnote; inside a link the latter is text."""
-    note = "" if href else token.content
+    footnote = "" if href else token.content
     if token.type == "image":
         address = str(token.attrGet("src") or "")
         leads = href or safe_href(address)
         yield TextRun("🖼 ", href=leads, image=host(address) or "-")
         yield TextRun(token.content or address, italic=True, href=leads)
     elif token.type == "footnote_ref":
-        yield TextRun(f"[^{token.content}]", *look, href=href, note=note)
+        yield TextRun(f"[^{token.content}]", *look, href=href, footnote=footnote)
     else:
-        yield TextRun(f"^[{token.content}]" if href else "^", href=href, note=note)
+        yield TextRun(f"^[{token.content}]" if href else "^", href=href, footnote=footnote)
 
 
 def _paragraph(block: TextBlock) -> list[Block]:

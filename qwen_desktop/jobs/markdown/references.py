@@ -37,7 +37,7 @@ _REMARK = re.compile(r"(?=.*\w)\S.*\s", re.DOTALL)
 _LONGEST_REMARK = 1000
 
 
-class Note(Struct, frozen=True, array_like=True):
+class Footnote(Struct, frozen=True, array_like=True):
     """What defines a footnote."""
 
     label: str
@@ -46,9 +46,9 @@ class Note(Struct, frozen=True, array_like=True):
 
 class Waiting(Struct, frozen=True, array_like=True):
     """What was a paragraph or a table and refers to something unknown: ``size`` blocks from number ``index`` on of the
-    text's, or of the ``note``'s that number. ``sources`` are its Markdown, ``missing`` what it waits for."""
+    text's, or of the ``footnote``'s that number. ``sources`` are its Markdown, ``missing`` what it waits for."""
 
-    note: int | None
+    footnote: int | None
     index: int
     size: int
     sources: tuple[str, ...]
@@ -61,7 +61,7 @@ class References(Struct):
 
     #: Addresses by label, and the labels of footnotes that are defined.
     links: dict[str, str] = msgspec.field(default_factory=dict)
-    notes: set[str] = msgspec.field(default_factory=set)
+    footnotes: set[str] = msgspec.field(default_factory=set)
     #: The labels given to remarks in place, by their text.
     remarks: dict[str, str] = msgspec.field(default_factory=dict)
     #: Labels that something refers to.
@@ -73,37 +73,37 @@ class References(Struct):
 
     def copy(self) -> References:
         """The same, to be changed by itself."""
-        links, notes, wanted = dict(self.links), set(self.notes), set(self.wanted)
-        return References(links, notes, dict(self.remarks), wanted, self.growing)
+        links, footnotes, wanted = dict(self.links), set(self.footnotes), set(self.wanted)
+        return References(links, footnotes, dict(self.remarks), wanted, self.growing)
 
     def keys(self) -> Set[str]:
         """All that is defined."""
-        return self.links.keys() | self.notes
+        return self.links.keys() | self.footnotes
 
     def define(self, kind: str, meta: dict[str, Any]) -> None:
         """Take a token's definition, if it is one; the first of a label counts."""
         if kind == "definition":
             self.links.setdefault(meta["label"], meta["href"])
         elif kind == "footnote_reference_open":
-            self.notes.add(note_key(meta["label"]))
+            self.footnotes.add(footnote_key(meta["label"]))
 
     def noted(self, runs: Runs) -> Runs:
         """Runs of which those that may be footnotes are, or are text."""
-        if not any(run.note for run in runs):
+        if not any(run.footnote for run in runs):
             return runs
-        return tuple(merged([self._noted(run) if run.note else run for run in runs]))
+        return tuple(merged([self._with_footnote(run) if run.footnote else run for run in runs]))
 
-    def _noted(self, run: TextRun) -> TextRun:
+    def _with_footnote(self, run: TextRun) -> TextRun:
         if run.text.startswith("^"):
-            label = self.remarks.setdefault(run.note, _letters(len(self.remarks)))
-            return TextRun(f"[^{label}]", note=label)
-        key = note_key(run.note)
-        if key in self.notes:
+            label = self.remarks.setdefault(run.footnote, _letters(len(self.remarks)))
+            return TextRun(f"[^{label}]", footnote=label)
+        key = footnote_key(run.footnote)
+        if key in self.footnotes:
             return run
-        if self.growing and run.note.isdecimal():
+        if self.growing and run.footnote.isdecimal():
             return run
         self.missing.add(key)
-        return replace(run, note="")
+        return replace(run, footnote="")
 
 
 class Lookup(dict[str, dict[str, str]]):
@@ -120,7 +120,7 @@ class Lookup(dict[str, dict[str, str]]):
         return default if href is None else {"href": href, "title": ""}
 
 
-def note_key(label: str) -> str:
+def footnote_key(label: str) -> str:
     """A footnote's label among others."""
     return "^" + label.casefold()
 
@@ -130,7 +130,7 @@ def merged(runs: Sequence[TextRun]) -> list[TextRun]:
     found: list[TextRun] = []
     for run in runs:
         last = found[-1] if found else None
-        if last is not None and not (last.code or last.math or last.note or last.image):
+        if last is not None and not (last.code or last.math or last.footnote or last.image):
             joined = replace(last, text=last.text + run.text)
             if run == replace(last, text=run.text):
                 found[-1] = joined
@@ -171,7 +171,7 @@ def definition_rule(state: StateBlock, start: int, _end: int, silent: bool) -> b
     return True
 
 
-def note_rule(state: StateInline, silent: bool) -> bool:
+def footnote_rule(state: StateInline, silent: bool) -> bool:
     """The inline rule "footnote_ref": what may refer to a footnote."""
     found = _NOTE.match(state.src, state.pos, state.posMax) if state.src.startswith("[^", state.pos) else None
     if found is None:

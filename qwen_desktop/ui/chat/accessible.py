@@ -267,7 +267,7 @@ class TargetInterface(_Part):
 
     def role(self) -> QAccessible.Role:
         link, menu = QAccessible.Role.Link, QAccessible.Role.ButtonMenu
-        roles = {"link": link, "note": link, "menu": menu}
+        roles = {"link": link, "footnote": link, "menu": menu}
         return roles.get(self.target.action if self.target is not None else "", QAccessible.Role.Button)
 
     def text(self, kind: QAccessible.Text) -> str:

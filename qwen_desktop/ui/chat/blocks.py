@@ -356,7 +356,7 @@ def _kind(block: Block) -> tuple[object, ...]:
     """What a block must have in common with the one that a layout was made for."""
     look: tuple[object, ...] = ()
     if isinstance(block, TextBlock):
-        look = (block.level, bool(block.marker), bool(block.note))
+        look = (block.level, bool(block.marker), bool(block.footnote))
     elif isinstance(block, CodeBlock):
         look = (is_diagram(block),)
     return (type(block), block.indent, block.quote, *look)

@@ -24,8 +24,8 @@ _BEHIND: Final = 5
 
 def sign(style: Style, base: str, run: TextRun) -> InlineObject | None:
     """What stands in place of a run that is no plain text."""
-    if run.note:
-        return NoteSign(style, base, run.note)
+    if run.footnote:
+        return FootnoteSign(style, base, run.footnote)
     return PictureSign(style, base, run.image) if run.image else None
 
 
@@ -55,7 +55,7 @@ class _Sign(ABC):
         return None
 
 
-class NoteSign(_Sign):
+class FootnoteSign(_Sign):
     """The label of a footnote, raised."""
 
     def __init__(self, style: Style, base: str, label: str) -> None:

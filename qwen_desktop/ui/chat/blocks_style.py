@@ -158,7 +158,7 @@ class Style:
         found: dict[int, InlineObject] = {}
         waiting = False
         for number, run in enumerate(runs):
-            item: InlineObject | Waiting | None = self._sign(base, run) if run.note or run.image else None
+            item: InlineObject | Waiting | None = self._sign(base, run) if run.footnote or run.image else None
             if item is None and self.inline is not None and 0 < len(run.text) <= _LONGEST_OBJECT:
                 item = self.inline(base, run)
             if isinstance(item, Waiting):
@@ -170,7 +170,7 @@ class Style:
     def _sign(self, base: str, run: TextRun) -> InlineObject | None:
         from qwen_desktop.ui.chat.blocks_signs import sign  # noqa: PLC0415 - it needs styles
 
-        key = (base, run.note, run.image)
+        key = (base, run.footnote, run.image)
         if key not in self._signs:
             self._signs[key] = sign(self, base, run)
         return self._signs[key]

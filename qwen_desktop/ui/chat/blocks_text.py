@@ -26,7 +26,7 @@ def link_targets(
     """The links of a flow that is painted at (x, y), or of some of its runs; neighbouring runs of one address are one
     link. Footnotes are links, too."""
     found: list[Target] = []
-    hrefs, starts = [run.href or (run.note and f"^{run.note}") for run in flow.runs], flow.run_starts
+    hrefs, starts = [run.href or (run.footnote and f"^{run.footnote}") for run in flow.runs], flow.run_starts
     index, end = runs or (0, len(hrefs))
     while 0 < index < end and hrefs[index] and hrefs[index - 1] == hrefs[index]:
         index -= 1
@@ -39,7 +39,7 @@ def link_targets(
             place = partial(flow.rects, start, stop)
             said, action = flow.text[start:stop].removeprefix("🖼 "), "link"
             if href.startswith("^"):
-                action, href = "note", href[1:]
+                action, href = "footnote", href[1:]
                 said = fill(translate("transcript", "Footnote {label}"), label=href)
             found.append(Target(f"{prefix}link{first}", action, href, place, said, x, y))
     return found
@@ -51,7 +51,7 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
     def __init__(self, style: Style, block: TextBlock) -> None:
         super().__init__(style, block)
         level = block.level
-        self.flow = TextFlow(style, f"h{min(level, 4)}" if level else "note" if block.note else "message")
+        self.flow = TextFlow(style, f"h{min(level, 4)}" if level else "note" if block.footnote else "message")
         if level or block.marker:
             self.gap = float(style.px(5 if not level else 20 if level < 3 else 16))
 
@@ -63,7 +63,7 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
     @property
     def _back(self) -> str:
         """The footnote that it begins, if it does."""
-        return self.block.note if self._marker.startswith("[^") else ""
+        return self.block.footnote if self._marker.startswith("[^") else ""
 
     def hang(self) -> float:
         if self._back:
@@ -123,7 +123,7 @@ class TextLayoutBlock(BlockLayout[TextBlock]):
         line = self.style.line_height("note")
         said = translate("transcript", "Back to the text")
         top = self._down("note") + (line - side) / 2
-        return Target("back", "note_back", self._back, self.placed(QRectF(self.width, top, side, side)), said)
+        return Target("back", "footnote_back", self._back, self.placed(QRectF(self.width, top, side, side)), said)
 
     def _draw_marker(self, painter: QPainter, marker: str, at: At, before: float = 0.0) -> None:
         style = self.style
@@ -177,12 +177,12 @@ class RuleLayout(BlockLayout[RuleBlock]):
 
     def lay(self) -> None:
         self.height = 9.0
-        self.gap = float(self.style.px(22 if self.block.notes else 14))
+        self.gap = float(self.style.px(22 if self.block.footnotes else 14))
 
     def paint(self, painter: QPainter, context: PaintContext, at: At) -> None:
         painter.setPen(QPen(self.rule, 1))
         room, middle = self.room, round(at.y + 4) + 0.5
-        if self.block.notes:
+        if self.block.footnotes:
             room = self.placed(QRectF(0, 0, self.style.px(120), 0))
         painter.drawLine(QLineF(at.x + room.left(), middle, at.x + room.right(), middle))
 

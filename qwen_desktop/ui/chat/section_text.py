@@ -135,10 +135,10 @@ class TextSection(Section):
             self.layouts[stable - 1].fresh = math.inf
         old, new = self.layouts[stable:], list(blocks[stable:])
         # Footnotes stand below what grows: they are not laid out again for moving on by a block.
-        end, notes = _before_notes([layout.block for layout in old]), _before_notes(new)
+        end, below = _before_footnotes([layout.block for layout in old]), _before_footnotes(new)
         self.layouts[stable:] = [
-            *self._renewed(old[:end], new[:notes], stable),
-            *self._renewed(old[end:], new[notes:], stable + notes, moved=notes != end),
+            *self._renewed(old[:end], new[:below], stable),
+            *self._renewed(old[end:], new[below:], stable + below, moved=below != end),
         ]
         self._place(max(0, stable - 1))
         return self._fresh(stable, before)
@@ -305,14 +305,14 @@ class TextSection(Section):
         block: Block = self._layout_of(key).block
         return block
 
-    def note_text(self, label: str) -> str:
+    def footnote_text(self, label: str) -> str:
         """What the footnote with a label says first, "" where it is not there."""
         found = (
             block.text
             for block in reversed(self.blocks)
             if isinstance(block, TextBlock)
             and block.marker.startswith("[^")
-            and block.note.casefold() == label.casefold()
+            and block.footnote.casefold() == label.casefold()
         )
         return next(found, "")
 
@@ -359,9 +359,9 @@ def _air(layout: Layout, after: Layout | None) -> float:
     return float(len(ending) * layout.style.px(AIR))
 
 
-def _before_notes(blocks: Sequence[Block]) -> int:
+def _before_footnotes(blocks: Sequence[Block]) -> int:
     """How many blocks stand above the footnotes."""
-    return next((n for n, block in enumerate(blocks) if isinstance(block, RuleBlock) and block.notes), len(blocks))
+    return next((n for n, block in enumerate(blocks) if isinstance(block, RuleBlock) and block.footnotes), len(blocks))
 
 
 def _gap(before: Layout, layout: Layout) -> float:

@@ -328,8 +328,8 @@ class TranscriptView(TranscriptCanvas):
                 self.diagram_requested.emit(target.action, target.value)
             case "table_copy" | "table_markdown" | "table_csv" | "code_save":
                 self._take_block(item, target)
-            case "note" | "note_back":
-                self._go_to_note(item, target)
+            case "footnote" | "footnote_back":
+                self._go_to_footnote(item, target)
             case _:
                 return False
         return True
@@ -358,9 +358,9 @@ class TranscriptView(TranscriptCanvas):
         elif block is not None:
             self.save_requested.emit(block)
 
-    def _go_to_note(self, item: MessageItem, target: Target) -> None:
+    def _go_to_footnote(self, item: MessageItem, target: Target) -> None:
         """Go from where a footnote is referred to to the footnote, or back to the first place."""
-        part, other = target.key.partition(".")[0], "note_back" if target.action == "note" else "note"
+        part, other = target.key.partition(".")[0], "footnote_back" if target.action == "footnote" else "footnote"
         wanted = target.value.casefold()
         for each in item.targets():
             if each.action == other and each.value.casefold() == wanted and each.key.partition(".")[0] == part:

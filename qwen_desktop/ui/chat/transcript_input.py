@@ -206,8 +206,8 @@ class Input(QObject):
             QToolTip.hideText()
             return True
         text = visible(target.value) if target.action == "link" else target.label
-        if target.action == "note":
-            text = item.note_text(target) or text
+        if target.action == "footnote":
+            text = item.footnote_text(target) or text
         area = self._canvas.rect_of(item, target.rect)
         QToolTip.showText(event.globalPos(), tip(text), self._canvas.viewport(), area)
         return True

@@ -353,10 +353,10 @@ class MessageItem(Directed):
         section = self._owner(key)
         return section.block_of(key.removeprefix(section.name)) if isinstance(section, TextSection) else None
 
-    def note_text(self, target: Target) -> str:
+    def footnote_text(self, target: Target) -> str:
         """What the footnote says first that a target leads to."""
         section = self._owner(target.key)
-        return section.note_text(target.value) if isinstance(section, TextSection) else ""
+        return section.footnote_text(target.value) if isinstance(section, TextSection) else ""
 
     def reveal(self, key: str) -> None:
         """Scroll the block that a target belongs to sideways so that it is in view."""

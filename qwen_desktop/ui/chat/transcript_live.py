@@ -27,7 +27,7 @@ from qwen_desktop.ui.chat.transcript_render import RenderQueue, texts_of
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.markdown.parser import Grown, Markdown
-    from qwen_desktop.jobs.markdown.references import Note, References, Waiting
+    from qwen_desktop.jobs.markdown.references import Footnote, References, Waiting
     from qwen_desktop.jobs.markdown.rules import Fence
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class GrowingText:
         self._markdown = markdown
         self.plain = False
         self._finished: list[Block] = []
-        self._notes: list[list[Block]] = []
+        self._footnotes: list[list[Block]] = []
         self._known: References | None = None
         self._waiting: list[Waiting] = []
         self._defined = 0
@@ -105,13 +105,13 @@ class GrowingText:
         if grown is None:
             return [*self._finished, *verbatim(text[self._tail :]), *self._below()], stable
         added = [
-            replace(each, note=each.note + len(self._notes))
-            if each.note is not None
+            replace(each, footnote=each.footnote + len(self._footnotes))
+            if each.footnote is not None
             else replace(each, index=each.index + stable)
             for each in grown.waiting
         ]
         self._finished += grown.finished
-        self._notes += [list(note.blocks) for note in grown.finished_notes]
+        self._footnotes += [list(footnote.blocks) for footnote in grown.finished_footnotes]
         self._tail += grown.offset
         self._number = grown.number
         self._known = grown.known
@@ -125,13 +125,13 @@ class GrowingText:
             opened = self._open_fence(text)
             if opened is not None:
                 open_blocks = [opened]
-        opened_notes = grown.notes[len(grown.finished_notes) :]
-        return [*self._finished, *open_blocks, *self._below(opened_notes, grown.remarks)], stable
+        opened_footnotes = grown.footnotes[len(grown.finished_footnotes) :]
+        return [*self._finished, *open_blocks, *self._below(opened_footnotes, grown.remarks)], stable
 
     def _read_again(self) -> int:
         """Read what refers to something that has been defined since; the first block that is another one now."""
         known, first, left = self._known, len(self._finished), _AGAIN
-        count = 0 if known is None else len(known.links) + len(known.notes)
+        count = 0 if known is None else len(known.links) + len(known.footnotes)
         if known is None or count == self._defined:
             return first
         still: list[Waiting] = []
@@ -147,23 +147,25 @@ class GrowingText:
                 still.append(each)
                 continue
             left -= cost
-            blocks = self._finished if each.note is None else self._notes[each.note]
+            blocks = self._finished if each.footnote is None else self._footnotes[each.footnote]
             part = slice(each.index, each.index + each.size)
             blocks[part], missing = self._markdown.again(blocks[part], each.sources, known)
             if missing:
                 still.append(replace(each, missing=missing))
-            first = first if each.note is not None else min(first, each.index)
+            first = first if each.footnote is not None else min(first, each.index)
         self._waiting = still
         return first
 
-    def _below(self, opened: Sequence[Note] = (), remarks: dict[str, str] | None = None) -> list[Block]:
+    def _below(self, opened: Sequence[Footnote] = (), remarks: dict[str, str] | None = None) -> list[Block]:
         """The footnotes; some may be ``opened``, and so may ``remarks``."""
-        if self._known is None or not (self._notes or opened or remarks or self._known.remarks):
+        if self._known is None or not (self._footnotes or opened or remarks or self._known.remarks):
             return []
         known = self._known.copy()
         known.remarks = dict(known.remarks if remarks is None else remarks)
-        blocks = [block for note in self._notes for block in note]
-        return list(self._markdown.below([*blocks, *(block for note in opened for block in note.blocks)], known))
+        blocks = [block for footnote in self._footnotes for block in footnote]
+        return list(
+            self._markdown.below([*blocks, *(block for footnote in opened for block in footnote.blocks)], known)
+        )
 
     def _open_fence(self, text: str) -> CodeBlock | None:
         """The code block that is open at the top level; looks only at what came since the last call."""

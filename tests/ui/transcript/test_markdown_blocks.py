@@ -22,13 +22,13 @@ def test_a_footnote_leads_down_and_back(seen, say):
     view = seen.view
     view.verticalScrollBar().setValue(0)
     seen.settle()
-    seen.click("m1", "note", 1)
-    back = seen.target("m1", "note_back", 1)
+    seen.click("m1", "footnote", 1)
+    back = seen.target("m1", "footnote_back", 1)
     assert view.interaction.focus == ("m1", back.key)
     assert view.rect_of(seen.item("m1"), back.rect).intersects(view.viewport().rect()), "it is in view"
     assert (back.value, back.label) == ("long", "Back to the text")
     seen.qtbot.keyClick(view, Qt.Key.Key_Return)
-    there = seen.target("m1", "note", 1)
+    there = seen.target("m1", "footnote", 1)
     assert view.interaction.focus == ("m1", there.key)
     assert view.rect_of(seen.item("m1"), there.rect).intersects(view.viewport().rect())
     assert there.label == "Footnote long"
@@ -224,7 +224,7 @@ def test_a_long_table_holds_nobody_up(seen, say):
 def test_a_notes_place_is_under_the_pointer(seen, say):
     seen.show([say("assistant", NOTES.format(""))])
     item = seen.item("m1")
-    for action in ("note", "note_back"):
+    for action in ("footnote", "footnote_back"):
         target = seen.target("m1", action)
         found = item.target_at(QPointF(target.rect.center()))
         assert found is not None and found.key == target.key
@@ -234,6 +234,6 @@ def test_a_footnote_can_be_read_where_it_is_referred_to(seen, say, monkeypatch):
     seen.show([say("assistant", NOTES.format(""))])
     told = []
     monkeypatch.setattr(QToolTip, "showText", lambda _at, text, *_rest: told.append(text))
-    point = seen.point("m1", seen.target("m1", "note", 1))
+    point = seen.point("m1", seen.target("m1", "footnote", 1))
     QApplication.sendEvent(seen.view.viewport(), QHelpEvent(QEvent.Type.ToolTip, point, point))
     assert told == ["The second, see [^1]."]

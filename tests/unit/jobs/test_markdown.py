@@ -281,7 +281,7 @@ def test_any_prefix_of_anything_parses():
         assert isinstance(projection(blocks), str)
         grown = Markdown().open_tail(text)
         assert 0 <= grown.offset <= len(text)
-        assert len(grown.finished) + len(grown.opened) + len(grown.notes) >= (1 if blocks else 0)
+        assert len(grown.finished) + len(grown.opened) + len(grown.footnotes) >= (1 if blocks else 0)
 
 
 def test_dollars_that_never_close_are_looked_for_once():
@@ -351,6 +351,6 @@ def test_half_a_table_and_half_a_footnote_are_never_shown_as_words():
     text = "a[^1]\n\n| $b$ | c |\n|---|:-:|\n| 1 | 2 |\n\n[^1]: d\n[^2]: e"
     for end in range(len("a[^1]"), len(text)):
         grown = grow(Markdown(), text[:end], None)
-        shown = [*grown.finished, *grown.opened, *(block for note in grown.notes for block in note.blocks)]
+        shown = [*grown.finished, *grown.opened, *(block for footnote in grown.footnotes for block in footnote.blocks)]
         words = [block.text for block in shown if isinstance(block, TextBlock)]
         assert not any(mark in each for each in words[1:] for mark in "|[-"), text[:end]

@@ -68,10 +68,10 @@ def test_a_definition_that_nobody_asked_for_before_is_on_show() -> None:
 def test_footnotes_stand_below_with_all_that_is_in_them() -> None:
     text = "A[^1] b[^Long].\n\n[^long]: First.\n\n    Second.\n\n    ```py\n    x = 1\n    ```\n\nEnd.\n\n[^1]: - item"
     blocks = Markdown().blocks(text)
-    assert [(run.text, run.note) for run in runs(text) if run.note] == [("[^1]", "1"), ("[^Long]", "Long")]
+    assert [(run.text, run.footnote) for run in runs(text) if run.footnote] == [("[^1]", "1"), ("[^Long]", "Long")]
     kinds = [type(block) for block in blocks]
     assert kinds == [TextBlock, TextBlock, RuleBlock, TextBlock, TextBlock, CodeBlock, TextBlock, TextBlock]
-    assert blocks[2] == RuleBlock(notes=True)
+    assert blocks[2] == RuleBlock(footnotes=True)
     assert [getattr(block, "marker", "") for block in blocks[3:]] == ["[^long]:", "", "", "[^1]:", "•"]
     assert projection(blocks) == (
         "A[^1] b[^Long].\n\nEnd.\n\n---\n\n[^long]: First.\n\n  Second.\n\nx = 1\n\n[^1]: \n  - item"
@@ -81,7 +81,7 @@ def test_footnotes_stand_below_with_all_that_is_in_them() -> None:
 @pytest.mark.parametrize("text", ["A [^1] b", "Use [^a-z] here", "[^ x]", "[^", "[^]: x", "x^[2] and y^[3]", "^[open"])
 def test_what_is_no_footnote_stays_text(text: str) -> None:
     assert projection(Markdown().blocks(text)) == text
-    assert not any(run.note for run in runs(text))
+    assert not any(run.footnote for run in runs(text))
 
 
 def test_remarks_in_place_get_letters_and_stand_below() -> None:
@@ -190,11 +190,11 @@ def test_only_what_refers_to_a_new_definition_changes_and_once() -> None:
 def test_a_numbered_footnote_never_jumps_and_a_definition_that_is_typed_is_not_on_show() -> None:
     frames = Frames()
     frames.add("One[^1] and[^x].\n\nTwo.\n\n")
-    assert [run.note for run in frames.shown[0].runs] == ["", "1", ""], "a number waits for its definition"
+    assert [run.footnote for run in frames.shown[0].runs] == ["", "1", ""], "a number waits for its definition"
     assert [number for number in frames.add("[^1]: The first note.\n\nThree.\n\nFour.\n\n") if number < 2] == []
     assert frames.shown[-1].marker == "[^1]:"
     assert [number for number in frames.add("[^x]: Another.\n\nFive.\n\nSix.\n\n") if number < 2] == [0]
-    assert [run.note for run in frames.shown[0].runs] == ["", "1", "", "x", ""]
+    assert [run.footnote for run in frames.shown[0].runs] == ["", "1", "", "x", ""]
     count = len(frames.shown)
     for letter in "[r]: https://x.o":
         frames.add(letter)
@@ -212,11 +212,11 @@ def test_a_title_of_an_alert_that_is_typed_is_not_on_show() -> None:
 
 
 def test_the_worker_gives_what_the_window_would() -> None:
-    known = References(links={"A": "https://x.org/a"}, notes={"^n"}, growing=True)
+    known = References(links={"A": "https://x.org/a"}, footnotes={"^n"}, growing=True)
     text = "See [a], [b], x[^n]^[a remark].\n\n[^m]: note [b]\n\n[b]: https://x.org/b\n\n> [!NOTE]\n> x\n\nEnd.\n\n- x"
-    from_worker = as_grown(grow_job(text, None, {"links": known.links, "notes": ["^n"], "growing": True}))
+    from_worker = as_grown(grow_job(text, None, {"links": known.links, "footnotes": ["^n"], "growing": True}))
     assert from_worker == grow(Markdown(), text, None, known)
-    assert from_worker.known.links.keys() == {"A", "B"} and from_worker.known.notes == {"^n", "^m"}
+    assert from_worker.known.links.keys() == {"A", "B"} and from_worker.known.footnotes == {"^n", "^m"}
     assert known.links.keys() == {"A"}, "what is known is not changed behind the caller's back"
 
 
