@@ -157,8 +157,10 @@ class Database:
 
         return await lane.reading(lambda: self._told(work))
 
-    def _count(self, _future: asyncio.Future[Any]) -> None:
+    def _count(self, future: asyncio.Future[Any]) -> None:
         self._answered += 1
+        if not future.cancelled():
+            future.exception()  # heard, also where whoever asked was cancelled and went away
 
     # In the database's threads -----------------------------------------------------------------------------------
 

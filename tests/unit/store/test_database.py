@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import sqlite3
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -283,6 +285,33 @@ def test_another_program_may_write_beside_us(tmp_path: Path, monkeypatch: pytest
         await add(window, entry(99))
         await window.aclose()
         await command.aclose()
+
+    asyncio.run(main())
+
+
+def test_what_fails_after_its_caller_was_cancelled_leaves_no_complaint(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+
+    def refuse(_connection: sqlite3.Connection) -> None:
+        cancelled.wait(5)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def main() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+        db = Database(tmp_path / "history.sqlite3")
+        await db.open()
+        for asked in (db.call, db.read):
+            task = asyncio.create_task(asked(refuse))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            cancelled.set()
+        await db.aclose()
+        del task, asked, db
+        gc.collect()
+        assert not complaints
 
     asyncio.run(main())
 
