@@ -46,7 +46,7 @@ class DesktopNotices(QObject):
         """What it tells is seen: take it away, if it is still there."""
         if self._bus is not None:
             self._bus.withdraw(key)
-        elif key == self._shown:
+        if key == self._shown:  # also where the bus has failed
             self._leave_tray()
 
     def _in_tray(self, key: str, title: str, text: str) -> None:

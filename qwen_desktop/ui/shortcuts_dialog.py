@@ -18,7 +18,10 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 #: Where Ctrl+Enter sends.
-_CTRL_ENTER = {"composer.send": ("Ctrl+Enter",), "composer.newline": ("Enter",), "queue.add": ("Ctrl+Enter",)}
+_CTRL_ENTER = {
+    "composer.newline": ("Enter",),
+    **dict.fromkeys(("composer.send", "queue.add", "queue.go_on"), ("Ctrl+Enter",)),
+}
 
 
 class ShortcutsDialog(Dialog):

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QSizePolicy, QStyle
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, fits_box, is_pasted
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
 from qwen_desktop.ui import icons, texts
-from qwen_desktop.ui.actions import pressed
+from qwen_desktop.ui.actions import pressed, with_native_keys
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton, enter_presses
@@ -344,9 +344,8 @@ class PromptChip(ChipFrame):
         self.queued = queued
         self.prompt.before_like = self.tr("Next")
         self.prompt.setToolTip(self.tr("Take it back into the box to edit it"))
-        self.prompt.setAccessibleDescription(
-            self.tr("Enter takes it back into the box, Delete removes it, Alt+Up and Alt+Down move it.")
-        )
+        keys = self.tr("Enter takes it back into the box, Delete removes it, Alt+Up and Alt+Down move it.")
+        self.prompt.setAccessibleDescription(with_native_keys(keys))
         self.send = small_button(theme, "arrow-up", self.tr("Send now"), self)
         self.send.setToolTip(self.tr("Stop the answer that runs and send this now"))
         self.remove = small_button(theme, "x", self.tr("Take it out of the line"), self)

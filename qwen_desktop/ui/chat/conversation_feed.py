@@ -162,9 +162,9 @@ class ConversationFeed(QObject):
                 del self._unasked[: len(ids)]
             elif shown.more_above:
                 await asyncio.sleep(_BREATH_S)
-                first = shown.items[0].message.id
-                chunk = await self._history.before(first, CHUNK)
-                if shown.items[0].message.id == first:
+                first = shown.items[0].message.id if shown.items else ""  # nothing may be left meanwhile
+                chunk = await self._history.before(first, CHUNK) if first else ()
+                if shown.items and shown.items[0].message.id == first:
                     more = bool(chunk) and chunk[0].parent_id is not None
                     self._transcript.prepend(chunk, more_above=more)
                     self._unasked += [message.id for message in chunk]

@@ -11,9 +11,10 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent, 
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from qwen_desktop.core.chat import Message
+from qwen_desktop.core.commands import command
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, TextPart, visible_text
 from qwen_desktop.core.text import clean
-from qwen_desktop.ui.actions import claims_escape, is_escape
+from qwen_desktop.ui.actions import claims_escape, is_escape, native_keys
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.section import HostedSection
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
@@ -73,7 +74,7 @@ class EditBox(QWidget):
         self.cancel = TextButton(theme, self.tr("Cancel"), self)
         self.cancel.clicked.connect(lambda: self.left.emit(True))
         self.save = TextButton(theme, save, self, kind="primary")
-        self.save.setToolTip(self.tr("Ctrl+Enter"))
+        self.save.setToolTip(native_keys(command("message.save").shortcut))
         self.save.clicked.connect(self._save)
         # A file is a card of its own above the box.
         files = [self._file(part) for part in self._attached if not isinstance(part, FilePart)]
@@ -184,6 +185,7 @@ class Editing(QObject):
         self._open: dict[str, EditSection] = {}
         self.send: Callable[[Message, tuple[Part, ...], Callable[[], None], Callable[[], None]], None]
         canvas.options.came = self._came
+        canvas.focus_lost.connect(self.left)
         canvas.viewport().installEventFilter(self)
 
     def open(self, message_id: str) -> bool:

@@ -92,11 +92,18 @@ class MessageCommands(QObject):
 
     # Which message ----------------------------------------------------------------------------------------------------
 
+    @property
+    def _focused(self) -> MessageItem | None:
+        """The message that has the keyboard, also in the box in which it is edited."""
+        view, box = self._view, self._view.window().focusWidget()
+        here = view.hasFocus() or (box is not None and view.viewport().isAncestorOf(box))
+        return view.item(view.interaction.focus[0]) if here else None
+
     def meant(self, command: str) -> MessageItem | None:
         """The message that a command of the window is about: the one that has the keyboard, else the last one. Some are
         about answers, and editing begins with what the user has said last."""
         answers = command.startswith("answer.")
-        focused = self._view.item(self._view.interaction.focus[0]) if self._view.hasFocus() else None
+        focused = self._focused
         if focused is not None and not (answers and focused.user):
             return focused
         role = Role.ASSISTANT if answers else Role.USER
@@ -122,7 +129,7 @@ class MessageCommands(QObject):
     def step(self, step: int) -> None:
         """Go to the next (1) or previous (-1) version of the message that has the keyboard, else of the last one that
         has any."""
-        focused = self._view.item(self._view.interaction.focus[0]) if self._view.hasFocus() else None
+        focused = self._focused
         items = [focused] if focused is not None else self._view.items[::-1]
         versions = next((item.versions for item in items if item.versions is not None), None)
         if versions is not None and 0 <= versions.index + step < len(versions.ids):

@@ -96,12 +96,13 @@ def _regenerate_with(menu: Menu, item: MessageItem, commands: MessageCommands) -
     known = made.sampling.temperature if made is not None else None
     usual = _TEMPERATURE if known is None else known
     hotter, cooler = round(min(_HOTTEST, usual + _STEP), 1), round(max(_COOLEST, usual - _STEP), 1)
-    for temperature, title in (
-        (hotter, translate("messages", "A little more random (temperature {value})")),
-        (cooler, translate("messages", "More exact (temperature {value})")),
+    for temperature, is_so, title in (
+        (hotter, hotter > usual, translate("messages", "A little more random (temperature {value})")),
+        (cooler, cooler < usual, translate("messages", "More exact (temperature {value})")),
     ):
         sampling = Sampling(temperature=temperature)
-        add(fill(title, value=temperature), partial(commands.regenerate, key, sampling=sampling))
+        if is_so:  # an answer may have been made beyond the ends
+            add(fill(title, value=temperature), partial(commands.regenerate, key, sampling=sampling))
     return more
 
 

@@ -97,6 +97,7 @@ class BudgetButton(MenuButton):
         self._own: int | None = None
         self._default = NO_BUDGET
         self.menu_ = Menu(self)
+        self._group = QActionGroup(self.menu_)
         self.clicked.connect(self.open_menu)
         theme.changed.connect(self._say)
         self._say()
@@ -122,21 +123,20 @@ class BudgetButton(MenuButton):
 
     def _fill(self) -> None:
         self.menu_.clear()
-        group = QActionGroup(self.menu_)
         settings = texts.fill(self.tr("As in Settings ({tokens})"), tokens=self._words(self._default))
-        self._add(group, settings, None)
+        self._add(settings, None)
         self.menu_.addSeparator()
         for tokens in (NO_BUDGET, *OFFERED):
-            self._add(group, self._words(tokens), tokens)
+            self._add(self._words(tokens), tokens)
         if self._own is not None and self._own not in (NO_BUDGET, *OFFERED):
-            self._add(group, self._words(self._own), self._own)
+            self._add(self._words(self._own), self._own)
         self.menu_.addSeparator()
         own = QAction(self.tr("Other number…"), self.menu_)
         own.triggered.connect(self._ask)
         self.menu_.addAction(own)
 
-    def _add(self, group: QActionGroup, words: str, tokens: int | None) -> None:
-        entry = QAction(words, group, checkable=True, checked=tokens == self._own)
+    def _add(self, words: str, tokens: int | None) -> None:
+        entry = QAction(words, self._group, checkable=True, checked=tokens == self._own)
         entry.triggered.connect(lambda _checked=False: self._choose(tokens))
         self.menu_.addAction(entry)
 

@@ -71,6 +71,8 @@ class TranscriptCanvas(QAbstractScrollArea):
     items_changed = Signal()
     #: A message's item and the target of it that was clicked or chosen in another way.
     activated = Signal(object, object)
+    #: The keyboard has nowhere to be: what had it goes with its message.
+    focus_lost = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -522,7 +524,9 @@ class TranscriptCanvas(QAbstractScrollArea):
     def _seat(self) -> None:
         """Put widgets where their sections stand."""
         for item, section in self._hosted():
-            if self.item(item.message.id) is not item:  # another conversation is on show
+            if self.item(item.message.id) is not item:  # others are on show
+                if section.key_of(QApplication.focusWidget()) is not None:
+                    self.focus_lost.emit()
                 section.widget.deleteLater()
                 continue
             x, y = self.column_left + round(section.x), round(self.top_of(item) + section.y)

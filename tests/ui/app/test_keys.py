@@ -9,10 +9,18 @@ import textwrap
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from qwen_desktop.core.chat import Message, new_id
+from qwen_desktop.core.drafts import Draft, QueuedPrompt
+from qwen_desktop.core.parts import Role, TextPart
+from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import actions
 from qwen_desktop.ui.actions import native_keys, pressed, with_native_keys
+from qwen_desktop.ui.chat import edit_section
+from qwen_desktop.ui.chat.chips import PromptChip
+from qwen_desktop.ui.theme import Theme
 
 D, B = Qt.Key.Key_Delete, Qt.Key.Key_Backspace
 NONE, PAD, SHIFT = (
@@ -31,6 +39,17 @@ def test_sentences_name_keys_as_the_system_writes_them(qtbot: QtBot, monkeypatch
     assert with_native_keys(sentence) == "<Ctrl+Enter> to send · Enter for a new line"
     assert with_native_keys("Enter to send · Shift+Enter") == "Enter to send · <Shift+Enter>"
     assert with_native_keys("No keys, 1 + 1, C++") == "No keys, 1 + 1, C++"
+
+
+def test_boxes_and_chips_name_keys_so_too(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    theme = Theme(resources_folder())
+    for where in (actions, edit_section):
+        monkeypatch.setattr(where, "native_keys", lambda keys: f"<{keys}>")
+    parent = QWidget()
+    question = Message(new_id(), "", None, Role.USER, (TextPart("Why?"),), 1.0)
+    assert edit_section.EditBox(theme, question, None, parent).save.toolTip() == "<Ctrl+Enter>"
+    said = PromptChip(theme, QueuedPrompt(new_id(), Draft("Why?")), parent).prompt.accessibleDescription()
+    assert "<Alt+Up> and <Alt+Down>" in said
 
 
 def test_macos_gets_its_own_words_and_its_own_delete_key(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,7 @@ async def test_the_help_lists_every_key_and_finds_one(make: Make) -> None:
         if command.shortcut:
             assert any(str(command.title).casefold() in words for words in said), command.id
     assert "message box send the message ctrl+enter" in said
+    assert "prompts in line in an empty box: go on with the line ctrl+enter" in said
     dialog.field.setText("alt+up")
     shown = [words for group in dialog.groups for words, parts in group.rows if parts[0].isVisible()]
     assert shown == ["prompts in line send the prompt sooner alt+up"]

@@ -19,6 +19,7 @@ from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, visible_text
 from qwen_desktop.core.text import Text
+from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
 from tests.ui.branching import all_of, branch, on_show, read, settle
 
@@ -241,6 +242,20 @@ async def test_the_keyboard_goes_on_in_the_box_after_an_edit(make: Make) -> None
     assert ui.chat.pane.composer.edit.hasFocus()
 
 
+async def test_commands_in_the_box_are_about_the_message_that_is_edited(make: Make) -> None:
+    ui = await make()
+    _, ids = await talk(ui, 3)
+    ui.window.activateWindow()
+    ui.chat.pane.messages.edit(ids[2])
+    await ui.until(box(ui, ids[2]).edit.hasFocus)
+    ui.key(box(ui, ids[2]).edit, Qt.Key.Key_Delete, CTRL, Qt.KeyboardModifier.ShiftModifier)
+    await ui.until(lambda: len(on_show(ui)) < 6)
+    await settle(ui)
+    assert on_show(ui) == ids[:2]
+    await ui.rest()
+    assert ui.chat.pane.composer.edit.hasFocus()  # the box has gone with its message
+
+
 async def test_what_is_attached_stays_with_an_edited_question(make: Make) -> None:
     ui = await make()
     chat = (await ui.app.history.create("a chat")).id
@@ -453,6 +468,30 @@ async def test_a_deleted_message_comes_back_from_its_toast(make: Make) -> None:
     assert ui.chat.pane.messages.undoable is None
 
 
+async def test_a_chat_that_is_emptied_while_it_is_read_is_shown_empty(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = await make()
+    chat = (await ui.app.history.create("long")).id
+    ids = await branch(ui, chat, None, "x", 60)
+    real, asked = ui.app.history.before, asyncio.Event()
+
+    async def slow(message_id: str, count: int) -> tuple[Message, ...]:
+        asked.set()
+        found = await real(message_id, count)
+        await ui.until(lambda: not on_show(ui))
+        return found
+
+    monkeypatch.setattr(ui.app.history, "before", slow)
+    ui.chat.open(chat)
+    await asked.wait()
+    monkeypatch.undo()
+    await ui.app.history.delete_message(ids[0])
+    await ui.rest()
+    assert not on_show(ui) and ui.chat.pane.empty.isVisible()
+    assert not ui.toasts() and not ui.window.findChildren(Dialog)
+
+
 async def test_the_newest_of_all_is_undone_first(make: Make) -> None:
     ui = await make()
     gone = await ui.app.history.create("another")
@@ -651,6 +690,17 @@ async def test_an_answer_is_made_again_in_another_way(make: Make) -> None:
     await ui.until(lambda: on_show(ui)[-1] == made)
     ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_Right, ALT)
     await ui.until(lambda: on_show(ui)[-1] != made)
+
+
+@pytest.mark.parametrize(("made_at", "offered"), [(0.0, "A little more random"), (1.5, "More exact")])
+async def test_only_what_is_so_is_called_more_random_or_more_exact(make: Make, made_at: float, offered: str) -> None:
+    ui = await make()
+    made = await answer(ui, "Because.", provenance=structs.replace(MADE, sampling=Sampling(temperature=made_at)))
+    menu = await menu_of(ui, made)
+    ways = next(action.menu() for action in menu.actions() if action.menu() is not None)
+    assert isinstance(ways, QMenu)
+    assert [entry.partition(" (")[0] for entry in entries(ways) if "temperature" in entry] == [offered]
+    menu.close()
 
 
 # The panel of versions ------------------------------------------------------------------------------------------------

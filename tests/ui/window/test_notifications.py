@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QSystemTrayIcon
 
 from qwen_desktop.core.errors import Environment
 from qwen_desktop.core.text import Text
@@ -125,6 +126,23 @@ async def test_without_a_service_and_a_tray_nothing_happens(make: Make, monkeypa
     await ui.say("two")
     assert ui.toasts() == []
     assert len(await ui.messages()) == 4
+
+
+@pytest.mark.usefixtures("away")
+async def test_where_the_bus_fails_the_tray_tells_and_is_cleared_when_that_is_seen(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/at/all")
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    monkeypatch.setattr(QSystemTrayIcon, "supportsMessages", lambda: True)
+    ui = await make()
+    await ui.say("one")
+    desktop = ui.window.notices.desktop
+    await ui.until(lambda: desktop._tray is not None)
+    desktop.withdraw("another chat")
+    assert desktop._tray is not None
+    desktop.withdraw(ui.chat.current)
+    assert desktop._tray is None
 
 
 # A real bus -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
@@ -96,6 +96,15 @@ async def test_a_budget_belongs_to_its_chat_and_to_a_new_one_from_its_first_mess
     await ui.rest()
     await ui.say("four")
     assert asked(ui)[2:] == [8192, 8192]
+
+
+async def test_the_menu_of_budgets_keeps_nothing_of_before(make: Make) -> None:
+    ui = await opened(make)
+    seen = []
+    for _ in range(3):
+        entries(ui)
+        seen.append(len(control(ui).budget.menu_.findChildren(QObject)))
+    assert len(set(seen)) == 1 and len(control(ui).budget._group.actions()) == 5
 
 
 async def test_another_number_is_asked_for_and_a_bad_one_gets_a_sentence(make: Make) -> None:
