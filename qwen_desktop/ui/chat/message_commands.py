@@ -295,11 +295,11 @@ class MessageCommands(QObject):
             if not isinstance(error, UserFacing):
                 self._past.append(past)  # the disk may take it the next time
 
-        here = self._feed.id == origin
+        here, where = self._feed.id == origin, self._feed.id
 
         async def work() -> None:
             await past.change.undo()
-            if not here and past.change.kind is ChangeKind.FORK:
+            if past.change.kind is ChangeKind.FORK and where == past.change.conversation_id:
                 self.opened.emit(origin)  # not before: a fork that has gone on stays, and on show
             await self._feed.settled()
 

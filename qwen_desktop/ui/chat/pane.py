@@ -184,6 +184,7 @@ class ConversationPane(QWidget):
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
+        self.composer.thinking.budget.moved_on.emit()
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None

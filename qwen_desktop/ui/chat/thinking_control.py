@@ -90,6 +90,8 @@ class BudgetButton(MenuButton):
     """How many tokens a thought may have; opens the menu of budgets."""
 
     chosen = Signal(object)
+    #: Another conversation is on show: what is asked about the one before is old news.
+    moved_on = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(theme, "", parent, kind="budget")
@@ -143,6 +145,7 @@ class BudgetButton(MenuButton):
     def _ask(self) -> None:
         dialog = BudgetDialog(self._theme, self._own if (self._own or 0) > 0 else None, self.window())
         dialog.entered.connect(self._choose)
+        self.moved_on.connect(dialog.reject)
         dialog.open()
 
     def _choose(self, tokens: int | None) -> None:

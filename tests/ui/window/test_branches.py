@@ -529,6 +529,20 @@ async def test_a_fork_is_a_chat_of_its_own(make: Make) -> None:
     assert [entry.id for entry in await ui.app.history.list()] == [chat]
 
 
+async def test_a_fork_that_is_undone_from_a_third_chat_leaves_that_on_show(make: Make) -> None:
+    ui = await make()
+    chat, ids = await talk(ui, 2)
+    third = (await ui.app.history.create("third")).id
+    ui.chat.pane.messages.fork(ids[1])
+    await ui.until(lambda: ui.chat.current != chat)
+    fork = ui.chat.current
+    ui.chat.open(third)
+    ui.window.notify.toasts.shown[-1].act()
+    await ui.until(lambda: await_none(ui, fork))
+    await ui.rest()
+    assert ui.chat.current == third
+
+
 async def test_a_fork_that_has_gone_on_stays_on_show(make: Make) -> None:
     ui = await make()
     chat, ids = await talk(ui, 2)

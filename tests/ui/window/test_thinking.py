@@ -125,6 +125,17 @@ async def test_another_number_is_asked_for_and_a_bad_one_gets_a_sentence(make: M
     assert [number_of(text) for text in ("1", "1048576", "1 048 576", "1\u202f000")] == [1, 1_048_576, 1_048_576, 1000]
 
 
+async def test_a_number_that_is_asked_for_one_chat_is_not_given_to_another(make: Make) -> None:
+    ui = await opened(make)
+    await ui.say("one")
+    other = (await ui.app.history.create("other")).id
+    entries(ui)["Other number…"].trigger()
+    dialog = ui.window.findChild(BudgetDialog)
+    assert dialog is not None and dialog.isVisible()
+    ui.window.show_chat(other)  # as a click on a notification does
+    assert not dialog.isVisible()
+
+
 async def test_it_is_there_where_the_model_thinks(make: Make) -> None:
     ui = await opened(make)
     thinking = control(ui)
