@@ -32,6 +32,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.services.events import (
     AnswerEvent,
     EngineChanged,
+    MessageAdded,
     MessageChanged,
     ModelChanged,
     ModelState,
@@ -102,7 +103,7 @@ class _Telling:
     def __init__(self, question: Question, console: Console) -> None:
         self.message: Message | None = None  # as it ended
         self.state: ModelState | None = None
-        self.conversation_id = new_id()
+        self.conversation_id = ""  # of a chat that is in the history
         self._question = question
         self._console = console
         self._parts = PartsBuilder()
@@ -140,7 +141,7 @@ class _Telling:
             "model": self.state.name if self.state is not None else "",
             "budget_spent": self.budget_spent,
             "stopped_loop": self.stopped_loop,
-            **({"conversation": self.conversation_id} if self._question.kept else {}),
+            **({"conversation": self.conversation_id} if self.conversation_id else {}),
             "stats": {name: figures[name] for name in FIGURES},
         }
         return to_json(shown).decode()
@@ -238,11 +239,10 @@ async def _work(  # noqa: PLR0917 - what one run needs
         for found in services.history.problems:
             console.warn(found.sentence())
         before = await continued.find(services.history, question.go_on) if question.go_on is not None else None
-        if before is not None:
-            telling.conversation_id = before.id
+        telling.conversation_id = before.id if before is not None else ""
         own = before.model if before is not None and question.model is None else None  # else the one that is chosen
         telling.state = services.models.state_of(own)
-        conversation_id = telling.conversation_id
+        conversation_id = telling.conversation_id or new_id()
 
         async def stop() -> None:
             await services.chat.stop(conversation_id)
@@ -255,7 +255,11 @@ async def _work(  # noqa: PLR0917 - what one run needs
         def on_end(event: MessageChanged) -> None:
             telling.message = event.message
 
+        def on_stored(event: MessageAdded) -> None:
+            telling.conversation_id = event.message.conversation_id if question.kept else ""
+
         stopping: list[asyncio.Task[None]] = []
+        services.bus.subscribe(MessageAdded, on_stored)
         for kind in (ModelChanged, EngineChanged):
             services.bus.subscribe(kind, lambda _: telling.on_model(services.models.state_of(own)))
         services.bus.subscribe(AnswerEvent, on_answer)

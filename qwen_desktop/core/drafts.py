@@ -67,7 +67,10 @@ class Draft(Struct, frozen=True):
         """Both as one, this one first."""
         text = "\n\n".join(filter(None, (self.text, later.text)))
         attachments = self.attachments + later.attachments
-        return Draft(text, attachments) if fits_box(text) else Draft(later.text, (pasted(self.text), *attachments))
+        if fits_box(text):
+            return Draft(text, attachments)
+        beside = (pasted(self.text),) if self.text else ()
+        return Draft(later.text, (*beside, *attachments))
 
 
 class QueuedPrompt(Struct, frozen=True):

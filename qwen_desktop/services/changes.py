@@ -30,7 +30,7 @@ class Change:
     """One change of the conversation ``conversation_id``. ``message_id`` is the message that is there now because of it
     (the new version, the answer that goes on, the branch that is on show), "" where it took one away.
 
-    ``undo`` brings back what there was: an answer that runs because of the change is stopped first. It raises
+    ``undo`` brings back what there was; an answer that runs because of the change has ended when it returns. It raises
     ``AppError``, and does nothing when it was called before.
     """
 

@@ -104,9 +104,10 @@ class Freedesktop:
 
         self._router = Router(open_dbus_connection(bus="SESSION"))
         rule = MatchRule(type="signal", interface=_NAME, path=_PATH)
+        self._heard = queue.Queue()  # one for each bus: the end of another's listener is not in it
         self._router.filter(rule, queue=self._heard).__enter__()
         Proxy(message_bus, self._router, timeout=_PATIENCE_S).AddMatch(rule)
-        threading.Thread(target=self._listen, name="notifications.heard", daemon=True).start()
+        threading.Thread(target=self._listen, args=(self._heard,), name="notifications.heard", daemon=True).start()
         (capabilities,) = self._call("GetCapabilities", "", ())
         self._markup = "body-markup" in capabilities
 
@@ -126,8 +127,8 @@ class Freedesktop:
         call = new_method_call(address, member, signature, values) if signature else new_method_call(address, member)
         return unwrap_msg(self._router.send_and_get_reply(call, timeout=_PATIENCE_S))
 
-    def _listen(self) -> None:
-        while (message := self._heard.get()) is not None:
+    def _listen(self, heard: queue.Queue[Any]) -> None:
+        while (message := heard.get()) is not None:
             number, *more = message.body
             match message.header.fields.get(3):  # the signal's name
                 case "ActivationToken":

@@ -119,6 +119,7 @@ def test_what_names_none_or_several_is_a_sentence_and_nothing_is_asked(command: 
     assert "no chat with the id 123456" in words[3].err
     for ending in words:
         assert ending.code == 1 and ending.err.count("\n") == 1 and not ending.engine.requests
+        assert "conversation" not in json.loads(ending.out)  # none is kept that could be gone on with
     assert said(home, towns.id) == ["Name a river.", "The Rhine."]
     assert command(*GONE_ON, "abcdef1", "Hi").code == 0
 

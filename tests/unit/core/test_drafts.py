@@ -41,6 +41,11 @@ def test_a_paste_that_no_text_can_hold_is_mended() -> None:
     assert paste.size == len(paste.text.encode())
 
 
+def test_pictures_that_come_back_before_a_long_text_bring_no_empty_paste() -> None:
+    picture, typed = ImagePart("ab" * 32, "image/png"), "y" * 30_000
+    assert Draft("", (picture,)).before(Draft(typed)) == Draft(typed, (picture,))
+
+
 @settings(max_examples=40)
 @given(first=_TEXTS, second=_TEXTS)
 def test_two_drafts_as_one_lose_no_word_and_fit_the_box(first: str, second: str) -> None:
