@@ -84,9 +84,9 @@ def _regenerate_with(menu: Menu, item: MessageItem, commands: MessageCommands) -
         add(name, partial(commands.regenerate, key, model=ref))
     more.addSeparator()
     modes = {
-        ThinkingMode.AUTO: translate("messages", "Auto thinking"),
-        ThinkingMode.THINK: translate("messages", "Thinking"),
-        ThinkingMode.DIRECT: translate("messages", "No thinking"),
+        ThinkingMode.AUTO: translate("messages", "Thinking: Auto"),
+        ThinkingMode.THINK: translate("messages", "Thinking: Think"),
+        ThinkingMode.DIRECT: translate("messages", "Thinking: Direct"),
     }
     possible = commands.thinking_modes
     for mode in possible if len(possible) > 1 else ():
