@@ -146,6 +146,37 @@ def test_what_only_has_dollars_is_no_formula(text):
         assert not any(isinstance(block, MathBlock) or any(run.math for run in block.runs) for block in grown.opened)
 
 
+@pytest.mark.parametrize(
+    "text", ["export PATH=$HOME/bin:$PATH", "scp a $user@$host", "${first}-${last} or ${a}${b}", "/r/$id/x?a=$b&c=$d"]
+)
+def test_variables_that_a_sign_joins_are_no_formula(text):
+    assert runs(text) == (TextRun(text),)
+    assert sum(run.math for run in runs("the $n$th, $e^-$s, $x_+$y, $\\$$a")) == 4
+
+
+def test_a_bracket_that_does_not_close_ends_with_its_item():
+    blocks = Markdown().blocks("- \\[a + b\n- see \\(c\\) \\]\n- d")
+    assert [block.marker for block in blocks if isinstance(block, TextBlock)] == ["•"] * 3
+    assert Markdown().blocks("- \\[\n  a\n+ b\n  \\]")[-1].text == "b\n]", "a line with a plus begins a list"
+    lazy = "\\begin{align}\na &= b\n\\end{align}"
+    assert Markdown().blocks(f"- {lazy}")[-1] == MathBlock(lazy, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a | b\n---" + " " * 60_000 + "x", "``` a" + " " * 60_000 + "b", "`c`|" * 15_000 + "\n-|-",
+        "a | b\n-|-\n" + "$5 | " * 12_000, "a | b\n-|-\n" + "\\(a | " * 10_000, "- \\[\n" * 12_000 + "\n\\]",
+        "\\[\n# a\n" * 8000 + "\n\\]", "$$ a\n# b\n" * 6000 + "\n$$",
+        "\\begin{align}\n# a\n" * 4000 + "\n\\end{align}",
+    ],
+)  # fmt: skip
+def test_what_looks_for_an_end_takes_no_square_of_the_length(text):
+    started = time.thread_time()
+    Markdown().blocks(text)
+    assert time.thread_time() - started < 1.5
+
+
 def test_dollars_in_code_and_in_tables():
     assert runs("`$x$` and `$PATH`")[0] == TextRun("$x$", code=True)
     assert one("```sh\necho $HOME $x_1$\n```").text == "echo $HOME $x_1$"
