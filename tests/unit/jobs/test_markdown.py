@@ -136,6 +136,7 @@ def test_formulas_without_a_sign_of_mathematics_are_formulas(text):
         "It costs $24000 to $40000.", "from $5 and up to $10", "US$5, A$6 and HK$7", "echo $HOME and $PATH", "$5-$10",
         "**$5** or *$10*", "between $1,000 and $2,000 a month", "$100 (about €90) or $120", "a $ b $ c", "5$ + 5$",
         r"\$x\$ and \$y\$", "cost=$5;price=$6", "about $1,200 a year, `$HOME` is set", "$5 до 10$", "from $5 to 10$",
+        "sales ($M) 5, cost ($K) 3", "a price ($/month) or ($/year)", "the $/€ rate and €/$",
     ],
 )  # fmt: skip
 def test_what_only_has_dollars_is_no_formula(text):
@@ -147,7 +148,15 @@ def test_what_only_has_dollars_is_no_formula(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["export PATH=$HOME/bin:$PATH", "scp a $user@$host", "${first}-${last} or ${a}${b}", "/r/$id/x?a=$b&c=$d"]
+    "text",
+    [
+        "export PATH=$HOME/bin:$PATH",
+        "scp a $user@$host",
+        "${first}-${last} or ${a}${b}",
+        "/r/$id/x?a=$b&c=$d",
+        "regex ^foo$|^bar$ matches",
+        "s/a$/b/ and s/c$/d/",
+    ],
 )
 def test_variables_that_a_sign_joins_are_no_formula(text):
     assert runs(text) == (TextRun(text),)
