@@ -2,10 +2,10 @@
 
     python tests/bench/window_memory.py
 
-The conversation (prose, code, tables, formulas, thoughts, files) lies in the database of a fresh home. The program is
-started with its workers, opens the conversation, and scrolls to the very top, page by page near both ends and in
-strides between; all 10,000 messages are loaded by then. Printed is the resident memory of the window's process alone
-(its workers are processes of their own) after the start, with the end on show, and with all of it; <= 200 MB.
+The conversation (prose, code, tables, formulas, thoughts, tools; no files) lies in the database of a fresh home. The
+program is started with its workers, opens the conversation, and scrolls to the very top, page by page near both ends
+and in strides between; all 10,000 messages are loaded by then. Printed is the resident memory of the window's process
+alone (its workers are processes of their own) after the start, with the end on show, and with all of it; <= 200 MB.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ALERTS = """\
 > [!NOTE]
-> Useful information that users should know, even when they only skim what was written, with `code` in it.
+> The files are read once, line by line, so that even large ones take little memory, with `code` in it.
 > - a point
 > - another one
 
@@ -34,17 +34,17 @@ ALERTS = """\
    > advice.
 
 > [!IMPORTANT]
-> Key information.
+> Sort each file first.
 
 > [!WARNING]
-> Urgent information.
+> The folder is emptied before.
 >
 > ```sh
 > rm -r build/  # a != b
 > ```
 
 > [!CAUTION]
-> Risks and other bad outcomes.
+> What is deleted so does not come back.
 >
 > > [!NOTE]
 > > An alert in another one.

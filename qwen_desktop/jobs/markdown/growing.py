@@ -77,7 +77,9 @@ def _without_formula(tail: str) -> tuple[str, str]:
         return tail[:last] + ("\n" if last else "") + _FORMULA, "$$" + tail[last:].strip().removesuffix("\\")
     start, mark = open_formula(tail[last:])
     latex = tail[last + start + len(mark) :].rstrip("$" if mark[:1] == "$" else "\\").removesuffix("\\")
-    if not mark or (mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex) or _PROSE.search(latex))):
+    if not mark or (
+        mark == "$" and (latex[:1].isdigit() or not MATHS.search(latex.lstrip("/")) or _PROSE.search(latex))
+    ):
         return tail, ""
     dollars = "$" if mark in ("$", "\\(") else "$$"
     return tail[: last + start] + _FORMULA, dollars + latex.strip()

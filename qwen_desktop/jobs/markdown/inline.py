@@ -206,10 +206,13 @@ def _code_begins(text: str, begin: int, end: int) -> bool:
 
 def _formula_end(text: str, start: int) -> int:
     """The same for a formula in dollars. Amounts of money are none: no blank stands inside the marks, no digit before
-    the first or behind the last. Nor is what reaches into code: `$HOME` closes nothing."""
+    the first or behind the last, and ($M) and ($/year) are units. Nor are variables of shells and templates, joined by
+    a sign, ends of regular expressions, or what reaches into code: `$HOME` closes nothing."""
     mark = "$$" if text.startswith("$$", start) else "$"
     begin = start + len(mark)
     if text[max(0, start - 1) : start].isdigit() or (mark == "$" and not text[begin : begin + 1].strip()):
+        return 0
+    if mark == "$" and _ANCHOR.match(text, max(0, start - 1)) is not None:
         return 0
     end = text.find(mark, begin)
     while end > 0 and _escaped(text, end):
@@ -219,8 +222,15 @@ def _formula_end(text: str, start: int) -> int:
     if "`" in text[begin:end] and _code_begins(text, begin, end):
         return 0
     behind = end + len(mark)
-    blank = mark == "$" and text[end - 1].isspace()
-    return 0 if end == begin or blank or text[behind : behind + 1].isdigit() else behind
+    none = mark == "$" and (text[end - 1] == "(" or text[end - 1].isspace() or _JOINED.match(text, end - 2) is not None)
+    return 0 if end == begin or none or text[behind : behind + 1].isdigit() else behind
+
+
+#: The end of what two variables have between them, with the dollar of the second: ``$HOME/bin:$PATH``, ``${a}-${b}``.
+_JOINED = re.compile(r"[^\\^_][:/@\-=+&]\$(?=[A-Za-z_{])|..\$(?=\{)", re.DOTALL)
+
+#: The end of a regular expression in running text: ``^a$|^b$``, ``s/a$/b/``.
+_ANCHOR = re.compile(r"[A-Za-z+*)\]]\$[|/)'\"]")
 
 
 def _escaped(text: str, place: int) -> bool:

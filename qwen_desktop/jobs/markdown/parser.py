@@ -417,7 +417,7 @@ class _Nesting:
 
 def _priced(content: str) -> bool:
     """Whether two prices have what stands between dollars between them: words, and no sign of mathematics."""
-    return " " in content and not MATHS.search(content) and _WORDS.search(content) is not None
+    return " " in content and not MATHS.search(content.strip("/")) and _WORDS.search(content) is not None
 
 
 _STYLES = {"strong": "bold", "em": "italic", "s": "strike"}

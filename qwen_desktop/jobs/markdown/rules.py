@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -21,15 +21,16 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from mdit_py_plugins.dollarmath.index import math_block_dollar
 
-_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[ \t]*(.*?)[ \t]*\Z")
+_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})[ \t]*(|.*[^ \t])[ \t]*\Z")
 _NESTING = ("markdown", "md")
-_RULER = re.compile(r"(?!-[ \t])\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_RULER = re.compile(r"(?!-[ \t])\|?[ \t]*:?-+:?[ \t]*+(?:\|[ \t]*:?-+:?[ \t]*+)*+(?:\|[ \t]*)?\Z")
 _PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
-_CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
-_MATH = re.compile(r"(?<![\\$])\$(?![\s$]).+?(?<![\s\\])\$(?![\d$])|\\\(.+?\\\)")
+#: What is longer than this hides no pipe: to look for the end of each would take the square of a row's length.
+_CODE = re.compile(r"(?<!`)(`{1,9})(?!`).{1,500}?(?<!`)\1(?!`)")
+_MATH = re.compile(r"(?<![\\$])\$(?![\s$]).{1,500}?(?<![\s\\])\$(?![\d$])|\\\(.{1,500}?\\\)")
 #: What may hide a pipe, most trusted first: the first reading that gives a row as many cells as the head has is right.
 _READINGS = ((_CODE, _MATH), (_CODE,), ())
-_KNOWN: Final = "lines that end a dollar block"
+_KNOWN: Final = "lines that end a formula"
 
 
 # Tables ---------------------------------------------------------------------------------------------------------------
@@ -77,16 +78,16 @@ def row_cells(line: str, columns: int) -> list[str]:
 
 def _cells(line: str, hiding: tuple[re.Pattern[str], ...]) -> list[str]:
     line = line.strip()
-    hidden: list[tuple[int, int]] = []
+    hidden = bytearray(len(line))  # one for each character inside code or a formula
     for pattern in hiding:
-        for found in pattern.finditer(line):
-            if not any(a < found.end() and found.start() < b for a, b in hidden):
-                hidden.append(found.span())
+        for first, end in (found.span() for found in pattern.finditer(line)):
+            if not any(hidden[first:end]):
+                hidden[first:end] = b"\1" * (end - first)
     cells: list[str] = []
     start = 0
     for pipe in _PIPE.finditer(line):
         place = pipe.end() - 1
-        if any(a <= place < b for a, b in hidden):
+        if hidden[place]:
             continue
         if place:  # the pipe before the first cell parts nothing
             cells.append(line[start:place])
@@ -211,19 +212,25 @@ def bound_dollar_blocks(md: MarkdownIt, *, blank_lines: bool) -> None:
         first = state.bMarks[start] + state.tShift[start]
         if state.src[first : first + 2] != "$$":
             return False
-        closing: list[int] | None = state.env.get(_KNOWN)
-        if closing is None:
-            ends = zip(state.bMarks, state.eMarks, strict=True)
-            closing = [line for line, (a, b) in enumerate(ends) if state.src[a:b].rstrip().endswith("$$")]
-            state.env[_KNOWN] = closing
         own = state.src[first : state.eMarks[start]].strip()
         if len(own) <= 3 or not own.endswith("$$"):
-            place = bisect_right(closing, start)
-            if place == len(closing) or closing[place] >= end:
+            last = _first_from(state, "$$", start + 1)
+            if last >= end or (not blank_lines and _first_from(state, "", start) < last):
                 return False
         return bool(find(state, start, end, silent))
 
     md.block.ruler.at("math_block", rule)
+
+
+def _first_from(state: StateBlock, closing: str, line: int) -> int:
+    """The first line of the whole text from ``line`` on that ends with ``closing``, or, for "", that is empty; the
+    number of lines where there is none."""
+    known: dict[str, list[int]] = state.env.setdefault(_KNOWN, {})
+    if closing not in known:
+        lines = enumerate(state.src[a:b].rstrip() for a, b in zip(state.bMarks, state.eMarks, strict=True))
+        known[closing] = [number for number, text in lines if (text.endswith(closing) if closing else not text)]
+    place = bisect_left(known[closing], line)
+    return known[closing][place] if place < len(known[closing]) else len(state.bMarks)
 
 
 def bracket_math_rule(state: StateInline, silent: bool) -> bool:
@@ -257,22 +264,19 @@ def bracket_math_block_rule(state: StateBlock, start: int, end: int, silent: boo
     if environment is None and not first.startswith("\\["):
         return False
     closing = f"\\end{{{environment[1]}}}" if environment is not None else "\\]"
-    lines: list[str] = []
-    line = start
-    while line < end:
-        text = _line(state, line)
-        lines.append(text)
-        line += 1
-        if text.rstrip().endswith(closing):
-            break
-        if not text.strip():
-            return False
-    else:
+    last = _first_from(state, closing, start)
+    if last >= end or _first_from(state, "", start) < last:
         return False
+    lines = [first]
+    for line in range(start + 1, last + 1):
+        outside = state.sCount[line] < state.blkIndent
+        if state.isEmpty(line) or (outside and _begins_another(state, line, end)):
+            return False  # as the next item of a list does
+        lines.append(_line(state, line))
     if not silent:
         token = state.push("bracket_math_block", "math", 0)
         content = "\n".join(lines).rstrip()
         token.content = content if environment is not None else content[2:-2]
-        token.map = [start, line]
-        state.line = line
+        token.map = [start, last + 1]
+        state.line = last + 1
     return True

@@ -2,8 +2,9 @@
 
 A CSV file is as RFC 4180 has it, with a byte order mark, without which Excel takes UTF-8 for something else. What a
 spreadsheet would carry out as a formula (a cell that begins with =, +, - or @ and is no number) gets an apostrophe in
-front, which makes text of it: a model's words, or those of a page that it has read, must not run anything. On the
-clipboard cells stand as they are written.
+front, which makes text of it: a model's words, or those of a page that it has read, must not run anything. So does what
+would be one behind a semicolon, a tab or a line end in a cell: where the comma is for decimals, Excel parts cells at
+semicolons, and heeds no quotation mark behind a comma. On the clipboard cells stand as they are written.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Final
 from qwen_desktop.jobs.markdown.blocks import TableBlock, plain, runs_text
 
 _FORMULA: Final = re.compile(r"[\s\x00]*[=+\-@\t\r＝＋－＠]")
-_NUMBER: Final = re.compile(r"[+\-]?[\d.,\u00a0\u202f' ]*\d[\d.,\u00a0\u202f' ]*(?:[eE][+\-]?\d+)?\s?[%‰€$£¥]?\Z")
+_PART: Final = re.compile(r"[^;\t\n]+")
+_NUMBER: Final = re.compile(r"[+\-]?[.,\u00a0\u202f' ]*+\d[\d.,\u00a0\u202f' ]*+(?:[eE][+\-]?\d+)?\s?[%‰€$£¥]?\Z")
 _MARK: Final = "\ufeff"
 _SIDES: Final = {"": "---", "left": ":--", "center": ":-:", "right": "--:"}
 
@@ -54,9 +56,13 @@ def as_csv(table: TableBlock) -> bytes:
 
 
 def _field(cell: str) -> str:
-    if _FORMULA.match(cell) is not None and _NUMBER.match(cell.strip()) is None:
-        cell = f"'{cell}"
+    cell = _PART.sub(_harmless, cell)
     return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\r\n') else cell
+
+
+def _harmless(part: re.Match[str]) -> str:
+    runs = _FORMULA.match(part[0]) is not None and _NUMBER.match(part[0].strip()) is None
+    return f"'{part[0]}" if runs else part[0]
 
 
 #: What the button with a key copies.

@@ -43,6 +43,8 @@ _LIGATURES: Final = ("liga", "clig", "calt", "dlig")
 OBJECT: Final = "—"
 #: Characters that an object may stand for: Qt cuts what is longer than 4,096 of one kind. What is longer stays text.
 _LONGEST_OBJECT: Final = 2000
+#: How many signs (labels of footnotes, sources of pictures) are kept.
+_SIGNS: Final = 500
 
 
 class InlineObject(Protocol):
@@ -172,6 +174,8 @@ class Style:
 
         key = (base, run.footnote, run.image)
         if key not in self._signs:
+            if len(self._signs) >= _SIGNS:
+                self._signs.clear()
             self._signs[key] = sign(self, base, run)
         return self._signs[key]
 

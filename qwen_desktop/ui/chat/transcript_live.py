@@ -74,16 +74,19 @@ class GrowingText:
         """What ``grow`` needs to parse the open end."""
         from qwen_desktop.jobs.markdown.references import References  # noqa: PLC0415 - the parser is imported late
 
+        text = _as_read(text)
         return text[self._tail :], self._number, self._known or References(growing=True)
 
     def heavy(self, text: str) -> bool:
         """Whether parsing the open end would hold the caller's thread for too long."""
+        text = _as_read(text)
         if self.plain or self._open_fence(text) is not None:
             return False
         return len(text) - self._tail > _LONG or sum(map(text[self._tail :].count, _MARKS)) > _MANY
 
     def blocks(self, text: str) -> tuple[list[Block], int]:
         """All blocks as of now, and how many at the front can no longer change."""
+        text = _as_read(text)
         opened = self._open_fence(text)
         if opened is not None:
             return [*self._finished, opened, *self._below()], len(self._finished)
@@ -101,7 +104,7 @@ class GrowingText:
     def take(self, grown: Grown | None, text: str) -> tuple[list[Block], int]:
         """The same with an open end that was parsed elsewhere, ``start`` being what it was then; None is one
         that nothing could parse."""
-        stable = len(self._finished)
+        text, stable = _as_read(text), len(self._finished)
         if grown is None:
             return [*self._finished, *verbatim(text[self._tail :]), *self._below()], stable
         added = [
@@ -183,6 +186,11 @@ class GrowingText:
         if not last.strip() or not last.strip().strip(fence.mark[0]):  # empty, or a closing fence that is being typed
             return CodeBlock("\n".join(self._code), fence.language)
         return CodeBlock("\n".join([*self._code, fence.part(last)]), fence.language)
+
+
+def _as_read(text: str) -> str:
+    """A text with the line ends that the parser counts. It still only grows: "\\r" is one, and "\\r\\n" the same."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 @dataclass(slots=True)

@@ -136,6 +136,7 @@ def test_formulas_without_a_sign_of_mathematics_are_formulas(text):
         "It costs $24000 to $40000.", "from $5 and up to $10", "US$5, A$6 and HK$7", "echo $HOME and $PATH", "$5-$10",
         "**$5** or *$10*", "between $1,000 and $2,000 a month", "$100 (about €90) or $120", "a $ b $ c", "5$ + 5$",
         r"\$x\$ and \$y\$", "cost=$5;price=$6", "about $1,200 a year, `$HOME` is set", "$5 до 10$", "from $5 to 10$",
+        "sales ($M) 5, cost ($K) 3", "a price ($/month) or ($/year)", "the $/€ rate and €/$",
     ],
 )  # fmt: skip
 def test_what_only_has_dollars_is_no_formula(text):
@@ -144,6 +145,45 @@ def test_what_only_has_dollars_is_no_formula(text):
     for end in range(1, len(text)):
         grown = grow(Markdown(), text[:end], None)
         assert not any(isinstance(block, MathBlock) or any(run.math for run in block.runs) for block in grown.opened)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export PATH=$HOME/bin:$PATH",
+        "scp a $user@$host",
+        "${first}-${last} or ${a}${b}",
+        "/r/$id/x?a=$b&c=$d",
+        "regex ^foo$|^bar$ matches",
+        "s/a$/b/ and s/c$/d/",
+    ],
+)
+def test_variables_that_a_sign_joins_are_no_formula(text):
+    assert runs(text) == (TextRun(text),)
+    assert sum(run.math for run in runs("the $n$th, $e^-$s, $x_+$y, $\\$$a")) == 4
+
+
+def test_a_bracket_that_does_not_close_ends_with_its_item():
+    blocks = Markdown().blocks("- \\[a + b\n- see \\(c\\) \\]\n- d")
+    assert [block.marker for block in blocks if isinstance(block, TextBlock)] == ["•"] * 3
+    assert Markdown().blocks("- \\[\n  a\n+ b\n  \\]")[-1].text == "b\n]", "a line with a plus begins a list"
+    lazy = "\\begin{align}\na &= b\n\\end{align}"
+    assert Markdown().blocks(f"- {lazy}")[-1] == MathBlock(lazy, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a | b\n---" + " " * 60_000 + "x", "``` a" + " " * 60_000 + "b", "`c`|" * 15_000 + "\n-|-",
+        "a | b\n-|-\n" + "$5 | " * 12_000, "a | b\n-|-\n" + "\\(a | " * 10_000, "- \\[\n" * 12_000 + "\n\\]",
+        "\\[\n# a\n" * 8000 + "\n\\]", "$$ a\n# b\n" * 6000 + "\n$$",
+        "\\begin{align}\n# a\n" * 4000 + "\n\\end{align}",
+    ],
+)  # fmt: skip
+def test_what_looks_for_an_end_takes_no_square_of_the_length(text):
+    started = time.thread_time()
+    Markdown().blocks(text)
+    assert time.thread_time() - started < 1.5
 
 
 def test_dollars_in_code_and_in_tables():

@@ -55,6 +55,7 @@ def test_a_text_that_grew_has_the_blocks_of_the_whole(seed: int) -> None:
         "Read [the manual][1].\n\n[1]: https://x.org/manual",
         "  ```py\n  code\n    more\n\ttab\n less",
         "```markdown\n```py\nx\n```\n```\nAfter",
+        "a\r\rb\r\n\r\n```py\r\nx = 1\r\n```\r\nafter\r\n\r\n- c\r- d\r\r- e",
     ],
 )
 def test_what_a_later_line_turns_around(text: str) -> None:

@@ -53,6 +53,18 @@ def test_numbers_and_words_stay_as_they_are(cell: str) -> None:
     assert cell in as_csv(table(f"| h |\n|---|\n| {cell} |")).decode("utf-8-sig").replace('"', "").split("\r\n")
 
 
+def test_nor_does_it_where_it_parts_cells_at_semicolons() -> None:
+    """As Excel does where the comma is for decimals, whatever stands in quotation marks behind a comma."""
+    block = TableBlock((((),), ((TextRun("x;=1+1; -2\n+A1\t@B\n;-3"),),)), ("",))
+    assert as_csv(block).decode("utf-8-sig").split("\r\n")[1] == "\"x;'=1+1; -2\n'+A1\t'@B\n;-3\""
+
+
+def test_a_long_number_that_is_none_takes_a_moment() -> None:
+    started = time.thread_time()
+    as_csv(TableBlock((((TextRun("-" + "1" * 40_000 + "x"),),),), ("",)))
+    assert time.thread_time() - started < 1
+
+
 def test_two_thousand_rows() -> None:
     rows = "".join(f"| row {n} | **{n}** | some words | =A{n} |\n" for n in range(2000))
     block = table("| a | b | c | d |\n|---|---|---|---|\n" + rows)
