@@ -19,6 +19,7 @@ from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.section import HostedSection
 from qwen_desktop.ui.chat.transcript_canvas import TranscriptCanvas
 from qwen_desktop.ui.chat.transcript_items import MessageItem
+from qwen_desktop.ui.texts import tip
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -74,7 +75,7 @@ class EditBox(QWidget):
         self.cancel = TextButton(theme, self.tr("Cancel"), self)
         self.cancel.clicked.connect(lambda: self.left.emit(True))
         self.save = TextButton(theme, save, self, kind="primary")
-        self.save.setToolTip(native_keys(command("message.save").shortcut))
+        self.save.setToolTip(tip(native_keys(command("message.save").shortcut)))
         self.save.clicked.connect(self._save)
         # A file is a card of its own above the box.
         files = [self._file(part) for part in self._attached if not isinstance(part, FilePart)]

@@ -42,7 +42,7 @@ def test_a_run_measures_both_ways_keeps_its_time_and_the_conversation(files: Fil
 def test_an_answer_ends_a_run_and_comes_at_once(files: Files, with_engine: WithEngine) -> None:
     async def test(e: Engine) -> None:
         await e.answer(ask("Tell me", max_tokens=2))
-        for steps in (0, 1, 3):  # on however fast a machine
+        for steps in (0, 1):  # at once, and in the midst of it on however fast a machine
             told: list[object] = []
             running = asyncio.create_task(e.engine.tune(TuneRequest(depth=2048, seconds=20), told.append))
             while len(told) < steps:  # noqa: ASYNC110 - the run says how far it is
