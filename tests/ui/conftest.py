@@ -33,6 +33,16 @@ from tests.scripted_engine import Script, ScriptedEngine
 from tests.ui.models.scripted import attach
 
 
+@pytest.fixture(scope="module", autouse=True)
+def garbage_here() -> Iterator[None]:
+    """What Qt owns a part of is let go on this thread, as in the window: collected by chance on another one, where a
+    later test has threads, it would take the process along."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def qapp(qapp: QApplication) -> Iterator[QApplication]:
     """The application as the window's start makes it: in English, with its forms of one and many."""
@@ -221,8 +231,6 @@ class Make:
 def make(loop: EventLoop, qapp: QApplication) -> Iterator[Make]:
     """A maker of windows; they are closed after the test."""
     maker = Make(qapp)
-    gc.disable()
     yield maker
     gc.collect()
-    gc.enable()
     qapp.setStyleSheet("")
